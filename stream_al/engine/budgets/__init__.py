@@ -1,0 +1,23 @@
+"""Budget managers: turn utilities into yes or no without ever spending more than agreed.
+
+A manager is pure. `decide` takes a frozen state and a batch of arrivals and returns one `Verdict`
+an arrival together with the state after them; the caller makes the verdicts durable first and only
+then keeps the state. Deciding a batch at once or arrival by arrival gives the same verdicts.
+
+**The budget law**, for every manager that claims it: over the stream the share bought is within 1%
+(relative) of the share asked, and no window of `window` arrivals holds more than
+`share x window + 1` purchases: whatever the utilities are, from a cold start and across restarts.
+
+A new manager is one file and one line in `MANAGERS`.
+"""
+
+from __future__ import annotations
+
+from stream_al.engine.budgets.base import BudgetManager, Reason, Situation, Verdict
+from stream_al.engine.budgets.stratified import Stratified
+
+__all__ = ["MANAGERS", "BudgetManager", "Reason", "Situation", "Verdict"]
+
+MANAGERS: dict[str, type[BudgetManager]] = {
+    "stratified": Stratified,
+}

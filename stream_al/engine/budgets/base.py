@@ -1,0 +1,119 @@
+"""What every budget manager takes and gives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar
+
+__all__ = ["BudgetManager", "Reason", "Situation", "Verdict"]
+
+
+class Reason(StrEnum):
+    """Why a sample was selected, or why it was not."""
+
+    UNCERTAIN = "uncertain"
+    """Selected: its utility reached the threshold."""
+    EXPLORE = "explore"
+    """Selected: drawn at random, whatever its utility."""
+    WARMUP = "warmup"
+    """Selected: drawn at random, since the model knows fewer than two classes."""
+    BELOW = "below"
+    """Not selected: its utility stayed below the threshold, or the random draw passed it by."""
+    SPENT = "spent"
+    """Not selected: the budget for this stretch of the stream is spent."""
+    CAPPED = "capped"
+    """Would have been selected, had not too many queries been pending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision about one arrival.
+
+    Attributes:
+        selected: Whether its label is asked for.
+        threshold: The utility at which the manager would have said yes.
+        propensity: The probability, over the manager's random draws, that the arrival is selected:
+            in (0, 1], and 0 only when a cap forbids any purchase.
+        reason: Why.
+    """
+
+    selected: bool
+    threshold: float
+    propensity: float
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a manager may know besides the utilities.
+
+    Attributes:
+        ready: Whether the model knows two classes, so that utilities mean something.
+        room: How many more queries may become pending; 0 or less forbids any.
+    """
+
+    ready: bool = True
+    room: int = 2**31
+
+
+class BudgetManager(ABC):
+    """A rule that buys a share of the arrivals of one partition.
+
+    Args:
+        share: The share of the arrivals whose label may be bought, in (0, 1].
+        exploration: The share of the purchases that is drawn at random, in [0, 1].
+        seed: The application's seed.
+
+    `State` is the manager's own frozen dataclass.
+    """
+
+    claims_budget_law: ClassVar[bool]
+
+    def __init__(self, share: float, exploration: float, seed: int) -> None:
+        if not 0.0 < share <= 1.0:
+            raise ValueError(f"share must lie in (0, 1], not {share}")
+        if not 0.0 <= exploration <= 1.0:
+            raise ValueError(f"exploration must lie in [0, 1], not {exploration}")
+        self.share = share
+        self.exploration = exploration
+        self.seed = seed
+
+    @property
+    @abstractmethod
+    def window(self) -> int:
+        """The number of arrivals over which the budget law is promised."""
+
+    @abstractmethod
+    def start(self) -> Any:
+        """The state before the first arrival."""
+
+    @abstractmethod
+    def decide(
+        self, state: Any, utilities: Sequence[float], ids: Sequence[str], situation: Situation
+    ) -> tuple[list[Verdict], Any]:
+        """Decide about arrivals in their order.
+
+        Args:
+            state: The state before the first of them; it is left as it is.
+            utilities: Their utilities, in [0, 1].
+            ids: Their ids, which every random draw is made from.
+            situation: What else is known; the same for all of them.
+
+        Returns:
+            One verdict an arrival, and the state after the last of them.
+        """
+
+    @abstractmethod
+    def encode(self, state: Any) -> dict[str, Any]:
+        """The state as JSON-ready values, small enough for the metadata of an offset commit."""
+
+    @abstractmethod
+    def decode(self, values: dict[str, Any]) -> Any:
+        """The state that `encode` was given.
+
+        Raises:
+            ValueError: These are not values that `encode` returned.
+        """

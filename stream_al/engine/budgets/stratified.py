@@ -1,0 +1,223 @@
+"""Stratified: one label in every stretch of 1/share arrivals, chosen as a secretary is chosen.
+
+The arrivals are cut into *strata* of 1/share arrivals each, and exactly one label is bought in each.
+The budget therefore holds in every window by construction, whatever the utilities do: constant,
+tied, saturated, drifting or chosen by an adversary. Nothing has to be estimated or steered.
+
+Within a stratum the most useful arrival is wanted, yet it must be taken when it comes. That is the
+secretary problem with a known past: with n arrivals left, the best of n uniform ranks is expected at
+n / (n + 1), so an arrival is accepted when its utility reaches that quantile of the last `MEMORY`
+utilities (Gilbert, Mosteller: Recognizing the Maximum of a Sequence, 1966, on full information;
+the quantile rule is its simplest form). The last arrival of a stratum is accepted in any case.
+
+A share of the strata *explores*: its label goes to a uniformly random arrival. Which strata, is a coin
+drawn from the id of the stratum's first arrival; which arrival, is sequential: the j-th of L is taken
+with probability 1 / (L - j + 1) if none was before (Fan, Muller, Rezucha 1962). While the model knows
+fewer than two classes every stratum explores, since no utility means anything yet.
+
+*Propensity.* The coin and the position are the only randomness. An arrival that the secretary would
+take has 1 - e + e/L, any other e/L, with e the stratum's exploration and L its length. To know what
+the secretary would have done, his choice is followed in exploring strata too (`settled`). These are
+inclusion probabilities of the design: they take the utilities of a stratum as given, so they are
+exact where no label of a stratum comes back and changes the model before the stratum ends.
+
+The share is turned into a fraction, and the arithmetic of strata is on integers: no rounding
+gathers over a billion arrivals.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from stream_al.engine.budgets.base import BudgetManager, Reason, Situation, Verdict
+from stream_al.engine.randomness import uniform
+
+__all__ = ["Stratified"]
+
+MEMORY = 200  # utilities remembered; as float32 they fit an offset commit's metadata three times over
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a partition stands.
+
+    Attributes:
+        share: The share in force; another one in the settings begins a new account.
+        arrivals: Arrivals decided in this account.
+        bought: Whether this stratum's label is bought, or was lost to a cap.
+        settled: Whether the secretary has made his choice in this stratum, bought or not.
+        exploration: The probability with which this stratum was made to explore.
+        explores: Whether it does.
+        warmup: Whether it does because the model knew too little when it began.
+        recent: The last utilities, oldest first, rounded to float32.
+    """
+
+    share: float
+    arrivals: int = 0
+    bought: bool = False
+    settled: bool = False
+    exploration: float = 0.0
+    explores: bool = False
+    warmup: bool = False
+    recent: tuple[float, ...] = ()
+
+
+class Stratified(BudgetManager):
+    """Buy exactly one label in every 1/share arrivals."""
+
+    claims_budget_law = True
+
+    def __init__(self, share: float, exploration: float, seed: int) -> None:
+        super().__init__(share, exploration, seed)
+        self._share = Fraction(str(share))
+
+    @property
+    def window(self) -> int:
+        """The length of the longest stratum."""
+        return -(-self._share.denominator // self._share.numerator)
+
+    def start(self) -> State:
+        """An empty account."""
+        return State(self.share)
+
+    def decide(
+        self, state: State, utilities: Sequence[float], ids: Sequence[str], situation: Situation
+    ) -> tuple[list[Verdict], State]:
+        """Decide about arrivals in their order; see `BudgetManager.decide`."""
+        if state.share != self.share:
+            state = State(self.share, recent=state.recent)
+        walk = _Walk(self, state, situation)
+        rounded = np.asarray(utilities, dtype="<f4").tolist()  # as remembered, so that ties stay ties
+        verdicts = [walk.step(u, i) for u, i in zip(rounded, ids, strict=True)]
+        return verdicts, walk.state()
+
+    def bounds(self, arrival: int) -> tuple[int, int]:
+        """First and one past the last arrival of the stratum that `arrival` lies in.
+
+        >>> Stratified(0.4, exploration=0.1, seed=0).bounds(3)
+        (3, 5)
+        """
+        n, d = self._share.numerator, self._share.denominator
+        stratum = arrival * n // d
+        return -(-stratum * d // n), -(-(stratum + 1) * d // n)
+
+    def encode(self, state: State) -> dict[str, Any]:
+        """The state as JSON-ready values."""
+        flags = (state.bought, state.settled, state.explores, state.warmup)
+        return {
+            "share": state.share,
+            "arrivals": state.arrivals,
+            "flags": [int(flag) for flag in flags],
+            "exploration": state.exploration,
+            "recent": b64encode(np.asarray(state.recent, dtype="<f4").tobytes()).decode(),
+        }
+
+    def decode(self, values: dict[str, Any]) -> State:
+        """The state that `encode` was given; see `BudgetManager.decode`."""
+        try:
+            bought, settled, explores, warmup = (bool(flag) for flag in values["flags"])
+            recent = np.frombuffer(b64decode(values["recent"], validate=True), dtype="<f4").tolist()
+            share, arrivals, exploration = values["share"], values["arrivals"], values["exploration"]
+            sound = (
+                0.0 < share <= 1.0
+                and isinstance(arrivals, int)
+                and 0 <= arrivals < 2**63
+                and 0.0 <= exploration <= 1.0
+                and len(recent) <= MEMORY
+                and all(0.0 <= utility <= 1.0 for utility in recent)
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"not a state of the stratified manager: {error!r}") from error
+        if not sound:
+            raise ValueError("not a state of the stratified manager: a value is out of its range")
+        return State(share, arrivals, bought, settled, exploration, explores, warmup, tuple(recent))
+
+
+class _Walk:
+    """One pass over a batch: the state unpacked into what changes fast."""
+
+    def __init__(self, manager: Stratified, state: State, situation: Situation) -> None:
+        self.manager = manager
+        self.ready = situation.ready
+        self.room = situation.room
+        self.arrivals = state.arrivals
+        self.bought, self.settled = state.bought, state.settled
+        self.exploration, self.explores, self.warmup = state.exploration, state.explores, state.warmup
+        self.begin, self.end = manager.bounds(state.arrivals)
+        self.recent = deque(state.recent)
+        self.ranked = sorted(state.recent)
+
+    def step(self, utility: float, sample_id: str) -> Verdict:
+        """Decide about the next arrival."""
+        if self.arrivals == self.end:
+            self.begin, self.end = self.manager.bounds(self.arrivals)
+        if self.arrivals == self.begin:
+            self._open(sample_id)
+        length, left = self.end - self.begin, self.end - self.arrivals - 1
+
+        threshold = self._quantile(left)
+        taken = not self.settled and utility >= threshold
+        self.settled = self.settled or taken
+        propensity = self.exploration / length + (1.0 - self.exploration) * taken
+
+        wanted = not self.bought and (self._drawn(sample_id, left) if self.explores else taken)
+        selected = wanted and self.room > 0
+        reason = self._reason(wanted, selected)
+        if self.room <= 0:
+            propensity = 0.0
+        self.bought = self.bought or wanted  # what a cap forbids is lost: a second draw would be likelier
+        self.room -= selected
+        self._remember(utility)
+        self.arrivals += 1
+        return Verdict(selected, threshold, propensity, reason)
+
+    def state(self) -> State:
+        """The state after the last step."""
+        return State(
+            share=self.manager.share,
+            arrivals=self.arrivals,
+            bought=self.bought,
+            settled=self.settled,
+            exploration=self.exploration,
+            explores=self.explores,
+            warmup=self.warmup,
+            recent=tuple(self.recent),
+        )
+
+    def _open(self, sample_id: str) -> None:
+        self.bought = self.settled = False
+        self.warmup = not self.ready
+        self.exploration = 1.0 if self.warmup else self.manager.exploration
+        self.explores = uniform(self.manager.seed, "explore", sample_id) < self.exploration
+
+    def _quantile(self, left: int) -> float:
+        """The n / (n + 1) quantile of the recent utilities, n arrivals being left after this one."""
+        if left == 0 or not self.ranked:
+            return 0.0
+        return self.ranked[len(self.ranked) * left // (left + 1)]
+
+    def _drawn(self, sample_id: str, left: int) -> bool:
+        return uniform(self.manager.seed, "position", sample_id) * (left + 1) < 1.0
+
+    def _reason(self, wanted: bool, selected: bool) -> Reason:
+        if selected:
+            if self.explores:
+                return Reason.WARMUP if self.warmup else Reason.EXPLORE
+            return Reason.UNCERTAIN
+        if wanted:
+            return Reason.CAPPED
+        return Reason.SPENT if self.bought else Reason.BELOW
+
+    def _remember(self, utility: float) -> None:
+        self.recent.append(utility)
+        insort(self.ranked, utility)
+        if len(self.recent) > MEMORY:
+            del self.ranked[bisect_left(self.ranked, self.recent.popleft())]

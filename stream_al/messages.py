@@ -1,0 +1,216 @@
+"""The messages on the topics, as types; bytes in, types out, and back.
+
+JSON, unknown fields ignored, timestamps ISO 8601 in UTC. Everything read here may be hostile: sizes
+are checked before parsing, nothing is evaluated, and whatever is wrong with a record becomes a
+`BadMessage` with a reason that is fit for a metric label.
+
+Samples are not here: what they look like is up to the stream (see `engine.sample`).
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from stream_al.engine.model import Label as LabelValue
+from stream_al.errors import BadMessage
+
+__all__ = [
+    "Example",
+    "Label",
+    "ModelStamp",
+    "Prediction",
+    "PredictionRecord",
+    "Query",
+    "decode",
+    "decode_json",
+    "encode",
+    "iso",
+    "label_text",
+]
+
+MAX_ID_CHARACTERS = 512
+MAX_LABEL_CHARACTERS = 512
+MAX_LABEL_BITS = 64
+
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """What the model said about a sample.
+
+    Attributes:
+        label: The most probable class; None while the model knows fewer than two.
+        probabilities: Class to probability, the class written as text.
+    """
+
+    label: LabelValue | None
+    probabilities: dict[str, float]
+
+
+class ModelStamp(msgspec.Struct, frozen=True):
+    """Which model said it: name, fingerprint of its definition, examples learned."""
+
+    name: str
+    version: str
+    examples: int
+
+
+class Query(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A request for a label, published on the labelling topic under the sample's id."""
+
+    id: str
+    features: dict[str, Any]
+    prediction: Prediction
+    utility: float
+    threshold: float
+    propensity: float
+    reason: str
+    strategy: str
+    model: ModelStamp
+    sampled_at: str
+    queried_at: str
+    expires_at: str
+    payload: Any = None
+
+
+class Label(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An answer.
+
+    Attributes:
+        id: The sample's id.
+        label: The class; required unless `skipped`.
+        annotator: Who answered.
+        labelled_at: When, by the annotator's clock; recorded, never decided by.
+        skipped: The annotator saw the sample and gives no label.
+        features: The sample's features, for a label that nobody asked for.
+    """
+
+    id: Id
+    label: LabelValue | None = None
+    annotator: str | None = None
+    labelled_at: str | None = None
+    skipped: bool = False
+    features: dict[str, Any] | None = None
+
+
+class Example(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the model learns from: features and label, joined.
+
+    Attributes:
+        features: None marks an answer that contradicts an earlier one of the same id: it is kept
+            for the record and not learned.
+        propensity: With which probability the sample was selected; None if the service did not select it.
+        reason: Why it was selected, or `seed` or `unsolicited`.
+        prediction: What the model said when the query was made.
+    """
+
+    id: Id
+    label: LabelValue
+    features: dict[str, Any] | None = None
+    annotator: str | None = None
+    propensity: float | None = None
+    reason: str | None = None
+    prediction: Prediction | None = None
+    queried_at: str | None = None
+    labelled_at: str | None = None
+
+
+class PredictionRecord(msgspec.Struct, frozen=True):
+    """What was predicted and decided for one sample, selected or not."""
+
+    id: str
+    label: LabelValue | None
+    probabilities: dict[str, float]
+    utility: float
+    threshold: float
+    propensity: float
+    queried: bool
+    reason: str
+    model: ModelStamp
+
+
+M = TypeVar("M", Label, Example, Query)
+
+_ENCODER = msgspec.json.Encoder()
+_ANY = msgspec.json.Decoder()
+
+
+def encode(message: Any) -> bytes:
+    """A message as JSON."""
+    return _ENCODER.encode(message)
+
+
+def decode_json(value: bytes | None, *, max_bytes: int) -> Any:
+    """Plain JSON values from a record's bytes.
+
+    Raises:
+        BadMessage: `null_value`, `too_large`, `too_deep`, `not_json`, or `bad_fields` for a number that is
+            out of every range.
+    """
+    return _decoded(_ANY, value, max_bytes)
+
+
+def decode(kind: type[M], value: bytes | None, *, max_bytes: int) -> M:
+    """A message of the given kind from a record's bytes.
+
+    Raises:
+        BadMessage: As `decode_json`, and `bad_fields`, `no_label`, `label_too_long`.
+    """
+    message: M = _decoded(_DECODERS[kind], value, max_bytes)
+    if isinstance(message, Label | Example):
+        _check_label(message)
+    return message
+
+
+def _decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:
+    if value is None:
+        raise BadMessage("null_value", "the record has no value")
+    if len(value) > max_bytes:
+        raise BadMessage("too_large", f"the record has {len(value)} bytes, more than the {max_bytes} allowed")
+    try:
+        return decoder.decode(value)
+    except RecursionError:
+        raise BadMessage("too_deep", "the record is nested too deeply to be read") from None
+    except msgspec.ValidationError as error:
+        raise BadMessage("bad_fields", str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadMessage("not_json", f"the record is not JSON: {error}") from None
+
+
+def _check_label(message: Label | Example) -> None:
+    label: LabelValue | None = message.label
+    skipped = isinstance(message, Label) and message.skipped
+    if label is None and not skipped:
+        raise BadMessage("no_label", "`label` is null and `skipped` is not true")
+    if isinstance(label, str) and len(label) > MAX_LABEL_CHARACTERS:
+        raise BadMessage("label_too_long", f"`label` has more than {MAX_LABEL_CHARACTERS} characters")
+    if isinstance(label, int) and label.bit_length() > MAX_LABEL_BITS:
+        raise BadMessage("label_too_long", f"`label` is a whole number of more than {MAX_LABEL_BITS} bits")
+
+
+def label_text(label: LabelValue) -> str:
+    """A class as a key of a JSON object: text as it is, anything else as JSON writes it.
+
+    >>> label_text("spam"), label_text(True), label_text(3)
+    ('spam', 'true', '3')
+    """
+    return label if isinstance(label, str) else encode(label).decode()
+
+
+def iso(timestamp_ms: int) -> str:
+    """A log timestamp as ISO 8601 in UTC.
+
+    >>> iso(0)
+    '1970-01-01T00:00:00.000Z'
+    """
+    moment = datetime.fromtimestamp(0, UTC)
+    with suppress(OverflowError):  # a producer may stamp its records with anything
+        moment += timedelta(milliseconds=timestamp_ms)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_DECODERS: dict[type, Any] = {kind: msgspec.json.Decoder(kind) for kind in (Label, Example, Query)}
