@@ -1,0 +1,50 @@
+"""Settings: one frozen tree, read from four places, with every mistake listed at once.
+
+The command line wins over the environment, the environment over the YAML file, the file over the
+defaults:
+
+    budget.share=0.1                 the command line
+    STREAM_AL_BUDGET__SHARE=0.1      the environment
+    budget: {share: 0.1}             the file, named by an argument or by STREAM_AL_CONFIG
+
+`tree` says what the settings are, `reading` loads them, `showing` prints and documents them.
+"""
+
+from __future__ import annotations
+
+from stream_al.settings.reading import load
+from stream_al.settings.showing import Row, describe, effective, table
+from stream_al.settings.tree import (
+    HTTP,
+    Budget,
+    Input,
+    Kafka,
+    Labels,
+    Limits,
+    Log,
+    Model,
+    Queries,
+    Settings,
+    Snapshots,
+    Topics,
+)
+
+__all__ = [
+    "HTTP",
+    "Budget",
+    "Input",
+    "Kafka",
+    "Labels",
+    "Limits",
+    "Log",
+    "Model",
+    "Queries",
+    "Row",
+    "Settings",
+    "Snapshots",
+    "Topics",
+    "describe",
+    "effective",
+    "load",
+    "table",
+]

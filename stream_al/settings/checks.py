@@ -1,0 +1,96 @@
+"""What a value must be, beyond its type and range.
+
+A check returns the value or raises `ValueError(*sentences)`. Each sentence says what to write instead; the
+path of the setting is put in front of it where all mistakes meet.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from reprlib import repr as short
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "Count",
+    "Inside",
+    "Name",
+    "Place",
+    "Seconds",
+    "Servers",
+    "Topic",
+    "as_metric",
+    "did_you_mean",
+    "one_of",
+]
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z0-9._-]{1,200}", value):
+        raise ValueError(f"write 1 to 200 letters, digits, '.', '_' or '-', not {short(value)}")
+    return value
+
+
+def _topic(value: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", value) or value in {".", ".."}:
+        raise ValueError(
+            f"write a topic name of 1 to 249 letters, digits, '.', '_' or '-', not {short(value)}"
+        )
+    return value
+
+
+def _inside(value: str) -> str:
+    if not all(value.split(".")):
+        raise ValueError(f"write a path such as transaction.id, not {short(value)}")
+    return value
+
+
+def _place(value: str) -> str:
+    return value if value == "." else _inside(value)
+
+
+def _servers(value: str) -> str:
+    for server in value.split(","):
+        found = re.fullmatch(r"\s*(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})\s*", server)
+        if not found or not 1 <= int(found[1]) <= 65535:
+            raise ValueError(f"write host:port, several separated by commas, not {short(server)}")
+    return value
+
+
+def one_of(value: str, names: Iterable[str]) -> str:
+    """A name out of a registry."""
+    known = list(names)
+    if value not in known:
+        raise ValueError(f"write one of {', '.join(known)}, not {short(value)}{did_you_mean(value, known)}")
+    return value
+
+
+def as_metric(topic: str) -> str:
+    """What a topic's name must not share with another's: Kafka's metrics mix up '.' and '_'."""
+    return topic.replace(".", "_")
+
+
+def did_you_mean(name: str, known: Sequence[str], prefix: str = "") -> str:
+    """The question after an unknown name: a namesake in another section, else the nearest spelling.
+
+    >>> did_you_mean("share", ["seed", "budget.share"]), did_you_mean("sede", ["seed", "budget.share"])
+    ('; did you mean budget.share?', '; did you mean seed?')
+    """
+    leaf = name.rpartition(".")[2]
+    namesakes = [path for path in known if path.rpartition(".")[2] == leaf]
+    found = namesakes or difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {' or '.join(prefix + path for path in found)}?" if found else ""
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Topic = Annotated[str, AfterValidator(_topic)]
+Inside = Annotated[str, AfterValidator(_inside)]
+Place = Annotated[str, AfterValidator(_place)]
+Servers = Annotated[str, AfterValidator(_servers)]
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]

@@ -1,0 +1,281 @@
+"""What the settings are: names, types, ranges, defaults and meanings.
+
+Every check belongs to one field, also where it compares fields: it sees the valid ones declared before its
+own. A check of a whole section would wait until each field is right, and so hide one mistake behind another.
+Sections that compare fields check their defaults too, for a default may collide with what was written.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from reprlib import repr as short
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+
+from stream_al.errors import Misconfigured
+from stream_al.settings.checks import Count, Inside, Name, Place, Seconds, Servers, Topic, as_metric, one_of
+
+Login = str | SecretStr | None
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class Kafka(_Section):
+    """The brokers, and how to log in."""
+
+    model_config = ConfigDict(validate_default=True)
+
+    bootstrap_servers: Servers = Field(
+        default="127.0.0.1:9092", description="Brokers to ask first, host:port, separated by commas."
+    )
+    client_id: str | None = Field(default=None, description="Name shown in the brokers' logs and quotas.")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="Encryption and login."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="PLAIN", description="How to log in, with SASL_PLAINTEXT or SASL_SSL."
+    )
+    sasl_username: str | None = Field(default=None, description="User to log in as.")
+    sasl_password: SecretStr | None = Field(default=None, description="Password of that user.")
+    ssl_cafile: Path | None = Field(
+        default=None, description="Certificates (PEM) to trust instead of the system's."
+    )
+    idempotent: bool = Field(
+        default=True, description="Idempotent producer; off only for brokers that do not know it."
+    )
+    session_timeout_seconds: Seconds = Field(
+        default=30, description="Silence after which a replica's partitions go to the others."
+    )
+    request_timeout_seconds: Seconds = Field(default=30, description="Longest wait for one broker's answer.")
+    compression: Literal["none", "gzip"] = Field(default="none", description="Compression of what is sent.")
+
+    @field_validator("sasl_username", "sasl_password", mode="after")
+    @classmethod
+    def _is_there_to_log_in(cls, value: Login, info: ValidationInfo) -> Login:
+        protocol = info.data.get("security_protocol", "")
+        if protocol.startswith("SASL_") and not value:
+            raise ValueError(f"write it, {protocol} logs in with it")
+        return value
+
+
+class Topics(_Section):
+    """The topics, and how they are created where they do not exist."""
+
+    model_config = ConfigDict(validate_default=True)
+
+    samples: Topic = Field(default="samples", description="Read: the stream to select from.")
+    queries: Topic = Field(default="queries", description="Written: requests for labels (compacted).")
+    labels: Topic = Field(default="labels", description="Read: the annotators' answers.")
+    examples: Topic = Field(
+        default="examples", description="Written and read: features with labels, what the model learns from."
+    )
+    predictions: Topic | None = Field(default=None, description="Written when named: every prediction.")
+    dead_letter_suffix: Name = Field(
+        default=".dlq", description="Put after a topic's name for its records that cannot be used."
+    )
+    partitions: Count = Field(default=2, description="Partitions of samples and labels, when created.")
+    replication_factor: int = Field(default=1, ge=1, le=32767, description="Copies, when created.")
+
+    @field_validator("queries", "labels", "examples", "predictions", mode="after")
+    @classmethod
+    def _has_a_name_of_its_own(cls, value: str | None, info: ValidationInfo) -> str | None:
+        for part, topic in info.data.items():
+            if value and topic and as_metric(value) == as_metric(topic):
+                raise ValueError(f"write another name, {short(value)} collides with topics.{part}")
+        return value
+
+    @field_validator("dead_letter_suffix", mode="after")
+    @classmethod
+    def _gives_names_of_their_own(cls, suffix: str, info: ValidationInfo) -> str:
+        topics = {as_metric(topic) for topic in info.data.values() if topic}
+        for letters in (topic + suffix for topic in info.data.values() if topic):
+            if len(letters) > 249:
+                raise ValueError(
+                    f"write a shorter one, or shorter topics: {short(letters)} is over 249 letters"
+                )
+            if as_metric(letters) in topics:
+                raise ValueError(f"write another one, {short(letters)} collides with a topic")
+        return suffix
+
+
+class Input(_Section):
+    """Where a sample's parts lie in a record, and how much of it is accepted."""
+
+    id: Inside = Field(
+        default="auto",
+        description="The sample's id: a path such as transaction.id, key (the record's), position "
+        "(topic, partition and offset), or auto.",
+    )
+    features: Place = Field(
+        default="auto", description="The features: a path, . for the whole object, or auto."
+    )
+    payload: Place | None = Field(default=None, description="What the annotator is shown as well: a path.")
+    include: tuple[str, ...] = Field(default=(), description="Features to keep, shell patterns; none: all.")
+    exclude: tuple[str, ...] = Field(default=(), description="Features to leave out, shell patterns.")
+    start: Literal["earliest", "latest"] = Field(default="earliest", description="Where a new group begins.")
+    max_bytes: int = Field(default=1_000_000, ge=1024, le=100 * 1024**2, description="Largest record.")
+    max_depth: int = Field(default=8, ge=1, le=100, description="Deepest nesting of a record.")
+    max_features: Count = Field(default=10_000, description="Most features of one sample.")
+    max_text: Count = Field(default=100_000, description="Most characters of one text feature.")
+
+
+class Model(_Section):
+    """The classifier."""
+
+    definition: str = Field(
+        default="HoeffdingTreeClassifier(grace_period=50)",
+        description="A River expression, or module:factory. A change replays the examples.",
+    )
+    name: Name = Field(default="model", description="Its name in queries and predictions.")
+    max_classes: int = Field(default=1000, ge=2, description="Most classes; labels beyond them are refused.")
+
+    @field_validator("definition", mode="after")
+    @classmethod
+    def _can_be_built(cls, value: str) -> str:
+        from stream_al.engine import expression  # noqa: PLC0415 (River is slow to import)
+
+        try:
+            expression.load(value, seed=0)
+        except Misconfigured as error:
+            # `from None`, and only the words: the path is put in front where all mistakes meet.
+            raise ValueError(*(text.removeprefix("model.definition: ") for text in error.mistakes)) from None
+        return value
+
+
+class Budget(_Section):
+    """How many labels may be bought; the lowest cap binds."""
+
+    share: float = Field(default=0.05, gt=0, le=1, description="Share of the samples to ask labels for.")
+    manager: str = Field(default="stratified", description="The budget manager.")
+    exploration: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Share of the budget bought uniformly at random; 0 makes it impossible to estimate the "
+        "accuracy over the whole stream.",
+    )
+    pending: Count = Field(default=10_000, description="Most pending queries; selection pauses above.")
+
+    @field_validator("manager", mode="after")
+    @classmethod
+    def _is_a_manager(cls, value: str) -> str:
+        from stream_al.engine.budgets import MANAGERS  # noqa: PLC0415 (the engine is not needed to print help)
+
+        return one_of(value, MANAGERS)
+
+
+class Queries(_Section):
+    """Requests for labels."""
+
+    life_hours: float = Field(
+        default=168, gt=0, description="Hours after which a query without a label expires."
+    )
+    tombstones: bool = Field(
+        default=True, description="A null closes a query in its topic; off for clients that cannot take one."
+    )
+
+
+class Labels(_Section):
+    """Answers."""
+
+    remember: Count = Field(
+        default=50_000, description="Ids whose label is remembered, to recognise duplicates and conflicts."
+    )
+
+
+class Snapshots(_Section):
+    """Copies of the model on disk; only a cache, for a quick start."""
+
+    directory: Path = Field(
+        default=Path("snapshots"), description="Where they are kept, one place a replica."
+    )
+    every_examples: Count = Field(default=1000, description="Examples learnt after which one is taken.")
+    every_seconds: Seconds = Field(
+        default=60, description="Seconds after which one is taken, when anything was learnt."
+    )
+    keep: Count = Field(default=3, description="How many are kept.")
+    key: SecretStr | None = Field(
+        default=None, description="Signs snapshots; any other signature is refused."
+    )
+
+
+class HTTP(_Section):
+    """The HTTP interface: health, metrics, state."""
+
+    enabled: bool = Field(default=True, description="Whether to serve HTTP.")
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    max_body_bytes: Count = Field(default=1_000_000, description="Largest body of a request.")
+
+
+class Limits(_Section):
+    """How long anything may take, and how much of it there may be."""
+
+    model_config = ConfigDict(validate_default=True)
+
+    batch_records: Count = Field(default=500, description="Most records of one batch.")
+    batch_seconds: Seconds = Field(
+        default=0.02, description="Work of one batch; short keeps heartbeats and HTTP answered."
+    )
+    poll_seconds: Seconds = Field(default=0.2, description="Longest wait for records.")
+    deadline_seconds: Seconds = Field(default=30, description="Longest wait for the broker, each time.")
+    stop_seconds: Seconds = Field(default=10, description="Longest orderly stop.")
+    watchdog_seconds: Seconds = Field(
+        default=60,
+        description="Standstill, with records waiting, after which the service exits to be restarted.",
+    )
+    bad_records: Count = Field(default=100, description="Bad records in a row that stop a partition.")
+    backoff_seconds: Seconds = Field(default=0.1, description="Pause after a first failure; it doubles.")
+    backoff_max_seconds: Seconds = Field(default=10, description="Longest pause after failures.")
+
+    @field_validator("backoff_max_seconds", mode="after")
+    @classmethod
+    def _is_no_less_than_the_first(cls, value: float, info: ValidationInfo) -> float:
+        if value < (first := info.data.get("backoff_seconds", 0)):
+            raise ValueError(f"write at least limits.backoff_seconds, which is {first:g}")
+        return value
+
+
+class Log(_Section):
+    """The log, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least to log."
+    )
+    format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="auto is text on a terminal and JSON elsewhere."
+    )
+
+
+class Settings(_Section):
+    """Everything a replica is told."""
+
+    application: Name = Field(
+        default="stream_al",
+        description="Names the consumer groups, with .select and .intake behind it.",
+    )
+    seed: int = Field(
+        default=0, ge=0, le=2**32 - 1, description="Of every random choice; the same on all replicas."
+    )
+    strategy: str = Field(default="margin", description="The query strategy.")
+    kafka: Kafka = Field(default=Kafka(), description=Kafka.__doc__)
+    topics: Topics = Field(default=Topics(), description=Topics.__doc__)
+    input: Input = Field(default=Input(), description=Input.__doc__)
+    model: Model = Field(default=Model(), description=Model.__doc__)
+    budget: Budget = Field(default=Budget(), description=Budget.__doc__)
+    queries: Queries = Field(default=Queries(), description=Queries.__doc__)
+    labels: Labels = Field(default=Labels(), description=Labels.__doc__)
+    snapshots: Snapshots = Field(default=Snapshots(), description=Snapshots.__doc__)
+    http: HTTP = Field(default=HTTP(), description=HTTP.__doc__)
+    limits: Limits = Field(default=Limits(), description=Limits.__doc__)
+    log: Log = Field(default=Log(), description=Log.__doc__)
+
+    @field_validator("strategy", mode="after")
+    @classmethod
+    def _is_a_strategy(cls, value: str) -> str:
+        from stream_al.engine.strategies import STRATEGIES  # noqa: PLC0415 (as for the budget manager)
+
+        return one_of(value, STRATEGIES)
