@@ -1,0 +1,52 @@
+"""Logging: structlog onto standard error, JSON when nobody is watching a terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+from stream_al.settings import Settings
+
+__all__ = ["configure"]
+
+
+def configure(settings: Settings) -> None:
+    """Send every log line, our own and the libraries', through one renderer."""
+    level = logging.getLevelNamesMapping()[settings.log.level.upper()]
+    text = settings.log.format == "text" or (settings.log.format == "auto" and sys.stderr.isatty())
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer() if text else structlog.processors.JSONRenderer()
+    )
+    shared: list[structlog.types.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    # aiokafka logs every reconnection attempt; our own loops say once per attempt what is away.
+    logging.getLogger("aiokafka").setLevel(max(level, logging.ERROR))
+    logging.getLogger("uvicorn.access").setLevel(max(level, logging.WARNING))

@@ -1,0 +1,294 @@
+"""The application: which parts there are, and in which order they start and stop.
+
+    start   HTTP (live, not ready)
+            broker, topics
+            model: newest snapshot, then the examples after it
+            pending queries
+            intake and select join their groups        -> ready
+    stop    select and intake finish or drop their batch and leave their groups
+            snapshot, readers, producer, HTTP          all within one shared deadline
+
+A broker that is away at the start is waited for: live, not ready. A loop that ends by itself, and a
+watchdog that sees no progress, end the process: whoever runs it starts it again, and nothing is lost by
+that (`service.consume`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+import structlog
+
+from stream_al.errors import Misconfigured, StateLost, StreamAlError, Unavailable
+from stream_al.service.backoff import Backoff
+from stream_al.service.consume import Consumer
+from stream_al.service.deadline import Deadline
+from stream_al.service.intake import Intake
+from stream_al.service.learn import Learning, fresh_learner
+from stream_al.service.log import Log, Outgoing
+from stream_al.service.metrics import Metrics
+from stream_al.service.pending import PendingQueries
+from stream_al.service.select import Select
+from stream_al.service.snapshots import Snapshots
+from stream_al.service.topics import needed
+from stream_al.settings import Settings
+
+__all__ = ["App"]
+
+log = structlog.get_logger(__name__)
+
+SWEEP_SECONDS = 1.0
+LAG_SECONDS = 5.0
+SWEEP_AT_ONCE = 1000  # expired queries closed in one go
+
+
+class App:
+    """One process of the service.
+
+    Args:
+        settings: The settings.
+        log_: The broker.
+        reached: Called with the name of every step of the commit protocol; tests place crashes there.
+    """
+
+    def __init__(
+        self, settings: Settings, log_: Log, reached: Callable[[str, str], None] = lambda loop, step: None
+    ) -> None:
+        self.settings = settings
+        self.log = log_
+        self.metrics = Metrics(settings.application)
+        topics, limits = settings.topics, settings.limits
+        self.learning = Learning(
+            log_.reader(topics.examples),
+            settings,
+            Snapshots(settings, fresh_learner(settings).model.fingerprint),
+            self.metrics,
+            folded=self._folded,
+        )
+        self.pending = PendingQueries(
+            log_.reader(topics.queries, expiring=True),
+            settings,
+            answered=lambda sample_id: sample_id in self.learning.learner.known,
+        )
+        name, start = settings.application, settings.input.start
+        self.select = Consumer(
+            Select(settings, self.learning, self.pending, self.metrics),
+            log_.group(f"{name}.select", topics.samples, start),
+            log_,
+            settings,
+            self.metrics,
+            lambda step: reached("select", step),
+        )
+        self.intake = Consumer(
+            Intake(settings, self.learning, self.pending, self.metrics),
+            log_.group(f"{name}.intake", topics.labels, "earliest"),
+            log_,
+            settings,
+            self.metrics,
+            lambda step: reached("intake", step),
+        )
+        self.consumers = (self.select, self.intake)
+        self.ready = False
+        self.port: int | None = None
+        self.stopping = asyncio.Event()
+        self._backoffs = [consumer.backoff for consumer in self.consumers]
+        self.lag: dict[str, dict[int, int]] = {}
+        self._watchdog_seconds = limits.watchdog_seconds
+        self._started = False
+        self._loops: set[asyncio.Task[None]] = set()
+        self.metrics.budget_share.set(settings.budget.share)
+        self.metrics.pending_cap.set(settings.budget.pending)
+
+    async def run(self) -> None:
+        """Start, work until `stopping` is set or a loop fails, stop.
+
+        Raises:
+            StreamAlError: Why a loop could not go on.
+        """
+        working = asyncio.create_task(self._work(), name="work")
+        stop = asyncio.create_task(self.stopping.wait(), name="stopping")
+        try:
+            await asyncio.wait({working, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:  # also when we are cancelled
+            stop.cancel()
+            self.ready = False
+            self.metrics.ready.set(0)
+            await self._stop(working)
+        if working.done() and not working.cancelled():
+            working.result()  # raises what ended the work
+
+    async def _work(self) -> None:
+        await self._patiently(self._backoff("start"), self._start)
+        self.ready = True
+        self.metrics.ready.set(1)
+        log.info("ready", examples=self.learning.learner.offset, pending=len(self.pending))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._loops = {
+                    tasks.create_task(consumer.run(), name=consumer.stage.name) for consumer in self.consumers
+                }
+                tasks.create_task(self._repeat("learn", self._learn), name="learn")
+                tasks.create_task(self._repeat("pending", self._follow_queries), name="pending")
+                tasks.create_task(self._repeat("sweep", self._sweep), name="sweep")
+                tasks.create_task(self._repeat("lag", self._measure_lag), name="lag")
+                tasks.create_task(self._watch(), name="watchdog")
+        except* StreamAlError as group:
+            raise group.exceptions[0] from group
+
+    async def _start(self) -> None:
+        await self.log.start()
+        missing = await self.log.missing(topic.name for topic in needed(self.settings))
+        if missing:
+            raise Misconfigured(f"topics: {', '.join(missing)} do not exist: run `stream-al topics create`")
+        if not self._started:
+            await self.learning.reader.start()
+            await self.learning.restore(self._restoring)
+            await self.pending.reader.start()
+            self._started = True
+        await self.pending.catch_up()
+        await self._check_offsets()
+        joins = (consumer.group.start() for consumer in self.consumers)  # at once: each waits for the broker
+        for outcome in await asyncio.gather(*joins, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _check_offsets(self) -> None:
+        """Refuse to begin anew what was begun before.
+
+        A partition's first commit comes before its first query, so queries without any commit mean that
+        the commits are gone.
+        """
+        asked = sum((await self.pending.reader.end()).values())
+        if asked and await self.select.group.untouched():
+            samples, queries = self.settings.topics.samples, self.settings.topics.queries
+            raise StateLost(
+                f"the group {self.settings.application}.select has no offsets on {samples}, yet {queries} "
+                "holds queries: Kafka forgets the offsets of a group that was idle for long, and a group "
+                "is named after the setting `application`; say where to go on with `stream-al offsets reset "
+                "--to earliest` (decide again about all that the topic holds) or `--to latest`"
+            )
+
+    def _folded(self, sample_id: str) -> None:
+        self.pending.close(sample_id)
+
+    def _restoring(self, done: int, end: int) -> None:
+        self.metrics.model_offset_lag.set(end - done)
+        log.info("restoring the model", examples=done, of=end)
+
+    async def _patiently(self, backoff: Backoff, action: Callable[[], Awaitable[None]]) -> None:
+        """Do something, as often as the broker is away."""
+        while True:
+            try:
+                await action()
+            except Unavailable as error:
+                await backoff.failed(error)
+            else:
+                backoff.succeeded()
+                return
+
+    async def _repeat(self, what: str, action: Callable[[], Awaitable[None]]) -> None:
+        backoff = self._backoff(what)
+        while True:
+            await self._patiently(backoff, action)
+
+    def _backoff(self, what: str) -> Backoff:
+        self._backoffs.append(Backoff(what, self.settings.limits))
+        return self._backoffs[-1]
+
+    async def _learn(self) -> None:
+        await self.learning.step(self.settings.limits.poll_seconds)
+        if self.learning.due():
+            await self.learning.save()
+
+    async def _follow_queries(self) -> None:
+        await self.pending.step(self.settings.limits.poll_seconds)
+        self.metrics.pending.set(len(self.pending))
+
+    async def _sweep(self) -> None:
+        """Close what is over; one replica is enough, and the owner of the first label partition is one."""
+        await asyncio.sleep(SWEEP_SECONDS)
+        if 0 not in self.intake.group.assignment():
+            return
+        expired = self.pending.expired(SWEEP_AT_ONCE)
+        over = [*expired, *self.pending.left_open()[:SWEEP_AT_ONCE]]
+        if self.settings.queries.tombstones:
+            queries = self.settings.topics.queries
+            await self.log.send([Outgoing(queries, sample_id.encode(), None) for sample_id in over])
+        for sample_id in expired:
+            self.pending.close(sample_id)
+        self.metrics.expired.inc(len(expired))
+
+    async def _measure_lag(self) -> None:
+        await asyncio.sleep(LAG_SECONDS)
+        for consumer in self.consumers:
+            try:
+                await self._measure(consumer)
+            except Unavailable:
+                consumer.moved = monotonic()  # the broker is away, and nobody can move
+                raise
+        end = sum((await self.learning.reader.end()).values())
+        self.metrics.model_offset_lag.set(max(0, end - self.learning.learner.offset))
+
+    async def _measure(self, consumer: Consumer) -> None:
+        topic = consumer.group.topic
+        self.lag[topic] = await consumer.group.lag()
+        for partition, lag in self.lag[topic].items():
+            self.metrics.consumer_lag.labels(topic, str(partition)).set(lag)
+        self.metrics.stopped.labels(consumer.stage.name).set(len(consumer.stopped()))
+        readable = self.lag[topic].keys() - consumer.stopped().keys()
+        if consumer.paused or not any(self.lag[topic][partition] for partition in readable):
+            consumer.moved = monotonic()  # nothing waits to be read
+
+    async def _watch(self) -> None:
+        """End the process when a loop makes no progress; `/livez` has failed by then."""
+        while self.stalled_seconds() < self._watchdog_seconds:  # noqa: ASYNC110 - nothing happens: that is it
+            await asyncio.sleep(min(1.0, self._watchdog_seconds / 10))
+        raise Unavailable(f"no progress for {self.stalled_seconds():.0f} s: restart the process")
+
+    def stalled_seconds(self) -> float:
+        """How long the slowest loop has made no round, or has read nothing though records wait.
+
+        The second is how aiokafka's consumers hang (aio-libs/aiokafka#1154): polls come back, empty.
+        """
+        if not self.ready:
+            return 0.0
+        rounds = (self.select.progress, self.intake.progress, self.learning.progress)
+        return monotonic() - min(*rounds, self.select.moved, self.intake.moved)
+
+    def live(self) -> bool:
+        """Whether the process is worth keeping: false a little before the watchdog ends it."""
+        return self.stalled_seconds() < 0.8 * self._watchdog_seconds
+
+    def reachable(self) -> bool:
+        """Whether no loop is backing off from a broker that is away."""
+        return not any(backoff.failures for backoff in self._backoffs)
+
+    def pause(self) -> None:
+        """Stop deciding about samples; labels are still joined and learned."""
+        self.select.pause()
+        self.metrics.paused.set(1)
+
+    def resume(self) -> None:
+        """Go on, also on partitions that bad records had stopped."""
+        for consumer in self.consumers:
+            consumer.resume()
+        self.metrics.paused.set(0)
+
+    async def _stop(self, working: asyncio.Task[None]) -> None:
+        """Stop in order, within one deadline; what it cuts off is repeated by the next owner."""
+        deadline = Deadline(self.settings.limits.stop_seconds)
+        for consumer in self.consumers:
+            consumer.closing = True
+        if self._loops and not working.done():
+            await asyncio.wait(self._loops, timeout=deadline.left / 3)
+        working.cancel()
+        await asyncio.wait({working}, timeout=deadline.left)
+        await asyncio.gather(*(consumer.group.stop(deadline.left / 2) for consumer in self.consumers))
+        if self._started:
+            await self.learning.save()
+            readers = (self.learning.reader, self.pending.reader)
+            await asyncio.gather(*(reader.stop(deadline.left / 2) for reader in readers))
+        await self.log.stop(deadline.left)
+        log.info("stopped", examples=self.learning.learner.offset)

@@ -1,0 +1,270 @@
+"""The commit protocol: how a batch of records is worked on so that nothing is lost.
+
+    1. read      at most N records
+    2. decide    purely; the partitions' new states are in hand, not in force
+    3. send      what was decided, and wait for every acknowledgement
+    4. commit    next offset and new state of each partition, in one write
+    5. apply     the new states are in force
+
+What a failure leaves behind:
+
+    after 1 or 2   nothing
+    in 3           some records may have been sent: they are sent again under the same key
+    in 4           all were sent; the commit may have happened or not. Offset and state are one write,
+                   so either both count or neither, and the last one to commit wins
+    after 4        the next owner of the partition reads state and offset back
+
+After a failure in 3 or 4 the new states are dropped, the partitions are read again from the batch's
+first offset, and the loop backs off. After a rebalance (`Superseded`) they are dropped for good: the
+partition is another replica's, and its committed state counts.
+
+States are loaded when a partition's first record is in hand, not when the partition is assigned: a
+rebalance listener's errors are swallowed, and reading goes on before it has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Protocol
+
+import structlog
+
+from stream_al.engine.poison import Streak
+from stream_al.errors import BadMessage, Superseded, Unavailable
+from stream_al.service.backoff import Backoff
+from stream_al.service.dead_letters import dead_letter
+from stream_al.service.log import Ack, Group, Log, Outgoing, Position, Record
+from stream_al.service.metrics import Metrics
+from stream_al.settings import Settings
+
+__all__ = ["Consumer", "Stage", "Work"]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Work:
+    """What a stage decided about a batch.
+
+    Attributes:
+        sends: Records to send, in groups: a group is sent when all of the one before is acknowledged.
+        states: The new state of each partition in the batch.
+        applied: Called in step 5 with the acknowledgements of each group.
+    """
+
+    sends: Sequence[Sequence[Outgoing]]
+    states: dict[int, Any]
+    applied: Callable[[list[list[Ack]]], None]
+
+
+class Stage(Protocol):
+    """What a loop does with its records."""
+
+    name: str
+
+    def read(self, record: Record) -> Any:
+        """What the record says. Raises BadMessage if it cannot be used."""
+
+    async def decide(self, items: dict[int, list[tuple[Record, Any]]], states: dict[int, Any]) -> Work:
+        """Decide about what was read, by partition; apply nothing."""
+
+    def encode(self, state: Any) -> str:
+        """A partition's state as the metadata of its commit."""
+
+    def decode(self, partition: int, metadata: str) -> Any:
+        """The state in a commit's metadata, a fresh one if there is none."""
+
+
+@dataclass(slots=True)
+class Held:
+    """A partition in hand: its state in force, its run of bad records, and the next offset."""
+
+    state: Any
+    offset: int
+    streak: Streak = field(default_factory=Streak)
+    stopped: str | None = None
+
+
+class Consumer:
+    """Runs a stage over the records of a group.
+
+    Args:
+        reached: Called with the name of every step passed; tests place crashes there.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        group: Group,
+        log_: Log,
+        settings: Settings,
+        metrics: Metrics,
+        reached: Callable[[str], None] = lambda step: None,
+    ) -> None:
+        self.stage = stage
+        self.group = group
+        self.log = log_
+        self.settings = settings
+        self.metrics = metrics
+        self.reached = reached
+        self.held: dict[int, Held] = {}
+        self.generation = -1
+        self.paused = False
+        self.closing = False
+        self.backoff = Backoff(stage.name, settings.limits)
+        self.progress = self.moved = monotonic()
+        self._records = settings.limits.batch_records
+
+    async def run(self) -> None:
+        """Work on batches until `closing` is set; the batch in hand is finished first."""
+        while not self.closing:
+            try:
+                await self.step()
+                self.backoff.succeeded()
+            except Unavailable as error:
+                await self.backoff.failed(error)
+            except Superseded as error:
+                log.info("batch dropped", stage=self.stage.name, why=str(error))
+                self.held.clear()
+            self.progress = monotonic()
+
+    async def step(self) -> bool:
+        """Work on one batch by the protocol above; false if nothing was there to read."""
+        limits = self.settings.limits
+        try:
+            batch = await self.group.poll(self._records, limits.poll_seconds)  # 1
+        except Unavailable:
+            for partition, held in self.held.items():  # what a failed poll may have taken is read again
+                self.group.seek(partition, held.offset)
+            raise
+        if self.generation != self.group.generation:
+            self.held.clear()
+            self.generation = self.group.generation
+        if self.paused:  # also what was assigned, or already fetched, since
+            self.group.pause(self.group.assignment())
+            self._rewind(batch)
+            return False
+        if not batch:
+            return False
+        began = self.moved = monotonic()
+        try:
+            await self._load(batch)
+            work, offsets, streaks = await self._decide(batch)  # 2
+            self._fit(sum(map(len, batch.values())), monotonic() - began)
+            self.reached("decided")
+            acks = [await self.log.send(group) for group in work.sends]  # 3
+            self.reached("acknowledged")
+            self._check_generation()
+            await self.group.commit(
+                {p: Position(offsets[p], self.stage.encode(work.states[p])) for p in batch}
+            )  # 4
+            self.reached("committed")
+        except (Unavailable, Superseded):
+            self._rewind(batch)
+            raise
+        for partition in batch:  # 5
+            held = self.held[partition]
+            held.state, held.offset = work.states[partition], offsets[partition]
+            held.streak = streaks[partition]
+            self._stop_if_poisoned(partition, held)
+        work.applied(acks)
+        self.metrics.batch_seconds.labels(self.stage.name).observe(monotonic() - began)
+        return True
+
+    def pause(self) -> None:
+        """Stop reading; partitions, heartbeats and states are kept."""
+        self.paused = True
+        self.group.pause(self.group.assignment())
+
+    def resume(self) -> None:
+        """Read again, also partitions that bad records had stopped."""
+        self.paused = False
+        for partition, held in self.held.items():
+            if held.stopped:
+                self.group.seek(partition, held.offset)
+            held.stopped, held.streak = None, Streak()
+        self.group.resume(self.group.assignment())
+
+    def stopped(self) -> dict[int, str]:
+        """Partitions that a run of bad records has stopped, and why."""
+        return {partition: held.stopped for partition, held in self.held.items() if held.stopped}
+
+    async def _load(self, batch: dict[int, list[Record]]) -> None:
+        for partition in batch:
+            if partition not in self.held:
+                position = await self.group.committed(partition)
+                self._check_generation()
+                first = batch[partition][0].offset
+                state = self.stage.decode(partition, position.metadata if position else "")
+                if position is None:
+                    # From here on the group is known: should its offsets be gone one day, that is a loss.
+                    await self.group.commit({partition: Position(first, self.stage.encode(state))})
+                self.held[partition] = Held(state, first)
+
+    async def _decide(self, batch: dict[int, list[Record]]) -> tuple[Work, dict[int, int], dict[int, Streak]]:
+        """Read what can be read, bury what cannot, and let the stage decide about the rest."""
+        items: dict[int, list[tuple[Record, Any]]] = {}
+        letters: list[Outgoing] = []
+        reasons: list[str] = []
+        offsets: dict[int, int] = {}
+        streaks: dict[int, Streak] = {}
+        limit = self.settings.limits.bad_records
+        for partition, records in batch.items():
+            streak, good = self.held[partition].streak, []
+            for record in records:
+                try:
+                    good.append((record, self.stage.read(record)))
+                    streak = Streak()
+                except BadMessage as error:
+                    streak = streak.add(str(error))
+                    letters.append(self.bury(record, error))
+                    reasons.append(error.reason)
+                offsets[partition] = record.offset + 1
+                if streak.reached(limit):
+                    break
+            items[partition], streaks[partition] = good, streak
+        work = await self.stage.decide(items, {p: self.held[p].state for p in batch})
+        first, *rest = work.sends or [[]]
+        decided = work.applied
+
+        def applied(acks: list[list[Ack]]) -> None:
+            decided([acks[0][: len(first)], *acks[1:]])
+            for reason in reasons:
+                self.metrics.dead_letters.labels(self.stage.name, reason).inc()
+
+        return Work([[*first, *letters], *rest], work.states, applied), offsets, streaks
+
+    def bury(self, record: Record, error: BadMessage) -> Outgoing:
+        """The dead letter for a record of this stage."""
+        return dead_letter(record, self.stage.name, error, self.settings.topics.dead_letter_suffix)
+
+    def _stop_if_poisoned(self, partition: int, held: Held) -> None:
+        if held.streak.reached(self.settings.limits.bad_records):
+            held.stopped = (
+                f"{held.streak.length} bad records in a row, the last one: {held.streak.last}; "
+                "mend the input, then restart or POST /v1/resume"
+            )
+            self.group.seek(partition, held.offset)  # what follows in the batch is read again then
+            self.group.pause([partition])
+            log.error("partition stopped", topic=self.group.topic, partition=partition, why=held.stopped)
+
+    def _check_generation(self) -> None:
+        if self.group.generation != self.generation:
+            raise Superseded(f"the partitions of {self.group.topic} were assigned anew")
+
+    def _rewind(self, batch: dict[int, list[Record]]) -> None:
+        if self.group.generation == self.generation:
+            for partition, records in batch.items():
+                self.group.seek(partition, records[0].offset)
+
+    def _fit(self, records: int, seconds: float) -> None:
+        """Size the next batch so that its work takes about `batch_seconds`.
+
+        River holds the event loop while it works; heartbeats, HTTP and labels wait meanwhile.
+        """
+        limits = self.settings.limits
+        if seconds > 0:
+            fitting = int(records * limits.batch_seconds / seconds)
+            self._records = max(1, min(limits.batch_records, fitting, 2 * self._records))

@@ -1,0 +1,49 @@
+"""A deadline: one budget of time, shared by everything that has to fit into it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from time import monotonic
+from typing import TypeVar
+
+from stream_al.errors import Unavailable
+
+__all__ = ["Deadline", "within"]
+
+T = TypeVar("T")
+
+
+class Deadline:
+    """Counts down from its making.
+
+    Args:
+        seconds: How long everything together may take.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds left, never below zero."""
+        return max(0.0, self._end - monotonic())
+
+
+async def within(seconds: float, what: str, waiting: Awaitable[T]) -> T:
+    """Wait for something, but not for ever.
+
+    Args:
+        seconds: How long.
+        what: What is waited for, for the error's sentence.
+        waiting: It.
+
+    Raises:
+        Unavailable: It took longer. It may still happen afterwards.
+    """
+    try:
+        # Python 3.11's wait_for loses a cancellation that comes together with the result.
+        async with asyncio.timeout(seconds):
+            return await waiting
+    except TimeoutError:
+        raise Unavailable(f"{what} took longer than {seconds:g} s") from None

@@ -1,0 +1,206 @@
+"""HTTP: what a person, a probe or a program without Kafka can ask of one process.
+
+What is posted goes onto the topics and is answered when the broker has it, so both ways in have the
+same guarantees; nothing is decided here. Errors are `application/problem+json` (RFC 9457).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import Body, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from stream_al import __version__
+from stream_al.engine.model import prediction
+from stream_al.engine.sample import flat_features, position_id, read_sample
+from stream_al.errors import BadMessage, StreamAlError, Unavailable
+from stream_al.messages import Label, decode, decode_json, encode, label_text
+from stream_al.service.app import App
+from stream_al.service.log import Outgoing
+from stream_al.service.select import input_rules
+from stream_al.service.status import model_status, status
+
+__all__ = ["api"]
+
+PROBLEM = "application/problem+json"
+MAX_PAGE = 1000
+
+
+def api(app: App) -> FastAPI:
+    """The HTTP interface of an application."""
+    web = FastAPI(
+        title="stream_al", version=__version__, summary="Streaming selective sampling", redoc_url=None
+    )
+    web.add_middleware(_BodyLimit, limit_bytes=app.settings.http.max_body_bytes)
+    _errors(web)
+    _probes(web, app)
+    _reading(web, app)
+    _writing(web, app)
+    return web
+
+
+def _probes(web: FastAPI, app: App) -> None:
+    @web.get("/livez", tags=["probes"], response_class=PlainTextResponse)
+    async def livez() -> Response:
+        """Whether the process is worth keeping: 503 when a loop makes no progress."""
+        return _probe(app.live(), "live", f"no progress for {app.stalled_seconds():.0f} s")
+
+    @web.get("/readyz", tags=["probes"], response_class=PlainTextResponse)
+    async def readyz() -> Response:
+        """Whether the model is restored and the broker answers."""
+        return _probe(app.ready and app.reachable(), "ready", "starting, stopping, or the broker is away")
+
+    @web.get("/metrics", tags=["probes"], response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        """Prometheus metrics."""
+        return Response(generate_latest(app.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _reading(web: FastAPI, app: App) -> None:
+    @web.get("/v1/status", tags=["status"])
+    async def get_status() -> dict[str, Any]:
+        """What this process is doing, and how well."""
+        return status(app)
+
+    @web.get("/v1/model", tags=["status"])
+    async def get_model() -> dict[str, Any]:
+        """The model as it stands."""
+        return model_status(app)
+
+    @web.get("/v1/queries", tags=["labelling"])
+    async def get_queries(
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50, offset: Annotated[int, Query(ge=0)] = 0
+    ) -> dict[str, Any]:
+        """Pending queries, the most useful first."""
+        page = app.pending.most_useful(limit, offset)
+        return {"total": len(app.pending), "offset": offset, "queries": msgspec.to_builtins(page)}
+
+    @web.post("/v1/predict", tags=["model"])
+    async def predict(
+        features: Annotated[dict[str, Any], Body(examples=[{"amount": 12.5}])],
+    ) -> dict[str, Any]:
+        """What the model says of some features; nothing is stored or asked."""
+        probabilities = app.learning.model.probabilities(flat_features(features, input_rules(app.settings)))
+        return {
+            "label": prediction(probabilities),
+            "probabilities": {label_text(label): p for label, p in probabilities.items()},
+            "model": msgspec.to_builtins(app.learning.stamp()),
+        }
+
+
+def _writing(web: FastAPI, app: App) -> None:
+    settings, topics = app.settings, app.settings.topics
+
+    @web.post("/v1/samples", tags=["stream"], status_code=202)
+    async def post_samples(
+        samples: Annotated[list[dict[str, Any]] | dict[str, Any], Body()],
+    ) -> dict[str, Any]:
+        """Put one sample or a list of them onto the stream, in the form that the settings describe."""
+        outgoing = []
+        for given in _listed(samples):
+            value = encode(given)
+            record = decode_json(value, max_bytes=settings.input.max_bytes)
+            key = str(given["id"]).encode() if "id" in given else None
+            sample = read_sample(record, input_rules(settings), key=key, position="")
+            outgoing.append(Outgoing(topics.samples, sample.id.encode() or None, value))
+        acks = await app.log.send(outgoing)
+        ids = [
+            out.key.decode() if out.key else position_id(topics.samples, ack.partition, ack.offset)
+            for out, ack in zip(outgoing, acks, strict=True)
+        ]
+        return {"accepted": len(acks), "ids": ids}
+
+    @web.post("/v1/labels", tags=["labelling"], status_code=202)
+    async def post_labels(labels: Annotated[list[dict[str, Any]] | dict[str, Any], Body()]) -> dict[str, Any]:
+        """Answer one query or several: `{"id": ..., "label": ...}`, or `{"id": ..., "skipped": true}`."""
+        outgoing = []
+        for given in _listed(labels):
+            value = encode(given)
+            label = decode(Label, value, max_bytes=settings.input.max_bytes)
+            outgoing.append(Outgoing(topics.labels, label.id.encode(), value))
+        return {"accepted": len(await app.log.send(outgoing))}
+
+    @web.post("/v1/pause", tags=["control"])
+    async def pause() -> dict[str, Any]:
+        """Stop reading samples in this process; labels are still joined and learned."""
+        app.pause()
+        return {"paused": True}
+
+    @web.post("/v1/resume", tags=["control"])
+    async def resume() -> dict[str, Any]:
+        """Read on, also partitions that a run of bad records had stopped."""
+        app.resume()
+        return {"paused": False}
+
+
+def _errors(web: FastAPI) -> None:
+    @web.exception_handler(BadMessage)
+    async def bad_message(request: Request, error: BadMessage) -> Response:
+        return _problem(422, "Unusable message", str(error), reason=error.reason)
+
+    @web.exception_handler(Unavailable)
+    async def unavailable(request: Request, error: Unavailable) -> Response:
+        return _problem(503, "Unavailable", str(error))
+
+    @web.exception_handler(StreamAlError)
+    async def other(request: Request, error: StreamAlError) -> Response:
+        return _problem(500, type(error).__name__, str(error))
+
+    @web.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        return _problem(error.status_code, str(error.detail), None)
+
+    @web.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        mistakes = [
+            f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}" for found in error.errors()[:10]
+        ]
+        return _problem(422, "Invalid request", "; ".join(mistakes))
+
+
+class _BodyLimit:
+    """Refuses bodies over the limit, by what they announce and by what they turn out to be."""
+
+    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+        self.app = app
+        self.limit_bytes = limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if announced.isdigit() and int(announced) > self.limit_bytes:
+            problem = _problem(413, "Too large", f"a body may have {self.limit_bytes} bytes at most")
+            await problem(scope, receive, send)
+            return
+        received = 0
+
+        async def limited() -> Any:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.limit_bytes:
+                raise HTTPException(413, "Too large")
+            return message
+
+        await self.app(scope, limited, send)
+
+
+def _listed(given: list[dict[str, Any]] | dict[str, Any]) -> list[dict[str, Any]]:
+    return given if isinstance(given, list) else [given]
+
+
+def _probe(good: bool, yes: str, no: str) -> Response:
+    return PlainTextResponse(yes if good else no, status_code=200 if good else 503)
+
+
+def _problem(code: int, title: str, detail: str | None, **more: str) -> Response:
+    body = {"type": "about:blank", "title": title, "status": code, "detail": detail, **more}
+    return JSONResponse(body, status_code=code, media_type=PROBLEM)

@@ -1,0 +1,123 @@
+"""Intake: labels in, examples out.
+
+Thin: what an answer means is judged by `engine.joiner`. What is left here is to make sure that the
+judgement sees everything that was in the log before the answer.
+
+An answer whose query is not in hand may simply have been faster than our own reading. So the topic
+`queries` is first read up to its current end, then `examples` is (a query is closed only after its
+example is in the log), and only then is the answer judged.
+
+Examples go first, tombstones after they are acknowledged: if the service dies in between, the query
+is still open, the answer is read again, and the second example is ignored by the fold.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from stream_al.engine.joiner import Outcome, join
+from stream_al.engine.sample import flat_features
+from stream_al.errors import BadMessage
+from stream_al.messages import Label, decode, encode
+from stream_al.service.consume import Work
+from stream_al.service.dead_letters import dead_letter
+from stream_al.service.learn import Learning
+from stream_al.service.log import Outgoing, Record
+from stream_al.service.metrics import Metrics
+from stream_al.service.pending import PendingQueries
+from stream_al.service.select import input_rules
+from stream_al.settings import Settings
+
+__all__ = ["Intake"]
+
+
+@dataclass(slots=True)
+class _Sends:
+    """What a batch of answers leads to."""
+
+    examples: list[Outgoing] = field(default_factory=list)
+    letters: list[Outgoing] = field(default_factory=list)
+    closed: dict[str, Outgoing] = field(default_factory=dict)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    delays: list[float] = field(default_factory=list)
+
+
+class Intake:
+    """The stage that joins labels with their queries."""
+
+    name = "intake"
+
+    def __init__(
+        self, settings: Settings, learning: Learning, pending: PendingQueries, metrics: Metrics
+    ) -> None:
+        self.settings = settings
+        self.learning = learning
+        self.pending = pending
+        self.metrics = metrics
+        self.rules = input_rules(settings)
+
+    def read(self, record: Record) -> Label:
+        """The answer, its own features (if it brings any) flat and checked."""
+        label = decode(Label, record.value, max_bytes=self.settings.input.max_bytes)
+        if label.features is None:
+            return label
+        features = flat_features(label.features, self.rules)
+        return Label(label.id, label.label, label.annotator, label.labelled_at, label.skipped, dict(features))
+
+    async def decide(self, items: dict[int, list[tuple[Record, Label]]], states: dict[int, Any]) -> Work:
+        """Judge every answer against the log as it stood when the answer was read."""
+        answers = [answer for read in items.values() for answer in read]
+        await self._catch_up(label for _, label in answers)
+        sends = _Sends()
+        for record, label in answers:
+            self.pending.see_time(record.timestamp_ms)
+            try:
+                self._judge(record, label, sends)
+            except BadMessage as error:
+                sends.outcomes[error.reason] += 1
+                suffix = self.settings.topics.dead_letter_suffix
+                sends.letters.append(dead_letter(record, self.name, error, suffix))
+        tombstones = list(sends.closed.values()) if self.settings.queries.tombstones else []
+        return Work(
+            [[*sends.examples, *sends.letters], tombstones], dict(states), lambda acks: self._applied(sends)
+        )
+
+    def _judge(self, record: Record, label: Label, sends: _Sends) -> None:
+        topics, key = self.settings.topics, label.id.encode()
+        pending = self.pending.get(label.id)
+        known = self.learning.learner.known.get(label.id)
+        joined = join(label, at_ms=record.timestamp_ms, pending=pending, known=known)
+        sends.outcomes[joined.outcome.value] += 1
+        if joined.example is not None:
+            sends.examples.append(Outgoing(topics.examples, key, encode(joined.example)))
+        if joined.closes:
+            sends.closed[label.id] = Outgoing(topics.queries, key, None)
+        if joined.outcome is Outcome.LABELLED and pending is not None:
+            sends.delays.append(max(0, record.timestamp_ms - pending.queried_ms) / 1000)
+
+    def _applied(self, sends: _Sends) -> None:
+        for sample_id in sends.closed:
+            self.pending.close(sample_id)
+        for outcome, number in sends.outcomes.items():
+            self.metrics.labels.labels(outcome).inc(number)
+        for delay in sends.delays:
+            self.metrics.label_delay.observe(delay)
+        if sends.letters:
+            self.metrics.dead_letters.labels(self.name, "unknown_id").inc(len(sends.letters))
+
+    def encode(self, state: Any) -> str:
+        """Nothing: all that intake knows is in the topics."""
+        return ""
+
+    def decode(self, partition: int, metadata: str) -> Any:
+        """Nothing."""
+        return None
+
+    async def _catch_up(self, labels: Iterable[Label]) -> None:
+        if all(label.id in self.pending for label in labels):
+            return
+        await self.pending.catch_up()
+        await self.learning.catch_up()

@@ -1,0 +1,55 @@
+"""What the clients of aiokafka share: ending them, and putting its records and errors into our words."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.structs import ConsumerRecord
+
+from stream_al.errors import StateLost
+from stream_al.service.log import Record
+
+__all__ = ["FETCH_BYTES", "end", "gap", "record_of", "sentence"]
+
+log = structlog.get_logger(__name__)
+
+FETCH_BYTES = 8 * 2**20  # of one partition at a time: what waits in memory is bounded
+
+
+async def end(ending: Any, seconds: float) -> None:
+    """Wait for something to end; whatever goes wrong then is of no more use to anyone."""
+    try:
+        async with asyncio.timeout(max(0.05, seconds)):
+            await ending
+    except (TimeoutError, KafkaError, OSError) as error:
+        log.debug("left without waiting", why=sentence(error))
+
+
+def record_of(record: ConsumerRecord) -> Record:
+    """A record in our words."""
+    return Record(
+        record.topic,
+        record.partition,
+        record.offset,
+        max(0, record.timestamp or 0),
+        record.key,
+        record.value,
+        tuple((name, value or b"") for name, value in record.headers),
+    )
+
+
+def gap(error: OffsetOutOfRangeError) -> StateLost:
+    """What an offset outside the log means."""
+    where = ", ".join(f"{tp.topic}-{tp.partition} at {offset}" for tp, offset in error.args[0].items())
+    return StateLost(
+        f"the log no longer holds what is to be read next ({where}): it was deleted before it was read, or "
+        "the topic was recreated; to go on, move the group's offset (kafka-consumer-groups --reset-offsets)"
+    )
+
+
+def sentence(error: BaseException) -> str:
+    """What an error says, or its name if it says nothing."""
+    return str(error) or type(error).__name__

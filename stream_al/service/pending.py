@@ -1,0 +1,181 @@
+"""Pending queries, materialised from the compacted topic `queries`.
+
+Every replica reads all of the topic, so an answer can be joined by whichever replica receives it. A
+record sets a query, a tombstone closes it; offsets make both idempotent, so a query may be entered
+early, from the acknowledgement of its own sending, and come again from the log.
+
+What is kept of a query is its message as bytes: decoded only when an answer comes, or a person looks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from stream_al.engine.joiner import Pending
+from stream_al.engine.query import expires
+from stream_al.errors import BadMessage
+from stream_al.messages import Query, decode
+from stream_al.service.log import Ack, Reader, Record, behind
+from stream_al.settings import Settings
+
+__all__ = ["PendingQueries"]
+
+SLACK = 1000  # deadlines of closed queries that may lie about before they are swept out
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One pending query as it is kept."""
+
+    value: bytes
+    queried_ms: int
+    life_ms: int
+    utility: float
+    offset: int
+
+
+class PendingQueries:
+    """The queries that wait for an answer.
+
+    Args:
+        reader: Reads the topic `queries`.
+        settings: For the size limit of a query.
+        answered: Whether an id is labelled already: a query repeated after its answer, or one whose
+            tombstone the settings turned off, waits for nothing.
+
+    Attributes:
+        log_time_ms: The latest timestamp seen on any record that was brought to `see_time`.
+    """
+
+    def __init__(self, reader: Reader, settings: Settings, answered: Callable[[str], bool]) -> None:
+        self.reader = reader
+        self.answered = answered
+        # A query repeats the sample and adds what was decided about it.
+        self.max_bytes = 2 * settings.input.max_bytes + 100_000
+        self.poll_records = settings.limits.batch_records
+        self.log_time_ms = 0
+        self._tombstones = settings.queries.tombstones
+        self._standing: set[str] = set()  # what the topic shows as open
+        self._stale: set[str] = set()
+        self._one_reader = asyncio.Lock()  # the loop and intake both read on; order must not suffer
+        self._entries: dict[str, Entry] = {}
+        self._deadlines: list[tuple[int, str, int]] = []
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, sample_id: object) -> bool:
+        return sample_id in self._entries
+
+    def get(self, sample_id: str) -> Pending | None:
+        """The query that waits under an id."""
+        entry = self._entries.get(sample_id)
+        if entry is None:
+            return None
+        query = decode(Query, entry.value, max_bytes=self.max_bytes)
+        return Pending(query, entry.queried_ms, entry.life_ms)
+
+    def add(self, query: Query, value: bytes, ack: Ack) -> None:
+        """Enter a query that has just been acknowledged, before it comes back from the log."""
+        self._set(query, value, ack.offset, ack.timestamp_ms)
+
+    def see_time(self, timestamp_ms: int) -> None:
+        """Let the log's time pass."""
+        self.log_time_ms = max(self.log_time_ms, timestamp_ms)
+
+    def expired(self, limit: int) -> list[str]:
+        """Ids of queries whose life is over by the log's time, at most `limit`; they stay until closed."""
+        found: list[str] = []
+        while self._deadlines and len(found) < limit:
+            _, sample_id, offset = self._deadlines[0]
+            entry = self._entries.get(sample_id)
+            current = entry is not None and entry.offset == offset
+            if entry and current and not expires(entry.queried_ms, entry.life_ms, self.log_time_ms):
+                break
+            heapq.heappop(self._deadlines)
+            if current:
+                found.append(sample_id)
+        for sample_id in found:  # asked again until the tombstone is seen
+            self._watch(sample_id, self._entries[sample_id])
+        return found
+
+    def left_open(self) -> list[str]:
+        """Ids that stood open in the topic when last asked and still do, though nobody waits for them.
+
+        A crash makes them: it publishes a query once more, after its answer and its tombstone.
+        """
+        stale = self._standing - self._entries.keys()
+        found, self._stale = list(stale & self._stale), stale
+        return found
+
+    def most_useful(self, limit: int, offset: int = 0) -> list[Query]:
+        """A page of the queries, the most useful first, the oldest first among equals."""
+        ranked = heapq.nsmallest(
+            offset + limit, self._entries.values(), key=lambda entry: (-entry.utility, entry.offset)
+        )
+        return [decode(Query, entry.value, max_bytes=self.max_bytes) for entry in ranked[offset:]]
+
+    def close(self, sample_id: str) -> None:
+        """Forget a query that is answered or over."""
+        self._entries.pop(sample_id, None)
+
+    async def catch_up(self) -> None:
+        """Read to what is the end of the topic now."""
+        end = await self.reader.end()
+        while await behind(self.reader, end):
+            await self.step(0.1)
+
+    async def step(self, timeout_seconds: float) -> int:
+        """Read one batch of records; their number."""
+        async with self._one_reader:
+            records = await self.reader.poll(self.poll_records, timeout_seconds)
+            for record in records:
+                self._apply(record)
+        return len(records)
+
+    def _apply(self, record: Record) -> None:
+        self.see_time(record.timestamp_ms)
+        if record.key is None:
+            return
+        sample_id = record.key.decode("utf-8", "replace")
+        known = self._entries.get(sample_id)
+        if known is not None and known.offset >= record.offset:
+            return
+        if record.value is None:
+            self.close(sample_id)
+            self._standing.discard(sample_id)
+            return
+        try:
+            query = decode(Query, record.value, max_bytes=self.max_bytes)
+            self._set(query, record.value, record.offset, record.timestamp_ms)
+        except (BadMessage, ValueError):
+            return  # not written by this service: nobody can answer it
+
+    def _set(self, query: Query, value: bytes, offset: int, timestamp_ms: int) -> None:
+        entry = Entry(value, timestamp_ms, _life_ms(query), query.utility, offset)
+        if self._tombstones:
+            self._standing.add(query.id)
+        if not self.answered(query.id):
+            self._entries[query.id] = entry
+            self._watch(query.id, entry)
+        self.see_time(timestamp_ms)
+
+    def _watch(self, sample_id: str, entry: Entry) -> None:
+        heapq.heappush(self._deadlines, _deadline(sample_id, entry))
+        if len(self._deadlines) > 2 * len(self._entries) + SLACK:  # most were answered in time
+            self._deadlines = [_deadline(i, e) for i, e in self._entries.items()]
+            heapq.heapify(self._deadlines)
+
+
+def _deadline(sample_id: str, entry: Entry) -> tuple[int, str, int]:
+    return entry.queried_ms + entry.life_ms, sample_id, entry.offset
+
+
+def _life_ms(query: Query) -> int:
+    """How long a query may wait: the difference of two readings of one clock, whatever it showed."""
+    begin, end = datetime.fromisoformat(query.queried_at), datetime.fromisoformat(query.expires_at)
+    return int((end - begin).total_seconds() * 1000)

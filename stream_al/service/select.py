@@ -1,0 +1,189 @@
+"""Select: samples in, queries out.
+
+Thin: the sample is read by `engine.sample`, scored by the model, decided about by `engine.selector`.
+What is left here is to put messages together and to count.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from time import time
+from typing import Any
+
+from stream_al.engine.budgets import Situation
+from stream_al.engine.model import prediction
+from stream_al.engine.sample import InputRules, Sample, position_id, read_sample
+from stream_al.engine.selector import Decision, Selector
+from stream_al.engine.strategies import Arrival
+from stream_al.messages import (
+    ModelStamp,
+    Prediction,
+    PredictionRecord,
+    Query,
+    decode_json,
+    encode,
+    iso,
+    label_text,
+)
+from stream_al.service.consume import Work
+from stream_al.service.learn import Learning
+from stream_al.service.log import Ack, Outgoing, Record
+from stream_al.service.metrics import Metrics
+from stream_al.service.pending import PendingQueries
+from stream_al.settings import Settings
+
+__all__ = ["Select", "input_rules", "selector"]
+
+
+def input_rules(settings: Settings) -> InputRules:
+    """The engine's rules for reading a sample, from the settings."""
+    given = settings.input
+    return InputRules(
+        id=given.id,
+        features=given.features,
+        payload=given.payload,
+        include=given.include,
+        exclude=given.exclude,
+        max_depth=given.max_depth,
+        max_features=given.max_features,
+        max_text=given.max_text,
+    )
+
+
+def selector(settings: Settings) -> Selector:
+    """The selector that the settings name."""
+    budget = settings.budget
+    return Selector(
+        settings.strategy,
+        budget.manager,
+        share=budget.share,
+        exploration=budget.exploration,
+        seed=settings.seed,
+    )
+
+
+class Select:
+    """The stage that decides about samples."""
+
+    name = "select"
+
+    def __init__(
+        self, settings: Settings, learning: Learning, pending: PendingQueries, metrics: Metrics
+    ) -> None:
+        self.settings = settings
+        self.learning = learning
+        self.pending = pending
+        self.metrics = metrics
+        self.rules = input_rules(settings)
+        self.selector = selector(settings)
+
+    def read(self, record: Record) -> tuple[Sample, Arrival]:
+        """The sample, and what the model says of it now."""
+        given = decode_json(record.value, max_bytes=self.settings.input.max_bytes)
+        position = position_id(record.topic, record.partition, record.offset)
+        sample = read_sample(given, self.rules, key=record.key, position=position)
+        return sample, Arrival(sample.id, self.learning.model.probabilities(sample.features))
+
+    async def decide(
+        self, items: dict[int, list[tuple[Record, tuple[Sample, Arrival]]]], states: dict[int, Any]
+    ) -> Work:
+        """Decide partition by partition, each on its own account."""
+        out: list[Outgoing] = []
+        queries: list[tuple[Query, bytes]] = []
+        decisions: list[Decision] = []
+        after: dict[int, Any] = {}
+        stamp = self.learning.stamp()
+        now_ms = int(time() * 1000)
+        room = self.settings.budget.pending - len(self.pending)
+        for partition, read in items.items():
+            self.pending.see_time(max((record.timestamp_ms for record, _ in read), default=0))
+            situation = Situation(ready=self.learning.model.ready, room=room)
+            made, after[partition] = self.selector.decide(
+                states[partition], [arrival for _, (_, arrival) in read], situation
+            )
+            decisions += made
+            for (record, (sample, arrival)), decision in zip(read, made, strict=True):
+                if decision.selected:
+                    query = self._query(record, sample, arrival, decision, stamp, now_ms)
+                    queries.append((query, encode(query)))
+                if self.settings.topics.predictions:
+                    out.append(self._prediction(arrival, decision, stamp))
+            room -= sum(decision.selected for decision in made)
+        asked = [Outgoing(self.settings.topics.queries, q.id.encode(), value) for q, value in queries]
+
+        def applied(acks: list[list[Ack]]) -> None:
+            for (query, value), ack in zip(queries, acks[0], strict=False):
+                self.pending.add(query, value, ack)
+            self._count(decisions, items)
+
+        return Work([[*asked, *out]], after, applied)
+
+    def encode(self, state: Any) -> str:
+        """The partition's account as commit metadata."""
+        return self.selector.encode(state)
+
+    def decode(self, partition: int, metadata: str) -> Any:
+        """The account in a commit's metadata, a fresh one if there is none that can be read."""
+        state = self.selector.decode(metadata) if metadata else None
+        return self.selector.start() if state is None else state
+
+    def _query(
+        self,
+        record: Record,
+        sample: Sample,
+        arrival: Arrival,
+        decision: Decision,
+        stamp: ModelStamp,
+        now_ms: int,
+    ) -> Query:
+        life_ms = int(self.settings.queries.life_hours * 3_600_000)
+        return Query(
+            id=sample.id,
+            features=dict(sample.features),
+            payload=sample.payload,
+            prediction=Prediction(prediction(arrival.probabilities), _texts(arrival)),
+            utility=decision.utility,
+            threshold=decision.threshold,
+            propensity=decision.propensity,
+            reason=decision.reason.value,
+            strategy=self.selector.strategy_name,
+            model=stamp,
+            sampled_at=iso(record.timestamp_ms),
+            queried_at=iso(now_ms),
+            expires_at=iso(now_ms + life_ms),
+        )
+
+    def _prediction(self, arrival: Arrival, decision: Decision, stamp: ModelStamp) -> Outgoing:
+        record = PredictionRecord(
+            id=arrival.id,
+            label=prediction(arrival.probabilities),
+            probabilities=_texts(arrival),
+            utility=decision.utility,
+            threshold=decision.threshold,
+            propensity=decision.propensity,
+            queried=decision.selected,
+            reason=decision.reason.value,
+            model=stamp,
+        )
+        return Outgoing(str(self.settings.topics.predictions), arrival.id.encode(), encode(record))
+
+    def _count(self, decisions: list[Decision], items: dict[int, list[Any]]) -> None:
+        metrics = self.metrics
+        outcomes = Counter((d.selected, d.reason.value) for d in decisions)
+        for (selected, reason), number in outcomes.items():
+            metrics.samples.labels("query" if selected else "pass", reason).inc(number)
+        for decision in decisions:
+            metrics.utility.observe(decision.utility)
+        spent = sum(d.selected for d in decisions)
+        metrics.budget_asked.inc(self.settings.budget.share * len(decisions))
+        metrics.budget_spent.inc(spent)
+        metrics.queries.inc(spent)
+        position = 0
+        for partition, read in items.items():
+            position += len(read)
+            if read:
+                metrics.threshold.labels(str(partition)).set(decisions[position - 1].threshold)
+
+
+def _texts(arrival: Arrival) -> dict[str, float]:
+    return {label_text(label): p for label, p in arrival.probabilities.items()}

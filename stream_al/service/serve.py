@@ -1,0 +1,86 @@
+"""Serve: one process with all three loops and HTTP on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import socket
+
+import structlog
+import uvicorn
+
+from stream_al.errors import Misconfigured
+from stream_al.logs import configure
+from stream_al.service.app import App
+from stream_al.service.http import api
+from stream_al.service.kafka import Kafka
+from stream_al.settings import Settings
+
+__all__ = ["serve", "serving"]
+
+log = structlog.get_logger(__name__)
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT."""
+    configure(settings)
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    app = App(settings, Kafka(settings))
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, app.stopping.set)
+    await serving(app)
+
+
+async def serving(app: App) -> None:
+    """Run an application together with its HTTP server; HTTP is up first and down last."""
+    settings = app.settings.http
+    if not settings.enabled:
+        await app.run()
+        return
+    bound = _bind(settings.host, settings.port)
+    app.port = bound.getsockname()[1]
+    server = _Server(
+        uvicorn.Config(
+            api(app), log_config=None, lifespan="off", timeout_graceful_shutdown=2, access_log=False
+        )
+    )
+    log.info("listening", host=settings.host, port=app.port)
+    web = asyncio.create_task(server.serve(sockets=[bound]), name="http")
+    try:
+        await app.run()
+    finally:
+        server.should_exit = True
+        await web
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the application, which stops in an order of its own."""
+
+    def install_signal_handlers(self) -> None:
+        """None."""
+
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        """None."""
+        from contextlib import nullcontext  # noqa: PLC0415
+
+        return nullcontext()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"
+        raise Misconfigured(
+            f"http.port: {host}:{port} {why}; write another one, or 0 for any that is free"
+        ) from None
+    return bound

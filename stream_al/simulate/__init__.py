@@ -1,0 +1,1 @@
+"""Recorded streams: the same engine, without a broker."""
