@@ -1,0 +1,78 @@
+"""The simulated annotator: answers every query with the truth, some time after it was asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from time import monotonic
+
+from stream_al.engine.model import Label as LabelValue
+from stream_al.errors import BadMessage
+from stream_al.messages import Label, Query, decode, encode
+from stream_al.service.log import Log, Outgoing, Record
+from stream_al.settings import Settings
+
+__all__ = ["Annotator"]
+
+AT_ONCE = 500
+IDLE_SECONDS = 0.05
+
+
+class Annotator:
+    """Reads queries, waits, sends labels; a client of the topics like any other.
+
+    A query may come twice (delivery is at least once) and is answered once.
+
+    Args:
+        log: The broker, started.
+        settings: Which topics.
+        truth: The label of every sample, by id.
+        delay: Seconds from seeing a query to answering it.
+
+    Attributes:
+        answered: Labels sent.
+    """
+
+    def __init__(self, log: Log, settings: Settings, truth: Mapping[str, LabelValue], delay: float) -> None:
+        self.log = log
+        self.topics = settings.topics
+        self.truth = truth
+        self.delay = delay
+        self.answered = 0
+        self._max_bytes = 2 * settings.input.max_bytes + 100_000  # a query repeats the sample and adds to it
+        self._seen: set[str] = set()
+        self._waiting: deque[tuple[float, str]] = deque()
+
+    async def run(self) -> None:
+        """Answer until cancelled."""
+        reader = self.log.reader(self.topics.queries, expiring=True)
+        await reader.start()
+        try:
+            while True:
+                due = self._waiting[0][0] - monotonic() if self._waiting else IDLE_SECONDS
+                for record in await reader.poll(AT_ONCE, min(max(due, 0.0), IDLE_SECONDS)):
+                    self._see(record)
+                await self._answer()
+        finally:
+            await asyncio.shield(reader.stop(1.0))
+
+    def _see(self, record: Record) -> None:
+        if record.value is None:
+            return  # a query that is over
+        try:
+            query = decode(Query, record.value, max_bytes=self._max_bytes)
+        except BadMessage:
+            return
+        if query.id in self.truth and query.id not in self._seen:
+            self._seen.add(query.id)
+            self._waiting.append((monotonic() + self.delay, query.id))
+
+    async def _answer(self) -> None:
+        labels = []
+        now = monotonic()
+        while self._waiting and self._waiting[0][0] <= now:
+            _, sample_id = self._waiting.popleft()
+            label = Label(sample_id, self.truth[sample_id], annotator="simulated")
+            labels.append(Outgoing(self.topics.labels, sample_id.encode(), encode(label)))
+        self.answered += len(await self.log.send(labels))

@@ -1,0 +1,152 @@
+"""What is seen of a demo while it runs: a live panel in a terminal, elsewhere a line every few seconds.
+
+Both go to standard error, so that standard output holds the result and nothing else.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from time import monotonic
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from stream_al.demo.show import Show, Summary
+
+__all__ = ["View", "report"]
+
+LINE_SECONDS = 3.0
+WIDTH = 78
+
+
+class View:
+    """Draws a show; a context, for the terminal has to be left as it was."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._context = ExitStack()
+        self._live: Live | None = None
+        self._next_line = 0.0
+
+    def __enter__(self) -> View:
+        if self.console.is_terminal:
+            live = Live(console=self.console, refresh_per_second=10, redirect_stdout=False)
+            self._live = self._context.enter_context(live)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._context.__exit__(kind, error, trace)
+
+    def look(self, show: Show) -> None:
+        """Draw the show as it stands."""
+        if self._live is not None:
+            self._live.update(_panel(show), refresh=bool(show.ended))
+        elif monotonic() >= self._next_line or show.ended:
+            self._next_line = monotonic() + LINE_SECONDS
+            self.console.print(_line(show), soft_wrap=True, highlight=False)
+
+
+def report(summary: Summary) -> RenderableType:
+    """What came out, for people."""
+    saved = summary.samples - summary.queries
+    table = Table(box=None, padding=(0, 3, 0, 0), show_header=True, header_style="dim")
+    table.add_column("labels bought")
+    table.add_column("number", justify="right")
+    table.add_column("accuracy", justify="right")
+    table.add_row("[bold]by the service", f"[bold]{summary.queries:,}", f"[bold]{_percent(summary.accuracy)}")
+    table.add_row("as many, at random", f"{summary.queries:,}", _percent(summary.accuracy_random))
+    table.add_row("all of them", f"{summary.samples:,}", _percent(summary.accuracy_all_labels))
+    return Group(
+        Text(
+            f"{summary.samples:,} samples in {summary.seconds:.1f} s, {summary.queries:,} labels bought "
+            f"({_percent(summary.budget_spent)}), {saved:,} saved."
+        ),
+        Text("Accuracy over all samples, each predicted before its label was known:"),
+        Text(),
+        table,
+    )
+
+
+def _panel(show: Show) -> Panel:
+    plan, tally, total = show.plan, show.tally, len(show.plan.samples)
+    top = Table.grid(padding=(0, 2), expand=True)
+    top.add_column(ratio=1)
+    top.add_column(justify="right")
+    top.add_row(
+        ProgressBar(total=total, completed=show.decided, pulse=not show.began),
+        f"{show.decided:>{len(f'{total:,}')},} of {total:,} samples",
+    )
+    rest = Table.grid(padding=(0, 3))
+    rest.add_column(style="dim")
+    for _ in range(3):
+        rest.add_column(min_width=18)
+    asked = plan.settings.budget.share
+    spent = tally.queries / tally.decided if tally.decided else 0.0
+    rest.add_row("stream", f"{_rate(show)} samples/s", f"{show.seconds:.1f} s", _state(show))
+    rest.add_row(
+        "budget", f"{_percent(asked)} asked", f"{_percent(spent)} spent", f"threshold {tally.threshold:.3f}"
+    )
+    rest.add_row(
+        "labels",
+        f"{tally.queries:,} bought",
+        f"{show.learned:,} learned",
+        f"{len(show.app.pending):,} pending",
+    )
+    rest.add_row("accuracy", f"[bold]{_percent(tally.accuracy)}[/] so far", *_estimate(show))
+    return Panel(
+        Group(top, Text(), rest),
+        title=f"stream_al demo: [bold]{plan.name}",
+        title_align="left",
+        subtitle=_address(show),
+        subtitle_align="left",
+        width=min(WIDTH + 4, 100),
+        padding=(1, 2),
+        border_style="dim",
+    )
+
+
+def _line(show: Show) -> str:
+    if not show.began:
+        return "starting"
+    tally = show.tally
+    estimated = " ".join(_estimate(show))
+    return (
+        f"{show.decided:,} of {len(show.plan.samples):,} samples, {_rate(show)}/s, {tally.queries:,} labels, "
+        f"accuracy {_percent(tally.accuracy)} so far, {estimated}, {_address(show)}"
+    )
+
+
+def _estimate(show: Show) -> tuple[str, str]:
+    estimate = show.app.learning.learner.overall.estimate()
+    if estimate is None:
+        return "no estimate yet", ""
+    between = f"{_percent(estimate.low)} to {_percent(estimate.high)}"
+    return f"{_percent(estimate.accuracy)} estimated", between
+
+
+def _address(show: Show) -> str:
+    return f"http://{show.app.settings.http.host}:{show.app.port}/docs" if show.app.port else ""
+
+
+def _state(show: Show) -> str:
+    if not show.began:
+        return "starting"
+    return "done" if show.ended else "flowing"
+
+
+def _rate(show: Show) -> str:
+    return f"{show.decided / show.seconds:,.0f}" if show.seconds else "0"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %" if share < 0.1 else f"{100 * share:.1f} %"

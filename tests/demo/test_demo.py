@@ -1,0 +1,179 @@
+"""The laws of the demo."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from stream_al.demo.annotator import Annotator
+from stream_al.demo.tally import Tally
+from stream_al.demo.twins import prequential, random_positions
+from stream_al.engine.model import Model
+from stream_al.messages import Label, ModelStamp, Prediction, PredictionRecord, Query, decode, encode
+from stream_al.service.log import Ack, Outgoing, Record
+from stream_al.settings import Settings
+from stream_al.simulate.recorded import Row
+
+COMMAND = [sys.executable, "-m", "stream_al", "demo", "--port", "0"]
+STAMP = ModelStamp("model", "v", 0)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that still run."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def performed(*options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=100, check=False)  # noqa: S603
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """800 samples of two classes that a line divides."""
+    path = tmp_path_factory.mktemp("demo") / "recorded.csv"
+    lines = (f"{k * 37 % 101},{k * 61 % 89},{'up' if k * 37 % 101 > 50 else 'down'}" for k in range(800))
+    path.write_text("\n".join(["x,y,label", *lines]))
+    return path
+
+
+def test_the_summary_adds_up_and_the_budget_holds(recording: Path) -> None:
+    """One JSON object on standard output; the share asked is the share spent; every label is learned."""
+    done = performed("--data", str(recording), "--budget", "0.1", "--seed", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert list(summary) == [
+        *("samples", "queries", "examples", "budget_asked", "budget_spent"),
+        *("accuracy", "accuracy_random", "accuracy_all_labels", "seconds"),
+    ]
+    assert summary["samples"] == 800
+    assert summary["queries"] == summary["examples"] == 80
+    assert summary["budget_asked"] == summary["budget_spent"] == 0.1
+    assert all(0 < summary[name] <= 1 for name in summary if name.startswith("accuracy"))
+    assert summary["accuracy_all_labels"] > 0.8
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interrupted_demo_ends_what_it_started() -> None:
+    """Ctrl-C: exit code 130, no traceback, no broker left."""
+    demo = subprocess.Popen(  # noqa: S603 - our own command
+        [*COMMAND, "--rate", "100"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    started: list[int] = []
+    for _ in range(600):
+        started = children(demo.pid)
+        if started:
+            break
+        time.sleep(0.05)
+    assert started
+    time.sleep(1.0)
+    demo.send_signal(signal.SIGINT)
+    out, err = demo.communicate(timeout=20)
+    assert demo.returncode == 130
+    assert (out, "Traceback" in err) == ("", False)
+    for pid in started:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--samples", "0"),
+        ("--rate", "nan"),
+        ("--delay", "-1"),
+        ("--budget", "1.5"),
+        ("--stream", "river"),
+        ("--data", "/no/such/file.csv"),
+        ("--model", "Oracle()"),
+    ],
+    ids=lambda options: options[0],
+)
+def test_a_mistake_is_one_line_that_names_the_option(
+    options: tuple[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stream_al.cli import main  # noqa: PLC0415
+
+    monkeypatch.setattr(sys, "argv", ["stream-al", "demo", *options])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    assert ended.value.code == 2
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert (options[0] if options[0] != "--data" else options[1]) in said.err
+
+
+class Queries:
+    """A log that holds queries and remembers what is sent."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = list(records)
+        self.sent: list[Label] = []
+
+    def reader(self, topic: str, *, expiring: bool = False) -> Queries:
+        return self
+
+    async def start(self) -> None: ...
+
+    async def stop(self, deadline_seconds: float) -> None: ...
+
+    async def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
+        await asyncio.sleep(0.001)
+        given, self.records = self.records, []
+        return given
+
+    async def send(self, records: Sequence[Outgoing]) -> list[Ack]:
+        self.sent += [decode(Label, record.value, max_bytes=10_000) for record in records]
+        return [Ack(0, 0, 0) for _ in records]
+
+
+def query(sample_id: str) -> Record:
+    time_ = "2026-01-01T00:00:00.000Z"
+    message = Query(
+        sample_id, {}, Prediction(None, {}), 1.0, 0.5, 0.1, "explore", "margin", STAMP, time_, time_, time_
+    )
+    return Record("queries", 0, 0, 0, sample_id.encode(), encode(message))
+
+
+async def test_the_annotator_answers_every_query_once() -> None:
+    """Repeated queries, tombstones and strangers' queries get no second, no and no answer."""
+    closed = Record("queries", 0, 0, 0, b"1", None)
+    log = Queries([query("1"), query("2"), query("1"), closed, query("stranger")])
+    annotator = Annotator(log, Settings(), {"1": "up", "2": 0, "3": True}, delay=0.01)  # type: ignore[arg-type]
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(annotator.run(), 0.2)
+    assert [(label.id, label.label) for label in log.sent] == [("1", "up"), ("2", 0)]
+    assert annotator.answered == 2
+
+
+def test_the_tally_counts_the_first_prediction_and_measures_the_delay() -> None:
+    """Null and repeated predictions win nothing; a label is late by the samples that did not know it."""
+    tally = Tally(Queries([]), ["a", "a", "b", "a"])  # type: ignore[arg-type]
+    for sample_id, label, queried, examples in (
+        *(("1", None, True, 0), ("2", "a", False, 0), ("2", "b", False, 0)),
+        *(("3", "b", True, 1), ("4", "b", False, 1)),
+    ):
+        stamp = ModelStamp("model", "v", examples)
+        tally.see(PredictionRecord(sample_id, label, {}, 1.0, 0.5, 1.0, queried, "below", stamp))
+    assert (tally.decided, tally.correct, tally.queries) == (4, 2, 2)
+    assert tally.delay_in_samples(["1", "3"]) == (2 + 2) / 2  # sample 3 never was known: two to the end
+
+
+def test_a_twin_learns_as_late_as_it_is_told() -> None:
+    """With two classes at the first two positions, the first prediction comes `delay` samples later."""
+    samples = [Row({"x": k % 2}, k % 2) for k in range(10)]
+    for delay in (1, 3):
+        model = Model("GaussianNB()", seed=0)
+        right = prequential(samples, model, {0, 1}, delay) * 10
+        assert right <= 10 - 1 - delay
+    assert len(random_positions(5, 50, seed=3)) == 5
