@@ -1,0 +1,249 @@
+"""A real Apache Kafka (KRaft, one node) for the tests, one `java` process each.
+
+All calls block: from a coroutine use `await asyncio.to_thread(broker.restart)`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+_POM = Path(__file__).with_name("pom.xml")
+_JVM = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xlog:disable", "-Dlog4j2.level=INFO"]
+# The parent-death signal fires when the *thread* that forked ends, and tests start
+# brokers from short-lived threads; a pool's thread lives as long as the interpreter.
+_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka-spawn")
+_KEY_END, _RECORD_END = b"\x1f", b"\x1e"
+
+# INTERNAL keeps the broker's own traffic (transaction markers) off the advertised
+# address: a proxy that a test puts there must cut clients only. After a SIGKILL the
+# controller refuses the broker until its old session ends: 9 s by default.
+_SERVER = """\
+process.roles=broker,controller
+node.id=1
+listeners=CLIENT://127.0.0.1:{0},INTERNAL://127.0.0.1:{1},CONTROLLER://127.0.0.1:{2}
+advertised.listeners=CLIENT://{3},INTERNAL://127.0.0.1:{1}
+listener.security.protocol.map=CLIENT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=INTERNAL
+controller.listener.names=CONTROLLER
+controller.quorum.voters=1@127.0.0.1:{2}
+log.dirs={4}/data
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+num.network.threads=2
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
+"""
+
+
+class BrokerError(RuntimeError):
+    """The broker could not be fetched, formatted or started."""
+
+
+def _free_ports(count: int) -> list[int]:
+    """Find free loopback ports outside the range the kernel gives to clients.
+
+    `restart` needs its port back; inside that range a client could be given it as its own.
+    """
+    ports: list[int] = []
+    while len(ports) < count:
+        port = 15_000 + int.from_bytes(os.urandom(2), "big") % 15_000
+        with socket.socket() as probe:
+            if port not in ports and probe.connect_ex(("127.0.0.1", port)) != 0:
+                ports.append(port)
+    return ports
+
+
+def _serves(port: int) -> bool:
+    """Tell whether a Metadata v1 request is answered with a live broker in it.
+
+    The port accepts connections before the broker is registered with its controller;
+    clients that come in between would see an empty cluster.
+    """
+    request = struct.pack(">hhihi", 3, 1, 7, -1, 0)  # no client id, no topics
+    try:
+        with socket.create_connection(("127.0.0.1", port), 2) as connection:
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            with connection.makefile("rb") as answer:
+                _, correlation, brokers = struct.unpack(">iii", answer.read(12))
+    except (OSError, struct.error):  # refused, cut off, or too short
+        return False
+    return bool(correlation == 7 and brokers > 0)
+
+
+def _java(jars: Path, *arguments: str, heap: str = "512m") -> list[str]:
+    """Build the command line. CDS checks the class path: same jars, same order."""
+    path = ":".join(str(jar) for jar in sorted(jars.glob("*.jar")))
+    return ["java", f"-Xmx{heap}", *_JVM, "-cp", path, *arguments]
+
+
+def _run(command: list[str], timeout: float, stdin: bytes = b"") -> None:
+    """Run a tool to its end; a failure is shown with what the tool said."""
+    try:
+        done = subprocess.run(command, input=stdin, capture_output=True, timeout=timeout)  # noqa: S603, PLW1510
+    except subprocess.TimeoutExpired as error:
+        raise BrokerError(f"{command[0]} took longer than {timeout} s:\n{error.output}") from error
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr).decode(errors="replace")[-2000:]
+        raise BrokerError(f"{command[0]} ended with {done.returncode}:\n{said}")
+
+
+def _spawn(command: list[str], out: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)  # noqa: S603
+
+
+class KafkaBroker:
+    """One broker: its ports and data stay the same over `restart`."""
+
+    def __init__(self, cache: Path, directory: Path, advertised: str | None) -> None:
+        """Format a store with a random cluster id; `KafkaBroker.start` also runs it."""
+        self._cache, self._directory = cache, directory
+        self._ports = _free_ports(3)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._jvm: list[str] = [f"-XX:SharedArchiveFile={cache / 'classes.jsa'}"]
+        self.bootstrap = f"127.0.0.1:{self._ports[0]}"
+        self.log = directory / "broker.log"
+        directory.mkdir(parents=True, exist_ok=True)
+        config = directory / "server.properties"
+        config.write_text(_SERVER.format(*self._ports, advertised or self.bootstrap, directory))
+        # `--cluster-id=X`: an id that starts with "-" would be taken for an option.
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(config)]
+        _run(_java(cache / "broker", *self._jvm, *tool, heap="128m"), 60)
+
+    @staticmethod
+    def fetch(timeout: float = 600) -> Path:
+        """Return the directory of what Maven fetches (`broker`, `tools`) the first time.
+
+        An edited POM has another hash, so no stale jars; a cut download is never renamed.
+        """
+        pom = _POM.read_bytes()
+        version = re.findall(rb"<kafka.version>(.*?)</", pom)[0].decode()
+        name = f"kafka-{version}-{hashlib.sha256(pom).hexdigest()[:8]}"
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        cache = root / "stream_al-tests" / name
+        if not cache.is_dir():
+            cache.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=cache.parent) as scratch:
+                for part in ("broker", "tools"):
+                    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={scratch}/all/{part}"]
+                    _run(["mvn", "-q", "-B", "-f", str(_POM), "-P", part, *goal], timeout)
+                with suppress(OSError):  # another test run was faster
+                    Path(scratch, "all").rename(cache)
+        if not (cache / "classes.jsa").exists():
+            KafkaBroker._archive_classes(cache)
+        return cache
+
+    @staticmethod
+    def _archive_classes(cache: Path) -> None:
+        """Let one broker write a class-data archive; it halves every later start."""
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            archive = Path(scratch, "classes.jsa")
+            broker = KafkaBroker(cache, Path(scratch, "broker"), None)
+            broker._jvm = [f"-XX:ArchiveClassesAtExit={archive}"]
+            broker.resume()
+            broker.stop(timeout=60)
+            archive.rename(cache / "classes.jsa")
+
+    @classmethod
+    def start(cls, directory: Path, *, advertised: str | None = None) -> KafkaBroker:
+        """Format a new store under `directory` and return the running broker.
+
+        `advertised` ("127.0.0.1:PORT" of a proxy) is what clients are told to use.
+        """
+        broker = cls(cls.fetch(), directory, advertised)
+        broker.resume()
+        return broker
+
+    def resume(self, timeout: float = 60) -> None:
+        """Start the process on the existing store and wait until it serves clients."""
+        if self._process is not None:
+            raise BrokerError("the broker already runs")
+        main = ["kafka.Kafka", str(self._directory / "server.properties")]
+        # setpriv arms PR_SET_PDEATHSIG and becomes java (same pid): a test runner that
+        # is killed leaves no broker behind, and no Python runs between fork and exec.
+        guard = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
+        command = [*guard, *_java(self._cache / "broker", *self._jvm, *main)]
+        with self.log.open("ab") as out:
+            self._process = process = _SPAWNER.submit(_spawn, command, out).result()
+        deadline = time.monotonic() + timeout
+        while not _serves(self._ports[0]):
+            if process.poll() is not None or time.monotonic() > deadline:
+                why = "took too long" if process.returncode is None else f"ended with {process.returncode}"
+                self.kill()
+                tail = self.log.read_text(errors="replace")[-4000:]
+                raise BrokerError(f"Kafka {why} while starting; {self.log}:\n{tail}")
+            time.sleep(0.05)
+
+    def stop(self, timeout: float = 20) -> None:
+        """Shut down cleanly (SIGTERM), by force after `timeout`; stopped is fine."""
+        if self._process is not None:
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout)
+            self.kill()
+
+    def kill(self) -> None:
+        """End the process with SIGKILL, as a crash does; `resume` brings it back."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(20)
+            self._process = None
+
+    def restart(self) -> None:
+        """Stop cleanly and start again: same ports, same data."""
+        self.stop()
+        self.resume()
+
+    def console_produce(self, topic: str, lines_with_key: list[tuple[bytes, bytes]]) -> None:
+        """Produce with Kafka's console tool: the Java client, murmur2 partitions."""
+        _java_produce(self.bootstrap, topic, lines_with_key)
+
+
+def _lines(records: list[tuple[bytes, bytes]], end: bytes) -> bytes:
+    """Join records for a tool's stdin; a delimiter inside would split one silently."""
+    if any(mark in part for record in records for part in record for mark in (_KEY_END, end)):
+        raise ValueError("a record holds one of the tool's delimiters")
+    return b"".join(key + _KEY_END + value + end for key, value in records)
+
+
+def _java_produce(bootstrap: str, topic: str, records: list[tuple[bytes, bytes]]) -> None:
+    """Run ConsoleProducer. It reads lines of UTF-8 text, so no newline in a record."""
+    tool = ["org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", bootstrap]
+    # Without --sync it ends with 0 when a record was refused; --timeout is its linger.
+    reader = ["--sync", "--timeout=0", "--max-block-ms=10000", "--reader-property=parse.key=true"]
+    reader += [f"--reader-property=key.separator={_KEY_END.decode()}"]
+    command = _java(KafkaBroker.fetch() / "tools", *tool, "--topic", topic, *reader, heap="128m")
+    _run(command, 60, _lines(records, b"\n"))
+
+
+def foreign_produce(bootstrap: str, topic: str, records: list[tuple[bytes, bytes]]) -> None:
+    """Produce as another program would: kcat (librdkafka) if installed, else Java's.
+
+    kcat places keys by CRC32, unlike Java and aiokafka (murmur2): equal keys from two
+    programs then lie in different partitions. `shutil.which("kcat")` tells which it was.
+    """
+    if shutil.which("kcat"):
+        marks = ["-K", _KEY_END.decode(), "-D", _RECORD_END.decode()]
+        _run(["kcat", "-P", "-b", bootstrap, "-t", topic, *marks], 60, _lines(records, _RECORD_END))
+    else:
+        _java_produce(bootstrap, topic, records)
