@@ -13,9 +13,9 @@ for a prediction, and a model may take shape from examples alone.
 
 **That asking changes nothing.** Replicas are asked about different samples, so a prediction must
 leave no trace in the fold; yet some of River's classes write while they read. They enter unknown
-features into their tables, initialise weights or draw random numbers, and Hoeffding trees do so for
-features that are text. A model that has one of them, or anything that is not River's, answers from
-a copy, made again when an example has been learned. Where a class draws numbers to predict (`LDA`,
+features into their tables, initialise weights or draw random numbers. A model that has one of them,
+or anything that is not River's, answers from a copy, made again when an example has been learned.
+(Those that can be mended are: `engine.substitutes`.) Where a class draws numbers to predict (`LDA`,
 `PoissonInclusion`, random projections, factorisation machines), the answer then depends on what the
 copy was asked before; the fold does not.
 """
@@ -28,13 +28,10 @@ from typing import TYPE_CHECKING, Any
 from river import (
     base,
     compose,
-    ensemble,
     facto,
     feature_extraction,
     feature_selection,
-    forest,
     preprocessing,
-    tree,
 )
 from river.__version__ import __version__ as river_version
 
@@ -74,7 +71,6 @@ _WRITE_WHEN_READ = (
     preprocessing.RobustScaler,
     preprocessing.SparseRandomProjector,
 )
-_WRITE_WHEN_READ_TEXT = (tree.HoeffdingTreeClassifier, forest.ARFClassifier, ensemble.SRPClassifier)
 
 
 def same_label(one: Label, other: Label) -> bool:
@@ -133,7 +129,7 @@ class Model:
         self.examples = 0
         self._river: Any = load(definition, seed=seed)
         self._binary = not self._river._multiclass
-        self._ask_copy, self._ask_copy_after_text = _writes_when_read(self._river)
+        self._ask_copy = _writes_when_read(self._river)
         self._copy: Any = None
         self._digest: str | None = None
         self.fingerprint = digest((definition, seed, max_classes, river_version, digest(self._river)))
@@ -176,9 +172,6 @@ class Model:
         if label not in self.classes:
             self._admit(label)
         self._copy = self._digest = None
-        self._ask_copy |= self._ask_copy_after_text and any(
-            isinstance(value, str) for value in features.values()
-        )
         try:
             self._river.learn_one(dict(features), self._target(label))
         except (MemoryError, RecursionError):
@@ -224,22 +217,18 @@ class Model:
         return self._copy
 
     def __getstate__(self) -> dict[str, Any]:
-        # A restored model proves its digest anew.
-        return {**self.__dict__, "_river": dumps(self._river), "_copy": None, "_digest": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _river=loads(state["_river"]))
+        # A restored model proves its digest anew. No pickle within a pickle: whoever restricts what the
+        # outer one may look up would not be asked about the inner one.
+        return {**self.__dict__, "_copy": None, "_digest": None}
 
 
-def _writes_when_read(model: object) -> tuple[bool, bool]:
-    """Whether a prediction may change the model: in any case, and once it has met text."""
+def _writes_when_read(model: object) -> bool:
+    """Whether a prediction may change the model."""
     found = list(parts(model))
     foreign = any(isinstance(part, base.Base) and not _is_known(part) for part in found)
     always = any(isinstance(part, _WRITE_WHEN_READ) for part in found)
     original = any(type(part) is preprocessing.StandardScaler for part in found)
-    nominal = any(getattr(part, "nominal_attributes", None) for part in found)
-    with_text = any(isinstance(part, _WRITE_WHEN_READ_TEXT) for part in found)
-    return foreign or always or original or nominal, with_text
+    return foreign or always or original
 
 
 def _is_known(part: object) -> bool:

@@ -78,7 +78,7 @@ DISTINCT: list[object] = [
     *(None, False, True, 0, 1, 0.0, 1.0, "", "1", b"", b"1", math.nan, math.inf, -1),
     *([], (), {}, set(), frozenset(), deque(), deque(maxlen=2), OrderedDict(), Counter(), defaultdict(int)),
     *([1, 2], [2, 1], [[1], 2], [[1, 2]], (1, 2), {1: 2}, {2: 1}, {1, 2}, {"a": 1, "b": 2}, {"b": 2, "a": 1}),
-    *(defaultdict(list), Counter("a"), Counter("ab"), ["ab", "c"], ["a", "bc"]),
+    *(defaultdict(list), Counter("a"), Counter("ab"), ["abuiltins.strb", "c"], ["a", "bbuiltins.strc"]),
     *(
         np.zeros(2),
         np.zeros((1, 2)),

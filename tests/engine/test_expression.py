@@ -122,6 +122,7 @@ def test_a_selection_keeps_the_order_written_even_in_clones() -> None:
         ("preprocesing.StandardScaler()", "'preprocessing.StandardScaler'"),
         ("os.system('true')", "River has no 'os.system'"),
         ("Classifier()", "River has no 'Classifier'"),
+        ("optim.Optimizer()", "River has no 'optim.Optimizer'"),
         ("datasets.Phishing()", "River has no"),
         ("stream.iter_csv('x')", "River has no"),
         ("__import__('os')", "River has no"),
@@ -219,6 +220,12 @@ def test_nothing_but_misconfigured_escapes_whatever_the_text(text: str) -> None:
 bayes: Any = naive_bayes.GaussianNB
 
 
+def trained() -> object:
+    model = bayes()
+    model.learn_one({"a": 1.0}, "x")
+    return model
+
+
 def failing() -> object:
     raise KeyError("no such\nthing")
 
@@ -236,6 +243,7 @@ def factories(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("my_models")
     vars(module).update(
         good=lambda: preprocessing.StandardScaler() | linear_model.LogisticRegression(),
+        trained=trained,
         seeded=lambda: ensemble.BaggingClassifier(tree.HoeffdingTreeClassifier(), seed=1),
         unseeded=lambda: ensemble.BaggingClassifier(bayes()),
         nested=lambda: ensemble.VotingClassifier([bayes(), ensemble.BaggingClassifier(bayes())]),
@@ -251,7 +259,7 @@ def factories(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("factories")
-@pytest.mark.parametrize("name", ["good", "seeded"])
+@pytest.mark.parametrize("name", ["good", "seeded", "trained"])
 def test_a_factory_makes_the_model_itself(name: str) -> None:
     assert load(f"my_models:{name}", seed=1) is not load(f"my_models:{name}", seed=1)
 
