@@ -45,7 +45,7 @@ config_cli = typer.Typer(help="Look at the settings.", no_args_is_help=True)
 topics_cli = typer.Typer(help="The topics on the broker.", no_args_is_help=True)
 examples_cli = typer.Typer(help="The labelled dataset.", no_args_is_help=True)
 labels_cli = typer.Typer(help="Labels from elsewhere.", no_args_is_help=True)
-offsets_cli = typer.Typer(help="Where selection has come to.", no_args_is_help=True)
+offsets_cli = typer.Typer(help="Where the service has come to.", no_args_is_help=True)
 dlq_cli = typer.Typer(help="Dead letters: records that could not be used.", no_args_is_help=True)
 model_cli = typer.Typer(help="The model.", no_args_is_help=True)
 for name, group in {
@@ -232,15 +232,17 @@ def offsets_reset(
     to: Annotated[str, typer.Option("--to", help="earliest or latest.")],
     config: ConfigFile = None,
     overrides: Overrides = None,
+    topic: Annotated[str | None, typer.Option(help="Samples or labels; default: the samples.")] = None,
 ) -> None:
-    """Let selection go on at another sample; the service must be stopped."""
+    """Let the service go on at another sample or label; it must be stopped."""
     from stream_al.service import tools  # noqa: PLC0415
 
     if to not in ("earliest", "latest"):
         raise Misconfigured(f"--to: write earliest or latest, not {to!r}")
     given = settings.load(config, overrides or [])
-    for partition, offset in _run(given, lambda log: tools.reset_offsets(given, log, to)).items():
-        typer.echo(f"{given.topics.samples}-{partition} goes on at {offset}")
+    name = topic or given.topics.samples
+    for partition, offset in _run(given, lambda log: tools.reset_offsets(given, log, name, to)).items():
+        typer.echo(f"{name}-{partition} goes on at {offset}")
 
 
 @dlq_cli.command("list")

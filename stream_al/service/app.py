@@ -165,9 +165,10 @@ class App:
             samples, queries = self.settings.topics.samples, self.settings.topics.queries
             raise StateLost(
                 f"the group {self.settings.application}.select has no offsets on {samples}, yet {queries} "
-                "holds queries: Kafka forgets the offsets of a group that was idle for long, and a group "
-                "is named after the setting `application`; say where to go on with `stream-al offsets reset "
-                "--to earliest` (decide again about all that the topic holds) or `--to latest`"
+                "holds queries: Kafka forgets the offsets of a topic that was deleted and of a group that is "
+                "idle for long, and the setting `application` names the group; say where to go on with "
+                "`stream-al offsets reset --to earliest` (decide again about all that the topic holds) or "
+                "`--to latest`"
             )
 
     def _folded(self, sample_id: str) -> None:

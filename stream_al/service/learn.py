@@ -98,17 +98,20 @@ class Learning:
         for learner, anchor in self.snapshots.load(self.model.fingerprint):
             await self._check_anchor(learner, anchor, begin, end)
             self.learner, self.anchor = learner, anchor
+            self._saved_offset = learner.offset
             break
         else:
             if begin > 0 and not from_here:
                 raise StateLost(
                     f"the topic {self.reader.topic} begins at offset {begin} and no snapshot covers the "
-                    "examples before it; restore a snapshot, or run `stream-al model rebuild --from-here` to "
-                    "go on without them"
+                    "examples before it; restore a snapshot, or go on without them on every replica: run "
+                    "`stream-al model rebuild --from-here` for each"
                 )
+            if begin > 0:
+                self.learner.skip(begin - 1)
+                self.anchor = Anchor.before(begin)
             await self.reader.seek(PARTITION, begin)
         self.learner.remember = self.settings.labels.remember
-        self._saved_offset = self.learner.offset
         while self.learner.offset < end:
             await self.step(1.0)
             progress(self.learner.offset, end)
@@ -157,12 +160,16 @@ class Learning:
     async def _check_anchor(self, learner: Learner, anchor: Anchor, begin: int, end: int) -> None:
         """Refuse a sound snapshot whose last example the log does not hold where it should."""
         offset, topic = learner.offset, self.reader.topic
-        if not begin < offset <= end:
+        known = anchor != Anchor.before(offset)
+        if not begin <= offset - known <= offset <= end:
             raise StateLost(
-                f"the newest snapshot ends at example {offset}, the topic {topic} holds {begin} to {end}: "
-                "it was cut or created anew; restore the topic, or run `stream-al model rebuild` "
-                "(`--from-here` if its beginning is gone for good)"
+                f"the newest snapshot ends before offset {offset}, the topic {topic} holds {begin} to {end}: "
+                "it was cut or created anew; restore the topic, or run `stream-al model rebuild` for every "
+                "replica (`--from-here` if its beginning is gone for good)"
             )
+        if not known:
+            await self.reader.seek(PARTITION, offset)
+            return
         await self.reader.seek(PARTITION, offset - 1)
         records: list[Record] = []
         deadline = Deadline(self.settings.limits.deadline_seconds)
@@ -174,7 +181,7 @@ class Learning:
             raise StateLost(
                 f"example {offset - 1} of the topic {topic} is not the one the newest snapshot ends with: "
                 "the topic was created anew, or the snapshots are another application's; point "
-                "snapshots.directory elsewhere, or run `stream-al model rebuild`"
+                "snapshots.directory elsewhere, or run `stream-al model rebuild` for every replica"
             )
         await self.reader.seek(PARTITION, offset)
 

@@ -3,10 +3,11 @@
 A file is one line of JSON, the header, and then the pickled learner. Pickle runs code, so nothing is
 unpickled before the header says that it is ours, for this model definition, this River and this Python,
 and the checksum agrees (with `snapshots.key` set: a keyed one, which nobody without the key can forge).
-Even then only classes of this program, of River and of the plain data types beneath them are looked up.
+Even then it is unpickled by `service.unpickling`, which looks up what models are made of and nothing else.
 
 Writing: to a temporary file, fsync, rename, fsync of the directory. A reader sees a whole file or none;
 a file torn all the same fails its checksum and the one before it is used. Any of them may be deleted.
+A directory belongs to one replica: what another process left half written there is cleared away.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import io
 import json
 import os
-import pickle
 import platform
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,57 +29,19 @@ from typing import Any
 import structlog
 
 from stream_al.engine.learner import Learner
+from stream_al.engine.pickling import dumps
 from stream_al.errors import Unavailable
 from stream_al.service.log import Record
+from stream_al.service.unpickling import loads
 from stream_al.settings import Settings
 
 __all__ = ["Anchor", "Snapshots"]
 
 log = structlog.get_logger(__name__)
 
-SCHEMA = 1
+SCHEMA = 2
 MAX_HEADER_BYTES = 10_000
 NAME = re.compile(r"examples-(\d{20})\.snapshot")
-OURS = ("stream_al", "river")
-SAFE_LIBRARIES = (
-    "numpy",
-    "collections",
-    "datetime",
-    "fractions",
-    "functools",
-    "random",
-    "scipy",
-)  # their classes
-SAFE_BUILTINS = frozenset(
-    [
-        "bool",
-        "bytearray",
-        "bytes",
-        "complex",
-        "dict",
-        "float",
-        "frozenset",
-        "int",
-        "list",
-        "object",
-        "range",
-        "set",
-        "slice",
-        "str",
-        "tuple",
-        "type",
-    ]
-)
-SAFE_FUNCTIONS = {
-    ("copyreg", "_reconstructor"),
-    ("_codecs", "encode"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "scalar"),
-    ("numpy._core.numeric", "_frombuffer"),
-    ("numpy.random._pickle", "__randomstate_ctor"),
-    ("numpy.random._pickle", "__generator_ctor"),
-    ("numpy.random._pickle", "__bit_generator_ctor"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +57,11 @@ class Anchor:
         """The anchor that a record is."""
         content = hashlib.blake2b(record.value or b"", key=(record.key or b"")[:64], digest_size=16)
         return cls(record.offset, record.timestamp_ms, content.hexdigest())
+
+    @classmethod
+    def before(cls, offset: int) -> Anchor:
+        """The anchor of a fold that begins at an offset, whatever was before it."""
+        return cls(offset - 1, 0, "")
 
 
 class Snapshots:
@@ -113,8 +80,8 @@ class Snapshots:
         self._key = key.get_secret_value().encode() if key else None
         # A factory's model may hold classes of the module that it was named with.
         definition = settings.model.definition
-        own = re.match(r"[A-Za-z_]\w*", definition) if ":" in definition.split("(")[0] else None
-        self._modules = (*OURS, *((own.group(),) if own else ()))
+        own = re.match(r"\s*([A-Za-z_]\w*)", definition) if ":" in definition.split("(")[0] else None
+        self._factory = own.group(1) if own else None
 
     async def save(self, learner: Learner, anchor: Anchor) -> Path:
         """Write a snapshot of the learner as it stands, and prune old ones.
@@ -122,7 +89,7 @@ class Snapshots:
         Raises:
             Unavailable: The disk did not take it.
         """
-        body = pickle.dumps(learner, protocol=5)  # here, where nothing folds meanwhile
+        body = dumps(learner)  # here, where nothing folds meanwhile
         return await asyncio.to_thread(self._write, body, learner.offset, anchor)
 
     def load(self, fingerprint: str) -> Iterator[tuple[Learner, Anchor]]:
@@ -135,9 +102,13 @@ class Snapshots:
 
     def paths(self) -> list[Path]:
         """The snapshot files, newest first."""
-        if not self.directory.is_dir():
+        try:
+            return sorted((p for p in self.directory.iterdir() if NAME.fullmatch(p.name)), reverse=True)
+        except FileNotFoundError:
             return []
-        return sorted((p for p in self.directory.iterdir() if NAME.fullmatch(p.name)), reverse=True)
+        except OSError as error:  # a cache that cannot be read is an empty one
+            log.warning("snapshots not read", directory=str(self.directory), why=str(error))
+            return []
 
     def clear(self) -> int:
         """Delete all snapshots; how many there were."""
@@ -165,38 +136,37 @@ class Snapshots:
                 os.fsync(file.fileno())
             temporary.replace(path)
             _sync_directory(self.directory)
-            for old in self.paths()[self.keep :]:
+            for old in [*self.paths()[self.keep :], *self.directory.glob("examples-*.tmp")]:
                 old.unlink(missing_ok=True)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
             raise Unavailable(
                 f"{self.directory} did not take a snapshot: {error.strerror or error}"
             ) from error
         return path
 
     def _read(self, path: Path, fingerprint: str) -> tuple[Learner, Anchor]:
-        content = path.read_bytes()
-        line, found, body = content.partition(b"\n")
+        line, found, body = path.read_bytes().partition(b"\n")
         try:
             outer = json.loads(line if found and len(line) <= MAX_HEADER_BYTES else b"")
-            header = outer["header"]
+            header, given = dict(outer["header"]), str(outer["check"]).encode("utf-8", "replace")
             anchor = Anchor(**header["anchor"])
-            given = str(outer["check"])
-            length = int(header["length"])
+            due = self._check(json.dumps(header, sort_keys=True), body).encode()
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise _Unusable(f"it has no header of ours ({error})") from None
-        if len(body) != length:
-            raise _Unusable(f"it has {len(body)} bytes of {length}")
-        if not hmac.compare_digest(given, self._check(json.dumps(header, sort_keys=True), body)):
+        if len(body) != header.get("length"):
+            raise _Unusable(f"it has {len(body)} bytes of {header.get('length')}")
+        if not hmac.compare_digest(given, due):
             raise _Unusable("its checksum is wrong")
         for name, ours in {**self._versions(), "definition": fingerprint}.items():
             if header.get(name) != ours:
                 raise _Unusable(f"its {name} is {header.get(name)!r}, not {ours!r}")
         try:
-            learner = _Unpickler(body, self._modules).load()
+            learner = loads(body, self._factory)
         except Exception as error:
             raise _Unusable(f"it does not load: {error!r}") from error
-        if not isinstance(learner, Learner) or learner.offset != anchor.offset + 1:
+        if not isinstance(learner, Learner) or [learner.offset - 1] != [anchor.offset]:
             raise _Unusable("it does not hold the learner that its header speaks of")
         return learner, anchor
 
@@ -216,24 +186,6 @@ class Snapshots:
 
 class _Unusable(Exception):
     """Why a file is passed over."""
-
-
-class _Unpickler(pickle.Unpickler):
-    """Looks up what a learner is made of, and nothing else."""
-
-    def __init__(self, body: bytes, modules: tuple[str, ...]) -> None:
-        super().__init__(io.BytesIO(body))
-        self._modules = modules
-
-    def find_class(self, module: str, name: str) -> Any:
-        root = module.split(".", maxsplit=1)[0]
-        if root in self._modules or (module, name) in SAFE_FUNCTIONS:
-            return super().find_class(module, name)
-        if (root in SAFE_LIBRARIES or (root == "builtins" and name in SAFE_BUILTINS)) and isinstance(
-            found := super().find_class(module, name), type
-        ):
-            return found
-        raise pickle.UnpicklingError(f"{module}.{name} has no place in a snapshot")
 
 
 def _sync_directory(directory: Path) -> None:

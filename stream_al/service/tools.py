@@ -63,11 +63,13 @@ async def create_topics(settings: Settings, log: Log) -> tuple[list[str], list[s
         return created, [topic.name for topic in topics if topic.name not in created]
 
 
-async def reset_offsets(settings: Settings, log: Log, to: str) -> dict[int, int]:
-    """Let selection go on at the earliest or latest sample; the offset by partition."""
-    samples = settings.topics.samples
-    async with opened(log, samples):
-        return await log.move(f"{settings.application}.select", samples, to)
+async def reset_offsets(settings: Settings, log: Log, topic: str, to: str) -> dict[int, int]:
+    """Let the group that reads a topic go on at its earliest or latest record; the offset by partition."""
+    stages = {settings.topics.samples: "select", settings.topics.labels: "intake"}
+    if topic not in stages:
+        raise Misconfigured(f"--topic: write {' or '.join(stages)}, not {topic!r}")
+    async with opened(log, topic):
+        return await log.move(f"{settings.application}.{stages[topic]}", topic, to)
 
 
 async def everything(log: Log, topic: str, progress: Progress) -> AsyncIterator[Record]:

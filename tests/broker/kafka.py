@@ -121,6 +121,8 @@ class KafkaBroker:
         self._process: subprocess.Popen[bytes] | None = None
         self._jvm: list[str] = [f"-XX:SharedArchiveFile={cache / 'classes.jsa'}"]
         self.bootstrap = f"127.0.0.1:{self._ports[0]}"
+        # What advertises itself: an observer's way past the proxy that clients are told to use.
+        self.direct = f"127.0.0.1:{self._ports[1]}"
         self.log = directory / "broker.log"
         directory.mkdir(parents=True, exist_ok=True)
         config = directory / "server.properties"

@@ -23,7 +23,7 @@ from aiokafka.structs import ConsumerRecord
 
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.deadline import Deadline, within
-from stream_al.service.kafka.common import end, gap, sentence
+from stream_al.service.kafka.common import end, sentence
 from stream_al.service.kafka.group import KafkaGroup
 from stream_al.service.kafka.reader import KafkaReader
 from stream_al.service.log import Ack, Outgoing, Position, Topic
@@ -158,10 +158,8 @@ class Kafka:
             batch = await within(
                 self.deadline_seconds, what, consumer.getmany(timeout_ms=waiting_ms, max_records=max_records)
             )
-        except (NoOffsetForPartitionError, IllegalStateError):
+        except (NoOffsetForPartitionError, OffsetOutOfRangeError, IllegalStateError):
             raise
-        except OffsetOutOfRangeError as error:
-            raise gap(error) from error
         except KafkaError as error:
             raise Unavailable(f"{what} failed: {sentence(error)}") from error
         return {tp: records for tp, records in batch.items() if records}

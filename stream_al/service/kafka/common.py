@@ -41,12 +41,12 @@ def record_of(record: ConsumerRecord) -> Record:
     )
 
 
-def gap(error: OffsetOutOfRangeError) -> StateLost:
-    """What an offset outside the log means."""
+def gap(error: OffsetOutOfRangeError, remedy: str) -> StateLost:
+    """What an offset outside the log means, and what to do then."""
     where = ", ".join(f"{tp.topic}-{tp.partition} at {offset}" for tp, offset in error.args[0].items())
     return StateLost(
         f"the log no longer holds what is to be read next ({where}): it was deleted before it was read, or "
-        "the topic was recreated; to go on, move the group's offset (kafka-consumer-groups --reset-offsets)"
+        f"the topic was created anew; {remedy}"
     )
 
 

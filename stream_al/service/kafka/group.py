@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, NoOffsetForPartitionError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from aiokafka.structs import OffsetAndMetadata
 
 from stream_al.errors import Superseded, Unavailable
 from stream_al.service.deadline import within
-from stream_al.service.kafka.common import FETCH_BYTES, end, record_of, sentence
+from stream_al.service.kafka.common import FETCH_BYTES, end, gap, record_of, sentence
 from stream_al.service.log import Position, Record
 
 if TYPE_CHECKING:
@@ -87,6 +93,9 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's
         except NoOffsetForPartitionError as error:
             await self._begin(error.args[0])
             return {}
+        except OffsetOutOfRangeError as error:
+            where = f"`stream-al offsets reset --topic {self.topic}"
+            raise gap(error, f"say where to go on with {where} --to earliest` or `--to latest`") from error
         except IllegalStateError as error:
             raise Superseded(sentence(error)) from error
         return {tp.partition: [record_of(r) for r in records] for tp, records in batch.items()}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
 
 from stream_al.errors import Unavailable
-from stream_al.service.kafka.common import FETCH_BYTES, end, record_of
+from stream_al.service.kafka.common import FETCH_BYTES, end, gap, record_of
 from stream_al.service.log import Record
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class KafkaReader:
         """The next records, in order within a partition; empty when none came in time."""
         try:
             batch = await self.kafka.fetch(self._consumer, self.topic, max_records, timeout_seconds)
+        except OffsetOutOfRangeError as error:
+            raise gap(error, "start again: where that is refused, it says what to do") from error
         except Unavailable:
             for partition, offset in self._next.items():  # what a failed poll may have taken is read again
                 await self.seek(partition, offset)

@@ -1,0 +1,122 @@
+"""Fixtures for all tests: which Kafka, and the service on it.
+
+`kafka` is the first of these that there is:
+
+1. the broker named by STREAM_AL_TEST_KAFKA=host:port;
+2. Apache Kafka, started for this run (`tests.broker.kafka`), where there are Java and Maven;
+3. with CI=true: a failure, never a skip;
+4. the embedded broker of the demo, which is no Kafka but speaks its protocol.
+
+The line at the end of the run says which it was.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from stream_al.demo.broker import embedded, free_port
+from stream_al.service.kafka import cluster
+from tests.broker.kafka import KafkaBroker
+from tests.service.world import MakeWorld, World, open_world
+
+
+@dataclass(frozen=True)
+class KafkaAddress:
+    """A broker for tests.
+
+    Attributes:
+        bootstrap: Its host:port.
+        name: What it is, for people.
+        real: Whether it is Apache Kafka, which keeps the metadata of commits and knows idempotent
+            producers, and limits the size of records; the embedded broker does none of this.
+        broker: The broker itself, where it is ours to stop.
+    """
+
+    bootstrap: str
+    name: str
+    real: bool = True
+    broker: KafkaBroker | None = None
+
+    @property
+    def settings(self) -> list[str]:
+        """Settings for a client."""
+        idempotent = str(self.real).lower()
+        return [f"kafka.bootstrap_servers={self.bootstrap}", f"kafka.idempotent={idempotent}"]
+
+
+_USED = pytest.StashKey[str]()
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaAddress]:
+    """A broker that speaks Kafka's protocol, for the whole run; topics have to be of a test's own."""
+    stash, given = request.config.stash, os.environ.get("STREAM_AL_TEST_KAFKA")
+    if given:
+        stash[_USED] = f"the broker at {given} (STREAM_AL_TEST_KAFKA)"
+        yield KafkaAddress(given, stash[_USED])
+    elif shutil.which("java") and shutil.which("mvn"):
+        stash[_USED] = "Apache Kafka, started for this run"
+        broker = KafkaBroker.start(tmp_path_factory.mktemp("kafka") / "broker")
+        yield KafkaAddress(broker.bootstrap, stash[_USED], broker=broker)
+        broker.stop()
+    elif os.environ.get("CI") == "true":
+        pytest.fail("CI tests on Apache Kafka: install Java 17 and Maven, or set STREAM_AL_TEST_KAFKA")
+    else:
+        stash[_USED] = "the embedded broker, for want of Java and Maven: not Apache Kafka"
+        port = free_port()
+        with embedded(port), pytest.MonkeyPatch.context() as patch:
+            # It takes the first record of the last batch for the end of a topic: batches of one, then.
+            single = functools.partial(AIOKafkaProducer, max_batch_size=1)
+            patch.setattr(cluster, "AIOKafkaProducer", single)
+            yield KafkaAddress(f"127.0.0.1:{port}", stash[_USED], real=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say on which broker the tests ran."""
+    used = terminalreporter.config.stash.get(_USED, None)
+    if used:
+        terminalreporter.write_line(f"broker: {used}")
+
+
+@pytest.fixture
+async def memory_world(tmp_path: Path) -> AsyncIterator[MakeWorld]:
+    """Open worlds on the in-memory log; its arguments are settings."""
+    async for make in _worlds(lambda *given: open_world(tmp_path, None, given)):
+        yield make
+
+
+@pytest.fixture
+async def kafka_world(tmp_path: Path, kafka: KafkaAddress) -> AsyncIterator[MakeWorld]:
+    """Open worlds on a broker."""
+    async for make in _worlds(lambda *given: open_world(tmp_path, kafka, given)):
+        yield make
+
+
+@pytest.fixture(params=["memory", "kafka"])
+async def make_world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MakeWorld]:
+    """Open worlds, once on each log: what is tested with this holds on both."""
+    kafka = request.getfixturevalue("kafka") if request.param == "kafka" else None
+    async for make in _worlds(lambda *given: open_world(tmp_path, kafka, given)):
+        yield make
+
+
+async def _worlds(make: Callable[..., Awaitable[World]]) -> AsyncIterator[MakeWorld]:
+    opened: list[World] = []
+
+    async def made(*given: str) -> World:
+        opened.append(await make(*given))
+        return opened[-1]
+
+    try:
+        yield made
+    finally:
+        for world in opened:
+            await world.close()
