@@ -60,7 +60,6 @@ _WRITE_WHEN_READ = (
     facto.HOFMClassifier,
     feature_extraction.Agg,
     feature_extraction.RBFSampler,
-    feature_extraction.TargetAgg,
     feature_selection.PoissonInclusion,
     preprocessing.AdaptiveStandardScaler,
     preprocessing.GaussianRandomProjector,

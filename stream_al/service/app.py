@@ -27,11 +27,12 @@ from stream_al.service.consume import Consumer
 from stream_al.service.deadline import Deadline
 from stream_al.service.intake import Intake
 from stream_al.service.learn import Learning, fresh_learner
-from stream_al.service.log import Log, Outgoing
+from stream_al.service.log import Log
 from stream_al.service.metrics import Metrics
 from stream_al.service.pending import PendingQueries
 from stream_al.service.select import Select
 from stream_al.service.snapshots import Snapshots
+from stream_al.service.sweep import Sweep
 from stream_al.service.topics import needed
 from stream_al.settings import Settings
 
@@ -41,7 +42,6 @@ log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 1.0
 LAG_SECONDS = 5.0
-SWEEP_AT_ONCE = 1000  # expired queries closed in one go
 
 
 class App:
@@ -90,6 +90,7 @@ class App:
             lambda step: reached("intake", step),
         )
         self.consumers = (self.select, self.intake)
+        self.sweep = Sweep(settings, log_, self.intake.group, self.pending, self.metrics)
         self.ready = False
         self.port: int | None = None
         self.stopping = asyncio.Event()
@@ -208,18 +209,8 @@ class App:
         self.metrics.pending.set(len(self.pending))
 
     async def _sweep(self) -> None:
-        """Close what is over; one replica is enough, and the owner of the first label partition is one."""
         await asyncio.sleep(SWEEP_SECONDS)
-        if 0 not in self.intake.group.assignment():
-            return
-        expired = self.pending.expired(SWEEP_AT_ONCE)
-        over = [*expired, *self.pending.left_open()[:SWEEP_AT_ONCE]]
-        if self.settings.queries.tombstones:
-            queries = self.settings.topics.queries
-            await self.log.send([Outgoing(queries, sample_id.encode(), None) for sample_id in over])
-        for sample_id in expired:
-            self.pending.close(sample_id)
-        self.metrics.expired.inc(len(expired))
+        await self.sweep.step()
 
     async def _measure_lag(self) -> None:
         await asyncio.sleep(LAG_SECONDS)

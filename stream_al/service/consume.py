@@ -136,8 +136,9 @@ class Consumer:
         try:
             batch = await self.group.poll(self._records, limits.poll_seconds)  # 1
         except Unavailable:
-            for partition, held in self.held.items():  # what a failed poll may have taken is read again
-                self.group.seek(partition, held.offset)
+            if self.generation == self.group.generation:  # else others may have gone on from there
+                for partition, held in self.held.items():  # what a failed poll may have taken is read again
+                    self.group.seek(partition, held.offset)
             raise
         if self.generation != self.group.generation:
             self.held.clear()
@@ -150,7 +151,9 @@ class Consumer:
             return False
         began = self.moved = monotonic()
         try:
-            await self._load(batch)
+            if not await self._load(batch):
+                self._rewind(batch)
+                return False
             work, offsets, streaks = await self._decide(batch)  # 2
             self._fit(sum(map(len, batch.values())), monotonic() - began)
             self.reached("decided")
@@ -191,7 +194,12 @@ class Consumer:
         """Partitions that a run of bad records has stopped, and why."""
         return {partition: held.stopped for partition, held in self.held.items() if held.stopped}
 
-    async def _load(self, batch: dict[int, list[Record]]) -> None:
+    async def _load(self, batch: dict[int, list[Record]]) -> bool:
+        """Load the states of partitions new to us; false if one is not read from where its state was left.
+
+        Then a poll that failed has taken what lies between; or nothing does, and the next poll says so.
+        """
+        placed = True
         for partition in batch:
             if partition not in self.held:
                 position = await self.group.committed(partition)
@@ -201,7 +209,9 @@ class Consumer:
                 if position is None:
                     # From here on the group is known: should its offsets be gone one day, that is a loss.
                     await self.group.commit({partition: Position(first, self.stage.encode(state))})
-                self.held[partition] = Held(state, first)
+                self.held[partition] = Held(state, position.offset if position else first)
+                placed = placed and self.held[partition].offset == first
+        return placed
 
     async def _decide(self, batch: dict[int, list[Record]]) -> tuple[Work, dict[int, int], dict[int, Streak]]:
         """Read what can be read, bury what cannot, and let the stage decide about the rest."""
@@ -257,7 +267,8 @@ class Consumer:
     def _rewind(self, batch: dict[int, list[Record]]) -> None:
         if self.group.generation == self.generation:
             for partition, records in batch.items():
-                self.group.seek(partition, records[0].offset)
+                held = self.held.get(partition)
+                self.group.seek(partition, held.offset if held else records[0].offset)
 
     def _fit(self, records: int, seconds: float) -> None:
         """Size the next batch so that its work takes about `batch_seconds`.

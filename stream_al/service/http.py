@@ -21,6 +21,15 @@ from stream_al.engine.model import prediction
 from stream_al.engine.sample import flat_features, position_id, read_sample
 from stream_al.errors import BadMessage, StreamAlError, Unavailable
 from stream_al.messages import Label, decode, decode_json, encode, label_text
+from stream_al.service.answers import (
+    PROBLEM,
+    Accepted,
+    AcceptedSamples,
+    Paused,
+    Predicted,
+    QueryPage,
+    problems,
+)
 from stream_al.service.app import App
 from stream_al.service.log import Outgoing
 from stream_al.service.select import input_rules
@@ -28,8 +37,10 @@ from stream_al.service.status import model_status, status
 
 __all__ = ["api"]
 
-PROBLEM = "application/problem+json"
 MAX_PAGE = 1000
+NOT_YET: dict[int | str, dict[str, Any]] = {
+    503: {"description": "Not so.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+}
 
 
 def api(app: App) -> FastAPI:
@@ -46,12 +57,12 @@ def api(app: App) -> FastAPI:
 
 
 def _probes(web: FastAPI, app: App) -> None:
-    @web.get("/livez", tags=["probes"], response_class=PlainTextResponse)
+    @web.get("/livez", tags=["probes"], response_class=PlainTextResponse, responses=NOT_YET)
     async def livez() -> Response:
         """Whether the process is worth keeping: 503 when a loop makes no progress."""
         return _probe(app.live(), "live", f"no progress for {app.stalled_seconds():.0f} s")
 
-    @web.get("/readyz", tags=["probes"], response_class=PlainTextResponse)
+    @web.get("/readyz", tags=["probes"], response_class=PlainTextResponse, responses=NOT_YET)
     async def readyz() -> Response:
         """Whether the model is restored and the broker answers."""
         return _probe(app.ready and app.reachable(), "ready", "starting, stopping, or the broker is away")
@@ -73,7 +84,7 @@ def _reading(web: FastAPI, app: App) -> None:
         """The model as it stands."""
         return model_status(app)
 
-    @web.get("/v1/queries", tags=["labelling"])
+    @web.get("/v1/queries", tags=["labelling"], response_model=QueryPage, responses=problems(422))
     async def get_queries(
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50, offset: Annotated[int, Query(ge=0)] = 0
     ) -> dict[str, Any]:
@@ -81,7 +92,7 @@ def _reading(web: FastAPI, app: App) -> None:
         page = app.pending.most_useful(limit, offset)
         return {"total": len(app.pending), "offset": offset, "queries": msgspec.to_builtins(page)}
 
-    @web.post("/v1/predict", tags=["model"])
+    @web.post("/v1/predict", tags=["model"], response_model=Predicted, responses=problems(400, 413, 422))
     async def predict(
         features: Annotated[dict[str, Any], Body(examples=[{"amount": 12.5}])],
     ) -> dict[str, Any]:
@@ -97,7 +108,13 @@ def _reading(web: FastAPI, app: App) -> None:
 def _writing(web: FastAPI, app: App) -> None:
     settings, topics = app.settings, app.settings.topics
 
-    @web.post("/v1/samples", tags=["stream"], status_code=202)
+    @web.post(
+        "/v1/samples",
+        tags=["stream"],
+        status_code=202,
+        response_model=AcceptedSamples,
+        responses=problems(400, 413, 422, 503),
+    )
     async def post_samples(
         samples: Annotated[list[dict[str, Any]] | dict[str, Any], Body()],
     ) -> dict[str, Any]:
@@ -116,7 +133,13 @@ def _writing(web: FastAPI, app: App) -> None:
         ]
         return {"accepted": len(acks), "ids": ids}
 
-    @web.post("/v1/labels", tags=["labelling"], status_code=202)
+    @web.post(
+        "/v1/labels",
+        tags=["labelling"],
+        status_code=202,
+        response_model=Accepted,
+        responses=problems(400, 413, 422, 503),
+    )
     async def post_labels(labels: Annotated[list[dict[str, Any]] | dict[str, Any], Body()]) -> dict[str, Any]:
         """Answer one query or several: `{"id": ..., "label": ...}`, or `{"id": ..., "skipped": true}`."""
         outgoing = []
@@ -126,13 +149,13 @@ def _writing(web: FastAPI, app: App) -> None:
             outgoing.append(Outgoing(topics.labels, label.id.encode(), value))
         return {"accepted": len(await app.log.send(outgoing))}
 
-    @web.post("/v1/pause", tags=["control"])
+    @web.post("/v1/pause", tags=["control"], response_model=Paused, responses=problems(503))
     async def pause() -> dict[str, Any]:
         """Stop reading samples in this process; labels are still joined and learned."""
         app.pause()
         return {"paused": True}
 
-    @web.post("/v1/resume", tags=["control"])
+    @web.post("/v1/resume", tags=["control"], response_model=Paused, responses=problems(503))
     async def resume() -> dict[str, Any]:
         """Read on, also partitions that a run of bad records had stopped."""
         app.resume()

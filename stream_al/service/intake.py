@@ -5,7 +5,8 @@ judgement sees everything that was in the log before the answer.
 
 An answer whose query is not in hand may simply have been faster than our own reading. So the topic
 `queries` is first read up to its current end, then `examples` is (a query is closed only after its
-example is in the log), and only then is the answer judged.
+example is in the log), and only then is the answer judged. Answers of one batch are judged as if each
+were alone: by what those before it have brought about.
 
 Examples go first, tombstones after they are acknowledged: if the service dies in between, the query
 is still open, the answer is read again, and the second example is ignored by the fold.
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stream_al.engine.joiner import Outcome, join
+from stream_al.engine.model import Label as LabelValue
 from stream_al.engine.sample import flat_features
 from stream_al.errors import BadMessage
 from stream_al.messages import Label, decode, encode
@@ -41,6 +43,7 @@ class _Sends:
     examples: list[Outgoing] = field(default_factory=list)
     letters: list[Outgoing] = field(default_factory=list)
     closed: dict[str, Outgoing] = field(default_factory=dict)
+    learned: dict[str, LabelValue] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
     delays: list[float] = field(default_factory=list)
 
@@ -87,12 +90,13 @@ class Intake:
 
     def _judge(self, record: Record, label: Label, sends: _Sends) -> None:
         topics, key = self.settings.topics, label.id.encode()
-        pending = self.pending.get(label.id)
-        known = self.learning.learner.known.get(label.id)
+        pending = None if label.id in sends.closed else self.pending.get(label.id)
+        known = sends.learned.get(label.id, self.learning.learner.known.get(label.id))
         joined = join(label, at_ms=record.timestamp_ms, pending=pending, known=known)
         sends.outcomes[joined.outcome.value] += 1
         if joined.example is not None:
             sends.examples.append(Outgoing(topics.examples, key, encode(joined.example)))
+            sends.learned.setdefault(label.id, joined.example.label)
         if joined.closes:
             sends.closed[label.id] = Outgoing(topics.queries, key, None)
         if joined.outcome is Outcome.LABELLED and pending is not None:

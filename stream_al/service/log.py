@@ -111,6 +111,12 @@ class Group(Protocol):
     def resume(self, partitions: Iterable[int]) -> None:
         """Read paused partitions again."""
 
+    async def ends(self) -> dict[int, int]:
+        """One past the last offset of every partition of the topic, held or not."""
+
+    async def unread(self, ends: Mapping[int, int]) -> bool:
+        """Whether the log still holds a record before these offsets that no member has committed past."""
+
     async def lag(self) -> dict[int, int]:
         """Records not yet read, by partition held."""
 

@@ -58,6 +58,7 @@ class PendingQueries:
         self.max_bytes = 2 * settings.input.max_bytes + 100_000
         self.poll_records = settings.limits.batch_records
         self.log_time_ms = 0
+        self._read: dict[int, int] = {}
         self._tombstones = settings.queries.tombstones
         self._standing: set[str] = set()  # what the topic shows as open
         self._stale: set[str] = set()
@@ -80,21 +81,27 @@ class PendingQueries:
         return Pending(query, entry.queried_ms, entry.life_ms)
 
     def add(self, query: Query, value: bytes, ack: Ack) -> None:
-        """Enter a query that has just been acknowledged, before it comes back from the log."""
+        """Enter a query that has just been acknowledged, unless it came back from the log before that."""
+        if ack.offset < self._read.get(ack.partition, 0):
+            return  # it is entered already, and may even be closed already
         self._set(query, value, ack.offset, ack.timestamp_ms)
 
     def see_time(self, timestamp_ms: int) -> None:
         """Let the log's time pass."""
         self.log_time_ms = max(self.log_time_ms, timestamp_ms)
 
-    def expired(self, limit: int) -> list[str]:
-        """Ids of queries whose life is over by the log's time, at most `limit`; they stay until closed."""
+    def overdue(self) -> bool:
+        """Whether the life of a query may be over by the log's time."""
+        return bool(self._deadlines) and self._deadlines[0][0] < self.log_time_ms
+
+    def expired(self, limit: int, now_ms: int) -> list[str]:
+        """Ids of queries whose life is over at a time, at most `limit`; they stay until closed."""
         found: list[str] = []
         while self._deadlines and len(found) < limit:
             _, sample_id, offset = self._deadlines[0]
             entry = self._entries.get(sample_id)
             current = entry is not None and entry.offset == offset
-            if entry and current and not expires(entry.queried_ms, entry.life_ms, self.log_time_ms):
+            if entry and current and not expires(entry.queried_ms, entry.life_ms, now_ms):
                 break
             heapq.heappop(self._deadlines)
             if current:
@@ -109,7 +116,7 @@ class PendingQueries:
         A crash makes them: it publishes a query once more, after its answer and its tombstone.
         """
         stale = self._standing - self._entries.keys()
-        found, self._stale = list(stale & self._stale), stale
+        found, self._stale = sorted(stale & self._stale), stale
         return found
 
     def most_useful(self, limit: int, offset: int = 0) -> list[Query]:
@@ -139,6 +146,7 @@ class PendingQueries:
 
     def _apply(self, record: Record) -> None:
         self.see_time(record.timestamp_ms)
+        self._read[record.partition] = record.offset + 1
         if record.key is None:
             return
         sample_id = record.key.decode("utf-8", "replace")

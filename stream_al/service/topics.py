@@ -1,7 +1,8 @@
 """The topics of an application, and how each has to be kept.
 
-Timestamps are the broker's (`LogAppendTime`) wherever time decides anything: a query's life is measured
-in log time, and an annotator's clock may show what it likes.
+Timestamps are the broker's (`LogAppendTime`) on all of them: a query's life is measured in log time, and
+a clock may show what it likes. With the writers' own timestamps brokers refuse the records of a replica
+whose clock is more than an hour ahead (`message.timestamp.after.max.ms`), and its partitions stand still.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ def needed(settings: Settings) -> list[Topic]:
     large = {"max.message.bytes": str(2 * settings.input.max_bytes + 100_000)}  # a sample, and what is added
     replicas = given.replication_factor
     topics = [
-        Topic(given.samples, given.partitions, replicas, {}),
+        Topic(given.samples, given.partitions, replicas, broker_time),
         Topic(given.queries, 1, replicas, kept | broker_time | large),
         Topic(given.labels, given.partitions, replicas, broker_time),
         Topic(given.examples, 1, replicas, forever | broker_time | large),
     ]
     if given.predictions:
-        topics.append(Topic(given.predictions, given.partitions, replicas, {}))
+        topics.append(Topic(given.predictions, given.partitions, replicas, broker_time))
     suffix = given.dead_letter_suffix
     topics += [
         Topic(name + suffix, 1, replicas, broker_time | large) for name in (given.samples, given.labels)

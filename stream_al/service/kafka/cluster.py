@@ -31,6 +31,7 @@ from stream_al.settings import Settings
 
 __all__ = ["Kafka"]
 
+CREATED_POLL_SECONDS = 0.05
 MAX_REQUEST_BYTES = 64 * 2**20  # larger than any record that settings allow; the broker has the last word
 
 
@@ -110,6 +111,11 @@ class Kafka:
                 created.append(name)
             elif error is not TopicAlreadyExistsError:
                 raise Unavailable(f"topic {name} was not created: {(message or [error.__name__])[0]}")
+        deadline = Deadline(self.deadline_seconds)
+        while missing := await self.missing(created):  # a broker learns of what the controller created
+            if not deadline.left:
+                raise Unavailable(f"topics {', '.join(missing)} were created and are not there yet")
+            await asyncio.sleep(CREATED_POLL_SECONDS)
         return created
 
     async def committed(self, group: str, topic: str, partitions: Iterable[int]) -> dict[int, Position]:
@@ -211,6 +217,8 @@ class Kafka:
         future: asyncio.Future[Any] = await producer.send(
             record.topic, value=record.value, key=record.key, headers=list(record.headers)
         )
+        # The first failure of a group is raised; asyncio would log each of the others as forgotten.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
         return future
 
     async def _started_producer(self) -> AIOKafkaProducer:

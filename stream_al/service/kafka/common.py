@@ -20,12 +20,22 @@ FETCH_BYTES = 8 * 2**20  # of one partition at a time: what waits in memory is b
 
 
 async def end(ending: Any, seconds: float) -> None:
-    """Wait for something to end; whatever goes wrong then is of no more use to anyone."""
+    """Wait for something to end; whatever goes wrong then is of no more use to anyone.
+
+    As a task of its own: aiokafka's consumer, stopped while its broker is away, lets the cancellation of
+    its own tasks out, and it would pass for ours.
+    """
+    task = asyncio.ensure_future(ending)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # asked for: else it is logged
     try:
-        async with asyncio.timeout(max(0.05, seconds)):
-            await ending
-    except (TimeoutError, KafkaError, OSError) as error:
-        log.debug("left without waiting", why=sentence(error))
+        await asyncio.wait({task}, timeout=max(0.05, seconds))
+    finally:
+        late = task.cancel()  # does nothing to what has ended
+    error = None if late or task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, (TimeoutError, KafkaError, OSError)):
+        raise error
+    if late or task.cancelled() or error is not None:
+        log.debug("left without waiting", why=sentence(error) if error else "it took too long")
 
 
 def record_of(record: ConsumerRecord) -> Record:

@@ -136,6 +136,20 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's
         """Read paused partitions again."""
         self._consumer.resume(*self._held(partitions))
 
+    async def ends(self) -> dict[int, int]:
+        """One past the last offset of every partition of the topic, held or not."""
+        tps = [TopicPartition(self.topic, p) for p in await self.kafka.partitions(self.topic)]
+        found = await self.kafka.wait("reading end offsets", self._consumer.end_offsets(tps))
+        return {tp.partition: offset for tp, offset in found.items()}
+
+    async def unread(self, ends: Mapping[int, int]) -> bool:
+        """Whether the log still holds a record before these offsets that no member has committed past."""
+        committed = await self.kafka.committed(self.name, self.topic, ends)
+        tps = [TopicPartition(self.topic, p) for p in ends]
+        begins = await self.kafka.wait("reading first offsets", self._consumer.beginning_offsets(tps))
+        read = {p: position.offset for p, position in committed.items()}
+        return any(max(read.get(tp.partition, 0), begins[tp]) < ends[tp.partition] for tp in tps)
+
     async def lag(self) -> dict[int, int]:
         """Records not yet read, by partition held."""
         held = self._held(self.assignment())
