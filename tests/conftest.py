@@ -49,7 +49,9 @@ class KafkaAddress:
     def settings(self) -> list[str]:
         """Settings for a client."""
         idempotent = str(self.real).lower()
-        return [f"kafka.bootstrap_servers={self.bootstrap}", f"kafka.idempotent={idempotent}"]
+        given = [f"kafka.bootstrap_servers={self.bootstrap}", f"kafka.idempotent={idempotent}"]
+        # The embedded broker holds a fetch to its end, so that clients cannot leave at once.
+        return given if self.real else [*given, "limits.stop_seconds=2"]
 
 
 _USED = pytest.StashKey[str]()

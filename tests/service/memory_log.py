@@ -184,6 +184,18 @@ class MemoryGroup:
         self._paused -= set(partitions)
         self.log.broker.wake()
 
+    async def ends(self) -> dict[int, int]:
+        await asyncio.sleep(0)
+        self.log.reach("committed", self.topic)
+        return {number: kept.end for number, kept in enumerate(self._partitions)}
+
+    async def unread(self, ends: Mapping[int, int]) -> bool:
+        await asyncio.sleep(0)
+        self.log.reach("committed", self.topic)
+        read = {number: position.offset for number, position in self.state.committed.items()}
+        begins = {number: kept.begin for number, kept in enumerate(self._partitions)}
+        return any(max(read.get(number, 0), begins[number]) < end for number, end in ends.items())
+
     async def lag(self) -> dict[int, int]:
         self._follow()
         return {p: self._partitions[p].end - self._position(p) for p in self.assignment()}

@@ -12,7 +12,8 @@ from stream_al.service import app as app_module
 from stream_al.service.dead_letters import HEADER_PREFIX
 from stream_al.service.log import Outgoing, Record
 from stream_al.service.status import status
-from tests.service.world import MakeWorld, World, sample
+from tests.service.stream import sample
+from tests.service.world import MakeWorld, World
 
 HEADERS = (("trace", b"\x00\xff"), ("empty", b""))
 
@@ -159,7 +160,7 @@ async def test_a_run_of_bad_records_stops_its_partition_until_a_person_acts(
         await replica.stop()
         replica = await world.start()
     await world.until(lambda: decided(world, [0]), "the partition goes on")
-    assert len(await world.records(world.topics.samples + ".dlq")) == 8
+    await world.until(lambda: letters(world, 8), "the rest of the run is in the dead letters")
     assert status(replica.app)["select"]["stopped"] == {}
 
 
@@ -168,6 +169,10 @@ async def goes_to(world: World, number: int, partition: int) -> bool:
     await world.samples(1, start=number)
     mine = [r.partition for r in await world.records(world.topics.samples) if r.key == f"s{number}".encode()]
     return mine == [partition]
+
+
+async def letters(world: World, number: int) -> bool:
+    return len(await world.records(world.topics.samples + ".dlq")) == number
 
 
 async def decided(world: World, numbers: list[int]) -> bool:

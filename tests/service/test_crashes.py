@@ -1,11 +1,4 @@
-"""Crashes and failures at every step of the commit protocol, on the in-memory log.
-
-O1  every acknowledged selection is in `queries`, and what was learned stays learned
-O2  the committed offset never passes a sample that was not decided, a label that was not judged
-O3  every id is learned at most once
-O4  more than the budget is spent by one batch at most for each crash
-O5  the selector's state after a restart is the one that was committed last
-"""
+"""Crashes and failures at every step of the commit protocol, on the in-memory log (see `oracles`)."""
 
 from __future__ import annotations
 
@@ -17,10 +10,18 @@ import pytest
 
 from stream_al.errors import Superseded, Unavailable
 from stream_al.service import app as app_module
-from stream_al.service.select import selector
-from tests.service.memory_broker import Broker
 from tests.service.memory_log import MemoryLog
-from tests.service.world import MakeWorld, Replica, World
+from tests.service.oracles import (
+    broker_of,
+    check_account,
+    check_end,
+    check_offsets,
+    client_of,
+    committed_accounts,
+    lag,
+)
+from tests.service.replica import Replica
+from tests.service.world import MakeWorld, World
 
 
 @pytest.fixture(autouse=True)
@@ -28,65 +29,7 @@ def _swept_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app_module, "SWEEP_SECONDS", 0.05)
 
 
-BATCH = 20
-SHARE = 0.2
 STEPS = ("decided", "acknowledged", "committed")
-
-
-def broker_of(world: World) -> Broker:
-    assert world.broker is not None
-    return world.broker
-
-
-def client_of(replica: Replica) -> MemoryLog:
-    assert isinstance(replica.log, MemoryLog)
-    return replica.log
-
-
-def committed_accounts(world: World) -> dict[int, Any]:
-    """The selector's state of each partition, as its last commit has it."""
-    state = broker_of(world).groups[f"{world.settings.application}.select", world.topics.samples]
-    read = selector(world.settings)
-    return {partition: read.decode(position.metadata) for partition, position in state.committed.items()}
-
-
-async def check_offsets(world: World) -> None:
-    """O2: what lies before a committed offset has its effects in the log."""
-    decided, groups = await world.decided(), broker_of(world).groups
-    selected = groups[f"{world.settings.application}.select", world.topics.samples].committed
-    for record in await world.records(world.topics.samples):
-        if record.partition in selected and record.offset < selected[record.partition].offset:
-            assert (record.key or b"").decode() in decided
-    learned = {e["id"] for e in await world.examples()}
-    judged = groups[f"{world.settings.application}.intake", world.topics.labels].committed
-    for record in await world.records(world.topics.labels):
-        if record.partition in judged and record.offset < judged[record.partition].offset:
-            assert (record.key or b"").decode() in learned
-
-
-async def check_end(world: World, replica: Replica, ids: list[str], crashes: int) -> None:
-    """O1, O3 and O4 when all has come to rest."""
-    asked = {q["id"] for q in await world.queries()}
-    said = [p for p in await world.messages(str(world.topics.predictions)) if p["queried"]]
-    assert {p["id"] for p in said} <= asked
-    assert asked == {e["id"] for e in await world.examples()}
-    assert (
-        sum(replica.app.learning.model.classes.values()) == replica.app.learning.model.examples == len(asked)
-    )
-    await world.until(lambda: all_closed(world), "no query is left open")
-    partitions = world.topics.partitions
-    strata = len(ids) * SHARE
-    assert strata - partitions <= len(asked) <= strata + partitions + crashes * (BATCH * SHARE + partitions)
-
-
-async def all_closed(world: World) -> bool:
-    return not await world.open_queries()
-
-
-async def check_account(world: World, ids: list[str]) -> None:
-    """O5, seen from its end: the accounts have counted every sample exactly once."""
-    await world.until(lambda: not lag(world), "all is committed")
-    assert sum(account.arrivals for account in committed_accounts(world).values()) == len(ids)
 
 
 @pytest.mark.parametrize("snapshots", ["kept", "lost"])
@@ -133,15 +76,6 @@ async def first_states(world: World, replica: Replica) -> dict[int, Any]:
     await world.until(lambda: replica.app.ready, "the replica is ready")
     await world.until(lambda: found or not lag(world), "it has begun")
     return found
-
-
-def lag(world: World) -> int:
-    """Samples not committed yet."""
-    committed = (
-        broker_of(world).groups[f"{world.settings.application}.select", world.topics.samples].committed
-    )
-    partitions = broker_of(world).topics[world.topics.samples]
-    return sum(kept.end - (committed[p].offset if p in committed else 0) for p, kept in enumerate(partitions))
 
 
 class Trouble:
@@ -254,6 +188,31 @@ async def test_no_tombstone_comes_before_its_example(memory_world: MakeWorld) ->
     await world.until(lambda: replica.offset == 1 and not replica.app.pending, "it is learned and closed")
     await world.settle([])
     assert order == [world.topics.examples, world.topics.queries]
+
+
+async def test_a_label_is_judged_by_all_examples_before_it(memory_world: MakeWorld) -> None:
+    """A replica behind with its learning does not take the repetition of an answer for an unknown id."""
+    world = await memory_world()
+    replica = await world.start()
+    behind = True
+
+    def hook(step: str, topic: str) -> None:
+        if behind and (step, topic) == ("read", world.topics.examples):
+            raise Unavailable("no examples yet")
+
+    client_of(replica).hook = hook
+    await world.ask("q")
+    await world.send(world.topics.examples, [{"id": "q", "label": "up", "features": {"x": 1}}])
+    await world.send(world.topics.queries, [None], [b"q"])  # as the replica that joined the first answer does
+    await world.label("q", "up")
+
+    async def judged() -> bool:
+        return bool(replica.app.intake.backoff.failures or await world.records(world.topics.labels + ".dlq"))
+
+    await world.until(judged, "the label was looked at")
+    behind = False
+    await world.until(lambda: replica.metric("labels_total", outcome="duplicate") == 1, "it is a repetition")
+    assert await world.records(world.topics.labels + ".dlq") == []
 
 
 @pytest.mark.parametrize("seed", range(40))

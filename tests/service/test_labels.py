@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from stream_al.service import app as app_module
-from tests.service.world import MakeWorld, Replica, World
+from tests.service.replica import Replica
+from tests.service.world import MakeWorld, World
 
 LIFE_MS = 1500
 

@@ -1,16 +1,13 @@
 """The world around the service in a test: a stream, annotators, replicas, and eyes on every topic.
 
-A world is one application on one broker. Truth is simple, so that a few labels teach it: a sample is
-`up` if its `x` is above one half, `down` if not.
+A world is one application on one broker.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
@@ -18,17 +15,17 @@ from typing import Any, Protocol
 import msgspec
 
 from stream_al.errors import Unavailable
-from stream_al.messages import ModelStamp, Prediction, Query, iso
 from stream_al.service import tools
-from stream_al.service.app import App
 from stream_al.service.kafka import Kafka
 from stream_al.service.log import Headers, Log, Outgoing, Reader, Record, Topic, behind
+from stream_al.service.topics import needed
 from stream_al.settings import Settings, load
 from tests.service.memory_broker import Broker
 from tests.service.memory_log import MemoryLog
+from tests.service.replica import DEADLINE_SECONDS, Replica
+from tests.service.stream import query, sample, truth
 
 MakeWorld = Callable[..., Awaitable["World"]]
-DEADLINE_SECONDS = 30.0
 STOP_SECONDS = 5.0
 LARGEST_SAMPLE = 4_000_000
 
@@ -55,56 +52,6 @@ class Address(Protocol):
     @property
     def settings(self) -> list[str]:
         """Settings for a client."""
-
-
-class Crash(Exception):
-    """The process died here."""
-
-
-class Replica:
-    """One process of the service, as a task of this one."""
-
-    def __init__(self, settings: Settings, log: Log) -> None:
-        self.log = log
-        self.passed: list[tuple[str, str]] = []
-        self._crash_at: tuple[str, str] | None = None
-        self.app = App(settings, log, self._reached)
-        self.task = asyncio.create_task(self.app.run())
-
-    @property
-    def digest(self) -> str:
-        return self.app.learning.model.digest()
-
-    @property
-    def offset(self) -> int:
-        return self.app.learning.learner.offset
-
-    def metric(self, name: str, **labels: str) -> float:
-        """The value of a metric now, 0 if it has none."""
-        return self.app.metrics.registry.get_sample_value("stream_al_" + name, labels) or 0.0
-
-    def _reached(self, loop: str, step: str) -> None:
-        self.passed.append((loop, step))
-        if self._crash_at == (loop, step):
-            if isinstance(self.log, MemoryLog):
-                self.log.kill()
-            raise Crash
-
-    def die_at(self, loop: str, step: str) -> None:
-        """Die at the next passing of a step of the commit protocol."""
-        self._crash_at = (loop, step)
-
-    async def stop(self) -> None:
-        """Stop in order, or see to it that what died is gone."""
-        self.app.stopping.set()
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            with suppress(ExceptionGroup):
-                await self.task
-
-    def check(self) -> None:
-        """Raise what ended the replica, if it ended by itself and not by a crash."""
-        if self.task.done() and self._crash_at is None:
-            self.task.result()
 
 
 class World:
@@ -266,37 +213,6 @@ class World:
         await self.client.stop(STOP_SECONDS)
 
 
-def sample(number: int) -> dict[str, Any]:
-    """The sample of a number, always the same."""
-    draw = random.Random(number)  # noqa: S311 - a test's stream
-    return {"id": f"s{number}", "features": {"x": draw.random(), "y": draw.random()}}
-
-
-def query(sample_id: str, life_ms: int = 3_600_000) -> dict[str, Any]:
-    """A query as a replica publishes it."""
-    made = Query(
-        id=sample_id,
-        features={"x": 0.75, "y": 0.5},
-        prediction=Prediction(None, {}),
-        utility=0.9,
-        threshold=0.5,
-        propensity=0.25,
-        reason="uncertain",
-        strategy="margin",
-        model=ModelStamp("model", "0" * 12, 0),
-        sampled_at=iso(0),
-        queried_at=iso(0),
-        expires_at=iso(life_ms),
-    )
-    found: dict[str, Any] = msgspec.to_builtins(made)
-    return found
-
-
-def truth(features: dict[str, Any]) -> str:
-    """The label of a sample."""
-    return "up" if features["x"] > 0.5 else "down"
-
-
 def settings_of(directory: Path, address: Address | None, given: Sequence[str]) -> list[str]:
     """The settings of an application with a name and topics of its own, as they are written."""
     name = f"t{uuid.uuid4().hex[:10]}"
@@ -321,4 +237,9 @@ async def open_world(directory: Path, address: Address | None, given: Sequence[s
     }  # the stream was there before, and takes more than we do
     await world.client.create([Topic(settings.topics.samples, settings.topics.partitions, 1, large)])
     await tools.create_topics(settings, connect(settings))
+
+    async def there() -> bool:  # what is created is not everywhere at once
+        return not await world.client.missing(topic.name for topic in needed(settings))
+
+    await world.until(there, "the topics are there")
     return world

@@ -1,0 +1,44 @@
+"""What the tests send: samples, their truth, and queries as a replica would publish them.
+
+Truth is simple, so that a few labels teach it: a sample is `up` if its `x` is above one half, `down` if not.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import msgspec
+
+from stream_al.messages import ModelStamp, Prediction, Query, iso
+
+
+def sample(number: int) -> dict[str, Any]:
+    """The sample of a number, always the same."""
+    draw = random.Random(number)  # noqa: S311 - a test's stream
+    return {"id": f"s{number}", "features": {"x": draw.random(), "y": draw.random()}}
+
+
+def query(sample_id: str, life_ms: int = 3_600_000) -> dict[str, Any]:
+    """A query as a replica publishes it."""
+    made = Query(
+        id=sample_id,
+        features={"x": 0.75, "y": 0.5},
+        prediction=Prediction(None, {}),
+        utility=0.9,
+        threshold=0.5,
+        propensity=0.25,
+        reason="uncertain",
+        strategy="margin",
+        model=ModelStamp("model", "0" * 12, 0),
+        sampled_at=iso(0),
+        queried_at=iso(0),
+        expires_at=iso(life_ms),
+    )
+    found: dict[str, Any] = msgspec.to_builtins(made)
+    return found
+
+
+def truth(features: dict[str, Any]) -> str:
+    """The label of a sample."""
+    return "up" if features["x"] > 0.5 else "down"
