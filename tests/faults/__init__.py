@@ -1,0 +1,1 @@
+"""The guarantees, each proven by breaking the thing on purpose: `python -m tests.faults`."""

@@ -1,0 +1,89 @@
+"""`python -m tests.faults`: every fault of the table, in full length, against a real Apache Kafka.
+
+With `--json` one object per fault on standard output: fault, seed, passed, seconds, figures; without, a
+line that reads well. Progress and errors are on standard error. Exit code 1 if any promise did not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from tests.broker.kafka import KafkaBroker
+from tests.faults.running import run_one
+from tests.faults.table import FAULTS
+
+
+def main() -> int:
+    """Run; the exit code."""
+    asked = _parser().parse_args()
+    chosen = [fault for fault in FAULTS if asked.only in (None, fault.name)]
+    if not chosen:
+        _say(f"no fault is named {asked.only!r}; there are: {', '.join(fault.name for fault in FAULTS)}")
+        return 2
+    if not (shutil.which("java") and shutil.which("mvn")):
+        _say("the faults need Apache Kafka: install Java 17 and Maven")
+        return 2
+    _quiet()
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="stream_al-faults-") as scratch:
+        broker = KafkaBroker.start(Path(scratch) / "broker")
+        try:
+            for number, fault in enumerate(chosen, 1):
+                _say(f"[{number}/{len(chosen)}] {fault.name}: {fault.fault}")
+                line, error = run_one(fault, Path(scratch), broker, seed=asked.seed, quick=asked.quick)
+                _report(line, as_json=asked.json)
+                if error is not None:
+                    failed += 1
+                    traceback.print_exception(error, file=sys.stderr)
+        finally:
+            broker.stop()
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object per fault")
+    parser.add_argument("--quick", action="store_true", help="shortened: under 10 minutes in all")
+    parser.add_argument("--only", metavar="FAULT", help="this one alone")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything drawn (default: 0)")
+    return parser
+
+
+def _report(line: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        text = json.dumps(line)
+    else:
+        figures = ", ".join(f"{name} {value}" for name, value in line["figures"].items())
+        verdict = "holds " if line["passed"] else "BROKEN"
+        text = f"{verdict} {line['fault']} ({line['seconds']} s, seed {line['seed']}): {figures}"
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def _quiet() -> None:
+    """Keep what our own clients say about broken networks out of the report."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    for name in ("aiokafka", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""Every row of the table of guarantees, shortened, on a real Apache Kafka."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.broker.kafka import KafkaBroker
+from tests.conftest import KafkaAddress
+from tests.faults.fault import Fault
+from tests.faults.running import QUICK_SECONDS, run_fault
+from tests.faults.table import FAULTS, markdown
+
+HAVE_KAFKA = bool(shutil.which("java") and shutil.which("mvn"))
+BINDING = HAVE_KAFKA or os.environ.get("CI") == "true"  # in CI a missing broker is a failure, not a gap
+WANTING = "the faults need Apache Kafka: install Java 17 and Maven"
+ROWS = (
+    [pytest.param(fault, id=fault.name) for fault in FAULTS]
+    if BINDING
+    else [pytest.param(None, id="none", marks=pytest.mark.skip(WANTING))]
+)
+
+
+@pytest.fixture(scope="session")
+def broker(kafka: KafkaAddress, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """The run's own Apache Kafka, or one of ours where the run uses a broker of somebody else's."""
+    if kafka.broker is not None:
+        yield kafka.broker
+        return
+    if not HAVE_KAFKA:
+        pytest.fail(WANTING)
+    own = KafkaBroker.start(tmp_path_factory.mktemp("faults") / "broker")
+    yield own
+    own.stop()
+
+
+@pytest.mark.timeout(QUICK_SECONDS + 60)
+@pytest.mark.filterwarnings("default")  # of clients whose broker was taken away
+@pytest.mark.parametrize("fault", ROWS)
+async def test_fault(fault: Fault, tmp_path: Path, broker: KafkaBroker) -> None:
+    await run_fault(fault, tmp_path, broker, seed=0, quick=True)
+
+
+def test_every_fault_has_a_name_of_its_own() -> None:
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+
+
+def test_the_readme_shows_the_table() -> None:
+    readme = Path(__file__).parents[2] / "README.md"
+    assert markdown() in readme.read_text()

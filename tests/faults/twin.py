@@ -1,0 +1,182 @@
+"""The twin: the pure engine over the dumped topics, to be compared with what the service did.
+
+Every prediction carries how many examples the model had learned when it was made. So the twin folds
+`examples` from the first to the last, stops at each of these numbers, and lets the model of that moment
+score the samples that were scored then. Then, partition by partition and sample by sample, it lets the
+selector decide, and compares.
+
+A batch that was cut off is decided again, perhaps with another model: a sample then has several
+predictions, and only one of them became the partition's state. They lie in the log attempt by attempt,
+so the replay follows the log: a record that continues the one before it continues its state; any other
+begins an attempt, and may begin in any state that the partition can have been in at that sample. Every
+record must follow from such a state, and the state committed last must be one of those at its offset.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from stream_al.engine.budgets import Situation
+from stream_al.engine.learner import Learner
+from stream_al.engine.sample import Sample, position_id, read_sample
+from stream_al.engine.strategies import Arrival
+from stream_al.errors import BadMessage
+from stream_al.messages import Example, PredictionRecord, decode, decode_json
+from stream_al.service.kafka import Kafka
+from stream_al.service.learn import fresh_learner
+from stream_al.service.log import Position, Record
+from stream_al.service.select import input_rules, selector
+from stream_al.settings import Settings
+from tests.service.world import World
+
+__all__ = ["Twin"]
+
+MANY = 10**9
+MOST_STATES = 500
+
+Decided = tuple[float, float, float, bool, str]
+Scored = tuple[Arrival, Situation]
+
+
+@dataclass
+class Twin:
+    """A replay of one world's topics."""
+
+    world: World
+    samples: list[Record]
+    examples: list[Record]
+    predictions: list[PredictionRecord]
+    committed: dict[int, Position]
+    learner: Learner = field(init=False)
+
+    @classmethod
+    async def of(cls, world: World) -> Twin:
+        """Dump the topics."""
+        topics, said = world.topics, await world.records(str(world.topics.predictions))
+        assert isinstance(world.client, Kafka)
+        group = f"{world.settings.application}.select"
+        return cls(
+            world,
+            await world.records(topics.samples),
+            await world.records(topics.examples),
+            [msgspec.json.decode(record.value or b"", type=PredictionRecord) for record in said],
+            await world.client.committed(group, topics.samples, range(topics.partitions)),
+        )
+
+    def replay(self) -> int:
+        """Decide about every sample again; how many predictions were compared.
+
+        Raises:
+            AssertionError: The engine decides otherwise.
+        """
+        partitions: dict[int, list[Sample]] = defaultdict(list)
+        ends: dict[int, int] = {}  # how many samples lie before the committed offset
+        for record in sorted(self.samples, key=lambda r: (r.partition, r.offset)):
+            if sample := self._sample(record):
+                position = self.committed.get(record.partition)
+                if position and record.offset < position.offset:
+                    ends[record.partition] = len(partitions[record.partition]) + 1
+                partitions[record.partition].append(sample)
+        scored = self._score([sample for samples in partitions.values() for sample in samples])
+        for partition, samples in partitions.items():
+            walk = _Walk(self.world.settings, samples)
+            for said in self.predictions:
+                if said.id in walk.place:
+                    walk.step(said, *scored[said.id, said.model.examples])
+            if partition in ends:
+                walk.end(ends[partition], self.committed[partition].metadata)
+        return len(self.predictions)
+
+    def digest(self) -> str:
+        """Of the model after all examples; call `replay` before."""
+        return self.learner.model.digest()
+
+    def _sample(self, record: Record) -> Sample | None:
+        """The sample in a record; None for a record that is none."""
+        settings = self.world.settings
+        try:
+            given = decode_json(record.value, max_bytes=settings.input.max_bytes)
+            position = position_id(record.topic, record.partition, record.offset)
+            sample = read_sample(given, input_rules(settings), key=record.key, position=position)
+        except BadMessage:
+            return None
+        return sample
+
+    def _score(self, samples: list[Sample]) -> dict[tuple[str, int], Scored]:
+        """What the model said of each sample at each of the numbers of examples it was asked at."""
+        self.learner = fresh_learner(self.world.settings)
+        known = {sample.id: sample for sample in samples}
+        due = defaultdict[int, set[str]](set)
+        for said in self.predictions:
+            due[said.model.examples].add(said.id)
+        arrivals: dict[tuple[str, int], Scored] = {}
+
+        def score() -> None:
+            model = self.learner.model
+            for sample_id in due.pop(model.examples, ()):
+                arrival = Arrival(sample_id, model.probabilities(known[sample_id].features))
+                arrivals[sample_id, model.examples] = arrival, Situation(ready=model.ready)
+
+        score()
+        for record in self.examples:
+            example = decode(Example, record.value, max_bytes=MANY)
+            self.learner.fold(example, record.offset)
+            score()
+        assert not due, f"O5: models of {sorted(due)[:5]} examples spoke, the log never had them"
+        return arrivals
+
+
+class _Walk:
+    """The replay of one partition: the states that are possible before each of its samples."""
+
+    def __init__(self, settings: Settings, samples: list[Sample]) -> None:
+        self.engine = selector(settings)
+        self.place = {sample.id: number for number, sample in enumerate(samples)}
+        self._possible = defaultdict[int, dict[str, Any]](dict)
+        start = self.engine.start()
+        self._possible[0] = {self.engine.encode(start): start}
+        self._before: tuple[int, int] | None = None  # the next place and the model of the attempt in hand
+        self._states: dict[str, Any] = {}
+
+    def step(self, said: PredictionRecord, arrival: Arrival, situation: Situation) -> None:
+        """Follow one record of the log."""
+        place = self.place[said.id]
+        continues = self._before == (place, said.model.examples)
+        after, others = self._follow(
+            self._states if continues else self._possible[place], said, arrival, situation
+        )
+        if continues and not after:
+            after, others = self._follow(self._possible[place], said, arrival, situation)
+        assert after, f"O5: {said.id}: the log says {_of(said)}, the engine {others or 'has no state here'}"
+        assert len(after) < MOST_STATES, f"O5: {len(after)} possible states"
+        self._states, self._before = after, (place + 1, said.model.examples)
+        self._possible[place + 1] |= after
+
+    def end(self, place: int, metadata: str) -> None:
+        """The state committed last is one of those that are possible there."""
+        known = self.engine.decode(metadata)
+        assert known is not None, f"O5: no state was committed with sample {place}"
+        assert self.engine.encode(known) in self._possible[place], f"O5: another state at sample {place}"
+
+    def _follow(
+        self, states: dict[str, Any], said: PredictionRecord, arrival: Arrival, situation: Situation
+    ) -> tuple[dict[str, Any], set[Decided]]:
+        """The states after a record, out of those that explain it; and what else would be decided."""
+        after: dict[str, Any] = {}
+        others: set[Decided] = set()
+        for state in states.values():
+            (made,), then = self.engine.decide(state, [arrival], situation)
+            decided = made.utility, made.threshold, made.propensity, made.selected, made.reason.value
+            if decided == _of(said):
+                after[self.engine.encode(then)] = then
+            else:
+                others.add(decided)
+        return after, others
+
+
+def _of(said: PredictionRecord) -> Decided:
+    return said.utility, said.threshold, said.propensity, said.queried, said.reason

@@ -1,0 +1,258 @@
+"""The client of one simulated process: the one in memory, on a bad network and in a mortal process.
+
+Every call takes its time and passes *points*, before and after its effect. At each of them the process
+may be killed or the answer may get lost, and between them partitions may move. What a call may do:
+
+- nothing, and fail;
+- have its effect, and fail all the same;
+- have its effect long after it failed (a send that timed out, and arrives; also of a process now dead);
+- take long, and succeed or run into its deadline.
+
+A commit carries the generation in which it was made, as Kafka's does: one that was overtaken on its
+way is refused. Nothing else protects a batch from what happened between its reading and its commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from stream_al.errors import Superseded, Unavailable
+from stream_al.service.log import Ack, Group, Outgoing, Position, Reader, Record
+from tests.service.memory_log import MemoryGroup, MemoryLog, MemoryReader
+from tests.simulation.broker import Batch, Commit, SimBroker
+from tests.simulation.clock import Identity
+
+__all__ = ["DEADLINE_SECONDS", "Doom", "SimLog", "Weather"]
+
+DEADLINE_SECONDS = 10.0  # after which a call gives up; the settings of the simulation say the same
+USUAL_SECONDS = (0.0, 0.0, 0.0, 0.001, 0.01, 0.1)
+
+
+@dataclass(slots=True)
+class Weather:
+    """What the network does to calls until a moment of virtual time.
+
+    Attributes:
+        until: The moment.
+        fails: Probability that a point fails.
+        slow: Longest time that a call is on its way.
+        late: Probability that a send fails and arrives later.
+    """
+
+    until: float
+    fails: float = 0.0
+    slow: float = 0.0
+    late: float = 0.0
+
+
+@dataclass(slots=True)
+class Doom:
+    """Where a process will die: at the n-th passing of a point."""
+
+    point: str
+    passings: int
+
+
+class SimLog(MemoryLog):
+    """One client of a simulated broker.
+
+    Attributes:
+        faults: How often a call failed by the weather.
+        frozen_until: The process stands still until then.
+    """
+
+    def __init__(self, broker: SimBroker, identity: Identity, draw: random.Random) -> None:
+        super().__init__(broker)
+        self.sim = broker
+        self.identity = identity
+        self.draw = draw
+        self.weather = Weather(0.0)
+        self.doom: Doom | None = None
+        self.faults = 0
+        self.frozen_until = 0.0
+        self.die: Callable[[], None] = self.kill
+        self._loop = asyncio.get_running_loop()
+        self._late: set[asyncio.Task[None]] = set()
+
+    @property
+    def rough(self) -> bool:
+        """Whether the weather is on."""
+        return self._loop.time() < self.weather.until
+
+    def reach(self, step: str, topic: str) -> None:
+        self.point(f"{step} {topic.rpartition('.')[2]}")
+
+    def point(self, name: str) -> None:
+        """Pass a point, if the process lives and the weather allows."""
+        if self.identity.dead:
+            raise Unavailable("this process is dead")
+        if self.doom and name.startswith(self.doom.point):
+            self.doom.passings -= 1
+            if self.doom.passings <= 0:
+                self.sim.trace(f"dies at {name}")
+                self.die()
+                raise Unavailable("this process is dead")
+        if self.rough and self.draw.random() < self.weather.fails:
+            self.fail(name)
+
+    def fail(self, name: str) -> None:
+        """Let a call fail. Raises Unavailable."""
+        self.faults += 1
+        self.sim.trace(f"fails at {name}")
+        raise Unavailable(f"{name} failed")
+
+    async def travel(self, name: str) -> None:
+        """Be on the way, to the broker or back."""
+        seconds = self.draw.choice(USUAL_SECONDS)
+        if self.rough and self.weather.slow:
+            seconds = self.draw.uniform(0.0, self.weather.slow)
+        await asyncio.sleep(min(seconds, DEADLINE_SECONDS))
+        if seconds > DEADLINE_SECONDS:
+            self.fail(name)
+        if self._loop.time() < self.frozen_until:
+            await asyncio.sleep(self.frozen_until - self._loop.time())
+
+    def kill(self, session_seconds: float = 0.0) -> None:
+        """End the client without a word; its groups notice when its session is over."""
+        self.identity.dead = True
+        for group in self.joined:
+            self._loop.call_later(session_seconds, self._expire, group)
+
+    def expire(self) -> None:
+        """Let the sessions be over, though the process may live."""
+        for group in self.joined:
+            self._expire(group)
+
+    def rejoin(self) -> None:
+        """Be a member again, unless the process is dead or has left by itself."""
+        for group in self.joined:
+            if not self.identity.dead and not group.left and group not in group.state.members:  # type: ignore[attr-defined]
+                group.state.move(joins=group)
+        self.sim.wake()
+
+    def _expire(self, group: MemoryGroup) -> None:
+        with suppress(ValueError):
+            group.state.move(leaves=group)
+        self.sim.wake()
+
+    def group(self, name: str, topic: str, start: str) -> Group:
+        return SimGroup(self, name, topic, start)
+
+    def reader(self, topic: str, *, expiring: bool = False) -> Reader:
+        return SimReader(self, topic, expiring=expiring)
+
+    async def send(self, records: Sequence[Outgoing]) -> list[Ack]:
+        if not records:
+            return []
+        call = self.sim.next_call()
+        await self.travel("send")
+        if self.rough and self.draw.random() < self.weather.late and not self.identity.dead:
+            late = asyncio.create_task(self._arrive(records, call, self.draw.uniform(0.0, 30.0)))
+            self._late.add(late)
+            late.add_done_callback(self._late.discard)
+            self.fail("send, to arrive later,")
+        acks: dict[int, Ack] = {}
+        for number in self._interleaved(records):
+            await asyncio.sleep(0)
+            self.reach("send", records[number].topic)
+            acks[number] = self.sim.take(records[number], self.identity.name, call)
+            self.reach("sent", records[number].topic)
+        await self.travel("acknowledgement")
+        return [acks[number] for number in range(len(records))]
+
+    async def _arrive(self, records: Sequence[Outgoing], call: int, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        for record in records:
+            self.sim.take(record, self.identity.name, call)
+
+    def _interleaved(self, records: Sequence[Outgoing]) -> list[int]:
+        """An order in which they may reach the broker: kept within a topic, any between topics."""
+        queues: dict[str, list[int]] = {}
+        for number, record in enumerate(records):
+            queues.setdefault(record.topic, []).append(number)
+        order: list[int] = []
+        while queues:
+            topic = self.draw.choice(list(queues))
+            order.append(queues[topic].pop(0))
+            if not queues[topic]:
+                del queues[topic]
+        return order
+
+
+class SimGroup(MemoryGroup):
+    """A member of a group."""
+
+    def __init__(self, log: SimLog, name: str, topic: str, start: str) -> None:
+        super().__init__(log, name, topic, start)
+        self.client = log
+        self.left = False
+        self._firsts: dict[int, int] = {}
+
+    async def start(self) -> None:
+        await self.client.travel("join")
+        await super().start()
+
+    async def stop(self, deadline_seconds: float) -> None:
+        self.left = True
+        if not self.client.identity.dead:
+            await super().stop(deadline_seconds)
+            self.client.sim.wake()
+
+    async def poll(self, max_records: int, timeout_seconds: float) -> dict[int, list[Record]]:
+        await self.client.travel("poll")
+        batch = await super().poll(max_records, timeout_seconds)
+        if self.state.committed.keys() >= batch.keys() > set():
+            self.client.reach("polled", self.topic)
+        self._firsts |= {partition: records[0].offset for partition, records in batch.items()}
+        return batch
+
+    async def committed(self, partition: int) -> Position | None:
+        await self.client.travel("committed")
+        found = await super().committed(partition)
+        await self.client.travel("committed")
+        return found
+
+    async def commit(self, positions: Mapping[int, Position]) -> None:
+        generation = self.generation
+        await self.client.travel("commit")
+        self.client.reach("commit", self.topic)
+        if generation != self.generation or not self.assignment() >= positions.keys():
+            self.client.sim.trace(f"commit to {self.topic} refused")
+            raise Superseded(f"{sorted(positions)} of {self.topic} are not held")
+        self.state.committed |= positions
+        batches = {p: Batch(self._firsts[p], position) for p, position in positions.items()}
+        client = self.client
+        client.sim.committed(Commit(self.topic, batches, client.identity.name, client.sim.calls))
+        client.reach("commit done", self.topic)
+        await client.travel("commit")
+
+    async def ends(self) -> dict[int, int]:
+        await self.client.travel("ends")
+        found = await super().ends()
+        await self.client.travel("ends")
+        return found
+
+    async def lag(self) -> dict[int, int]:
+        await self.client.travel("lag")
+        self.client.reach("lag", self.topic)
+        return await super().lag()
+
+
+class SimReader(MemoryReader):
+    """A reader of a whole topic."""
+
+    def __init__(self, log: SimLog, topic: str, *, expiring: bool) -> None:
+        super().__init__(log, topic, expiring=expiring)
+        self.client = log
+
+    async def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
+        await self.client.travel("read")
+        return await super().poll(max_records, timeout_seconds)
+
+    async def end(self) -> dict[int, int]:
+        await self.client.travel("end")
+        return await super().end()

@@ -1,0 +1,89 @@
+"""One simulated process of the service: the whole `App`, killable at any moment.
+
+What is killed does nothing more to the world: its client is cut off and its disk too. Its tasks are
+cancelled, as the quickest way to be rid of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextvars import copy_context
+
+from stream_al.errors import Unavailable
+from stream_al.service.app import App
+from stream_al.settings import Settings
+from tests.simulation.broker import SimBroker
+from tests.simulation.client import Doom, SimLog
+from tests.simulation.clock import PROCESS, Identity
+
+__all__ = ["Process"]
+
+
+class Process:
+    """A replica.
+
+    Attributes:
+        disk: The name of its snapshot directory, which may outlive it.
+        stopped: It was told to stop.
+    """
+
+    def __init__(
+        self, settings: Settings, broker: SimBroker, draw: random.Random, identity: Identity, disk: str
+    ) -> None:
+        self.identity = identity
+        self.disk = disk
+        self.stopped = False
+        self.sessions = draw.choice([0.0, 0.5, 6.0])
+        context = copy_context()
+        context.run(PROCESS.set, identity)
+        self.log = SimLog(broker, identity, draw)
+        self.log.die = self.kill
+        self.app: App = context.run(App, settings, self.log, self._reached)
+        self.task = asyncio.get_running_loop().create_task(self.app.run(), context=context)
+
+    @property
+    def name(self) -> str:
+        return self.identity.name
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs and was not told to stop."""
+        return not (self.identity.dead or self.stopped or self.task.done())
+
+    @property
+    def offset(self) -> int:
+        """The next example to fold."""
+        return self.app.learning.learner.offset
+
+    @property
+    def digest(self) -> str:
+        """Of its model."""
+        return self.app.learning.model.digest()
+
+    def _reached(self, loop: str, step: str) -> None:
+        self.log.point(f"{loop} {step}")
+
+    def die_at(self, point: str, passings: int) -> None:
+        """Let it die at the n-th passing of a point."""
+        self.log.doom = Doom(point, passings)
+
+    def kill(self) -> None:
+        """Kill it, here and now."""
+        if not self.identity.dead:
+            self.log.kill(self.sessions)
+            self.task.cancel()
+
+    def stop(self) -> None:
+        """Tell it to stop in order."""
+        self.stopped = True
+        self.app.stopping.set()
+
+    def ending(self) -> BaseException | None:
+        """What ended it, if neither we nor a watchdog did."""
+        if not self.task.done() or self.task.cancelled() or self.identity.dead:
+            return None
+        error = self.task.exception()
+        if isinstance(error, Unavailable) and "no progress" in str(error):
+            return None
+        return error
