@@ -97,7 +97,7 @@ class App:
         self._backoffs = [consumer.backoff for consumer in self.consumers]
         self.lag: dict[str, dict[int, int]] = {}
         self._watchdog_seconds = limits.watchdog_seconds
-        self._started = False
+        self._started = self._broker_was_away = False
         self._loops: set[asyncio.Task[None]] = set()
         self.metrics.budget_share.set(settings.budget.share)
         self.metrics.pending_cap.set(settings.budget.pending)
@@ -213,13 +213,14 @@ class App:
         await self.sweep.step()
 
     async def _measure_lag(self) -> None:
-        await asyncio.sleep(LAG_SECONDS)
-        for consumer in self.consumers:
-            try:
+        await asyncio.sleep(min(LAG_SECONDS, self._watchdog_seconds / 10))
+        try:
+            for consumer in self.consumers:
                 await self._measure(consumer)
-            except Unavailable:
-                consumer.moved = monotonic()  # the broker is away, and nobody can move
-                raise
+        except Unavailable:
+            self._broker_was_away = True  # and nobody could move
+            raise
+        self._broker_was_away = False
         end = sum((await self.learning.reader.end()).values())
         self.metrics.model_offset_lag.set(max(0, end - self.learning.learner.offset))
 
@@ -230,8 +231,10 @@ class App:
             self.metrics.consumer_lag.labels(topic, str(partition)).set(lag)
         self.metrics.stopped.labels(consumer.stage.name).set(len(consumer.stopped()))
         readable = self.lag[topic].keys() - consumer.stopped().keys()
-        if consumer.paused or not any(self.lag[topic][partition] for partition in readable):
-            consumer.moved = monotonic()  # nothing waits to be read
+        idle = consumer.paused or not any(self.lag[topic][partition] for partition in readable)
+        consumer.waiting = monotonic()
+        if idle or self._broker_was_away:
+            consumer.moved = consumer.waiting
 
     async def _watch(self) -> None:
         """End the process when a loop makes no progress; `/livez` has failed by then."""
@@ -242,12 +245,14 @@ class App:
     def stalled_seconds(self) -> float:
         """How long the slowest loop has made no round, or has read nothing though records wait.
 
-        The second is how aiokafka's consumers hang (aio-libs/aiokafka#1154): polls come back, empty.
+        The second is how aiokafka's consumers hang (aio-libs/aiokafka#1154): polls come back, empty. It is
+        counted up to when records were last seen waiting, so that a broker that is away stops the count.
         """
         if not self.ready:
             return 0.0
         rounds = (self.select.progress, self.intake.progress, self.learning.progress)
-        return monotonic() - min(*rounds, self.select.moved, self.intake.moved)
+        unread = (consumer.waiting - consumer.moved for consumer in self.consumers)
+        return max(monotonic() - min(rounds), *unread)
 
     def live(self) -> bool:
         """Whether the process is worth keeping: false a little before the watchdog ends it."""
@@ -270,7 +275,8 @@ class App:
 
     async def _stop(self, working: asyncio.Task[None]) -> None:
         """Stop in order, within one deadline; what it cuts off is repeated by the next owner."""
-        deadline = Deadline(self.settings.limits.stop_seconds)
+        # The rest is for HTTP, which answers probes to the end, and for the interpreter's own end.
+        deadline = Deadline(0.75 * self.settings.limits.stop_seconds)
         for consumer in self.consumers:
             consumer.closing = True
         if self._loops and not working.done():

@@ -92,6 +92,11 @@ class Consumer:
 
     Args:
         reached: Called with the name of every step passed; tests place crashes there.
+
+    Attributes:
+        progress: When it last passed a step or came back from a failed one.
+        moved: When it last read something, or there was nothing to read.
+        waiting: When records were last seen waiting for it.
     """
 
     def __init__(
@@ -114,7 +119,7 @@ class Consumer:
         self.paused = False
         self.closing = False
         self.backoff = Backoff(stage.name, settings.limits)
-        self.progress = self.moved = monotonic()
+        self.progress = self.moved = self.waiting = monotonic()
         self._records = settings.limits.batch_records
 
     async def run(self) -> None:
@@ -124,6 +129,7 @@ class Consumer:
                 await self.step()
                 self.backoff.succeeded()
             except Unavailable as error:
+                self.progress = monotonic()
                 await self.backoff.failed(error)
             except Superseded as error:
                 log.info("batch dropped", stage=self.stage.name, why=str(error))
@@ -156,14 +162,14 @@ class Consumer:
                 return False
             work, offsets, streaks = await self._decide(batch)  # 2
             self._fit(sum(map(len, batch.values())), monotonic() - began)
-            self.reached("decided")
-            acks = [await self.log.send(group) for group in work.sends]  # 3
-            self.reached("acknowledged")
+            self._passed("decided")
+            acks = [await self._send(group) for group in work.sends]  # 3
+            self._passed("acknowledged")
             self._check_generation()
             await self.group.commit(
                 {p: Position(offsets[p], self.stage.encode(work.states[p])) for p in batch}
             )  # 4
-            self.reached("committed")
+            self._passed("committed")
         except (Unavailable, Superseded):
             self._rewind(batch)
             raise
@@ -193,6 +199,15 @@ class Consumer:
     def stopped(self) -> dict[int, str]:
         """Partitions that a run of bad records has stopped, and why."""
         return {partition: held.stopped for partition, held in self.held.items() if held.stopped}
+
+    def _passed(self, step: str) -> None:
+        """A step is a sign of life of its own: each may take as long as its deadline."""
+        self.progress = monotonic()
+        self.reached(step)
+
+    async def _send(self, group: Sequence[Outgoing]) -> list[Ack]:
+        self.progress = monotonic()
+        return await self.log.send(group)
 
     async def _load(self, batch: dict[int, list[Record]]) -> bool:
         """Load the states of partitions new to us; false if one is not read from where its state was left.

@@ -97,7 +97,7 @@ class Intake:
         if joined.example is not None:
             sends.examples.append(Outgoing(topics.examples, key, encode(joined.example)))
             sends.learned.setdefault(label.id, joined.example.label)
-        if joined.closes:
+        if joined.closes and self.pending.stands(label.id):  # a label that was never asked for closes nothing
             sends.closed[label.id] = Outgoing(topics.queries, key, None)
         if joined.outcome is Outcome.LABELLED and pending is not None:
             sends.delays.append(max(0, record.timestamp_ms - pending.queried_ms) / 1000)

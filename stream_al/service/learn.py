@@ -124,6 +124,7 @@ class Learning:
 
     async def step(self, timeout_seconds: float) -> int:
         """Fold what the next poll brings; the number of records."""
+        self.progress = monotonic()
         async with self._one_reader:
             records = await self.reader.poll(self.settings.limits.batch_records, timeout_seconds)
             self.progress = monotonic()

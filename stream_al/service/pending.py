@@ -86,6 +86,10 @@ class PendingQueries:
             return  # it is entered already, and may even be closed already
         self._set(query, value, ack.offset, ack.timestamp_ms)
 
+    def stands(self, sample_id: str) -> bool:
+        """Whether a query is open under an id, here or in the topic."""
+        return sample_id in self._entries or sample_id in self._standing
+
     def see_time(self, timestamp_ms: int) -> None:
         """Let the log's time pass."""
         self.log_time_ms = max(self.log_time_ms, timestamp_ms)

@@ -15,10 +15,12 @@ from tests.faults import oracles
 from tests.faults.arena import Arena, Figures, answering, drain, wait_until
 from tests.faults.fault import Fault
 from tests.faults.group_faults import each_has_one
+from tests.service.world import World
 
 __all__ = ["FAULTS"]
 
 LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
+UNANSWERED_SECONDS = 4.0  # long enough for expired queries to be closed
 COLOURS = ("red", "green", "blue", "grey", "pink", "teal")
 
 
@@ -51,12 +53,24 @@ async def skewed(arena: Arena) -> Figures:
     await wait_until(lambda: each_has_one(a, b), "each has a partition")
     number, lot = (600, 50) if arena.quick else (20_000, 200)
     ids: set[str] = set()
-    async with answering(world):
-        while len(ids) < number:
+
+    async def play(end: int) -> None:
+        while len(ids) < end:
             lots = [sample(n, arena.seed) for n in range(len(ids), len(ids) + lot)]
             await world.send(world.topics.samples, lots)
-            ids |= {s["id"] for s in lots}
+            ids.update(s["id"] for s in lots)
             await asyncio.sleep(0.3)
+
+    async with answering(world):
+        await play(number // 2)
+    await drain(world, ids, [a, b], 600)
+    await a.terminate()  # only tomorrow's is left to close what it thinks is over
+    await play(number // 2 + lot)
+    await wait_until(lambda: _decided(world, ids), "all is decided")
+    await asyncio.sleep(UNANSWERED_SECONDS)
+    await a.start()
+    async with answering(world):
+        await play(number)
     await drain(world, ids, [a, b], 600)
     figures = await oracles.all_five(world, [a, b])
     days = {q["queried_at"][:10] for q in await world.queries()}
@@ -64,6 +78,10 @@ async def skewed(arena: Arena) -> Figures:
     expired = await a.metric("expired_queries_total") + await b.metric("expired_queries_total")
     assert expired == 0, f"{expired:g} queries expired by a clock"
     return await oracles.tally(world, ids, replicas=2, skew_hours=24, expired=int(expired), **figures)
+
+
+async def _decided(world: World, ids: set[str]) -> bool:
+    return await world.decided() >= ids
 
 
 FAULTS = (

@@ -83,7 +83,7 @@ async def feed(world: World, server: Server, start: int) -> set[str]:
 
 async def between_send_and_commit(arena: Arena) -> Figures:
     """Decided, sent, acknowledged: and gone before the commit."""
-    rounds = 2 if arena.quick else 12
+    rounds = 1 if arena.quick else 12
     points = [(loop, "acknowledged") for _ in range(rounds) for loop in ("select", "intake")]
     world, last, ids, kills = await crashes(arena, points)
     figures = await oracles.all_five(world, [last])
@@ -98,7 +98,7 @@ async def between_send_and_commit(arena: Arena) -> Figures:
 
 async def between_commit_and_apply(arena: Arena) -> Figures:
     """Committed, and gone before the new state was in force."""
-    rounds = 2 if arena.quick else 12
+    rounds = 1 if arena.quick else 12
     points = [(loop, "committed") for _ in range(rounds) for loop in ("select", "intake")]
     world, last, ids, kills = await crashes(arena, points)
     figures = await oracles.all_five(world, [last])

@@ -28,7 +28,7 @@ async def coming_and_going(arena: Arena) -> Figures:
     world = await arena.world(f"kafka.session_timeout_seconds={SESSION_SECONDS}")
     stays = arena.server(world, "stays")
     await stays.start()
-    rounds, kills = (4, 0) if arena.quick else (60, 0)
+    rounds, kills = (3, 0) if arena.quick else (60, 0)
     flow = asyncio.create_task(trickle(world, 0, rounds * 300, per_second=100))
     try:
         async with answering(world):

@@ -249,6 +249,12 @@ class SimReader(MemoryReader):
         super().__init__(log, topic, expiring=expiring)
         self.client = log
 
+    @property
+    def at_end(self) -> bool:
+        """Whether nothing is left to read."""
+        ends = {number: kept.end for number, kept in enumerate(self._partitions)}
+        return self._next == ends
+
     async def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
         await self.client.travel("read")
         return await super().poll(max_records, timeout_seconds)

@@ -41,7 +41,8 @@ class Events:
         """Let something happen."""
         if not self.world.alive:
             self.start()
-        getattr(self, event)()
+        if self.world.alive:
+            getattr(self, event)()
 
     def expected(self, process: Process, error: BaseException) -> bool:
         """Whether a process was right to end: it found another application's snapshots on its disk."""
@@ -168,8 +169,10 @@ class Events:
             process.log.weather = Weather(until, fails, slow, late)
 
     def compact(self) -> None:
-        """The broker cleans up the queries."""
-        self.world.broker.compact(self.world.settings.topics.queries, tombstones=self.draw.random() < 0.7)
+        """The broker cleans up the queries; tombstones stay until all who are at work have had the time."""
+        topic = self.world.settings.topics.queries
+        read = all(process.read_queries for process in self.world.processes if not process.task.done())
+        self.world.broker.compact(topic, tombstones=not read or self.draw.random() < 0.7)
 
     def jump(self) -> None:
         """Log time passes, up to two lives of a query."""
@@ -194,8 +197,8 @@ class Events:
             return
         for path in sorted(self.disk(disk).glob("*.snapshot")):
             content = bytearray(path.read_bytes())
-            place = self.draw.randrange(len(content))
-            if manner == "flip":
+            place = self.draw.randrange(max(1, len(content)))
+            if content and manner == "flip":
                 content[place] ^= 1 << self.draw.randrange(8)
             else:
                 del content[place:]

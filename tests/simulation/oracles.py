@@ -12,6 +12,7 @@ At rest
     O4  equal model digests at equal examples offset on all replicas
     O5  the pure engine over the dumped topics decides the same and learns the same (`replay`)
         the budget is overspent by at most one batch for each that was decided in vain
+        pending queries stay below their cap, for every replica at work
         the first label in the log wins, and one that came in time is never lost
         a label that contradicts it is recorded
         what cannot be used lies in the dead letters as it was
@@ -34,6 +35,8 @@ from tests.simulation.replay import Failed, Replay, require
 
 __all__ = ["Failed", "Oracles"]
 
+MOST_PROCESSES = 5  # at a time
+
 
 class Oracles:
     """Watches one application."""
@@ -47,6 +50,8 @@ class Oracles:
         self._asked: dict[str, list[Record]] = defaultdict(list)
         self._examples: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._closed: set[str] = set()
+        self._waiting: set[str] = set()
+        self._most_waiting = 0
         self._now = 0  # the number of records so far
         self._came_at: dict[tuple[str, int, int], int] = {}
         self._learned_at: dict[str, int] = {}
@@ -65,6 +70,7 @@ class Oracles:
             self._predicted.add(key)
         elif record.topic == topics.examples:
             self._learned_at.setdefault(key, self._now)
+            self._waiting.discard(key)
             self._examples[key].append(msgspec.json.decode(record.value or b""))
         elif record.topic.endswith(topics.dead_letter_suffix):
             facts, _ = origin(record)
@@ -79,10 +85,15 @@ class Oracles:
         if record.value is None:
             self._closed.add(key)
             self.open.discard(key)
+            self._waiting.discard(key)
             known = key in self._examples or self._skipped(key)
             require(known or self._over(key, record.timestamp_ms), f"{key} was closed before its time")
+            require(key in self._asked, f"{key} was closed, and never asked for")
             return
         self._asked[key].append(record)
+        if key not in self._examples:
+            self._waiting.add(key)
+            self._most_waiting = max(self._most_waiting, len(self._waiting))
         if self.settings.queries.tombstones:
             self.open.add(key)
 
@@ -177,6 +188,10 @@ class Oracles:
             for sent in self.broker.journal.get(self.topics.queries, [])
             if sent.call in vain
         }
+        if self.settings.queries.tombstones:  # else nobody can tell which of them are over
+            # Replicas may fill the last room at once, and what was sent in vain comes on top.
+            most = MOST_PROCESSES * self.settings.budget.pending + len(of_vain)
+            require(self._most_waiting <= most, f"{self._most_waiting} queries waited, {most} may")
         require(extra <= of_vain, f"nobody decided to ask for {sorted(extra - of_vain)[:5]}")
 
     def _check_labels(self) -> None:

@@ -14,7 +14,7 @@ from stream_al.errors import Unavailable
 from stream_al.service.app import App
 from stream_al.settings import Settings
 from tests.simulation.broker import SimBroker
-from tests.simulation.client import Doom, SimLog
+from tests.simulation.client import Doom, SimLog, SimReader
 from tests.simulation.clock import PROCESS, Identity
 
 __all__ = ["Process"]
@@ -60,6 +60,13 @@ class Process:
     def digest(self) -> str:
         """Of its model."""
         return self.app.learning.model.digest()
+
+    @property
+    def read_queries(self) -> bool:
+        """Whether it has read all queries that there are."""
+        reader = self.app.pending.reader
+        assert isinstance(reader, SimReader)
+        return reader.at_end
 
     def _reached(self, loop: str, step: str) -> None:
         self.log.point(f"{loop} {step}")

@@ -74,8 +74,9 @@ def simulate(seed: int, *, verbose: bool = False) -> Result:
             failure = f"{type(error).__name__}: {error}"
             trace(failure)
         finally:
+            digest = trace.digest  # what is cancelled together from here on ends in any order
             _close(loop)
-    return Result(seed, failure, trace.digest, simulation.figures())
+    return Result(seed, failure, digest, simulation.figures())
 
 
 @contextmanager
@@ -227,9 +228,11 @@ class Simulation:
         await self._until(lambda: all(p.app.ready for p in self.alive), "all are ready")
         await self._until(self._read, "all is read")
         self.broker.now_ms += int(self.settings.queries.life_hours * 3_600_000) + 1000
-        for number in range(6):  # time passes for the readers of every partition
-            self.put(self.settings.topics.samples, good_sample(self.draw, f"tick{number}"), None)
-            self.put(self.settings.topics.labels, {"id": f"tick{number}-", "label": "up"}, None)
+        topics = self.settings.topics
+        for number in range(6):  # time passes for the readers of every partition: without keys, one by one
+            self.put(topics.samples, good_sample(self.draw, f"tick{number}"), None)
+        for number in range(6):
+            self.put(topics.labels, {"id": f"tick{number}-", "label": "up"}, None)
         await self._until(self._at_rest, "all is at rest")
 
     def _read(self) -> bool:
