@@ -41,8 +41,8 @@ async def wedged(arena: Arena) -> Figures:
     await drain(world, ids, [first])
     await first.terminate()
     impatient = f"limits.watchdog_seconds={WATCHDOG_SECONDS}"
-    kinds = ("starve:select:5", "freeze:intake:5", "freeze:select:5", "starve:intake:1")
-    kinds = kinds[:2] if arena.quick else kinds
+    every = ["starve:select:5", "freeze:intake:5", "freeze:select:5", "starve:intake:1"]
+    kinds = every[:2] if arena.quick else every
     for what in kinds:
         server = arena.server(world, what.replace(":", "-"), impatient, program=(*PROGRAM, what))
         await server.launch()
