@@ -47,6 +47,8 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # aiokafka logs every reconnection attempt; our own loops say once per attempt what is away.
-    logging.getLogger("aiokafka").setLevel(max(level, logging.ERROR))
+    # aiokafka logs every attempt to reconnect, several lines each; our loops say what is away, and when they
+    # try again.
+    if level > logging.DEBUG:
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     logging.getLogger("uvicorn.access").setLevel(max(level, logging.WARNING))

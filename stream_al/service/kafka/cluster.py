@@ -245,8 +245,14 @@ class Kafka:
 
     async def connect(self, starting: Any, stop: Any) -> None:
         """Start a client; one that does not come up is stopped again. Raises Unavailable."""
+        servers = self.settings.kafka.bootstrap_servers
         try:
-            await self.wait(f"connecting to {self.settings.kafka.bootstrap_servers}", starting)
+            await self.wait("connecting", starting)
+        except Unavailable as error:
+            await end(stop(), 1.0)
+            raise Unavailable(
+                f"no broker answers at {servers}: start Kafka there, or set kafka.bootstrap_servers ({error})"
+            ) from error
         except BaseException:
             await end(stop(), 1.0)
             raise
