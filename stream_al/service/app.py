@@ -122,6 +122,8 @@ class App:
 
     async def _work(self) -> None:
         await self._patiently(self._backoff("start"), self._start)
+        for part in (*self.consumers, self.learning):
+            part.set_out()  # however long the start took
         self.ready = True
         self.metrics.ready.set(1)
         log.info("ready", examples=self.learning.learner.offset, pending=len(self.pending))

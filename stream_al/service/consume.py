@@ -119,8 +119,12 @@ class Consumer:
         self.paused = False
         self.closing = False
         self.backoff = Backoff(stage.name, settings.limits)
-        self.progress = self.moved = self.waiting = monotonic()
         self._records = settings.limits.batch_records
+        self.set_out()
+
+    def set_out(self) -> None:
+        """From here on progress is expected."""
+        self.progress = self.moved = self.waiting = monotonic()
 
     async def run(self) -> None:
         """Work on batches until `closing` is set; the batch in hand is finished first."""

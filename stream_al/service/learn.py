@@ -66,12 +66,16 @@ class Learning:
         self.folded = folded
         self.learner = fresh_learner(settings)
         self.anchor: Anchor | None = None
-        self.progress = monotonic()
+        self.set_out()
         self._one_reader = asyncio.Lock()  # the loop and intake both read on; order must not suffer
         # An example repeats a query's features and adds the label.
         self._max_bytes = 2 * settings.input.max_bytes + 100_000
         self._saved_offset = 0
         self._saved_at = monotonic()
+
+    def set_out(self) -> None:
+        """From here on progress is expected."""
+        self.progress = monotonic()
 
     @property
     def model(self) -> Model:

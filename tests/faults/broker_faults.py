@@ -80,7 +80,10 @@ async def resumed(world: World, server: Server, start: int, back: float) -> tupl
     async def decided() -> bool:
         return await server.probe("/readyz") == httpx.codes.OK and await world.decided() >= ids
 
-    await wait_until(decided, "new samples are decided after the broker's return", RESUME_SECONDS)
+    try:
+        await wait_until(decided, "new samples are decided after the broker's return", RESUME_SECONDS)
+    except AssertionError as error:
+        raise AssertionError(f"{error}:\n{server.tail()}") from None
     took = monotonic() - back
     assert took <= RESUME_SECONDS, f"resumed only {took:.1f} s after the broker's return"
     return ids, took
@@ -114,7 +117,7 @@ async def down_at_start(arena: Arena) -> Figures:
     server, watch = arena.server(world, "a"), Watch()
     await server.launch()
     await wait_until(lambda: _answers(server), "HTTP is up")
-    await watch.during(server, 10 if arena.quick else 60)
+    await watch.during(server, 18 if arena.quick else 90)
     await asyncio.to_thread(broker.resume)
     new, took = await resumed(world, server, len(ids), monotonic())
     ids |= new
