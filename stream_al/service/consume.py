@@ -1,7 +1,8 @@
 """The commit protocol: how a batch of records is worked on so that nothing is lost.
 
     1. read      at most N records
-    2. decide    purely; the partitions' new states are in hand, not in force
+    2. decide    purely; the partitions' new states are in hand, not in force. What has to be seen before
+                 is waited for first
     3. send      what was decided, and wait for every acknowledgement
     4. commit    next offset and new state of each partition, in one write
     5. apply     the new states are in force
@@ -67,7 +68,10 @@ class Stage(Protocol):
     def read(self, record: Record) -> Any:
         """What the record says. Raises BadMessage if it cannot be used."""
 
-    async def decide(self, items: dict[int, list[tuple[Record, Any]]], states: dict[int, Any]) -> Work:
+    async def prepare(self, items: dict[int, list[tuple[Record, Any]]]) -> None:
+        """Wait for what the decision must have seen."""
+
+    def decide(self, items: dict[int, list[tuple[Record, Any]]], states: dict[int, Any]) -> Work:
         """Decide about what was read, by partition; apply nothing."""
 
     def encode(self, state: Any) -> str:
@@ -120,6 +124,7 @@ class Consumer:
         self.closing = False
         self.backoff = Backoff(stage.name, settings.limits)
         self._records = settings.limits.batch_records
+        self._worked = 0.0
         self.set_out()
 
     def set_out(self) -> None:
@@ -160,12 +165,13 @@ class Consumer:
         if not batch:
             return False
         began = self.moved = monotonic()
+        self._worked = 0.0
         try:
             if not await self._load(batch):
                 self._rewind(batch)
                 return False
             work, offsets, streaks = await self._decide(batch)  # 2
-            self._fit(sum(map(len, batch.values())), monotonic() - began)
+            self._fit(sum(map(len, batch.values())), self._worked)
             self._passed("decided")
             acks = [await self._send(group) for group in work.sends]  # 3
             self._passed("acknowledged")
@@ -239,7 +245,7 @@ class Consumer:
         reasons: list[str] = []
         offsets: dict[int, int] = {}
         streaks: dict[int, Streak] = {}
-        limit = self.settings.limits.bad_records
+        limit, began = self.settings.limits.bad_records, monotonic()
         for partition, records in batch.items():
             streak, good = self.held[partition].streak, []
             for record in records:
@@ -254,7 +260,11 @@ class Consumer:
                 if streak.reached(limit):
                     break
             items[partition], streaks[partition] = good, streak
-        work = await self.stage.decide(items, {p: self.held[p].state for p in batch})
+        self._worked = monotonic() - began
+        await self.stage.prepare(items)
+        began = monotonic()
+        work = self.stage.decide(items, {p: self.held[p].state for p in batch})
+        self._worked += monotonic() - began
         first, *rest = work.sends or [[]]
         decided = work.applied
 
@@ -292,7 +302,8 @@ class Consumer:
     def _fit(self, records: int, seconds: float) -> None:
         """Size the next batch so that its work takes about `batch_seconds`.
 
-        River holds the event loop while it works; heartbeats, HTTP and labels wait meanwhile.
+        River holds the event loop while it works; heartbeats, HTTP and labels wait meanwhile. Waiting is no
+        work: were it counted, a slow broker would shrink the batches, and small batches wait more often.
         """
         limits = self.settings.limits
         if seconds > 0:

@@ -5,8 +5,9 @@ judgement sees everything that was in the log before the answer.
 
 An answer whose query is not in hand may simply have been faster than our own reading. So the topic
 `queries` is first read up to its current end, then `examples` is (a query is closed only after its
-example is in the log), and only then is the answer judged. Answers of one batch are judged as if each
-were alone: by what those before it have brought about.
+example is in the log), and only then is the answer judged. The same is done for the first answers of a
+partition that was another replica's, which may have closed what is in hand here. Answers of one batch
+are judged as if each were alone: by what those before it have brought about.
 
 Examples go first, tombstones after they are acknowledged: if the service dies in between, the query
 is still open, the answer is read again, and the second example is ignored by the fold.
@@ -15,7 +16,6 @@ is still open, the answer is read again, and the second example is ignored by th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +61,7 @@ class Intake:
         self.pending = pending
         self.metrics = metrics
         self.rules = input_rules(settings)
+        self._taken_over = False
 
     def read(self, record: Record) -> Label:
         """The answer, its own features (if it brings any) flat and checked."""
@@ -70,12 +71,19 @@ class Intake:
         features = flat_features(label.features, self.rules)
         return Label(label.id, label.label, label.annotator, label.labelled_at, label.skipped, dict(features))
 
-    async def decide(self, items: dict[int, list[tuple[Record, Label]]], states: dict[int, Any]) -> Work:
+    async def prepare(self, items: dict[int, list[tuple[Record, Label]]]) -> None:
+        """Catch up with the log, unless the query of every answer is in hand."""
+        in_hand = all(label.id in self.pending for read in items.values() for _, label in read)
+        if in_hand and not self._taken_over:
+            return
+        await self.pending.catch_up()
+        await self.learning.catch_up()
+        self._taken_over = False
+
+    def decide(self, items: dict[int, list[tuple[Record, Label]]], states: dict[int, Any]) -> Work:
         """Judge every answer against the log as it stood when the answer was read."""
-        answers = [answer for read in items.values() for answer in read]
-        await self._catch_up(label for _, label in answers)
         sends = _Sends()
-        for record, label in answers:
+        for record, label in (answer for read in items.values() for answer in read):
             self.pending.see_time(record.timestamp_ms)
             try:
                 self._judge(record, label, sends)
@@ -117,11 +125,6 @@ class Intake:
         return ""
 
     def decode(self, partition: int, metadata: str) -> Any:
-        """Nothing."""
+        """Nothing; but whoever held the partition may have closed queries that are still open here."""
+        self._taken_over = True
         return None
-
-    async def _catch_up(self, labels: Iterable[Label]) -> None:
-        if all(label.id in self.pending for label in labels):
-            return
-        await self.pending.catch_up()
-        await self.learning.catch_up()

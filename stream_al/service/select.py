@@ -84,7 +84,10 @@ class Select:
         sample = read_sample(given, self.rules, key=record.key, position=position)
         return sample, Arrival(sample.id, self.learning.model.probabilities(sample.features))
 
-    async def decide(
+    async def prepare(self, items: dict[int, list[tuple[Record, tuple[Sample, Arrival]]]]) -> None:
+        """Nothing to wait for: a decision needs what is in hand."""
+
+    def decide(
         self, items: dict[int, list[tuple[Record, tuple[Sample, Arrival]]]], states: dict[int, Any]
     ) -> Work:
         """Decide partition by partition, each on its own account."""

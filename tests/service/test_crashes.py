@@ -67,10 +67,10 @@ async def first_states(world: World, replica: Replica) -> dict[int, Any]:
     stage = replica.app.select.stage
     decide = stage.decide
 
-    async def spied(items: Any, states: dict[int, Any]) -> Any:
+    def spied(items: Any, states: dict[int, Any]) -> Any:
         for partition, state in states.items():
             found.setdefault(partition, state)
-        return await decide(items, states)
+        return decide(items, states)
 
     stage.decide = spied  # type: ignore[method-assign]  # a spy
     await world.until(lambda: replica.app.ready, "the replica is ready")

@@ -1,0 +1,85 @@
+"""How large batches are: as large as their work allows, whatever they wait for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stream_al.service import consume
+from stream_al.service.consume import Consumer, Work
+from stream_al.service.log import Outgoing, Record, Topic
+from stream_al.service.metrics import Metrics
+from stream_al.settings import load
+from tests.service.memory_broker import Broker
+from tests.service.memory_log import MemoryLog
+
+
+class Clock:
+    """Time that passes only where a stage says so."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Slow:
+    """A stage that works and waits for as long as it is told, each record or batch."""
+
+    name = "slow"
+
+    def __init__(self, clock: Clock, *, reading: float = 0, waiting: float = 0, deciding: float = 0) -> None:
+        self.clock = clock
+        self.reading, self.waiting, self.deciding = reading, waiting, deciding
+        self.sizes: list[int] = []
+
+    def read(self, record: Record) -> Any:
+        self.clock.now += self.reading
+
+    async def prepare(self, items: dict[int, list[tuple[Record, Any]]]) -> None:
+        self.clock.now += self.waiting
+
+    def decide(self, items: dict[int, list[tuple[Record, Any]]], states: dict[int, Any]) -> Work:
+        number = sum(map(len, items.values()))
+        self.sizes.append(number)
+        self.clock.now += self.deciding * number
+        return Work([], dict(states), lambda acks: None)
+
+    def encode(self, state: Any) -> str:
+        return ""
+
+    def decode(self, partition: int, metadata: str) -> Any:
+        return None
+
+
+async def sizes(clock: Clock, stage: Slow, batches: int) -> list[int]:
+    settings = load(None, ["limits.batch_records=100", "limits.batch_seconds=0.02"])
+    broker = Broker()
+    log = MemoryLog(broker)
+    await log.create([Topic("t", 1, 1, {})])
+    for number in range(200 * batches):
+        broker.append(Outgoing("t", b"k", str(number).encode()))
+    group = log.group("g", "t", "earliest")
+    await group.start()
+    consumer = Consumer(stage, group, log, settings, Metrics("test"))
+    for _ in range(batches):
+        await consumer.step()
+    return stage.sizes
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(consume, "monotonic", made)
+    return made
+
+
+async def test_waiting_does_not_shrink_batches(clock: Clock) -> None:
+    """Else a slow broker makes small batches, which wait more often: a stage slowed down to a crawl so."""
+    assert await sizes(clock, Slow(clock, waiting=5.0, reading=1e-6), 6) == [100] * 6
+
+
+@pytest.mark.parametrize("work", ["reading", "deciding"])
+async def test_work_does_so_that_a_batch_takes_as_long_as_agreed(clock: Clock, work: str) -> None:
+    assert await sizes(clock, Slow(clock, **{work: 2**-9}), 4) == [100, 10, 10, 10]
