@@ -31,6 +31,7 @@ BY_NAME = {
     "expression.py": {"ast", "difflib", "importlib", "inspect"},  # reads text, finds a factory
     "pickling.py": {"copyreg", "io", "pickle"},  # bytes in memory
     "digest.py": {"copyreg", "random"},  # for the type of a generator that a model holds
+    "variable_random.py": {"statistics"},  # the normal distribution's inverse, of a number given
 }
 """Exceptions, each for a reason."""
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_al.engine.budgets import Situation
 from stream_al.engine.budgets.stratified import Stratified
 from stream_al.engine.evaluation import Accuracy
 from stream_al.engine.learner import RECENT, SMALLEST
+from tests.engine.managers import with_pending
 
 law = settings(derandomize=True, deadline=None)
 updates = st.lists(st.tuples(st.booleans(), st.floats(SMALLEST, 1.0) | st.sampled_from([1.0, 0.5, SMALLEST])))
@@ -101,8 +101,7 @@ def trial(exploration: float) -> Trial:
         uncertainty = draw.random(ARRIVALS)
         correct = draw.random(ARRIVALS) < 1.0 - 0.6 * uncertainty
         manager = Stratified(SHARE, exploration, seed)
-        ids = [str(i) for i in range(ARRIVALS)]
-        verdicts, _ = manager.decide(manager.start(), uncertainty.tolist(), ids, Situation())
+        verdicts, _ = with_pending(manager, uncertainty.tolist())
         bought = [(bool(c), v.propensity) for c, v in zip(correct, verdicts, strict=True) if v.selected]
         estimate, truth = after(*bought).estimate(), float(correct.mean())
         assert estimate is not None

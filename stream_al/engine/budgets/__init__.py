@@ -8,16 +8,31 @@ then keeps the state. Deciding a batch at once or arrival by arrival gives the s
 (relative) of the share asked, and no window of `window` arrivals holds more than
 `share x window + 1` purchases: whatever the utilities are, from a cold start and across restarts.
 
+`stratified` and `periodic` keep it. The others are the rules that the literature compares with; each
+spends about what is asked on the streams it was made for, and says where it does not.
+
 A new manager is one file and one line in `MANAGERS`.
 """
 
 from __future__ import annotations
 
 from stream_al.engine.budgets.base import BudgetManager, Reason, Situation, Verdict
+from stream_al.engine.budgets.fixed import Fixed
+from stream_al.engine.budgets.periodic import Periodic
+from stream_al.engine.budgets.quantile import Quantile
+from stream_al.engine.budgets.split import Split
 from stream_al.engine.budgets.stratified import Stratified
+from stream_al.engine.budgets.variable import Variable
+from stream_al.engine.budgets.variable_random import VariableRandom
 
 __all__ = ["MANAGERS", "BudgetManager", "Reason", "Situation", "Verdict"]
 
 MANAGERS: dict[str, type[BudgetManager]] = {
     "stratified": Stratified,
+    "fixed": Fixed,
+    "variable": Variable,
+    "variable_random": VariableRandom,
+    "split": Split,
+    "periodic": Periodic,
+    "quantile": Quantile,
 }

@@ -36,7 +36,8 @@ class Verdict:
         selected: Whether its label is asked for.
         threshold: The utility at which the manager would have said yes.
         propensity: The probability, over the manager's random draws, that the arrival is selected:
-            in (0, 1], and 0 only when a cap forbids any purchase.
+            in (0, 1] for what is selected; 0 when a cap forbids any purchase, or when a rule that
+            draws nothing at random passes the arrival by.
         reason: Why.
     """
 
@@ -53,10 +54,16 @@ class Situation:
     Attributes:
         ready: Whether the model knows two classes, so that utilities mean something.
         room: How many more queries may become pending; 0 or less forbids any.
+        pending: How many queries are asked and not answered yet, over all partitions.
     """
 
     ready: bool = True
     room: int = 2**31
+    pending: int = 0
+
+    def after(self, bought: int) -> Situation:
+        """The situation with so many more queries pending."""
+        return Situation(self.ready, self.room - bought, self.pending + bought)
 
 
 class BudgetManager(ABC):
@@ -68,9 +75,16 @@ class BudgetManager(ABC):
         seed: The application's seed.
 
     `State` is the manager's own frozen dataclass.
+
+    Attributes:
+        claims_budget_law: Whether the budget law holds; the published rules that only estimate what
+            they spend do not keep it.
+        explores: Whether `exploration` has a say. Where it has none, what is passed by has a propensity
+            of 0, and the labels bought cannot speak for the whole stream.
     """
 
     claims_budget_law: ClassVar[bool]
+    explores: ClassVar[bool] = True
 
     def __init__(self, share: float, exploration: float, seed: int) -> None:
         if not 0.0 < share <= 1.0:
@@ -84,7 +98,7 @@ class BudgetManager(ABC):
     @property
     @abstractmethod
     def window(self) -> int:
-        """The number of arrivals over which the budget law is promised."""
+        """The number of arrivals over which spending is kept to the share; promised by the budget law."""
 
     @abstractmethod
     def start(self) -> Any:
@@ -100,7 +114,8 @@ class BudgetManager(ABC):
             state: The state before the first of them; it is left as it is.
             utilities: Their utilities, in [0, 1].
             ids: Their ids, which every random draw is made from.
-            situation: What else is known; the same for all of them.
+            situation: What else is known before the first of them; what is bought changes it for those
+                that follow, as `Situation.after` says.
 
         Returns:
             One verdict an arrival, and the state after the last of them.

@@ -43,6 +43,8 @@ from stream_al.engine.randomness import uniform
 __all__ = ["Stratified"]
 
 MEMORY = 200  # utilities remembered; as float32 they fit an offset commit's metadata three times over
+CROWD = 20
+CROWDED_EXPLORATION = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,17 @@ class Stratified(BudgetManager):
         verdicts = [walk.step(u, i) for u, i in zip(rounded, ids, strict=True)]
         return verdicts, walk.state()
 
+    def exploration_when(self, pending: int) -> float:
+        """The probability with which a stratum explores that begins while so many queries are pending.
+
+        Who wants no exploration at all gets none.
+
+        >>> round(Stratified(0.05, exploration=0.1, seed=0).exploration_when(CROWD // 2), 3)
+        0.45
+        """
+        most = max(self.exploration, CROWDED_EXPLORATION) if self.exploration else 0.0
+        return self.exploration + (most - self.exploration) * min(1.0, pending / CROWD)
+
     def bounds(self, arrival: int) -> tuple[int, int]:
         """First and one past the last arrival of the stratum that `arrival` lies in.
 
@@ -148,6 +161,7 @@ class _Walk:
         self.manager = manager
         self.ready = situation.ready
         self.room = situation.room
+        self.pending = situation.pending
         self.arrivals = state.arrivals
         self.bought, self.settled = state.bought, state.settled
         self.exploration, self.explores, self.warmup = state.exploration, state.explores, state.warmup
@@ -175,6 +189,7 @@ class _Walk:
             propensity = 0.0
         self.bought = self.bought or wanted  # what a cap forbids is lost: a second draw would be likelier
         self.room -= selected
+        self.pending += selected
         self._remember(utility)
         self.arrivals += 1
         return Verdict(selected, threshold, propensity, reason)
@@ -195,7 +210,7 @@ class _Walk:
     def _open(self, sample_id: str) -> None:
         self.bought = self.settled = False
         self.warmup = not self.ready
-        self.exploration = 1.0 if self.warmup else self.manager.exploration
+        self.exploration = 1.0 if self.warmup else self.manager.exploration_when(self.pending)
         self.explores = uniform(self.manager.seed, "explore", sample_id) < self.exploration
 
     def _quantile(self, left: int) -> float:

@@ -1,0 +1,75 @@
+"""Periodic: buy every 1/share-th arrival, whatever its utility.
+
+Arrival t, counted from 1, is bought if floor(t B) > floor((t - 1) B). The plainest baseline: it keeps
+the budget exactly, labels are spread evenly, and nothing is drawn at random. Streams with a period of
+their own (machines, days) may be seen in one phase only.
+
+The share is turned into a fraction, and the arithmetic is on integers: no rounding gathers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, ClassVar
+
+from stream_al.engine.budgets.base import Reason, Verdict
+from stream_al.engine.budgets.encoding import integer, share_of
+from stream_al.engine.budgets.sequential import Sequential
+
+__all__ = ["Periodic"]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a partition stands.
+
+    Attributes:
+        share: The share in force; another one in the settings begins a new account.
+        arrivals: Arrivals decided in this account.
+    """
+
+    share: float
+    arrivals: int = 0
+
+
+class Periodic(Sequential):
+    """Buy every 1/share-th arrival."""
+
+    claims_budget_law: ClassVar[bool] = True
+
+    def __init__(self, share: float, exploration: float, seed: int) -> None:
+        super().__init__(share, exploration, seed)
+        self._share = Fraction(str(share))
+
+    @property
+    def window(self) -> int:
+        """The longest distance between two purchases."""
+        return -(-self._share.denominator // self._share.numerator)
+
+    def start(self) -> State:
+        """An empty account."""
+        return State(self.share)
+
+    def due(self, arrivals: int) -> int:
+        """How many labels are bought among the first `arrivals`.
+
+        >>> [Periodic(0.4, exploration=0.0, seed=0).due(t) for t in range(7)]
+        [0, 0, 0, 1, 1, 2, 2]
+        """
+        return arrivals * self._share.numerator // self._share.denominator
+
+    def rule(self, state: State, utility: float, sample_id: str) -> tuple[Verdict, State]:
+        """See `Sequential.rule`."""
+        after = State(self.share, state.arrivals + 1)
+        if self.due(after.arrivals) > self.due(state.arrivals):
+            return Verdict(True, 0.0, 1.0, Reason.UNCERTAIN), after  # any utility reaches a threshold of 0
+        return Verdict(False, 1.0, 0.0, Reason.SPENT), after
+
+    def encode(self, state: State) -> dict[str, Any]:
+        """The state as JSON-ready values."""
+        return {"share": state.share, "arrivals": state.arrivals}
+
+    def read(self, values: dict[str, Any]) -> State:
+        """See `Sequential.read`."""
+        return State(share_of(values), integer(values, "arrivals"))
