@@ -60,7 +60,11 @@ class ModelStamp(msgspec.Struct, frozen=True):
 
 
 class Query(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A request for a label, published on the labelling topic under the sample's id."""
+    """A request for a label, published on the labelling topic under the sample's id.
+
+    Attributes:
+        pending: Queries that waited for an answer when it was decided, as far as the replica knew.
+    """
 
     id: str
     features: dict[str, Any]
@@ -75,6 +79,7 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
     queried_at: str
     expires_at: str
     payload: Any = None
+    pending: int = 0
 
 
 class Label(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -120,7 +125,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PredictionRecord(msgspec.Struct, frozen=True):
-    """What was predicted and decided for one sample, selected or not."""
+    """What was predicted and decided for one sample, selected or not; `pending` as in its query."""
 
     id: str
     label: LabelValue | None
@@ -131,6 +136,7 @@ class PredictionRecord(msgspec.Struct, frozen=True):
     queried: bool
     reason: str
     model: ModelStamp
+    pending: int = 0
 
 
 M = TypeVar("M", Label, Example, Query)

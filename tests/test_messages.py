@@ -250,6 +250,7 @@ def test_a_prediction_record_is_written_whole() -> None:
         "queried": False,
         "reason": "below",
         "model": {"name": "m", "version": "v", "examples": 0},
+        "pending": 0,
     }
 
 

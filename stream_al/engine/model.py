@@ -18,31 +18,32 @@ or anything that is not River's, answers from a copy, made again when an example
 (Those that can be mended are: `engine.substitutes`.) Where a class draws numbers to predict (`LDA`,
 `PoissonInclusion`, random projections, factorisation machines), the answer then depends on what the
 copy was asked before; the fold does not.
+
+**What else can be asked of it.** Query strategies may want more than its probabilities: what the
+members of an ensemble, or of a committee of other classifiers, say one by one; what it would say if it
+had learned one label more; what its last step sees; the last examples. None of this leaves a trace. The
+committee and the examples are parts of the fold, kept only where a strategy needs them.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from river import (
-    base,
-    compose,
-    facto,
-    feature_extraction,
-    feature_selection,
-    preprocessing,
-)
 from river.__version__ import __version__ as river_version
 
+from stream_al.engine.anatomy import descend, is_ensemble, is_linear, writes_when_read
 from stream_al.engine.digest import digest
 from stream_al.engine.expression import load
 from stream_al.engine.pickling import dumps, loads
-from stream_al.engine.soundness import parts
+from stream_al.engine.surroundings import Surroundings
 from stream_al.errors import BadMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from stream_al.engine.sketch import Point
 
 __all__ = ["Label", "Model", "prediction", "same_label"]
 
@@ -51,25 +52,7 @@ Label = str | int | float | bool
 # Some of River's sums run through a set, in an order that differs between processes, and so do their
 # last bits; a replay shall compute the same utilities.
 _DIGITS = 12
-
-_WRITE_WHEN_READ = (
-    compose.Grouper,
-    facto.FFMClassifier,
-    facto.FMClassifier,
-    facto.FwFMClassifier,
-    facto.HOFMClassifier,
-    feature_extraction.Agg,
-    feature_extraction.RBFSampler,
-    feature_selection.PoissonInclusion,
-    preprocessing.AdaptiveStandardScaler,
-    preprocessing.GaussianRandomProjector,
-    preprocessing.LDA,
-    preprocessing.MaxAbsScaler,
-    preprocessing.MinMaxScaler,
-    preprocessing.OrdinalEncoder,
-    preprocessing.RobustScaler,
-    preprocessing.SparseRandomProjector,
-)
+OUTLOOK = 25  # examples that a hypothetical model is judged by
 
 
 def same_label(one: Label, other: Label) -> bool:
@@ -99,10 +82,14 @@ class Model:
         definition: A River expression, or the import path of a factory.
         seed: For whatever in the expression draws at random.
         max_classes: The most classes to learn.
+        committee: Definitions of further classifiers that learn the same examples, to be asked for
+            their opinions one by one.
+        surroundings: Whether to keep the last examples and the scale of each feature.
 
     Attributes:
         classes: How many examples of each class were learned, in order of first appearance.
         examples: How many in all.
+        surroundings: The last examples and the scale of each feature; None if they are not kept.
         fingerprint: Stands for all that decides what the fold makes of the examples. A snapshot can be
             used by a model of the same fingerprint only.
 
@@ -121,17 +108,36 @@ class Model:
         {'ham': 1, 'spam': 1}
     """
 
-    def __init__(self, definition: str, *, seed: int, max_classes: int = 1000) -> None:
+    def __init__(
+        self,
+        definition: str,
+        *,
+        seed: int,
+        max_classes: int = 1000,
+        committee: Sequence[str] = (),
+        surroundings: bool = False,
+    ) -> None:
         self.definition = definition
         self.max_classes = max_classes
         self.classes: dict[Label, int] = {}
         self.examples = 0
         self._river: Any = load(definition, seed=seed)
         self._binary = not self._river._multiclass
-        self._ask_copy = _writes_when_read(self._river)
+        self._ask_copy = writes_when_read(self._river)
         self._copy: Any = None
+        self._pickle: bytes | None = None
+        self._outlook: list[dict[Label, float]] | None = None
         self._digest: str | None = None
-        self.fingerprint = digest((definition, seed, max_classes, river_version, digest(self._river)))
+        # Each with a seed of its own, or two of one definition would always agree.
+        self._committee: list[Model] = [
+            Model(member, seed=seed + number, max_classes=max_classes)
+            for number, member in enumerate(committee, start=1)
+        ]
+        self.surroundings = Surroundings() if surroundings else None
+        kept = [member.fingerprint for member in self._committee], surroundings
+        self.fingerprint: str = digest(
+            (definition, seed, max_classes, river_version, digest(self._river), kept)
+        )
 
     @property
     def ready(self) -> bool:
@@ -147,16 +153,91 @@ class Model:
         if not self.ready:
             return {}
         try:
-            answer = self._reader().predict_proba_one(dict(features))
-            masses = {label: float(answer.get(self._target(label), 0.0)) for label in self.classes}
+            return self._distribution(self._reader().predict_proba_one(dict(features)))
         except (MemoryError, RecursionError):
             raise  # of the process, not of the sample
         except Exception as error:
             raise _model_error("predict from", error) from error
-        total = sum(masses.values())
-        if not (isfinite(total) and total > 0.0 and min(masses.values()) >= 0.0):
-            return {}
-        return {label: round(mass / total, _DIGITS) for label, mass in masses.items()}
+
+    @property
+    def has_members(self) -> bool:
+        """Whether there are several opinions to ask for, of a committee or of an ensemble's members."""
+        return len(self._committee) > 1 or is_ensemble(self._river)
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether its probabilities come from a linear function of what its last step sees."""
+        return is_linear(self._river)
+
+    def members(self, features: Mapping[str, object]) -> list[dict[Label, float]]:
+        """Return what each member says: of the committee if there is one, else of the ensemble.
+
+        Members without an opinion, and those that fail on these features, are left out.
+        """
+        opinions = []
+        for member in self._committee:
+            with suppress(BadMessage):
+                told = member.probabilities(features)
+                opinions.append({label: told.get(label, 0.0) for label in self.classes} if told else {})
+        if not self._committee and self.ready:
+            with suppress(BadMessage):
+                last, seen = self._descend(features)
+                opinions += [self._opinion(member, seen) for member in list(last)]
+        return [opinion for opinion in opinions if opinion]
+
+    def transformed(self, features: Mapping[str, object]) -> dict[Any, Any]:
+        """Return the features as the last step of the pipeline sees them.
+
+        Raises:
+            BadMessage: River fails on these features (`model_error`).
+        """
+        return self._descend(features)[1]
+
+    def sketch(self, features: Mapping[str, object]) -> Point:
+        """Return the sample as a small vector, on the scale of the examples.
+
+        Raises:
+            ValueError: The model keeps no surroundings.
+        """
+        if self.surroundings is None:
+            raise ValueError("this model keeps no surroundings; make it by Strategy.model")
+        return self.surroundings.sketch(features)
+
+    def after(self, features: Mapping[str, object], label: Label) -> Model:
+        """Return the model as it would be after this example: a copy, without committee.
+
+        Its surroundings are those of now, so that the outlooks of both can be compared.
+
+        Raises:
+            BadMessage: As `learn`.
+        """
+        if self._pickle is None:
+            self._pickle = dumps(self._river)
+        copy = object.__new__(Model)
+        copy.__dict__.update(
+            self.__getstate__(),
+            classes=dict(self.classes),
+            surroundings=None,
+            _river=loads(self._pickle),
+            _committee=[],
+            _ask_copy=False,  # whatever is written into it is thrown away with it
+        )
+        copy.learn(features, label)
+        copy.surroundings = self.surroundings
+        return copy
+
+    def outlook(self) -> list[dict[Label, float]]:
+        """Return what the model says of the last examples that it keeps, `OUTLOOK` of them at most.
+
+        Where it has no opinion or fails, there is an empty one.
+        """
+        if self._outlook is None:
+            recent = list(self.surroundings.recent)[-OUTLOOK:] if self.surroundings else []
+            self._outlook = [{} for _ in recent]
+            for opinion, (features, _) in zip(self._outlook, recent, strict=True):
+                with suppress(BadMessage):
+                    opinion.update(self.probabilities(features))
+        return self._outlook
 
     def learn(self, features: Mapping[str, object], label: Label) -> None:
         """Learn one example.
@@ -170,7 +251,7 @@ class Model:
         """
         if label not in self.classes:
             self._admit(label)
-        self._copy = self._digest = None
+        self._copy = self._digest = self._pickle = self._outlook = None
         try:
             self._river.learn_one(dict(features), self._target(label))
         except (MemoryError, RecursionError):
@@ -179,12 +260,44 @@ class Model:
             raise _model_error("learn from", error) from error
         self.classes[label] = self.classes.get(label, 0) + 1
         self.examples += 1
+        for member in self._committee:
+            with suppress(BadMessage):  # the others go on, on every replica alike
+                member.learn(features, label)
+        if self.surroundings is not None:
+            self.surroundings.learn(features, label)
 
     def digest(self) -> str:
         """Return what two models have in common exactly when they are in the same state."""
         if self._digest is None:
-            self._digest = digest((self._river, self.classes))
+            kept = [member.digest() for member in self._committee]
+            kept += [digest(self.surroundings)] if self.surroundings is not None else []
+            self._digest = digest((self._river, self.classes, *kept))
         return self._digest
+
+    def _distribution(self, answer: Mapping[Any, Any]) -> dict[Label, float]:
+        """What River answered as shares of the classes learned; nothing if it is no distribution."""
+        masses = {label: float(answer.get(self._target(label), 0.0)) for label in self.classes}
+        total = sum(masses.values())
+        if not (isfinite(total) and total > 0.0 and min(masses.values()) >= 0.0):
+            return {}
+        return {label: round(mass / total, _DIGITS) for label, mass in masses.items()}
+
+    def _opinion(self, member: Any, features: Mapping[Any, Any]) -> dict[Label, float]:
+        """What a member of the ensemble says."""
+        try:
+            return self._distribution(member.predict_proba_one(dict(features)))
+        except (MemoryError, RecursionError):
+            raise
+        except Exception:  # noqa: BLE001 -- a member may know less than the whole; then it has no opinion
+            return {}
+
+    def _descend(self, features: Mapping[str, object]) -> tuple[Any, dict[Any, Any]]:
+        try:
+            return descend(self._reader(), features)
+        except (MemoryError, RecursionError):
+            raise
+        except Exception as error:
+            raise _model_error("transform", error) from error
 
     def _admit(self, label: Label) -> None:
         known = len(self.classes)
@@ -218,20 +331,7 @@ class Model:
     def __getstate__(self) -> dict[str, Any]:
         # A restored model proves its digest anew. No pickle within a pickle: whoever restricts what the
         # outer one may look up would not be asked about the inner one.
-        return {**self.__dict__, "_copy": None, "_digest": None}
-
-
-def _writes_when_read(model: object) -> bool:
-    """Whether a prediction may change the model."""
-    found = list(parts(model))
-    foreign = any(isinstance(part, base.Base) and not _is_known(part) for part in found)
-    always = any(isinstance(part, _WRITE_WHEN_READ) for part in found)
-    original = any(type(part) is preprocessing.StandardScaler for part in found)
-    return foreign or always or original
-
-
-def _is_known(part: object) -> bool:
-    return type(part).__module__.startswith(("river.", "stream_al.engine."))
+        return {**self.__dict__, "_copy": None, "_pickle": None, "_outlook": None, "_digest": None}
 
 
 def _model_error(what: str, error: Exception) -> BadMessage:

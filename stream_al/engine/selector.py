@@ -1,29 +1,37 @@
 """The selector: which samples of one partition are worth a label?
 
-    arrivals --strategy--> utilities --budget manager--> verdicts --> decisions
+    sample --look: model, factors--> arrival --decide: memory, budget manager--> decision
 
-The selector is pure. `decide` takes the partition's state and a batch and returns the decisions and
-the state after them; nothing is applied. The service first makes the decisions durable, then commits
+It works in two steps. `look` does all that needs the model, sample by sample as they are read, where a
+sample that the model fails on can still be set aside. `decide` takes the partition's state and a batch
+of arrivals and returns the decisions and the state after them.
+
+The selector is pure: nothing is applied. The service first makes the decisions durable, then commits
 offset and encoded state in one write, and only then keeps the state, so that a crash at any point
 repeats decisions and never forgets one.
 
-The encoding is versioned and JSON, since it lives in the metadata of Kafka's offset commits, where
-an operator may look at it and where a later version of this program must still read it.
+The state of a partition is the budget manager's account and, for a strategy that remembers, the memory
+of its last samples and queries beside it. The encoding is versioned and JSON, since it lives in the
+metadata of Kafka's offset commits, where an operator may look at it and where a later version of this
+program must still read it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from stream_al.engine import strategies
 from stream_al.engine.budgets import MANAGERS, BudgetManager, Reason, Situation
-from stream_al.engine.strategies import STRATEGIES, Arrival, utilities
+from stream_al.engine.memory import Memory
+from stream_al.engine.model import Model
+from stream_al.engine.strategies import Arrival, Sight
 
-__all__ = ["Decision", "Selector"]
+__all__ = ["Decision", "Remembering", "Selector"]
 
 STATE_VERSION = 1
 STATE_LIMIT_BYTES = 4096  # Kafka's offset.metadata.max.bytes, as brokers have it by default
@@ -50,33 +58,90 @@ class Decision:
     reason: Reason
 
 
+@dataclass(frozen=True, slots=True)
+class Remembering:
+    """The state of a partition under a strategy that remembers.
+
+    Attributes:
+        account: The budget manager's state.
+        memory: Of the last samples and queries.
+    """
+
+    account: Any
+    memory: Memory
+
+
 class Selector:
     """A query strategy and a budget manager, named as in the settings.
 
     Args:
-        strategy: A name in `STRATEGIES`.
+        strategy: Factors out of `STRATEGIES`, joined by `*`.
         manager: A name in `MANAGERS`.
         share: The share of the arrivals whose label may be bought, in (0, 1].
         exploration: The share of the purchases drawn at random, in [0, 1].
         seed: The application's seed.
+        target: Class, as text, to the share that the labels should have of it; None for equal shares.
+
+    Attributes:
+        strategy: The strategy; `strategy.model` makes the model that it can look through.
+        strategy_name: Its text in normal form.
+
+    Raises:
+        Misconfigured: The strategy cannot be understood.
 
     >>> selector = Selector("margin", "stratified", share=0.5, exploration=0.0, seed=0)
-    >>> arrivals = [Arrival(str(i), {"x": p, "y": 1 - p}) for i, p in enumerate([0.9, 0.6, 0.5, 1.0])]
+    >>> model = selector.strategy.model("GaussianNB()", seed=0)
+    >>> for x, label in [(0.0, "ham"), (0.2, "ham"), (0.8, "spam"), (1.0, "spam")]:
+    ...     model.learn({"x": x}, label)
+    >>> arrivals = [selector.look(model, str(x), {"x": x}) for x in (0.1, 0.6, 0.51, 0.9)]
     >>> decisions, after = selector.decide(selector.start(), arrivals, Situation())
     >>> [d.id for d in decisions if d.selected]
-    ['0', '2']
+    ['0.1', '0.51']
     """
 
-    def __init__(self, strategy: str, manager: str, *, share: float, exploration: float, seed: int) -> None:
-        self.strategy_name = strategy
+    def __init__(
+        self,
+        strategy: str,
+        manager: str,
+        *,
+        share: float,
+        exploration: float,
+        seed: int,
+        target: Mapping[str, float] | None = None,
+    ) -> None:
+        self.strategy = strategies.strategy(strategy)
+        self.strategy_name = self.strategy.text
         self.manager_name = manager
         self.seed = seed
-        self.strategy = STRATEGIES[strategy]
+        self.target = target
         self.manager: BudgetManager = MANAGERS[manager](share, exploration, seed)
 
     def start(self) -> Any:
         """The state of a partition before its first sample."""
-        return self.manager.start()
+        account = self.manager.start()
+        return Remembering(account, Memory()) if self.strategy.remembers else account
+
+    def look(self, model: Model, sample_id: str, features: Mapping[str, object]) -> Arrival:
+        """Look at a sample through the model as it stands; the model is left as it is.
+
+        One law binds all strategies and is therefore kept here, once: a model that knows fewer than two
+        classes cannot be certain of anything, so every utility is 1. (River gives such a model an
+        entropy of 0, and a strategy that believes it never asks for the first label.)
+
+        Args:
+            model: One that `strategy.model` made.
+            sample_id: The sample's id.
+            features: The sample's features.
+
+        Raises:
+            BadMessage: River fails on these features (`model_error`).
+        """
+        probabilities = model.probabilities(features)
+        if len(probabilities) < 2:
+            return Arrival(sample_id, probabilities, 1.0)
+        sight = Sight(sample_id, features, probabilities, model, self.seed, self.target)
+        sketch = model.sketch(features) if self.strategy.remembers else None
+        return Arrival(sample_id, probabilities, self.strategy.utility(sight), sketch)
 
     def decide(
         self, state: Any, arrivals: Sequence[Arrival], situation: Situation
@@ -85,14 +150,16 @@ class Selector:
 
         Args:
             state: The partition's state before the first of them; it is left as it is.
-            arrivals: The samples as the model sees them now.
-            situation: What else is known; the same for all of them.
+            arrivals: The samples as `look` saw them.
+            situation: What else is known before the first of them.
 
         Returns:
             One decision an arrival, and the state after the last of them.
         """
+        if isinstance(state, Remembering):
+            return self._decide_by_memory(state, arrivals, situation)
         # Managers remember utilities as float32; rounded here, what is explained is what was compared.
-        scores = np.asarray(utilities(self.strategy, arrivals, self.seed), dtype="<f4").tolist()
+        scores = np.asarray([arrival.utility for arrival in arrivals], dtype="<f4").tolist()
         verdicts, after = self.manager.decide(state, scores, [a.id for a in arrivals], situation)
         decisions = [
             Decision(a.id, v.selected, u, v.threshold, v.propensity, v.reason)
@@ -100,9 +167,30 @@ class Selector:
         ]
         return decisions, after
 
+    def _decide_by_memory(
+        self, state: Remembering, arrivals: Sequence[Arrival], situation: Situation
+    ) -> tuple[list[Decision], Remembering]:
+        """Decide one by one: what is decided about a sample is remembered when the next one is judged."""
+        account, memory, now = state.account, state.memory, situation
+        decisions = []
+        for arrival in arrivals:
+            utility = arrival.utility
+            if arrival.sketch is not None:
+                utility *= self.strategy.recall(arrival.sketch, memory)
+            utility = float(np.float32(utility))
+            (v,), account = self.manager.decide(account, [utility], [arrival.id], now)
+            now = now.after(v.selected)
+            if arrival.sketch is not None:
+                memory = memory.remember(arrival.sketch, selected=v.selected)
+            decisions.append(Decision(arrival.id, v.selected, utility, v.threshold, v.propensity, v.reason))
+        return decisions, Remembering(account, memory)
+
     def encode(self, state: Any) -> str:
         """The state as text of at most `STATE_LIMIT_BYTES` bytes of ASCII."""
-        values = {"v": STATE_VERSION, "manager": self.manager_name, "state": self.manager.encode(state)}
+        account = state.account if isinstance(state, Remembering) else state
+        values = {"v": STATE_VERSION, "manager": self.manager_name, "state": self.manager.encode(account)}
+        if isinstance(state, Remembering):
+            values["memory"] = state.memory.encode()
         text = json.dumps(values, separators=(",", ":"))
         if len(text) > STATE_LIMIT_BYTES:
             raise ValueError(f"the state of {self.manager_name} takes {len(text)} bytes")
@@ -110,6 +198,9 @@ class Selector:
 
     def decode(self, text: str) -> Any | None:
         """The state that `encode` was given.
+
+        A text without a memory, of a strategy that had none, gives an empty one; a memory that the
+        strategy has no use for is left out.
 
         Returns:
             None if the text is of another version, of another manager or not ours at all: the
@@ -119,6 +210,9 @@ class Selector:
             values = json.loads(text)
             if values["v"] != STATE_VERSION or values["manager"] != self.manager_name:
                 return None
-            return self.manager.decode(values["state"])
+            account = self.manager.decode(values["state"])
+            if not self.strategy.remembers:
+                return account
+            return Remembering(account, Memory.decode(values["memory"]) if "memory" in values else Memory())
         except (KeyError, TypeError, ValueError, RecursionError):
             return None

@@ -20,6 +20,7 @@ import structlog
 
 from stream_al.engine.learner import Learner, Outcome
 from stream_al.engine.model import Model
+from stream_al.engine.strategies import strategy
 from stream_al.errors import BadMessage, StateLost, Unavailable
 from stream_al.messages import Example, ModelStamp, decode
 from stream_al.service.deadline import Deadline
@@ -38,7 +39,9 @@ PARTITION = 0  # `examples` has one partition: one order
 def fresh_learner(settings: Settings) -> Learner:
     """The fold before the first example."""
     given = settings.model
-    model = Model(given.definition, seed=settings.seed, max_classes=given.max_classes)
+    model = strategy(settings.strategy).model(
+        given.definition, seed=settings.seed, max_classes=given.max_classes, committee=given.committee
+    )
     return Learner(model, remember=settings.labels.remember)
 
 
@@ -66,6 +69,7 @@ class Learning:
         self.folded = folded
         self.learner = fresh_learner(settings)
         self.anchor: Anchor | None = None
+        self.restored = False
         self.set_out()
         self._one_reader = asyncio.Lock()  # the loop and intake both read on; order must not suffer
         # An example repeats a query's features and adds the label.

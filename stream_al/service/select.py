@@ -59,6 +59,7 @@ def selector(settings: Settings) -> Selector:
         share=budget.share,
         exploration=budget.exploration,
         seed=settings.seed,
+        target=settings.target(),
     )
 
 
@@ -82,7 +83,7 @@ class Select:
         given = decode_json(record.value, max_bytes=self.settings.input.max_bytes)
         position = position_id(record.topic, record.partition, record.offset)
         sample = read_sample(given, self.rules, key=record.key, position=position)
-        return sample, Arrival(sample.id, self.learning.model.probabilities(sample.features))
+        return sample, self.selector.look(self.learning.model, sample.id, sample.features)
 
     async def prepare(self, items: dict[int, list[tuple[Record, tuple[Sample, Arrival]]]]) -> None:
         """Nothing to wait for: a decision needs what is in hand."""
@@ -97,21 +98,21 @@ class Select:
         after: dict[int, Any] = {}
         stamp = self.learning.stamp()
         now_ms = int(time() * 1000)
-        room = self.settings.budget.pending - len(self.pending)
+        pending = len(self.pending)
         for partition, read in items.items():
             self.pending.see_time(max((record.timestamp_ms for record, _ in read), default=0))
-            situation = Situation(ready=self.learning.model.ready, room=room)
+            situation = Situation(self.learning.model.ready, self.settings.budget.pending - pending, pending)
             made, after[partition] = self.selector.decide(
                 states[partition], [arrival for _, (_, arrival) in read], situation
             )
             decisions += made
             for (record, (sample, arrival)), decision in zip(read, made, strict=True):
-                if decision.selected:
-                    query = self._query(record, sample, arrival, decision, stamp, now_ms)
-                    queries.append((query, encode(query)))
                 if self.settings.topics.predictions:
-                    out.append(self._prediction(arrival, decision, stamp))
-            room -= sum(decision.selected for decision in made)
+                    out.append(self._prediction(arrival, decision, stamp, pending))
+                if decision.selected:
+                    query = self._query(record, sample, arrival, decision, stamp, now_ms, pending)
+                    queries.append((query, encode(query)))
+                    pending += 1
         asked = [Outgoing(self.settings.topics.queries, q.id.encode(), value) for q, value in queries]
 
         def applied(acks: list[list[Ack]]) -> None:
@@ -138,6 +139,7 @@ class Select:
         decision: Decision,
         stamp: ModelStamp,
         now_ms: int,
+        pending: int,
     ) -> Query:
         life_ms = int(self.settings.queries.life_hours * 3_600_000)
         return Query(
@@ -154,9 +156,10 @@ class Select:
             sampled_at=iso(record.timestamp_ms),
             queried_at=iso(now_ms),
             expires_at=iso(now_ms + life_ms),
+            pending=pending,
         )
 
-    def _prediction(self, arrival: Arrival, decision: Decision, stamp: ModelStamp) -> Outgoing:
+    def _prediction(self, arrival: Arrival, decision: Decision, stamp: ModelStamp, pending: int) -> Outgoing:
         record = PredictionRecord(
             id=arrival.id,
             label=prediction(arrival.probabilities),
@@ -167,6 +170,7 @@ class Select:
             queried=decision.selected,
             reason=decision.reason.value,
             model=stamp,
+            pending=pending,
         )
         return Outgoing(str(self.settings.topics.predictions), arrival.id.encode(), encode(record))
 

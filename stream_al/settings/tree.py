@@ -7,9 +7,12 @@ Sections that compare fields check their defaults too, for a default may collide
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from reprlib import repr as short
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
@@ -131,17 +134,28 @@ class Model(_Section):
     )
     name: Name = Field(default="model", description="Its name in queries and predictions.")
     max_classes: int = Field(default=1000, ge=2, description="Most classes; labels beyond them are refused.")
+    committee: tuple[str, ...] = Field(
+        default=(),
+        description="Definitions of two or more other classifiers, learned beside the model for the "
+        "strategies that compare opinions; none: the members of the model, if it is an ensemble.",
+    )
 
     @field_validator("definition", mode="after")
     @classmethod
     def _can_be_built(cls, value: str) -> str:
         from stream_al.engine import expression  # noqa: PLC0415 (River is slow to import)
 
-        try:
+        with _words():
             expression.load(value, seed=0)
-        except Misconfigured as error:
-            # `from None`, and only the words: the path is put in front where all mistakes meet.
-            raise ValueError(*(text.removeprefix("model.definition: ") for text in error.mistakes)) from None
+        return value
+
+    @field_validator("committee", mode="after")
+    @classmethod
+    def _can_all_be_built(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(value) == 1:
+            raise ValueError("write two definitions or more: one member has nobody to disagree with")
+        for definition in value:
+            cls._can_be_built(definition)
         return value
 
 
@@ -260,11 +274,20 @@ class Settings(_Section):
     seed: int = Field(
         default=0, ge=0, le=2**32 - 1, description="Of every random choice; the same on all replicas."
     )
-    strategy: str = Field(default="margin", description="The query strategy.")
     kafka: Kafka = Field(default=Kafka(), description=Kafka.__doc__)
     topics: Topics = Field(default=Topics(), description=Topics.__doc__)
     input: Input = Field(default=Input(), description=Input.__doc__)
     model: Model = Field(default=Model(), description=Model.__doc__)
+    strategy: str = Field(
+        default="margin",
+        description="The query strategy: one factor or a product of several, each with a strength if it "
+        "needs one, such as margin * diversity^0.5.",
+    )
+    class_target: str | None = Field(
+        default=None,
+        description="Shares of the classes that class_balance works towards, such as spam=0.5, ham=0.5; "
+        "null: equal shares.",
+    )
     budget: Budget = Field(default=Budget(), description=Budget.__doc__)
     queries: Queries = Field(default=Queries(), description=Queries.__doc__)
     labels: Labels = Field(default=Labels(), description=Labels.__doc__)
@@ -273,9 +296,63 @@ class Settings(_Section):
     limits: Limits = Field(default=Limits(), description=Limits.__doc__)
     log: Log = Field(default=Log(), description=Log.__doc__)
 
+    def target(self) -> dict[str, float] | None:
+        """The shares that `class_target` asks for, by class."""
+        return None if self.class_target is None else _shares(self.class_target)
+
     @field_validator("strategy", mode="after")
     @classmethod
-    def _is_a_strategy(cls, value: str) -> str:
-        from stream_al.engine.strategies import STRATEGIES  # noqa: PLC0415 (as for the budget manager)
+    def _suits_the_model(cls, value: str, info: ValidationInfo) -> str:
+        from stream_al.engine.strategies import (  # noqa: PLC0415 (as for the budget manager)
+            STRATEGIES,
+            factors,
+            strategy,
+        )
 
-        return one_of(value, STRATEGIES)
+        with _words():
+            for name, _ in factors(value):
+                one_of(name, STRATEGIES)
+            chosen = strategy(value)
+            if model := info.data.get("model"):
+                chosen.model(model.definition, seed=0, committee=model.committee)
+        return value
+
+    @field_validator("class_target", mode="before")
+    @classmethod
+    def _is_made_of_shares(cls, value: Any) -> Any:
+        if isinstance(value, dict):  # as YAML writes it
+            value = json.dumps(value)
+        if isinstance(value, str):
+            _shares(value)
+        return value
+
+
+@contextmanager
+def _words() -> Iterator[None]:
+    """Turn an error of the engine into words alone: the path is put in front where all mistakes meet."""
+    try:
+        yield
+    except Misconfigured as error:
+        mistakes = error.mistakes
+    else:
+        return
+    raise ValueError(*(text.removeprefix("model.definition: ") for text in mistakes))
+
+
+def _shares(text: str) -> dict[str, float]:
+    """Shares of classes, as `spam=0.5, ham=0.5` or as a JSON object."""
+    try:
+        given = json.loads(text) if text.lstrip().startswith("{") else None
+        if given is None:
+            pairs = (part.rpartition("=") for part in text.split(","))
+            given = {name.strip(): share for name, _, share in pairs}
+        found = {str(name): float(share) for name, share in given.items()}
+    except (TypeError, ValueError, RecursionError):
+        found = {}
+    if not found or "" in found or not all(0.0 <= share <= 1.0 for share in found.values()):
+        raise ValueError(
+            f"write a share from 0 to 1 for each class, such as spam=0.5, ham=0.5, not {short(text)}"
+        )
+    if not sum(found.values()) > 0.0:
+        raise ValueError("write a share above 0 for one class at least")
+    return found

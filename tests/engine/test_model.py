@@ -23,6 +23,7 @@ from river import base, datasets
 
 from stream_al.engine import expression
 from stream_al.engine import model as module
+from stream_al.engine.anatomy import writes_when_read
 from stream_al.engine.digest import digest
 from stream_al.engine.model import Label, Model, prediction, same_label
 from stream_al.engine.pickling import dumps
@@ -197,7 +198,7 @@ def test_every_river_class_that_writes_when_read_is_asked_through_a_copy() -> No
                 continue
             if changed:
                 writers.add(cls.__name__)
-                assert module._writes_when_read(estimator), cls
+                assert writes_when_read(estimator), cls
     assert len(writers) > 10
 
 
@@ -213,7 +214,7 @@ def test_every_river_class_that_writes_when_read_is_asked_through_a_copy() -> No
 def test_so_is_one_that_cannot_be_made_without_arguments(text: str, kind: str) -> None:
     estimator = expression.parse(text, seed=1)
     assert writes(estimator, list(examples(kind, 25)))
-    assert module._writes_when_read(estimator)
+    assert writes_when_read(estimator)
 
 
 def make(cls: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.engine.budgets import MANAGERS, Reason, Situation
-from stream_al.engine.selector import STATE_LIMIT_BYTES, Selector
-from stream_al.engine.strategies import STRATEGIES, Arrival, utilities
+from stream_al.engine.memory import QUERIES, SAMPLES, Memory
+from stream_al.engine.selector import STATE_LIMIT_BYTES, Decision, Remembering, Selector
+from stream_al.engine.strategies import STRATEGIES, Arrival
+from stream_al.engine.strategies.base import ByMemory
+from stream_al.errors import Misconfigured
 
 law = settings(derandomize=True, deadline=None, max_examples=40)
-arrivals_of = st.lists(st.floats(0, 1), max_size=40).map(
-    lambda ps: [Arrival(f"s{i}", {"x": p, "y": 1 - p}) for i, p in enumerate(ps)]
+sketches = st.binary(min_size=16, max_size=16) | st.sampled_from([bytes(16), bytes([129] * 16)])
+sights = st.tuples(st.floats(0, 1), st.none() | sketches)
+arrivals_of = st.lists(sights, max_size=40).map(
+    lambda seen: [
+        Arrival(f"s{i}", {"x": p, "y": 1 - p}, p if sketch else 1.0, sketch)
+        for i, (p, sketch) in enumerate(seen)
+    ]
 )
+STREAM = [(p, bytes([int(100 * p) + i % 7] * 16)) for i, p in enumerate(np.linspace(0, 1, 120).tolist())]
+REMEMBERING = [name for name, factor in STRATEGIES.items() if isinstance(factor, ByMemory)]
+every_manager = pytest.mark.parametrize("manager", MANAGERS)
 every_pair = pytest.mark.parametrize(
-    ("strategy", "manager"), [(strategy, manager) for strategy in STRATEGIES for manager in MANAGERS]
+    ("strategy", "manager"),
+    [
+        (strategy, manager)
+        for strategy in ["margin", *REMEMBERING, " * ".join(["margin", *REMEMBERING])]
+        for manager in MANAGERS
+    ],
 )
 
 
@@ -27,15 +44,15 @@ def selector_of(strategy: str = "margin", manager: str = "stratified", explorati
     return Selector(strategy, manager, share=0.3, exploration=exploration, seed=4)
 
 
-@every_pair
+@every_manager
 @law
 @given(arrivals=arrivals_of, ready=st.booleans())
 def test_there_is_one_decision_an_arrival_in_order_and_it_explains_itself(
-    strategy: str, manager: str, arrivals: list[Arrival], ready: bool
+    manager: str, arrivals: list[Arrival], ready: bool
 ) -> None:
-    selector, situation = selector_of(strategy, manager), Situation(ready=ready)
+    selector, situation = selector_of("margin", manager), Situation(ready=ready)
     decisions, _ = selector.decide(selector.start(), arrivals, situation)
-    scores = utilities(STRATEGIES[strategy], arrivals, 4)
+    scores = [arrival.utility for arrival in arrivals]
     verdicts, _ = MANAGERS[manager](0.3, 0.2, 4).decide(
         selector.manager.start(), scores, [a.id for a in arrivals], situation
     )
@@ -56,11 +73,56 @@ def test_a_restart_in_mid_stream_changes_no_decision(
     selector = selector_of(strategy, manager)
     whole, after = selector.decide(selector.start(), arrivals, Situation())
     head, state = selector.decide(selector.start(), arrivals[:cut], Situation())
+    now = Situation().after(sum(d.selected for d in head))
     reborn = selector_of(strategy, manager)
-    tail, end = reborn.decide(reborn.decode(selector.encode(state)), arrivals[cut:], Situation())
+    tail, end = reborn.decide(reborn.decode(selector.encode(state)), arrivals[cut:], now)
     assert head + tail == whole
     assert selector.encode(end) == selector.encode(after)
     assert selector.decode(selector.encode(after)) == after
+
+
+@every_pair
+@law
+@given(arrivals=arrivals_of, cuts=st.sets(st.integers(0, 40)), room=st.integers(0, 9))
+def test_batches_decide_as_one_by_one(
+    strategy: str, manager: str, arrivals: list[Arrival], cuts: set[int], room: int
+) -> None:
+    """Memory and verdicts interleave, yet where a batch ends has no say; the room is used up alike."""
+    selector = selector_of(strategy, manager)
+    whole, after = selector.decide(selector.start(), arrivals, Situation(room=room))
+    decisions: list[Decision] = []
+    state, ends = selector.start(), sorted({*cuts, len(arrivals)})
+    for begin, end in zip([0, *ends], ends, strict=False):
+        now = Situation(room=room).after(sum(d.selected for d in decisions))
+        made, state = selector.decide(state, arrivals[begin:end], now)
+        decisions += made
+    assert (decisions[: len(whole)], state) == (whole, after)
+    assert sum(d.selected for d in whole) <= room
+
+
+@pytest.mark.parametrize("strategy", REMEMBERING)
+def test_what_was_decided_is_remembered(strategy: str) -> None:
+    """The last samples and the last queries, in order, and no more of them than there is room for."""
+    selector = selector_of(strategy)
+    arrivals = [Arrival(f"s{i}", {"x": p, "y": 1 - p}, p, sketch) for i, (p, sketch) in enumerate(STREAM)]
+    decisions, after = selector.decide(selector.start(), arrivals, Situation())
+    asked = [sketch for (_, sketch), decision in zip(STREAM, decisions, strict=True) if decision.selected]
+    assert len(asked) > QUERIES
+    assert after.memory.samples == b"".join(sketch for _, sketch in STREAM[-SAMPLES:])
+    assert after.memory.queries == b"".join(asked[-QUERIES:])
+    assert {d.utility for d in decisions} != {np.float32(p) for p, _ in STREAM}
+
+
+@pytest.mark.parametrize("strategy", REMEMBERING)
+def test_a_sample_that_the_model_cannot_judge_is_neither_judged_by_memory_nor_remembered(
+    strategy: str,
+) -> None:
+    selector = selector_of(strategy)
+    known = Remembering(selector.manager.start(), Memory(bytes(320), bytes(160)))
+    arrivals = [Arrival(f"s{i}", {}, 1.0) for i in range(20)]
+    decisions, after = selector.decide(known, arrivals, Situation(ready=False))
+    assert {d.utility for d in decisions} == {1.0}
+    assert after.memory == known.memory
 
 
 def test_no_arrivals_change_nothing() -> None:
@@ -70,7 +132,7 @@ def test_no_arrivals_change_nothing() -> None:
 
 def test_an_untrained_model_asks_at_random_and_says_so() -> None:
     selector = selector_of()
-    unknown = [Arrival(f"s{i}", {}) for i in range(40)]
+    unknown = [Arrival(f"s{i}", {}, 1.0) for i in range(40)]
     decisions, _ = selector.decide(selector.start(), unknown, Situation(ready=False))
     assert {d.utility for d in decisions} == {1.0}
     assert {d.reason for d in decisions if d.selected} == {Reason.WARMUP}
@@ -79,7 +141,9 @@ def test_an_untrained_model_asks_at_random_and_says_so() -> None:
 
 def test_the_most_uncertain_are_preferred() -> None:
     selector = selector_of(exploration=0.0)
-    arrivals = [Arrival(str(i), {"x": p, "y": 1 - p}) for i, p in enumerate([0.5, 0.9, 0.9, 0.99] * 30)]
+    arrivals = [
+        Arrival(str(i), {"x": p, "y": 1 - p}, 2 - 2 * p) for i, p in enumerate([0.5, 0.9, 0.9, 0.99] * 30)
+    ]
     decisions, _ = selector.decide(selector.start(), arrivals, Situation())
     bought = [d for d in decisions if d.selected]
     assert len(bought) == 36
@@ -91,7 +155,7 @@ def test_the_most_uncertain_are_preferred() -> None:
 
 def text_of(**changes: Any) -> str:
     selector = selector_of()
-    _, state = selector.decide(selector.start(), [Arrival("a", {})] * 50, Situation())
+    _, state = selector.decide(selector.start(), [Arrival("a", {}, 1.0)] * 50, Situation())
     return json.dumps({**json.loads(selector.encode(state)), **changes})
 
 
@@ -169,7 +233,71 @@ def test_the_text_is_ascii_and_can_be_read_by_an_operator() -> None:
     assert selector.encode(selector.start()).isascii()
 
 
-@pytest.mark.parametrize(("strategy", "manager"), [("telepathy", "stratified"), ("margin", "generous")])
-def test_an_unknown_name_is_an_error_at_once(strategy: str, manager: str) -> None:
+def test_an_unknown_name_is_an_error_at_once() -> None:
+    with pytest.raises(Misconfigured, match=r"out of margin, .*not 'telepathy'"):
+        selector_of("telepathy")
     with pytest.raises(KeyError):
-        selector_of(strategy, manager)
+        selector_of(manager="generous")
+
+
+# --- The memory in the text ------------------------------------------------------------------------------
+
+
+def full(strategy: str = "diversity", manager: str = "stratified") -> tuple[Selector, Remembering]:
+    """A state as large as it gets."""
+    selector = selector_of(strategy, manager)
+    arrivals = [
+        Arrival(f"s{i}", {"x": 0.1, "y": 0.9}, 1 / (3 + i), bytes([i % 100] * 16)) for i in range(600)
+    ]
+    return selector, selector.decide(selector.start(), arrivals, Situation())[1]
+
+
+@every_manager
+def test_account_and_memory_together_fit_an_offset_commit(manager: str) -> None:
+    selector, state = full(manager=manager)
+    state = replace(state, memory=Memory(bytes(range(256)) * 4, bytes(range(256)) * 2))
+    assert (len(state.memory.samples), len(state.memory.queries)) == (SAMPLES * 16, QUERIES * 16)
+    assert len(selector.encode(state)) <= STATE_LIMIT_BYTES
+    assert selector.decode(selector.encode(state)) == state
+
+
+def test_a_state_from_before_there_was_a_memory_is_read_and_the_other_way_round() -> None:
+    """Whoever changes the strategy keeps the account."""
+    forgetful, (remembering, state) = selector_of(), full()
+    plain = forgetful.encode(state.account)
+    assert remembering.decode(plain) == Remembering(state.account, Memory())
+    assert forgetful.decode(remembering.encode(state)) == state.account
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        *(None, [], "", 7, {}, {"samples": ""}, {"samples": "", "queries": None}),
+        *({"samples": "", "queries": "AAAA"}, {"samples": "", "queries": "*" * 16}),
+        *({"samples": [0] * 16, "queries": ""}, {"samples": "\u00e9" * 16, "queries": ""}),
+        {"samples": "A" * 4 * 16 * SAMPLES, "queries": ""},
+    ],
+)
+def test_a_memory_that_is_not_ours_gives_no_state(memory: Any) -> None:
+    selector, state = full()
+    values = json.loads(selector.encode(state))
+    assert selector.decode(json.dumps(values)) == state
+    assert selector.decode(json.dumps({**values, "memory": memory})) is None
+
+
+@settings(law, max_examples=200)
+@given(at=st.integers(0, 4_000), with_=st.characters())
+def test_no_spoilt_text_of_a_memory_does_more_than_give_no_state(at: int, with_: str) -> None:
+    """Whatever is read can be decided with."""
+    selector, ours = selector_of("diversity * density"), TEXT
+    at %= len(ours)
+    for spoilt in (ours[:at], ours[:at] + with_ + ours[at + 1 :]):
+        state = selector.decode(spoilt)
+        if state is not None:
+            arrival = Arrival("next", {"x": 0.5, "y": 0.5}, 0.5, bytes(range(16)))
+            (made,), after = selector.decide(state, [arrival], Situation())
+            assert 0.0 <= made.utility <= 1.0
+            assert selector.encode(after)
+
+
+TEXT = full("diversity * density")[0].encode(full("diversity * density")[1])

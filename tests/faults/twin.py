@@ -15,7 +15,7 @@ record must follow from such a state, and the state committed last must be one o
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -114,11 +114,12 @@ class Twin:
         for said in self.predictions:
             due[said.model.examples].add(said.id)
         arrivals: dict[tuple[str, int], Scored] = {}
+        engine = selector(self.world.settings)
 
         def score() -> None:
             model = self.learner.model
             for sample_id in due.pop(model.examples, ()):
-                arrival = Arrival(sample_id, model.probabilities(known[sample_id].features))
+                arrival = engine.look(model, sample_id, known[sample_id].features)
                 arrivals[sample_id, model.examples] = arrival, Situation(ready=model.ready)
 
         score()
@@ -169,7 +170,8 @@ class _Walk:
         after: dict[str, Any] = {}
         others: set[Decided] = set()
         for state in states.values():
-            (made,), then = self.engine.decide(state, [arrival], situation)
+            known = replace(situation, pending=said.pending)
+            (made,), then = self.engine.decide(state, [arrival], known)
             decided = made.utility, made.threshold, made.propensity, made.selected, made.reason.value
             if decided == _of(said):
                 after[self.engine.encode(then)] = then

@@ -23,6 +23,7 @@ from stream_al.engine.sample import Sample, read_sample
 from stream_al.engine.strategies import Arrival
 from stream_al.errors import BadMessage
 from stream_al.messages import Example, decode, decode_json, label_text
+from stream_al.service.learn import fresh_learner
 from stream_al.service.log import Record
 from stream_al.service.select import input_rules, selector
 from stream_al.settings import Settings
@@ -148,9 +149,9 @@ class Replay:
         for part in parts:
             for told in part.told:
                 waiting[told.said["model"]["examples"]].append(told)
-        given, conflicts = self.settings.model, set[str]()
+        conflicts = set[str]()
         labels: dict[str, LabelValue] = {}
-        model = Model(given.definition, seed=self.settings.seed, max_classes=given.max_classes)
+        model = fresh_learner(self.settings).model
         self._look(model, waiting)
         history = self.broker.history(self.settings.topics.examples)
         for record in history:
@@ -166,10 +167,9 @@ class Replay:
         self.offset, self.learned, self.conflicts = len(history), model.examples, len(conflicts)
         self.digest = model.digest()
 
-    @staticmethod
-    def _look(model: Model, waiting: dict[int, list[Told]]) -> None:
+    def _look(self, model: Model, waiting: dict[int, list[Told]]) -> None:
         for told in waiting.pop(model.examples, []):
-            told.arrival = Arrival(told.sample.id, model.probabilities(told.sample.features))
+            told.arrival = self._selector.look(model, told.sample.id, told.sample.features)
             told.ready = model.ready
 
     def _decide(self, parts: list[Part]) -> None:
@@ -189,13 +189,15 @@ class Replay:
             where = f"{place} to {part.offset}"
             require(part.metadata == expected, f"O5: account of {where}: {part.metadata}, not {expected}")
             states[part.partition, part.offset] = state
-        self.arrivals = {p: s.arrivals for (p, o), s in states.items() if o == len(self._samples[p])}
+        ends = {p: s for (p, o), s in states.items() if o == len(self._samples[p])}
+        self.arrivals = {p: getattr(s, "account", s).arrivals for p, s in ends.items()}
 
     def _again(self, told: Told, state: Any) -> Any:
         assert told.arrival is not None
         said, arrival = told.said, told.arrival
         room = 1 if said["propensity"] > 0 else 0  # a propensity of zero says that the cap was reached
-        (made,), state = self._selector.decide(state, [arrival], Situation(told.ready, room))
+        situation = Situation(told.ready, room, said["pending"])
+        (made,), state = self._selector.decide(state, [arrival], situation)
         again = {name: getattr(made, name) for name in SAME}
         was = {name: said[name] for name in SAME}
         require(again == was, f"O5: {said['id']} was {was}, and is {again}")

@@ -1,65 +1,65 @@
 """Query strategies: how informative would this sample's label be?
 
-A strategy maps an arrival to its *utility*, a float in [0, 1]. Only the order of the utilities of
-one strategy has a meaning; a budget manager turns them into yes or no.
+A strategy gives a sample its *utility*, a float in [0, 1]. Only the order of the utilities of one
+strategy has a meaning; a budget manager turns them into yes or no.
 
-One law binds all of them and is therefore kept here, once: a model that knows fewer than two
-classes cannot be certain of anything, so every utility is 1. (River gives such a model an entropy
-of 0, and a strategy that believes it never asks for the first label.)
+A strategy is a product of *factors* (see `product`). Most judge by the model alone, and do so while a
+sample is read; others judge by what the partition remembers of its last samples and queries, and do so
+when it is decided about, since what is decided about one sample changes the memory for the next.
 
-A new strategy is one file with one function and one line in `STRATEGIES`.
+A new factor is one file with one function and one line in `STRATEGIES`. It is asked only about samples
+that the model gives two probabilities or more; for the others every utility is 1 (see `Selector.look`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-
-from stream_al.engine.model import Label
+from stream_al.engine.strategies.base import Arrival, ByMemory, ByModel, Factor, Need, Sight
+from stream_al.engine.strategies.class_balance import class_balance
+from stream_al.engine.strategies.consensus_entropy import consensus_entropy
+from stream_al.engine.strategies.density import density
+from stream_al.engine.strategies.diversity import diversity
 from stream_al.engine.strategies.entropy import entropy
+from stream_al.engine.strategies.error_reduction import error_reduction
+from stream_al.engine.strategies.gradient_length import gradient_length
 from stream_al.engine.strategies.least_confidence import least_confidence
 from stream_al.engine.strategies.margin import margin
+from stream_al.engine.strategies.mean_kl import mean_kl
+from stream_al.engine.strategies.model_change import model_change
+from stream_al.engine.strategies.probabilistic_gain import probabilistic_gain
+from stream_al.engine.strategies.product import Strategy, factors
 from stream_al.engine.strategies.random import random
+from stream_al.engine.strategies.vote_entropy import vote_entropy
 
-__all__ = ["STRATEGIES", "Arrival", "Strategy", "utilities"]
+__all__ = ["STRATEGIES", "Arrival", "Factor", "Need", "Sight", "Strategy", "factors", "strategy"]
 
+_MEMBERS = frozenset({Need.MEMBERS})
+_SURROUNDINGS = frozenset({Need.SURROUNDINGS})
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A sample as the selector sees it.
-
-    Attributes:
-        id: The sample's id; every random choice about the sample is drawn from it.
-        probabilities: What the model says now, summing to 1; empty when it knows fewer than two classes.
-    """
-
-    id: str
-    probabilities: Mapping[Label, float]
-
-
-Strategy = Callable[[Sequence[float], str, int], float]
-"""From the class probabilities (two or more), the sample's id and the seed to a utility."""
-
-STRATEGIES: dict[str, Strategy] = {
-    "margin": margin,
-    "entropy": entropy,
-    "least_confidence": least_confidence,
-    "random": random,
+STRATEGIES: dict[str, Factor] = {
+    "margin": ByModel(margin),
+    "entropy": ByModel(entropy),
+    "least_confidence": ByModel(least_confidence),
+    "random": ByModel(random),
+    "vote_entropy": ByModel(vote_entropy, _MEMBERS),
+    "consensus_entropy": ByModel(consensus_entropy, _MEMBERS),
+    "mean_kl": ByModel(mean_kl, _MEMBERS),
+    "gradient_length": ByModel(gradient_length, frozenset({Need.GRADIENT})),
+    "model_change": ByModel(model_change, _SURROUNDINGS),
+    "error_reduction": ByModel(error_reduction, _SURROUNDINGS),
+    "probabilistic_gain": ByModel(probabilistic_gain, _SURROUNDINGS),
+    "class_balance": ByModel(class_balance),
+    "diversity": ByMemory(diversity),
+    "density": ByMemory(density),
 }
 
 
-def utilities(strategy: Strategy, arrivals: Sequence[Arrival], seed: int) -> list[float]:
-    """The utility of each arrival, in order.
+def strategy(text: str) -> Strategy:
+    """The strategy that an expression names.
 
-    >>> sure, torn = Arrival("a", {"x": 0.9, "y": 0.1}), Arrival("b", {"x": 0.5, "y": 0.5})
-    >>> [round(u, 3) for u in utilities(margin, [sure, torn, Arrival("c", {})], seed=0)]
-    [0.2, 1.0, 1.0]
+    Raises:
+        Misconfigured: It is no expression of factors, or names one that there is not.
+
+    >>> strategy("margin * diversity^0.5").remembers
+    True
     """
-    result = []
-    for arrival in arrivals:
-        if len(arrival.probabilities) < 2:
-            result.append(1.0)
-        else:
-            value = strategy(list(arrival.probabilities.values()), arrival.id, seed)
-            result.append(min(1.0, max(0.0, value)))  # rounding may step over an end by one bit
-    return result
+    return Strategy(text, STRATEGIES)

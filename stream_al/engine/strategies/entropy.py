@@ -8,14 +8,21 @@ that it lies in [0, 1] however many classes have been seen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from math import log
 
+from stream_al.engine.strategies.base import Sight
 
-def entropy(probabilities: Sequence[float], sample_id: str, seed: int) -> float:
-    """The entropy of the class probabilities as a share of the highest possible.
 
-    >>> entropy([0.25, 0.25, 0.25, 0.25], "a", 0)
+def entropy(sight: Sight) -> float:
+    """The entropy of the class probabilities as a share of the highest possible."""
+    return uncertainty(sight.probabilities.values())
+
+
+def uncertainty(probabilities: Collection[float]) -> float:
+    """The entropy of two probabilities or more as a share of the highest possible.
+
+    >>> uncertainty([0.25, 0.25, 0.25, 0.25])
     1.0
     """
-    return -sum(p * log(p) for p in probabilities if p > 0.0) / log(len(probabilities))
+    return sum(-p * log(p) for p in probabilities if p > 0.0) / log(len(probabilities))

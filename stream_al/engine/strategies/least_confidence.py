@@ -7,14 +7,10 @@ Lewis, Gale: A Sequential Algorithm for Training Text Classifiers (SIGIR 1994), 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from stream_al.engine.strategies.base import Sight
 
 
-def least_confidence(probabilities: Sequence[float], sample_id: str, seed: int) -> float:
-    """The chance that the best guess is wrong, as a share of the highest possible.
-
-    >>> least_confidence([0.75, 0.25], "a", 0)
-    0.5
-    """
-    classes = len(probabilities)
-    return (1.0 - max(probabilities)) * classes / (classes - 1)
+def least_confidence(sight: Sight) -> float:
+    """The chance that the best guess is wrong, as a share of the highest possible."""
+    classes = len(sight.probabilities)
+    return (1.0 - max(sight.probabilities.values())) * classes / (classes - 1)

@@ -7,17 +7,13 @@ Scheffer, Decomain, Wrobel: Active Hidden Markov Models for Information Extracti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from stream_al.engine.strategies.base import Sight
 
 
-def margin(probabilities: Sequence[float], sample_id: str, seed: int) -> float:
-    """One minus the distance between the two highest probabilities.
-
-    >>> margin([0.5, 0.3, 0.2], "a", 0)
-    0.8
-    """
+def margin(sight: Sight) -> float:
+    """One minus the distance between the two highest probabilities."""
     best = second = 0.0
-    for p in probabilities:
+    for p in sight.probabilities.values():
         if p > best:
             best, second = p, best
         elif p > second:

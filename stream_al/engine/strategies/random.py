@@ -6,15 +6,10 @@ that a replay selects the same samples.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from stream_al.engine.randomness import uniform
+from stream_al.engine.strategies.base import Sight
 
 
-def random(probabilities: Sequence[float], sample_id: str, seed: int) -> float:
-    """A number in [0, 1) drawn from the sample's id.
-
-    >>> random([0.9, 0.1], "a", 0) == random([0.5, 0.5], "a", 0)
-    True
-    """
-    return uniform(seed, "random strategy", sample_id)
+def random(sight: Sight) -> float:
+    """A number in [0, 1) drawn from the sample's id."""
+    return uniform(sight.seed, "random strategy", sight.id)

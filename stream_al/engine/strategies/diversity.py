@@ -1,0 +1,38 @@
+"""Diversity: how unlike what was asked about lately is it?
+
+    utility = 1 - exp(-2 (d / t)^2)
+
+d is the distance to the nearest of the partition's recent queries, t a typical distance between its
+recent samples (root mean square), both between sketches. A sample that repeats a query has utility 0,
+one half a typical distance away 0.39, one as far as any two samples are 0.86: the gate for
+near-duplicates needs no threshold, and no scale of the features.
+
+Distance to what is labelled already as a criterion: Brinker: Incorporating Diversity in Active Learning
+with Support Vector Machines (ICML 2003); Sener, Savarese: Active Learning for Convolutional Neural
+Networks: A Core-Set Approach (ICLR 2018), for the nearest one. Queries count whether answered or not: a
+label that is on its way is worth nothing twice.
+"""
+
+from __future__ import annotations
+
+from math import exp
+
+from stream_al.engine.memory import Memory
+from stream_al.engine.sketch import Point, points, spread, squared_distances
+
+
+def diversity(sketch: Point, memory: Memory) -> float:
+    """How far the nearest recent query is, beside the distance between any two samples.
+
+    >>> near, far = bytes(16), bytes([100] * 16)
+    >>> memory = Memory(samples=near + far, queries=near)
+    >>> diversity(near, memory), round(diversity(far, memory), 2)
+    (0.0, 0.86)
+    """
+    if not memory.queries:
+        return 1.0
+    nearest = float(squared_distances(points(memory.queries), sketch).min())
+    typical = spread(points(memory.samples))
+    if typical == 0.0:
+        return 1.0 if nearest > 0.0 else 0.0
+    return 1.0 - exp(-2.0 * nearest / typical)

@@ -1,0 +1,32 @@
+"""Error reduction: how much more certain of its answers would the answer make the model?
+
+    error   = mean over the last examples x of 1 - max_c P(c | x)
+    utility = error now / (error now + sum_y p(y) error after learning y)
+
+The expected error by the model's own belief, under 0/1 loss, over the last examples: Roy, McCallum: Toward
+Optimal Active Learning through Sampling Estimation of Error Reduction (ICML 2001), over a recent window
+instead of a pool. As a share it lies in [0, 1] whatever the level of the error: 1/2 says that nothing
+would change, 1 that no error would be left. It costs a copy of the model a likely label.
+"""
+
+from __future__ import annotations
+
+from stream_al.engine.strategies.base import Sight
+from stream_al.engine.strategies.hypotheses import Outlook, outlooks
+
+
+def error_reduction(sight: Sight) -> float:
+    """The expected error now, beside the one after an answer."""
+    now = expected_error(sight.model.outlook())
+    after = sum(p * expected_error(then) for p, then in outlooks(sight))
+    return now / (now + after) if now + after > 0.0 else 0.5
+
+
+def expected_error(outlook: Outlook) -> float:
+    """The error that a model believes it makes.
+
+    >>> expected_error([{"x": 0.75, "y": 0.25}, {"x": 0.5, "y": 0.5}, {}])
+    0.375
+    """
+    known = [max(opinion.values()) for opinion in outlook if opinion]
+    return 1.0 - sum(known) / len(known) if known else 0.0

@@ -1,0 +1,33 @@
+"""Model change: how much would the answer change what the model says?
+
+    utility = sum_y p(y) mean over the last examples x of 1/2 sum_c |P'_y(c | x) - P(c | x)|
+
+P'_y is the model after it has learned the label y of this sample. The expected model change of Settles,
+Craven, Ray: Multiple-Instance Active Learning (NIPS 2007), measured by what a model says (the total
+variation of its distributions, in [0, 1]) and not by its parameters: so it takes any model, a tree as
+well as a forest. It costs a copy of the model a likely label.
+"""
+
+from __future__ import annotations
+
+from stream_al.engine.strategies.base import Sight
+from stream_al.engine.strategies.hypotheses import Outlook, outlooks
+
+
+def model_change(sight: Sight) -> float:
+    """The expected change of the distributions over the last examples."""
+    now = sight.model.outlook()
+    return sum(p * variation(now, then) for p, then in outlooks(sight))
+
+
+def variation(now: Outlook, then: Outlook) -> float:
+    """The mean total variation between two outlooks, where both have an opinion.
+
+    >>> variation([{"x": 1.0, "y": 0.0}, {}], [{"x": 0.5, "y": 0.5}, {"x": 1.0}])
+    0.5
+    """
+    pairs = [(one, other) for one, other in zip(now, then, strict=True) if one and other]
+    if not pairs:
+        return 0.0
+    gaps = (abs(one.get(label, 0.0) - p) for one, other in pairs for label, p in other.items())
+    return sum(gaps) / 2.0 / len(pairs)

@@ -1,0 +1,152 @@
+"""A query strategy, as the settings name it: factors joined by `*`, each with a strength if it likes.
+
+    margin
+    margin * diversity^0.5
+    entropy * density^0.3 * class_balance
+
+    utility = product of factor^strength
+
+A product, since then scales do not matter: a factor that is half as large everywhere changes no order.
+A factor of 0 is a veto; a strength below 1 softens a factor, and one above 1 sharpens it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from stream_al.engine.memory import Memory
+from stream_al.engine.model import Model
+from stream_al.engine.sketch import Point
+from stream_al.engine.strategies.base import ByMemory, ByModel, Factor, Need, Sight
+from stream_al.errors import Misconfigured
+
+__all__ = ["Strategy", "factors"]
+
+STRONGEST = 10.0
+_FACTOR = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\^\s*(\d{1,3}(?:\.\d{0,9})?|\.\d{1,9})\s*)?", re.ASCII)
+
+_MISSING = {
+    Need.MEMBERS: "needs several opinions, and the model gives one; make it an ensemble such as "
+    "BaggingClassifier(GaussianNB(), n_models=10), or name two or more classifiers in model.committee",
+    Need.GRADIENT: "needs a linear model of probabilities; end the model with LogisticRegression() or "
+    "SoftmaxRegression(), or write model_change, which takes any model",
+}
+
+
+def factors(text: str) -> list[tuple[str, float]]:
+    """The names in an expression, each with its strength.
+
+    Raises:
+        Misconfigured: It is no such expression.
+
+    >>> factors("margin*diversity ^ .5")
+    [('margin', 1.0), ('diversity', 0.5)]
+    """
+    found: dict[str, float] = {}
+    for part in text[:1000].split("*"):
+        match = _FACTOR.fullmatch(part)
+        if not match:
+            raise Misconfigured(
+                f"write factors joined by *, each with a strength if it needs one, such as "
+                f"margin * diversity^0.5, not {_short(text)}"
+            )
+        name, strength = match[1], float(match[2] or 1.0)
+        if name in found:
+            raise Misconfigured(f"write {name} once, with a strength such as {name}^2, not {_short(text)}")
+        if not 0.0 < strength <= STRONGEST:
+            raise Misconfigured(
+                f"write a strength above 0 and up to {STRONGEST:g} for {name}, not {match[2]}"
+            )
+        found[name] = strength
+    return list(found.items())
+
+
+class Strategy:
+    """A product of factors.
+
+    Args:
+        text: The expression.
+        known: The factors by name.
+
+    Attributes:
+        text: The expression in its normal form.
+        needs: What a model must have for it.
+        remembers: Whether it judges by memory as well.
+
+    Raises:
+        Misconfigured: The text is no expression, or names a factor that is not known.
+
+    >>> from stream_al.engine.strategies import STRATEGIES
+    >>> Strategy("margin*entropy ^0.50", STRATEGIES).text
+    'margin * entropy^0.5'
+    """
+
+    def __init__(self, text: str, known: Mapping[str, Factor]) -> None:
+        powers = factors(text)
+        for name, _ in powers:
+            if name not in known:
+                raise Misconfigured(f"write factors out of {', '.join(known)}, not {_short(name)}")
+        self.text = " * ".join(name if power == 1.0 else f"{name}^{_plain(power)}" for name, power in powers)
+        chosen = [(name, known[name], power) for name, power in powers]
+        self._by_model = [(factor.judge, power) for _, factor, power in chosen if isinstance(factor, ByModel)]
+        self._by_memory = [
+            (factor.judge, power) for _, factor, power in chosen if isinstance(factor, ByMemory)
+        ]
+        self._needs = {name: factor.needs for name, factor, _ in chosen if isinstance(factor, ByModel)}
+        self.remembers = bool(self._by_memory)
+        self.needs = frozenset[Need]().union(*self._needs.values())
+        if self.remembers:
+            self.needs |= {Need.SURROUNDINGS}
+
+    def utility(self, sight: Sight) -> float:
+        """What the factors say that judge by the model alone, in [0, 1].
+
+        Raises:
+            BadMessage: River fails on the sample.
+        """
+        utility = 1.0
+        for judge, power in self._by_model:
+            utility *= min(1.0, max(0.0, judge(sight))) ** power  # rounding may step over an end by one bit
+        return utility
+
+    def recall(self, sketch: Point, memory: Memory) -> float:
+        """What the factors say that judge by memory, in [0, 1]."""
+        utility = 1.0
+        for judge, power in self._by_memory:
+            utility *= min(1.0, max(0.0, judge(sketch, memory))) ** power
+        return utility
+
+    def model(
+        self, definition: str, *, seed: int, max_classes: int = 1000, committee: Sequence[str] = ()
+    ) -> Model:
+        """The untrained model, with all that this strategy asks of it and no more.
+
+        Raises:
+            Misconfigured: The definition makes no model that can serve, or none that can serve this strategy.
+
+        >>> from stream_al.engine.strategies import STRATEGIES
+        >>> Strategy("margin * density", STRATEGIES).model("GaussianNB()", seed=0).surroundings is None
+        False
+        """
+        model = Model(
+            definition,
+            seed=seed,
+            max_classes=max_classes,
+            committee=committee if Need.MEMBERS in self.needs else (),
+            surroundings=Need.SURROUNDINGS in self.needs,
+        )
+        has = {Need.MEMBERS: model.has_members, Need.GRADIENT: model.is_linear, Need.SURROUNDINGS: True}
+        for name, needs in self._needs.items():
+            if missing := next((need for need in needs if not has[need]), None):
+                raise Misconfigured(f"{name} {_MISSING[missing]}")
+        return model
+
+
+def _plain(power: float) -> str:
+    return f"{power:.9f}".rstrip("0").rstrip(".")
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return repr(line if len(line) <= 60 else f"{line[:57]}...")

@@ -1,0 +1,161 @@
+"""Sketches and what is made of them: near samples have near sketches, the same on every replica."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pickle
+import random
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_al.engine.digest import digest
+from stream_al.engine.memory import QUERIES, SAMPLES, Memory
+from stream_al.engine.model import Model
+from stream_al.engine.sketch import COMPONENTS, points, project, spread, squared_distances
+from stream_al.engine.surroundings import FEATURES, RECENT, Surroundings
+
+law = settings(derandomize=True, deadline=None, max_examples=100)
+anything = st.dictionaries(
+    st.text(max_size=5) | st.sampled_from(["a", "b", "\ud800"]),
+    st.floats() | st.integers() | st.booleans() | st.text(max_size=20) | st.none() | st.lists(st.integers()),
+    max_size=6,
+)
+
+
+def normal(number: int, size: int) -> list[dict[str, Any]]:
+    draw = random.Random(11)  # noqa: S311 -- a fixed stream
+    return [{f"x{j}": draw.gauss(0.0, 1.0) for j in range(size)} for _ in range(number)]
+
+
+@pytest.mark.parametrize("size", [1, 3, 10, 100])
+def test_distances_between_sketches_are_those_between_samples(size: int) -> None:
+    """As far as sixteen components can tell: on the average, and mostly in order.
+
+    Between many independent features all distances are nearly the same, and there is no order to keep.
+    """
+    scale = {f"x{j}": (0.0, 1.0) for j in range(size)}
+    samples = normal(40, size)
+    made = [project(features, scale) for features in samples]
+    pairs = list(combinations(range(40), 2))
+    true = [math.dist(samples[i].values(), samples[j].values()) ** 2 / size for i, j in pairs]
+    seen = [float(squared_distances(points(made[i]), made[j])[0]) / COMPONENTS / 32**2 for i, j in pairs]
+    assert sum(seen) / sum(true) == pytest.approx(1.0, abs=0.25)
+    assert size > 10 or np.corrcoef(true, seen)[0, 1] > 0.5
+
+
+def test_texts_that_share_words_are_nearer_than_those_that_share_none() -> None:
+    scale = {"body": (0.0, 0.0)}
+    said, near, far = (
+        project({"body": text}, scale)
+        for text in ("win a free prize now", "win a free cup now", "see you at seven tonight")
+    )
+    gaps = squared_distances(points(near + far), said)
+    assert 0 < gaps[0] < gaps[1]
+
+
+def test_what_is_missing_is_average_and_what_was_never_learned_has_no_say() -> None:
+    scale = {"a": (5.0, 2.0), "b": (0.0, 1.0)}
+    assert project({"a": 5.0, "b": 1.0}, scale) == project({"b": 1.0}, scale)
+    assert project({"b": 1.0, "new": 1e9, "also new": "text"}, scale) == project({"b": 1.0}, scale)
+
+
+@law
+@given(stream=st.lists(anything, max_size=8), features=anything)
+def test_nothing_that_comes_along_breaks_them(stream: list[dict[str, Any]], features: dict[str, Any]) -> None:
+    """Not even what no reader of samples lets through: examples come from a topic of their own."""
+    around = Surroundings()
+    for example in stream:
+        around.learn(example, "ham")
+    sketch = around.sketch(features)
+    assert len(sketch) == COMPONENTS
+    assert around.sketch(dict(reversed(features.items()))) == sketch
+    assert around.points().shape == (len(stream), COMPONENTS)
+    assert spread(around.points()) >= 0.0
+
+
+@law
+@given(st.lists(st.floats(-1e300, 1e300, allow_subnormal=False), min_size=2, max_size=30))
+def test_the_scale_is_the_mean_and_the_deviation(values: list[float]) -> None:
+    around = Surroundings()
+    for value in values:
+        around.learn({"x": value}, "ham")
+    mean, deviation = around.scale()["x"]
+    if max(map(abs, values)) < 1e100:
+        assert mean == pytest.approx(np.mean(values), rel=1e-9, abs=1e-9 * max(map(abs, values)))
+        assert deviation == pytest.approx(np.std(values, ddof=1), rel=1e-6, abs=1e-6 * max(map(abs, values)))
+    assert not math.isnan(deviation)
+
+
+def test_memory_is_bounded_however_much_is_learned() -> None:
+    around, memory = Surroundings(), Memory()
+    for i in range(3 * RECENT):
+        around.learn({f"feature {30 * i + j}": 1.0 for j in range(30)}, i % 2)
+        memory = memory.remember(bytes([i % 100] * COMPONENTS), selected=i % 2 == 0)
+    assert (len(around.recent), len(around.scale())) == (RECENT, FEATURES)
+    assert (len(memory.samples), len(memory.queries)) == (SAMPLES * COMPONENTS, QUERIES * COMPONENTS)
+
+
+def test_the_last_examples_are_kept_as_they_were() -> None:
+    """Oldest first, and apart from the dictionary that was learned from."""
+    around = Surroundings()
+    features = {"x": 0.0}
+    for i in range(RECENT + 7):
+        features["x"] = float(i)
+        around.learn(features, i % 2)
+    assert [(f["x"], label) for f, label in around.recent] == [
+        (float(i), i % 2) for i in range(7, RECENT + 7)
+    ]
+
+
+def model_of(number: int) -> Model:
+    model = Model("Select('x0', 'x1') | GaussianNB()", seed=1, surroundings=True)
+    for i, features in enumerate(normal(number, 3)):
+        model.learn({**features, "kind": "abc"[i % 3]}, i % 2)
+    return model
+
+
+def test_surroundings_are_part_of_the_fold_and_come_back_from_a_snapshot() -> None:
+    """Of the digest and the fingerprint; what was looked at meanwhile leaves no trace."""
+    model, sample = model_of(20), normal(21, 3)[-1]
+    assert model.surroundings is not None
+    before = model.digest()
+    sketch = model.sketch(sample)
+    model.surroundings.points()
+    restored: Model = pickle.loads(pickle.dumps(model))  # noqa: S301 -- our own bytes
+    for one in (model, restored, model_of(20)):
+        assert digest((one._river, one.classes, digest(one.surroundings))) == before == one.digest()
+        assert one.sketch(sample) == sketch
+        one.learn(sample, 1)
+    assert model.digest() == restored.digest() != before
+    assert model.sketch(normal(22, 3)[-1]) == restored.sketch(normal(22, 3)[-1])
+    assert Model(model.definition, seed=1).fingerprint != model.fingerprint
+
+
+def sketches() -> str:
+    model = model_of(10)
+    made = [model.sketch({**features, "kind": "b"}).hex() for features in normal(20, 3)]
+    return json.dumps([made, model.digest()])
+
+
+def test_they_are_the_same_in_every_process() -> None:
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", "from tests.engine.test_sketch import sketches; print(sketches())"],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert runs[0] == runs[1]
