@@ -17,24 +17,16 @@ to the first one whose prediction knew its label): neither has an advantage by l
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 
-from stream_al.engine.model import Model, prediction, same_label
-from stream_al.engine.randomness import uniform
-from stream_al.errors import BadMessage
+from stream_al.engine.model import Model
+from stream_al.simulate.baselines import random_positions
+from stream_al.simulate.delay import later
+from stream_al.simulate.measure import Confusion
 from stream_al.simulate.recorded import Row
+from stream_al.simulate.run import Chosen, play
 
 __all__ = ["prequential", "random_positions"]
-
-
-def random_positions(number: int, samples: int, seed: int) -> set[int]:
-    """Uniformly random positions, the same for the same seed.
-
-    >>> len(random_positions(3, 10, seed=1)), random_positions(2, 2, seed=1) == {0, 1}
-    (3, True)
-    """
-    return set(sorted(range(samples), key=lambda k: uniform(seed, "random twin", str(k + 1)))[:number])
 
 
 def prequential(
@@ -53,29 +45,8 @@ def prequential(
         delay: The sample `delay` positions later is the first that knows the label.
         progress: Called with the samples done, now and then.
     """
-    waiting: deque[int] = deque()
-    correct = 0
-    for position, sample in enumerate(samples):
-        while waiting and waiting[0] + delay <= position:
-            _learn(model, samples[waiting.popleft()])
-        correct += _right(model, sample)
-        if position in bought:
-            waiting.append(position)
-        if position % 100 == 0:
-            progress(position)
-    return correct / len(samples)
-
-
-def _right(model: Model, sample: Row) -> bool:
-    try:
-        said = prediction(model.probabilities(sample.features))
-    except BadMessage:
-        return False
-    return said is not None and same_label(said, sample.label)
-
-
-def _learn(model: Model, sample: Row) -> None:
-    try:
-        model.learn(sample.features, sample.label)
-    except BadMessage:
-        return  # what the model refuses, it refuses in the service too
+    played = play(samples, model, Chosen(bought), later(len(samples), delay), progress=progress)
+    confusion = Confusion()
+    for sample, said in zip(samples, played.predicted, strict=True):
+        confusion.add(sample.label, said)
+    return confusion.accuracy

@@ -1,9 +1,10 @@
 """A recorded stream: labelled rows of a file, in the order in which they came.
 
-CSV with a header, or JSON lines; either may be compressed with gzip. In a CSV the last column is the
-label unless another is named; in JSON lines it is the member `label`. Columns whose name begins with `_`
-are notes about the row, not features. A column of a CSV holds numbers if all of its first rows do, else
-text; empty cells are missing. A label is a whole number, `true`, `false` or text, cell by cell.
+CSV with a header, JSON lines, or Parquet; each may be compressed with gzip. In a CSV and in Parquet the
+last column is the label unless another is named; in JSON lines it is the member `label`. Columns whose name
+begins with `_` are notes about the row, not features. A column of a CSV holds numbers if all of its first
+rows do, else text; empty cells are missing. A label of a CSV is a whole number, `true`, `false` or text,
+cell by cell; elsewhere it is what it is.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from math import isfinite
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO, cast
 
 import msgspec
 
 from stream_al.engine.model import Label
 from stream_al.errors import Misconfigured
+from stream_al.simulate.parquet import records
 
 __all__ = ["Row", "label_of", "rows"]
 
@@ -33,6 +35,9 @@ REST = "\0rest"  # where the reader puts cells beyond the header's; no column is
 LOOK_AHEAD_ROWS = 1000  # read before it is said what a column holds
 WHOLE = re.compile("0|-?[1-9][0-9]{0,14}")
 ENCODING = "utf-8-sig"  # UTF-8, with or without the mark that spreadsheets begin with
+
+
+Reader = Callable[[Path, BinaryIO, str | None], Iterator["Row"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +59,16 @@ def rows(path: Path, label: str | None = None) -> Iterator[Row]:
     """The rows of a file, in order.
 
     Args:
-        path: A .csv, .json, .jsonl or .ndjson file, with or without .gz.
+        path: A .csv, .json, .jsonl, .ndjson or .parquet file, with or without .gz.
         label: The column or member that holds the label.
 
     Raises:
         Misconfigured: The file is not there, is none of these, or has no such label.
     """
     kind = [suffix for suffix in path.suffixes if suffix != ".gz"][-1:]
-    reader = {".csv": _csv, ".json": _json, ".jsonl": _json, ".ndjson": _json}.get("".join(kind))
+    reader = READERS.get("".join(kind))
     if reader is None:
-        raise Misconfigured(f"{path}: name a .csv, .json, .jsonl or .ndjson file, with or without .gz")
+        raise Misconfigured(f"{path}: name a {', '.join(READERS)} file, with or without .gz")
     try:
         with _opened(path) as file:
             yield from reader(path, file, label)
@@ -84,12 +89,18 @@ def label_of(text: str) -> Label:
     return int(text) if WHOLE.fullmatch(text) else text
 
 
-def _opened(path: Path) -> TextIO:
+def _opened(path: Path) -> BinaryIO:
     with path.open("rb") as raw:
         compressed = raw.read(2) == GZIP_MAGIC
-    if compressed:
-        return io.TextIOWrapper(gzip.open(path), encoding=ENCODING, newline="")
-    return path.open(encoding=ENCODING, newline="")
+    return cast("BinaryIO", gzip.open(path)) if compressed else path.open("rb")
+
+
+def _of_text(read: Callable[[Path, TextIO, str | None], Iterator[Row]]) -> Reader:
+    def reader(path: Path, file: BinaryIO, label: str | None) -> Iterator[Row]:
+        with io.TextIOWrapper(file, encoding=ENCODING, newline="") as text:
+            yield from read(path, text, label)
+
+    return reader
 
 
 def _csv(path: Path, file: TextIO, label: str | None) -> Iterator[Row]:
@@ -98,9 +109,7 @@ def _csv(path: Path, file: TextIO, label: str | None) -> Iterator[Row]:
     columns = reader.fieldnames or []
     if not columns:
         raise Misconfigured(f"{path}: it is empty; the first line names the columns")
-    column = label if label is not None else columns[-1]
-    if column not in columns:
-        raise Misconfigured(f"{path}: there is no column {column!r}; there are {', '.join(columns[:20])}")
+    column = _label_column(path, list(columns), label)
     whole = _whole(path, reader, len(columns))
     first = list(islice(whole, LOOK_AHEAD_ROWS))
     texts = {name for given in first for name, cell in given.items() if cell and _number(cell) is None}
@@ -108,7 +117,7 @@ def _csv(path: Path, file: TextIO, label: str | None) -> Iterator[Row]:
         truth = given.pop(column)
         if truth == "":
             continue  # not labelled: nothing to learn, nothing to compare with
-        notes = {name: cell for name, cell in given.items() if name.startswith("_")}
+        notes = {name: cell for name, cell in given.items() if cell != "" and name.startswith("_")}
         features = {
             name: cell if name in texts else _cell(cell)
             for name, cell in given.items()
@@ -117,11 +126,33 @@ def _csv(path: Path, file: TextIO, label: str | None) -> Iterator[Row]:
         yield Row(features, label_of(truth), notes)
 
 
+def _label_column(path: Path, columns: list[str], label: str | None) -> str:
+    column = label if label is not None else columns[-1]
+    if column not in columns:
+        raise Misconfigured(f"{path}: there is no column {column!r}; there are {', '.join(columns[:20])}")
+    return column
+
+
 def _whole(path: Path, reader: csv.DictReader[str], columns: int) -> Iterator[dict[str, str]]:
     for given in reader:
         if None in given.values() or REST in given:
             raise Misconfigured(f"{path}: line {reader.line_num} has not the header's {columns} columns")
         yield given
+
+
+def _parquet(path: Path, file: BinaryIO, label: str | None) -> Iterator[Row]:
+    columns, found = records(path, file)
+    if not columns:
+        raise Misconfigured(f"{path}: it is empty; it has not one column")
+    column = _label_column(path, columns, label)
+    for number, given in enumerate(found, 1):
+        truth = given.pop(column, None)
+        if truth is None:
+            continue
+        if not isinstance(truth, str | int | float):
+            raise Misconfigured(f"{path}: row {number} has no text or number at {column!r}")
+        notes = {name: str(value) for name, value in given.items() if name.startswith("_")}
+        yield Row({name: value for name, value in given.items() if name not in notes}, truth, notes)
 
 
 def _json(path: Path, file: TextIO, label: str | None) -> Iterator[Row]:
@@ -155,3 +186,12 @@ def _number(cell: str) -> float | int | None:
     if not isfinite(number):
         return None
     return int(number) if number.is_integer() and abs(number) < 2**53 and "." not in cell else number
+
+
+READERS: dict[str, Reader] = {
+    ".csv": _of_text(_csv),
+    ".json": _of_text(_json),
+    ".jsonl": _of_text(_json),
+    ".ndjson": _of_text(_json),
+    ".parquet": _parquet,
+}

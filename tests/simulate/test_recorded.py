@@ -178,7 +178,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "no such file" in mistake(tmp_path / "none.csv")
 
 
-@pytest.mark.parametrize("name", ["s.txt", "s", "s.gz", "s.parquet", "csv"])
+@pytest.mark.parametrize("name", ["s.txt", "s", "s.gz", "s.arrow", "csv"])
 def test_a_file_of_another_kind_is_refused_with_the_kinds_there_are(tmp_path: Path, name: str) -> None:
     assert ".jsonl" in mistake(write(tmp_path, name, CSV))
 

@@ -1,0 +1,102 @@
+"""The command `stream-al simulate`, behind its options."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from stream_al.simulate import report
+from stream_al.simulate.cases import Result, cases
+from stream_al.simulate.choice import Choice, choose, sentence
+from stream_al.simulate.jobs import results
+from stream_al.simulate.plan import Fetch, Options, Plan, Rules, prepare
+from stream_al.simulate.table import tables
+
+__all__ = ["perform"]
+
+
+def perform(options: Options, rules: Rules, fetch: Fetch, *, as_json: bool) -> None:
+    """Simulate; say what came out on standard output, and everything else on standard error.
+
+    Args:
+        options: As given.
+        rules: How the service reads features.
+        fetch: Reads a topic.
+        as_json: One JSON object a run, as soon as it is over, instead of the table.
+    """
+    aside = Console(stderr=True, highlight=False, soft_wrap=True)
+    out = Console(highlight=False)
+    if options.report is not None:
+        report.check(options.report)  # before anything that takes time
+    with _interruptible(), _bar(aside) as (bar, task):
+        plan = prepare(options, rules, fetch, lambda done: bar.update(task, description=f"reading {done:,}"))
+        found = _run(plan, options.jobs, bar, task, as_json=as_json)
+    for note in [*plan.notes, *_complaints(found)]:
+        aside.print(note, markup=False)
+    chosen = choose(found, options.measure)
+    if not as_json:
+        out.print(tables(found, options.measure))
+    _say_choice(aside if as_json else out, chosen, plan)
+    if options.report is not None:
+        report.write(options.report, plan, found, chosen, options.measure)
+        aside.print(f"the report is in {options.report}", markup=False)
+
+
+def _run(plan: Plan, jobs: int, bar: Progress, task: TaskID, *, as_json: bool) -> list[Result]:
+    todo = list(cases(plan.grid))
+    samples = len(plan.stream.rows) - plan.terms.warm_start
+    bar.update(task, description=f"{len(todo)} runs", total=len(todo) * samples)
+    found = []
+    running = results(todo, plan.stream, plan.terms, jobs, lambda done: bar.update(task, completed=done))
+    with closing(running):
+        for result in running:
+            found.append(result)
+            if as_json:
+                print(json.dumps(result.record()), flush=True)  # noqa: T201 - the result of the command
+    return found
+
+
+def _complaints(found: list[Result]) -> Iterator[str]:
+    """What the models failed on, each model once: the run in which it failed most."""
+    worst: dict[str, Result] = {}
+    for result in found:
+        model = result.case.model
+        if result.failed and (model not in worst or result.failed > worst[model].failed):
+            worst[model] = result
+    for model, result in worst.items():
+        yield (
+            f"{model} failed {result.failed:,} times in {result.samples:,} samples, which counts as "
+            f"predicted wrongly, or as a label paid for in vain: {result.complaint}"
+        )
+
+
+def _say_choice(console: Console, chosen: list[Choice], plan: Plan) -> None:
+    for choice in chosen:
+        console.print(sentence(choice), markup=False)
+        console.print()
+        console.print(choice.settings(plan.terms.exploration), markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator[tuple[Progress, TaskID]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        yield bar, bar.add_task("reading", total=None)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C and a polite kill end the runs, with the processes that make them."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have us ignore it
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

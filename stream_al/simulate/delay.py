@@ -1,0 +1,111 @@
+"""Label delay: when the label of a sample is there to be learned.
+
+    written as   | the label of a sample is learned before the first later sample that
+    -------------|---------------------------------------------------------------------------
+    500          | has 500 others between itself and it; 0 is the very next one
+    30s 10m 2h 3d| came that much later by the stream's clock, or after that
+    column       | came when the recorded label had come, or later; a label that never came is
+                 | paid for and never learned
+
+Nothing is ever learned before its own sample was predicted and decided about, whatever a column says.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stream_al.errors import Misconfigured
+from stream_al.simulate.stream import UNITS, Stream
+
+__all__ = ["RECORDED", "Arrivals", "Delay", "arrivals", "later"]
+
+RECORDED = "column"
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """A label delay.
+
+    Attributes:
+        text: As it was written.
+        samples: In samples, if it is.
+        seconds: In seconds, if it is; neither means as recorded.
+
+    >>> Delay.parse("500").samples, Delay.parse("10m").seconds
+    (500, 600.0)
+    """
+
+    text: str
+    samples: int | None = None
+    seconds: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Delay:
+        """What was written.
+
+        Raises:
+            Misconfigured: It is none of the three.
+        """
+        if text == RECORDED:
+            return cls(text)
+        if re.fullmatch(r"[0-9]{1,15}", text):
+            return cls(text, samples=int(text))
+        found = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)([smhd])", text)
+        if not found:
+            raise Misconfigured(
+                f"--delays: write a number of samples such as 500, a time such as 30s, 10m, 2h or 3d, "
+                f"or {RECORDED}, not {text!r}"
+            )
+        return cls(text, seconds=float(found[1]) * UNITS[found[2]])
+
+    def check(self, *, clock: bool, labelled: bool) -> None:
+        """Whether a stream with these times can have it.
+
+        Raises:
+            Misconfigured: Which option to add.
+        """
+        if self.samples is None and not clock:
+            raise Misconfigured(f"--delays: {self.text} needs --time COLUMN, when each sample came")
+        if self.text == RECORDED and not labelled:
+            raise Misconfigured(f"--delays: {self.text} needs --label-time COLUMN, when each label came")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """When each label is there.
+
+    Attributes:
+        first: The position of the first sample whose prediction can know the label; the length of the
+            stream, or more, if none can.
+        order: Labels that are first known by the same sample are learned in this order.
+    """
+
+    first: Sequence[int]
+    order: Sequence[float]
+
+
+def later(samples: int, number: int) -> Arrivals:
+    """Labels that come before the sample `number` positions later, which is at least one.
+
+    >>> later(3, 2).first
+    range(2, 5)
+    """
+    return Arrivals(range(number, samples + number), range(samples))
+
+
+def arrivals(delay: Delay, stream: Stream) -> Arrivals:
+    """When the labels of a stream are there.
+
+    Raises:
+        Misconfigured: The stream has no such times.
+    """
+    delay.check(clock=stream.clock is not None, labelled=stream.labelled is not None)
+    number = len(stream.rows)
+    if delay.samples is not None:
+        return later(number, delay.samples + 1)
+    clock, late = stream.clock or (), delay.seconds
+    came = stream.labelled or () if late is None else [time + late for time in clock]
+    return Arrivals([max(p + 1, bisect_left(clock, time)) for p, time in enumerate(came)], came)

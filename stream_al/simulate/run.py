@@ -1,0 +1,246 @@
+"""One run: the engine over a recorded stream, prequentially.
+
+For every sample, in order:
+
+    1. learn the labels that have come by now, in the order in which they came;
+    2. predict it;
+    3. decide whether to buy its label; a label bought comes after its delay.
+
+The service does the same with a broker between the steps. Nothing here reads, writes or waits, and every
+random draw is a hash of the seed and the sample's id, so a run can be repeated anywhere with the same result.
+
+*Batches.* Between two labels the model does not change, so samples may be predicted and decided at once. A
+batch ends where the next label comes, or the label of one of its own samples could, if it were bought; the
+result is therefore that of one by one.
+
+*What the model fails on.* The service sends a sample that the model cannot predict from to the dead letters
+and decides nothing about it; here it counts as predicted wrongly. A label that the model refuses to learn
+is paid for all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Any, Protocol
+
+from stream_al.engine.budgets import Situation
+from stream_al.engine.model import Label, prediction
+from stream_al.engine.randomness import uniform
+from stream_al.engine.selector import Selector
+from stream_al.engine.strategies import Arrival
+from stream_al.errors import BadMessage
+from stream_al.simulate.delay import Arrivals
+from stream_al.simulate.recorded import Row
+
+__all__ = ["Annotator", "Buyer", "Chosen", "Learner", "Played", "Selective", "identity", "play", "warm_up"]
+
+BATCH = 256  # samples; a longer one would save nothing and delay the progress bar
+UNLIMITED = 2**31
+
+
+class Learner(Protocol):
+    """What predicts and learns: the engine's model, or something simpler to compare it with."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has learned enough for its probabilities to mean something."""
+
+    def probabilities(self, features: Mapping[str, object]) -> dict[Label, float]:
+        """What it believes; may raise BadMessage."""
+
+    def learn(self, features: Mapping[str, object], label: Label) -> None:
+        """Learn one example; may raise BadMessage."""
+
+
+class Buyer(Protocol):
+    """What decides which labels to buy."""
+
+    def look(self, learner: Any, sample_id: str, features: Mapping[str, object]) -> Arrival:
+        """The sample as the learner sees it; may raise BadMessage."""
+
+    def decide(self, arrivals: Sequence[Arrival], situation: Situation) -> list[bool]:
+        """Decide about samples in their order, and remember that one did."""
+
+
+class Selective:
+    """The engine's selector, and the account that it keeps of one partition."""
+
+    def __init__(self, selector: Selector) -> None:
+        self.selector = selector
+        self.state = selector.start()
+
+    def look(self, learner: Any, sample_id: str, features: Mapping[str, object]) -> Arrival:
+        """As the selector looks at a sample."""
+        return self.selector.look(learner, sample_id, features)
+
+    def decide(self, arrivals: Sequence[Arrival], situation: Situation) -> list[bool]:
+        """As the selector decides."""
+        decisions, self.state = self.selector.decide(self.state, arrivals, situation)
+        return [decision.selected for decision in decisions]
+
+
+class Chosen:
+    """Positions that were chosen before the stream began.
+
+    Args:
+        positions: Of the samples whose label is bought, counted from 0.
+    """
+
+    def __init__(self, positions: Collection[int]) -> None:
+        self.positions = positions
+
+    def look(self, learner: Any, sample_id: str, features: Mapping[str, object]) -> Arrival:
+        """What the learner believes; what a label would be worth has no say."""
+        return Arrival(sample_id, learner.probabilities(features), utility=0.0)
+
+    def decide(self, arrivals: Sequence[Arrival], situation: Situation) -> list[bool]:
+        """Whether each is among the positions."""
+        return [int(arrival.id) - 1 in self.positions for arrival in arrivals]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotator:
+    """Answers, sometimes wrongly.
+
+    Attributes:
+        classes: All there are.
+        error: The probability of answering with a class that is not the truth, each of them equally likely.
+        seed: Of the draws.
+
+    >>> Annotator(["a", "b"], error=1.0, seed=0).answer("1", "a")
+    'b'
+    """
+
+    classes: Sequence[Label] = ()
+    error: float = 0.0
+    seed: int = 0
+
+    def answer(self, sample_id: str, truth: Label) -> Label:
+        """The label that is given, always the same for the same sample."""
+        draw = uniform(self.seed, "annotator", sample_id)
+        others = [label for label in self.classes if label != truth]
+        if draw >= self.error or not others:
+            return truth
+        return others[int(draw / self.error * len(others))]  # below the error, the draw is uniform again
+
+
+@dataclass(slots=True)
+class Played:
+    """What happened in a run.
+
+    Attributes:
+        predicted: What was predicted for each sample; None is no prediction.
+        bought: The positions of the labels bought, in order.
+        learned: For each label learned, in order: the sample's position, and that of the first sample whose
+            prediction knew it.
+        failed: Samples that the model could not predict from, and labels that it refused.
+        complaint: What it said of the first of them.
+    """
+
+    predicted: list[Label | None] = field(default_factory=list)
+    bought: list[int] = field(default_factory=list)
+    learned: list[tuple[int, int]] = field(default_factory=list)
+    failed: int = 0
+    complaint: str = ""
+
+    def complain(self, error: BadMessage) -> None:
+        """Count a failure."""
+        self.failed += 1
+        self.complaint = self.complaint or str(error)
+
+
+def identity(position: int) -> str:
+    """The id of the sample at a position: they are counted from 1."""
+    return str(position + 1)
+
+
+def warm_up(rows: Sequence[Row], learner: Learner) -> None:
+    """Teach rows that were labelled before the stream began."""
+    for row in rows:
+        try:
+            learner.learn(row.features, row.label)
+        except BadMessage:
+            continue  # what the model refuses, it refuses in the service too
+
+
+def play(  # noqa: PLR0913 - what a run is made of
+    rows: Sequence[Row],
+    learner: Learner,
+    buyer: Buyer,
+    arrivals: Arrivals,
+    *,
+    annotator: Annotator = Annotator(),
+    most_pending: int = UNLIMITED,
+    batch: int = BATCH,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Played:
+    """Play the stream once.
+
+    Args:
+        rows: The stream.
+        learner: It learns in place.
+        buyer: Who decides; its account changes in place.
+        arrivals: When labels come.
+        annotator: Who answers.
+        most_pending: Labels on their way above which none is bought.
+        batch: The most samples to decide at once; it does not change the result.
+        progress: Called with the samples done, batch by batch.
+    """
+    played = Played()
+    waiting: list[tuple[int, float, int]] = []  # first sample to know it, order among equals, position
+    position = 0
+    while position < len(rows):
+        while waiting and waiting[0][0] <= position:
+            _, _, labelled = heappop(waiting)
+            _learn(
+                played, learner, rows[labelled], annotator.answer(identity(labelled), rows[labelled].label)
+            )
+            played.learned.append((labelled, position))
+        end = _batch_end(position, min(position + batch, len(rows)), arrivals, waiting)
+        seen = _predict(played, learner, buyer, rows, range(position, end))
+        pending = len(waiting)
+        situation = Situation(ready=learner.ready, room=most_pending - pending, pending=pending)
+        selected = buyer.decide([arrival for _, arrival in seen], situation)
+        bought = [at for (at, _), yes in zip(seen, selected, strict=True) if yes]
+        for at in bought:
+            heappush(waiting, (arrivals.first[at], arrivals.order[at], at))
+        played.bought += bought
+        position = end
+        progress(position)
+    return played
+
+
+def _batch_end(begin: int, end: int, arrivals: Arrivals, waiting: Sequence[tuple[int, float, int]]) -> int:
+    """The first position before which a label may come that is not there at `begin`."""
+    end = min(end, waiting[0][0]) if waiting else end
+    position = begin
+    while position < end:
+        end = min(end, arrivals.first[position])
+        position += 1
+    return end
+
+
+def _predict(
+    played: Played, learner: Learner, buyer: Buyer, rows: Sequence[Row], positions: range
+) -> list[tuple[int, Arrival]]:
+    """Predict; the samples that can be decided about, as they are seen."""
+    seen = []
+    for position in positions:
+        try:
+            arrival = buyer.look(learner, identity(position), rows[position].features)
+        except BadMessage as error:
+            played.complain(error)
+            played.predicted.append(None)
+            continue
+        played.predicted.append(prediction(arrival.probabilities))
+        seen.append((position, arrival))
+    return seen
+
+
+def _learn(played: Played, learner: Learner, row: Row, label: Label) -> None:
+    try:
+        learner.learn(row.features, label)
+    except BadMessage as error:
+        played.complain(error)

@@ -1,0 +1,142 @@
+"""The runs as rows: one for all seeds of a case, grouped by budget and delay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from statistics import mean, stdev
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from stream_al.simulate.baselines import ALL_LABELS, BASELINE
+from stream_al.simulate.cases import NO_MODEL, Case, Result
+from stream_al.simulate.choice import percent, value
+
+__all__ = ["HEADINGS", "Row", "Section", "cells", "letters", "sections", "tables", "title"]
+
+HEADINGS = ("labels bought by", "labels", "spent", "worst window", "accuracy", "kappa", "G-mean", "seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """All seeds of a case.
+
+    Attributes:
+        case: The first of them.
+        runs: All of them, at least one.
+    """
+
+    case: Case
+    runs: tuple[Result, ...]
+
+    def mean(self, measure: str) -> float:
+        """The mean of a field of the runs."""
+        return mean(value(run, measure) for run in self.runs)
+
+    def name(self, letter: str = "") -> str:
+        """Who bought the labels; a letter tells the model, where there are several."""
+        case = self.case
+        words = [case.strategy] if case.manager == BASELINE else [case.strategy, case.manager]
+        return ", ".join([*words, letter] if letter and case.model != NO_MODEL else words)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What has one budget and one delay, the best first, and what every label would have given."""
+
+    budget: float
+    delay: str
+    rows: tuple[Row, ...]
+
+
+def sections(results: Sequence[Result], measure: str) -> list[Section]:
+    """Rows, grouped; by budget and delay in the order in which they were asked for."""
+    found = list(_rows(results))
+    circumstances = dict.fromkeys(
+        (row.case.budget, row.case.delay) for row in found if row.case.strategy != ALL_LABELS
+    )
+    return [
+        Section(
+            budget,
+            delay,
+            tuple(
+                sorted(
+                    (
+                        row
+                        for row in found
+                        if row.case.delay == delay
+                        and (row.case.budget == budget or row.case.strategy == ALL_LABELS)
+                    ),
+                    key=lambda row: -row.mean(measure),
+                )
+            ),
+        )
+        for budget, delay in circumstances
+    ]
+
+
+def letters(results: Sequence[Result]) -> dict[str, str]:
+    """A letter for each model, none where there is but one."""
+    models = list(dict.fromkeys(r.case.model for r in results if r.case.model != NO_MODEL))
+    return {model: _letter(n) if len(models) > 1 else "" for n, model in enumerate(models)}
+
+
+def cells(row: Row, letter: str) -> tuple[str, ...]:
+    """A row for people, as long as `HEADINGS`."""
+    spread = stdev(run.accuracy for run in row.runs) if len(row.runs) > 1 else None
+    return (
+        row.name(letter),
+        f"{row.mean('labels'):,.0f}",
+        percent(row.mean("budget_spent")),
+        f"{max(run.worst_window for run in row.runs):.2f}",
+        percent(row.mean("accuracy")) + ("" if spread is None else f" ± {100 * spread:.1f}"),
+        f"{row.mean('kappa'):.3f}",
+        f"{row.mean('g_mean'):.3f}",
+        f"{row.mean('seconds'):.1f}",
+    )
+
+
+def title(section: Section) -> str:
+    """What a section has in common, in words.
+
+    >>> title(Section(0.05, "0", ())), title(Section(0.05, "2h", ()))
+    ('Budget 5.00%, labels at once', 'Budget 5.00%, labels 2h late')
+    """
+    late = {"0": "labels at once", "column": "labels when they came"}.get(section.delay)
+    samples = " samples" if section.delay.isdigit() else ""
+    return f"Budget {percent(section.budget)}, {late or f'labels {section.delay}{samples} late'}"
+
+
+def tables(results: Sequence[Result], measure: str) -> RenderableType:
+    """All sections, for a terminal."""
+    named = letters(results)
+    parts: list[RenderableType] = []
+    for section in sections(results, measure):
+        table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+        table.add_column(HEADINGS[0])
+        for heading in HEADINGS[1:]:
+            table.add_column(heading.replace(" ", "\n"), justify="right", no_wrap=True)
+        for row in section.rows:
+            style = "dim" if row.case.is_baseline else "bold"
+            table.add_row(*map(Text, cells(row, named.get(row.case.model, ""))), style=style)
+        parts += [Text(title(section)), table, Text()]
+    parts += [Text(f"{letter}: {model}") for model, letter in named.items() if letter]
+    return Group(*parts)
+
+
+def _rows(results: Sequence[Result]) -> Iterator[Row]:
+    def key(result: Result) -> tuple[str, str, str, float, str]:
+        case = result.case
+        return case.strategy, case.manager, case.model, case.budget, case.delay
+
+    order = {found: place for place, found in enumerate(dict.fromkeys(map(key, results)))}
+    for _, runs in groupby(sorted(results, key=lambda result: order[key(result)]), key):
+        together = tuple(runs)
+        yield Row(together[0].case, together)
+
+
+def _letter(number: int) -> str:
+    return chr(ord("A") + number) if number < 26 else str(number + 1)

@@ -1,0 +1,256 @@
+"""The laws of a run."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+from math import inf
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_al.engine.budgets import MANAGERS
+from stream_al.engine.model import Label, Model, prediction, same_label
+from stream_al.engine.selector import Selector
+from stream_al.errors import BadMessage
+from stream_al.simulate.delay import Arrivals, Delay, arrivals, later
+from stream_al.simulate.measure import Confusion
+from stream_al.simulate.recorded import Row
+from stream_al.simulate.run import Annotator, Chosen, Played, Selective, play, warm_up
+from stream_al.simulate.stream import Stream
+
+MODELS = ["GaussianNB()", "HoeffdingTreeClassifier(grace_period=20)", "MultinomialNB()"]
+
+
+def drifting(number: int, classes: int = 3) -> list[Row]:
+    """Samples whose class is a stretch of x, which moves."""
+    return [
+        Row({"x": (k * 37 + k // 50 * 11) % 101, "y": k * 61 % 89}, (k * 37 % 101) * classes // 101)
+        for k in range(number)
+    ]
+
+
+ROWS = drifting(300)
+
+
+def selection(
+    manager: str = "stratified", share: float = 0.1, strategy: str = "margin"
+) -> tuple[Model, Selective]:
+    """A model, and the engine's selector that looks through it."""
+    selector = Selector(strategy, manager, share=share, exploration=0.2, seed=3)
+    return selector.strategy.model("GaussianNB()", seed=0), Selective(selector)
+
+
+delays = st.lists(st.integers(1, 60), min_size=len(ROWS), max_size=len(ROWS))
+
+
+def as_arrivals(late: Sequence[int]) -> Arrivals:
+    return Arrivals([p + d for p, d in enumerate(late)], [-p for p in range(len(late))])
+
+
+# --- batches ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("manager", MANAGERS)
+@pytest.mark.parametrize("strategy", ["margin", "random", "margin * diversity"])
+@given(late=delays, batch=st.integers(2, 100), most_pending=st.sampled_from([2, 5, 1000]))
+@settings(derandomize=True, deadline=None, max_examples=5)
+def test_batches_give_what_one_by_one_gives(
+    strategy: str, manager: str, late: list[int], batch: int, most_pending: int
+) -> None:
+    """Whatever the delays, of which every label has its own, and whatever the cap."""
+    rows = ROWS[:150]
+
+    def run(size: int) -> Played:
+        come = as_arrivals(late)
+        return play(rows, *selection(manager, 0.3, strategy), come, most_pending=most_pending, batch=size)
+
+    assert run(batch) == run(1)
+
+
+def test_batches_are_used() -> None:
+    """Or else the law above would say nothing."""
+    sizes: list[int] = []
+
+    class Counting(Chosen):
+        def decide(self, arrivals: Sequence[object], situation: object) -> list[bool]:
+            sizes.append(len(arrivals))
+            return [False] * len(arrivals)
+
+    play(ROWS, Model("GaussianNB()", seed=0), Counting(()), later(300, 40), batch=100)
+    assert sizes == [40] * 7 + [20]
+
+
+# --- when labels come ------------------------------------------------------------------------------------
+
+
+class Watching:
+    """Remembers how many labels were learned before each prediction."""
+
+    def __init__(self) -> None:
+        self.ready = True
+        self.learned: list[Label] = []
+        self.before: list[list[Label]] = []
+
+    def probabilities(self, features: object) -> dict[Label, float]:
+        self.before.append(list(self.learned))
+        return {}
+
+    def learn(self, features: object, label: Label) -> None:
+        self.learned.append(label)
+
+
+@given(late=delays, bought=st.sets(st.integers(0, len(ROWS) - 1)), batch=st.integers(1, 80))
+@settings(derandomize=True, deadline=None, max_examples=30)
+def test_a_prediction_knows_the_labels_that_have_come_and_no_other(
+    late: list[int], bought: set[int], batch: int
+) -> None:
+    rows = [Row({"x": 1}, number) for number in range(len(ROWS))]  # each label tells its position
+    watching, come = Watching(), as_arrivals(late)
+    played = play(rows, watching, Chosen(bought), come, batch=batch)
+    for position, known in enumerate(watching.before):
+        assert set(known) == {p for p in bought if come.first[p] <= position}
+    assert [position for position, _ in played.learned] == sorted(
+        (p for p in bought if come.first[p] < len(rows)), key=lambda p: (come.first[p], come.order[p])
+    )
+    assert all(first >= come.first[position] for position, first in played.learned)
+
+
+@pytest.mark.parametrize("text", ["0", "1", "7", "500"])
+def test_a_delay_in_samples_is_the_number_of_samples_between(text: str) -> None:
+    late = arrivals(Delay.parse(text), Stream("s", ROWS))
+    assert [first - position - 1 for position, first in enumerate(late.first)] == [int(text)] * len(ROWS)
+
+
+clocks = st.lists(st.integers(0, 500), min_size=1, max_size=60).map(sorted)
+
+
+@given(clock=clocks, seconds=st.integers(0, 300))
+@settings(derandomize=True, deadline=None)
+def test_a_delay_in_time_is_over_when_the_clock_says_so(clock: list[int], seconds: int) -> None:
+    """The first later sample that came so much later, and not one before or after it."""
+    stream = Stream("s", [Row({"x": 1}, 0)] * len(clock), clock=clock)
+    for position, first in enumerate(arrivals(Delay.parse(f"{seconds}s"), stream).first):
+        assert position < first <= len(clock)
+        assert all(clock[k] < clock[position] + seconds for k in range(position + 1, first))
+        assert first == len(clock) or clock[first] >= clock[position] + seconds
+
+
+@given(clock=clocks, data=st.data())
+@settings(derandomize=True, deadline=None)
+def test_recorded_labels_come_when_they_came_but_never_before_their_sample(
+    clock: list[int], data: st.DataObject
+) -> None:
+    number = len(clock)
+    times = st.one_of(st.integers(-100, 700), st.just(inf))
+    labelled = data.draw(st.lists(times, min_size=number, max_size=number))
+    stream = Stream("s", [Row({"x": 1}, 0)] * number, clock=clock, labelled=labelled)
+    first = arrivals(Delay.parse("column"), stream).first
+    assert list(first) == [max(p + 1, bisect_left(clock, at)) for p, at in enumerate(labelled)]
+
+
+def test_labels_that_come_between_two_samples_are_learned_in_the_order_in_which_they_came() -> None:
+    rows = [Row({"x": 1}, number) for number in range(5)]
+    stream = Stream("s", rows, clock=[0, 1, 2, 3, 100], labelled=[50, 40, 30, inf, 0])
+    played = play(rows, Watching(), Chosen({0, 1, 2, 3}), arrivals(Delay.parse("column"), stream))
+    assert played.learned == [(2, 4), (1, 4), (0, 4)]  # the fourth never comes
+
+
+# --- what is learned -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("definition", MODELS)
+def test_every_label_at_once_is_plain_prequential(definition: str) -> None:
+    """Test, then train, as anyone would write it down."""
+    model, right = Model(definition, seed=0), 0
+    for row in ROWS:
+        said = prediction(model.probabilities(row.features))
+        right += said is not None and same_label(said, row.label)
+        model.learn(row.features, row.label)
+    simulated = Model(definition, seed=0)
+    played = play(ROWS, simulated, Chosen(range(300)), later(300, 1))
+    confusion = Confusion()
+    for row, said in zip(ROWS, played.predicted, strict=True):
+        confusion.add(row.label, said)
+    assert confusion.right == right > 100
+    simulated.learn(ROWS[-1].features, ROWS[-1].label)  # which came after the last prediction
+    assert simulated.digest() == model.digest()
+
+
+def test_a_run_can_be_repeated() -> None:
+    runs = [play(ROWS, *selection(), later(300, 20)) for _ in range(2)]
+    assert runs[0] == runs[1]
+    assert runs[0].bought
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.1, 0.5, 1.0])
+def test_the_budget_that_is_spent_is_the_one_that_was_asked(share: float) -> None:
+    """By a manager that claims the budget law, with labels that are late."""
+    rows = drifting(1000)
+    played = play(rows, *selection(share=share), later(1000, 30))
+    assert abs(len(played.bought) - share * 1000) <= 1
+
+
+def test_a_cap_on_pending_labels_is_never_exceeded() -> None:
+    played = play(ROWS, *selection(share=0.5), later(300, 50), most_pending=4)
+    for position in range(300):
+        assert sum(position - 50 < bought <= position for bought in played.bought) <= 4
+    assert len(played.bought) > 4
+
+
+def test_a_warm_start_is_learned_in_order() -> None:
+    one, other = Model("GaussianNB()", seed=0), Model("GaussianNB()", seed=0)
+    warm_up(ROWS[:40], one)
+    play(ROWS[:41], other, Chosen(range(40)), later(41, 1))
+    assert one.digest() == other.digest()
+
+
+# --- what goes wrong -------------------------------------------------------------------------------------
+
+
+def test_an_annotator_errs_as_often_as_told_and_uniformly() -> None:
+    """By a chi-square bound that one seed in a thousand would miss."""
+    annotator = Annotator(["a", "b", "c", "d"], error=0.3, seed=5)
+    answers = Counter(annotator.answer(str(k), "b") for k in range(10_000))
+    expected = {"a": 1000, "b": 7000, "c": 1000, "d": 1000}
+    assert sum((answers[k] - n) ** 2 / n for k, n in expected.items()) < 16.3
+    assert {annotator.answer("17", "b") for _ in range(3)} == {annotator.answer("17", "b")}
+
+
+@pytest.mark.parametrize(("error", "given_"), [(0.0, {"b"}), (1.0, {"a", "c"})])
+def test_an_annotator_that_is_always_right_or_always_wrong(error: float, given_: set[str]) -> None:
+    annotator = Annotator(["a", "b", "c"], error, seed=0)
+    assert {annotator.answer(str(k), "b") for k in range(50)} == given_
+
+
+def test_an_annotator_that_knows_one_class_cannot_err() -> None:
+    assert Annotator(["a"], 1.0, seed=0).answer("1", "a") == "a"
+
+
+def test_wrong_answers_are_what_is_learned() -> None:
+    """And predictions are judged by the truth all the same."""
+    rows = [Row({"x": 1}, k % 2) for k in range(100)]
+    watching = Watching()
+    play(rows, watching, Chosen(range(100)), later(100, 1), annotator=Annotator([0, 1], 1.0, seed=0))
+    assert watching.learned == [1 - k % 2 for k in range(99)]
+
+
+def test_what_the_model_fails_on_counts_as_wrong_and_the_stream_goes_on() -> None:
+    """Neither predicted nor decided about, as in the service; a refused label is paid for all the same."""
+
+    class Failing(Watching):
+        def probabilities(self, features: object) -> dict[Label, float]:
+            if features == {"x": 2}:
+                raise BadMessage("model_error", "two is too much")
+            return {"up": 1.0}
+
+        def learn(self, features: object, label: Label) -> None:
+            raise BadMessage("model_error", "later")
+
+    rows = [Row({"x": k % 3}, "up") for k in range(9)]
+    played = play(rows, Failing(), Chosen(range(9)), later(9, 1))
+    assert played.predicted == ["up", "up", None] * 3
+    assert played.bought == [0, 1, 3, 4, 6, 7]
+    assert (played.failed, played.complaint) == (3 + 6, "later")

@@ -1,0 +1,105 @@
+"""The laws of a stream to simulate."""
+
+from __future__ import annotations
+
+from math import inf
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_al.engine.sample import InputRules
+from stream_al.errors import Misconfigured
+from stream_al.simulate.delay import Delay, arrivals
+from stream_al.simulate.recorded import Row
+from stream_al.simulate.stream import BUNDLED, Columns, Stream, bundled, make_stream
+
+
+def made(rows: list[Row], **columns: object) -> Stream:
+    return make_stream("s", rows, Columns(**columns), InputRules())  # type: ignore[arg-type]
+
+
+@given(st.lists(st.integers(-100, 100), min_size=1))
+@settings(derandomize=True, deadline=None)
+def test_the_clock_never_runs_backwards(times: list[int]) -> None:
+    """It shows the latest time so far, in seconds."""
+    stream = made([Row({"t": t}, 0) for t in times], time="t", unit=60.0)
+    assert stream.clock == [60 * max(times[: k + 1]) for k in range(len(times))]
+
+
+def test_times_are_numbers_or_iso_8601_in_notes_or_features() -> None:
+    rows = [
+        Row({"x": 1}, 0, {"_at": "1970-01-01T00:00:10Z", "_known": ""}),
+        Row({"x": 1}, 0, {"_at": "20.5"}),
+        Row({"x": 1}, 0, {"_at": "1970-01-01T01:01+01:00", "_known": "1970-01-01"}),
+    ]
+    rows[0].notes.pop("_known")
+    stream = made(rows, time="_at", label_time="_known")
+    assert stream.clock == [10.0, 20.5, 60.0]
+    assert stream.labelled == [inf, inf, 0.0]  # a label without a time never comes
+
+
+def test_when_the_label_came_is_no_feature() -> None:
+    """It would tell that, and often which, label there is; when the sample came may be one."""
+    stream = made([Row({"x": 1, "came": 5, "known": 9}, 0)], time="came", label_time="known")
+    assert stream.rows[0].features == {"x": 1, "came": 5}
+
+
+def test_features_are_read_as_the_service_reads_them() -> None:
+    rules = InputRules(exclude=("secret",))
+    stream = make_stream("s", [Row({"a": {"b": [1, 2]}, "secret": 3, "no": None}, 0)], Columns(), rules)
+    assert stream.rows[0].features == {"a.b.0": 1, "a.b.1": 2}
+
+
+def test_a_stream_without_its_beginning_keeps_its_times() -> None:
+    stream = made([Row({"t": t, "u": t + 1}, t) for t in range(5)], time="t", label_time="u")
+    rest = stream.after(2)
+    assert (rest.rows, rest.clock, rest.labelled) == (stream.rows[2:], [2, 3, 4], [3, 4, 5])
+    assert stream.after(0) is stream
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_river_brings_streams_along(name: str) -> None:
+    first = next(bundled(name))
+    assert first.features
+    assert isinstance(first.label, int | str)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "said"),
+    [
+        ([], {}, "it holds no sample with a label"),
+        ([Row({}, 0)], {}, "row 1: the sample has no features"),
+        ([Row({"x": 1}, 0)], {"time": "t"}, "--time: there is no column 't'; there are x"),
+        ([Row({"x": 1}, 0)], {"label_time": "t"}, "--label-time: there is no column 't'"),
+        ([Row({"t": 1}, 0), Row({"x": 1}, 0)], {"time": "t"}, "without gaps; row 2 has no 't'"),
+        ([Row({"t": "soon"}, 0)], {"time": "t"}, "row 1 has 'soon' at 't'"),
+        ([Row({"t": True}, 0)], {"time": "t"}, "row 1 has True at 't'"),
+    ],
+)
+def test_a_mistake_in_the_data_is_one_sentence(rows: list[Row], columns: dict[str, str], said: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        made(rows, **columns)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-1", "5x", "s", "1.5", "1e3", "10 s", "1d2h", "columns", "²", "9" * 40]
+)
+def test_a_delay_in_an_unknown_unit_is_refused(text: str) -> None:
+    with pytest.raises(Misconfigured, match="--delays: write"):
+        Delay.parse(text)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1s", 1), ("0.5m", 30), ("2h", 7200), ("3d", 259200)])
+def test_a_delay_may_be_a_time(text: str, seconds: float) -> None:
+    assert Delay.parse(text).seconds == seconds
+
+
+@pytest.mark.parametrize(("text", "option"), [("5s", "--time"), ("column", "--time")])
+def test_a_delay_that_needs_times_says_which(text: str, option: str) -> None:
+    with pytest.raises(Misconfigured, match=option):
+        arrivals(Delay.parse(text), Stream("s", [Row({"x": 1}, 0)]))
+    with pytest.raises(Misconfigured, match="--label-time"):
+        arrivals(Delay.parse("column"), Stream("s", [Row({"x": 1}, 0)], clock=[1.0]))

@@ -1,0 +1,142 @@
+"""The laws of a topic's range as a stream."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from uuid import uuid4
+
+import pytest
+
+from stream_al import settings as app_settings
+from stream_al.cli import main
+from stream_al.engine.sample import InputRules
+from stream_al.messages import Example, encode
+from stream_al.service.kafka import Kafka
+from stream_al.service.log import Outgoing, Record
+from stream_al.service.tools import create_topics
+from stream_al.simulate.recorded import Row
+from stream_al.simulate.topic import Known, known_labels, recorded
+from tests.conftest import KafkaAddress
+
+
+def record(value: object, timestamp_ms: int = 0, partition: int = 0, offset: int = 0) -> Record:
+    data = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return Record("samples", partition, offset, timestamp_ms, None, data)
+
+
+def read(
+    records: Sequence[Record], label: str | None = None, known: dict[str, Known] | None = None
+) -> tuple[list[Row], int]:
+    return recorded(records, InputRules(), 10_000, label=label, known=known or {})
+
+
+def test_samples_of_all_partitions_are_in_log_time() -> None:
+    places = [(30, 0, 0), (10, 1, 0), (20, 1, 1), (20, 0, 1), (10, 0, 2)]
+    records = [record({"x": at, "kind": f"{p}-{o}"}, at, p, o) for at, p, o in places]
+    rows, _ = read(records, "kind")
+    assert [row.label for row in rows] == ["0-2", "1-0", "0-1", "1-1", "0-0"]
+    assert [row.notes["_time"] for row in rows] == ["0.01", "0.01", "0.02", "0.02", "0.03"]
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "features"),
+    [
+        ({"id": 1, "x": 2, "kind": "up"}, "kind", {"x": 2}),
+        ({"id": 1, "features": {"x": 2}, "kind": "up"}, "kind", {"x": 2}),
+        ({"id": 1, "x": 2, "truth": {"kind": "up", "by": 3}}, "truth.kind", {"x": 2, "truth.by": 3}),
+    ],
+)
+def test_the_member_that_holds_the_label_is_no_feature(
+    value: object, path: str, features: dict[str, int]
+) -> None:
+    rows, left_out = read([record(value)], path)
+    assert (rows[0].features, rows[0].label, left_out) == (features, "up", 0)
+
+
+def test_what_has_no_label_or_cannot_be_read_is_left_out_and_counted() -> None:
+    values = [{"x": 1}, {"x": 1, "kind": None}, {"x": 1, "kind": {}}, b"{", {"kind": "up"}]
+    rows, left_out = read([record(value) for value in [*values, {"x": 1, "kind": False}]], "kind")
+    assert ([row.label for row in rows], left_out) == ([False], 5)
+
+
+def test_labels_are_joined_by_id_and_the_first_counts() -> None:
+    """Contradictions, which carry no features, and what is no example are passed over."""
+    examples = [
+        record(encode(Example("a", "up", {"x": 1})), 500),
+        record(encode(Example("a", "down", {"x": 1})), 600),
+        record(encode(Example("b", "down")), 700),
+        record(b"nonsense"),
+    ]
+    known = known_labels(examples)
+    assert known == {"a": Known("up", 500)}
+    rows, left_out = read([record({"id": name, "x": 1}, 100) for name in "abc"], known=known)
+    assert rows == [Row({"x": 1}, "up", {"_time": "0.1", "_label_time": "0.5"})]
+    assert left_out == 2
+
+
+# --- from a broker ---------------------------------------------------------------------------------------
+
+
+async def fill(settings: app_settings.Settings) -> None:
+    """200 samples with their label, every second of which is an example."""
+    await create_topics(settings, Kafka(settings))
+    log = Kafka(settings)
+    await log.start()
+    for k in range(200):
+        x = k * 37 % 101
+        kind = "up" if x > 50 else "down"
+        value = {"id": str(k), "x": x, "kind": kind}
+        sent = [Outgoing(settings.topics.samples, str(k).encode(), json.dumps(value).encode())]
+        if k % 2:
+            example = Example(str(k), kind, {"x": x})
+            sent.append(Outgoing(settings.topics.examples, str(k).encode(), encode(example)))
+        await log.send(sent)
+    await log.stop(5.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "samples"),
+    [
+        (("--label", "kind"), 200),
+        (("--delays", "column"), 100),
+        (("--label", "kind", "--from", "2100-01-01"), None),
+        (("--label", "kind", "--from", "2001-01-01", "--to", "2100-01-01T00:00Z"), 200),
+    ],
+)
+def test_a_topic_is_simulated_like_a_file(
+    kafka: KafkaAddress,
+    options: tuple[str, ...],
+    samples: int | None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With labels of its own all of it, with those of the examples as much as was asked for."""
+    name = uuid4().hex
+    names = [f"topics.{part}={name}.{part}" for part in ("samples", "queries", "labels", "examples")]
+    given = [*kafka.settings, *names]
+    settings = app_settings.load(overrides=[*given, "log.level=error"], environ={})
+    asyncio.run(fill(settings))
+    sets = [word for each in given for word in ("--set", each)]
+    model = ("--model", "GaussianNB()")
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["stream-al", "simulate", "--topic", f"{name}.samples", *options, *model, "--json", *sets],
+    )
+    if samples is None:
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+        assert "no sample" in capsys.readouterr().err
+        return
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    said = capsys.readouterr()
+    runs = [json.loads(line) for line in said.out.splitlines()]
+    assert {run["samples"] for run in runs} == {samples}
+    assert len(runs) == 6
+    assert ("100 of 200 records have no label" in said.err) == (samples == 100)
