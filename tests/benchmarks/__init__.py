@@ -1,0 +1,1 @@
+"""Benchmarks: is the selection worth its labels, against every other known rule?"""

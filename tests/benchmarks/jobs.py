@@ -1,0 +1,168 @@
+"""Jobs: which runs there are, and what is already known of them.
+
+A job is one run. Its key is a hash of all that its result depends on: stream, learner, budget, delay,
+seed, policy, share of wrong answers, and the source code and packages behind them. Results are appended to
+a file of JSON lines as they come; a job whose key stands there is not run again, so that an interrupted
+comparison goes on where it was, and a change of our own code runs ours again and nobody else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from signal import SIG_IGN, SIGINT, signal
+from typing import Any
+
+import stream_al
+from tests.benchmarks.play import Terms, play
+from tests.benchmarks.rivals import policy
+from tests.benchmarks.streams import GENERATED, fingerprint, load
+
+__all__ = ["Job", "Known", "run", "run_all"]
+
+HERE = Path(__file__).parent
+ENGINE = Path(stream_al.__file__).parent / "engine"
+LEARNING = ("model.py", "expression.py", "substitutes.py")  # what a rival uses of ours: the learner
+JUDGING = ("play.py", "scores.py", "learners.py", "streams.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run, in values that go through JSON unchanged."""
+
+    stream: str
+    learner: str
+    budget: float
+    delay: int | str
+    seed: int
+    policy: str
+    error: float = 0.0
+    samples: int = 10_000
+    data: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The policy's name without its definition."""
+        return self.policy.partition("=")[0]
+
+    def drawn(self) -> Job:
+        """The job that stands for this one: where nothing is drawn at random, that of seed 0."""
+        fixed = self.stream not in GENERATED and not self.error and not policy(self.policy)[1].random
+        return replace(self, seed=0) if fixed else self
+
+    def key(self) -> str:
+        """The hash of all that the result depends on, the place of the data aside."""
+        name, chosen = policy(self.policy)
+        data = fingerprint(self.stream, Path(self.data) if self.data else None)
+        values = {**asdict(self), "data": data, "policy": name, "definition": chosen.definition}
+        engine = bool(chosen.definition)
+        return _hash(json.dumps(values, sort_keys=True) + _code(engine) + _version(chosen.package))
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Run a job; its line in the file."""
+    stream = load(job.stream, Path(job.data) if job.data else None, job.samples, job.seed)
+    name, chosen = policy(job.policy)
+    terms = Terms(job.budget, len(stream.classes), job.seed)
+    result = play(stream, job.learner, chosen.make, terms, delay=job.delay, error=job.error)
+    values = {key: value for key, value in asdict(job).items() if key != "data"}
+    return {"key": job.key(), **values, "policy": name, "definition": chosen.definition, **result.scores}
+
+
+class Known:
+    """The results so far: a file of JSON lines, or nothing but memory."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.lines: dict[str, dict[str, Any]] = {}
+        self.torn = False
+        if path is not None and path.exists():
+            whole = path.read_text(encoding="utf-8")
+            self.torn = bool(whole) and not whole.endswith("\n")
+            for text in whole.splitlines():
+                try:
+                    line = json.loads(text)
+                except ValueError:
+                    continue  # torn by an interruption
+                self.lines[line["key"]] = line
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Remember a result."""
+        self.lines[line["key"]] = line
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write("\n" * self.torn + json.dumps(line) + "\n")
+            self.torn = False
+
+
+def run_all(
+    jobs: Iterable[Job], known: Known, processes: int, progress: Callable[[Job | None, int], None]
+) -> list[dict[str, Any]]:
+    """Run what is not known yet; the results of all jobs, in their order.
+
+    Args:
+        jobs: In an order in which neighbours share a stream, which each process then reads once.
+        known: Results so far; it grows.
+        processes: How many at once.
+        progress: Called with None at the start and with each job done, and with the number of all to run.
+    """
+    asked = [(job, job.drawn(), job.drawn().key()) for job in jobs]
+    missing = {key: drawn for _, drawn, key in asked if key not in known.lines}
+    progress(None, len(missing))
+    for job, line in _results(missing.values(), processes):
+        known.add(line)
+        progress(job, len(missing))
+    return [{**known.lines[key], "seed": job.seed} for job, _, key in asked]
+
+
+def _results(jobs: Iterable[Job], processes: int) -> Iterator[tuple[Job, dict[str, Any]]]:
+    if processes == 1:
+        yield from ((job, run(job)) for job in jobs)
+        return
+    left = iter(jobs)
+    # Spawned, not forked: a fork would copy the threads' locks of numerical libraries.
+    with ProcessPoolExecutor(
+        processes, get_context("spawn"), initializer=signal, initargs=(SIGINT, SIG_IGN)
+    ) as pool:
+        running: dict[Future[dict[str, Any]], Job] = {}
+        try:
+            while True:
+                for job in islice(left, 2 * processes - len(running)):
+                    running[pool.submit(run, job)] = job
+                if not running:
+                    return
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield running.pop(future), future.result()
+        finally:
+            for future in running:
+                future.cancel()
+
+
+@cache
+def _code(engine: bool) -> str:
+    files = [HERE / name for name in JUDGING] + sorted((HERE / "rivals").glob("*.py"))
+    files += sorted(ENGINE.rglob("*.py")) if engine else [ENGINE / name for name in LEARNING]
+    return _hash("".join(file.read_text(encoding="utf-8") for file in files)) + _version("river")
+
+
+@cache
+def _version(package: str | None) -> str:
+    if package is None:
+        return ""
+    try:
+        return version({"skactiveml": "scikit-activeml"}.get(package, package))
+    except PackageNotFoundError:
+        return "none"
+
+
+def _hash(text: str) -> str:
+    return blake2b(text.encode(), digest_size=12).hexdigest()

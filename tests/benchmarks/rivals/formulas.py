@@ -1,0 +1,173 @@
+"""Rules from their published formulas: the two baselines, River's, Vowpal Wabbit's and Prodigy's.
+
+River's and Vowpal Wabbit's know no budget, but a number that makes them buy more or less. It is steered
+here while the stream runs: its logarithm moves by 0.2 for every label that the rule is ahead of its budget
+or behind, and by 0.02 more for every 1/B samples that it stays so (proportional and integral control). So
+the rate comes out as asked wherever the rule can reach it. Prodigy's has no such number and stands behind
+a cap on labels bought / samples seen.
+"""
+
+from __future__ import annotations
+
+from math import exp, log, log2, sqrt
+
+import numpy as np
+
+from stream_al.engine.model import Label
+from stream_al.engine.randomness import uniform
+from tests.benchmarks.play import Rival, Sight, Terms
+from tests.benchmarks.streams import WARM_START, Sample
+
+__all__ = ["Bernoulli", "EntropySampler", "ImportanceWeighted", "MovingAverage", "Periodic", "Uncapped"]
+
+AT_ONCE, IN_TIME = 0.2, 0.02  # of the logarithm that is steered: a label ahead, that for 1/B samples
+REACH = 12.0  # the furthest that the logarithm goes
+
+
+class Bernoulli(Rival):
+    """Random: every label with the chance B, independently. The baseline of all comparisons."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+
+    def decide(self, sight: Sight) -> bool:
+        return uniform(self.terms.seed, "random rival", sight.sample.id) < self.terms.share
+
+
+class Periodic(Rival):
+    """Every 1/B-th sample, from a random one on."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.share = terms.share
+        self.seen = uniform(terms.seed, "phase", "periodic") / terms.share
+
+    def decide(self, sight: Sight) -> bool:
+        self.seen += 1.0
+        return int(self.seen * self.share) > int((self.seen - 1.0) * self.share)
+
+
+class _Steered(Rival):
+    """Buys with a chance that rises with `ease`, a factor steered towards the budget."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+        self.ahead = self.gathered = 0.0
+
+    @property
+    def ease(self) -> float:
+        return exp(_within(-AT_ONCE * self.ahead - IN_TIME * self.gathered))
+
+    def decide(self, sight: Sight) -> bool:
+        chance = self.chance(sight)
+        buys = uniform(self.terms.seed, "steered rival", sight.sample.id) < chance
+        self.ahead += buys - self.terms.share
+        self.gathered = _within(self.gathered + self.terms.share * self.ahead, REACH / IN_TIME)
+        return buys
+
+    def chance(self, sight: Sight) -> float:
+        raise NotImplementedError
+
+
+def _within(value: float, reach: float = REACH) -> float:
+    return min(reach, max(-reach, value))
+
+
+class EntropySampler(_Steered):
+    """River's `active.EntropySampler`: p = (H / log2 k)^d, k the classes with a probability above 0.
+
+    The discount factor d is what is steered. It starts at 1/B - 1, which is right for uniform entropies;
+    River's default of 3 would buy a quarter of those.
+    """
+
+    def __init__(self, terms: Terms) -> None:
+        super().__init__(terms)
+        self.discount_factor = 1.0 / terms.share - 1.0
+
+    def chance(self, sight: Sight) -> float:
+        possible = [p for p in sight.probabilities.tolist() if p > 0.0]
+        if len(possible) < 2:
+            return 0.0
+        entropy = -sum(p * log2(p) for p in possible) / log2(len(possible))
+        return float(min(1.0, entropy) ** (self.discount_factor / self.ease))
+
+
+class ImportanceWeighted(_Steered):
+    """Vowpal Wabbit's `--active`: importance-weighted active learning (IWAL).
+
+    Beygelzimer, Hsu, Langford, Zhang: Agnostic Active Learning Without Constraints (NIPS 2010), with
+    m = c ln(t + 1) / t:
+
+        p = 1                                             if G <= sqrt(m min(1, err + G)) + m
+        p = ((sqrt(m) + sqrt(m + 4 G m)) / (2 G))^2       else
+
+    G is how much worse, in error rate, the best model is that contradicts the present one here; for any
+    learner that is the share of its examples that would have to change sides, estimated by the margin
+    p1 - p2. err is the error rate over the labels bought, each weighted by 1/p as IWAL weighs it. The
+    mellowness c is what is steered, from B on. The learners take no weights, so they learn all alike.
+    """
+
+    def __init__(self, terms: Terms) -> None:
+        super().__init__(terms)
+        self.seen = WARM_START
+        self.weights = self.wrong = 0.0
+        self.asked: dict[str, tuple[float, int]] = {}
+        self.order: dict[Label, int] = {}
+
+    def chance(self, sight: Sight) -> float:
+        self.seen += 1
+        order = np.sort(sight.probabilities)
+        gap = float(order[-1] - order[-2])
+        m = self.terms.share * self.ease * log(self.seen + 1) / self.seen
+        error = self.wrong / self.weights if self.weights else 0.5
+        if gap <= sqrt(m * min(1.0, error + gap)) + m:
+            chance = 1.0
+        else:
+            chance = min(1.0, ((sqrt(m) + sqrt(m + 4.0 * gap * m)) / (2.0 * gap)) ** 2)
+        self.asked[sight.sample.id] = chance, int(sight.probabilities.argmax())
+        return chance
+
+    def label(self, sample: Sample, label: Label) -> None:
+        position = self.order.setdefault(label, len(self.order))  # in which the learner learns them
+        if sample.id in self.asked:
+            chance, guess = self.asked[sample.id]
+            self.weights += 1.0 / chance
+            self.wrong += (guess != position) / chance
+
+
+class Uncapped(Rival):
+    """Prodigy's `prefer_uncertain`: buys what is more uncertain than usual, by one standard deviation.
+
+    "Usual" is an exponential moving average, over about 100 samples here, of the uncertainty 1 - p1 and of
+    its squared distance to that average (support.prodi.gy, threads 131 and 657, by its author).
+    """
+
+    DECAY = 0.99
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+        self.mean: float | None = None
+        self.variance = 0.0
+
+    def decide(self, sight: Sight) -> bool:
+        uncertainty = 1.0 - float(sight.probabilities.max())
+        if self.mean is None:
+            self.mean = uncertainty
+        buys = uncertainty > self.mean + sqrt(self.variance)
+        gap = uncertainty - self.mean
+        self.mean += (1.0 - self.DECAY) * gap
+        self.variance = self.DECAY * (self.variance + (1.0 - self.DECAY) * gap * gap)
+        return buys
+
+
+class MovingAverage(Uncapped):
+    """The same behind a cap: labels bought / samples seen stays below the budget."""
+
+    def __init__(self, terms: Terms) -> None:
+        super().__init__(terms)
+        self.seen = self.spent = 0
+
+    def decide(self, sight: Sight) -> bool:
+        self.seen += 1
+        buys = super().decide(sight) and self.spent < self.terms.share * self.seen
+        self.spent += buys
+        return buys

@@ -1,0 +1,114 @@
+"""The summary as tables: for a terminal, and as Markdown for the README."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from tests.benchmarks.summary import ALL
+
+__all__ = ["markdown", "show"]
+
+VERDICTS = {True: "holds", False: "FAILS", None: "not measured"}
+
+
+def show(summary: Mapping[str, Any], claims: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Print everything that a reader decides by."""
+    score = summary["score"]
+    console.print(_rich(f"Mean rank in {score}, by delay in samples (1 is best)", *_ranks(summary, "ranks")))
+    if score != "kappa":
+        console.print(_rich("Mean rank in kappa", *_ranks(summary, "ranks_kappa")))
+    if summary["ranks_wide"] != summary["ranks"]:
+        title = "Mean rank among the policies that have every case"
+        console.print(_rich(title, *_ranks(summary, "ranks_wide")))
+    console.print(_rich(f"Against random, in points of {score}", *_against(summary)))
+    console.print(_rich("Budget and speed", *_budgets(summary)))
+    if worse := summary["worse"].get("ours"):
+        keys = ["stream", "learner", "budget", "delay", "points", "p", "bh", "holm", "sign_flip"]
+        rows = [[f"{w[k]:.3g}" if isinstance(w[k], float) else str(w[k]) for k in keys] for w in worse]
+        console.print(_rich("Ours is significantly worse than random here", keys, rows))
+    for claim in claims:
+        console.print(f"{claim['number']}. {claim['claim']}: [bold]{VERDICTS[claim['passed']]}[/]")
+        for name, figure in claim["figures"].items():
+            console.print(f"     {name}: {figure}", highlight=False)
+
+
+def markdown(summary: Mapping[str, Any], claims: Sequence[Mapping[str, Any]]) -> str:
+    """The ranks with what is needed to judge them, and the claims."""
+    header, rows = _ranks(summary, "ranks")
+    records = summary["policies"]
+    header += ["points over random", "worse", "budget error, max"]
+    for row in rows:
+        record = records[row[0]]
+        row += [
+            f"{record['points_over_random']:+.2f}",
+            f"{record['worse']} of {record['cases']}",
+            f"{record['budget_error_max']:.0%}",
+        ]
+    lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    lines += ["", "| claim | | numbers |", "|---|---|---|"]
+    for claim in claims:
+        figures = "; ".join(f"{name}: {figure}" for name, figure in claim["figures"].items())
+        lines.append(f"| {claim['claim']} | {VERDICTS[claim['passed']]} | {figures} |")
+    return "\n".join(lines) + "\n"
+
+
+def _ranks(summary: Mapping[str, Any], kind: str) -> tuple[list[str], list[list[str]]]:
+    place = int(kind == "ranks_wide")
+    groups = [group for group in summary[kind] if summary["cases"][group][place]]
+    header = ["policy"] + [f"{group} ({summary['cases'][group][place]} cases)" for group in groups]
+    names = sorted(summary[kind][ALL], key=summary[kind][ALL].__getitem__)
+    return header, [[name] + [f"{summary[kind][group][name]:.2f}" for group in groups] for name in names]
+
+
+def _against(summary: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    delays = sorted({d for record in summary["policies"].values() for d in record["points_by_delay"]})
+    header = ["policy", "cases", "points", *(f"delay {d}" for d in delays), "worst case"]
+    header += ["wins", "ties", "losses", "sig. better", "sig. worse"]
+    rows = [
+        [
+            name,
+            str(r["cases"]),
+            f"{r['points_over_random']:+.2f}",
+            *(f"{r['points_by_delay'][d]:+.2f}" if d in r["points_by_delay"] else "" for d in delays),
+            f"{r['worst_case_points']:+.2f}",
+            *(str(r[key]) for key in ("wins", "ties", "losses", "better", "worse")),
+        ]
+        for name, r in _sorted(summary)
+    ]
+    return header, rows
+
+
+def _budgets(summary: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    shares = sorted({s for record in summary["policies"].values() for s in record["budget_spent"]}, key=float)
+    header = ["policy", *(f"spent of {float(s):.0%}" for s in shares), "error, max", "burst, max"]
+    header += ["windows above cap", "runs", "ms a sample"]
+    rows = [
+        [
+            name,
+            *(f"{r['budget_spent'][s]:.2%}" if s in r["budget_spent"] else "" for s in shares),
+            f"{r['budget_error_max']:.0%}",
+            f"{r['burst_max']:.1f}x",
+            *(str(r[key]) for key in ("windows_broken", "runs", "milliseconds_per_sample")),
+        ]
+        for name, r in _sorted(summary)
+    ]
+    return header, rows
+
+
+def _sorted(summary: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    return sorted(summary["policies"].items(), key=lambda item: -item[1]["points_over_random"])
+
+
+def _rich(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> RichTable:
+    table = RichTable(title=title, title_justify="left", title_style="bold")
+    for position, name in enumerate(header):
+        table.add_column(name, justify="left" if position == 0 else "right")
+    for row in rows:
+        style = "bold green" if row[0] == "ours" else "cyan" if row[0] == "random" else None
+        table.add_row(*row, style=style)
+    return table

@@ -1,0 +1,170 @@
+"""Laws of the comparison: its statistics are the textbooks', and resuming changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from river import metrics
+from scipy.stats import false_discovery_control, ttest_1samp
+
+from tests.benchmarks import jobs
+from tests.benchmarks.claims import claims
+from tests.benchmarks.comparison import benjamini_hochberg, cases, holm, mean_ranks, paired_t, sign_flip
+from tests.benchmarks.plan import Plan
+from tests.benchmarks.plan import jobs as planned
+from tests.benchmarks.scores import Tally, most_in_window
+from tests.benchmarks.streams import fingerprint
+from tests.benchmarks.summary import summarise
+from tests.benchmarks.tables import markdown
+
+PUBLISHED = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459]
+PUBLISHED += [0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]
+"""The 15 p values of Benjamini and Hochberg 1995, section 4: theirs rejects four, Bonferroni three."""
+
+
+def _lines(accuracies: dict[str, list[list[float]]], **more: Any) -> list[dict[str, Any]]:
+    """Made-up results: policy to stream to seed to accuracy."""
+    base = {"learner": "nb", "budget": 0.05, "delay": 0, "error": 0.0, "samples": 1000, "labels": 50}
+    base |= {"kappa": 0.0, "g_mean": 0.0, "budget_spent": 0.05, "budget_error": 0.0, "seconds": 1.0}
+    base |= {"within_budget": True, "window_held": True, "burst": 1.0, "minority_recall": 0.0}
+    return [
+        {**base, "policy": name, "stream": f"s{k}", "seed": seed, "accuracy": accuracy, **more}
+        for name, streams in accuracies.items()
+        for k, seeds in enumerate(streams)
+        for seed, accuracy in enumerate(seeds)
+    ]
+
+
+def test_mean_ranks_of_a_made_up_example() -> None:
+    """Averaged over the seeds that all share, ranked within a case, averaged over the cases all have."""
+    table = cases(
+        _lines(
+            {
+                "a": [[0.9, 0.1], [0.5], [0.6]],
+                "b": [[0.8], [0.5], [0.7]],
+                "c": [[0.7], [0.4]],
+            }
+        )
+    )
+    assert mean_ranks(table, ["a", "b", "c"]) == {"a": 1.25, "b": 1.75, "c": 3.0}
+    assert mean_ranks(table, ["a", "b"]) == pytest.approx({"a": 4.5 / 3, "b": 4.5 / 3})
+
+
+def test_holm_on_textbook_numbers() -> None:
+    assert holm([0.01, 0.02, 0.03, 0.04]) == pytest.approx([0.04, 0.06, 0.06, 0.06])
+    assert sum(p < 0.05 for p in holm(PUBLISHED)) == 3
+
+
+def test_benjamini_hochberg_on_the_published_example() -> None:
+    assert sum(p < 0.05 for p in benjamini_hochberg(PUBLISHED)) == 4
+    assert benjamini_hochberg(PUBLISHED[::-1]) == pytest.approx(false_discovery_control(PUBLISHED[::-1]))
+
+
+@given(st.lists(st.floats(-1, 1).map(lambda x: round(x, 3)), min_size=2, max_size=10))
+@settings(derandomize=True, deadline=None)
+def test_paired_tests_agree_with_scipy_and_ignore_the_sign(differences: list[float]) -> None:
+    if len(set(differences)) > 1:
+        assert paired_t(differences) == pytest.approx(float(ttest_1samp(differences, 0).pvalue), abs=1e-9)
+    mirrored = [-value for value in differences]
+    assert paired_t(mirrored) == paired_t(differences)
+    assert sign_flip(mirrored) == sign_flip(differences)
+    assert sign_flip(differences) >= 2 / 2 ** len(differences)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=3, max_size=60))
+@settings(derandomize=True, deadline=None)
+def test_scores_are_rivers_own(pairs: list[tuple[int, int]]) -> None:
+    river_metrics: Any = metrics  # without types
+    tally, river = Tally([0, 1, 2]), [river_metrics.Accuracy(), river_metrics.CohenKappa()]
+    for truth, said in pairs:
+        tally.predicted(truth, said)
+        for metric in river:
+            metric.update(truth, said)
+    scores = tally.scores([], [], 0.1, None)
+    assert scores["accuracy"] == pytest.approx(river[0].get(), abs=1e-5)
+    assert scores["kappa"] == pytest.approx(river[1].get(), abs=1e-5)
+
+
+@given(st.sets(st.integers(0, 80)), st.integers(1, 30))
+@settings(derandomize=True, deadline=None)
+def test_the_fullest_window_is_found(positions: set[int], length: int) -> None:
+    brute = max(sum(first <= p < first + length for p in positions) for first in range(81))
+    assert most_in_window(sorted(positions), length) == brute
+
+
+def test_a_clear_loss_on_one_case_is_found_among_many() -> None:
+    """The second claim can fail, and names the case."""
+    jitter = [0.0, 0.001, -0.001, 0.002, -0.002, 0.001, 0.0, -0.001, 0.002, -0.002]
+    even = [[0.8 + x for x in jitter] for _ in range(50)]
+    ours = [[*row] for row in even]
+    ours[7] = [0.77 - x for x in jitter]
+    summary = summarise(lines := _lines({"ours": ours, "random": even}))
+    assert [case["stream"] for case in summary["worse"]["ours"]] == ["s7"]
+    assert claims(lines, summary)[1]["passed"] is False
+    assert "FAILS" in markdown(summary, claims(lines, summary))
+
+
+def test_claims_follow_the_numbers() -> None:
+    """Better everywhere and within budget passes 1 to 3; what was not run is not claimed."""
+    good = _lines({"ours": [[0.9, 0.91]], "random": [[0.8, 0.82]]})
+    assert [c["passed"] for c in claims(good, summarise(good))] == [True, True, True, None, None, None]
+    spent = [{**line, "within_budget": False, "window_held": False} for line in good]
+    assert claims(spent, summarise(spent))[2]["passed"] is False
+
+
+PLAN = Plan(
+    None,
+    ("river_bananas", "sea"),
+    ("nb",),
+    ("ours", "moa_variable"),
+    (0.1,),
+    (0, 50),
+    seeds=2,
+    rival_seeds=2,
+    samples=150,
+)
+
+
+def test_resuming_gives_what_an_unbroken_comparison_gives(tmp_path: Path) -> None:
+    """Half a file with a torn last line: only what is missing is run, and the results are the same."""
+    file = tmp_path / "results.jsonl"
+    ran: list[jobs.Job | None] = []
+
+    def run() -> list[dict[str, Any]]:
+        ran.clear()
+        found = jobs.run_all(planned(PLAN), jobs.Known(file), 1, lambda job, _: ran.append(job))
+        return [{k: v for k, v in line.items() if k != "seconds"} for line in found]
+
+    whole = run()
+    lines = file.read_text().splitlines()
+    assert len(lines) == len(ran) - 1
+    file.write_text("\n".join(lines[:5]) + "\n" + lines[5][:40])
+    assert run() == whole
+    assert len(ran) - 1 == len(lines) - 5
+    assert run() == whole
+    assert ran == [None]
+
+
+def test_only_what_a_result_depends_on_is_in_its_key(tmp_path: Path) -> None:
+    job = planned(PLAN)[0]
+    others = [replace(job, seed=1), replace(job, delay=7), replace(job, error=0.2), replace(job, samples=9)]
+    others += [replace(job, policy=text) for text in ("random", "x=margin:stratified:0.5")]
+    assert len({j.key() for j in [job, *others]}) == 7
+    (tmp_path / "a.csv").write_text("x,label\n1,0\n")
+    one = replace(job, stream="a", data=str(tmp_path)).key()
+    (tmp_path / "a.csv").write_text("x,label\n2,0\n")
+    fingerprint.cache_clear()
+    assert replace(job, stream="a", data=str(tmp_path)).key() != one
+
+
+def test_one_run_stands_for_all_seeds_only_where_nothing_is_drawn() -> None:
+    drawn = {(j.stream, j.policy): j.drawn().seed for j in planned(PLAN) if j.seed == 1}
+    fixed = ("river_bananas", "moa_variable")
+    assert drawn.pop(fixed) == 0
+    assert set(drawn.values()) == {1}
+    assert ("sea", "moa_variable") in drawn
