@@ -10,8 +10,10 @@ The selector is pure: nothing is applied. The service first makes the decisions 
 offset and encoded state in one write, and only then keeps the state, so that a crash at any point
 repeats decisions and never forgets one.
 
-The state of a partition is the budget manager's account and, for a strategy that remembers, the memory
-of its last samples and queries beside it. The encoding is versioned and JSON, since it lives in the
+The state of a partition is the budget manager's account, what was bought so far (for the caps on numbers
+of labels) and, for a strategy that remembers, the memory of its last samples and queries. The lowest cap
+binds: the manager is told how much room is left, and arrivals of different hours are decided apart, since
+the room changes with the hour. The encoding is versioned and JSON, since it lives in the
 metadata of Kafka's offset commits, where an operator may look at it and where a later version of this
 program must still read it.
 """
@@ -19,19 +21,21 @@ program must still read it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from stream_al.engine import strategies
 from stream_al.engine.budgets import MANAGERS, BudgetManager, Reason, Situation
+from stream_al.engine.caps import Account, Caps, hour_of
 from stream_al.engine.memory import Memory
 from stream_al.engine.model import Model
 from stream_al.engine.strategies import Arrival, Sight
 
-__all__ = ["Decision", "Remembering", "Selector"]
+__all__ = ["Decision", "Selector", "State"]
 
 STATE_VERSION = 1
 STATE_LIMIT_BYTES = 4096  # Kafka's offset.metadata.max.bytes, as brokers have it by default
@@ -59,16 +63,18 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembering:
-    """The state of a partition under a strategy that remembers.
+class State:
+    """The state of a partition.
 
     Attributes:
         account: The budget manager's state.
-        memory: Of the last samples and queries.
+        spent: The labels bought, for the caps.
+        memory: Of the last samples and queries; None for a strategy that does without.
     """
 
     account: Any
-    memory: Memory
+    spent: Account = field(default_factory=Account)
+    memory: Memory | None = None
 
 
 class Selector:
@@ -81,6 +87,7 @@ class Selector:
         exploration: The share of the purchases drawn at random, in [0, 1].
         seed: The application's seed.
         target: Class, as text, to the share that the labels should have of it; None for equal shares.
+        caps: On the number of labels; None for none.
 
     Attributes:
         strategy: The strategy; `strategy.model` makes the model that it can look through.
@@ -108,20 +115,23 @@ class Selector:
         exploration: float,
         seed: int,
         target: Mapping[str, float] | None = None,
+        caps: Caps | None = None,
     ) -> None:
         self.strategy = strategies.strategy(strategy)
         self.strategy_name = self.strategy.text
         self.manager_name = manager
         self.seed = seed
         self.target = target
+        self.caps = caps or Caps()
         self.manager: BudgetManager = MANAGERS[manager](share, exploration, seed)
 
-    def start(self) -> Any:
+    def start(self) -> State:
         """The state of a partition before its first sample."""
-        account = self.manager.start()
-        return Remembering(account, Memory()) if self.strategy.remembers else account
+        return State(self.manager.start(), memory=Memory() if self.strategy.remembers else None)
 
-    def look(self, model: Model, sample_id: str, features: Mapping[str, object]) -> Arrival:
+    def look(
+        self, model: Model, sample_id: str, features: Mapping[str, object], timestamp_ms: int = 0
+    ) -> Arrival:
         """Look at a sample through the model as it stands; the model is left as it is.
 
         One law binds all strategies and is therefore kept here, once: a model that knows fewer than two
@@ -132,71 +142,111 @@ class Selector:
             model: One that `strategy.model` made.
             sample_id: The sample's id.
             features: The sample's features.
+            timestamp_ms: When it came, by the log's time.
 
         Raises:
             BadMessage: River fails on these features (`model_error`).
         """
         probabilities = model.probabilities(features)
         if len(probabilities) < 2:
-            return Arrival(sample_id, probabilities, 1.0)
+            return Arrival(sample_id, probabilities, 1.0, None, timestamp_ms)
         sight = Sight(sample_id, features, probabilities, model, self.seed, self.target)
         sketch = model.sketch(features) if self.strategy.remembers else None
-        return Arrival(sample_id, probabilities, self.strategy.utility(sight), sketch)
+        return Arrival(sample_id, probabilities, self.strategy.utility(sight), sketch, timestamp_ms)
 
     def decide(
-        self, state: Any, arrivals: Sequence[Arrival], situation: Situation
-    ) -> tuple[list[Decision], Any]:
+        self, state: State, arrivals: Sequence[Arrival], situation: Situation
+    ) -> tuple[list[Decision], State]:
         """Decide about arrivals in their order.
 
         Args:
             state: The partition's state before the first of them; it is left as it is.
             arrivals: The samples as `look` saw them.
-            situation: What else is known before the first of them.
+            situation: What else is known before the first of them; its room is that of the pending
+                queries, the other caps are reckoned in here.
 
         Returns:
             One decision an arrival, and the state after the last of them.
         """
-        if isinstance(state, Remembering):
-            return self._decide_by_memory(state, arrivals, situation)
+        decisions: list[Decision] = []
+        for hour, part in self._by_hour(arrivals):
+            room, _ = self.caps.room(state.spent, hour, situation.partition, situation.partitions)
+            now = replace(situation, room=min(situation.room, room))
+            if state.memory is None:
+                made, account, memory = *self._decide_at_once(state.account, part, now), None
+            else:
+                made, account, memory = self._decide_one_by_one(state.account, state.memory, part, now)
+            bought = sum(decision.selected for decision in made)
+            state = State(account, state.spent.spend(hour, bought), memory)
+            situation = situation.after(bought)
+            decisions += made
+        return decisions, state
+
+    def binding(self, state: State, situation: Situation) -> str:
+        """The cap that binds a partition now: `share`, or the one that leaves no room.
+
+        >>> selector = Selector("margin", "stratified", share=0.5, exploration=0.1, seed=0)
+        >>> [selector.binding(selector.start(), Situation(room=room)) for room in (9, 0)]
+        ['share', 'pending']
+        """
+        if situation.room <= 0:
+            return "pending"
+        room, cap = self.caps.room(state.spent, state.spent.hour, situation.partition, situation.partitions)
+        return cap if cap is not None and room <= 0 else "share"
+
+    def _by_hour(self, arrivals: Sequence[Arrival]) -> Iterator[tuple[int, Sequence[Arrival]]]:
+        """Arrivals in stretches of one hour; all of them at once where hours do not count."""
+        if self.caps.per_hour is None:
+            yield 0, arrivals
+            return
+        for hour, part in groupby(arrivals, key=lambda arrival: hour_of(arrival.timestamp_ms)):
+            yield hour, list(part)
+
+    def _decide_at_once(
+        self, account: Any, arrivals: Sequence[Arrival], situation: Situation
+    ) -> tuple[list[Decision], Any]:
         # Managers remember utilities as float32; rounded here, what is explained is what was compared.
         scores = np.asarray([arrival.utility for arrival in arrivals], dtype="<f4").tolist()
-        verdicts, after = self.manager.decide(state, scores, [a.id for a in arrivals], situation)
+        verdicts, account = self.manager.decide(account, scores, [a.id for a in arrivals], situation)
         decisions = [
             Decision(a.id, v.selected, u, v.threshold, v.propensity, v.reason)
             for a, u, v in zip(arrivals, scores, verdicts, strict=True)
         ]
-        return decisions, after
+        return decisions, account
 
-    def _decide_by_memory(
-        self, state: Remembering, arrivals: Sequence[Arrival], situation: Situation
-    ) -> tuple[list[Decision], Remembering]:
-        """Decide one by one: what is decided about a sample is remembered when the next one is judged."""
-        account, memory, now = state.account, state.memory, situation
+    def _decide_one_by_one(
+        self, account: Any, memory: Memory, arrivals: Sequence[Arrival], situation: Situation
+    ) -> tuple[list[Decision], Any, Memory]:
+        """What is decided about a sample is remembered when the next one is judged."""
         decisions = []
         for arrival in arrivals:
             utility = arrival.utility
             if arrival.sketch is not None:
                 utility *= self.strategy.recall(arrival.sketch, memory)
             utility = float(np.float32(utility))
-            (v,), account = self.manager.decide(account, [utility], [arrival.id], now)
-            now = now.after(v.selected)
+            (v,), account = self.manager.decide(account, [utility], [arrival.id], situation)
+            situation = situation.after(v.selected)
             if arrival.sketch is not None:
                 memory = memory.remember(arrival.sketch, selected=v.selected)
             decisions.append(Decision(arrival.id, v.selected, utility, v.threshold, v.propensity, v.reason))
-        return decisions, Remembering(account, memory)
+        return decisions, account, memory
 
-    def encode(self, state: Any) -> str:
+    def encode(self, state: State) -> str:
         """The state as text of at most `STATE_LIMIT_BYTES` bytes of ASCII."""
-        account = state.account if isinstance(state, Remembering) else state
-        values = {"v": STATE_VERSION, "manager": self.manager_name, "state": self.manager.encode(account)}
-        if isinstance(state, Remembering):
+        values: dict[str, Any] = {
+            "v": STATE_VERSION,
+            "manager": self.manager_name,
+            "state": self.manager.encode(state.account),
+            "spent": state.spent.encode(),
+        }
+        if state.memory is not None:
             values["memory"] = state.memory.encode()
         text = json.dumps(values, separators=(",", ":"))
         if len(text) > STATE_LIMIT_BYTES:
             raise ValueError(f"the state of {self.manager_name} takes {len(text)} bytes")
         return text
 
-    def decode(self, text: str) -> Any | None:
+    def decode(self, text: str) -> State | None:
         """The state that `encode` was given.
 
         A text without a memory, of a strategy that had none, gives an empty one; a memory that the
@@ -211,8 +261,8 @@ class Selector:
             if values["v"] != STATE_VERSION or values["manager"] != self.manager_name:
                 return None
             account = self.manager.decode(values["state"])
-            if not self.strategy.remembers:
-                return account
-            return Remembering(account, Memory.decode(values["memory"]) if "memory" in values else Memory())
+            spent = Account.decode(values["spent"]) if "spent" in values else Account()
+            memory = Memory.decode(values["memory"]) if "memory" in values else Memory()
         except (KeyError, TypeError, ValueError, RecursionError):
             return None
+        return State(account, spent, memory if self.strategy.remembers else None)

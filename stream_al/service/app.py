@@ -73,9 +73,11 @@ class App:
             answered=lambda sample_id: sample_id in self.learning.learner.known,
         )
         name, start = settings.application, settings.input.start
+        samples = log_.group(f"{name}.select", topics.samples, start)
+        self.selection = Select(settings, self.learning, self.pending, self.metrics, samples.partitions)
         self.select = Consumer(
-            Select(settings, self.learning, self.pending, self.metrics),
-            log_.group(f"{name}.select", topics.samples, start),
+            self.selection,
+            samples,
             log_,
             settings,
             self.metrics,

@@ -87,6 +87,9 @@ class Group(Protocol):
     async def stop(self, deadline_seconds: float) -> None:
         """Leave the group; give up quietly after the deadline."""
 
+    def partitions(self) -> int:
+        """How many partitions the topic has, as far as is known; 1 at least."""
+
     def assignment(self) -> frozenset[int]:
         """The partitions held now."""
 

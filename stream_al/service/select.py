@@ -7,10 +7,12 @@ What is left here is to put messages together and to count.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from time import time
 from typing import Any
 
 from stream_al.engine.budgets import Situation
+from stream_al.engine.caps import Caps
 from stream_al.engine.model import prediction
 from stream_al.engine.sample import InputRules, Sample, position_id, read_sample
 from stream_al.engine.selector import Decision, Selector
@@ -60,6 +62,7 @@ def selector(settings: Settings) -> Selector:
         exploration=budget.exploration,
         seed=settings.seed,
         target=settings.target(),
+        caps=Caps(budget.per_hour, budget.total),
     )
 
 
@@ -69,8 +72,14 @@ class Select:
     name = "select"
 
     def __init__(
-        self, settings: Settings, learning: Learning, pending: PendingQueries, metrics: Metrics
+        self,
+        settings: Settings,
+        learning: Learning,
+        pending: PendingQueries,
+        metrics: Metrics,
+        partitions: Callable[[], int],
     ) -> None:
+        self.partitions = partitions
         self.settings = settings
         self.learning = learning
         self.pending = pending
@@ -83,7 +92,9 @@ class Select:
         given = decode_json(record.value, max_bytes=self.settings.input.max_bytes)
         position = position_id(record.topic, record.partition, record.offset)
         sample = read_sample(given, self.rules, key=record.key, position=position)
-        return sample, self.selector.look(self.learning.model, sample.id, sample.features)
+        return sample, self.selector.look(
+            self.learning.model, sample.id, sample.features, record.timestamp_ms
+        )
 
     async def prepare(self, items: dict[int, list[tuple[Record, tuple[Sample, Arrival]]]]) -> None:
         """Nothing to wait for: a decision needs what is in hand."""
@@ -101,7 +112,7 @@ class Select:
         pending = len(self.pending)
         for partition, read in items.items():
             self.pending.see_time(max((record.timestamp_ms for record, _ in read), default=0))
-            situation = Situation(self.learning.model.ready, self.settings.budget.pending - pending, pending)
+            situation = self.situation(partition, pending)
             made, after[partition] = self.selector.decide(
                 states[partition], [arrival for _, (_, arrival) in read], situation
             )
@@ -121,6 +132,16 @@ class Select:
             self._count(decisions, items)
 
         return Work([[*asked, *out]], after, applied)
+
+    def situation(self, partition: int, pending: int) -> Situation:
+        """What the selector may know about a partition, so many queries being pending."""
+        room = self.settings.budget.pending - pending
+        return Situation(self.learning.model.ready, room, pending, partition, self.partitions())
+
+    def binding(self, partition: int, state: Any) -> dict[str, Any]:
+        """What a partition has bought, and the cap that binds it now."""
+        situation = self.situation(partition, len(self.pending))
+        return {"bought": state.spent.bought, "binding": self.selector.binding(state, situation)}
 
     def encode(self, state: Any) -> str:
         """The partition's account as commit metadata."""

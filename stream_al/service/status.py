@@ -33,6 +33,9 @@ def status(app: App) -> dict[str, Any]:
             "strategy": settings.strategy,
             "exploration": settings.budget.exploration,
             "pending_cap": settings.budget.pending,
+            "per_hour_cap": settings.budget.per_hour,
+            "total_cap": settings.budget.total,
+            "partitions": _spent(app),
         },
         "pending": len(app.pending),
         "examples": {
@@ -71,6 +74,11 @@ def _consumer(app: App, consumer: Consumer) -> dict[str, Any]:
         "lag": {str(partition): number for partition, number in lag.items()},
         "stopped": {str(partition): why for partition, why in consumer.stopped().items()},
     }
+
+
+def _spent(app: App) -> dict[str, Any]:
+    """What each partition in hand has bought, and which cap binds it."""
+    return {str(p): app.selection.binding(p, held.state) for p, held in sorted(app.select.held.items())}
 
 
 def _estimate(accuracy: Accuracy) -> dict[str, float] | None:

@@ -172,6 +172,10 @@ class Budget(_Section):
         "accuracy over the whole stream.",
     )
     pending: Count = Field(default=10_000, description="Most pending queries; selection pauses above.")
+    per_hour: Count | None = Field(
+        default=None, description="Most labels to ask for in an hour of the log's time, over all partitions."
+    )
+    total: Count | None = Field(default=None, description="Most labels to ask for in all.")
 
     @field_validator("manager", mode="after")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.engine.budgets import MANAGERS, Reason, Situation
+from stream_al.engine.caps import Caps
 from stream_al.engine.memory import QUERIES, SAMPLES, Memory
-from stream_al.engine.selector import STATE_LIMIT_BYTES, Decision, Remembering, Selector
+from stream_al.engine.selector import STATE_LIMIT_BYTES, Decision, Selector, State
 from stream_al.engine.strategies import STRATEGIES, Arrival
 from stream_al.engine.strategies.base import ByMemory
 from stream_al.errors import Misconfigured
@@ -75,7 +77,9 @@ def test_a_restart_in_mid_stream_changes_no_decision(
     head, state = selector.decide(selector.start(), arrivals[:cut], Situation())
     now = Situation().after(sum(d.selected for d in head))
     reborn = selector_of(strategy, manager)
-    tail, end = reborn.decide(reborn.decode(selector.encode(state)), arrivals[cut:], now)
+    back = reborn.decode(selector.encode(state))
+    assert back is not None
+    tail, end = reborn.decide(back, arrivals[cut:], now)
     assert head + tail == whole
     assert selector.encode(end) == selector.encode(after)
     assert selector.decode(selector.encode(after)) == after
@@ -108,6 +112,7 @@ def test_what_was_decided_is_remembered(strategy: str) -> None:
     decisions, after = selector.decide(selector.start(), arrivals, Situation())
     asked = [sketch for (_, sketch), decision in zip(STREAM, decisions, strict=True) if decision.selected]
     assert len(asked) > QUERIES
+    assert after.memory is not None
     assert after.memory.samples == b"".join(sketch for _, sketch in STREAM[-SAMPLES:])
     assert after.memory.queries == b"".join(asked[-QUERIES:])
     assert {d.utility for d in decisions} != {np.float32(p) for p, _ in STREAM}
@@ -118,7 +123,7 @@ def test_a_sample_that_the_model_cannot_judge_is_neither_judged_by_memory_nor_re
     strategy: str,
 ) -> None:
     selector = selector_of(strategy)
-    known = Remembering(selector.manager.start(), Memory(bytes(320), bytes(160)))
+    known = State(selector.manager.start(), memory=Memory(bytes(320), bytes(160)))
     arrivals = [Arrival(f"s{i}", {}, 1.0) for i in range(20)]
     decisions, after = selector.decide(known, arrivals, Situation(ready=False))
     assert {d.utility for d in decisions} == {1.0}
@@ -218,12 +223,12 @@ def test_a_state_of_another_manager_begins_anew(monkeypatch: pytest.MonkeyPatch)
 def test_a_state_too_large_for_an_offset_commit_is_never_written(monkeypatch: pytest.MonkeyPatch) -> None:
     selector = selector_of()
     room = STATE_LIMIT_BYTES - len(selector.encode(selector.start()))
-    encoded = selector.manager.encode(selector.start())
+    encoded = selector.manager.encode(selector.start().account)
     monkeypatch.setattr(selector.manager, "encode", lambda state: {**encoded, "share": state})
     padding = len(str(encoded["share"]))
-    assert len(selector.encode("x" * (room + padding - 2))) == STATE_LIMIT_BYTES
+    assert len(selector.encode(State("x" * (room + padding - 2)))) == STATE_LIMIT_BYTES
     with pytest.raises(ValueError, match="takes 4097 bytes"):
-        selector.encode("x" * (room + padding - 1))
+        selector.encode(State("x" * (room + padding - 1)))
 
 
 def test_the_text_is_ascii_and_can_be_read_by_an_operator() -> None:
@@ -243,7 +248,7 @@ def test_an_unknown_name_is_an_error_at_once() -> None:
 # --- The memory in the text ------------------------------------------------------------------------------
 
 
-def full(strategy: str = "diversity", manager: str = "stratified") -> tuple[Selector, Remembering]:
+def full(strategy: str = "diversity", manager: str = "stratified") -> tuple[Selector, State]:
     """A state as large as it gets."""
     selector = selector_of(strategy, manager)
     arrivals = [
@@ -256,6 +261,7 @@ def full(strategy: str = "diversity", manager: str = "stratified") -> tuple[Sele
 def test_account_and_memory_together_fit_an_offset_commit(manager: str) -> None:
     selector, state = full(manager=manager)
     state = replace(state, memory=Memory(bytes(range(256)) * 4, bytes(range(256)) * 2))
+    assert state.memory is not None
     assert (len(state.memory.samples), len(state.memory.queries)) == (SAMPLES * 16, QUERIES * 16)
     assert len(selector.encode(state)) <= STATE_LIMIT_BYTES
     assert selector.decode(selector.encode(state)) == state
@@ -264,9 +270,9 @@ def test_account_and_memory_together_fit_an_offset_commit(manager: str) -> None:
 def test_a_state_from_before_there_was_a_memory_is_read_and_the_other_way_round() -> None:
     """Whoever changes the strategy keeps the account."""
     forgetful, (remembering, state) = selector_of(), full()
-    plain = forgetful.encode(state.account)
-    assert remembering.decode(plain) == Remembering(state.account, Memory())
-    assert forgetful.decode(remembering.encode(state)) == state.account
+    plain = replace(state, memory=None)
+    assert remembering.decode(forgetful.encode(plain)) == replace(state, memory=Memory())
+    assert forgetful.decode(remembering.encode(state)) == plain
 
 
 @pytest.mark.parametrize(
@@ -301,3 +307,66 @@ def test_no_spoilt_text_of_a_memory_does_more_than_give_no_state(at: int, with_:
 
 
 TEXT = full("diversity * density")[0].encode(full("diversity * density")[1])
+
+
+# --- Caps on the number of labels ------------------------------------------------------------------------
+
+HOUR_MS = 3_600_000
+
+
+def capped(**caps: int) -> Selector:
+    return Selector("margin", "stratified", share=0.5, exploration=0.1, seed=4, caps=Caps(**caps))
+
+
+stamped = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 4 * HOUR_MS)), max_size=60).map(
+    lambda seen: [Arrival(f"s{i}", {"x": p, "y": 1 - p}, p, None, ms) for i, (p, ms) in enumerate(seen)]
+)
+
+
+@law
+@given(
+    arrivals=stamped, per_hour=st.integers(1, 5), total=st.integers(1, 12), cuts=st.sets(st.integers(0, 60))
+)
+def test_the_lowest_cap_binds_whatever_the_batches(
+    arrivals: list[Arrival], per_hour: int, total: int, cuts: set[int]
+) -> None:
+    """Never more in all, nor in an hour of the log; batches and restarts decide as one batch does."""
+    selector = capped(per_hour=per_hour, total=total)
+    whole, after = selector.decide(selector.start(), arrivals, Situation())
+    assert sum(d.selected for d in whole) <= total == selector.caps.total
+    bought = Counter[int]()
+    hour = 0
+    for arrival, decision in zip(arrivals, whole, strict=True):
+        hour = max(hour, arrival.timestamp_ms // HOUR_MS)
+        bought[hour] += decision.selected
+        assert decision.propensity > 0 or not decision.selected
+    assert max(bought.values(), default=0) <= per_hour
+    parts: list[Decision] = []
+    state, ends = selector.start(), sorted({*cuts, len(arrivals)})
+    for begin, end in zip([0, *ends], ends, strict=False):
+        now = Situation().after(sum(d.selected for d in parts))
+        made, next_state = selector.decide(state, arrivals[begin:end], now)
+        back = selector.decode(selector.encode(next_state))
+        assert back is not None
+        parts, state = parts + made, back
+    assert (parts[: len(whole)], state) == (whole, after)
+
+
+def test_the_cap_that_binds_has_a_name() -> None:
+    arrivals = [Arrival(f"s{i}", {"x": 0.5, "y": 0.5}, 1.0) for i in range(40)]
+    for caps, name in (({}, "share"), ({"total": 3}, "total"), ({"per_hour": 3}, "per_hour")):
+        selector = capped(**caps)
+        _, state = selector.decide(selector.start(), arrivals, Situation())
+        assert selector.binding(state, Situation()) == name
+        assert selector.binding(state, Situation(room=0)) == "pending"
+
+
+def test_caps_are_divided_among_partitions() -> None:
+    """Replicas that do not talk keep a cap of the whole application together."""
+    selector = capped(total=7)
+    arrivals = [Arrival(f"s{i}", {"x": 0.5, "y": 0.5}, 1.0) for i in range(40)]
+    bought = []
+    for partition in range(3):
+        place = Situation(partition=partition, partitions=3)
+        bought.append(sum(d.selected for d in selector.decide(selector.start(), arrivals, place)[0]))
+    assert bought == [3, 2, 2]

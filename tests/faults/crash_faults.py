@@ -35,9 +35,9 @@ async def accounts(world: World) -> dict[int, tuple[int, int]]:
     engine = selector(world.settings)
     counted: dict[int, tuple[int, int]] = {}
     for partition, position in found.items():
-        account = engine.decode(position.metadata)
-        assert account is not None, f"partition {partition} has no account at {position.offset}"
-        counted[partition] = position.offset, account.arrivals
+        state = engine.decode(position.metadata)
+        assert state is not None, f"partition {partition} has no account at {position.offset}"
+        counted[partition] = position.offset, state.account.arrivals
     return counted
 
 

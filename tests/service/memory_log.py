@@ -111,6 +111,9 @@ class MemoryGroup:
         if self in self.state.members:
             self.state.move(leaves=self)
 
+    def partitions(self) -> int:
+        return len(self._partitions)
+
     def assignment(self) -> frozenset[int]:
         if self not in self.state.members:
             return frozenset()

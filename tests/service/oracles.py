@@ -74,7 +74,7 @@ async def all_closed(world: World) -> bool:
 async def check_account(world: World, ids: list[str]) -> None:
     """O5, seen from its end: the accounts have counted every sample exactly once."""
     await world.until(lambda: not lag(world), "all is committed")
-    assert sum(account.arrivals for account in committed_accounts(world).values()) == len(ids)
+    assert sum(state.account.arrivals for state in committed_accounts(world).values()) == len(ids)
 
 
 def lag(world: World) -> int:

@@ -96,6 +96,8 @@ def plan(draw: random.Random, directory: Path) -> Plan:
         "budget.share": draw.choice([0.1, 0.2, 0.3, 0.5, 1.0]),
         "budget.exploration": draw.choice([0.0, 0.1, 0.5]),
         "budget.pending": draw.choice([3, 10_000, 10_000]),
+        "budget.per_hour": draw.choice(["1", "4", "null", "null"]),
+        "budget.total": draw.choice(["7", "null", "null"]),
         "topics.predictions": "predictions",
         "topics.partitions": draw.choice([1, 2, 3]),
         "queries.life_hours": LIFE_HOURS,

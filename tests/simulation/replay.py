@@ -52,6 +52,7 @@ class Told:
     sample: Sample
     said: dict[str, Any]
     asked: dict[str, Any] | None
+    came_ms: int
     arrival: Arrival | None = None
     ready: bool = False
 
@@ -86,6 +87,7 @@ class Replay:
         self.selected: set[str] = set()
         self.calls: set[int] = set()
         self._selector = selector(settings)
+        self._partitions = len(broker.topics[settings.topics.samples])
         self._samples: dict[int, list[Record]] = defaultdict(list)
         for record in broker.history(settings.topics.samples):
             self._samples[record.partition].append(record)
@@ -115,7 +117,7 @@ class Replay:
             position = batch.position
             parts.append(Part(partition, batch.first, position.offset, position.metadata))
             samples.append(self._readable(partition, batch.first, position.offset))
-        expected = [sample.id for part in samples for sample in part]
+        expected = [sample.id for part in samples for sample, _ in part]
         if not expected:
             return parts
         calls = [call for call in self._said[commit.sender] if call <= commit.calls]
@@ -129,18 +131,20 @@ class Replay:
             asked[query["id"]].append(query)
         messages = iter(said)
         for part, read in zip(parts, samples, strict=True):
-            for sample in read:
+            for sample, came_ms in read:
                 message = next(messages)
                 queries = asked[sample.id] if message["queried"] else []
-                part.told.append(Told(sample, message, queries.pop(0) if queries else None))
+                part.told.append(Told(sample, message, queries.pop(0) if queries else None, came_ms))
         return parts
 
-    def _readable(self, partition: int, first: int, offset: int) -> list[Sample]:
+    def _readable(self, partition: int, first: int, offset: int) -> list[tuple[Sample, int]]:
+        """The samples between two offsets, each with its timestamp."""
         found, rules = [], input_rules(self.settings)
         for record in self._samples[partition][first:offset]:
             with suppress(BadMessage):
                 given = decode_json(record.value, max_bytes=self.settings.input.max_bytes)
-                found.append(read_sample(given, rules, key=record.key, position=_position(record)))
+                sample = read_sample(given, rules, key=record.key, position=_position(record))
+                found.append((sample, record.timestamp_ms))
         return found
 
     def _fold(self, parts: list[Part]) -> None:
@@ -169,7 +173,7 @@ class Replay:
 
     def _look(self, model: Model, waiting: dict[int, list[Told]]) -> None:
         for told in waiting.pop(model.examples, []):
-            told.arrival = self._selector.look(model, told.sample.id, told.sample.features)
+            told.arrival = self._selector.look(model, told.sample.id, told.sample.features, told.came_ms)
             told.ready = model.ready
 
     def _decide(self, parts: list[Part]) -> None:
@@ -184,19 +188,19 @@ class Replay:
             state = states.get(place, self._selector.start())
             begun.add(part.partition)
             for told in part.told:
-                state = self._again(told, state)
+                state = self._again(told, state, part.partition)
             expected = self._selector.encode(state)
             where = f"{place} to {part.offset}"
             require(part.metadata == expected, f"O5: account of {where}: {part.metadata}, not {expected}")
             states[part.partition, part.offset] = state
         ends = {p: s for (p, o), s in states.items() if o == len(self._samples[p])}
-        self.arrivals = {p: getattr(s, "account", s).arrivals for p, s in ends.items()}
+        self.arrivals = {p: s.account.arrivals for p, s in ends.items()}
 
-    def _again(self, told: Told, state: Any) -> Any:
+    def _again(self, told: Told, state: Any, partition: int) -> Any:
         assert told.arrival is not None
         said, arrival = told.said, told.arrival
         room = 1 if said["propensity"] > 0 else 0  # a propensity of zero says that the cap was reached
-        situation = Situation(told.ready, room, said["pending"])
+        situation = Situation(told.ready, room, said["pending"], partition, self._partitions)
         (made,), state = self._selector.decide(state, [arrival], situation)
         again = {name: getattr(made, name) for name in SAME}
         was = {name: said[name] for name in SAME}

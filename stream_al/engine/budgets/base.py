@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -25,7 +25,7 @@ class Reason(StrEnum):
     SPENT = "spent"
     """Not selected: the budget for this stretch of the stream is spent."""
     CAPPED = "capped"
-    """Would have been selected, had not too many queries been pending."""
+    """Would have been selected, had a cap on the number of labels left any room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,19 @@ class Situation:
         ready: Whether the model knows two classes, so that utilities mean something.
         room: How many more queries may become pending; 0 or less forbids any.
         pending: How many queries are asked and not answered yet, over all partitions.
+        partition: The partition, and
+        partitions: of how many: caps on numbers of labels are divided among them.
     """
 
     ready: bool = True
     room: int = 2**31
     pending: int = 0
+    partition: int = 0
+    partitions: int = 1
 
     def after(self, bought: int) -> Situation:
         """The situation with so many more queries pending."""
-        return Situation(self.ready, self.room - bought, self.pending + bought)
+        return replace(self, room=self.room - bought, pending=self.pending + bought)
 
 
 class BudgetManager(ABC):

@@ -43,12 +43,14 @@ class Arrival(NamedTuple):
         utility: The product of the factors that judge by the model alone, in [0, 1].
         sketch: The sample for the factors that judge by memory; None if there are none, or if the model
             cannot judge yet.
+        timestamp_ms: When it came, by the log's time.
     """
 
     id: str
     probabilities: Mapping[Label, float]
     utility: float
     sketch: Point | None = None
+    timestamp_ms: int = 0
 
 
 class Need(StrEnum):

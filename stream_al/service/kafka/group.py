@@ -80,6 +80,11 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's
         partitions = sorted(tp.partition for tp in assigned)
         log.info("partitions assigned", topic=self.topic, partitions=partitions)
 
+    def partitions(self) -> int:
+        """How many partitions the topic has, by the metadata in hand; never fewer than are held."""
+        known = self._running.partitions_for_topic(self.topic) if self._running is not None else None
+        return max(1, len(known or ()), *(partition + 1 for partition in self.assignment()))
+
     def assignment(self) -> frozenset[int]:
         """The partitions held now."""
         if self._running is None:
