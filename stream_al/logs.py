@@ -51,4 +51,5 @@ def configure(settings: Settings) -> None:
     # try again.
     if level > logging.DEBUG:
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    logging.getLogger("stream_al.audit").setLevel(logging.INFO)  # the record is kept, whatever else is
     logging.getLogger("uvicorn.access").setLevel(max(level, logging.WARNING))

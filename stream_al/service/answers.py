@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-__all__ = ["PROBLEM", "Accepted", "AcceptedSamples", "Paused", "Predicted", "QueryPage", "problems"]
+__all__ = [
+    "PROBLEM",
+    "Accepted",
+    "AcceptedSamples",
+    "Paused",
+    "Predicted",
+    "QueryPage",
+    "problem",
+    "problems",
+]
 
 PROBLEM = "application/problem+json"
 
 _MEANINGS = {
     400: "The body cannot be read at all.",
+    401: "No token, or one that is nobody's.",
+    403: "The token's role is too low.",
+    408: "The body took longer than `http.body_seconds`.",
     413: "The body is larger than `http.max_body_bytes`.",
     422: "The request or a message in it cannot be used; nothing of it was accepted.",
+    429: "This client writes more often than `http.requests_per_second`; `Retry-After` says when to go on.",
     503: "The broker did not take it in time: it may or may not have arrived. Send it again.",
 }
 _SCHEMA = {
@@ -36,6 +51,14 @@ def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
     return {
         code: {"description": _MEANINGS[code], "content": {PROBLEM: {"schema": _SCHEMA}}} for code in codes
     }
+
+
+def problem(
+    code: int, title: str, detail: str | None, headers: Mapping[str, str] | None = None, **more: str
+) -> JSONResponse:
+    """An error as RFC 9457 has it."""
+    body = {"type": "about:blank", "title": title, "status": code, "detail": detail, **more}
+    return JSONResponse(body, status_code=code, media_type=PROBLEM, headers=dict(headers or {}))
 
 
 class Accepted(BaseModel):

@@ -11,10 +11,9 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import Body, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stream_al import __version__
 from stream_al.engine.model import prediction
@@ -22,16 +21,20 @@ from stream_al.engine.sample import flat_features, position_id, read_sample
 from stream_al.errors import BadMessage, StreamAlError, Unavailable
 from stream_al.messages import Label, decode, decode_json, encode, label_text
 from stream_al.service.answers import (
-    PROBLEM,
     Accepted,
     AcceptedSamples,
     Paused,
     Predicted,
     QueryPage,
+    problem,
     problems,
 )
 from stream_al.service.app import App
 from stream_al.service.log import Outgoing
+from stream_al.service.security.access import Access
+from stream_al.service.security.describing import describe
+from stream_al.service.security.guard import BodyLimit, Guard, audit_also
+from stream_al.service.security.rate import RateLimit
 from stream_al.service.select import input_rules
 from stream_al.service.status import model_status, status
 
@@ -44,15 +47,18 @@ NOT_YET: dict[int | str, dict[str, Any]] = {
 
 
 def api(app: App) -> FastAPI:
-    """The HTTP interface of an application."""
+    """The HTTP interface of an application. Raises Misconfigured if its tokens cannot be read."""
     web = FastAPI(
         title="stream_al", version=__version__, summary="Streaming selective sampling", redoc_url=None
     )
-    web.add_middleware(_BodyLimit, limit_bytes=app.settings.http.max_body_bytes)
+    given = app.settings.http
+    web.add_middleware(BodyLimit, limit_bytes=given.max_body_bytes, limit_seconds=given.body_seconds)
+    web.add_middleware(Guard, routes=web, access=Access(given), limit=RateLimit(given.requests_per_second))
     _errors(web)
     _probes(web, app)
     _reading(web, app)
     _writing(web, app)
+    describe(web)
     return web
 
 
@@ -92,7 +98,7 @@ def _reading(web: FastAPI, app: App) -> None:
         page = app.pending.most_useful(limit, offset)
         return {"total": len(app.pending), "offset": offset, "queries": msgspec.to_builtins(page)}
 
-    @web.post("/v1/predict", tags=["model"], response_model=Predicted, responses=problems(400, 413, 422))
+    @web.post("/v1/predict", tags=["model"], response_model=Predicted, responses=problems(400, 408, 413, 422))
     async def predict(
         features: Annotated[dict[str, Any], Body(examples=[{"amount": 12.5}])],
     ) -> dict[str, Any]:
@@ -113,7 +119,7 @@ def _writing(web: FastAPI, app: App) -> None:
         tags=["stream"],
         status_code=202,
         response_model=AcceptedSamples,
-        responses=problems(400, 413, 422, 503),
+        responses=problems(400, 408, 413, 422, 503),
     )
     async def post_samples(
         samples: Annotated[list[dict[str, Any]] | dict[str, Any], Body()],
@@ -138,16 +144,20 @@ def _writing(web: FastAPI, app: App) -> None:
         tags=["labelling"],
         status_code=202,
         response_model=Accepted,
-        responses=problems(400, 413, 422, 503),
+        responses=problems(400, 408, 413, 422, 503),
     )
-    async def post_labels(labels: Annotated[list[dict[str, Any]] | dict[str, Any], Body()]) -> dict[str, Any]:
+    async def post_labels(
+        request: Request, labels: Annotated[list[dict[str, Any]] | dict[str, Any], Body()]
+    ) -> dict[str, Any]:
         """Answer one query or several: `{"id": ..., "label": ...}`, or `{"id": ..., "skipped": true}`."""
         outgoing = []
         for given in _listed(labels):
             value = encode(given)
             label = decode(Label, value, max_bytes=settings.input.max_bytes)
             outgoing.append(Outgoing(topics.labels, label.id.encode(), value))
-        return {"accepted": len(await app.log.send(outgoing))}
+        accepted = len(await app.log.send(outgoing))
+        audit_also(request, accepted=accepted)
+        return {"accepted": accepted}
 
     @web.post("/v1/pause", tags=["control"], response_model=Paused, responses=problems(503))
     async def pause() -> dict[str, Any]:
@@ -165,55 +175,26 @@ def _writing(web: FastAPI, app: App) -> None:
 def _errors(web: FastAPI) -> None:
     @web.exception_handler(BadMessage)
     async def bad_message(request: Request, error: BadMessage) -> Response:
-        return _problem(422, "Unusable message", str(error), reason=error.reason)
+        return problem(422, "Unusable message", str(error), reason=error.reason)
 
     @web.exception_handler(Unavailable)
     async def unavailable(request: Request, error: Unavailable) -> Response:
-        return _problem(503, "Unavailable", str(error))
+        return problem(503, "Unavailable", str(error))
 
     @web.exception_handler(StreamAlError)
     async def other(request: Request, error: StreamAlError) -> Response:
-        return _problem(500, type(error).__name__, str(error))
+        return problem(500, type(error).__name__, str(error))
 
     @web.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
-        return _problem(error.status_code, str(error.detail), None)
+        return problem(error.status_code, str(error.detail), None, headers=error.headers)
 
     @web.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         mistakes = [
             f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}" for found in error.errors()[:10]
         ]
-        return _problem(422, "Invalid request", "; ".join(mistakes))
-
-
-class _BodyLimit:
-    """Refuses bodies over the limit, by what they announce and by what they turn out to be."""
-
-    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
-        self.app = app
-        self.limit_bytes = limit_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if announced.isdigit() and int(announced) > self.limit_bytes:
-            problem = _problem(413, "Too large", f"a body may have {self.limit_bytes} bytes at most")
-            await problem(scope, receive, send)
-            return
-        received = 0
-
-        async def limited() -> Any:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.limit_bytes:
-                raise HTTPException(413, "Too large")
-            return message
-
-        await self.app(scope, limited, send)
+        return problem(422, "Invalid request", "; ".join(mistakes))
 
 
 def _listed(given: list[dict[str, Any]] | dict[str, Any]) -> list[dict[str, Any]]:
@@ -222,8 +203,3 @@ def _listed(given: list[dict[str, Any]] | dict[str, Any]) -> list[dict[str, Any]
 
 def _probe(good: bool, yes: str, no: str) -> Response:
     return PlainTextResponse(yes if good else no, status_code=200 if good else 503)
-
-
-def _problem(code: int, title: str, detail: str | None, **more: str) -> Response:
-    body = {"type": "about:blank", "title": title, "status": code, "detail": detail, **more}
-    return JSONResponse(body, status_code=code, media_type=PROBLEM)

@@ -15,7 +15,9 @@ from stream_al.logs import configure
 from stream_al.service.app import App
 from stream_al.service.http import api
 from stream_al.service.kafka import Kafka
-from stream_al.settings import Settings
+from stream_al.service.security.certificates import server_context
+from stream_al.settings import HTTP, Settings
+from stream_al.settings.checks import is_loopback
 
 __all__ = ["serve", "serving"]
 
@@ -42,20 +44,41 @@ async def serving(app: App) -> None:
     if not settings.enabled:
         await app.run()
         return
+    config = uvicorn.Config(
+        api(app),
+        log_config=None,
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+        access_log=False,
+        proxy_headers=False,  # what a client says about its address is not to be believed
+        server_header=False,
+    )
+    config.load()
+    config.ssl = server_context(settings)
     bound = _bind(settings.host, settings.port)
     app.port = bound.getsockname()[1]
-    server = _Server(
-        uvicorn.Config(
-            api(app), log_config=None, lifespan="off", timeout_graceful_shutdown=2, access_log=False
-        )
-    )
-    log.info("listening", host=settings.host, port=app.port)
+    server = _Server(config)
+    log.info("listening", host=settings.host, port=app.port, tls=config.ssl is not None)
+    _warn(settings)
     web = asyncio.create_task(server.serve(sockets=[bound]), name="http")
     try:
         await app.run()
     finally:
         server.should_exit = True
         await web
+
+
+def _warn(settings: HTTP) -> None:
+    """Say what may be meant so, and may be an oversight."""
+    if is_loopback(settings.host):
+        return
+    if settings.open:
+        log.warning("open to all", host=settings.host, remedy="set http.admin_tokens or http.tokens_file")
+    elif not settings.ssl_certfile:
+        log.warning(
+            "tokens are sent in the clear",
+            remedy="set http.ssl_certfile, or see that TLS ends in a proxy next to this process",
+        )
 
 
 class _Server(uvicorn.Server):

@@ -7,6 +7,7 @@ path of the setting is put in front of it where all mistakes meet.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 from reprlib import repr as short
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +27,7 @@ __all__ = [
     "Topic",
     "as_metric",
     "did_you_mean",
+    "is_loopback",
     "one_of",
 ]
 
@@ -68,6 +70,18 @@ def one_of(value: str, names: Iterable[str]) -> str:
     if value not in known:
         raise ValueError(f"write one of {', '.join(known)}, not {short(value)}{did_you_mean(value, known)}")
     return value
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+    (True, True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def as_metric(topic: str) -> str:

@@ -16,8 +16,10 @@ import subprocess
 import tempfile
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -53,6 +55,21 @@ num.network.threads=2
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
 """
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One more way into a broker, on a port of its own.
+
+    Attributes:
+        name: Capital letters, in the broker's configuration.
+        protocol: SSL, SASL_PLAINTEXT or SASL_SSL.
+        config: What holds for this listener alone, without the prefix `listener.name.<name>.`.
+    """
+
+    name: str
+    protocol: str
+    config: Mapping[str, str]
 
 
 class BrokerError(RuntimeError):
@@ -114,10 +131,18 @@ def _spawn(command: list[str], out: IO[bytes]) -> subprocess.Popen[bytes]:
 class KafkaBroker:
     """One broker: its ports and data stay the same over `restart`."""
 
-    def __init__(self, cache: Path, directory: Path, advertised: str | None) -> None:
+    def __init__(
+        self,
+        cache: Path,
+        directory: Path,
+        advertised: str | None,
+        listeners: Sequence[Listener] = (),
+        scram: Sequence[str] = (),
+    ) -> None:
         """Format a store with a random cluster id; `KafkaBroker.start` also runs it."""
         self._cache, self._directory = cache, directory
-        self._ports = _free_ports(3)
+        self._ports = _free_ports(3 + len(listeners))
+        self.ports = {way.name: port for way, port in zip(listeners, self._ports[3:], strict=True)}
         self._process: subprocess.Popen[bytes] | None = None
         self._jvm: list[str] = [f"-XX:SharedArchiveFile={cache / 'classes.jsa'}"]
         self.bootstrap = f"127.0.0.1:{self._ports[0]}"
@@ -126,10 +151,12 @@ class KafkaBroker:
         self.log = directory / "broker.log"
         directory.mkdir(parents=True, exist_ok=True)
         config = directory / "server.properties"
-        config.write_text(_SERVER.format(*self._ports, advertised or self.bootstrap, directory))
+        plain = _SERVER.format(*self._ports[:3], advertised or self.bootstrap, directory)
+        config.write_text(_with_listeners(plain, listeners, self.ports))
         # `--cluster-id=X`: an id that starts with "-" would be taken for an option.
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(config)]
+        tool += [word for user in scram for word in ("--add-scram", user)]
         _run(_java(cache / "broker", *self._jvm, *tool, heap="128m"), 60)
 
     @staticmethod
@@ -167,12 +194,20 @@ class KafkaBroker:
             archive.rename(cache / "classes.jsa")
 
     @classmethod
-    def start(cls, directory: Path, *, advertised: str | None = None) -> KafkaBroker:
+    def start(
+        cls,
+        directory: Path,
+        *,
+        advertised: str | None = None,
+        listeners: Sequence[Listener] = (),
+        scram: Sequence[str] = (),
+    ) -> KafkaBroker:
         """Format a new store under `directory` and return the running broker.
 
-        `advertised` ("127.0.0.1:PORT" of a proxy) is what clients are told to use.
+        `advertised` ("127.0.0.1:PORT" of a proxy) is what clients are told to use. `listeners` are served
+        besides the plain one, at `ports[name]`; `scram` are users, as kafka-storage's --add-scram has them.
         """
-        broker = cls(cls.fetch(), directory, advertised)
+        broker = cls(cls.fetch(), directory, advertised, listeners, scram)
         broker.resume()
         return broker
 
@@ -219,6 +254,18 @@ class KafkaBroker:
     def console_produce(self, topic: str, lines_with_key: list[tuple[bytes, bytes]]) -> None:
         """Produce with Kafka's console tool: the Java client, murmur2 partitions."""
         _java_produce(self.bootstrap, topic, lines_with_key)
+
+
+def _with_listeners(config: str, listeners: Sequence[Listener], ports: Mapping[str, int]) -> str:
+    """Add listeners to a broker's configuration."""
+    for way in listeners:
+        place = f"{way.name}://127.0.0.1:{ports[way.name]}"
+        more = {"listeners": place, "advertised.listeners": place}
+        more["listener.security.protocol.map"] = f"{way.name}:{way.protocol}"
+        for key, value in more.items():
+            config = re.sub(rf"(?m)^({re.escape(key)}=.*)$", rf"\1,{value}", config)
+        config += "".join(f"listener.name.{way.name.lower()}.{k}={v}\n" for k, v in way.config.items())
+    return config
 
 
 def _lines(records: list[tuple[bytes, bytes]], end: bytes) -> bytes:

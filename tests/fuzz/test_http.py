@@ -30,6 +30,9 @@ CHECKS = [
 ]
 
 
+KEY = "key-of-the-fuzzing-administrator"
+
+
 @pytest.fixture(scope="module")
 def description(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The interface of an application that has worked, and stands still."""
@@ -38,7 +41,8 @@ def description(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 async def _worked(directory: Path) -> App:
-    world = await open_world(directory, None, ["budget.share=1.0"])
+    locks = [f"http.admin_tokens={KEY}", "http.requests_per_second=1000000"]
+    world = await open_world(directory, None, ["budget.share=1.0", *locks])
     replica = await world.start()
     await world.settle([s["id"] for s in await world.samples(20)])
     await world.samples(20, start=20)
@@ -88,7 +92,11 @@ def test_every_answer_is_one_that_the_description_has(
     )
     def law(data: st.DataObject) -> None:
         case = data.draw(operation.as_strategy(generation_mode=mode))
-        answer = case.call_and_validate(checks=CHECKS)
+        token = f"Bearer {KEY}"
+        answer = case.call_and_validate(checks=CHECKS, headers={"Authorization": token})
         assert "Traceback" not in answer.text
+        # One of the requests that the description does not allow is one whose token was taken out.
+        refused = answer.status_code in (401, 403, 429)
+        assert not (refused and answer.request.headers.get("Authorization") == token)
 
     law()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -24,7 +23,9 @@ from aiokafka.structs import ConsumerRecord
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.deadline import Deadline, within
 from stream_al.service.kafka.common import end, sentence
+from stream_al.service.kafka.diagnosis import diagnosis
 from stream_al.service.kafka.group import KafkaGroup
+from stream_al.service.kafka.login import login, logs_in_by_token
 from stream_al.service.kafka.reader import KafkaReader
 from stream_al.service.log import Ack, Outgoing, Position, Topic
 from stream_al.settings import Settings
@@ -32,6 +33,7 @@ from stream_al.settings import Settings
 __all__ = ["Kafka"]
 
 CREATED_POLL_SECONDS = 0.05
+DIAGNOSIS_SECONDS = 5.0
 MAX_REQUEST_BYTES = 64 * 2**20  # larger than any record that settings allow; the broker has the last word
 
 
@@ -45,6 +47,7 @@ class Kafka:
         self._admin: AIOKafkaAdminClient | None = None
         self._producer_lock = asyncio.Lock()
         self._endings: set[asyncio.Task[None]] = set()
+        self._accepted = False
 
     async def start(self) -> None:
         """Connect producer and admin client."""
@@ -171,25 +174,20 @@ class Kafka:
         return {tp: records for tp, records in batch.items() if records}
 
     def common(self) -> dict[str, Any]:
-        """What every client of aiokafka is told."""
+        """What every client of aiokafka is told. Raises Misconfigured for a file that cannot be used."""
         given = self.settings.kafka
-        options: dict[str, Any] = {
+        try:
+            secure = login(given)
+        except Misconfigured as error:
+            if self._accepted:  # a file that is being renewed: soon it is there again
+                raise Unavailable(str(error)) from None
+            raise
+        return {
             "bootstrap_servers": given.bootstrap_servers.split(","),
             "client_id": given.client_id or self.settings.application,
             "request_timeout_ms": int(given.request_timeout_seconds * 1000),
-            "security_protocol": given.security_protocol,
+            **secure,
         }
-        if given.security_protocol.startswith("SASL"):
-            options |= {
-                "sasl_mechanism": given.sasl_mechanism,
-                "sasl_plain_username": given.sasl_username,
-                "sasl_plain_password": given.sasl_password.get_secret_value()
-                if given.sasl_password
-                else None,
-            }
-        if given.security_protocol.endswith("SSL"):
-            options["ssl_context"] = ssl.create_default_context(cafile=given.ssl_cafile)
-        return options
 
     async def wait(self, what: str, waiting: Any) -> Any:
         """Wait for an answer of aiokafka. Raises Unavailable."""
@@ -238,24 +236,44 @@ class Kafka:
 
     async def _started_admin(self) -> AIOKafkaAdminClient:
         if self._admin is None:
+            # aiokafka takes the refusal of a token for a login, and waits for the cluster from then on.
+            unseen = logs_in_by_token(self.settings.kafka) and not self._accepted
+            if unseen and (wrong := await self._diagnosis()):
+                raise Misconfigured(wrong)
             admin = AIOKafkaAdminClient(**self.common())
             await self.connect(admin.start(), admin.close)
             self._admin = admin
         return self._admin
 
     async def connect(self, starting: Any, stop: Any) -> None:
-        """Start a client; one that does not come up is stopped again. Raises Unavailable."""
+        """Start a client; one that does not come up is stopped again.
+
+        Raises:
+            Unavailable: No broker answers now; or one refuses what it has accepted before, for then it may
+                be the broker that is not right yet.
+            Misconfigured: A broker answers, and does not accept the settings.
+        """
         servers = self.settings.kafka.bootstrap_servers
         try:
             await self.wait("connecting", starting)
         except Unavailable as error:
             await end(stop(), 1.0)
-            raise Unavailable(
+            wrong = await self._diagnosis() if isinstance(error.__cause__, KafkaError) else None
+            if wrong and not self._accepted:
+                raise Misconfigured(wrong) from None
+            away = (
                 f"no broker answers at {servers}: start Kafka there, or set kafka.bootstrap_servers ({error})"
-            ) from error
+            )
+            raise Unavailable(wrong or away) from error
         except BaseException:
             await end(stop(), 1.0)
             raise
+        self._accepted = True
+
+    async def _diagnosis(self) -> str | None:
+        return await diagnosis(
+            self.settings.kafka, self.common(), min(DIAGNOSIS_SECONDS, self.deadline_seconds)
+        )
 
     def _give_up(self, producer: AIOKafkaProducer) -> None:
         """Forget a producer that failed; it ends in the background."""

@@ -1,0 +1,87 @@
+"""Bearer tokens for HTTP as they are written: `name:token`, the name for the audit log, never the token.
+
+A token is made of the characters of RFC 6750's `b64token`, so that neither a colon nor a comma nor a blank
+can be part of one. A short token can be guessed, so it is refused. No sentence here quotes what was written:
+wherever a mistake is shown, a token would be.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+__all__ = ["ROLES", "Token", "listed", "of_file"]
+
+ROLES = ("read", "label", "admin")
+"""Each role may do all that the ones before it may."""
+
+SHORTEST = 16
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Token:
+    """One bearer token: whose it is, what it is good for, and itself."""
+
+    role: str
+    name: str
+    secret: str = field(repr=False)
+
+
+def listed(role: str, text: str) -> list[Token]:
+    """The tokens of a role in one text, separated by commas or blanks, each with a name or without.
+
+    Raises:
+        ValueError: With a sentence that says what to write.
+
+    >>> listed("read", "grafana:0123456789abcdef, fedcba9876543210")
+    [Token(role='read', name='grafana'), Token(role='read', name='read-2')]
+    """
+    tokens = []
+    for number, part in enumerate(re.split(r"[,\s]+", text.strip(", \t\r\n")), 1):
+        name, colon, secret = part.rpartition(":")
+        tokens.append(_checked(role, name if colon else f"{role}-{number}", secret, f"number {number}"))
+    return _different(tokens)
+
+
+def of_file(text: str) -> list[Token]:
+    """The tokens in a file: a line each, `role name token`; what follows a `#` is a remark.
+
+    Raises:
+        ValueError: With a sentence that says what to write.
+
+    >>> of_file("admin ann 0123456789abcdef  # until May")
+    [Token(role='admin', name='ann')]
+    """
+    tokens = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        if len(words) != 3 or words[0] not in ROLES:
+            raise ValueError(f"write `role name token` in line {number}, the role one of {', '.join(ROLES)}")
+        tokens.append(_checked(words[0], words[1], words[2], f"in line {number}"))
+    if not tokens:
+        raise ValueError("write one token or more into it, a line each: `role name token`")
+    return _different(tokens)
+
+
+def _checked(role: str, name: str, secret: str, where: str) -> Token:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"write 1 to 64 letters, digits, '_', '.', '@' or '-' for the name of token {where}")
+    if not _TOKEN.fullmatch(secret) or len(secret) < SHORTEST:
+        raise ValueError(
+            f"write {SHORTEST} letters, digits or -._~+/ or more for token {where}, as made by "
+            "`openssl rand -hex 32`"
+        )
+    return Token(role, name, secret)
+
+
+def _different(tokens: list[Token]) -> list[Token]:
+    """Refuse a token or a name that comes twice: whose request it was, and what it may, would be unclear."""
+    if len({token.secret for token in tokens}) < len(tokens):
+        raise ValueError("write every token once, one of them comes twice")
+    if len({token.name for token in tokens}) < len(tokens):
+        raise ValueError("write another name for each token, one of them comes twice")
+    return tokens
