@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from sys import intern
 
+from stream_al.engine.drift import Drift
 from stream_al.engine.evaluation import Accuracy
 from stream_al.engine.model import Label, Model, same_label
 from stream_al.engine.query import Event, Stage, follow
@@ -63,6 +64,7 @@ class Learner:
         conflicted: Those of them with a second, different one.
         overall: Accuracy over the whole stream.
         recent: The same, fading.
+        drift: Whether the model's error has changed.
     """
 
     model: Model
@@ -75,10 +77,11 @@ class Learner:
     _order: deque[str] = field(default_factory=deque)
     overall: Accuracy = field(default_factory=Accuracy)
     recent: Accuracy = field(default_factory=lambda: Accuracy(decay=RECENT))
+    drift: Drift = field(default_factory=Drift)
 
     def fold(self, example: Example, offset: int) -> Outcome:
         """Fold the example at `offset`, and say what became of it."""
-        outcome = self._judge(example)
+        outcome = self._judge(example, offset)
         self.counts[outcome] += 1
         self.offset = offset + 1
         return outcome
@@ -93,7 +96,7 @@ class Learner:
             return Stage.CONFLICTED
         return Stage.LABELLED if sample_id in self.known else Stage.PENDING
 
-    def _judge(self, example: Example) -> Outcome:
+    def _judge(self, example: Example, offset: int) -> Outcome:
         known = self.known.get(example.id)
         if known is not None:
             same = same_label(known, example.label)
@@ -103,9 +106,9 @@ class Learner:
             return Outcome.DUPLICATE if same else Outcome.CONFLICT
         if example.features is None:
             return Outcome.FORGOTTEN
-        return self._learn(example)
+        return self._learn(example, offset)
 
-    def _learn(self, example: Example) -> Outcome:
+    def _learn(self, example: Example, offset: int) -> Outcome:
         # Millions of ids carry a handful of labels: the label is kept once.
         label = example.label
         self.known[example.id] = intern(label) if isinstance(label, str) else label
@@ -114,14 +117,14 @@ class Learner:
             oldest = self._order.popleft()
             del self.known[oldest]
             self.conflicted.discard(oldest)
-        self._evaluate(example)
+        self._evaluate(example, offset)
         try:
             self.model.learn(example.features or {}, example.label)
         except BadMessage:
             return Outcome.REFUSED
         return Outcome.LEARNED
 
-    def _evaluate(self, example: Example) -> None:
+    def _evaluate(self, example: Example, offset: int) -> None:
         # Only labels that the service bought can speak for the stream; a propensity outside these
         # bounds was not written by it.
         propensity = example.propensity
@@ -131,3 +134,5 @@ class Learner:
         correct = said is not None and same_label(said, example.label)
         self.overall.update(correct=correct, propensity=propensity)
         self.recent.update(correct=correct, propensity=propensity)
+        if said is not None:  # an untrained model cannot have lost anything
+            self.drift.update(correct=correct, offset=offset)

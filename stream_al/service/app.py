@@ -227,13 +227,17 @@ class App:
         self._broker_was_away = False
         end = sum((await self.learning.reader.end()).values())
         self.metrics.model_offset_lag.set(max(0, end - self.learning.learner.offset))
+        self.metrics.pending_oldest.set(self.pending.oldest_seconds())
 
     async def _measure(self, consumer: Consumer) -> None:
-        topic = consumer.group.topic
-        self.lag[topic] = await consumer.group.lag()
+        topic, stage = consumer.group.topic, consumer.stage.name
+        before, self.lag[topic] = self.lag.get(topic, {}), await consumer.group.lag()
+        for partition in before.keys() - self.lag[topic].keys():  # its new owner tells
+            self.metrics.consumer_lag.remove(topic, str(partition))
+        self.metrics.assignments.labels(stage).inc(before.keys() != self.lag[topic].keys())
         for partition, lag in self.lag[topic].items():
             self.metrics.consumer_lag.labels(topic, str(partition)).set(lag)
-        self.metrics.stopped.labels(consumer.stage.name).set(len(consumer.stopped()))
+        self.metrics.stopped.labels(stage).set(len(consumer.stopped()))
         readable = self.lag[topic].keys() - consumer.stopped().keys()
         idle = consumer.paused or not any(self.lag[topic][partition] for partition in readable)
         consumer.waiting = monotonic()

@@ -123,6 +123,7 @@ class Learning:
         while self.learner.offset < end:
             await self.step(1.0)
             progress(self.learner.offset, end)
+        self.restored = True
 
     async def catch_up(self) -> None:
         """Fold to what is the end of the topic now."""
@@ -139,10 +140,12 @@ class Learning:
             if not records:
                 return 0
             outcomes: Counter[Outcome] = Counter()
+            drifts = self.learner.drift.found
             for record in records:
                 self._fold(record, outcomes)
             self.anchor = Anchor.of(records[-1])
         self._count(outcomes, monotonic() - self.progress)
+        self._tell_drift(self.learner.drift.found - drifts)
         return len(records)
 
     def due(self) -> bool:
@@ -206,6 +209,14 @@ class Learning:
             return
         outcomes[self.learner.fold(example, record.offset)] += 1
         self.folded(example.id)
+
+    def _tell_drift(self, found: int) -> None:
+        last = self.learner.drift.last
+        if last is not None:
+            self.metrics.drift_example.set(last + 1)
+        if found and self.restored:  # what a start replays was told when it happened
+            self.metrics.drift.inc(found)
+            log.warning("drift: the model errs more than before", example=last)
 
     def _count(self, outcomes: Counter[Outcome], seconds: float) -> None:
         metrics = self.metrics

@@ -114,6 +114,11 @@ class PendingQueries:
             self._watch(sample_id, self._entries[sample_id])
         return found
 
+    def oldest_seconds(self) -> float:
+        """How long the oldest query waits, by the log's time; 0 if none does."""
+        oldest = min((entry.queried_ms for entry in self._entries.values()), default=self.log_time_ms)
+        return max(0, self.log_time_ms - oldest) / 1000
+
     def left_open(self) -> list[str]:
         """Ids that stood open in the topic when last asked and still do, though nobody waits for them.
 

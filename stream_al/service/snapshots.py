@@ -39,7 +39,7 @@ __all__ = ["Anchor", "Snapshots"]
 
 log = structlog.get_logger(__name__)
 
-SCHEMA = 2
+SCHEMA = 3
 MAX_HEADER_BYTES = 10_000
 NAME = re.compile(r"examples-(\d{20})\.snapshot")
 

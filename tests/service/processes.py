@@ -52,7 +52,7 @@ class Server:
     def __init__(self, settings: Sequence[str], directory: Path, name: str) -> None:
         self.snapshots = directory / f"process-{name}"
         self.stderr = directory / f"{name}.log"
-        port = free_port()
+        self.port = port = free_port()
         given = [*settings, f"http.port={port}", "http.enabled=true", f"snapshots.directory={self.snapshots}"]
         self._arguments = command("serve", *(part for setting in given for part in ("--set", setting)))
         self._file: IO[bytes] = self.stderr.open("ab")

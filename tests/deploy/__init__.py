@@ -1,0 +1,1 @@
+"""Dashboard and alerts, and their proof against a real Prometheus."""

@@ -1,0 +1,20 @@
+"""What PromQL may name: the series that the service has."""
+
+from __future__ import annotations
+
+import re
+
+from stream_al.service.metrics import Metrics
+
+SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "info": ("_info",)}
+
+
+def offered() -> set[str]:
+    """The names of all series of a process."""
+    families = list(Metrics("any").registry.collect())
+    return {family.name + suffix for family in families for suffix in SUFFIXES.get(family.type, ("",))}
+
+
+def named(query: str) -> set[str]:
+    """The series of the service that a query names."""
+    return set(re.findall(r"\b(?:stream_al|process)_\w+", query))

@@ -1,0 +1,166 @@
+"""The service, watched: real broker, two replicas as processes, a real Prometheus that scrapes them.
+
+One stream with all that can happen in it, in five acts; a minute of the rules lasts a second
+(`tests.deploy.prometheus.hurried`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGKILL
+
+import pytest
+
+from deploy.grafana import dashboard
+from deploy.grafana.picture import MAIN, Asking, draw
+from tests.conftest import KafkaAddress
+from tests.deploy.prometheus import Prometheus, numbers
+from tests.service.processes import Server
+from tests.service.stream import truth
+from tests.service.world import MakeWorld, World
+
+CAP = 60
+SETTINGS = ["budget.share=0.5", f"budget.pending={CAP}", "limits.watchdog_seconds=20"]
+OTHER = {"up": "down", "down": "up"}
+RIGHT = {"StreamAlDeadLetters", "StreamAlDown", "StreamAlDrift", "StreamAlPendingAtCap"}
+SLOW = {"StreamAlNotReady"}
+"""Right as well where a replica needs more than 5 s to start, which is a matter of the machine."""
+
+
+@dataclass
+class Scene:
+    """What is on the stage."""
+
+    world: World
+    servers: list[Server]
+    prometheus: Prometheus
+    sent: int = 0
+    answered: set[str] = field(default_factory=set)
+
+    async def stream(self, number: int, *, turned: bool = False) -> None:
+        """Send samples, and answer what is asked; `turned`: what was up is down."""
+        for _ in range(number // 20):
+            await self.world.samples(20, start=self.sent)
+            self.sent += 20
+            await self.answer(turned=turned)
+
+    async def answer(self, *, turned: bool) -> None:
+        asked = {q["id"]: q for q in await self.world.queries() if q["id"] not in self.answered}
+        self.answered |= asked.keys()
+        said = {i: truth(q["features"]) for i, q in asked.items()}
+        labels = [{"id": i, "label": OTHER[true] if turned else true} for i, true in said.items()]
+        await self.world.send(self.world.topics.labels, labels)
+
+    async def until(self, query: str, what: str) -> None:
+        """Wait until Prometheus has series for a query."""
+
+        async def found() -> bool:
+            return bool(await self.prometheus.now(query))
+
+        await self.world.until(found, what)
+
+    async def fires(self, alert: str) -> None:
+        await self.until(f'ALERTS{{alertname="{alert}",alertstate="firing"}}', f"{alert} fires")
+
+
+@pytest.fixture
+async def scene(
+    kafka_world: MakeWorld, kafka: KafkaAddress, tmp_path: Path, binaries: Path
+) -> AsyncIterator[Scene]:
+    world = await kafka_world(*SETTINGS)
+    servers = [Server(world.written, tmp_path, name) for name in "ab"]
+    ports = [server.port for server in servers]
+    prometheus = Prometheus(binaries, tmp_path, world.settings.application, ports)
+    try:
+        await asyncio.gather(prometheus.start(), *(server.start() for server in servers))
+        yield Scene(world, servers, prometheus)
+    finally:
+        for server in servers:
+            await server.close()
+        await prometheus.close()
+
+
+def put_in(scene: Scene) -> Callable[[str], str]:
+    """Put values in the place of Grafana's variables."""
+    values = {
+        "$application": scene.world.settings.application,
+        "$replica": ".+",
+        "$__rate_interval": "4s",
+        "$__interval": "4s",
+        "$__range": "60s",
+    }
+
+    def filled(query: str) -> str:
+        return re.sub(r"\$\w+", lambda found: values[found[0]], query)
+
+    return filled
+
+
+async def test_every_panel_has_data_and_the_right_alerts_fire(scene: Scene) -> None:
+    world, prometheus = scene.world, scene.prometheus
+
+    # One: a stream, and annotators who answer.
+    await scene.stream(400)
+    await scene.until("sum(stream_al_model_examples) > 200", "it has learned")
+    assert not await prometheus.fired() - SLOW, "nothing is wrong yet"
+
+    # Two: up is down.
+    found = "stream_al_drift_total > 0"
+
+    async def drifted() -> bool:
+        await scene.stream(40, turned=True)
+        return len(await prometheus.now(found)) == len(scene.servers)
+
+    await world.until(drifted, "both replicas find the drift")
+    await scene.fires("StreamAlDrift")
+
+    # Three: records that nobody can use.
+    await world.send(world.topics.samples, [b"not JSON", b"[1, 2]"])
+    await world.send(world.topics.labels, [b"not JSON"])
+    await scene.fires("StreamAlDeadLetters")
+
+    # Four: the annotators go home.
+    await world.samples(4 * CAP, start=scene.sent)
+    await scene.fires("StreamAlPendingAtCap")
+    await scene.answer(turned=True)
+
+    # Five: one replica is killed, the other goes on; it comes back.
+    await scene.servers[1].signal(SIGKILL)
+    await scene.fires("StreamAlDown")
+    await scene.servers[1].start()
+    await scene.until("sum(stream_al_ready) == 2", "both are ready again")
+
+    async def quiet() -> bool:
+        return not await prometheus.firing()
+
+    await world.until(quiet, "all alerts have gone out")
+    assert await prometheus.fired() - SLOW == RIGHT
+    await every_panel_has_data(scene)
+    drawn = await asyncio.to_thread(draw, Asking(prometheus.url, world.settings.application, 1, 4))
+    assert all(f">{title}" in drawn for title in MAIN)
+
+
+async def every_panel_has_data(scene: Scene) -> None:
+    """And so have the drift marks, and the variables to choose from."""
+    filled, prometheus = put_in(scene), scene.prometheus
+    made = dashboard.made()
+    asked = [(panel["title"], t) for panel in made["panels"] for t in panel.get("targets", [])]
+    assert len(asked) > 30
+    for title, target in asked:
+        ask = prometheus.now if target["instant"] else prometheus.history
+        series = await ask(filled(target["expr"]))
+        assert any(numbers(one) for one in series), f"no data behind {title}: {filled(target['expr'])}"
+    (marks,) = made["annotations"]["list"]
+    assert await prometheus.history(filled(marks["expr"]))
+    application, replica = made["templating"]["list"][1:]
+    for variable, values in (
+        (application, {scene.world.settings.application}),
+        (replica, {f"127.0.0.1:{server.port}" for server in scene.servers}),
+    ):
+        asked_for = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"])
+        assert asked_for
+        assert await prometheus.names(asked_for[2], filled(asked_for[1])) == values
