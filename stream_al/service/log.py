@@ -49,11 +49,16 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """Where the broker put a record, and the time it gave it."""
+    """Where the broker put a record, and the time it gave it.
+
+    Attributes:
+        smaller: Whether that is the one to be sent in its place.
+    """
 
     partition: int
     offset: int
     timestamp_ms: int
+    smaller: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from stream_al.engine.model import prediction
 from stream_al.engine.sample import InputRules, Sample, position_id, read_sample
 from stream_al.engine.selector import Decision, Selector
 from stream_al.engine.strategies import Arrival
+from stream_al.errors import BadMessage
 from stream_al.messages import (
     ModelStamp,
     Prediction,
@@ -28,6 +29,7 @@ from stream_al.messages import (
     label_text,
 )
 from stream_al.service.consume import Work
+from stream_al.service.dead_letters import dead_letter
 from stream_al.service.learn import Learning
 from stream_al.service.log import Ack, Outgoing, Record
 from stream_al.service.metrics import Metrics
@@ -104,7 +106,7 @@ class Select:
     ) -> Work:
         """Decide partition by partition, each on its own account."""
         out: list[Outgoing] = []
-        queries: list[tuple[Query, bytes]] = []
+        queries: list[tuple[Query, Outgoing]] = []
         decisions: list[Decision] = []
         after: dict[int, Any] = {}
         stamp = self.learning.stamp()
@@ -122,16 +124,18 @@ class Select:
                     out.append(self._prediction(arrival, decision, stamp, pending))
                 if decision.selected:
                     query = self._query(record, sample, arrival, decision, stamp, now_ms, pending)
-                    queries.append((query, encode(query)))
+                    queries.append((query, self._request(record, query)))
                     pending += 1
-        asked = [Outgoing(self.settings.topics.queries, q.id.encode(), value) for q, value in queries]
 
         def applied(acks: list[list[Ack]]) -> None:
-            for (query, value), ack in zip(queries, acks[0], strict=False):
-                self.pending.add(query, value, ack)
+            for (query, request), ack in zip(queries, acks[0], strict=False):
+                if ack.smaller:
+                    self.metrics.dead_letters.labels(self.name, "query_too_large").inc()
+                else:
+                    self.pending.add(query, request.value or b"", ack)
             self._count(decisions, items)
 
-        return Work([[*asked, *out]], after, applied)
+        return Work([[*(request for _, request in queries), *out]], after, applied)
 
     def situation(self, partition: int, pending: int) -> Situation:
         """What the selector may know about a partition, so many queries being pending."""
@@ -151,6 +155,16 @@ class Select:
         """The account in a commit's metadata, a fresh one if there is none that can be read."""
         state = self.selector.decode(metadata) if metadata else None
         return self.selector.start() if state is None else state
+
+    def _request(self, record: Record, query: Query) -> Outgoing:
+        """The query as it is sent; in its place, where it is too large, the sample as a dead letter."""
+        topics = self.settings.topics
+        error = BadMessage(
+            "query_too_large",
+            f"the topic {topics.queries} takes no query so large; raise its max.message.bytes",
+        )
+        letter = dead_letter(record, self.name, error, topics.dead_letter_suffix)
+        return Outgoing(topics.queries, query.id.encode(), encode(query), smaller=letter)
 
     def _query(
         self,

@@ -10,7 +10,7 @@ import asyncio
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from stream_al.errors import Unavailable
@@ -69,7 +69,7 @@ class Broker:
         if size > int(self.config[record.topic].get("max.message.bytes", MAX_MESSAGE_BYTES)):
             if record.smaller is None:
                 raise Unavailable(f"{record.topic} refuses {size} bytes")
-            return self.append(record.smaller)
+            return replace(self.append(record.smaller), smaller=True)
         partitions = self.topics[record.topic]
         number = next(self._keyless) if record.key is None else zlib.crc32(record.key)
         number %= len(partitions)

@@ -12,6 +12,7 @@ from stream_al.service import app as app_module
 from stream_al.service.dead_letters import HEADER_PREFIX
 from stream_al.service.log import Outgoing, Record
 from stream_al.service.status import status
+from tests.service.oracles import broker_of
 from tests.service.stream import sample
 from tests.service.world import MakeWorld, World
 
@@ -101,6 +102,23 @@ def check_letter(letter: Record, origin: Record, stage: str) -> None:
     assert (facts["partition"], facts["offset"]) == (str(origin.partition), str(origin.offset))
     assert facts["stage"] == stage
     assert facts["message"]
+
+
+async def test_a_query_too_large_for_its_topic_is_a_dead_letter_of_its_sample(
+    memory_world: MakeWorld,
+) -> None:
+    """Topics made by others may take less than a sample and its prediction; nobody can be asked then."""
+    world = await memory_world("budget.share=1.0", "input.id=id")
+    broker_of(world).config[world.topics.queries] = {"max.message.bytes": "3000"}
+    replica = await world.start()
+    await world.send(world.topics.samples, [{"id": "large", "features": {"text": "a" * 3000}}])
+    ids = {s["id"] for s in await world.samples(20)}
+    await world.settle(ids)
+    (letter,) = await world.records(world.topics.samples + ".dlq")
+    assert letter.key == b"large"
+    assert dict(letter.headers)[HEADER_PREFIX + "exception"] == b"query_too_large"
+    assert {e["id"] for e in await world.examples()} == ids
+    assert "large" not in replica.app.pending
 
 
 async def test_a_record_too_large_for_the_dead_letters_leaves_its_origin_there(make_world: MakeWorld) -> None:

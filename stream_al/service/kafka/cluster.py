@@ -200,14 +200,18 @@ class Kafka:
         # Futures first, acknowledgements after: the producer fills its batches meanwhile.
         futures = [await self._send_one(producer, record) for record in records]
         acks = []
-        for record, future in zip(records, futures, strict=True):
-            try:
-                sent = await future
-            except MessageSizeTooLargeError:
-                if record.smaller is None:
-                    raise
-                sent = await (await self._send_one(producer, record.smaller))
-            acks.append(Ack(sent.partition, sent.offset, sent.timestamp))
+        for given, first in zip(records, futures, strict=True):
+            record, future = given, first
+            while True:
+                try:
+                    sent = await future
+                    break
+                except MessageSizeTooLargeError:
+                    if record.smaller is None:
+                        raise
+                    record = record.smaller
+                    future = await self._send_one(producer, record)
+            acks.append(Ack(sent.partition, sent.offset, sent.timestamp, record is not given))
         return acks
 
     @staticmethod
