@@ -15,12 +15,12 @@ from stream_al.engine.sample import flat_features
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.service.select import input_rules
 from stream_al.settings import Settings
-from stream_al.simulate.recorded import Row, label_of, rows
+from stream_al.simulate.recorded import Row, rows
+from stream_al.simulate.stream import bundled
 
-__all__ = ["STREAMS", "Options", "Plan", "prepare"]
+__all__ = ["Options", "Plan", "prepare"]
 
 SAMPLES = 20_000  # unless the user says how many
-STREAMS = {"shuttle": "Shuttle", "segments": "ImageSegments"}  # they come with River
 HOST = "127.0.0.1"
 # Where an option is a setting, the setting's own check judges it.
 PATHS = {
@@ -137,16 +137,7 @@ def _free(port: int) -> int:
 def _stream(options: Options) -> tuple[str, Iterator[Row]]:
     if options.data is not None:
         return options.data.name, rows(options.data)
-    if options.stream not in STREAMS:
-        raise Misconfigured(f"--stream: write {' or '.join(STREAMS)}, not {options.stream!r}")
-    return options.stream, _bundled(STREAMS[options.stream])
-
-
-def _bundled(name: str) -> Iterator[Row]:
-    from river import datasets  # noqa: PLC0415 - slow, and not needed to read a file
-
-    for features, label in getattr(datasets, name)():
-        yield Row(features, label_of(str(label)))
+    return options.stream, bundled(options.stream)
 
 
 def _flat(recorded: Iterable[Row], given: Settings) -> Iterator[Row]:

@@ -3,61 +3,132 @@
 A strategy that wants samples unlike those already asked about has to remember these, and what it
 remembers decides. So the memory belongs to the partition's state, and is committed and moved with it in
 the metadata of the offset commit. It is small for that reason: `SAMPLES` and `QUERIES` sketches of 16
-bytes, which leave the budget manager half of the 4,096 bytes.
+bytes, and of each part of the strategy the last `VALUES` utilities, to rank the next one among them. That
+leaves the budget manager half of the 4,096 bytes.
 """
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from bisect import bisect_left, bisect_right, insort
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from stream_al.engine.sketch import COMPONENTS, Point
 
-__all__ = ["QUERIES", "SAMPLES", "Memory"]
+__all__ = ["QUERIES", "SAMPLES", "VALUES", "Memory", "Recall"]
 
-SAMPLES = 64
+SAMPLES = 40
 QUERIES = 32
+VALUES = 48
+_WIDTH = 4  # bytes of a value
+_MOST_PARTS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The last sketches of a partition, oldest first, one behind the other (see `sketch.points`).
+    """The last sketches and values of a partition, oldest first, one behind the other.
 
     Attributes:
-        samples: Of the last `SAMPLES` samples.
-        queries: Of the last `QUERIES` samples that were selected.
+        samples: Sketches of the last `SAMPLES` samples (see `sketch.points`).
+        queries: Sketches of the last `QUERIES` samples that were selected.
+        values: For each part of the strategy its last `VALUES` utilities, as float32.
 
-    >>> after = Memory().remember(bytes(16), selected=True).remember(bytes(16), selected=False)
+    >>> recall = Memory().recall()
+    >>> recall.remember(bytes(16), (0.5, 1.0), selected=True)
+    >>> recall.remember(bytes(16), (0.25, 1.0), selected=False)
+    >>> recall.rank(0, 0.3), recall.rank(1, 1.0)
+    (0.5, 0.5)
+    >>> after = recall.memory()
     >>> len(after.samples), len(after.queries), Memory.decode(after.encode()) == after
     (32, 16, True)
     """
 
     samples: bytes = b""
     queries: bytes = b""
+    values: tuple[bytes, ...] = ()
 
-    def remember(self, sketch: Point, *, selected: bool) -> Memory:
-        """The memory after one more sample."""
-        samples = (self.samples + sketch)[-SAMPLES * COMPONENTS :]
-        queries = (self.queries + sketch)[-QUERIES * COMPONENTS :] if selected else self.queries
-        return Memory(samples, queries)
+    def recall(self) -> Recall:
+        """The memory in use; this one stays as it is."""
+        return Recall(self)
 
-    def encode(self) -> dict[str, str]:
+    def encode(self) -> dict[str, Any]:
         """The memory as JSON-ready values."""
-        return {"samples": b64encode(self.samples).decode(), "queries": b64encode(self.queries).decode()}
+        samples, queries, *values = (
+            b64encode(part).decode() for part in (self.samples, self.queries, *self.values)
+        )
+        return {"samples": samples, "queries": queries, "values": values}
 
     @classmethod
-    def decode(cls, values: Any) -> Memory:
+    def decode(cls, given: Any) -> Memory:
         """The memory that `encode` was given.
 
         Raises:
             ValueError: These are not values that `encode` returned.
         """
         try:
-            samples, queries = (b64decode(values[name], validate=True) for name in ("samples", "queries"))
+            samples, queries = (b64decode(given[name], validate=True) for name in ("samples", "queries"))
+            texts = [*given["values"]][: _MOST_PARTS + 1]
+            values = tuple(b64decode(text, validate=True) for text in texts)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a memory: {error!r}") from error
-        for rows, most in ((samples, SAMPLES), (queries, QUERIES)):
-            if len(rows) % COMPONENTS or len(rows) > most * COMPONENTS:
-                raise ValueError(f"not a memory: {len(rows)} bytes of sketches")
-        return cls(samples, queries)
+        if len(values) > _MOST_PARTS:
+            raise ValueError("not a memory: too many values")
+        for rows, width, most in (
+            (samples, COMPONENTS, SAMPLES),
+            (queries, COMPONENTS, QUERIES),
+            *((one, _WIDTH, VALUES) for one in values),
+        ):
+            if len(rows) % width or len(rows) > most * width:
+                raise ValueError(f"not a memory: {len(rows)} bytes")
+        return cls(samples, queries, values)
+
+
+class Recall:
+    """A memory in use: asked, and changed from sample to sample.
+
+    Attributes:
+        samples: As in `Memory`.
+        queries: As in `Memory`.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self.samples = memory.samples
+        self.queries = memory.queries
+        self._values = [deque(np.frombuffer(values, dtype="<f4").tolist()) for values in memory.values]
+        self._ranked = [sorted(values) for values in self._values]
+
+    def last_queries(self, number: int) -> bytes:
+        """The sketches of the last queries, at most so many."""
+        return self.queries[-number * COMPONENTS :] if number > 0 else b""
+
+    def rank(self, part: int, value: float) -> float:
+        """Where a value of a part stands among the last ones, in (0, 1); in the middle of its equals."""
+        if part >= len(self._ranked):
+            return 0.5
+        known, here = self._ranked[part], float(np.float32(value))
+        middle = (bisect_left(known, here) + bisect_right(known, here)) / 2
+        return (middle + 0.5) / (len(known) + 1)
+
+    def remember(self, sketch: Point, parts: Sequence[float], *, selected: bool) -> None:
+        """Remember one more sample, whose utility has these parts."""
+        self.samples = (self.samples + sketch)[-SAMPLES * COMPONENTS :]
+        if selected:
+            self.queries = (self.queries + sketch)[-QUERIES * COMPONENTS :]
+        if len(self._values) != len(parts):  # of another strategy
+            self._values, self._ranked = [deque() for _ in parts], [[] for _ in parts]
+        for values, ranked, part in zip(self._values, self._ranked, parts, strict=True):
+            value = float(np.float32(part))
+            values.append(value)
+            insort(ranked, value)
+            if len(values) > VALUES:
+                del ranked[bisect_left(ranked, values.popleft())]
+
+    def memory(self) -> Memory:
+        """What is remembered now."""
+        values = tuple(np.asarray(values, dtype="<f4").tobytes() for values in self._values)
+        return Memory(self.samples, self.queries, values)

@@ -219,17 +219,20 @@ class Selector:
     ) -> tuple[list[Decision], Any, Memory]:
         """What is decided about a sample is remembered when the next one is judged."""
         decisions = []
+        walk, recall, strategy = self.manager.walk(account, situation), memory.recall(), self.strategy
+        pending, partitions = situation.pending, situation.partitions
         for arrival in arrivals:
-            utility = arrival.utility
-            if arrival.sketch is not None:
-                utility *= self.strategy.recall(arrival.sketch, memory)
+            utility, sketch = arrival.utility, arrival.sketch
+            if sketch is not None:
+                parts = strategy.parts(utility, sketch, recall, -(-pending // partitions))
+                utility = strategy.ranked(parts, recall)
             utility = float(np.float32(utility))
-            (v,), account = self.manager.decide(account, [utility], [arrival.id], situation)
-            situation = situation.after(v.selected)
-            if arrival.sketch is not None:
-                memory = memory.remember(arrival.sketch, selected=v.selected)
+            v = walk.step(utility, arrival.id)
+            pending += v.selected
+            if sketch is not None:
+                recall.remember(sketch, parts, selected=v.selected)
             decisions.append(Decision(arrival.id, v.selected, utility, v.threshold, v.propensity, v.reason))
-        return decisions, account, memory
+        return decisions, walk.state(), recall.memory()
 
     def encode(self, state: State) -> str:
         """The state as text of at most `STATE_LIMIT_BYTES` bytes of ASCII."""

@@ -217,7 +217,7 @@ class Budget(_Section):
     share: float = Field(default=0.05, gt=0, le=1, description="Share of the samples to ask labels for.")
     manager: str = Field(default="stratified", description="The budget manager.")
     exploration: float = Field(
-        default=0.1,
+        default=0.05,
         ge=0,
         le=1,
         description="Share of the budget bought uniformly at random; 0 makes it impossible to estimate the "
@@ -405,7 +405,7 @@ class Settings(_Section):
     input: Input = Field(default=Input(), description=Input.__doc__)
     model: Model = Field(default=Model(), description=Model.__doc__)
     strategy: str = Field(
-        default="margin",
+        default="margin * class_balance^0.5 * novelty",
         description="The query strategy: one factor or a product of several, each with a strength if it "
         "needs one, such as margin * diversity^0.5.",
     )

@@ -101,7 +101,7 @@ def test_the_more_queries_are_pending_the_more_is_explored() -> None:
     manager = Stratified(0.1, 0.1, 0)
     shares = [explored(manager, pending) for pending in (0, 5, 10, CROWD, 100 * CROWD)]
     assert shares[:4] == sorted(shares[:4])
-    expected = [0.1, 0.275, 0.45, CROWDED_EXPLORATION, CROWDED_EXPLORATION]
+    expected = [0.1, 0.15, 0.2, CROWDED_EXPLORATION, CROWDED_EXPLORATION]
     assert shares == pytest.approx(expected, abs=4 * math.sqrt(0.25 / 4000))
 
 

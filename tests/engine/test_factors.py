@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_al.engine.memory import Memory
+from stream_al.engine.memory import Memory, Recall
 from stream_al.engine.model import OUTLOOK, Label, Model
 from stream_al.engine.strategies import Sight, strategy
 from stream_al.engine.strategies.class_balance import class_balance
@@ -22,6 +22,7 @@ from stream_al.engine.strategies.error_reduction import error_reduction
 from stream_al.engine.strategies.gradient_length import gradient_length
 from stream_al.engine.strategies.mean_kl import divergence, mean_kl
 from stream_al.engine.strategies.model_change import model_change
+from stream_al.engine.strategies.novelty import novelty
 from stream_al.engine.strategies.opinions import Opinions
 from stream_al.engine.strategies.probabilistic_gain import CLASSES, gain, probabilistic_gain
 from stream_al.engine.strategies.vote_entropy import vote_entropy, votes
@@ -332,11 +333,11 @@ def test_a_target_names_classes_as_messages_do() -> None:
 # --- Diversity and density -------------------------------------------------------------------------------
 
 
-def partition(model: Model, queried: int = 5) -> tuple[Memory, list[bytes]]:
-    memory, points = Memory(), []
+def partition(model: Model, queried: int = 5) -> tuple[Recall, list[bytes]]:
+    memory, points = Memory().recall(), list[bytes]()
     for i, (features, _) in enumerate(clouds(64, seed=6)):
         points.append(model.sketch(features))
-        memory = memory.remember(points[-1], selected=i % queried == 0)
+        memory.remember(points[-1], (), selected=i % queried == 0)
     return memory, points
 
 
@@ -354,8 +355,8 @@ def test_what_was_asked_about_is_not_worth_asking_again() -> None:
     assert diversity(model.sketch(new), memory) > usual > 0.05
     model.learn(*clouds(1, seed=7)[0])
     assert all(diversity(model.sketch(features), memory) < 0.05 for features in asked)
-    after = memory.remember(model.sketch(new), selected=True)
-    assert diversity(model.sketch(new), after) == 0.0
+    memory.remember(model.sketch(new), (), selected=True)
+    assert diversity(model.sketch(new), memory) == 0.0
 
 
 def test_what_is_typical_is_worth_more_than_an_outlier() -> None:
@@ -381,11 +382,38 @@ def test_neither_depends_on_the_units_of_the_features() -> None:
     st.booleans(),
 )
 def test_whatever_is_remembered_gives_a_utility(samples: bytes, sketch: bytes, asked: bool) -> None:
-    memory = Memory(samples, samples[: 32 * 16] if asked else b"")
+    memory = Memory(samples, samples[: 32 * 16] if asked else b"").recall()
     assert 0.0 <= diversity(sketch, memory) <= 1.0
     assert 0.0 <= density(sketch, memory) <= 1.0 + 1e-12
-    again = memory.remember(sketch, selected=True)
-    assert diversity(sketch, again) == 0.0
+    assert 0.0 <= novelty(sketch, memory, 7) <= 1.0
+    memory.remember(sketch, (), selected=True)
+    assert diversity(sketch, memory) == 0.0
+    assert novelty(sketch, memory, 1) == 0.0
+
+
+def test_only_what_is_pending_makes_a_sample_less_new() -> None:
+    """An answer that has come is in the model; one that is on its way is not."""
+    model = folded("novelty", "GaussianNB()", clouds())
+    memory, points = partition(model)
+    asked = [point for i, point in enumerate(points) if i % 5 == 0]
+    for age, point in enumerate(reversed(asked), 1):
+        assert novelty(point, memory, pending=age) == 0.0
+        older = [p for p in asked[-age + 1 :] if p == point] if age > 1 else []
+        assert novelty(point, memory, pending=age - 1) > 0.0 or older
+    assert {novelty(point, memory, pending=0) for point in points} == {1.0}
+
+
+def test_ranks_let_no_factor_drown_another() -> None:
+    """Margins that span orders of magnitude would leave novelty nothing to say in a plain product."""
+    chosen = strategy("margin * novelty")
+    here, there = bytes(16), bytes([90] * 16)
+    memory = Memory().recall()
+    for power in range(40):
+        memory.remember(there if power % 2 else here, (10.0**-power, power % 2), selected=False)
+    memory.remember(here, (0.5, 1.0), selected=True)
+    repeated, new = (chosen.parts(margin, p, memory, 1) for margin, p in ((1e-3, here), (1e-5, there)))
+    assert repeated[0] * repeated[1] <= new[0] * new[1] or repeated[0] > new[0]
+    assert chosen.ranked(new, memory) > chosen.ranked(repeated, memory)
 
 
 # --- Probabilistic gain ----------------------------------------------------------------------------------

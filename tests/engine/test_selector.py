@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from stream_al.engine.budgets import MANAGERS, Reason, Situation
 from stream_al.engine.caps import Caps
-from stream_al.engine.memory import QUERIES, SAMPLES, Memory
+from stream_al.engine.memory import QUERIES, SAMPLES, VALUES, Memory
 from stream_al.engine.selector import STATE_LIMIT_BYTES, Decision, Selector, State
 from stream_al.engine.strategies import STRATEGIES, Arrival
 from stream_al.engine.strategies.base import ByMemory
@@ -260,7 +260,9 @@ def full(strategy: str = "diversity", manager: str = "stratified") -> tuple[Sele
 @every_manager
 def test_account_and_memory_together_fit_an_offset_commit(manager: str) -> None:
     selector, state = full(manager=manager)
-    state = replace(state, memory=Memory(bytes(range(256)) * 4, bytes(range(256)) * 2))
+    values = (np.linspace(0, 1, VALUES, dtype="<f4").tobytes(),) * 4  # of all three factors, and the model's
+    memory = Memory(bytes(range(256)) * 3, bytes(range(256)) * 2, values)
+    state = replace(state, memory=replace(memory, samples=memory.samples[: SAMPLES * 16]))
     assert state.memory is not None
     assert (len(state.memory.samples), len(state.memory.queries)) == (SAMPLES * 16, QUERIES * 16)
     assert len(selector.encode(state)) <= STATE_LIMIT_BYTES
@@ -275,13 +277,19 @@ def test_a_state_from_before_there_was_a_memory_is_read_and_the_other_way_round(
     assert forgetful.decode(remembering.encode(state)) == plain
 
 
+BLANK: dict[str, Any] = {"samples": "", "queries": "", "values": []}
+
+
 @pytest.mark.parametrize(
     "memory",
     [
         *(None, [], "", 7, {}, {"samples": ""}, {"samples": "", "queries": None}),
-        *({"samples": "", "queries": "AAAA"}, {"samples": "", "queries": "*" * 16}),
-        *({"samples": [0] * 16, "queries": ""}, {"samples": "\u00e9" * 16, "queries": ""}),
-        {"samples": "A" * 4 * 16 * SAMPLES, "queries": ""},
+        {"samples": "", "queries": ""},
+        *({**BLANK, "queries": text} for text in ("AAAA", "*" * 16, None)),
+        *({**BLANK, "samples": text} for text in ([0] * 16, "\u00e9" * 16, "A" * 4 * 16 * SAMPLES)),
+        *({**BLANK, "values": [""] * number} for number in (17, 1000)),
+        *({**BLANK, "values": [text]} for text in ("AAA=", "A", 7, None, "A" * 8 * VALUES)),
+        {**BLANK, "values": 7},
     ],
 )
 def test_a_memory_that_is_not_ours_gives_no_state(memory: Any) -> None:

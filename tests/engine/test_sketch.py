@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.engine.digest import digest
-from stream_al.engine.memory import QUERIES, SAMPLES, Memory
+from stream_al.engine.memory import QUERIES, SAMPLES, VALUES, Memory
 from stream_al.engine.model import Model
 from stream_al.engine.sketch import COMPONENTS, points, project, spread, squared_distances
 from stream_al.engine.surroundings import FEATURES, RECENT, Surroundings
@@ -97,12 +97,13 @@ def test_the_scale_is_the_mean_and_the_deviation(values: list[float]) -> None:
 
 
 def test_memory_is_bounded_however_much_is_learned() -> None:
-    around, memory = Surroundings(), Memory()
+    around, memory = Surroundings(), Memory().recall()
     for i in range(3 * RECENT):
         around.learn({f"feature {30 * i + j}": 1.0 for j in range(30)}, i % 2)
-        memory = memory.remember(bytes([i % 100] * COMPONENTS), selected=i % 2 == 0)
+        memory.remember(bytes([i % 100] * COMPONENTS), (0.5, i), selected=i % 2 == 0)
     assert (len(around.recent), len(around.scale())) == (RECENT, FEATURES)
     assert (len(memory.samples), len(memory.queries)) == (SAMPLES * COMPONENTS, QUERIES * COMPONENTS)
+    assert [len(values) for values in memory.memory().values] == [4 * VALUES] * 2
 
 
 def test_the_last_examples_are_kept_as_they_were() -> None:
@@ -159,3 +160,29 @@ def test_they_are_the_same_in_every_process() -> None:
         for seed in ("1", "2")
     ]
     assert runs[0] == runs[1]
+
+
+@law
+@given(
+    seen=st.lists(st.tuples(st.floats(0, 1, width=32), st.booleans()), max_size=120),
+    cut=st.integers(0, 120),
+    value=st.floats(0, 1, width=32),
+)
+def test_a_memory_taken_down_and_up_again_ranks_as_before(
+    seen: list[tuple[float, bool]], cut: int, value: float
+) -> None:
+    """Every batch begins with what the one before it left, through the text of the commit."""
+    whole, parted = Memory().recall(), Memory().recall()
+    for number, (part, selected) in enumerate(seen):
+        sketch = bytes([number] * COMPONENTS)
+        if number == cut:
+            parted = Memory.decode(parted.memory().encode()).recall()
+        for recall in (whole, parted):
+            recall.remember(sketch, (part, 0.5), selected=selected)
+    assert whole.memory() == parted.memory()
+    assert whole.rank(0, value) == parted.rank(0, value)
+    last = sorted(part for part, _ in seen[-VALUES:])
+    below, equal = sum(v < value for v in last), last.count(value)
+    assert whole.rank(0, value) == (below + equal / 2 + 0.5) / (len(last) + 1) or not seen
+    assert 0.0 < whole.rank(0, value) < 1.0
+    assert whole.rank(7, value) == 0.5

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stream_al.engine.digest import digest
-from stream_al.engine.memory import Memory
+from stream_al.engine.memory import Memory, Recall
 from stream_al.engine.model import Label, Model
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import STRATEGIES, Arrival, Factor, Need, Sight, factors, strategy
@@ -87,19 +87,23 @@ def selector_of(text: str, seed: int = 0) -> Selector:
     return Selector(text, "stratified", share=0.3, exploration=0.2, seed=seed)
 
 
-def remembered(text: str) -> Memory:
+def remembered(text: str) -> Recall:
     """What a partition may remember."""
-    memory = Memory()
+    memory = Memory().recall()
     if strategy(text).remembers:
         for number, (features, _) in enumerate(examples(20)):
-            memory = memory.remember(trained(text).sketch(features), selected=number % 3 == 0)
+            sketch = trained(text).sketch(features)
+            parts = strategy(text).parts(number / 20, sketch, memory, pending=5)
+            memory.remember(sketch, parts, selected=number % 3 == 0)
     return memory
 
 
-def whole(text: str, arrival: Arrival, memory: Memory) -> float:
+def whole(text: str, arrival: Arrival, memory: Recall) -> float:
     """The utility with all its factors."""
-    recalled = 1.0 if arrival.sketch is None else strategy(text).recall(arrival.sketch, memory)
-    return arrival.utility * recalled
+    if arrival.sketch is None:
+        return arrival.utility
+    chosen = strategy(text)
+    return chosen.ranked(chosen.parts(arrival.utility, arrival.sketch, memory, pending=9), memory)
 
 
 # --- All of them -----------------------------------------------------------------------------------------
@@ -115,7 +119,7 @@ def test_a_utility_lies_between_0_and_1_whatever_is_asked_about(text: str, featu
     except BadMessage as error:
         assert error.reason == "model_error"  # noqa: PT017 -- a refusal is an answer
         return
-    for memory in (Memory(), remembered(text)):
+    for memory in (Memory().recall(), remembered(text)):
         assert 0.0 <= whole(text, arrival, memory) <= 1.0
 
 
@@ -137,7 +141,7 @@ def test_a_model_that_knows_fewer_than_two_classes_wants_every_label(text: str, 
 def test_two_examples_are_enough_to_be_asked(text: str) -> None:
     """What the factors keep is nearly empty then."""
     arrival = selector_of(text).look(model_for(text, 2), "s", examples()[5][0])
-    assert 0.0 <= whole(text, arrival, Memory()) <= 1.0
+    assert 0.0 <= whole(text, arrival, Memory().recall()) <= 1.0
 
 
 @every_strategy
@@ -166,12 +170,14 @@ def test_even_a_careless_factor_is_kept_in_bounds(utility: float) -> None:
     """The law is kept where it is promised, once, and not in each factor."""
     known: dict[str, Factor] = {
         "careless": ByModel(lambda sight: utility),
-        "forgetful": ByMemory(lambda point, memory: utility),
+        "forgetful": ByMemory(lambda point, memory, pending: utility),
     }
     chosen = type(strategy("margin"))("careless^0.5 * forgetful^3", known)
     sight: Any = SimpleNamespace()
     assert 0.0 <= chosen.utility(sight) <= 1.0
-    assert 0.0 <= chosen.recall(bytes(16), Memory()) <= 1.0
+    parts = chosen.parts(0.5, bytes(16), Memory().recall(), pending=0)
+    assert all(0.0 <= part <= 1.0 for part in parts)
+    assert 0.0 <= chosen.ranked(parts, Memory().recall()) <= 1.0
 
 
 # --- Certainty -------------------------------------------------------------------------------------------

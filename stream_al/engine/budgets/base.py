@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, ClassVar
+from fractions import Fraction
+from typing import Any, ClassVar, Protocol
 
-__all__ = ["BudgetManager", "Reason", "Situation", "Verdict"]
+__all__ = ["BudgetManager", "Reason", "Situation", "Verdict", "Walk"]
 
 
 class Reason(StrEnum):
@@ -70,6 +71,16 @@ class Situation:
         return replace(self, room=self.room - bought, pending=self.pending + bought)
 
 
+class Walk(Protocol):
+    """A manager on its way through a batch."""
+
+    def step(self, utility: float, sample_id: str) -> Verdict:
+        """Decide about the next arrival; the utility is one that float32 can hold."""
+
+    def state(self) -> Any:
+        """The state after the last step."""
+
+
 class BudgetManager(ABC):
     """A rule that buys a share of the arrivals of one partition.
 
@@ -96,13 +107,17 @@ class BudgetManager(ABC):
         if not 0.0 <= exploration <= 1.0:
             raise ValueError(f"exploration must lie in [0, 1], not {exploration}")
         self.share = share
+        self.fraction = Fraction(str(share))  # sums of it are exact, over a billion arrivals too
         self.exploration = exploration
         self.seed = seed
 
     @property
-    @abstractmethod
     def window(self) -> int:
-        """The number of arrivals over which spending is kept to the share; promised by the budget law."""
+        """The number of arrivals over which spending is kept to the share; promised by the budget law.
+
+        1/share, rounded up, unless the rule has one of its own.
+        """
+        return -(-self.fraction.denominator // self.fraction.numerator)
 
     @abstractmethod
     def start(self) -> Any:
@@ -125,6 +140,15 @@ class BudgetManager(ABC):
             One verdict an arrival, and the state after the last of them.
         """
 
+    def walk(self, state: Any, situation: Situation) -> Walk:
+        """Decide about arrivals one at a time, where the utility of one depends on the verdicts before it.
+
+        Args:
+            state: The state before the first of them; it is left as it is.
+            situation: What else is known before the first of them.
+        """
+        return _Steps(self, state, situation)
+
     @abstractmethod
     def encode(self, state: Any) -> dict[str, Any]:
         """The state as JSON-ready values, small enough for the metadata of an offset commit."""
@@ -136,3 +160,20 @@ class BudgetManager(ABC):
         Raises:
             ValueError: These are not values that `encode` returned.
         """
+
+
+class _Steps:
+    """A walk by batches of one."""
+
+    def __init__(self, manager: BudgetManager, state: Any, situation: Situation) -> None:
+        self.manager = manager
+        self.situation = situation
+        self._state = state
+
+    def step(self, utility: float, sample_id: str) -> Verdict:
+        (verdict,), self._state = self.manager.decide(self._state, [utility], [sample_id], self.situation)
+        self.situation = self.situation.after(verdict.selected)
+        return verdict
+
+    def state(self) -> Any:
+        return self._state

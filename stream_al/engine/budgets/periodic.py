@@ -10,7 +10,6 @@ The share is turned into a fraction, and the arithmetic is on integers: no round
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, ClassVar
 
 from stream_al.engine.budgets.base import Reason, Verdict
@@ -38,15 +37,6 @@ class Periodic(Sequential):
 
     claims_budget_law: ClassVar[bool] = True
 
-    def __init__(self, share: float, exploration: float, seed: int) -> None:
-        super().__init__(share, exploration, seed)
-        self._share = Fraction(str(share))
-
-    @property
-    def window(self) -> int:
-        """The longest distance between two purchases."""
-        return -(-self._share.denominator // self._share.numerator)
-
     def start(self) -> State:
         """An empty account."""
         return State(self.share)
@@ -57,7 +47,7 @@ class Periodic(Sequential):
         >>> [Periodic(0.4, exploration=0.0, seed=0).due(t) for t in range(7)]
         [0, 0, 0, 1, 1, 2, 2]
         """
-        return arrivals * self._share.numerator // self._share.denominator
+        return arrivals * self.fraction.numerator // self.fraction.denominator
 
     def rule(self, state: State, utility: float, sample_id: str) -> tuple[Verdict, State]:
         """See `Sequential.rule`."""

@@ -15,6 +15,10 @@ drawn from the id of the stratum's first arrival; which arrival, is sequential: 
 with probability 1 / (L - j + 1) if none was before (Fan, Muller, Rezucha 1962). While the model knows
 fewer than two classes every stratum explores, since no utility means anything yet.
 
+Labels come late, and a model does not know of those on their way: it goes on doubting what it has already
+asked about. So strata explore the more the more queries are pending: with a share that rises from the one
+in the settings, while none is, to `CROWDED_EXPLORATION` with `CROWD` of them and more.
+
 *Propensity.* The coin and the position are the only randomness. An arrival that the secretary would
 take has 1 - e + e/L, any other e/L, with e the stratum's exploration and L its length. To know what
 the secretary would have done, his choice is followed in exploring strata too (`settled`). These are
@@ -23,28 +27,52 @@ exact where no label of a stratum comes back and changes the model before the st
 
 The share is turned into a fraction, and the arithmetic of strata is on integers: no rounding
 gathers over a billion arrivals.
+
+**What was tried** for the default, this manager under `margin * class_balance^0.5 * novelty`: 15 streams,
+seven recorded and eight generated, up to 8,000 samples, Gaussian Bayes, Hoeffding tree and logistic
+regression, budgets of 1, 5 and 10%, labels 0, 500 and 2,000 samples late, four seeds, in a fast
+reimplementation of models and rules. Points of accuracy over labels bought at random, and in brackets the
+mean rank among eleven rules:
+
+    rule                                           delay 0       500           2,000
+    the default                                    +2.8 (5.0)    +0.6 (5.4)    +0.2 (5.4)
+    without class_balance, exploring 10 to 30%     +2.7 (5.8)    +0.6 (5.8)    +0.2 (5.6)
+    margin alone, exploring 10 to 50%              +3.0 (5.3)    +0.8 (6.1)    +0.1 (6.8)
+    quantile filter (buys 2.7 times its budget)    +2.5 (5.3)    +0.3 (6.8)    -1.3 (8.2)
+    entropy sampling, steered (buys 1.4 times)     +3.1 (4.8)    +1.3 (5.9)    -0.4 (6.6)
+    selective sampling of MOA                      +1.6 (8.2)    +0.8 (6.8)    +0.2 (6.1)
+    random                                          0   (9.4)     0   (7.5)     0   (6.3)
+
+What failed, or was no better than its cost: margin alone with 10% exploration, whatever is pending (below
+random in rank at 2,000 late); exploring by 80 or 100% in a crowd (safe, and little gain is left); the
+factors multiplied as they are instead of their ranks (mean rank 7.0 where ranks gave 6.1); refusing
+near-duplicates of pending queries instead of ranking by novelty (8.2 against 6.4); whole strata of novelty
+alone; novelty against all recent queries, answered or not; weighted random draws in place of the
+secretary; thresholds of highest expected rank (Moser: On a Problem of Cayley, 1956), 50, 100 or 400
+utilities remembered, entropy or least confidence for margin: within the noise or below it. What nothing
+tried mends: late labels at 1% on streams in which trees and Bayes learn enough from random labels (shuttle,
+phishing), and rare classes under Bayes, whose priors and variances choosing by doubt bends.
 """
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from stream_al.engine.budgets.base import BudgetManager, Reason, Situation, Verdict
+from stream_al.engine.budgets.encoding import integer, number, pack, share_of, unpack
 from stream_al.engine.randomness import uniform
 
 __all__ = ["Stratified"]
 
 MEMORY = 200  # utilities remembered; as float32 they fit an offset commit's metadata three times over
 CROWD = 20
-CROWDED_EXPLORATION = 0.8
+CROWDED_EXPLORATION = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +105,6 @@ class Stratified(BudgetManager):
 
     claims_budget_law = True
 
-    def __init__(self, share: float, exploration: float, seed: int) -> None:
-        super().__init__(share, exploration, seed)
-        self._share = Fraction(str(share))
-
-    @property
-    def window(self) -> int:
-        """The length of the longest stratum."""
-        return -(-self._share.denominator // self._share.numerator)
-
     def start(self) -> State:
         """An empty account."""
         return State(self.share)
@@ -94,12 +113,16 @@ class Stratified(BudgetManager):
         self, state: State, utilities: Sequence[float], ids: Sequence[str], situation: Situation
     ) -> tuple[list[Verdict], State]:
         """Decide about arrivals in their order; see `BudgetManager.decide`."""
-        if state.share != self.share:
-            state = State(self.share, recent=state.recent)
-        walk = _Walk(self, state, situation)
+        walk = self.walk(state, situation)
         rounded = np.asarray(utilities, dtype="<f4").tolist()  # as remembered, so that ties stay ties
         verdicts = [walk.step(u, i) for u, i in zip(rounded, ids, strict=True)]
         return verdicts, walk.state()
+
+    def walk(self, state: State, situation: Situation) -> _Walk:
+        """Decide about arrivals one at a time; see `BudgetManager.walk`."""
+        if state.share != self.share:
+            state = State(self.share, recent=state.recent)
+        return _Walk(self, state, situation)
 
     def exploration_when(self, pending: int) -> float:
         """The probability with which a stratum explores that begins while so many queries are pending.
@@ -107,7 +130,7 @@ class Stratified(BudgetManager):
         Who wants no exploration at all gets none.
 
         >>> round(Stratified(0.05, exploration=0.1, seed=0).exploration_when(CROWD // 2), 3)
-        0.45
+        0.2
         """
         most = max(self.exploration, CROWDED_EXPLORATION) if self.exploration else 0.0
         return self.exploration + (most - self.exploration) * min(1.0, pending / CROWD)
@@ -118,7 +141,7 @@ class Stratified(BudgetManager):
         >>> Stratified(0.4, exploration=0.1, seed=0).bounds(3)
         (3, 5)
         """
-        n, d = self._share.numerator, self._share.denominator
+        n, d = self.fraction.numerator, self.fraction.denominator
         stratum = arrival * n // d
         return -(-stratum * d // n), -(-(stratum + 1) * d // n)
 
@@ -130,28 +153,25 @@ class Stratified(BudgetManager):
             "arrivals": state.arrivals,
             "flags": [int(flag) for flag in flags],
             "exploration": state.exploration,
-            "recent": b64encode(np.asarray(state.recent, dtype="<f4").tobytes()).decode(),
+            "recent": pack(state.recent),
         }
 
     def decode(self, values: dict[str, Any]) -> State:
         """The state that `encode` was given; see `BudgetManager.decode`."""
         try:
             bought, settled, explores, warmup = (bool(flag) for flag in values["flags"])
-            recent = np.frombuffer(b64decode(values["recent"], validate=True), dtype="<f4").tolist()
-            share, arrivals, exploration = values["share"], values["arrivals"], values["exploration"]
-            sound = (
-                0.0 < share <= 1.0
-                and isinstance(arrivals, int)
-                and 0 <= arrivals < 2**63
-                and 0.0 <= exploration <= 1.0
-                and len(recent) <= MEMORY
-                and all(0.0 <= utility <= 1.0 for utility in recent)
+            return State(
+                share_of(values),
+                integer(values, "arrivals"),
+                bought,
+                settled,
+                number(values, "exploration", 0.0, 1.0),
+                explores,
+                warmup,
+                unpack(values, "recent", MEMORY),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a state of the stratified manager: {error!r}") from error
-        if not sound:
-            raise ValueError("not a state of the stratified manager: a value is out of its range")
-        return State(share, arrivals, bought, settled, exploration, explores, warmup, tuple(recent))
 
 
 class _Walk:

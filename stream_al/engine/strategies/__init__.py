@@ -25,6 +25,7 @@ from stream_al.engine.strategies.least_confidence import least_confidence
 from stream_al.engine.strategies.margin import margin
 from stream_al.engine.strategies.mean_kl import mean_kl
 from stream_al.engine.strategies.model_change import model_change
+from stream_al.engine.strategies.novelty import novelty
 from stream_al.engine.strategies.probabilistic_gain import probabilistic_gain
 from stream_al.engine.strategies.product import Strategy, factors
 from stream_al.engine.strategies.random import random
@@ -50,6 +51,7 @@ STRATEGIES: dict[str, Factor] = {
     "class_balance": ByModel(class_balance),
     "diversity": ByMemory(diversity),
     "density": ByMemory(density),
+    "novelty": ByMemory(novelty),
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
-from stream_al.engine.memory import Memory
+from stream_al.engine.memory import Recall
 from stream_al.engine.model import Label, Model
 from stream_al.engine.sketch import Point
 
@@ -82,10 +82,11 @@ class ByMemory:
     """A factor that judges by what the partition remembers.
 
     Attributes:
-        judge: From a sample's sketch and the memory before it to a utility in [0, 1].
+        judge: From a sample's sketch, the memory before it and the number of its queries that are pending
+            to a utility in [0, 1].
     """
 
-    judge: Callable[[Point, Memory], float]
+    judge: Callable[[Point, Recall, int], float]
 
 
 Factor: TypeAlias = ByModel | ByMemory

@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_al.engine.memory import Memory
+from stream_al.engine.memory import Recall
 from stream_al.engine.sketch import Point, points, spread, squared_distances
 
 
-def density(sketch: Point, memory: Memory) -> float:
+def density(sketch: Point, memory: Recall, pending: int = 0) -> float:
     """The mean similarity to the recent samples.
 
     >>> usual, outlier = bytes(16), bytes([100] * 16)
-    >>> memory = Memory(samples=usual * 40 + bytes([9] * 16) * 20)
+    >>> from stream_al.engine.memory import Memory
+    >>> memory = Memory(samples=usual * 40 + bytes([9] * 16) * 20).recall()
     >>> density(usual, memory) > 0.5 > 0.01 > density(outlier, memory)
     True
     """

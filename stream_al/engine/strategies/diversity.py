@@ -17,15 +17,16 @@ from __future__ import annotations
 
 from math import exp
 
-from stream_al.engine.memory import Memory
+from stream_al.engine.memory import Recall
 from stream_al.engine.sketch import Point, points, spread, squared_distances
 
 
-def diversity(sketch: Point, memory: Memory) -> float:
+def diversity(sketch: Point, memory: Recall, pending: int = 0) -> float:
     """How far the nearest recent query is, beside the distance between any two samples.
 
     >>> near, far = bytes(16), bytes([100] * 16)
-    >>> memory = Memory(samples=near + far, queries=near)
+    >>> from stream_al.engine.memory import Memory
+    >>> memory = Memory(samples=near + far, queries=near).recall()
     >>> diversity(near, memory), round(diversity(far, memory), 2)
     (0.0, 0.86)
     """

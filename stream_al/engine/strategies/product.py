@@ -8,6 +8,15 @@
 
 A product, since then scales do not matter: a factor that is half as large everywhere changes no order.
 A factor of 0 is a veto; a strength below 1 softens a factor, and one above 1 sharpens it.
+
+Where factors judge by memory, the product is one of *ranks*:
+
+    utility = rank(product of the factors by model) * product of rank(factor by memory)^strength
+
+A rank is a value's place among the partition's last ones, in (0, 1). The probabilities of many models
+saturate: margins of 0.1 and 1e-9 in one stream would leave factors by memory, which stay within an order of
+magnitude, nothing to say. A factor that is the same for all samples, such as novelty while no query is
+pending, has a rank of one half and changes nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +24,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from stream_al.engine.memory import Memory
+from stream_al.engine.memory import Recall
 from stream_al.engine.model import Model
 from stream_al.engine.sketch import Point
 from stream_al.engine.strategies.base import ByMemory, ByModel, Factor, Need, Sight
@@ -110,11 +119,16 @@ class Strategy:
             utility *= min(1.0, max(0.0, judge(sight))) ** power  # rounding may step over an end by one bit
         return utility
 
-    def recall(self, sketch: Point, memory: Memory) -> float:
-        """What the factors say that judge by memory, in [0, 1]."""
-        utility = 1.0
-        for judge, power in self._by_memory:
-            utility *= min(1.0, max(0.0, judge(sketch, memory))) ** power
+    def parts(self, utility: float, sketch: Point, memory: Recall, pending: int) -> tuple[float, ...]:
+        """What is ranked apart: the utility by model, then what each factor by memory says, in [0, 1]."""
+        judged = (judge(sketch, memory, pending) for judge, _ in self._by_memory)
+        return (utility, *(min(1.0, max(0.0, value)) for value in judged))
+
+    def ranked(self, parts: Sequence[float], memory: Recall) -> float:
+        """The product of the parts' ranks, in (0, 1)."""
+        utility = memory.rank(0, parts[0])
+        for number, (_, power) in enumerate(self._by_memory, 1):
+            utility *= memory.rank(number, parts[number]) ** power
         return utility
 
     def model(
