@@ -120,7 +120,10 @@ class Twin:
             model = self.learner.model
             for sample_id in due.pop(model.examples, ()):
                 arrival = engine.look(model, sample_id, known[sample_id].features)
-                arrivals[sample_id, model.examples] = arrival, Situation(ready=model.ready)
+                arrivals[sample_id, model.examples] = (
+                    arrival,
+                    Situation(ready=model.ready, partitions=self.world.topics.partitions),
+                )
 
         score()
         for record in self.examples:

@@ -91,7 +91,7 @@ def plan(draw: random.Random, directory: Path) -> Plan:
     written = {
         "application": "app",
         "seed": draw.randrange(100),
-        "strategy": draw.choice(["margin", "entropy", "least_confidence", "random"]),
+        "strategy": draw.choice(["margin", "entropy", "random", "margin * class_balance^0.5 * novelty"]),
         "model.definition": definition,
         "budget.share": draw.choice([0.1, 0.2, 0.3, 0.5, 1.0]),
         "budget.exploration": draw.choice([0.0, 0.1, 0.5]),
