@@ -48,6 +48,7 @@ labels_cli = typer.Typer(help="Labels from elsewhere.", no_args_is_help=True)
 offsets_cli = typer.Typer(help="Where the service has come to.", no_args_is_help=True)
 dlq_cli = typer.Typer(help="Dead letters: records that could not be used.", no_args_is_help=True)
 model_cli = typer.Typer(help="The model.", no_args_is_help=True)
+contracts_cli = typer.Typer(help="Messages, topics and HTTP as schemas.", no_args_is_help=True)
 for name, group in {
     "config": config_cli,
     "topics": topics_cli,
@@ -56,6 +57,7 @@ for name, group in {
     "offsets": offsets_cli,
     "dlq": dlq_cli,
     "model": model_cli,
+    "contracts": contracts_cli,
 }.items():
     cli.add_typer(group, name=name)
 
@@ -390,6 +392,41 @@ def model_rebuild(
 ) -> None:
     """Forget the snapshots, learn all examples anew, write a snapshot."""
     _model(config, overrides, as_json=as_json, rebuild=True, from_here=from_here)
+
+
+@contracts_cli.command("show")
+def contracts_show(
+    name: Annotated[str, typer.Argument(help="asyncapi, openapi, or a message such as query.")],
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+) -> None:
+    """Print one: AsyncAPI of the topics, OpenAPI of HTTP, or the JSON Schema of a message."""
+    from stream_al import contracts  # noqa: PLC0415
+
+    if name not in contracts.NAMES:
+        raise Misconfigured(f"there is no contract {name!r}; write one of {', '.join(contracts.NAMES)}")
+    typer.echo(contracts.show(name, settings.load(config, overrides or [])), nl=False)
+
+
+@contracts_cli.command("write")
+def contracts_write(
+    directory: Annotated[Path, typer.Argument(help="Where to; made if it is not there.")],
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+) -> None:
+    """Write all of them into a directory."""
+    from stream_al import contracts  # noqa: PLC0415
+
+    for name, text in contracts.files(settings.load(config, overrides or [])).items():
+        path = directory / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise Misconfigured(
+                f"{path} cannot be written: {error.strerror}; name another directory"
+            ) from None
+        typer.echo(f"wrote {path}")
 
 
 def _model(

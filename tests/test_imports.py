@@ -1,6 +1,6 @@
 """What may import what: the shape of the package, held by walking its imports.
 
-    errors <- engine and messages <- settings, simulate <- service <- desk, demo <- cli
+    errors <- engine and messages <- settings, simulate <- service <- contracts, desk, demo <- cli
 
 `service` takes `Row`, the type of a labelled row, from `simulate.recorded`: seeding a model and
 replaying a recorded stream read the same files.
@@ -50,6 +50,7 @@ LAYERS: dict[str, set[str]] = {
     "simulate": {"simulate", "engine", "errors", "messages", "settings"},
     "service": {"service", "simulate.recorded", "engine", "errors", "messages", "settings", "logs", VERSION},
     "desk": {"desk", "service", "simulate", "engine", "errors", "messages", "settings", "logs", VERSION},
+    "contracts": {"contracts", "service", "engine", "messages", "settings", VERSION},
     "demo": {
         "demo",
         "desk",
@@ -63,6 +64,7 @@ LAYERS: dict[str, set[str]] = {
         VERSION,
     },
     "cli": {
+        "contracts",
         "demo",
         "desk",
         "service",
