@@ -1,0 +1,30 @@
+"""The alerts of deploy/prometheus as a PrometheusRule: `python -m deploy.kubernetes.rules` writes it anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ALERTS = HERE.parent / "prometheus" / "alerts.yml"
+RULE = HERE / "monitoring" / "prometheus-rule.yaml"
+
+HEAD = """\
+# Made from deploy/prometheus/alerts.yml by `python -m deploy.kubernetes.rules`: change that, and run this.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: stream-al
+  labels: {app.kubernetes.io/name: stream-al}
+spec:
+"""
+
+
+def manifest() -> str:
+    """The groups as they stand, below `spec`."""
+    lines = ALERTS.read_text(encoding="utf-8").splitlines()
+    body = lines[lines.index("groups:") :]
+    return HEAD + "".join(f"  {line}".rstrip() + "\n" for line in body)
+
+
+if __name__ == "__main__":
+    RULE.write_text(manifest(), encoding="utf-8")

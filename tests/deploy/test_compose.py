@@ -1,0 +1,269 @@
+"""docker-compose.yml, as far as it can be proven without a container engine: read as Compose reads it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from typer.testing import CliRunner
+
+from stream_al import __version__, settings
+from stream_al.cli import cli
+from stream_al.demo.play import main, play
+from stream_al.errors import Misconfigured
+from stream_al.messages import Label, ModelStamp, Prediction, Query, decode, encode
+from stream_al.service.log import Outgoing
+from stream_al.service.topics import needed
+from stream_al.settings.tokens import listed
+from stream_al.simulate.recorded import Row
+from stream_al.simulate.stream import BUNDLED
+from tests.service.memory_broker import Broker
+from tests.service.memory_log import MemoryLog
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+EXAMPLE = dict(
+    line.split("=", 1)
+    for line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
+)
+VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
+
+
+def compose(environ: dict[str, str]) -> dict[str, Any]:
+    """The file with its variables filled in, as `docker compose config` shows it."""
+
+    def value(found: re.Match[str]) -> str:
+        name, kind, rest = found.groups()
+        if kind == "?":
+            assert environ.get(name), f"{name}: {rest}"
+        return environ.get(name) or (rest if kind == "-" else "")
+
+    document: dict[str, Any] = yaml.safe_load(VARIABLE.sub(value, TEXT))
+    return document
+
+
+FILE = compose(EXAMPLE)
+SERVICES: dict[str, dict[str, Any]] = FILE["services"]
+OURS = {name: given for name, given in SERVICES.items() if given["image"].startswith("stream-al:")}
+REPLICAS = {name: given for name, given in OURS.items() if name.startswith("stream-al-")}
+
+
+def every(services: dict[str, dict[str, Any]]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("name", services)
+
+
+def mounts(service: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for volume in service.get("volumes", ()):
+        source, target, *_ = volume.split(":")
+        yield source, target
+
+
+def environ(service: dict[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = service.get("environment", {})
+    assert all(isinstance(text, str) for text in found.values()), "Compose takes texts"
+    return found
+
+
+@every(SERVICES)
+def test_every_mount_exists(name: str) -> None:
+    """Compose would make an empty directory of a path that does not exist, and the program find that."""
+    for source, target in mounts(SERVICES[name]):
+        assert (ROOT / source).exists() if source.startswith("./") else source in FILE["volumes"]
+        assert target.startswith("/")
+
+
+def test_every_volume_is_used() -> None:
+    assert set(FILE["volumes"]) == {s for given in SERVICES.values() for s, _ in mounts(given) if s[0] != "."}
+
+
+@every(SERVICES)
+def test_every_image_is_pinned(name: str) -> None:
+    image, _, tag = SERVICES[name]["image"].partition(":")
+    assert re.fullmatch(r"v?\d+\.\d+\.\d+", tag)
+    assert name not in OURS or tag == __version__
+    assert ("build" in SERVICES[name]) is (image == "stream-al")
+
+
+def test_our_image_is_built_from_our_dockerfile() -> None:
+    for service in OURS.values():
+        assert (ROOT / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+
+
+@every(SERVICES)
+def test_what_a_service_waits_for_comes_about(name: str) -> None:
+    """A condition that no health check or end fulfils would be waited for in vain."""
+    for other, given in SERVICES[name].get("depends_on", {}).items():
+        target = SERVICES[other]
+        assert not target.get("profiles")
+        if given["condition"] == "service_healthy":
+            assert target["healthcheck"]["test"]
+        else:
+            assert given["condition"] == "service_completed_successfully"
+            assert "restart" not in target
+
+
+@every(SERVICES)
+def test_a_service_that_stays_is_checked_and_restarted(name: str) -> None:
+    """Ours by the image's own check; those that end are not checked."""
+    given = SERVICES[name]
+    stays = given.get("restart") == "unless-stopped"
+    assert stays is (name not in {"topics", "demo"})
+    checked = name in REPLICAS or "test" in given.get("healthcheck", {})
+    assert checked is stays
+
+
+@every(SERVICES)
+def test_ports_are_open_to_this_machine_alone(name: str) -> None:
+    for port in SERVICES[name].get("ports", ()):
+        assert re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port)
+
+
+def test_no_two_services_take_the_same_port() -> None:
+    ports = [port.split(":")[1] for given in SERVICES.values() for port in given.get("ports", ())]
+    assert len(ports) == len(set(ports))
+
+
+def test_passwords_and_tokens_come_from_the_environment_and_the_example_gives_all() -> None:
+    secret = re.compile(r"\s*\w*(PASSWORD|TOKENS|SECRET|__KEY|USERNAME)\w*: (.*)")
+    lines = [found for line in TEXT.splitlines() if (found := secret.fullmatch(line))]
+    assert lines
+    for found in lines:
+        assert VARIABLE.fullmatch(found[2]), found[0]
+    assert {found[1] for found in VARIABLE.finditer(TEXT)} == set(EXAMPLE)
+
+
+@pytest.mark.parametrize("missing", [found[1] for found in VARIABLE.finditer(TEXT) if found[2] == "?"])
+def test_without_its_secrets_compose_says_what_to_do(missing: str) -> None:
+    with pytest.raises(AssertionError, match=r"copy \.env\.example to \.env"):
+        compose({name: value for name, value in EXAMPLE.items() if name != missing})
+
+
+@every(OURS)
+def test_the_environment_is_accepted_by_the_settings(name: str) -> None:
+    given = settings.load(environ=environ(OURS[name]))
+    kafka = environ(SERVICES["kafka"])
+    assert f"//{given.kafka.bootstrap_servers}," in kafka["KAFKA_ADVERTISED_LISTENERS"]
+
+
+def test_all_of_ours_speak_of_the_same_topics_and_the_same_broker() -> None:
+    """The replicas would otherwise find other partitions than were made."""
+    given = [settings.load(environ=environ(service)) for service in OURS.values()]
+    assert len({repr((one.kafka, one.topics, one.application)) for one in given}) == 1
+    assert all(topic.replication_factor == 1 for topic in needed(given[0]))  # there is one broker
+
+
+def test_replicas_listen_to_others_with_tokens_and_are_refused_without() -> None:
+    for service in REPLICAS.values():
+        given = settings.load(environ=environ(service)).http
+        assert given.host == "0.0.0.0"  # noqa: S104 - in the container
+        assert not given.open
+        assert given.admin_tokens
+        assert listed("admin", given.admin_tokens.get_secret_value())
+        without = {k: v for k, v in environ(service).items() if "TOKENS" not in k}
+        with pytest.raises(Misconfigured):
+            settings.load(environ=without)
+
+
+def test_replicas_are_those_that_prometheus_scrapes_and_keep_their_own_snapshots() -> None:
+    config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))
+    (scrape,) = config["scrape_configs"]
+    (targets,) = scrape["static_configs"]
+    ports = {f"{name}:{settings.load(environ=environ(given)).http.port}" for name, given in REPLICAS.items()}
+    assert set(targets["targets"]) == ports
+    if "authorization" not in scrape:
+        assert all(settings.load(environ=environ(given)).http.open_metrics for given in REPLICAS.values())
+    assert scrape["job_name"] == settings.load(environ={}).application
+    sources = [source for given in REPLICAS.values() for source, _ in mounts(given)]
+    assert len(sources) == len(set(sources)) == len(REPLICAS)
+
+
+def test_prometheus_and_grafana_find_their_files_where_they_look() -> None:
+    prometheus = {target: source for source, target in mounts(SERVICES["prometheus"])}
+    config = yaml.safe_load((ROOT / prometheus["/etc/prometheus/prometheus.yml"]).read_text(encoding="utf-8"))
+    for rules in config["rule_files"]:
+        assert (ROOT / prometheus[f"/etc/prometheus/{rules}"]).is_file()
+    grafana = {target: source for source, target in mounts(SERVICES["grafana"])}
+    provisioning = ROOT / grafana["/etc/grafana/provisioning"]
+    (provider,) = yaml.safe_load((provisioning / "dashboards/stream_al.yml").read_text())["providers"]
+    assert any(target.startswith(provider["options"]["path"] + "/") for target in grafana)
+    (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yml").read_text())["datasources"]
+    assert source["url"].strip("${}") in environ(SERVICES["grafana"])
+
+
+@every(OURS)
+def test_ours_run_with_no_rights_and_on_a_filesystem_that_is_read_only(name: str) -> None:
+    given = OURS[name]
+    assert given["read_only"] is True
+    assert given["cap_drop"] == ["ALL"]
+    assert given["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "user", "cap_add"} & set(given)
+
+
+def test_a_replica_has_more_time_to_stop_than_it_takes() -> None:
+    for service in REPLICAS.values():
+        stop = settings.load(environ=environ(service)).limits.stop_seconds
+        assert float(service["stop_grace_period"].removesuffix("s")) > stop
+
+
+def test_commands_exist() -> None:
+    for service in OURS.values():
+        if "entrypoint" not in service:
+            done = CliRunner().invoke(cli, [*service.get("command", ["serve"]), "--help"])
+            assert done.exit_code == 0, done.output
+
+
+def test_the_demo_plays_a_stream_that_comes_with_river() -> None:
+    """Its options are read by the program itself, and its stream is one that needs no download."""
+    assert OURS["demo"]["entrypoint"] == ["python", "-m", main.__module__]
+    program = typer.Typer()
+    program.command()(main)
+    arguments = OURS["demo"]["command"]
+    assert CliRunner().invoke(program, [*arguments, "--help"]).exit_code == 0
+    options = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    assert options["--stream"] in BUNDLED
+
+
+async def test_playing_sends_the_whole_stream_and_answers_with_the_truth_until_it_is_stopped() -> None:
+    """A query that comes after the last sample is answered as well."""
+    given, broker = settings.load(environ={}), Broker()
+    log = MemoryLog(broker)
+    await log.create(needed(given))
+    recorded = [Row({"x": float(k)}, "even" if k % 2 == 0 else "odd") for k in range(1, 8)]
+    playing = asyncio.create_task(play(given, recorded, 1000.0, 0.0, log))
+
+    def held(topic: str) -> list[bytes]:
+        return [record.value or b"" for part in broker.topics[topic] for record in part.records]
+
+    async def until(topic: str, number: int) -> None:
+        # The player runs on the same loop, and knows nothing of who waits for it.
+        while len(held(topic)) < number and not playing.done():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+    async with asyncio.timeout(20):
+        await until(given.topics.samples, 7)
+        for asked in ("4", "7"):
+            broker.append(Outgoing(given.topics.queries, asked.encode(), encode(query(asked))))
+        await until(given.topics.labels, 2)
+    playing.cancel()
+    with suppress(asyncio.CancelledError):
+        await playing
+    sent = [json.loads(value) for value in held(given.topics.samples)]
+    assert {sample["id"]: sample["features"]["x"] for sample in sent} == {str(k): k for k in range(1, 8)}
+    labels = [decode(Label, value, max_bytes=1000) for value in held(given.topics.labels)]
+    assert {label.id: label.label for label in labels} == {"4": "even", "7": "odd"}
+
+
+def query(sample_id: str) -> Query:
+    stamp, time = ModelStamp("model", "v", 0), "2026-01-01T00:00:00Z"
+    return Query(
+        sample_id, {}, Prediction(None, {}), 1.0, 0.5, 0.1, "explore", "margin", stamp, time, time, time
+    )

@@ -1,0 +1,213 @@
+"""The Kubernetes manifests: sound by the published schemas, and at one with the service's own settings."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from deploy.kubernetes.rules import ALERTS, RULE, manifest
+from stream_al import __version__, settings
+from stream_al.service.security.access import RULES, Role
+from stream_al.settings import Settings
+from stream_al.settings.tokens import ROLES, of_file
+from tests.deploy.image import last
+
+HERE = Path(__file__).parents[2] / "deploy" / "kubernetes"
+KUSTOMIZATIONS = sorted(HERE.rglob("kustomization.yaml"))
+MANIFESTS = sorted(set(HERE.rglob("*.yaml")) - {*KUSTOMIZATIONS, HERE / "settings.yaml"})
+VERSION = "1.32"  # the oldest Kubernetes that the manifests are held to, strictly
+OPERATORS = {"monitoring.coreos.com/v1", "keda.sh/v1alpha1"}  # their schemas are not in the package
+
+
+def read(path: Path) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return document
+
+
+DEPLOYMENT = read(HERE / "deployment.yaml")
+POD = DEPLOYMENT["spec"]["template"]["spec"]
+CONTAINERS: list[dict[str, Any]] = [*POD["initContainers"], *POD["containers"]]
+(MAIN,) = POD["containers"]
+SECRET = read(HERE / "secret.example.yaml")["stringData"]
+
+every_container = pytest.mark.parametrize("container", CONTAINERS, ids=lambda one: str(one["name"]))
+every_manifest = pytest.mark.parametrize("path", MANIFESTS, ids=lambda one: str(one.relative_to(HERE)))
+
+
+def accepted(container: dict[str, Any], secret: dict[str, str]) -> Settings:
+    """The settings as a container finds them; the file is where it is mounted."""
+    environ = {}
+    for variable in container["env"]:
+        if "value" in variable:
+            environ[variable["name"]] = variable["value"]
+        else:
+            source = variable["valueFrom"]["secretKeyRef"]
+            if source["key"] in secret:
+                environ[variable["name"]] = secret[source["key"]]
+            else:
+                assert source["optional"], source["key"]
+    mounted = environ.pop("STREAM_AL_CONFIG")
+    (mount,) = [one for one in container["volumeMounts"] if one["mountPath"] == mounted]
+    (generated,) = read(HERE / "kustomization.yaml")["configMapGenerator"]
+    assert mount["subPath"] in generated["files"]
+    return settings.load(HERE / mount["subPath"], environ=environ)
+
+
+SETTINGS = accepted(MAIN, {})
+
+
+@every_manifest
+def test_a_manifest_is_sound(path: Path) -> None:
+    """By Kubernetes' own schema, which refuses fields that it does not know; our labels are on it."""
+    document = read(path)
+    if document["apiVersion"] not in OPERATORS:
+        kubernetes_validate.validate(document, VERSION, strict=True)
+    assert document["metadata"]["labels"]["app.kubernetes.io/name"] == "stream-al"
+
+
+def test_the_schemas_refuse_a_field_that_does_not_exist() -> None:
+    """Else the test above would say nothing."""
+    wrong = read(HERE / "deployment.yaml")
+    wrong["spec"]["template"]["spec"]["containers"][0]["livenesProbe"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, VERSION, strict=True)
+
+
+def test_every_manifest_is_in_one_kustomization_and_the_example_of_secrets_in_none() -> None:
+    found = [path.parent / name for path in KUSTOMIZATIONS for name in read(path)["resources"]]
+    assert sorted([*found, HERE / "secret.example.yaml"]) == MANIFESTS
+
+
+def test_the_image_is_the_one_of_this_version() -> None:
+    (image,) = read(HERE / "kustomization.yaml")["images"]
+    assert {container["image"] for container in CONTAINERS} == {image["name"]}
+    assert image["newTag"] == __version__
+
+
+@every_container
+def test_the_settings_accept_what_a_container_is_given(container: dict[str, Any]) -> None:
+    full = {"kafka-password": "p", "snapshots-key": "k"}
+    given = accepted(container, full)
+    assert given.kafka.sasl_password
+    assert given.snapshots.key
+    assert accepted(container, {}) == SETTINGS
+
+
+def test_no_variable_of_kubernetes_looks_like_a_setting() -> None:
+    """It would set STREAM_AL_SERVICE_HOST and the like for a Service of this name, which are refused."""
+    assert POD["enableServiceLinks"] is False
+
+
+def test_files_that_settings_name_are_mounted() -> None:
+    mounts = {one["mountPath"]: one for one in MAIN["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in POD["volumes"]}
+    assert {one["name"] for one in mounts.values()} == set(volumes)
+    tokens = SETTINGS.http.tokens_file
+    assert tokens is not None
+    secret = volumes[mounts[str(tokens.parent)]["name"]]["secret"]
+    assert secret["secretName"] == read(HERE / "secret.example.yaml")["metadata"]["name"]
+    assert tokens.name in SECRET
+    assert "emptyDir" in volumes[mounts[str(SETTINGS.snapshots.directory)]["name"]]
+    assert not mounts[str(SETTINGS.snapshots.directory)].get("readOnly")
+
+
+def test_the_example_of_secrets_is_refused_until_it_is_filled_in() -> None:
+    """So that nobody runs with tokens that everyone can read; filled in, Prometheus may look and no more."""
+    with pytest.raises(ValueError, match="16"):
+        of_file(SECRET["tokens"])
+    number = iter(range(len(ROLES)))
+    filled = of_file(re.sub("REPLACE", lambda _: f"{next(number):032}", SECRET["tokens"]))
+    assert {token.role for token in filled} == set(ROLES)
+    (prometheus,) = [token for token in filled if token.name == "prometheus"]
+    assert Role[prometheus.role.upper()] == RULES["GET", "/metrics"].role
+
+
+@every_container
+def test_a_container_has_no_more_rights_than_it_needs(container: dict[str, Any]) -> None:
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    pod = POD["securityContext"]
+    assert pod["runAsNonRoot"] is True
+    assert pod["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert POD["automountServiceAccountToken"] is False
+    assert f"{pod['runAsUser']}:{pod['runAsGroup']}" == last("USER")
+
+
+@every_container
+def test_a_container_has_requests_and_limits(container: dict[str, Any]) -> None:
+    for bound in ("requests", "limits"):
+        assert set(container["resources"][bound]) == {"cpu", "memory"}
+
+
+def test_probes_ask_routes_that_need_no_token() -> None:
+    (port,) = MAIN["ports"]
+    assert port["containerPort"] == SETTINGS.http.port
+    paths = {}
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        asked = MAIN[probe]["httpGet"]
+        assert asked["port"] == port["name"]
+        assert RULES["GET", asked["path"]].role == Role.OPEN
+        paths[probe] = asked["path"]
+    # A replica that waits for the broker is not ready, and must not be killed for it.
+    assert paths == {"startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/readyz"}
+
+
+def test_a_pod_has_more_time_to_stop_than_it_takes() -> None:
+    assert POD["terminationGracePeriodSeconds"] > SETTINGS.limits.stop_seconds
+
+
+def test_a_node_that_is_drained_takes_one_replica_of_two() -> None:
+    assert DEPLOYMENT["spec"]["replicas"] == 2
+    assert read(HERE / "pod-disruption-budget.yaml")["spec"]["maxUnavailable"] == 1
+
+
+def test_selectors_find_the_pods() -> None:
+    labels = DEPLOYMENT["spec"]["template"]["metadata"]["labels"]
+    service = read(HERE / "service.yaml")
+    monitor = read(HERE / "monitoring/service-monitor.yaml")["spec"]
+    assert DEPLOYMENT["spec"]["selector"]["matchLabels"] == labels
+    assert read(HERE / "pod-disruption-budget.yaml")["spec"]["selector"]["matchLabels"] == labels
+    assert service["spec"]["selector"] == labels
+    assert monitor["selector"]["matchLabels"] == service["metadata"]["labels"]
+
+
+def test_prometheus_scrapes_with_its_token_and_names_job_and_instance_as_the_dashboard_does() -> None:
+    (port,) = read(HERE / "service.yaml")["spec"]["ports"]
+    assert port["port"] == SETTINGS.http.port
+    assert port["targetPort"] == MAIN["ports"][0]["name"]
+    (endpoint,) = read(HERE / "monitoring/service-monitor.yaml")["spec"]["endpoints"]
+    assert endpoint["port"] == port["name"]
+    assert ("GET", endpoint["path"]) in RULES
+    assert endpoint["authorization"]["credentials"]["key"] in SECRET
+    labels = {one["targetLabel"]: one for one in endpoint["relabelings"]}
+    assert labels["job"]["replacement"] == SETTINGS.application
+    assert labels["instance"]["sourceLabels"] == ["__meta_kubernetes_pod_name"]
+
+
+def test_the_rule_holds_the_alerts_as_they_are() -> None:
+    """If this fails: `python -m deploy.kubernetes.rules`."""
+    assert read(RULE)["spec"] == read(ALERTS)
+    assert RULE.read_text(encoding="utf-8") == manifest()
+
+
+def test_keda_scales_on_the_lag_of_the_group_that_selects_and_never_beyond_its_partitions() -> None:
+    spec = read(HERE / "autoscaling/scaled-object.yaml")["spec"]
+    assert spec["scaleTargetRef"]["name"] == DEPLOYMENT["metadata"]["name"]
+    assert spec["minReplicaCount"] == DEPLOYMENT["spec"]["replicas"]
+    assert spec["maxReplicaCount"] <= SETTINGS.topics.partitions
+    (trigger,) = spec["triggers"]
+    assert trigger["type"] == "kafka"
+    asked = trigger["metadata"]
+    assert all(isinstance(value, str) for value in asked.values())  # KEDA takes texts
+    assert asked["bootstrapServers"] == SETTINGS.kafka.bootstrap_servers
+    assert asked["consumerGroup"] == f"{SETTINGS.application}.select"
+    assert asked["topic"] == SETTINGS.topics.samples
+    assert asked["offsetResetPolicy"] == SETTINGS.input.start
