@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from stream_al.engine.encoding import pack, unpack
 from stream_al.engine.sketch import COMPONENTS, Point
 
 __all__ = ["QUERIES", "SAMPLES", "VALUES", "Memory", "Recall"]
@@ -25,7 +26,6 @@ __all__ = ["QUERIES", "SAMPLES", "VALUES", "Memory", "Recall"]
 SAMPLES = 40
 QUERIES = 32
 VALUES = 48
-_WIDTH = 4  # bytes of a value
 _MOST_PARTS = 16
 
 
@@ -36,7 +36,7 @@ class Memory:
     Attributes:
         samples: Sketches of the last `SAMPLES` samples (see `sketch.points`).
         queries: Sketches of the last `QUERIES` samples that were selected.
-        values: For each part of the strategy its last `VALUES` utilities, as float32.
+        values: For each part of the strategy its last `VALUES` utilities, as float32 holds them.
 
     >>> recall = Memory().recall()
     >>> recall.remember(bytes(16), (0.5, 1.0), selected=True)
@@ -50,7 +50,7 @@ class Memory:
 
     samples: bytes = b""
     queries: bytes = b""
-    values: tuple[bytes, ...] = ()
+    values: tuple[tuple[float, ...], ...] = ()
 
     def recall(self) -> Recall:
         """The memory in use; this one stays as it is."""
@@ -58,10 +58,8 @@ class Memory:
 
     def encode(self) -> dict[str, Any]:
         """The memory as JSON-ready values."""
-        samples, queries, *values = (
-            b64encode(part).decode() for part in (self.samples, self.queries, *self.values)
-        )
-        return {"samples": samples, "queries": queries, "values": values}
+        samples, queries = (b64encode(rows).decode() for rows in (self.samples, self.queries))
+        return {"samples": samples, "queries": queries, "values": [pack(part) for part in self.values]}
 
     @classmethod
     def decode(cls, given: Any) -> Memory:
@@ -73,18 +71,14 @@ class Memory:
         try:
             samples, queries = (b64decode(given[name], validate=True) for name in ("samples", "queries"))
             texts = [*given["values"]][: _MOST_PARTS + 1]
-            values = tuple(b64decode(text, validate=True) for text in texts)
+            values = tuple(unpack({"values": text}, "values", VALUES) for text in texts)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a memory: {error!r}") from error
         if len(values) > _MOST_PARTS:
             raise ValueError("not a memory: too many values")
-        for rows, width, most in (
-            (samples, COMPONENTS, SAMPLES),
-            (queries, COMPONENTS, QUERIES),
-            *((one, _WIDTH, VALUES) for one in values),
-        ):
-            if len(rows) % width or len(rows) > most * width:
-                raise ValueError(f"not a memory: {len(rows)} bytes")
+        for rows, most in ((samples, SAMPLES), (queries, QUERIES)):
+            if len(rows) % COMPONENTS or len(rows) > most * COMPONENTS:
+                raise ValueError(f"not a memory: {len(rows)} bytes of sketches")
         return cls(samples, queries, values)
 
 
@@ -99,7 +93,7 @@ class Recall:
     def __init__(self, memory: Memory) -> None:
         self.samples = memory.samples
         self.queries = memory.queries
-        self._values = [deque(np.frombuffer(values, dtype="<f4").tolist()) for values in memory.values]
+        self._values = [deque(values) for values in memory.values]
         self._ranked = [sorted(values) for values in self._values]
 
     def last_queries(self, number: int) -> bytes:
@@ -130,5 +124,4 @@ class Recall:
 
     def memory(self) -> Memory:
         """What is remembered now."""
-        values = tuple(np.asarray(values, dtype="<f4").tobytes() for values in self._values)
-        return Memory(self.samples, self.queries, values)
+        return Memory(self.samples, self.queries, tuple(tuple(values) for values in self._values))

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_al.engine.budgets import MANAGERS, Reason, Situation, variable_random, zliobaite
-from stream_al.engine.budgets.encoding import pack
 from stream_al.engine.budgets.periodic import Periodic
 from stream_al.engine.budgets.quantile import MEMORY, quantile
 from stream_al.engine.budgets.sequential import Sequential
 from stream_al.engine.budgets.variable_random import noise
+from stream_al.engine.encoding import pack
 from stream_al.engine.randomness import uniform
 from tests.engine.managers import COLD, WARM, law, manager_of, names, seeded, utilities
 

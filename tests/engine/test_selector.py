@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from stream_al.engine.budgets import MANAGERS, Reason, Situation
 from stream_al.engine.caps import Caps
+from stream_al.engine.encoding import pack
 from stream_al.engine.memory import QUERIES, SAMPLES, VALUES, Memory
 from stream_al.engine.selector import STATE_LIMIT_BYTES, Decision, Selector, State
 from stream_al.engine.strategies import STRATEGIES, Arrival
@@ -260,7 +261,9 @@ def full(strategy: str = "diversity", manager: str = "stratified") -> tuple[Sele
 @every_manager
 def test_account_and_memory_together_fit_an_offset_commit(manager: str) -> None:
     selector, state = full(manager=manager)
-    values = (np.linspace(0, 1, VALUES, dtype="<f4").tobytes(),) * 4  # of all three factors, and the model's
+    values = (
+        tuple(np.linspace(0, 1, VALUES, dtype="<f4").tolist()),
+    ) * 4  # of all three factors, and the model's
     memory = Memory(bytes(range(256)) * 3, bytes(range(256)) * 2, values)
     state = replace(state, memory=replace(memory, samples=memory.samples[: SAMPLES * 16]))
     assert state.memory is not None
@@ -290,6 +293,7 @@ BLANK: dict[str, Any] = {"samples": "", "queries": "", "values": []}
         *({**BLANK, "values": [""] * number} for number in (17, 1000)),
         *({**BLANK, "values": [text]} for text in ("AAA=", "A", 7, None, "A" * 8 * VALUES)),
         {**BLANK, "values": 7},
+        *({**BLANK, "values": [pack([0.5, value])]} for value in (np.nan, np.inf, -0.5, 1.5)),
     ],
 )
 def test_a_memory_that_is_not_ours_gives_no_state(memory: Any) -> None:

@@ -103,7 +103,7 @@ def test_memory_is_bounded_however_much_is_learned() -> None:
         memory.remember(bytes([i % 100] * COMPONENTS), (0.5, i), selected=i % 2 == 0)
     assert (len(around.recent), len(around.scale())) == (RECENT, FEATURES)
     assert (len(memory.samples), len(memory.queries)) == (SAMPLES * COMPONENTS, QUERIES * COMPONENTS)
-    assert [len(values) for values in memory.memory().values] == [4 * VALUES] * 2
+    assert [len(values) for values in memory.memory().values] == [VALUES] * 2
 
 
 def test_the_last_examples_are_kept_as_they_were() -> None:

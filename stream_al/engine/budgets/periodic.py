@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from stream_al.engine.budgets.base import Reason, Verdict
-from stream_al.engine.budgets.encoding import integer, share_of
 from stream_al.engine.budgets.sequential import Sequential
+from stream_al.engine.encoding import integer, share_of
 
 __all__ = ["Periodic"]
 

@@ -21,9 +21,9 @@ from math import floor
 from typing import Any, ClassVar
 
 from stream_al.engine.budgets.base import Verdict
-from stream_al.engine.budgets.encoding import integer, pack, share_of, unpack
 from stream_al.engine.budgets.sequential import Sequential
 from stream_al.engine.budgets.zliobaite import verdict_of
+from stream_al.engine.encoding import integer, pack, share_of, unpack
 
 __all__ = ["MEMORY", "Quantile", "quantile"]
 

@@ -23,7 +23,8 @@ in the settings, while none is, to `CROWDED_EXPLORATION` with `CROWD` of them an
 take has 1 - e + e/L, any other e/L, with e the stratum's exploration and L its length. To know what
 the secretary would have done, his choice is followed in exploring strata too (`settled`). These are
 inclusion probabilities of the design: they take the utilities of a stratum as given, so they are
-exact where no label of a stratum comes back and changes the model before the stratum ends.
+exact where no label of a stratum comes back and changes the model before the stratum ends, and where no
+purchase changes the utilities of the rest of its stratum, as it does under strategies that remember.
 
 The share is turned into a fraction, and the arithmetic of strata is on integers: no rounding
 gathers over a billion arrivals.
@@ -65,7 +66,7 @@ from typing import Any
 import numpy as np
 
 from stream_al.engine.budgets.base import BudgetManager, Reason, Situation, Verdict
-from stream_al.engine.budgets.encoding import integer, number, pack, share_of, unpack
+from stream_al.engine.encoding import integer, number, pack, share_of, unpack
 from stream_al.engine.randomness import uniform
 
 __all__ = ["Stratified"]

@@ -32,8 +32,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from stream_al.engine.budgets.base import Reason, Verdict
-from stream_al.engine.budgets.encoding import number, share_of
 from stream_al.engine.budgets.sequential import Sequential
+from stream_al.engine.encoding import number, share_of
 
 __all__ = ["WINDOW", "State", "Zliobaite", "verdict_of"]
 

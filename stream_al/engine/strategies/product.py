@@ -7,7 +7,7 @@
     utility = product of factor^strength
 
 A product, since then scales do not matter: a factor that is half as large everywhere changes no order.
-A factor of 0 is a veto; a strength below 1 softens a factor, and one above 1 sharpens it.
+A strength below 1 softens a factor, and one above 1 sharpens it; in a plain product a factor of 0 is a veto.
 
 Where factors judge by memory, the product is one of *ranks*:
 
@@ -16,7 +16,8 @@ Where factors judge by memory, the product is one of *ranks*:
 A rank is a value's place among the partition's last ones, in (0, 1). The probabilities of many models
 saturate: margins of 0.1 and 1e-9 in one stream would leave factors by memory, which stay within an order of
 magnitude, nothing to say. A factor that is the same for all samples, such as novelty while no query is
-pending, has a rank of one half and changes nothing.
+pending, has a rank of one half and changes nothing. There is no veto among ranks: what repeats a query ranks
+lowest, and is bought all the same when nothing else comes.
 """
 
 from __future__ import annotations

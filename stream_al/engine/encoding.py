@@ -1,4 +1,4 @@
-"""What the states of budget managers are made of, as JSON-ready values that are checked when read.
+"""What the states of partitions are made of, as JSON-ready values that are checked when read.
 
 A state comes back from the metadata of an offset commit, which anybody may have written. One value out
 of its range would spoil every later decision, so each is checked, and refused with `ValueError`.
