@@ -41,14 +41,13 @@ from stream_al.engine.expression import load
 from stream_al.engine.pickling import dumps, loads
 from stream_al.engine.scoring import Scorer, scorer
 from stream_al.engine.surroundings import Surroundings
-from stream_al.engine.table import Sample, Table, tables
+from stream_al.engine.table import Sample, Table
 from stream_al.errors import BadMessage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from stream_al.engine.sketch import Point, Sketches
-    from stream_al.engine.table import Floats
 
 __all__ = ["Label", "Model", "prediction", "same_label"]
 
@@ -157,7 +156,7 @@ class Model:
         try:
             return self._distribution(self._reader().predict_proba_one(dict(features)))
         except (MemoryError, RecursionError):
-            raise  # of the process, not of the sample
+            raise  # as in `_ask`
         except Exception as error:
             raise _model_error("predict from", error) from error
 
@@ -182,29 +181,34 @@ class Model:
         targets = [self._target(label) for label in self.classes]
         if not self._asked:
             self._scorer, self._asked = scorer(self._river), True
-        for table in tables(samples):
-            if self._scorer is not None and table.shape.numeric:
-                scored = self._scorer.masses(table)
-                for column, target in enumerate(targets):
-                    if target in scored:
-                        masses[table.places, column] = scored[target]
-            else:
-                self._ask(table, targets, masses, failed)
+        if self._scorer is None:
+            scored: list[int] = []
+        else:
+            scored = [place for place, sample in enumerate(samples) if sample.shape.numeric]
+        if self._scorer is not None and scored:
+            every = len(scored) == len(samples)
+            table = Table.of(samples if every else [samples[place] for place in scored])
+            for target, found in self._scorer.masses(table).items():
+                if target in targets:
+                    masses[scored, targets.index(target)] = found
+        if len(scored) < len(samples):
+            done = set(scored)
+            for place in (place for place in range(len(samples)) if place not in done):
+                try:
+                    masses[place] = self._ask(samples[place], targets)
+                except BadMessage as error:
+                    failed[place] = error
         return Beliefs.of(tuple(self.classes), masses, failed)
 
-    def _ask(
-        self, table: Table, targets: Sequence[Label], masses: Floats, failed: dict[int, BadMessage]
-    ) -> None:
-        """Ask River about the samples of a table, one by one."""
-        reader = self._reader()
-        for place, sample in zip(table.places, table.samples, strict=True):
-            try:
-                answer = reader.predict_proba_one(sample.features)
-                masses[place] = [answer.get(target, 0.0) for target in targets]
-            except (MemoryError, RecursionError):
-                raise  # of the process, not of the sample
-            except Exception as error:  # noqa: BLE001 -- whatever River does on them is the sample's fault
-                failed[place] = _model_error("predict from", error)
+    def _ask(self, sample: Sample, targets: Sequence[Label]) -> list[float]:
+        """What River itself gives the classes."""
+        try:
+            answer = self._reader().predict_proba_one(sample.features)
+            return [float(answer.get(target, 0.0)) for target in targets]
+        except (MemoryError, RecursionError):
+            raise  # of the process, not of the sample
+        except Exception as error:
+            raise _model_error("predict from", error) from error
 
     @property
     def has_members(self) -> bool:

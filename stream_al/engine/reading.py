@@ -1,15 +1,13 @@
-"""Reading: samples out of records, fast where records resemble each other.
+"""Reading: samples out of records, fast where they are flat.
 
-`engine.sample` says what a record means and what is wrong with it. Most records of a stream have the same
-members with the same kinds of values as one that was read before, and of such a record nearly everything is
-known beforehand: which members are features, that none of them is nested too deep, that none is of a kind
-that cannot be used. So each layout that is met is remembered, as a plan of what to take over; what depends on
-the values themselves is still checked. Whatever fits no plan is read at length.
+`engine.sample` says what a record means and what is wrong with it. Of a record whose features are plain
+values, nearly all of that follows from its *layout*, the names of the members and the kinds of their values:
+which members are features, that none is nested too deep, that none is of a kind that cannot be used. A
+stream has few layouts, so each gets a plan of what to take over, which is kept. What depends on the values
+themselves is still checked; whatever is no such record, or not as it should be, is read at length.
 
-    layout = names and kinds of the members of the object that holds the features
-
-The plans are at most `LAYOUTS`, all forgotten together when that is passed: a stream with a layout of its own
-for every record gains nothing by them.
+The plans kept are at most `LAYOUTS`, all forgotten together when that is passed: a stream of sparse features
+may have a layout for every record.
 """
 
 from __future__ import annotations
@@ -18,15 +16,15 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from stream_al.engine.sample import AUTO, WHOLE, InputRules, flat_features, members_taken, read_sample
-from stream_al.engine.table import LARGEST, Sample, Shape, is_numeric
-from stream_al.errors import BadMessage
+from stream_al.engine.sample import AUTO, WHOLE, InputRules, is_kept, members_taken, read_sample
+from stream_al.engine.table import LARGEST, Sample, Shape
 from stream_al.messages import MAX_ID_CHARACTERS
 
 __all__ = ["Reader"]
 
 LAYOUTS = 256
-SCALARS = (float, int, str, bool, type(None))
+_NOTHING = type(None)
+SCALARS = frozenset({float, int, str, bool, _NOTHING})
 _Layout = tuple[bool, tuple[str, ...], tuple[type, ...]]
 
 
@@ -60,11 +58,13 @@ class Reader:
     def __init__(self, rules: InputRules) -> None:
         self.rules = rules
         self._plans: dict[_Layout, _Plan | None] = {}
+        self._taken = members_taken(rules)
+        self._picks = bool(rules.include or rules.exclude)
         self._auto = rules.features == AUTO and rules.max_depth > 1
         self._plain = rules.features in (AUTO, WHOLE) and rules.payload is None and rules.id in (AUTO, "id")
 
     def read(self, record: Any, *, key: bytes | None, position: Callable[[], str]) -> Sample:
-        """The sample in a decoded record, as `read_sample` has it; `position` is asked when it is needed."""
+        """The sample in a record of JSON values, as `read_sample` has it; `position` is asked if needed."""
         if self._plain and isinstance(record, dict):
             identity = record.get("id")
             if type(identity) is str and 0 < len(identity) <= MAX_ID_CHARACTERS:
@@ -87,7 +87,7 @@ class Reader:
         except KeyError:
             if len(self._plans) >= LAYOUTS:
                 self._plans.clear()
-            plan = self._plans[layout] = self._plan(source, native=native)
+            plan = self._plans[layout] = self._plan(*layout)
         if plan is None:
             return None
         values = found if plan.take is None else plan.take(found)
@@ -99,24 +99,26 @@ class Reader:
                 return None
         return plan.shape, values
 
-    def _plan(self, source: dict[str, Any], *, native: bool) -> _Plan | None:
-        """The plan for an object like this one; None if it is nested or cannot be used."""
-        if not all(type(value) in SCALARS for value in source.values()):
+    def _plan(self, native: bool, names: tuple[str, ...], kinds: tuple[type, ...]) -> _Plan | None:
+        """The plan for a layout; None if it is nested or cannot be used."""
+        if not SCALARS.issuperset(kinds):
             return None
-        try:
-            features = flat_features(source, self.rules, () if native else members_taken(self.rules))
-        except BadMessage:
+        taken_out = () if native else self._taken
+        places = [
+            place
+            for place, (name, kind) in enumerate(zip(names, kinds, strict=True))
+            if kind is not _NOTHING and name not in taken_out
+        ]
+        if self._picks:
+            places = [place for place in places if is_kept(names[place], self.rules)]
+        if not 0 < len(places) <= self.rules.max_features:
             return None
-        places = {name: place for place, name in enumerate(source)}
-        taken = [places[name] for name in features]
-        values = list(features.values())
-        if any(source[name] is not value for name, value in features.items()):
-            return None  # one is too large for what it is, and was put otherwise
+        kept = [kinds[place] for place in places]
         return _Plan(
-            Shape(tuple(features), is_numeric(values)),
-            None if taken == list(range(len(source))) else _taker(taken),
-            tuple(place for place, value in enumerate(values) if type(value) is int),
-            tuple(place for place, value in enumerate(values) if type(value) is str),
+            Shape(tuple([names[place] for place in places]), str not in kept),
+            None if len(places) == len(names) else _taker(places),
+            tuple([place for place, kind in enumerate(kept) if kind is int]),
+            tuple([place for place, kind in enumerate(kept) if kind is str]),
         )
 
 

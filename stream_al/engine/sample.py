@@ -20,7 +20,16 @@ from stream_al.engine.table import LARGEST, Feature, Sample, sample_of
 from stream_al.errors import BadMessage
 from stream_al.messages import MAX_ID_CHARACTERS
 
-__all__ = ["AUTO", "WHOLE", "InputRules", "flat_features", "members_taken", "position_id", "read_sample"]
+__all__ = [
+    "AUTO",
+    "WHOLE",
+    "InputRules",
+    "flat_features",
+    "is_kept",
+    "members_taken",
+    "position_id",
+    "read_sample",
+]
 
 WHOLE = "."
 AUTO = "auto"
@@ -113,6 +122,7 @@ def flat_features(
         BadMessage: As `read_sample`.
     """
     flat: dict[str, Feature] = {}
+    picks = bool(rules.include or rules.exclude)
     waiting = [(str(name), value, 1) for name, value in reversed(list(source.items()))]
     while waiting:
         name, value, depth = waiting.pop()
@@ -123,7 +133,7 @@ def flat_features(
                 raise BadMessage("too_deep", f"`{name[:100]}` is nested deeper than {rules.max_depth}")
             members = list(value.items() if isinstance(value, dict) else enumerate(value))
             waiting += [(f"{name}.{part}", member, depth + 1) for part, member in reversed(members)]
-        elif _kept(name, rules):
+        elif not picks or is_kept(name, rules):
             flat[name] = _feature(name, value, rules)
             if len(flat) > rules.max_features:
                 raise BadMessage(
@@ -135,6 +145,8 @@ def flat_features(
 
 
 def _feature(name: str, value: Any, rules: InputRules) -> Feature:
+    if isinstance(value, float) and isfinite(value):
+        return value  # as most are
     if isinstance(value, str):
         if len(value) > rules.max_text:
             raise BadMessage("text_too_long", f"`{name[:100]}` has more than {rules.max_text} characters")
@@ -152,7 +164,8 @@ def _feature(name: str, value: Any, rules: InputRules) -> Feature:
     raise BadMessage("bad_features", f"`{name[:100]}` is neither number, text nor truth value")
 
 
-def _kept(name: str, rules: InputRules) -> bool:
+def is_kept(name: str, rules: InputRules) -> bool:
+    """Whether the rules keep a feature of this name."""
     if rules.include and not any(fnmatchcase(name, pattern) for pattern in rules.include):
         return False
     return not any(fnmatchcase(name, pattern) for pattern in rules.exclude)

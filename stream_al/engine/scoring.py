@@ -10,14 +10,14 @@ read out of the model as it stands; River is asked sample by sample for everythi
 there for fewer models. A test holds each scorer against River: the two agree to 1e-12, to which every
 probability is rounded (`engine.belief`).
 
-A scorer is made anew when the model has learned, and then stands: what it needs of the model for a shape is
-gathered once.
+A scorer is made anew when the model has learned. Of the model it takes what the features of a table need, so
+a model of a million words costs no more than those that occur.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from math import log, pi, sqrt
 from typing import Any
 
@@ -25,13 +25,12 @@ import numpy as np
 from river import compose, linear_model, naive_bayes, optim
 
 from stream_al.engine.substitutes import StandardScaler
-from stream_al.engine.table import Floats, Shape, Table
+from stream_al.engine.table import Floats, Table
 
 __all__ = ["Scorer", "scorer"]
 
 FARTHEST = 30.0  # beyond it, River's sigmoid is 0 or 1
 TINY = 1e-9  # added to every density by River's naive Bayes
-SHAPES = 64  # a stream of sparse features has a shape a sample: nothing is gained by keeping them
 
 
 class Scorer(ABC):
@@ -43,39 +42,29 @@ class Scorer(ABC):
 
     def __init__(self, scaler: Any) -> None:
         self.scaler = scaler
-        self._gathered: dict[Shape, Any] = {}
 
     def masses(self, table: Table) -> Mapping[Hashable, Floats]:
         """What the classifier gives each of its classes, a number a sample; the classes as River calls them.
 
         Numbers that are too large for arithmetic end as NaN; whoever asked has to look.
         """
-        found = self._gathered.get(table.shape)
-        if found is None:
-            if len(self._gathered) >= SHAPES:
-                self._gathered.clear()
-            names = table.shape.names
-            found = self._gathered[table.shape] = (self._scale(names), self._gather(names))
-        scale, parts = found
+        values = table.values
         with np.errstate(all="ignore"):
-            return self._score(table.matrix if scale is None else (table.matrix - scale[0]) * scale[1], parts)
+            if self.scaler is not None:
+                mean, rate = self._scale(table.names)
+                values = (values - mean[table.columns]) * rate[table.columns]
+            return self._score(table, values)
 
-    def _scale(self, names: tuple[str, ...]) -> tuple[Floats, Floats] | None:
+    def _scale(self, names: list[str]) -> tuple[Floats, Floats]:
         """Mean and reciprocal deviation of each feature; what has no variance becomes 0."""
-        if self.scaler is None:
-            return None
         means, variances = self.scaler.means, self.scaler.vars
-        centre = [means.get(name, 0.0) for name in names]
         known = [variances.get(name, 0.0) for name in names]
-        return _floats(centre), _floats([1.0 / sqrt(v) if v > 0.0 else 0.0 for v in known])
+        rates = _floats([1.0 / sqrt(v) if v > 0.0 else 0.0 for v in known])
+        return _floats([means.get(name, 0.0) for name in names]), rates
 
     @abstractmethod
-    def _gather(self, names: tuple[str, ...]) -> Any:
-        """What the classifier knows of these features."""
-
-    @abstractmethod
-    def _score(self, rows: Floats, parts: Any) -> Mapping[Hashable, Floats]:
-        """The masses of scaled rows."""
+    def _score(self, table: Table, values: Floats) -> Mapping[Hashable, Floats]:
+        """The masses, from the table's values as they are scaled."""
 
 
 class _Logistic(Scorer):
@@ -83,11 +72,8 @@ class _Logistic(Scorer):
         super().__init__(scaler)
         self.weights, self.intercept = river.weights, river.intercept
 
-    def _gather(self, names: tuple[str, ...]) -> Floats:
-        return _floats([self.weights.get(name, 0.0) for name in names])
-
-    def _score(self, rows: Floats, parts: Any) -> Mapping[Hashable, Floats]:
-        logits = (rows * parts).sum(axis=1) + self.intercept
+    def _score(self, table: Table, values: Floats) -> Mapping[Hashable, Floats]:
+        logits = _dot(table, values, self.weights) + self.intercept
         true = 1.0 / (1.0 + np.exp(-logits))
         true[logits > FARTHEST] = 1.0
         true[logits < -FARTHEST] = 0.0
@@ -99,14 +85,8 @@ class _Softmax(Scorer):
         super().__init__(scaler)
         self.weights = river.weights
 
-    def _gather(self, names: tuple[str, ...]) -> dict[Hashable, Floats]:
-        return {
-            label: _floats([weights.get(name, 0.0) for name in names])
-            for label, weights in self.weights.items()
-        }
-
-    def _score(self, rows: Floats, parts: Any) -> Mapping[Hashable, Floats]:
-        return _exponentials({label: (rows * weights).sum(axis=1) for label, weights in parts.items()})
+    def _score(self, table: Table, values: Floats) -> Mapping[Hashable, Floats]:
+        return _exponentials({label: _dot(table, values, known) for label, known in self.weights.items()})
 
 
 class _GaussianNB(Scorer):
@@ -114,20 +94,14 @@ class _GaussianNB(Scorer):
         super().__init__(scaler)
         self.counts, self.gaussians = river.class_counts, river.gaussians
 
-    def _gather(self, names: tuple[str, ...]) -> dict[Hashable, tuple[float, Floats, Floats, Floats]]:
-        total = sum(self.counts.values())
-        found = {}
+    def _score(self, table: Table, values: Floats) -> Mapping[Hashable, Floats]:
+        logs, total, columns = {}, sum(self.counts.values()), table.columns
         for label, count in self.counts.items():
             known = self.gaussians.get(label, {})
-            facts = np.asarray([_gaussian(known.get(name)) for name in names], dtype=np.float64)
-            found[label] = (log(count / total), *facts.T.copy())
-        return found
-
-    def _score(self, rows: Floats, parts: Any) -> Mapping[Hashable, Floats]:
-        logs = {}
-        for label, (prior, mean, deviation, peak) in parts.items():
-            z = (rows - mean) / deviation
-            logs[label] = np.log(TINY + np.exp(z * z / -2.0) * peak).sum(axis=1) + prior
+            facts = _floats([_gaussian(known.get(name)) for name in table.names])[columns]
+            z = (values - facts[:, 0]) * facts[:, 1]
+            densities = np.exp(z * z / -2.0) * facts[:, 2]
+            logs[label] = table.sums(np.log(TINY + densities)) + log(count / total)
         return _exponentials(logs)
 
 
@@ -156,12 +130,17 @@ def scorer(river: Any) -> Scorer | None:
     return None
 
 
+def _dot(table: Table, values: Floats, weights: Mapping[str, float]) -> Floats:
+    """The product of each sample with the weights."""
+    return table.sums(values * _floats([weights.get(name, 0.0) for name in table.names])[table.columns])
+
+
 def _gaussian(known: Any) -> tuple[float, float, float]:
-    """Mean, deviation and the density at the mean; without a variance the density is 0 everywhere."""
+    """Mean, reciprocal deviation, density at the mean; without a variance the density is 0 everywhere."""
     variance = known._var.get() if known is not None and known.n_samples > 1 else 0.0
     if not variance > 0.0:
         return 0.0, 1.0, 0.0
-    return known.mu, sqrt(variance), 1.0 / sqrt(2.0 * pi * variance)
+    return known.mu, 1.0 / sqrt(variance), 1.0 / sqrt(2.0 * pi * variance)
 
 
 def _exponentials(logs: Mapping[Hashable, Floats]) -> Mapping[Hashable, Floats]:
@@ -172,5 +151,5 @@ def _exponentials(logs: Mapping[Hashable, Floats]) -> Mapping[Hashable, Floats]:
     return {label: np.exp(found - most) for label, found in logs.items()}
 
 
-def _floats(values: list[float]) -> Floats:
+def _floats(values: Sequence[Any]) -> Floats:
     return np.asarray(values, dtype=np.float64)

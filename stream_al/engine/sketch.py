@@ -25,7 +25,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_al.engine.table import Floats, Sample, Table, sample_of, tables
+from stream_al.engine.table import Floats, Sample, Table, sample_of
 
 __all__ = [
     "COMPONENTS",
@@ -75,12 +75,13 @@ def project(features: Mapping[str, object], scale: Mapping[str, Sequence[float]]
 
 def project_all(samples: Sequence[Sample], scale: Mapping[str, Sequence[float]]) -> Sketches:
     """The sketches of samples, a row each."""
+    numeric_ones = [place for place, sample in enumerate(samples) if sample.shape.numeric]
     totals = np.zeros((len(samples), COMPONENTS))
-    for table in tables(samples):
-        if table.shape.numeric:
-            totals[table.places] = _totals(table, scale)
-        else:
-            totals[table.places] = [_total(sample, scale) for sample in table.samples]
+    if numeric_ones:
+        totals[numeric_ones] = _totals(Table.of([samples[place] for place in numeric_ones]), scale)
+    if len(numeric_ones) < len(samples):
+        for place in sorted({*range(len(samples))}.difference(numeric_ones)):
+            totals[place] = _total(samples[place], scale)
     scaled = totals * (STEP / GRAIN / sqrt(max(1, len(scale))))
     found: Sketches = np.clip(np.rint(scaled), -127, 127).astype(np.int8)
     return found
@@ -88,18 +89,20 @@ def project_all(samples: Sequence[Sample], scale: Mapping[str, Sequence[float]])
 
 def _totals(table: Table, scale: Mapping[str, Sequence[float]]) -> Floats:
     """The sums of numeric samples; they are of integers, and exact in whatever order."""
-    names = table.shape.names
-    known = [place for place, name in enumerate(names) if name in scale]
-    if not known:
-        return np.zeros((len(table.samples), COMPONENTS))
-    rows = table.matrix if len(known) == len(names) else table.matrix[:, known]
-    mean, deviation = np.asarray([scale[names[place]] for place in known], dtype=np.float64).T
+    known = [scale.get(name, (0.0, 0.0)) for name in table.names]
+    mean, deviation = np.asarray(known, dtype=np.float64).T
+    said = np.asarray([name in scale for name in table.names])
+    columns, values = table.columns, table.values
     with np.errstate(all="ignore"):  # a gap may overflow to an infinite, and then is an outlier all the same
-        gaps = rows - mean
-        z = np.where(deviation > 0.0, gaps / deviation, FARTHEST * np.sign(gaps))
-    steps = np.where(np.isfinite(rows), np.rint(GRAIN * np.clip(z, -FARTHEST, FARTHEST)), 0.0)
-    found: Floats = steps @ _signs_of(tuple(names[place] for place in known))
-    return found
+        gaps = values - mean[columns]
+        z = np.where(deviation[columns] > 0.0, gaps / deviation[columns], FARTHEST * np.sign(gaps))
+    steps = np.rint(GRAIN * np.clip(z, -FARTHEST, FARTHEST))
+    counted = np.where(np.isfinite(values) & said[columns], steps, 0.0)
+    signs = _signs_of(tuple(table.names))
+    if table.regular:
+        found: Floats = counted.reshape(-1, len(table.names)) @ signs
+        return found
+    return table.sums(counted[:, None] * signs[columns])
 
 
 def _total(sample: Sample, scale: Mapping[str, Sequence[float]]) -> Floats:
@@ -116,7 +119,7 @@ def _total(sample: Sample, scale: Mapping[str, Sequence[float]]) -> Floats:
         elif (number := numeric(value)) is not None:
             numbers[name] = number
     if numbers:
-        total += _totals(tables([sample_of("", numbers)])[0], scale)[0]
+        total += _totals(Table.of([sample_of("", numbers)]), scale)[0]
     return total
 
 

@@ -1,13 +1,16 @@
-"""Tables: samples that have the same features, side by side.
+"""Tables: samples side by side.
 
 What is computed of one sample is computed of hundreds at once for little more, if their numbers lie in one
-matrix. Samples come as JSON, each with names of its own, so they are put into groups of one *shape*: the same
-names in the same order. A stream from a program has one shape, one of sparse features has many; a group of
-one is no special case.
+array. Samples come as JSON, each with names of its own: a stream from a program has the same in every record,
+one of sparse features others in each. So the numbers are laid end to end, sample after sample, and beside
+each stands which feature it is:
+
+    values   1.5  0.2  7.0 | 0.3  2.0 | 4.0
+    columns   0    1    2  |  1    3  |  0        names   0 amount, 1 age, 2 visits, 3 refunds
 
 Whatever is computed of a table must not depend on what else is in it: a sample that is read again, in another
-batch, has to be judged alike to the last bit. So only what goes row by row may be done with it: arithmetic
-between elements, and sums along a row, which NumPy takes in an order that depends on the row's length alone.
+batch, has to be judged alike to the last bit. So only what goes number by number may be done with it, and
+sums over a sample's own stretch, which NumPy takes in an order that depends on the stretch's length alone.
 (Products of matrices do not qualify, but for sums of integers, which are exact in any order.)
 """
 
@@ -15,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -23,9 +25,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LARGEST", "Feature", "Floats", "Sample", "Shape", "Table", "is_numeric", "sample_of", "tables"]
+__all__ = ["LARGEST", "Feature", "Floats", "Sample", "Shape", "Table", "is_numeric", "sample_of"]
 
 LARGEST = 2**63  # past it an integer no longer fits what River's arithmetic is done in
+NUMBERS = {float, int, bool}
 Feature = str | int | float | bool
 Floats = NDArray[np.float64]
 
@@ -68,50 +71,53 @@ def sample_of(sample_id: str, features: Mapping[str, Any], payload: Any = None) 
 
 
 def is_numeric(values: Sequence[object]) -> bool:
-    """Whether all of these are truth values or numbers that a float can stand for."""
-    return all(
-        isinstance(value, float) or (isinstance(value, int) and abs(value) < LARGEST) for value in values
-    )
+    """Whether there are values, all of them truth values or numbers that a float can stand for."""
+    kinds = set(map(type, values))
+    if not kinds or not kinds <= NUMBERS:
+        return False
+    return int not in kinds or all(-LARGEST < value < LARGEST for value in values)  # type: ignore[operator]  # numbers
 
 
 @dataclass(frozen=True)
 class Table:
-    """Samples of one shape.
+    """Numeric samples.
 
     Attributes:
-        shape: The shape.
-        places: Where in the batch each of them was.
-        samples: The samples.
+        names: The features that occur.
+        values: All numbers, end to end.
+        columns: Which of the names each number belongs to.
+        begins: Where each sample's stretch begins.
+        regular: Whether each stretch holds all the names, in their order.
     """
 
-    shape: Shape
-    places: list[int]
-    samples: list[Sample]
+    names: list[str]
+    values: Floats
+    columns: NDArray[np.intp]
+    begins: NDArray[np.intp]
+    regular: bool = False
 
-    @cached_property
-    def matrix(self) -> Floats:
-        """Their values, a sample a row; of a numeric shape."""
-        width = len(self.shape.names)
-        values = chain.from_iterable([sample.values for sample in self.samples])
-        flat: Floats = np.fromiter(values, dtype=np.float64, count=width * len(self.samples))
-        return flat.reshape(len(self.samples), width)
+    @classmethod
+    def of(cls, samples: Sequence[Sample]) -> Table:
+        """The table of samples, all of a numeric shape.
 
+        >>> table = Table.of([sample_of("a", {"x": 1}), sample_of("b", {"y": 2.5, "x": True})])
+        >>> table.names, table.values.tolist(), table.columns.tolist(), table.begins.tolist()
+        (['x', 'y'], [1.0, 2.5, 1.0], [0, 1, 0], [0, 1])
+        """
+        values = np.fromiter(chain.from_iterable([sample.values for sample in samples]), dtype=np.float64)
+        first = samples[0].shape
+        if all(sample.shape is first for sample in samples):
+            width, number = len(first.names), len(samples)
+            columns = np.tile(np.arange(width), number)
+            return cls(list(first.names), values, columns, np.arange(0, number * width, width), True)
+        number_of: dict[str, int] = {}
+        places: list[int] = []
+        begins: list[int] = []
+        for sample in samples:
+            begins.append(len(places))
+            places += [number_of.setdefault(name, len(number_of)) for name in sample.shape.names]
+        return cls(list(number_of), values, np.asarray(places), np.asarray(begins))
 
-def tables(samples: Sequence[Sample]) -> list[Table]:
-    """The samples by shape.
-
-    >>> batch = [sample_of("a", {"x": 1}), sample_of("b", {"y": 1}), sample_of("c", {"x": 2.5})]
-    >>> [(table.shape.names, table.places, table.matrix.tolist()) for table in tables(batch)]
-    [(('x',), [0, 2], [[1.0], [2.5]]), (('y',), [1], [[1.0]])]
-    """
-    found: dict[Shape, Table] = {}
-    last: Table | None = None
-    for place, sample in enumerate(samples):
-        shape = sample.shape
-        if last is None or (shape is not last.shape and shape != last.shape):
-            last = found.get(shape)
-            if last is None:
-                last = found[shape] = Table(shape, [], [])
-        last.places.append(place)
-        last.samples.append(sample)
-    return list(found.values())
+    def sums(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        """The sum over each sample's stretch, of a number or a row for each of the values."""
+        return np.add.reduceat(numbers, self.begins, axis=0)

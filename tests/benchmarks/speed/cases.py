@@ -13,7 +13,11 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["CASES", "Case", "Row"]
+from stream_al.messages import Example, encode
+
+__all__ = ["CASES", "LEARNED", "Case", "Row"]
+
+LEARNED = 2000  # examples that a model knows before it is measured
 
 LOGISTIC = "StandardScaler() | LogisticRegression()"
 WORDS = [f"word{number}" for number in range(2000)]
@@ -30,6 +34,10 @@ class Row:
     def encoded(self) -> bytes:
         """The sample as it lies on the topic."""
         return msgspec.json.encode({"id": self.id, "features": self.features})
+
+    def example(self) -> bytes:
+        """The sample with its label, as the model learns it."""
+        return encode(Example(self.id, self.label, self.features, reason="seed"))
 
     def answer(self) -> bytes:
         """The annotator's answer."""

@@ -131,6 +131,24 @@ class Rig:
                 raise RuntimeError(f"{name} has not decided {number} samples in {ENOUGH_SECONDS:g} s")
             await asyncio.sleep(0.05)
 
+    async def until_learned(self, server: Server, annotator: Annotator, before: int) -> int:
+        """Wait until no query is left to answer and every answer is learned; how many that were.
+
+        Args:
+            server: The process.
+            annotator: Who answers.
+            before: How many examples it had learned before.
+        """
+        until, last = monotonic() + ENOUGH_SECONDS, -1
+        while True:
+            answers = annotator.answers
+            if answers == last and await server.metric("model_examples") == before + answers:
+                return answers
+            if monotonic() > until:
+                raise RuntimeError(f"not all labels are learned in {ENOUGH_SECONDS:g} s:\n{server.tail()}")
+            last = answers
+            await asyncio.sleep(0.5)  # asking costs the process something too
+
 
 @asynccontextmanager
 async def rig() -> AsyncIterator[Rig]:
@@ -162,14 +180,15 @@ class Annotator:
         self.answers = 0
         self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Annotator:
+    async def start(self) -> None:
+        """Begin to answer."""
         self._task = asyncio.create_task(self._work())
-        return self
 
-    async def __aexit__(self, *error: object) -> None:
-        assert self._task is not None
-        self._task.cancel()
-        await asyncio.wait({self._task})
+    async def stop(self) -> None:
+        """Answer no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
 
     async def _work(self) -> None:
         consumer = AIOKafkaConsumer(
