@@ -217,7 +217,7 @@ async def test_status_and_model_agree(opened: Open) -> None:
     world, replica, client = await opened()
     await world.settle([s["id"] for s in await world.samples(40)])
     status, model = (await client.get("/v1/status")).json(), (await client.get("/v1/model")).json()
-    assert status["model"] == model
+    assert model == {**status["model"], "snapshots": model["snapshots"]}
     assert (model["digest"], model["offset"]) == (replica.digest, replica.offset)
     assert status["examples"]["outcomes"]["learned"] == model["examples"]
     assert status["select"]["partitions"] == status["intake"]["partitions"] == [0, 1]
@@ -242,7 +242,9 @@ async def test_the_description_of_the_interface_builds(opened: Open) -> None:
     _, _, client = await opened()
     paths = (await client.get("/openapi.json")).json()["paths"]
     posts = {"/v1/predict", "/v1/samples", "/v1/labels", "/v1/pause", "/v1/resume"}
-    gets = {"/livez", "/readyz", "/metrics", "/v1/status", "/v1/queries", "/v1/model"}
+    posts |= {"/v1/model/rollback", "/v1/model/restore"}
+    gets = {"/livez", "/readyz", "/metrics", "/v1/status", "/v1/queries", "/v1/model", "/v1/settings"}
     assert {path for path, ways in paths.items() if "post" in ways} == posts
     assert {path for path, ways in paths.items() if "get" in ways} == gets
+    assert {path for path, ways in paths.items() if "patch" in ways} == {"/v1/settings"}
     assert (await client.get("/docs")).status_code == 200
