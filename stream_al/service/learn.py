@@ -121,6 +121,7 @@ class Learning:
         while await behind(self.reader, {PARTITION: end}):
             await self.step(1.0)
             progress(self.learner.offset, end)
+        self._tell_anew()
         self.restored = True
 
     async def catch_up(self) -> None:
@@ -206,9 +207,7 @@ class Learning:
         fold.reader, self._fold = self.reader, fold  # which may bring again what is folded already
         self._stale.clear()
         self._settled.set()
-        self.metrics.accuracy.clear()  # nothing may be known of the whole stream now
-        self._count(Counter())
-        self._tell_drift(0)
+        self._tell_anew()
         log.info("the model is folded anew", offset=self.learner.offset, examples=self.model.examples)
 
     def _fresh(self, reader: Reader) -> Fold:
@@ -234,6 +233,12 @@ class Learning:
             self.metrics.snapshots.labels("written").inc()
             fold.saved = offset
         self._saved_at = monotonic()
+
+    def _tell_anew(self) -> None:
+        """Let the metrics speak of a learner that did not come about here, example by example."""
+        self.metrics.accuracy.clear()  # of the whole stream nothing may be known
+        self._count(Counter())
+        self._tell_drift(0)
 
     def _tell_drift(self, found: int) -> None:
         last = self.learner.drift.last
