@@ -98,12 +98,15 @@ class Learning:
     def void(self, voided: Voided) -> None:
         """Have these examples count no more, and all others count; the model follows where it has to."""
         self.voided, self._recorded = voided, True
-        if self.learner.stands_under(voided):
-            self.learner.voided = voided
+        if self.restored:
+            self._conform()
+
+    def _conform(self) -> None:
+        """Go on under what is voided now, or have the model folded anew."""
+        if self.learner.stands_under(self.voided):
+            self.learner.voided = self.voided
             self._stale.clear()
             self._settled.set()
-        elif not self.restored:
-            self._fold = self._fresh(self.reader)
         else:
             self._stale.set()
             self._settled.clear()
@@ -117,12 +120,15 @@ class Learning:
         Raises:
             StateLost: As `Fold.begin` says.
         """
+        if self.learner.voided != self.voided:  # it was made before anybody knew, or an attempt failed since
+            self._fold = self._fresh(self.reader)
         end = await self._fold.begin(recorded=self._recorded)
         while await behind(self.reader, {PARTITION: end}):
             await self.step(1.0)
             progress(self.learner.offset, end)
         self._tell_anew()
         self.restored = True
+        self._conform()  # to what was changed meanwhile
 
     async def catch_up(self) -> None:
         """Fold to what is the end of the topic now, with the examples that count now."""
