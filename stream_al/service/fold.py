@@ -104,16 +104,17 @@ class Fold:
         return end
 
     async def step(
-        self, timeout_seconds: float, folded: Callable[[str], None] = lambda sample_id: None
+        self, timeout_seconds: float, most: int, folded: Callable[[str], None] = lambda sample_id: None
     ) -> tuple[int, Counter[Outcome]]:
         """Fold what the next poll brings; the number of records, and what became of them.
 
         Args:
             timeout_seconds: Longest wait for records.
+            most: How many records to fold at most.
             folded: Called with the id of every example, voided or not.
         """
         outcomes: Counter[Outcome] = Counter()
-        records = await self.reader.poll(self.settings.limits.batch_records, timeout_seconds)
+        records = await self.reader.poll(most, timeout_seconds)
         began = monotonic()
         for record in records:
             if record.offset >= self.learner.offset:

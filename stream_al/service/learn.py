@@ -35,6 +35,7 @@ __all__ = ["Learning", "fresh_learner"]
 log = structlog.get_logger(__name__)
 
 READER_STOP_SECONDS = 1.0
+ASIDE = 50  # examples folded at once while others wait to do their work
 
 
 class Learning:
@@ -147,7 +148,8 @@ class Learning:
         self.progress = monotonic()
         async with self._one_reader:
             drifts = self.learner.drift.found
-            number, outcomes = await self._fold.step(timeout_seconds, self.folded)
+            most = self.settings.limits.batch_records
+            number, outcomes = await self._fold.step(timeout_seconds, most, self.folded)
             found = self.learner.drift.found - drifts
         if number:
             self._count(outcomes)
@@ -197,12 +199,12 @@ class Learning:
             await reader.start()
             end = {PARTITION: await fold.begin()}
             while self.voided == voided and await behind(reader, end):
-                await fold.step(1.0)
+                await fold.step(1.0, ASIDE)
                 self.rebuilding = monotonic()
-                await asyncio.sleep(0)  # others have to work too
+                await asyncio.sleep(0)
             async with self._one_reader:
                 while self.voided == voided and fold.learner.offset < self.learner.offset:
-                    await fold.step(1.0)
+                    await fold.step(1.0, ASIDE)
                 if self.voided == voided:
                     self._replace(fold)
         finally:
