@@ -12,8 +12,9 @@ import pytest
 from stream_al.engine.voided import Voided
 from stream_al.errors import Misconfigured, StateLost, Unavailable
 from stream_al.messages import Example, decode
-from stream_al.service import operations, tools
-from stream_al.service.learn import fresh_learner
+from stream_al.service import learn, operations, tools
+from stream_al.service.app import App
+from stream_al.service.fold import Fold, fresh_learner
 from stream_al.service.operations import count_again, roll_back
 from tests.service.memory_log import MemoryLog
 from tests.service.replica import Replica
@@ -168,8 +169,9 @@ async def test_the_old_model_serves_until_the_new_one_takes_its_place_whole(
     memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Samples are decided, answers to queries in hand are learned meanwhile; others are waited with."""
-    world = await memory_world("limits.batch_records=2", "http.port=0")
+    world = await memory_world("limits.batch_records=2")
     monkeypatch.setattr(operations, "REBUILD_SECONDS", 0.0)
+    monkeypatch.setattr(learn, "ASIDE", 1)  # so that it stops short of what the old one learns meanwhile
     a = await world.start()
     end = await taught(world)
     log, held, seen = a.log, asyncio.Event(), set[int]()
@@ -222,6 +224,67 @@ async def agree_now(world: World, replica: Replica, seen: set[int]) -> None:
 
     await world.until(settled, "it is built")
     assert len(seen) <= 3
+
+
+async def test_an_answer_is_judged_by_what_was_voided_before_it_was_sent(
+    memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However late the replica that reads it would have heard of that."""
+
+    async def never(app: App) -> None:
+        await asyncio.Event().wait()
+
+    world = await memory_world()
+    a = await world.start("a")
+    monkeypatch.setattr(App, "_follow_control", never)
+    deaf = await world.start("b")
+    await world.ask("q")
+    await world.label("q", "up")
+    await world.until(lambda: a.offset == deaf.offset == 1, "it is learned")
+    await roll_back(a.app, 0, None)
+    await a.stop()
+    assert not deaf.app.learning.voided.ranges
+    await world.label("q", "down", features={"x": 0.1, "y": 0.2})
+    await world.until(lambda: deaf.offset == 2, "it is joined anew")
+    await agree(world, [deaf], Voided(((0, 1),)))
+    assert deaf.app.learning.model.classes == {"down": 1}
+
+
+async def test_what_is_voided_while_a_start_restores_the_model_counts(memory_world: MakeWorld) -> None:
+    world = await memory_world("limits.batch_records=1", "snapshots.every_examples=1000")
+    a = await world.start("a")
+    end = await taught(world)
+    voided, reads = Voided(((2, end),)), 0
+    b = world.launch("b")
+    log = b.log
+    assert isinstance(log, MemoryLog)
+
+    def hook(step: str, topic: str) -> None:
+        nonlocal reads
+        reads += (step, topic) == ("read", world.topics.examples)
+        if reads == 8:
+            b.app.learning.void(voided)
+
+    log.hook = hook
+    await world.until(lambda: b.app.ready, "it is ready")
+    await world.until(lambda: b.app.learning.learner.voided == voided, "it has followed")
+    assert b.digest == await digest_of(world, voided) != a.digest
+
+
+async def test_a_reader_that_brings_old_examples_again_does_no_harm(memory_world: MakeWorld) -> None:
+    """Neither to the model nor to what ties a snapshot to the log."""
+    world = await memory_world()
+    a = await world.start("a")
+    end = await taught(world)
+    reader = world.client.reader(world.topics.examples)
+    await reader.start()
+    fold = Fold(reader, world.settings, a.app.learning.snapshots, a.app.metrics, Voided())
+    while fold.learner.offset < end:
+        await fold.step(0.1, 5)
+    anchor = fold.anchor
+    await reader.seek(0, 1)
+    assert await fold.step(0.1, 2) == (2, {})
+    assert (fold.anchor, fold.learner.offset, fold.learner.model.digest()) == (anchor, end, a.digest)
 
 
 async def test_an_answer_waits_for_a_rebuild_as_long_as_that_gets_on(memory_world: MakeWorld) -> None:
