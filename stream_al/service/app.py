@@ -270,8 +270,8 @@ class App:
             return 0.0
         now = monotonic()
         select, intake = (max(now - c.progress, c.waiting - c.moved) for c in self.consumers)
-        if self.learning.rebuilding is not None:  # which intake may be waiting for
-            intake = min(intake, now - self.learning.rebuilding)
+        if self.learning.rebuilding:  # which intake may be waiting for
+            intake = min(intake, now - self.learning.progress_aside)
         return max(select, intake, now - self.learning.progress)
 
     def live(self) -> bool:

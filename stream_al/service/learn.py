@@ -49,7 +49,7 @@ class Learning:
     Attributes:
         voided: The examples that count no more; the model may still be on its way there.
         progress: When the loop went round last.
-        rebuilding: When the model that is built aside got on last; None if none is.
+        progress_aside: When the model that is built aside got on last, or was begun anew after a failure.
     """
 
     def __init__(
@@ -67,7 +67,6 @@ class Learning:
         self.metrics = metrics
         self.folded = folded
         self.voided = Voided()
-        self.rebuilding: float | None = None
         self.restored = False
         self._recorded = False
         self._fold = self._fresh(self.reader)
@@ -80,7 +79,7 @@ class Learning:
 
     def set_out(self) -> None:
         """From here on progress is expected."""
-        self.progress = monotonic()
+        self.progress = self.progress_aside = monotonic()
 
     @property
     def learner(self) -> Learner:
@@ -91,6 +90,11 @@ class Learning:
     def model(self) -> Model:
         """The model as it stands."""
         return self.learner.model
+
+    @property
+    def rebuilding(self) -> bool:
+        """Whether the model is not yet what it has to be, since other examples count now."""
+        return self._stale.is_set()
 
     def stamp(self) -> ModelStamp:
         """Which model speaks now."""
@@ -160,10 +164,8 @@ class Learning:
     async def follow(self) -> None:
         """Wait until the model has to be folded anew, and do so. Raises Unavailable or StateLost."""
         await self._stale.wait()
-        try:
-            await self._rebuild(self.voided)
-        finally:
-            self.rebuilding = None
+        self.progress_aside = monotonic()
+        await self._rebuild(self.voided)
 
     async def settle(self, seconds: float) -> bool:
         """Whether the model is what it has to be, or gets there within a time."""
@@ -193,14 +195,14 @@ class Learning:
     async def _rebuild(self, voided: Voided) -> None:
         """Fold anew, aside, and replace the model that stands, unless this is overtaken on the way."""
         reader = self.open_reader()
-        self.rebuilding, fold = monotonic(), self._fresh(reader)
+        fold = self._fresh(reader)
         log.info("folding the model anew", voided=len(voided))
         try:
             await reader.start()
             end = {PARTITION: await fold.begin()}
             while self.voided == voided and await behind(reader, end):
                 await fold.step(1.0, ASIDE)
-                self.rebuilding = monotonic()
+                self.progress_aside = monotonic()
                 await asyncio.sleep(0)
             async with self._one_reader:
                 while self.voided == voided and fold.learner.offset < self.learner.offset:

@@ -50,7 +50,7 @@ def model_status(app: App) -> dict[str, Any]:
     """The model of this process."""
     return {
         **describe_model(app.settings.model.name, app.learning.learner),
-        "rebuilding": app.learning.rebuilding is not None,
+        "rebuilding": app.learning.rebuilding,
     }
 
 

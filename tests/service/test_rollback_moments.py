@@ -143,19 +143,37 @@ async def test_a_reader_that_brings_old_examples_again_does_no_harm(memory_world
     assert (fold.anchor, fold.learner.offset, fold.learner.model.digest()) == (anchor, end, a.digest)
 
 
-async def test_an_answer_waits_for_a_rebuild_as_long_as_that_gets_on(memory_world: MakeWorld) -> None:
+async def test_an_answer_waits_for_a_rebuild_as_long_as_that_gets_on(
+    memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The watchdog takes intake for as stalled as the rebuild that it waits for, and no more."""
-    world = await memory_world("limits.watchdog_seconds=5")
+    world = await memory_world("limits.watchdog_seconds=1000")
+    monkeypatch.setattr(operations, "REBUILD_SECONDS", 0.0)
     a = await world.start()
-    learning, intake = a.app.learning, a.app.intake
+    await taught(world)
+    learning, intake, tries = a.app.learning, a.app.intake, 0
+
+    def away() -> Any:
+        nonlocal tries
+        tries += 1
+        raise Unavailable("the broker is away")
+
+    plain = learning.open_reader
+    learning.open_reader = away
     now = learning.progress
-    intake.progress = intake.moved = now - 100
+    intake.moved = now - 100
+    intake.waiting = now
     assert a.app.stalled_seconds() > 99
-    learning.rebuilding = now
-    assert a.app.stalled_seconds() < 5
-    learning.rebuilding = now - 50
-    assert 49 < a.app.stalled_seconds() < 60
-    learning.rebuilding, intake.progress, intake.moved = None, now, now
+    await roll_back(a.app, 0, None)
+    for _ in range(5):
+        before = tries
+        await world.until(lambda: tries > before, "it is tried again")  # noqa: B023 - now
+        intake.moved = now - 100
+        assert a.app.stalled_seconds() < 20, "an attempt that fails is a sign of life too"
+    learning.progress_aside = now - 50
+    assert a.app.stalled_seconds() > 49
+    learning.open_reader = plain
+    await world.until(lambda: not learning.rebuilding, "it is built")
 
 
 async def test_a_kill_between_the_record_and_the_rebuild_loses_nothing(memory_world: MakeWorld) -> None:
