@@ -387,7 +387,10 @@ def model_rebuild(
     overrides: Overrides = None,
     as_json: AsJson = False,
     from_here: Annotated[
-        bool, typer.Option("--from-here", help="Do without examples that the log no longer holds.")
+        bool,
+        typer.Option(
+            "--from-here", help="Do without examples that the log no longer holds, on all replicas."
+        ),
     ] = False,
 ) -> None:
     """Forget the snapshots, learn all examples anew, write a snapshot."""

@@ -25,6 +25,9 @@ __all__ = [
     "Prediction",
     "PredictionRecord",
     "Query",
+    "RuntimeBudget",
+    "RuntimeModel",
+    "RuntimeSettings",
     "decode",
     "decode_json",
     "encode",
@@ -35,8 +38,11 @@ __all__ = [
 MAX_ID_CHARACTERS = 512
 MAX_LABEL_CHARACTERS = 512
 MAX_LABEL_BITS = 64
+MAX_RANGES = 100
+MAX_OFFSET = 2**63 - 1
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
+Offset = Annotated[int, msgspec.Meta(ge=0, le=MAX_OFFSET)]
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -139,7 +145,45 @@ class PredictionRecord(msgspec.Struct, frozen=True):
     pending: int = 0
 
 
-M = TypeVar("M", Label, Example, Query)
+class RuntimeBudget(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The settings under `budget` that are changed while the service runs; the others are as configured."""
+
+    share: float | None = None
+    exploration: float | None = None
+    pending: int | None = None
+    per_hour: int | None = None
+    total: int | None = None
+
+
+class RuntimeSettings(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The settings that are changed while the service runs; the newest record counts, as a whole.
+
+    Attributes:
+        budget: What is changed of the budget.
+        changed_at: When, by the clock of the replica that was asked.
+        by: The name of the token that it was asked with; None if none was needed.
+    """
+
+    budget: RuntimeBudget
+    changed_at: str
+    by: str | None = None
+
+
+class RuntimeModel(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which examples count no more; the newest record counts, as a whole.
+
+    Attributes:
+        voided: Ranges of offsets of the examples: from one, up to but not including another.
+        changed_at: When, by the clock of the replica that was asked.
+        by: The name of the token that it was asked with; None if none was needed.
+    """
+
+    voided: Annotated[list[tuple[Offset, Offset]], msgspec.Meta(max_length=MAX_RANGES)]
+    changed_at: str
+    by: str | None = None
+
+
+M = TypeVar("M", Label, Example, Query, RuntimeSettings, RuntimeModel)
 
 _ENCODER = msgspec.json.Encoder()
 _ANY = msgspec.json.Decoder()
@@ -219,4 +263,6 @@ def iso(timestamp_ms: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-_DECODERS: dict[type, Any] = {kind: msgspec.json.Decoder(kind) for kind in (Label, Example, Query)}
+_DECODERS: dict[type, Any] = {
+    kind: msgspec.json.Decoder(kind) for kind in (Label, Example, Query, RuntimeSettings, RuntimeModel)
+}

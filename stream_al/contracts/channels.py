@@ -28,6 +28,7 @@ ON: dict[str, tuple[str, ...]] = {
     "queries": ("query", "closed"),
     "labels": ("label",),
     "examples": ("example",),
+    "control": ("runtimeSettings", "runtimeModel", "asConfigured"),
     "predictions": ("prediction",),
     "samples" + LETTERS: ("deadLetter",),
     "labels" + LETTERS: ("deadLetter",),
@@ -52,6 +53,8 @@ OPERATIONS = (
     Operation("join", "receive", "labels", "Join every answer with its query.", "intake"),
     Operation("append", "send", "examples", "Append what is to be learned."),
     Operation("learn", "receive", "examples", "Learn in order; every replica reads all of it."),
+    Operation("change", "send", "control", "Change what is in force on all replicas."),
+    Operation("obey", "receive", "control", "Know what is in force; every replica reads all of it."),
     Operation("predict", "send", "predictions", "Tell what was predicted and decided for every sample."),
     Operation("burySample", "send", "samples" + LETTERS, "Put aside a sample that cannot be used."),
     Operation("buryLabel", "send", "labels" + LETTERS, "Put aside an answer that cannot be used."),
@@ -64,7 +67,7 @@ def asyncapi(settings: Settings) -> dict[str, Any]:
     """The AsyncAPI document of an application's topics."""
     given = settings.topics
     roles = {given.samples: "samples", given.queries: "queries", given.labels: "labels"}
-    roles[given.examples] = "examples"
+    roles |= {given.examples: "examples", given.control: "control"}
     if given.predictions:
         roles[given.predictions] = "predictions"
     roles |= {name + given.dead_letter_suffix: role + LETTERS for name, role in roles.items()}
@@ -146,6 +149,11 @@ def _messages() -> dict[str, Any]:
         "closed": _message("The query under this key is answered, skipped or over.", {"type": "null"}, ID),
         "label": _message("An answer.", _ref("Label"), as_you_like),
         "example": _message("Features and label, joined.", _ref("Example"), ID),
+        "runtimeSettings": _message("Settings that are changed.", _ref("RuntimeSettings"), _key("settings")),
+        "runtimeModel": _message("Examples that count no more.", _ref("RuntimeModel"), _key("model")),
+        "asConfigured": _message(
+            "Nothing is changed under this key.", {"type": "null"}, _key("settings", "model")
+        ),
         "prediction": _message("What was predicted and decided.", _ref("PredictionRecord"), ID),
         "deadLetter": {
             **_message("A record that cannot be used.", {"description": "As it was."}, any_key),
@@ -153,6 +161,10 @@ def _messages() -> dict[str, Any]:
             "headers": _ref("DeadLetterHeaders"),
         },
     }
+
+
+def _key(*keys: str) -> Schema:
+    return {"type": "string", "enum": list(keys)}
 
 
 def _message(summary: str, payload: Schema, key: Schema) -> dict[str, Any]:

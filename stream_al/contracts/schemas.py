@@ -23,20 +23,34 @@ from stream_al.messages import (
     Label,
     PredictionRecord,
     Query,
+    RuntimeBudget,
+    RuntimeModel,
+    RuntimeSettings,
 )
 from stream_al.service.dead_letters import HEADER_PREFIX, MAX_MESSAGE_CHARACTERS
 from stream_al.service.intake import Intake
 from stream_al.service.select import Select
+from stream_al.settings import Budget
+from stream_al.settings.changing import CHANGEABLE, LARGEST
 
 __all__ = ["ID", "SCHEMAS", "Schema", "components", "inlined"]
 
 Schema: TypeAlias = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-TYPED: dict[str, type] = {"query": Query, "label": Label, "example": Example, "prediction": PredictionRecord}
+TYPED: dict[str, type] = {
+    "query": Query,
+    "label": Label,
+    "example": Example,
+    "prediction": PredictionRecord,
+    "runtime-settings": RuntimeSettings,
+    "runtime-model": RuntimeModel,
+}
 ID: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS}
 
 _SHARE = {"minimum": 0, "maximum": 1}
+_RANGES = {"share": {"exclusiveMinimum": 0, "maximum": 1}, "exploration": _SHARE}
+_COUNT = {"minimum": 1, "maximum": LARGEST}
 _TIME = {"format": "date-time"}
 _FLAT = {
     "description": "Flat: name to value; what was nested is called `outer.inner` and `list.0`.",
@@ -73,6 +87,12 @@ _OWN_MEMBERS: dict[type, dict[str, Schema]] = {
         "reason": {"enum": [r.value for r in (Reason.UNCERTAIN, Reason.EXPLORE, Reason.WARMUP)]},
     },
     Example: {"features": {"additionalProperties": _FLAT["additionalProperties"]}},
+    RuntimeBudget: {
+        name: {"description": Budget.model_fields[name].description, **_RANGES.get(name, _COUNT)}
+        for name in CHANGEABLE
+    },
+    RuntimeSettings: {"changed_at": _TIME},
+    RuntimeModel: {"changed_at": _TIME},
     PredictionRecord: {"reason": {"enum": [r.value for r in Reason]}},
 }
 """Of a member of one message."""

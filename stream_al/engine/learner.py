@@ -11,6 +11,7 @@ labels lives here and nowhere else: whoever writes to the log may write twice.
 - Another label of a known id is a conflict: counted and kept in the log, never un-learned.
 - An example that the model cannot learn (a third class for a binary model, features it fails on) is
   refused; its id counts as known, so that a repetition is not tried again.
+- A voided example (`engine.voided`) is passed over: its id is not known by it.
 
 Ids are remembered up to `remember` of them, oldest forgotten first. Memory is thereby bounded, and
 the bound is a matter of the log alone, so replicas forget alike.
@@ -29,6 +30,7 @@ from stream_al.engine.drift import Drift
 from stream_al.engine.evaluation import Accuracy
 from stream_al.engine.model import Label, Model, same_label
 from stream_al.engine.query import Event, Stage, follow
+from stream_al.engine.voided import Voided
 from stream_al.errors import BadMessage
 from stream_al.messages import Example
 
@@ -47,6 +49,8 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     FORGOTTEN = "forgotten"
     """A contradiction of a label that is no longer remembered."""
+    VOIDED = "voided"
+    """Taken back by an operator."""
 
 
 @dataclass(slots=True)
@@ -65,6 +69,8 @@ class Learner:
         overall: Accuracy over the whole stream.
         recent: The same, fading.
         drift: Whether the model's error has changed.
+        voided: The examples that count no more. Whoever sets it sees to it that it says the same as before
+            of the offsets already folded (`stands_under`).
     """
 
     model: Model
@@ -78,10 +84,15 @@ class Learner:
     overall: Accuracy = field(default_factory=Accuracy)
     recent: Accuracy = field(default_factory=lambda: Accuracy(decay=RECENT))
     drift: Drift = field(default_factory=Drift)
+    voided: Voided = field(default_factory=Voided)
+
+    def stands_under(self, voided: Voided) -> bool:
+        """Whether this is the learner that folding under these ranges would have led to."""
+        return self.voided.below(self.offset) == voided.below(self.offset)
 
     def fold(self, example: Example, offset: int) -> Outcome:
         """Fold the example at `offset`, and say what became of it."""
-        outcome = self._judge(example, offset)
+        outcome = Outcome.VOIDED if offset in self.voided else self._judge(example, offset)
         self.counts[outcome] += 1
         self.offset = offset + 1
         return outcome

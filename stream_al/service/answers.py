@@ -1,4 +1,4 @@
-"""What the HTTP interface answers, as its description has it: models of the answers, and of the errors."""
+"""What the HTTP interface takes and answers, as its description has it, and its errors."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from stream_al.messages import MAX_OFFSET
 
 __all__ = [
     "PROBLEM",
     "Accepted",
     "AcceptedSamples",
+    "CountAgain",
+    "Moved",
     "Paused",
     "Predicted",
     "QueryPage",
+    "RollBack",
+    "SettingsInForce",
     "problem",
     "problems",
 ]
@@ -33,7 +39,8 @@ _MEANINGS = {
 }
 _SCHEMA = {
     "title": "Problem",
-    "description": "RFC 9457. `reason` is a short word, for a message that cannot be used.",
+    "description": "RFC 9457. `reason` is a short word, for a message that cannot be used; `mistakes` are "
+    "sentences, one for each mistake in a request for a change.",
     "type": "object",
     "required": ["type", "title", "status", "detail"],
     "properties": {
@@ -42,6 +49,7 @@ _SCHEMA = {
         "status": {"type": "integer"},
         "detail": {"type": ["string", "null"]},
         "reason": {"type": "string"},
+        "mistakes": {"type": "array", "items": {"type": "string"}},
     },
 }
 
@@ -54,7 +62,7 @@ def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
 
 
 def problem(
-    code: int, title: str, detail: str | None, headers: Mapping[str, str] | None = None, **more: str
+    code: int, title: str, detail: str | None, headers: Mapping[str, str] | None = None, **more: Any
 ) -> JSONResponse:
     """An error as RFC 9457 has it."""
     body = {"type": "about:blank", "title": title, "status": code, "detail": detail, **more}
@@ -94,3 +102,53 @@ class QueryPage(BaseModel):
     total: int
     offset: int
     queries: list[dict[str, Any]]
+
+
+class SettingsInForce(BaseModel):
+    """What may be changed while the service runs."""
+
+    budget: dict[str, float | int | None] = Field(description="As it is in force.")
+    configured: dict[str, dict[str, float | int | None]] = Field(description="As the settings say.")
+    changed: dict[str, dict[str, float | int]] = Field(description="What was changed while it ran.")
+    changed_at: str | None = Field(description="When it was changed last.")
+    by: str | None = Field(description="The name of the token that it was changed with.")
+
+
+class _Change(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    dry_run: bool = Field(default=False, description="Only say how many examples that would be.")
+
+
+class RollBack(_Change):
+    """Where the model is taken back to; one of the two."""
+
+    to_offset: int | None = Field(
+        default=None, ge=0, le=MAX_OFFSET, description="The first offset of the examples that counts no more."
+    )
+    snapshot: str | None = Field(
+        default=None, description="A snapshot of this replica, instead of the offset that it stands for."
+    )
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> RollBack:
+        if (self.to_offset is None) == (self.snapshot is None):
+            raise ValueError("write one of to_offset and snapshot")
+        return self
+
+
+class CountAgain(_Change):
+    """Which voided examples count again."""
+
+    from_offset: int = Field(ge=0, le=MAX_OFFSET, description="The first of them.")
+    to_offset: int = Field(ge=0, le=MAX_OFFSET, description="One past the last of them.")
+
+
+class Moved(BaseModel):
+    """What a change does to the examples that count."""
+
+    from_offset: int
+    to_offset: int = Field(description="One past the last.")
+    examples: int = Field(description="How many of them it concerns; the others were so already.")
+    dry_run: bool
+    rebuilt: bool = Field(description="Whether the model of this replica is there already.")

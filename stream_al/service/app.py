@@ -2,6 +2,7 @@
 
     start   HTTP (live, not ready)
             broker, topics
+            what was changed at run time
             model: newest snapshot, then the examples after it
             pending queries
             intake and select join their groups        -> ready
@@ -24,6 +25,7 @@ import structlog
 from stream_al.errors import Misconfigured, StateLost, StreamAlError, Unavailable
 from stream_al.service.backoff import Backoff
 from stream_al.service.consume import Consumer
+from stream_al.service.control import Control
 from stream_al.service.deadline import Deadline
 from stream_al.service.intake import Intake
 from stream_al.service.learn import Learning, fresh_learner
@@ -61,7 +63,7 @@ class App:
         self.metrics = Metrics(settings.application)
         topics, limits = settings.topics, settings.limits
         self.learning = Learning(
-            log_.reader(topics.examples),
+            lambda: log_.reader(topics.examples),
             settings,
             Snapshots(settings, fresh_learner(settings).model.fingerprint),
             self.metrics,
@@ -75,6 +77,9 @@ class App:
         name, start = settings.application, settings.input.start
         samples = log_.group(f"{name}.select", topics.samples, start)
         self.selection = Select(settings, self.learning, self.pending, self.metrics, samples.partitions)
+        self.control = Control(
+            log_, settings, self.metrics, budgeted=self.selection.rebudget, voided=self.learning.void
+        )
         self.select = Consumer(
             self.selection,
             samples,
@@ -84,7 +89,7 @@ class App:
             lambda step: reached("select", step),
         )
         self.intake = Consumer(
-            Intake(settings, self.learning, self.pending, self.metrics),
+            Intake(settings, self.learning, self.pending, self.control, self.metrics),
             log_.group(f"{name}.intake", topics.labels, "earliest"),
             log_,
             settings,
@@ -101,8 +106,6 @@ class App:
         self._watchdog_seconds = limits.watchdog_seconds
         self._started = self._broker_was_away = False
         self._loops: set[asyncio.Task[None]] = set()
-        self.metrics.budget_share.set(settings.budget.share)
-        self.metrics.pending_cap.set(settings.budget.pending)
 
     async def run(self) -> None:
         """Start, work until `stopping` is set or a loop fails, stop.
@@ -135,6 +138,8 @@ class App:
                     tasks.create_task(consumer.run(), name=consumer.stage.name) for consumer in self.consumers
                 }
                 tasks.create_task(self._repeat("learn", self._learn), name="learn")
+                tasks.create_task(self._repeat("rebuild", self.learning.follow), name="rebuild")
+                tasks.create_task(self._repeat("control", self._follow_control), name="control")
                 tasks.create_task(self._repeat("pending", self._follow_queries), name="pending")
                 tasks.create_task(self._repeat("sweep", self._sweep), name="sweep")
                 tasks.create_task(self._repeat("lag", self._measure_lag), name="lag")
@@ -148,6 +153,8 @@ class App:
         if missing:
             raise Misconfigured(f"topics: {', '.join(missing)} do not exist: run `stream-al topics create`")
         if not self._started:
+            await self.control.reader.start()
+            await self.control.catch_up()
             await self.learning.reader.start()
             await self.learning.restore(self._restoring)
             await self.pending.reader.start()
@@ -208,6 +215,9 @@ class App:
         if self.learning.due():
             await self.learning.save()
 
+    async def _follow_control(self) -> None:
+        await self.control.follower.step(self.settings.limits.poll_seconds)
+
     async def _follow_queries(self) -> None:
         await self.pending.step(self.settings.limits.poll_seconds)
         self.metrics.pending.set(len(self.pending))
@@ -258,9 +268,11 @@ class App:
         """
         if not self.ready:
             return 0.0
-        rounds = (self.select.progress, self.intake.progress, self.learning.progress)
-        unread = (consumer.waiting - consumer.moved for consumer in self.consumers)
-        return max(monotonic() - min(rounds), *unread)
+        now = monotonic()
+        select, intake = (max(now - c.progress, c.waiting - c.moved) for c in self.consumers)
+        if self.learning.rebuilding:  # which intake may be waiting for
+            intake = min(intake, now - self.learning.progress_aside)
+        return max(select, intake, now - self.learning.progress)
 
     def live(self) -> bool:
         """Whether the process is worth keeping: false a little before the watchdog ends it."""
@@ -294,7 +306,7 @@ class App:
         await asyncio.gather(*(consumer.group.stop(deadline.left / 2) for consumer in self.consumers))
         if self._started:
             await self.learning.save()
-            readers = (self.learning.reader, self.pending.reader)
+            readers = (self.learning.reader, self.pending.reader, self.control.reader)
             await asyncio.gather(*(reader.stop(deadline.left / 2) for reader in readers))
         await self.log.stop(deadline.left)
         log.info("stopped", examples=self.learning.learner.offset)

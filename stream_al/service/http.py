@@ -18,12 +18,11 @@ from starlette.exceptions import HTTPException
 from stream_al import __version__
 from stream_al.engine.model import prediction
 from stream_al.engine.sample import flat_features, position_id, read_sample
-from stream_al.errors import BadMessage, StreamAlError, Unavailable
+from stream_al.errors import BadMessage, Misconfigured, StreamAlError, Unavailable
 from stream_al.messages import Label, decode, decode_json, encode, label_text
 from stream_al.service.answers import (
     Accepted,
     AcceptedSamples,
-    Paused,
     Predicted,
     QueryPage,
     problem,
@@ -31,12 +30,13 @@ from stream_al.service.answers import (
 )
 from stream_al.service.app import App
 from stream_al.service.log import Outgoing
+from stream_al.service.operating import operating
 from stream_al.service.security.access import Access
 from stream_al.service.security.describing import describe
 from stream_al.service.security.guard import BodyLimit, Guard, audit_also
 from stream_al.service.security.rate import RateLimit
 from stream_al.service.select import input_rules
-from stream_al.service.status import model_status, status
+from stream_al.service.status import status
 
 __all__ = ["api"]
 
@@ -58,6 +58,7 @@ def api(app: App) -> FastAPI:
     _probes(web, app)
     _reading(web, app)
     _writing(web, app)
+    operating(web, app)
     describe(web)
     return web
 
@@ -84,11 +85,6 @@ def _reading(web: FastAPI, app: App) -> None:
     async def get_status() -> dict[str, Any]:
         """What this process is doing, and how well."""
         return status(app)
-
-    @web.get("/v1/model", tags=["status"])
-    async def get_model() -> dict[str, Any]:
-        """The model as it stands."""
-        return model_status(app)
 
     @web.get("/v1/queries", tags=["labelling"], response_model=QueryPage, responses=problems(422))
     async def get_queries(
@@ -159,23 +155,15 @@ def _writing(web: FastAPI, app: App) -> None:
         audit_also(request, accepted=accepted)
         return {"accepted": accepted}
 
-    @web.post("/v1/pause", tags=["control"], response_model=Paused, responses=problems(503))
-    async def pause() -> dict[str, Any]:
-        """Stop reading samples in this process; labels are still joined and learned."""
-        app.pause()
-        return {"paused": True}
-
-    @web.post("/v1/resume", tags=["control"], response_model=Paused, responses=problems(503))
-    async def resume() -> dict[str, Any]:
-        """Read on, also partitions that a run of bad records had stopped."""
-        app.resume()
-        return {"paused": False}
-
 
 def _errors(web: FastAPI) -> None:
     @web.exception_handler(BadMessage)
     async def bad_message(request: Request, error: BadMessage) -> Response:
         return problem(422, "Unusable message", str(error), reason=error.reason)
+
+    @web.exception_handler(Misconfigured)
+    async def mistakes(request: Request, error: Misconfigured) -> Response:
+        return problem(422, "Invalid request", "; ".join(error.mistakes), mistakes=error.mistakes)
 
     @web.exception_handler(Unavailable)
     async def unavailable(request: Request, error: Unavailable) -> Response:

@@ -5,7 +5,8 @@ judgement sees everything that was in the log before the answer.
 
 An answer whose query is not in hand may simply have been faster than our own reading. So the topic
 `queries` is first read up to its current end, then `examples` is (a query is closed only after its
-example is in the log), and only then is the answer judged. The same is done for the first answers of a
+example is in the log), with all that an operator has taken back of them by then, and only then is the answer
+judged. The same is done for the first answers of a
 partition that was another replica's, which may have closed what is in hand here. Answers of one batch
 are judged as if each were alone: by what those before it have brought about.
 
@@ -26,6 +27,7 @@ from stream_al.engine.sample import flat_features
 from stream_al.errors import BadMessage
 from stream_al.messages import Label, decode, encode
 from stream_al.service.consume import Work
+from stream_al.service.control import Control
 from stream_al.service.dead_letters import dead_letter
 from stream_al.service.learn import Learning
 from stream_al.service.log import Outgoing, Record
@@ -55,11 +57,17 @@ class Intake:
     name = "intake"
 
     def __init__(
-        self, settings: Settings, learning: Learning, pending: PendingQueries, metrics: Metrics
+        self,
+        settings: Settings,
+        learning: Learning,
+        pending: PendingQueries,
+        control: Control,
+        metrics: Metrics,
     ) -> None:
         self.settings = settings
         self.learning = learning
         self.pending = pending
+        self.control = control
         self.metrics = metrics
         self.rules = input_rules(settings)
         self._taken_over = False
@@ -88,6 +96,7 @@ class Intake:
         if in_hand and not self._taken_over:
             return
         await self.pending.catch_up()
+        await self.control.catch_up()
         await self.learning.catch_up()
         self._taken_over = False
 

@@ -1,12 +1,13 @@
 """Learn: examples in, the model on.
 
-Every replica folds all of the topic `examples`, in its one order; the fold itself is `engine.learner`.
-A snapshot saves the fold with its offset, so that a start need not begin at the first example.
+Every replica folds all of the topic `examples`, in its one order; the fold itself is `engine.learner`, its
+way along the log `service.fold`. A snapshot saves it with its offset, so that a start need not begin at the
+first example.
 
-*Restoring.* The newest sound snapshot must fit the log: the record just before its offset must be there,
-with the content and timestamp that the snapshot remembers. Otherwise the topic was cut or created anew, and
-going on would silently forget labels: a person has to decide (`StateLost`). So too where there is no
-snapshot and the log no longer holds the first example.
+*Another set of examples.* When an operator voids examples that are folded already, or has voided ones count
+again, the model has to be folded anew. That is done aside, with a reader of its own; the one that stands goes
+on serving and learning. When the new one has come as far as the old one, it takes its place, at once and for
+everybody. Only an answer whose query is not in hand waits for that: what is known of its id may change.
 """
 
 from __future__ import annotations
@@ -20,209 +21,246 @@ import structlog
 
 from stream_al.engine.learner import Learner, Outcome
 from stream_al.engine.model import Model
-from stream_al.engine.strategies import strategy
-from stream_al.errors import BadMessage, StateLost, Unavailable
-from stream_al.messages import Example, ModelStamp, decode
-from stream_al.service.deadline import Deadline
-from stream_al.service.log import Reader, Record, behind
+from stream_al.engine.voided import Voided
+from stream_al.errors import Misconfigured, Unavailable
+from stream_al.messages import ModelStamp
+from stream_al.service.fold import PARTITION, Fold, fresh_learner
+from stream_al.service.log import Reader, behind
 from stream_al.service.metrics import Metrics
-from stream_al.service.snapshots import Anchor, Snapshots
+from stream_al.service.snapshots import Snapshots
 from stream_al.settings import Settings
 
 __all__ = ["Learning", "fresh_learner"]
 
 log = structlog.get_logger(__name__)
 
-PARTITION = 0  # `examples` has one partition: one order
-
-
-def fresh_learner(settings: Settings) -> Learner:
-    """The fold before the first example."""
-    given = settings.model
-    model = strategy(settings.strategy).model(
-        given.definition, seed=settings.seed, max_classes=given.max_classes, committee=given.committee
-    )
-    return Learner(model, remember=settings.labels.remember)
+READER_STOP_SECONDS = 1.0
+ASIDE = 50  # examples folded at once while others wait to do their work
 
 
 class Learning:
-    """The model of this replica, and the loop that keeps it up to date.
+    """The model of this replica, and the loops that keep it up to date.
 
     Args:
-        reader: Reads the topic `examples`.
+        open_reader: Makes a reader of the topic `examples`, not started yet.
         snapshots: Where to restore from and save to.
         folded: Called with the id of every example that was folded.
+
+    Attributes:
+        voided: The examples that count no more; the model may still be on its way there.
+        progress: When the loop went round last.
+        progress_aside: When the model that is built aside got on last, or was begun anew after a failure.
     """
 
     def __init__(
         self,
-        reader: Reader,
+        open_reader: Callable[[], Reader],
         settings: Settings,
         snapshots: Snapshots,
         metrics: Metrics,
         folded: Callable[[str], None] = lambda sample_id: None,
     ) -> None:
-        self.reader = reader
+        self.open_reader = open_reader
+        self.reader = open_reader()
         self.settings = settings
         self.snapshots = snapshots
         self.metrics = metrics
         self.folded = folded
-        self.learner = fresh_learner(settings)
-        self.anchor: Anchor | None = None
+        self.voided = Voided()
         self.restored = False
+        self._recorded = False
+        self._fold = self._fresh(self.reader)
         self.set_out()
         self._one_reader = asyncio.Lock()  # the loop and intake both read on; order must not suffer
-        # An example repeats a query's features and adds the label.
-        self._max_bytes = 2 * settings.input.max_bytes + 100_000
-        self._saved_offset = 0
+        self._stale = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._settled.set()
         self._saved_at = monotonic()
 
     def set_out(self) -> None:
         """From here on progress is expected."""
-        self.progress = monotonic()
+        self.progress = self.progress_aside = monotonic()
+
+    @property
+    def learner(self) -> Learner:
+        """The fold as it stands."""
+        return self._fold.learner
 
     @property
     def model(self) -> Model:
         """The model as it stands."""
         return self.learner.model
 
+    @property
+    def rebuilding(self) -> bool:
+        """Whether the model is not yet what it has to be, since other examples count now."""
+        return self._stale.is_set()
+
     def stamp(self) -> ModelStamp:
         """Which model speaks now."""
         return ModelStamp(self.settings.model.name, self.model.fingerprint[:12], self.model.examples)
 
-    async def restore(
-        self, progress: Callable[[int, int], None] = lambda done, end: None, *, from_here: bool = False
-    ) -> None:
+    def void(self, voided: Voided) -> None:
+        """Have these examples count no more, and all others count; the model follows where it has to."""
+        self.voided, self._recorded = voided, True
+        if self.restored:
+            self._conform()
+
+    def _conform(self) -> None:
+        """Go on under what is voided now, or have the model folded anew."""
+        if self.learner.stands_under(self.voided):
+            self.learner.voided = self.voided
+            self._stale.clear()
+            self._settled.set()
+        else:
+            self._stale.set()
+            self._settled.clear()
+
+    async def restore(self, progress: Callable[[int, int], None] = lambda done, end: None) -> None:
         """Load the newest snapshot that fits the log, then fold to the end of the log.
 
         Args:
             progress: Called with the offset reached and the end.
-            from_here: Do without the examples that the log no longer holds.
 
         Raises:
-            StateLost: The log does not hold what the snapshot ends with, or, without one, the first example.
+            StateLost: As `Fold.begin` says.
         """
-        begin, end = (await self.reader.begin())[PARTITION], (await self.reader.end())[PARTITION]
-        for learner, anchor in self.snapshots.load(self.model.fingerprint):
-            await self._check_anchor(learner, anchor, begin, end)
-            self.learner, self.anchor = learner, anchor
-            self._saved_offset = learner.offset
-            break
-        else:
-            if begin > 0 and not from_here:
-                raise StateLost(
-                    f"the topic {self.reader.topic} begins at offset {begin} and no snapshot covers the "
-                    "examples before it; restore a snapshot, or go on without them on every replica: run "
-                    "`stream-al model rebuild --from-here` for each"
-                )
-            if begin > 0:
-                self.learner.skip(begin - 1)
-                self.anchor = Anchor.before(begin)
-            await self.reader.seek(PARTITION, begin)
-        self.learner.remember = self.settings.labels.remember
-        while self.learner.offset < end:
+        if self.learner.voided != self.voided:  # it was made before anybody knew, or an attempt failed since
+            self._fold = self._fresh(self.reader)
+        end = await self._fold.begin(recorded=self._recorded)
+        while await behind(self.reader, {PARTITION: end}):
             await self.step(1.0)
             progress(self.learner.offset, end)
+        self._tell_anew()
         self.restored = True
+        self._conform()  # to what was changed meanwhile
 
     async def catch_up(self) -> None:
-        """Fold to what is the end of the topic now."""
+        """Fold to what is the end of the topic now, with the examples that count now."""
         end = await self.reader.end()
-        while await behind(self.reader, end):
+        await self._settled.wait()
+        while self.learner.offset < end[PARTITION]:
+            async with self._one_reader:
+                if not await behind(self.reader, end):  # holes at the end of the log
+                    break
             await self.step(0.1)
+        if not self._settled.is_set():  # meanwhile others count
+            await self.catch_up()
 
     async def step(self, timeout_seconds: float) -> int:
         """Fold what the next poll brings; the number of records."""
         self.progress = monotonic()
         async with self._one_reader:
-            records = await self.reader.poll(self.settings.limits.batch_records, timeout_seconds)
-            self.progress = monotonic()
-            if not records:
-                return 0
-            outcomes: Counter[Outcome] = Counter()
             drifts = self.learner.drift.found
-            for record in records:
-                self._fold(record, outcomes)
-            self.anchor = Anchor.of(records[-1])
-        self._count(outcomes, monotonic() - self.progress)
-        self._tell_drift(self.learner.drift.found - drifts)
-        return len(records)
+            most = self.settings.limits.batch_records
+            number, outcomes = await self._fold.step(timeout_seconds, most, self.folded)
+            found = self.learner.drift.found - drifts
+        if number:
+            self._count(outcomes)
+            self._tell_drift(found)
+        self.progress = monotonic()
+        return number
+
+    async def follow(self) -> None:
+        """Wait until the model has to be folded anew, and do so. Raises Unavailable or StateLost."""
+        await self._stale.wait()
+        self.progress_aside = monotonic()
+        await self._rebuild(self.voided)
+
+    async def settle(self, seconds: float) -> bool:
+        """Whether the model is what it has to be, or gets there within a time."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._settled.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def check(self, voided: Voided) -> None:
+        """See whether the model can be folded under these ranges, from what this replica has.
+
+        Raises:
+            Misconfigured: The log no longer begins with the first example, and no snapshot makes up for it.
+        """
+        begin = (await self.reader.begin())[PARTITION]
+        if self.learner.stands_under(voided) or voided.covers(0, begin):
+            return
+        kept = self.snapshots.load(self.model.fingerprint)
+        if not any(learner.stands_under(voided) and learner.offset >= begin for learner, _ in kept):
+            raise Misconfigured(
+                f"the topic {self.reader.topic} begins at offset {begin}, and no snapshot here leads to the "
+                "model of what would count; choose a later offset, or restore the topic first"
+            )
+
+    async def _rebuild(self, voided: Voided) -> None:
+        """Fold anew, aside, and replace the model that stands, unless this is overtaken on the way."""
+        reader = self.open_reader()
+        fold = self._fresh(reader)
+        log.info("folding the model anew", voided=len(voided))
+        try:
+            await reader.start()
+            end = {PARTITION: await fold.begin()}
+            while self.voided == voided and await behind(reader, end):
+                await fold.step(1.0, ASIDE)
+                self.progress_aside = monotonic()
+                await asyncio.sleep(0)
+            async with self._one_reader:
+                while self.voided == voided and fold.learner.offset < self.learner.offset:
+                    await fold.step(1.0, ASIDE)
+                if self.voided == voided:
+                    self._replace(fold)
+        finally:
+            await reader.stop(READER_STOP_SECONDS)
+
+    def _replace(self, fold: Fold) -> None:
+        """Put the model that was built aside in the place of the one that stands."""
+        fold.reader, self._fold = self.reader, fold  # which may bring again what is folded already
+        self._stale.clear()
+        self._settled.set()
+        self._tell_anew()
+        log.info("the model is folded anew", offset=self.learner.offset, examples=self.model.examples)
+
+    def _fresh(self, reader: Reader) -> Fold:
+        return Fold(reader, self.settings, self.snapshots, self.metrics, self.voided)
 
     def due(self) -> bool:
         """Whether it is time for a snapshot."""
-        limits, new = self.settings.snapshots, self.learner.offset - self._saved_offset
+        limits, new = self.settings.snapshots, self.learner.offset - self._fold.saved
         waited = monotonic() - self._saved_at
         return new >= limits.every_examples or (new > 0 and waited >= limits.every_seconds)
 
     async def save(self) -> None:
         """Write a snapshot; a disk that fails costs the snapshot and nothing else."""
-        if self.anchor is None or self.learner.offset == self._saved_offset:
+        fold, offset = self._fold, self.learner.offset
+        if fold.anchor is None or offset == fold.saved:
             return
-        offset = self.learner.offset
         try:
-            await self.snapshots.save(self.learner, self.anchor)
+            await self.snapshots.save(fold.learner, fold.anchor)
         except Unavailable as error:
             self.metrics.snapshots.labels("failed").inc()
             log.warning("snapshot failed", why=str(error))
         else:
             self.metrics.snapshots.labels("written").inc()
-            self._saved_offset = offset
+            fold.saved = offset
         self._saved_at = monotonic()
 
-    async def _check_anchor(self, learner: Learner, anchor: Anchor, begin: int, end: int) -> None:
-        """Refuse a sound snapshot whose last example the log does not hold where it should."""
-        offset, topic = learner.offset, self.reader.topic
-        known = anchor != Anchor.before(offset)
-        if not begin <= offset - known <= offset <= end:
-            raise StateLost(
-                f"the newest snapshot ends before offset {offset}, the topic {topic} holds {begin} to {end}: "
-                "it was cut or created anew; restore the topic, or run `stream-al model rebuild` for every "
-                "replica (`--from-here` if its beginning is gone for good)"
-            )
-        if not known:
-            await self.reader.seek(PARTITION, offset)
-            return
-        await self.reader.seek(PARTITION, offset - 1)
-        records: list[Record] = []
-        deadline = Deadline(self.settings.limits.deadline_seconds)
-        while not records:
-            if not deadline.left:
-                raise Unavailable(f"reading {topic} at {offset - 1} took too long")
-            records = await self.reader.poll(1, 1.0)
-        if Anchor.of(records[0]) != anchor:
-            raise StateLost(
-                f"example {offset - 1} of the topic {topic} is not the one the newest snapshot ends with: "
-                "the topic was created anew, or the snapshots are another application's; point "
-                "snapshots.directory elsewhere, or run `stream-al model rebuild` for every replica"
-            )
-        await self.reader.seek(PARTITION, offset)
-
-    def _fold(self, record: Record, outcomes: Counter[Outcome]) -> None:
-        if record.offset < self.learner.offset:
-            return
-        try:
-            example = decode(Example, record.value, max_bytes=self._max_bytes)
-        except BadMessage as error:
-            log.warning("example passed over", offset=record.offset, why=str(error))
-            self.metrics.dead_letters.labels("learn", error.reason).inc()
-            self.learner.skip(record.offset)
-            return
-        outcomes[self.learner.fold(example, record.offset)] += 1
-        self.folded(example.id)
+    def _tell_anew(self) -> None:
+        """Let the metrics speak of a learner that did not come about here, example by example."""
+        self.metrics.accuracy.clear()  # of the whole stream nothing may be known
+        self._count(Counter())
+        self._tell_drift(0)
 
     def _tell_drift(self, found: int) -> None:
         last = self.learner.drift.last
-        if last is not None:
-            self.metrics.drift_example.set(last + 1)
+        self.metrics.drift_example.set(0 if last is None else last + 1)
         if found and self.restored:  # what a start replays was told when it happened
             self.metrics.drift.inc(found)
             log.warning("drift: the model errs more than before", example=last)
 
-    def _count(self, outcomes: Counter[Outcome], seconds: float) -> None:
+    def _count(self, outcomes: Counter[Outcome]) -> None:
         metrics = self.metrics
         for outcome, number in outcomes.items():
             metrics.examples.labels(outcome.value).inc(number)
-        metrics.update_seconds.observe(seconds)
         metrics.model_examples.set(self.model.examples)
         metrics.model_classes.set(len(self.model.classes))
         for span, accuracy in (("all", self.learner.overall), ("recent", self.learner.recent)):

@@ -41,6 +41,7 @@ REFUSED = {
         "unknown_id",
     ),
     "learn": ("null_value", "too_large", "too_deep", "not_json", "bad_fields"),
+    "control": ("too_large", "too_deep", "not_json", "bad_fields", "unknown_key"),
 }
 """By stage: why a record may be a dead letter."""
 

@@ -9,7 +9,6 @@ What is kept of a query is its message as bytes: decoded only when an answer com
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from stream_al.engine.joiner import Pending
 from stream_al.engine.query import expires
 from stream_al.errors import BadMessage
 from stream_al.messages import Query, decode
-from stream_al.service.log import Ack, Reader, Record, behind
+from stream_al.service.follow import Follower
+from stream_al.service.log import Ack, Reader, Record
 from stream_al.settings import Settings
 
 __all__ = ["PendingQueries"]
@@ -56,13 +56,12 @@ class PendingQueries:
         self.answered = answered
         # A query repeats the sample and adds what was decided about it.
         self.max_bytes = 2 * settings.input.max_bytes + 100_000
-        self.poll_records = settings.limits.batch_records
+        self.follower = Follower(reader, settings.limits.batch_records, self._apply)
         self.log_time_ms = 0
         self._read: dict[int, int] = {}
         self._tombstones = settings.queries.tombstones
         self._standing: set[str] = set()  # what the topic shows as open
         self._stale: set[str] = set()
-        self._one_reader = asyncio.Lock()  # the loop and intake both read on; order must not suffer
         self._entries: dict[str, Entry] = {}
         self._deadlines: list[tuple[int, str, int]] = []
 
@@ -141,17 +140,11 @@ class PendingQueries:
 
     async def catch_up(self) -> None:
         """Read to what is the end of the topic now."""
-        end = await self.reader.end()
-        while await behind(self.reader, end):
-            await self.step(0.1)
+        await self.follower.catch_up()
 
     async def step(self, timeout_seconds: float) -> int:
         """Read one batch of records; their number."""
-        async with self._one_reader:
-            records = await self.reader.poll(self.poll_records, timeout_seconds)
-            for record in records:
-                self._apply(record)
-        return len(records)
+        return await self.follower.step(timeout_seconds)
 
     def _apply(self, record: Record) -> None:
         self.see_time(record.timestamp_ms)

@@ -36,7 +36,7 @@ from stream_al.service.learn import Learning
 from stream_al.service.log import Ack, Outgoing, Record
 from stream_al.service.metrics import Metrics
 from stream_al.service.pending import PendingQueries
-from stream_al.settings import Settings
+from stream_al.settings import Budget, Settings
 
 __all__ = ["Select", "input_rules", "selector"]
 
@@ -89,7 +89,7 @@ class Select:
         self.pending = pending
         self.metrics = metrics
         self.reader = Reader(input_rules(settings))
-        self.selector = selector(settings)
+        self.rebudget(settings.budget)
 
     def read(self, records: Sequence[Record]) -> list[tuple[Sample, Arrival] | BadMessage]:
         """The samples, and what the model says of them now; a BadMessage for a record that cannot be used."""
@@ -110,8 +110,15 @@ class Select:
         except BadMessage as error:
             return error
 
+    def rebudget(self, budget: Budget) -> None:
+        """Decide by another budget, from the next batch on; partitions keep their accounts."""
+        self.settings = self.settings.model_copy(update={"budget": budget})
+        self.selector = selector(self.settings)
+        self.metrics.budget_share.set(budget.share)
+        self.metrics.pending_cap.set(budget.pending)
+
     async def prepare(self, items: dict[int, list[tuple[Record, tuple[Sample, Arrival]]]]) -> None:
-        """Nothing to wait for: a decision needs what is in hand."""
+        """Nothing to wait for: a decision needs what is in hand, and no other budget comes in between."""
 
     def decide(
         self, items: dict[int, list[tuple[Record, tuple[Sample, Arrival]]]], states: dict[int, Any]
@@ -139,12 +146,15 @@ class Select:
                     queries.append((query, self._request(record, query)))
                     pending += 1
 
+        asked = self.settings.budget.share * len(decisions)  # by when they are acknowledged it may be another
+
         def applied(acks: list[list[Ack]]) -> None:
             for (query, request), ack in zip(queries, acks[0], strict=False):
                 if ack.smaller:
                     self.metrics.dead_letters.labels(self.name, "query_too_large").inc()
                 else:
                     self.pending.add(query, request.value or b"", ack)
+            self.metrics.budget_asked.inc(asked)
             self._count(decisions, items)
 
         return Work([[*(request for _, request in queries), *out]], after, applied)
@@ -232,7 +242,6 @@ class Select:
             metrics.samples.labels("query" if selected else "pass", reason.value).inc(number)
         metrics.utility.observe([d.utility for d in decisions])
         spent = sum(number for (selected, _), number in outcomes.items() if selected)
-        metrics.budget_asked.inc(self.settings.budget.share * len(decisions))
         metrics.budget_spent.inc(spent)
         metrics.queries.inc(spent)
         position = 0

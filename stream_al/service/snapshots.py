@@ -39,7 +39,7 @@ __all__ = ["Anchor", "Snapshots"]
 
 log = structlog.get_logger(__name__)
 
-SCHEMA = 3
+SCHEMA = 4
 MAX_HEADER_BYTES = 10_000
 NAME = re.compile(r"examples-(\d{20})\.snapshot")
 
@@ -109,6 +109,10 @@ class Snapshots:
         except OSError as error:  # a cache that cannot be read is an empty one
             log.warning("snapshots not read", directory=str(self.directory), why=str(error))
             return []
+
+    def listed(self) -> dict[str, int]:
+        """The snapshots by name, newest first, each with its offset: that of the next example to fold."""
+        return {path.name: int(path.name[9:29]) for path in self.paths()}
 
     def clear(self) -> int:
         """Delete all snapshots; how many there were."""

@@ -17,7 +17,7 @@ __all__ = ["describe_model", "model_status", "status"]
 
 def status(app: App) -> dict[str, Any]:
     """The whole picture."""
-    settings = app.settings
+    settings, budget = app.settings, app.control.budget
     learner = app.learning.learner
     return {
         "application": settings.application,
@@ -28,13 +28,13 @@ def status(app: App) -> dict[str, Any]:
         "select": _consumer(app, app.select),
         "intake": _consumer(app, app.intake),
         "budget": {
-            "share": settings.budget.share,
-            "manager": settings.budget.manager,
+            "share": budget.share,
+            "manager": budget.manager,
             "strategy": settings.strategy,
-            "exploration": settings.budget.exploration,
-            "pending_cap": settings.budget.pending,
-            "per_hour_cap": settings.budget.per_hour,
-            "total_cap": settings.budget.total,
+            "exploration": budget.exploration,
+            "pending_cap": budget.pending,
+            "per_hour_cap": budget.per_hour,
+            "total_cap": budget.total,
             "partitions": _spent(app),
         },
         "pending": len(app.pending),
@@ -48,7 +48,10 @@ def status(app: App) -> dict[str, Any]:
 
 def model_status(app: App) -> dict[str, Any]:
     """The model of this process."""
-    return describe_model(app.settings.model.name, app.learning.learner)
+    return {
+        **describe_model(app.settings.model.name, app.learning.learner),
+        "rebuilding": app.learning.rebuilding,
+    }
 
 
 def describe_model(name: str, learner: Learner) -> dict[str, Any]:
@@ -60,6 +63,7 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
         "version": model.fingerprint[:12],
         "examples": model.examples,
         "offset": learner.offset,
+        "voided": [list(voided) for voided in learner.voided.ranges],
         "classes": {label_text(label): number for label, number in model.classes.items()},
         "digest": model.digest(),
         "accuracy": {"all": _estimate(learner.overall), "recent": _estimate(learner.recent)},

@@ -13,9 +13,12 @@ from typing import Any, TextIO
 
 from stream_al.engine.learner import Learner
 from stream_al.engine.sample import flat_features
+from stream_al.engine.voided import Voided
 from stream_al.errors import BadMessage, Misconfigured, Unavailable
 from stream_al.messages import Example, decode, encode, label_text
+from stream_al.service.control import Control
 from stream_al.service.dead_letters import origin
+from stream_al.service.fold import PARTITION
 from stream_al.service.learn import Learning, fresh_learner
 from stream_al.service.log import Group, Log, Outgoing, Position, Reader, Record, behind
 from stream_al.service.metrics import Metrics
@@ -92,9 +95,10 @@ async def everything(log: Log, topic: str, progress: Progress) -> AsyncIterator[
 async def export_examples(settings: Settings, log: Log, out: TextIO, form: str, progress: Progress) -> int:
     """Write the labelled dataset; how many rows.
 
-    The first label of an id counts, as it does for the model; contradictions are left out.
+    The first label of an id counts, as it does for the model; contradictions and what an operator has
+    taken back are left out.
     """
-    async with opened(log, settings.topics.examples):
+    async with opened(log, settings.topics.examples, settings.topics.control):
         if form == "jsonl":
             number = 0
             async for example in _first_examples(settings, log, progress):
@@ -122,12 +126,14 @@ async def _export_csv(settings: Settings, log: Log, out: TextIO, progress: Progr
 
 async def _first_examples(settings: Settings, log: Log, progress: Progress) -> AsyncIterator[Example]:
     seen: set[str] = set()
+    async with _control(settings, log) as control:
+        voided = control.voids
     async for record in everything(log, settings.topics.examples, progress):
         try:
             example = decode(Example, record.value, max_bytes=len(record.value or b""))
         except BadMessage:
             continue  # the fold passes over it too
-        if example.features is not None and example.id not in seen:
+        if example.features is not None and example.id not in seen and record.offset not in voided:
             seen.add(example.id)
             yield example
 
@@ -243,19 +249,48 @@ async def model(
         log: The broker.
         rebuild: Delete the snapshots first and write a new one.
         progress: Called with the examples learned and their number.
-        from_here: Do without examples that the log no longer holds.
+        from_here: Do without examples that the log no longer holds, on all replicas: they are voided.
     """
     snapshots = Snapshots(settings, fresh_learner(settings).model.fingerprint)
-    async with opened(log, settings.topics.examples):
+    topic = settings.topics.examples
+    async with opened(log, topic, settings.topics.control), _control(settings, log) as control:
         if rebuild:
             snapshots.clear()
-        reader = log.reader(settings.topics.examples)
-        learning = Learning(reader, settings, snapshots, Metrics(settings.application))
-        await reader.start()
+        metrics = Metrics(settings.application)
+        learning = Learning(lambda: log.reader(topic), settings, snapshots, metrics)
+        await learning.reader.start()
         try:
-            await learning.restore(progress, from_here=from_here)
+            if rebuild:
+                await _agree(control, learning.reader, from_here=from_here)
+            if control.of_model:
+                learning.void(control.voids)
+            await learning.restore(progress)
             if rebuild:
                 await learning.save()
         finally:
-            await reader.stop(5.0)
+            await learning.reader.stop(5.0)
         return learning.learner
+
+
+async def _agree(control: Control, reader: Reader, *, from_here: bool) -> None:
+    """Have what is voided suit the log: nothing of another log, and what is gone if that is wanted."""
+    begin, end = (await reader.begin())[PARTITION], (await reader.end())[PARTITION]
+
+    def suited(before: Voided) -> Voided:
+        of_this_log = before if before.end <= end else Voided()
+        return of_this_log.adding(0, begin) if from_here else of_this_log
+
+    if suited(control.voids) != control.voids:
+        await control.revoid(suited, by=None)
+
+
+@asynccontextmanager
+async def _control(settings: Settings, log: Log) -> AsyncIterator[Control]:
+    """What is changed at run time, as it stands."""
+    control = Control(log, settings, Metrics(settings.application))
+    await control.reader.start()
+    try:
+        await control.catch_up()
+        yield control
+    finally:
+        await control.reader.stop(5.0)

@@ -26,6 +26,7 @@ def needed(settings: Settings) -> list[Topic]:
         "retention.ms": str(life_ms + max(HOUR_MS, life_ms // 10)),
         "min.cleanable.dirty.ratio": "0.1",
     }
+    latest = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
     large = {"max.message.bytes": str(2 * settings.input.max_bytes + 100_000)}  # a sample, and what is added
     replicas = given.replication_factor
     topics = [
@@ -33,6 +34,7 @@ def needed(settings: Settings) -> list[Topic]:
         Topic(given.queries, 1, replicas, kept | broker_time | large),
         Topic(given.labels, given.partitions, replicas, broker_time),
         Topic(given.examples, 1, replicas, forever | broker_time | large),
+        Topic(given.control, 1, replicas, latest | broker_time),
     ]
     if given.predictions:
         topics.append(Topic(given.predictions, given.partitions, replicas, broker_time))
@@ -51,6 +53,7 @@ def wanted(settings: Settings) -> dict[str, str]:
         given.queries: "requests for labels",
         given.labels: "answers",
         given.examples: "what the model learns from",
+        given.control: "what is changed while the service runs",
         given.samples + given.dead_letter_suffix: "samples that cannot be used",
         given.labels + given.dead_letter_suffix: "answers that cannot be used",
     }

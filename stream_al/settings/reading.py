@@ -13,6 +13,7 @@ an unknown setting was written, for that may hold one.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -63,7 +64,7 @@ def load(
     """
     environ = os.environ if environ is None else environ
     named = environ.get(FILE_VARIABLE)
-    reading = _Reading()
+    reading = Reading()
     if file is not None or named:
         reading.file(Path(file or named or ""))
     reading.environment(environ)
@@ -74,16 +75,16 @@ def load(
     return settings
 
 
-class _Given(NamedTuple):
+class Given(NamedTuple):
     value: Any
     source: str
 
 
-class _Reading:
+class Reading:
     """What was given so far, and what is wrong with it."""
 
     def __init__(self) -> None:
-        self.given: dict[str, _Given] = {}
+        self.given: dict[str, Given] = {}
         self.mistakes: list[str] = []
 
     def file(self, path: Path) -> None:
@@ -101,7 +102,7 @@ class _Reading:
             if isinstance(content, dict):
                 self.mistakes.extend(f"{again}; keep one ({path})" for again in _set_twice(text))
                 for name, value in content.items():
-                    self._take(name, value, str(path))
+                    self.take(name, value, str(path))
             elif content not in _EMPTY:
                 self.mistakes.append(f"{path}: write a mapping at the top, such as `budget: {{share: 0.1}}`")
 
@@ -115,7 +116,7 @@ class _Reading:
             ):
                 continue
             if variable in _PATHS:
-                self._take(_PATHS[variable], _text(_PATHS[variable], environ[variable]), variable)
+                self.take(_PATHS[variable], _text(_PATHS[variable], environ[variable]), variable)
             else:
                 # Without the prefix, which would make everything look alike.
                 known = [name.removeprefix(PREFIX) for name in _PATHS]
@@ -128,40 +129,47 @@ class _Reading:
             found = re.fullmatch(r"\s*([\w.]*)\s*(=?)(.*)", override, re.DOTALL)
             path, equals, text = found.groups() if found else (override, "", "")
             if equals:
-                self._take(path, _text(path, text), "the command line")
+                self.take(path, _text(path, text), "the command line")
             else:  # show the path alone: the rest may be a secret, with a colon or a blank for its `=`
                 self.mistakes.append(f"{path}: write path=value, such as budget.share=0.1")
 
-    def settings(self) -> Settings | None:
-        """Build the tree from what was given, or note why that cannot be."""
+    def settings(self, *, typed: bool = False) -> Settings | None:
+        """Build the tree from what was given, or note why that cannot be.
+
+        Args:
+            typed: Whether the values are of JSON's types, and not texts that mean one.
+        """
         tree: dict[str, Any] = {}
         for path, (value, _) in self.given.items():
             section, _, leaf = path.rpartition(".")
             (tree.setdefault(section, {}) if section else tree)[leaf] = value
         try:
+            if typed:  # only from JSON does pydantic read strictly what is nested
+                return Settings.model_validate_json(json.dumps(tree), strict=True)
             return Settings.model_validate(tree)
         except ValidationError as error:
             for detail in error.errors():
                 path = ".".join(map(str, detail["loc"][:2]))
                 words = detail["ctx"]["error"].args if detail["type"] == "value_error" else ()
-                self._refuse(path, words)
+                self.refuse(path, words)
             return None
 
-    def _take(self, path: str, value: Any, source: str) -> None:
+    def take(self, path: str, value: Any, source: str) -> None:
+        """Take a setting, or all settings of a section."""
         if path in _FIELDS:
-            self.given[path] = _Given(None if value in _EMPTY else value, source)
+            self.given[path] = Given(None if value in _EMPTY else value, source)
         elif path not in _SECTIONS:
             close = did_you_mean(path, [*_FIELDS, *_SECTIONS])
             self.mistakes.append(f"{path}: there is no such setting{close or '; take it away'} ({source})")
         elif isinstance(value, dict):
             for name, inner in value.items():
-                self._take(f"{path}.{name}", inner, source)
+                self.take(f"{path}.{name}", inner, source)
         elif value not in _EMPTY:
             self.mistakes.append(f"{path}: write a mapping of its settings ({source})")
 
-    def _refuse(self, path: str, words: Sequence[str]) -> None:
+    def refuse(self, path: str, words: Sequence[str]) -> None:
         """Note what the type or a check has against a value, or against a default beside other values."""
-        given = self.given.get(path, _Given(None, "the default"))
+        given = self.given.get(path, Given(None, "the default"))
         if not words:
             expected = type_text(_FIELDS[path])
             article = "" if expected.startswith(("one of", "true")) else "a "

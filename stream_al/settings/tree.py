@@ -127,6 +127,10 @@ class Topics(_Section):
     examples: Topic = Field(
         default="examples", description="Written and read: features with labels, what the model learns from."
     )
+    control: Topic = Field(
+        default="control",
+        description="Written and read: what is changed while the service runs (compacted).",
+    )
     predictions: Topic | None = Field(default=None, description="Written when named: every prediction.")
     dead_letter_suffix: Name = Field(
         default=".dlq", description="Put after a topic's name for its records that cannot be used."
@@ -134,7 +138,7 @@ class Topics(_Section):
     partitions: Count = Field(default=2, description="Partitions of samples and labels, when created.")
     replication_factor: int = Field(default=1, ge=1, le=32767, description="Copies, when created.")
 
-    @field_validator("queries", "labels", "examples", "predictions", mode="after")
+    @field_validator("queries", "labels", "examples", "control", "predictions", mode="after")
     @classmethod
     def _has_a_name_of_its_own(cls, value: str | None, info: ValidationInfo) -> str | None:
         for part, topic in info.data.items():

@@ -200,7 +200,10 @@ async def test_what_compose_starts_works_together(image: Image, kafka: KafkaAddr
     port, name = free_port(), f"image-{uuid4().hex[:8]}"
     own = {
         "application": name,
-        **{f"topics.{topic}": f"{name}.{topic}" for topic in ("samples", "queries", "labels", "examples")},
+        **{
+            f"topics.{topic}": f"{name}.{topic}"
+            for topic in ("samples", "queries", "labels", "examples", "control")
+        },
         "snapshots.directory": str(tmp_path),
         "http.port": str(port),
         **dict(pair.split("=", 1) for pair in kafka.settings),

@@ -23,10 +23,14 @@ from stream_al.messages import (
     Prediction,
     PredictionRecord,
     Query,
+    RuntimeBudget,
+    RuntimeModel,
+    RuntimeSettings,
     decode,
     encode,
     iso,
 )
+from stream_al.service import operations
 from stream_al.service.dead_letters import HEADER_PREFIX, MAX_MESSAGE_CHARACTERS, dead_letter
 from stream_al.service.log import Outgoing, Record
 from tests.service.world import MakeWorld
@@ -100,6 +104,23 @@ MADE = {
         queried=st.booleans(),
         reason=st.sampled_from([reason.value for reason in Reason]),
     ),
+    "runtime-settings": st.builds(
+        RuntimeSettings,
+        st.builds(
+            RuntimeBudget,
+            share=st.none() | shares.filter(bool),
+            exploration=st.none() | shares,
+            **{name: st.none() | st.integers(1, 2**31 - 1) for name in ("pending", "per_hour", "total")},
+        ),
+        times,
+        st.none() | texts,
+    ),
+    "runtime-model": st.builds(
+        RuntimeModel,
+        st.lists(st.tuples(st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1)), max_size=3),
+        times,
+        st.none() | texts,
+    ),
 }
 
 
@@ -121,7 +142,7 @@ def test_whatever_is_encoded_is_as_its_schema_says(name: str) -> None:
 async def test_whatever_the_service_puts_on_a_topic_is_as_its_schema_says(memory_world: MakeWorld) -> None:
     """Of every topic, dead letters and tombstones too; and no schema is left without a record."""
     world = await memory_world("budget.share=0.5")
-    await world.start()
+    replica = await world.start()
     sent = await world.samples(60)
     await world.settle([sample["id"] for sample in sent])
     await world.answer()
@@ -136,6 +157,10 @@ async def test_whatever_the_service_puts_on_a_topic_is_as_its_schema_says(memory
     await world.until(done, "all is joined or buried")
     names = {"samples": "sample", "queries": "query", "labels": "label"}
     names |= {"examples": "example", "predictions": "prediction"}
+    await operations.change_settings(replica.app, {"budget": {"share": 0.25, "total": 1000}}, "ann")
+    await operations.roll_back(replica.app, 5, None)
+    for change in await world.records(world.topics.control):
+        VALID[f"runtime-{(change.key or b'').decode()}"].validate(json.loads(change.value or b""))
     for topic, name in names.items():
         records = await world.records(getattr(world.topics, topic))
         values = [json.loads(r.value) for r in records if r.value is not None and r.value != b"no json"]
@@ -230,6 +255,8 @@ GOOD: dict[str, dict[str, Any]] = {
         "reason": "below",
         "model": {"name": "m", "version": "0", "examples": 2},
     },
+    "runtime-settings": {"budget": {"share": 0.1}, "changed_at": iso(0)},
+    "runtime-model": {"voided": [[3, 7]], "changed_at": iso(0), "by": "ann"},
     "dead-letter": {
         HEADER_PREFIX + name: text
         for name, text in {
@@ -259,6 +286,12 @@ HOSTILE: list[tuple[str, dict[str, Any]]] = [
     ("example", {"propensity": -0.1}),
     ("prediction", {"utility": -0.1}),
     ("prediction", {"queried": "no"}),
+    ("runtime-settings", {"budget": {"share": 0}}),
+    ("runtime-settings", {"budget": {"pending": 0.5}}),
+    ("runtime-settings", {"budget": {"total": 2**31}}),
+    ("runtime-model", {"voided": [[1, 2, 3]]}),
+    ("runtime-model", {"voided": [[-1, 2]]}),
+    ("runtime-model", {"voided": [[0, 1]] * 101}),
     ("dead-letter", {HEADER_PREFIX + "offset": "-1"}),
     ("dead-letter", {HEADER_PREFIX + "stage": "learn"}),
     ("dead-letter", {HEADER_PREFIX + "message": "a" * (MAX_MESSAGE_CHARACTERS + 1)}),

@@ -7,6 +7,7 @@ memory that takes what is posted. Whatever is asked, the answer must be one that
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode, checks
 
+from stream_al.service import operations
 from stream_al.service.app import App
 from stream_al.service.http import api
 from tests.service.memory_log import MemoryLog
@@ -34,10 +36,12 @@ KEY = "key-of-the-fuzzing-administrator"
 
 
 @pytest.fixture(scope="module")
-def description(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def description(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The interface of an application that has worked, and stands still."""
     app = asyncio.run(_worked(tmp_path_factory.mktemp("fuzz")))
-    return schemathesis.openapi.from_asgi("/openapi.json", api(app))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operations, "REBUILD_SECONDS", 0.0)  # nobody is at work to build a model
+        yield schemathesis.openapi.from_asgi("/openapi.json", api(app))
 
 
 async def _worked(directory: Path) -> App:
@@ -49,6 +53,8 @@ async def _worked(directory: Path) -> App:
     await world.until(lambda: len(replica.app.pending) == 20, "queries wait")
     await world.close()
     assert isinstance(replica.log, MemoryLog)
+    for reader in (replica.app.control.reader, replica.app.learning.reader):  # what a request reads with
+        await reader.start()
     return replica.app
 
 
@@ -64,6 +70,10 @@ WAYS = {
     ("post", "/v1/labels"),
     ("post", "/v1/pause"),
     ("post", "/v1/resume"),
+    ("get", "/v1/settings"),
+    ("patch", "/v1/settings"),
+    ("post", "/v1/model/rollback"),
+    ("post", "/v1/model/restore"),
 }
 
 

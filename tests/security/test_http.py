@@ -446,6 +446,43 @@ async def test_every_administration_and_every_label_leaves_a_line(
     assert "canary" not in json.dumps(lines, default=str)
 
 
+async def test_what_an_operator_changes_is_recorded_with_who_and_what(
+    memory_world: MakeWorld, lines: list[dict[str, Any]]
+) -> None:
+    """From and to; and nobody else may: neither who reads nor who labels."""
+    world = await memory_world(*CLOSED)
+    replica = await world.start()
+    await world.settle([s["id"] for s in await world.samples(20)])
+    end = replica.offset
+    requests: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
+        (
+            "PATCH",
+            "/v1/settings",
+            {"budget": {"share": 0.5}},
+            {"changed": {"budget.share": {"from": 0.2, "to": 0.5}}},
+        ),
+        (
+            "POST",
+            "/v1/model/rollback",
+            {"to_offset": 1},
+            {"from_offset": 1, "to_offset": end, "examples": end - 1},
+        ),
+        ("POST", "/v1/model/restore", {"from_offset": 1, "to_offset": 2}, {"from_offset": 1, "examples": 1}),
+    ]
+    async with client_of(api(replica.app)) as client:
+        for method, path, body, facts in requests:
+            for role, code in ((Role.READ, 403), (Role.LABEL, 403), (Role.ADMIN, 200)):
+                answer = await client.request(method, path, json=body, headers=bearing(TOKENS[role]))
+                assert answer.status_code == code
+                line = [line for line in lines if line["event"] == "audit"][-1]
+                assert (line["who"], line["what"]) == (role.name.title(), f"{method} {path}")
+                assert line["outcome"] == ("done" if role is Role.ADMIN else "refused")
+                assert (facts.items() <= line.items()) == (role is Role.ADMIN)
+        told = (await client.get("/v1/settings", headers=bearing(TOKENS[Role.READ]))).json()
+    assert (told["by"], told["budget"]["share"]) == ("Admin", 0.5)
+    assert len(await world.records(world.topics.control)) == 3
+
+
 def test_the_audit_log_is_kept_whatever_the_level(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -144,7 +144,7 @@ async def test_a_service_at_work_shows_no_secret(locked: Locked, tmp_path: Path)
         f"application={name}",
         f"snapshots.directory={tmp_path / 'snapshots'}",
         "snapshots.every_examples=1",
-        *(f"topics.{kind}={name}.{kind}" for kind in ("samples", "queries", "labels", "examples")),
+        *(f"topics.{kind}={name}.{kind}" for kind in ("samples", "queries", "labels", "examples", "control")),
     ]
     environ = variables(given, **{**CANARIES, "STREAM_AL_KAFKA__SASL_PASSWORD": PASSWORD})
     made = await ended(environ, "topics", "create")

@@ -225,6 +225,8 @@ class MemoryReader:
     async def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
         await asyncio.sleep(0)
         self.log.reach("read", self.topic)
+        if not self._next:
+            raise Unavailable(f"the reader of {self.topic} is not started")
         records = self._fetch(max_records)
         if not records:
             await self.log.broker.news(timeout_seconds)

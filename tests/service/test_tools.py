@@ -49,9 +49,9 @@ async def test_create_topics_creates_what_is_missing_once(make_world: MakeWorld)
     settings = world.settings.model_copy(update={"topics": named})
     created, there = await tools.create_topics(settings, world.connect(settings))
     assert created == [named.predictions]
-    assert len(there) == 6
+    assert len(there) == 7
     again, all_there = await tools.create_topics(settings, world.connect(settings))
-    assert (again, len(all_there)) == ([], 7)
+    assert (again, len(all_there)) == ([], 8)
 
 
 async def test_export_writes_the_labelled_dataset_without_contradictions(make_world: MakeWorld) -> None:

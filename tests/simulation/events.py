@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from stream_al.errors import StateLost
 from stream_al.messages import Example, encode
+from stream_al.service import operations
 from stream_al.service.learn import fresh_learner
 from stream_al.service.log import Record
 from stream_al.service.snapshots import Anchor, Snapshots
@@ -173,6 +174,7 @@ class Events:
         topic = self.world.settings.topics.queries
         read = all(process.read_queries for process in self.world.processes if not process.task.done())
         self.world.broker.compact(topic, tombstones=not read or self.draw.random() < 0.7)
+        self.world.broker.compact(self.world.settings.topics.control)
 
     def jump(self) -> None:
         """Log time passes, up to two lives of a query."""
@@ -183,6 +185,31 @@ class Events:
         """Somebody pauses a process, or lets it go on."""
         app = self.draw.choice(self.world.alive).app
         self.draw.choice([app.resume, app.pause])()
+
+    def change(self) -> None:
+        """An operator changes the budget, or takes a change back."""
+        process, draw = self.draw.choice(self.world.alive), self.draw
+        members = {
+            "share": draw.choice([0.1, 0.2, 0.5, 1.0, None]),
+            "exploration": draw.choice([0.0, 0.5, None]),
+            "pending": draw.choice([2, 1000, None]),
+            "per_hour": draw.choice([2, None]),
+            "total": draw.choice([9, None]),
+        }
+        chosen = draw.sample(sorted(members), draw.randrange(1, 4))
+        request = {"budget": {name: members[name] for name in chosen}}
+        self.world.trace(f"{process.name} is asked for {request}")
+        process.request(operations.change_settings(process.app, request, "operator"))
+
+    def rollback(self) -> None:
+        """An operator takes the model back, or has what was taken back count again."""
+        process = self.draw.choice(self.world.alive)
+        end = self.world.broker.topics[self.world.settings.topics.examples][0].end
+        begin, upto = sorted((self.draw.randrange(end + 1), self.draw.randrange(end + 1)))
+        back = self.draw.random() < 0.6
+        self.world.trace(f"{process.name} is asked to {'void' if back else 'count'} {begin} to {upto}")
+        work = operations.roll_back if back else partial(operations.count_again, end=upto)
+        process.request(work(process.app, begin, by=None))
 
     def tamper(self) -> None:
         """The snapshots of a free disk are torn, hit by a stray bit, or another application's."""

@@ -12,7 +12,8 @@ At rest
     O4  equal model digests at equal examples offset on all replicas
     O5  the pure engine over the dumped topics decides the same and learns the same (`replay`)
         the budget is overspent by at most one batch for each that was decided in vain
-        pending queries stay below their cap, for every replica at work
+        what operators changed last is in force everywhere
+        pending queries stay below their cap, the highest there was, for every replica at work
         the first label in the log wins, and one that came in time is never lost
         a label that contradicts it is recorded
         what cannot be used lies in the dead letters as it was
@@ -30,6 +31,7 @@ from stream_al.service.dead_letters import origin
 from stream_al.service.log import Record
 from stream_al.settings import Settings
 from tests.simulation.broker import Commit, Sent, SimBroker
+from tests.simulation.changes import budgets, voids
 from tests.simulation.process import Process
 from tests.simulation.replay import Failed, Replay, require
 
@@ -55,6 +57,8 @@ class Oracles:
         self._now = 0  # the number of records so far
         self._came_at: dict[tuple[str, int, int], int] = {}
         self._learned_at: dict[str, int] = {}
+        self._ids: list[str] = []  # of the examples, by offset
+        self._voided: set[str] = set()
         self._buried: dict[tuple[str, int, int], Record] = {}
         self._checked: dict[tuple[str, int], int] = defaultdict(int)
         self._records: dict[tuple[str, int], list[Record]] = defaultdict(list)
@@ -68,10 +72,14 @@ class Oracles:
         key = (record.key or b"").decode("utf-8", "replace")
         if record.topic == topics.predictions:
             self._predicted.add(key)
+        elif record.topic == topics.control:
+            self._void()
         elif record.topic == topics.examples:
             self._learned_at.setdefault(key, self._now)
             self._waiting.discard(key)
             self._examples[key].append(msgspec.json.decode(record.value or b""))
+            self._ids.append(key)
+            self._void()
         elif record.topic.endswith(topics.dead_letter_suffix):
             facts, _ = origin(record)
             place = facts["topic"], int(facts["partition"])
@@ -80,6 +88,11 @@ class Oracles:
                 self._unknown(self._records[place][int(facts["offset"])])
         elif record.topic == topics.queries:
             self._queried(key, record)
+
+    def _void(self) -> None:
+        """Take note of ids of which an example does not count, or did not once: they are free again."""
+        for voided in voids(self.settings, self.broker):
+            self._voided |= {key for offset, key in enumerate(self._ids) if offset in voided}
 
     def _queried(self, key: str, record: Record) -> None:
         if record.value is None:
@@ -101,7 +114,7 @@ class Oracles:
         """An answer that was found to be unknown must have been so when it came."""
         sample_id = msgspec.json.decode(label.value or b"")["id"]
         came = self._came_at[label.topic, label.partition, label.offset]
-        known = self._learned_at.get(sample_id, came) < came
+        known = self._learned_at.get(sample_id, came) < came and sample_id not in self._voided
         require(not known, f"an answer to {sample_id} was called unknown, and its example is in the log")
 
     def on_commit(self, commit: Commit) -> None:
@@ -161,7 +174,12 @@ class Oracles:
         require(not self.open, f"queries are left open: {sorted(self.open)[:5]}")
 
     def _check_model(self, process: Process, replay: Replay) -> None:
-        learner = process.app.learning.learner
+        app, learner = process.app, process.app.learning.learner
+        budget = budgets(self.settings, self.broker)[-1]
+        require(
+            app.control.budget == app.selection.settings.budget == budget,
+            f"{process.name} goes by {app.selection.settings.budget}, not {budget}",
+        )
         require(
             learner.offset == replay.offset, f"{process.name} is at {learner.offset}, not {replay.offset}"
         )
@@ -190,7 +208,8 @@ class Oracles:
         }
         if self.settings.queries.tombstones:  # else nobody can tell which of them are over
             # Replicas may fill the last room at once, and what was sent in vain comes on top.
-            most = MOST_PROCESSES * self.settings.budget.pending + len(of_vain)
+            highest = max(budget.pending for budget in budgets(self.settings, self.broker))
+            most = MOST_PROCESSES * highest + len(of_vain)
             require(self._most_waiting <= most, f"{self._most_waiting} queries waited, {most} may")
         require(extra <= of_vain, f"nobody decided to ask for {sorted(extra - of_vain)[:5]}")
 
@@ -209,7 +228,7 @@ class Oracles:
             first, label = labels[0]
             orderly = len({record.partition for record, _ in labels}) == 1
             in_time = first.timestamp_ms <= self._asked[sample_id][0].timestamp_ms + life_ms
-            if not orderly or not in_time or sample_id in often:
+            if not orderly or not in_time or sample_id in often or sample_id in self._voided:
                 continue
             if label.get("skipped"):
                 # Without tombstones a skip is known to those alone who were there.

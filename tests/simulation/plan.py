@@ -41,6 +41,9 @@ POINTS = (
     "polled labels",
     "read examples",
     "read queries",
+    "send control",
+    "sent control",
+    "read control",
 )
 """Where a process may die; a point that never comes kills nobody."""
 
@@ -60,6 +63,8 @@ EVENTS = {
     "jump": 1,
     "resume": 1,
     "tamper": 1,
+    "change": 1,
+    "rollback": 1,
 }
 """What may happen, and how often in proportion."""
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Coroutine
+from contextlib import suppress
 from contextvars import copy_context
+from typing import Any
 
-from stream_al.errors import Unavailable
+from stream_al.engine.voided import Voided
+from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.app import App
 from stream_al.settings import Settings
 from tests.simulation.broker import SimBroker
@@ -37,6 +41,8 @@ class Process:
         self.sessions = draw.choice([0.0, 0.5, 6.0])
         context = copy_context()
         context.run(PROCESS.set, identity)
+        self._context = context
+        self._requests: set[asyncio.Task[None]] = set()
         self.log = SimLog(broker, identity, draw)
         self.log.die = self.kill
         self.app: App = context.run(App, settings, self.log, self._reached)
@@ -55,6 +61,11 @@ class Process:
     def offset(self) -> int:
         """The next example to fold."""
         return self.app.learning.learner.offset
+
+    @property
+    def voided(self) -> Voided:
+        """The examples that its model was folded without."""
+        return self.app.learning.learner.voided
 
     @property
     def digest(self) -> str:
@@ -79,7 +90,19 @@ class Process:
         """Kill it, here and now."""
         if not self.identity.dead:
             self.log.kill(self.sessions)
-            self.task.cancel()
+            for task in (self.task, *self._requests):
+                task.cancel()
+
+    def request(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Have it do what an operator asks for over HTTP, who may be told that it does not."""
+
+        async def answered() -> None:
+            with suppress(Unavailable, Misconfigured):
+                await work
+
+        task = asyncio.get_running_loop().create_task(answered(), context=self._context)
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
 
     def stop(self) -> None:
         """Tell it to stop in order."""

@@ -5,13 +5,17 @@ first offset, with the model of as many examples as its predictions are stamped 
 propensity and reason must be the ones in `predictions`, and in the query (O1); the account after the
 batch must be the one in the commit's metadata. Examples are folded by the plainest of rules: the first
 example of an id is learned, nothing else.
+
+Where operators changed the budget or the examples that count, a batch must be what one of the budgets made of
+it, after all its samples were seen by one of the models that there were with so many examples.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -20,8 +24,10 @@ from stream_al.engine.budgets import Situation
 from stream_al.engine.model import Label as LabelValue
 from stream_al.engine.model import Model, prediction
 from stream_al.engine.sample import read_sample
+from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import Arrival
 from stream_al.engine.table import Sample
+from stream_al.engine.voided import Voided
 from stream_al.errors import BadMessage
 from stream_al.messages import Example, decode, decode_json, label_text
 from stream_al.service.learn import fresh_learner
@@ -29,6 +35,7 @@ from stream_al.service.log import Record
 from stream_al.service.select import input_rules, selector
 from stream_al.settings import Settings
 from tests.simulation.broker import Commit, SimBroker
+from tests.simulation.changes import budgets, voids
 
 __all__ = ["Failed", "Replay", "require"]
 
@@ -48,14 +55,13 @@ def require(condition: bool, what: str) -> None:
 
 @dataclass(slots=True)
 class Told:
-    """What was sent about one sample: its prediction, and its sight by the model (from the replay)."""
+    """What was sent about one sample: its prediction, and its sights by the models that may have been it."""
 
     sample: Sample
     said: dict[str, Any]
     asked: dict[str, Any] | None
     came_ms: int
-    arrival: Arrival | None = None
-    ready: bool = False
+    sights: dict[Voided, tuple[Arrival, bool]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -79,7 +85,6 @@ class Replay:
         digest: Of the model.
         selected: Ids that were selected in a committed batch.
         calls: The calls of sending that committed batches were sent with.
-        arrivals: Samples by partition that the accounts have to have counted.
     """
 
     def __init__(self, settings: Settings, broker: SimBroker) -> None:
@@ -87,7 +92,10 @@ class Replay:
         self.broker = broker
         self.selected: set[str] = set()
         self.calls: set[int] = set()
-        self._selector = selector(settings)
+        found = {budget.model_dump_json(): budget for budget in budgets(settings, broker)}
+        self._selectors = [
+            selector(settings.model_copy(update={"budget": budget})) for budget in found.values()
+        ]
         self._partitions = len(broker.topics[settings.topics.samples])
         self._samples: dict[int, list[Record]] = defaultdict(list)
         for record in broker.history(settings.topics.samples):
@@ -149,33 +157,47 @@ class Replay:
         return found
 
     def _fold(self, parts: list[Part]) -> None:
-        """Learn the examples, and look at every sample with the model that it was seen with."""
+        """Learn the examples, and look at every sample with the models that it may have been seen with."""
         waiting: dict[int, list[Told]] = defaultdict(list)
         for part in parts:
             for told in part.told:
                 waiting[told.said["model"]["examples"]].append(told)
+        found = voids(self.settings, self.broker)
+        history = self.broker.history(self.settings.topics.examples)
+        for voided in {*found} - {found[-1]}:
+            self._learn(voided, history, waiting)
+        model, self.conflicts = self._learn(found[-1], history, waiting)
+        unseen = {told.said["id"] for part in parts for told in part.told if not told.sights}
+        require(not unseen, f"O5: nobody can have had the model that {sorted(unseen)} were seen with")
+        self.offset, self.learned, self.digest = len(history), model.examples, model.digest()
+
+    def _learn(
+        self, voided: Voided, history: list[Record], waiting: dict[int, list[Told]]
+    ) -> tuple[Model, int]:
+        """The model of all examples but some, and the number of contradictions; look with it on the way."""
         conflicts = set[str]()
         labels: dict[str, LabelValue] = {}
         model = fresh_learner(self.settings).model
-        self._look(model, waiting)
-        history = self.broker.history(self.settings.topics.examples)
-        for record in history:
+        self._look(voided, model, waiting)
+        for offset, record in enumerate(history):
             example = decode(Example, record.value, max_bytes=MAX_BYTES)
+            if offset in voided:
+                continue
             if example.id in labels:
                 conflicts |= {example.id} if labels[example.id] != example.label else set()
             elif example.features is not None:
                 labels[example.id] = example.label
+                before = model.examples
                 with suppress(BadMessage):  # refused, and known all the same
                     model.learn(example.features, example.label)
-                self._look(model, waiting)
-        require(not waiting, f"O5: nobody can have seen a model of {sorted(waiting)} examples")
-        self.offset, self.learned, self.conflicts = len(history), model.examples, len(conflicts)
-        self.digest = model.digest()
+                if model.examples > before:
+                    self._look(voided, model, waiting)
+        return model, len(conflicts)
 
-    def _look(self, model: Model, waiting: dict[int, list[Told]]) -> None:
-        for told in waiting.pop(model.examples, []):
-            told.arrival = self._selector.look(model, told.sample.id, told.sample.features, told.came_ms)
-            told.ready = model.ready
+    def _look(self, voided: Voided, model: Model, waiting: dict[int, list[Told]]) -> None:
+        for told in waiting.get(model.examples, []):
+            arrival = self._selectors[0].look(model, told.sample.id, told.sample.features, told.came_ms)
+            told.sights[voided] = arrival, model.ready
 
     def _decide(self, parts: list[Part]) -> None:
         """Decide again, batch by batch, each on the account as it stood at its first offset."""
@@ -186,23 +208,41 @@ class Replay:
             require(
                 place in states or part.partition not in begun, f"O5: no account was committed at {place}"
             )
-            state = states.get(place, self._selector.start())
             begun.add(part.partition)
-            for told in part.told:
-                state = self._again(told, state, part.partition)
-            expected = self._selector.encode(state)
-            where = f"{place} to {part.offset}"
-            require(part.metadata == expected, f"O5: account of {where}: {part.metadata}, not {expected}")
-            states[part.partition, part.offset] = state
-        ends = {p: s for (p, o), s in states.items() if o == len(self._samples[p])}
-        self.arrivals = {p: s.account.arrivals for p, s in ends.items()}
+            states[part.partition, part.offset] = self._decided(part, states.get(place))
 
-    def _again(self, told: Told, state: Any, partition: int) -> Any:
-        assert told.arrival is not None
-        said, arrival = told.said, told.arrival
+    def _decided(self, part: Part, before: Any) -> Any:
+        """The account after one partition of a batch, by one of the budgets, of one of the models."""
+        failures: list[Failed] = []
+        seen = [set(told.sights) for told in part.told] or [{Voided()}]
+        for one, voided in product(self._selectors, set.intersection(*seen)):
+            state = one.start() if before is None else before
+            if not state.account.arrivals:  # two may have begun it at once, each by its own budget
+                state = replace(state, account=replace(state.account, share=one.manager.share))
+            try:
+                return self._part(part, one, voided, state)
+            except Failed as failure:
+                failures.append(failure)
+        require(bool(failures), f"O5: nobody can have had one model for all of {part}")
+        raise failures[-1]
+
+    def _part(self, part: Part, one: Selector, voided: Voided, state: Any) -> Any:
+        if not part.told:  # nothing but bad records: another budget begins with them all the same
+            _, state = one.decide(state, [], Situation())
+        for told in part.told:
+            state = self._again(told, one, voided, state, part.partition)
+        expected = one.encode(state)
+        where = f"{part.partition}, {part.first} to {part.offset}"
+        require(part.metadata == expected, f"O5: account of {where}: {part.metadata}, not {expected}")
+        self.selected |= {told.sample.id for told in part.told if told.said["queried"]}
+        return state
+
+    def _again(self, told: Told, one: Selector, voided: Voided, state: Any, partition: int) -> Any:
+        arrival, ready = told.sights[voided]
+        said = told.said
         room = 1 if said["propensity"] > 0 else 0  # a propensity of zero says that the cap was reached
-        situation = Situation(told.ready, room, said["pending"], partition, self._partitions)
-        (made,), state = self._selector.decide(state, [arrival], situation)
+        situation = Situation(ready, room, said["pending"], partition, self._partitions)
+        (made,), state = one.decide(state, [arrival], situation)
         again = {name: getattr(made, name) for name in SAME}
         was = {name: said[name] for name in SAME}
         require(again == was, f"O5: {said['id']} was {was}, and is {again}")
@@ -216,7 +256,6 @@ class Replay:
             asked = told.asked
             require(asked is not None, f"O1: {said['id']} was selected and not asked for")
             require(asked is not None and {n: asked[n] for n in SAME} == was, f"O1: {asked} is not {was}")
-            self.selected.add(made.id)
         return state
 
 

@@ -24,12 +24,14 @@ from typing import Any
 import msgspec
 import structlog
 
+from stream_al.engine.voided import Voided
 from stream_al.errors import StreamAlError
 from stream_al.service.log import Outgoing
 from stream_al.service.topics import needed
 from tests.service.memory_broker import GroupState
 from tests.service.memory_log import MemoryLog
 from tests.simulation.broker import Commit, Sent, SimBroker
+from tests.simulation.changes import voids
 from tests.simulation.clock import VirtualLoop, virtual_time
 from tests.simulation.events import Events
 from tests.simulation.oracles import Failed, Oracles
@@ -171,6 +173,7 @@ class Simulation:
         }
         return {
             **counted,
+            "changes": len(journal.get(topics.control, [])),
             "queries": sum(sent.record.value is not None for sent in journal.get(topics.queries, [])),
             "processes": len(self.processes),
             "kills": sum(process.identity.dead for process in self.processes),
@@ -178,6 +181,10 @@ class Simulation:
             "commits": len(self.broker.commits),
             "trace": self.trace.lines,
         }
+
+    def voided(self) -> Voided:
+        """The examples that count no more."""
+        return voids(self.settings, self.broker)[-1]
 
     def put(self, topic: str, value: Any, key: bytes | None, sender: str = "world") -> None:
         """Put a record onto a topic, from outside of the service."""
@@ -248,8 +255,8 @@ class Simulation:
                     number not in group.committed or group.committed[number].offset < partition.end
                 ):
                     return False
-        end = self.broker.topics[self.settings.topics.examples][0].end
-        return all(process.offset == end for process in self.alive)
+        end, voided = self.broker.topics[self.settings.topics.examples][0].end, self.voided()
+        return all((process.offset, process.voided) == (end, voided) for process in self.alive)
 
     def _at_rest(self) -> bool:
         if not self._read() or self.oracles.open:
@@ -277,6 +284,6 @@ class Simulation:
         groups = {
             name[0]: {p: c.offset for p, c in g.committed.items()} for name, g in self.broker.groups.items()
         }
-        pending = {p.name: (p.offset, len(p.app.pending)) for p in self.alive}
+        pending = {p.name: (p.offset, p.voided.ranges, len(p.app.pending)) for p in self.alive}
         ends = {name: [p.end for p in kept] for name, kept in self.broker.topics.items()}
         return f"{groups=} {pending=} {ends=} open={sorted(self.oracles.open)[:5]}"

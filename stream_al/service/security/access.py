@@ -71,6 +71,10 @@ RULES = {
     ("POST", "/v1/predict"): Rule(Role.READ),  # stores nothing and asks nothing
     ("POST", "/v1/samples"): Rule(Role.LABEL, writes=True),
     ("POST", "/v1/labels"): Rule(Role.LABEL, writes=True, audited=True),
+    ("GET", "/v1/settings"): Rule(Role.READ),
+    ("PATCH", "/v1/settings"): Rule(Role.ADMIN, writes=True, audited=True),
+    ("POST", "/v1/model/rollback"): Rule(Role.ADMIN, writes=True, audited=True),
+    ("POST", "/v1/model/restore"): Rule(Role.ADMIN, writes=True, audited=True),
     ("POST", "/v1/pause"): Rule(Role.ADMIN, writes=True, audited=True),
     ("POST", "/v1/resume"): Rule(Role.ADMIN, writes=True, audited=True),
 }

@@ -34,7 +34,7 @@ from stream_al.service.answers import problem
 from stream_al.service.security.access import Access, Caller, Role, Rule
 from stream_al.service.security.rate import RateLimit
 
-__all__ = ["BodyLimit", "Guard", "audit_also"]
+__all__ = ["BodyLimit", "Guard", "audit_also", "who"]
 
 audit = structlog.get_logger("stream_al.audit")
 
@@ -53,6 +53,12 @@ HANG_UP = {"Connection": "close"}  # the rest of a body that nobody will read
 def audit_also(request: Request, **facts: Any) -> None:
     """Add to the audit line of a request what only its route knows, such as how many labels it brought."""
     request.scope.setdefault("audit", {}).update(facts)
+
+
+def who(request: Request) -> str | None:
+    """The name of the token that a request bears; None where none is needed."""
+    name: str | None = request.scope.get("caller")
+    return name
 
 
 class Guard:
@@ -92,6 +98,7 @@ class Guard:
         rule = self.access.rule(scope["method"], path)
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         caller = self.access.caller(headers.get(b"authorization"))
+        scope["caller"] = caller.name if caller else None
         status = 500  # unless there is an answer
 
         async def answer(message: Message) -> None:

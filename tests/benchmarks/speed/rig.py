@@ -85,7 +85,7 @@ class Rig:
         """An application of its own over a topic of samples, and its settings."""
         self._number += 1
         name = f"bench{self._number}"
-        own = [f"topics.{part}={name}-{part}" for part in ("queries", "labels", "examples", "control")[:3]]
+        own = [f"topics.{part}={name}-{part}" for part in ("queries", "labels", "examples", "control")]
         return name, [
             f"kafka.bootstrap_servers={self.bootstrap}",
             f"application={name}",
@@ -96,7 +96,9 @@ class Rig:
 
     async def topics(self, name: str, partitions: int) -> None:
         """The topics of an application, but for its samples."""
-        await self.create({f"{name}-queries": partitions}, **{"cleanup.policy": "compact,delete"})
+        await self.create(
+            {f"{name}-queries": partitions, f"{name}-control": 1}, **{"cleanup.policy": "compact"}
+        )
         rest = {f"{name}-labels": partitions, f"{name}-labels.dlq": 1, f"{name}-examples": 1}
         await self.create(rest)
 

@@ -1,0 +1,89 @@
+"""Voided: the examples that count no more, as ranges of their offsets.
+
+An operator who finds that wrong labels were learned takes the model back to an offset. Nothing is deleted
+for that: the log of examples stays as it is, and a set of offsets beside it says what to pass over,
+
+    model = fold of the examples whose offset is not voided, in their order
+
+which is a fold as before, so replicas that know the same ranges hold the same model at the same offset.
+
+A learner at offset n has been folded under the ranges *below n* and under nothing else. Two sets that agree
+below n lead to the same learner there, whatever they say of later offsets; where they differ, it has to be
+folded anew.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = ["Range", "Voided"]
+
+Range = tuple[int, int]
+"""From an offset, up to but not including another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voided:
+    """A set of offsets, as ranges in order that neither overlap nor touch; `of` makes one of any ranges."""
+
+    ranges: tuple[Range, ...] = ()
+
+    @classmethod
+    def of(cls, ranges: Iterable[Range]) -> Voided:
+        """The union of ranges; empty ones add nothing.
+
+        >>> Voided.of([(7, 9), (1, 3), (3, 5), (4, 4), (8, 12)]).ranges
+        ((1, 5), (7, 12))
+        """
+        made: list[Range] = []
+        for begin, end in sorted(found for found in ranges if found[0] < found[1]):
+            if made and begin <= made[-1][1]:
+                made[-1] = (made[-1][0], max(end, made[-1][1]))
+            else:
+                made.append((begin, end))
+        return cls(tuple(made))
+
+    @property
+    def end(self) -> int:
+        """One past the last offset voided; 0 if none is."""
+        return self.ranges[-1][1] if self.ranges else 0
+
+    def __len__(self) -> int:
+        """How many offsets are voided."""
+        return sum(end - begin for begin, end in self.ranges)
+
+    def __contains__(self, offset: object) -> bool:
+        if not isinstance(offset, int):
+            return False
+        after = bisect_right(self.ranges, (offset, self.end))
+        return after > 0 and offset < self.ranges[after - 1][1]
+
+    def within(self, begin: int, end: int) -> Voided:
+        """The part that lies in a range.
+
+        >>> Voided(((2, 5), (8, 9))).within(4, 100).ranges
+        ((4, 5), (8, 9))
+        """
+        return Voided.of((max(begin, first), min(end, last)) for first, last in self.ranges)
+
+    def below(self, offset: int) -> Voided:
+        """The part below an offset: all that a learner which stands there can know of."""
+        return self.within(0, offset)
+
+    def covers(self, begin: int, end: int) -> bool:
+        """Whether all of a range is voided."""
+        return len(self.within(begin, end)) == max(0, end - begin)
+
+    def adding(self, begin: int, end: int) -> Voided:
+        """With a range more."""
+        return Voided.of([*self.ranges, (begin, end)])
+
+    def without(self, begin: int, end: int) -> Voided:
+        """With a range less: what it holds counts again.
+
+        >>> Voided(((2, 9),)).without(4, 6).ranges
+        ((2, 4), (6, 9))
+        """
+        return Voided.of([*self.below(begin).ranges, *self.within(end, max(end, self.end)).ranges])

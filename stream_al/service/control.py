@@ -1,0 +1,177 @@
+"""Control: what is changed while the service runs, on a topic of its own.
+
+The topic has one partition and is compacted, with two keys. Each record says all that is changed under its
+key, so the newest one is enough:
+
+    settings   what is changed of the budget      (`RuntimeSettings`)
+    model      which examples count no more       (`RuntimeModel`)
+    null       nothing is, under this key
+
+Every replica reads all of it before it starts to work, and then follows it. Nothing else tells replicas of a
+change, so all see the same changes in the same order, and a restart sees the last one.
+
+*Writing.* Whoever changes a record first reads the topic to its end, sends, and reads on until its own
+record comes back. If another replica's record of the same key lies between, both were made from the same one
+before them, and the second has undone the first: the second writer then makes its change once more, to what
+the first one has left. So the last writer wins over the same member, and two changes of different members
+both stand. What can still happen, the last writer winning over all of it: until the repair, for some
+milliseconds, the first change is not in force; it stays so if the second writer dies just then, and may if a
+third one writes. Whoever asked for a change sees by asking what is in force.
+
+*Records that cannot be used* were not written by this service. They are passed over, with a warning and a
+count, and the one before stays in force; yet a broker that compacts the topic forgets that one, and a replica
+that starts then finds none. Any new change mends that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import time
+from typing import Any
+
+import msgspec
+import structlog
+
+from stream_al.engine.voided import Voided
+from stream_al.errors import BadMessage, Misconfigured, Unavailable
+from stream_al.messages import RuntimeBudget, RuntimeModel, RuntimeSettings, decode, encode, iso
+from stream_al.service.follow import Follower
+from stream_al.service.log import Log, Outgoing, Record
+from stream_al.service.metrics import Metrics
+from stream_al.settings import Budget, Settings
+from stream_al.settings.changing import in_force
+
+__all__ = ["MODEL", "SETTINGS", "Control"]
+
+log = structlog.get_logger(__name__)
+
+SETTINGS, MODEL = b"settings", b"model"
+MAX_BYTES = 100_000
+TRIES = 10
+
+
+class Control:
+    """What is changed at run time, as far as this replica has read.
+
+    Args:
+        log_: The broker.
+        settings: What is configured.
+        budgeted: Called with the budget, whenever it may be another one.
+        voided: Called with the examples that count no more, whenever they may be others.
+
+    Attributes:
+        budget: The budget in force.
+        voids: The examples that count no more.
+        of_settings: The record that says so of the budget, if one does.
+        of_model: The record that says so of the examples, if one does.
+    """
+
+    def __init__(
+        self,
+        log_: Log,
+        settings: Settings,
+        metrics: Metrics,
+        budgeted: Callable[[Budget], None] = lambda budget: None,
+        voided: Callable[[Voided], None] = lambda voids: None,
+    ) -> None:
+        self.log = log_
+        self.settings = settings
+        self.metrics = metrics
+        self.budgeted = budgeted
+        self.voided = voided
+        self.budget = settings.budget
+        self.voids = Voided()
+        self.of_settings: RuntimeSettings | None = None
+        self.of_model: RuntimeModel | None = None
+        self.topic = settings.topics.control
+        self.reader = log_.reader(self.topic)
+        self.follower = Follower(self.reader, settings.limits.batch_records, self._apply)
+        self._writing = asyncio.Lock()
+        self._heard: list[tuple[bytes, int, Any]] = []  # what came while we write, and what was in force then
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The settings under `budget` that are changed."""
+        return dict(msgspec.to_builtins(self.of_settings.budget)) if self.of_settings else {}
+
+    async def catch_up(self) -> None:
+        """Apply all that is on the topic now."""
+        await self.follower.catch_up()
+
+    async def rebudget(self, make: Callable[[dict[str, Any]], dict[str, Any]], by: str | None) -> None:
+        """Change the budget, here and everywhere.
+
+        Args:
+            make: The members changed, made from those changed before it; it may be called twice.
+            by: Who wants it.
+
+        Raises:
+            Unavailable: The broker did not take it in time, or it is not known whether it did.
+        """
+
+        def made(before: dict[str, Any]) -> RuntimeSettings:
+            return RuntimeSettings(msgspec.convert(make(before), RuntimeBudget), iso(_now_ms()), by)
+
+        await self._write(SETTINGS, made)
+
+    async def revoid(self, make: Callable[[Voided], Voided], by: str | None) -> None:
+        """Change which examples count; arguments and errors as for `rebudget`."""
+
+        def made(before: Voided) -> RuntimeModel:
+            return RuntimeModel(list(make(before).ranges), iso(_now_ms()), by)
+
+        await self._write(MODEL, made)
+
+    async def _write(self, key: bytes, make: Callable[[Any], Any]) -> None:
+        """Write a record, made from what was in force before it, by the protocol above."""
+        async with self._writing:
+            await self.catch_up()
+            self._heard.clear()
+            before, last = self._in_force(key), -1
+            for _ in range(TRIES):
+                (ack,) = await self.log.send([Outgoing(self.topic, key, encode(make(before)))])
+                await self.catch_up()
+                others = [was for name, at, was in self._heard if name == key and last < at < ack.offset]
+                if not others:
+                    return
+                before, last = others[-1], ack.offset
+        raise Unavailable(f"others change {self.topic} all the time: ask what is in force, and try again")
+
+    def _in_force(self, key: bytes) -> Any:
+        return self.members if key == SETTINGS else self.voids
+
+    def _apply(self, record: Record) -> None:
+        key = record.key or b""
+        try:
+            {SETTINGS: self._apply_settings, MODEL: self._apply_model}.get(key, _refuse)(record)
+        except BadMessage as error:
+            log.warning("change passed over", topic=record.topic, offset=record.offset, why=str(error))
+            self.metrics.dead_letters.labels("control", error.reason).inc()
+            return
+        if self._writing.locked():
+            self._heard.append((key, record.offset, self._in_force(key)))
+
+    def _apply_settings(self, record: Record) -> None:
+        found = decode(RuntimeSettings, record.value, max_bytes=MAX_BYTES) if record.value else None
+        try:
+            budget = in_force(self.settings, msgspec.to_builtins(found.budget) if found else {})
+        except Misconfigured as error:
+            raise BadMessage("bad_fields", "; ".join(error.mistakes)) from None
+        self.of_settings, self.budget = found, budget
+        self.budgeted(budget)
+        log.info("budget in force", **budget.model_dump(), by=found.by if found else None)
+
+    def _apply_model(self, record: Record) -> None:
+        found = decode(RuntimeModel, record.value, max_bytes=MAX_BYTES) if record.value else None
+        self.of_model, self.voids = found, Voided.of(found.voided if found else ())
+        self.voided(self.voids)
+        log.info("examples voided", ranges=self.voids.ranges, by=found.by if found else None)
+
+
+def _refuse(record: Record) -> None:
+    raise BadMessage("unknown_key", f"the key {record.key!r:.100} is neither `settings` nor `model`")
+
+
+def _now_ms() -> int:
+    return int(time() * 1000)

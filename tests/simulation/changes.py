@@ -1,0 +1,31 @@
+"""What operators changed in a simulation, as the topic of changes has it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from stream_al.engine.voided import Voided
+from stream_al.messages import RuntimeModel, RuntimeSettings
+from stream_al.service.control import MODEL, SETTINGS
+from stream_al.settings import Budget, Settings
+from stream_al.settings.changing import in_force
+from tests.simulation.broker import SimBroker
+
+__all__ = ["budgets", "voids"]
+
+
+def budgets(settings: Settings, broker: SimBroker) -> list[Budget]:
+    """Every budget that was in force anywhere, the one that is in the end last."""
+    found = [settings.budget]
+    for record in broker.history(settings.topics.control):
+        if record.key == SETTINGS:
+            change = msgspec.json.decode(record.value or b"", type=RuntimeSettings)
+            found.append(in_force(settings, msgspec.to_builtins(change.budget)))
+    return found
+
+
+def voids(settings: Settings, broker: SimBroker) -> list[Voided]:
+    """Every set of examples that counted no more anywhere, the one that does not in the end last."""
+    history = [record for record in broker.history(settings.topics.control) if record.key == MODEL]
+    records = [msgspec.json.decode(record.value or b"", type=RuntimeModel) for record in history]
+    return [Voided(), *(Voided.of(record.voided) for record in records)]
