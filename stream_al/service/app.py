@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from time import monotonic
 
 import structlog
@@ -24,7 +25,7 @@ import structlog
 from stream_al.errors import Misconfigured, StateLost, StreamAlError, Unavailable
 from stream_al.service.backoff import Backoff
 from stream_al.service.consume import Consumer
-from stream_al.service.deadline import Deadline
+from stream_al.service.deadline import Deadline, within
 from stream_al.service.intake import Intake
 from stream_al.service.learn import Learning, fresh_learner
 from stream_al.service.log import Log
@@ -293,7 +294,8 @@ class App:
         await asyncio.wait({working}, timeout=deadline.left)
         await asyncio.gather(*(consumer.group.stop(deadline.left / 2) for consumer in self.consumers))
         if self._started:
-            await self.learning.save()
+            with suppress(Unavailable):  # a store that is slow costs the snapshot, not the orderly stop
+                await within(deadline.left / 2, "the last snapshot", self.learning.save())
             readers = (self.learning.reader, self.pending.reader)
             await asyncio.gather(*(reader.stop(deadline.left / 2) for reader in readers))
         await self.log.stop(deadline.left)

@@ -103,7 +103,7 @@ class Learning:
             StateLost: The log does not hold what the snapshot ends with, or, without one, the first example.
         """
         begin, end = (await self.reader.begin())[PARTITION], (await self.reader.end())[PARTITION]
-        for learner, anchor in self.snapshots.load(self.model.fingerprint):
+        async for learner, anchor in self.snapshots.load(self.model.fingerprint):
             await self._check_anchor(learner, anchor, begin, end)
             self.learner, self.anchor = learner, anchor
             self._saved_offset = learner.offset
@@ -155,7 +155,7 @@ class Learning:
         return new >= limits.every_examples or (new > 0 and waited >= limits.every_seconds)
 
     async def save(self) -> None:
-        """Write a snapshot; a disk that fails costs the snapshot and nothing else."""
+        """Write a snapshot; a store that fails costs the snapshot and nothing else."""
         if self.anchor is None or self.learner.offset == self._saved_offset:
             return
         offset = self.learner.offset

@@ -248,7 +248,7 @@ async def model(
     snapshots = Snapshots(settings, fresh_learner(settings).model.fingerprint)
     async with opened(log, settings.topics.examples):
         if rebuild:
-            snapshots.clear()
+            await snapshots.clear()
         reader = log.reader(settings.topics.examples)
         learning = Learning(reader, settings, snapshots, Metrics(settings.application))
         await reader.start()

@@ -20,6 +20,7 @@ from stream_al.errors import Misconfigured
 from stream_al.settings.checks import (
     Count,
     Inside,
+    Location,
     Name,
     Place,
     Seconds,
@@ -257,16 +258,21 @@ class Labels(_Section):
 
 
 class Snapshots(_Section):
-    """Copies of the model on disk; only a cache, for a quick start."""
+    """Copies of the model; only a cache, for a quick start."""
 
-    directory: Path = Field(
-        default=Path("snapshots"), description="Where they are kept, one place a replica."
+    directory: Location = Field(
+        default="snapshots",
+        description="Where they are kept: a directory, one for each replica, or a URL such as "
+        "s3://bucket/path, one for all of them (extra remote).",
     )
     every_examples: Count = Field(default=1000, description="Examples learnt after which one is taken.")
     every_seconds: Seconds = Field(
         default=60, description="Seconds after which one is taken, when anything was learnt."
     )
     keep: Count = Field(default=3, description="How many are kept.")
+    max_bytes: int = Field(
+        default=2**30, ge=1024, description="Largest snapshot; a larger one is neither written nor read."
+    )
     key: SecretStr | None = Field(
         default=None, description="Signs snapshots; any other signature is refused."
     )
@@ -361,7 +367,9 @@ class Limits(_Section):
         default=0.02, description="Work of one batch; short keeps heartbeats and HTTP answered."
     )
     poll_seconds: Seconds = Field(default=0.2, description="Longest wait for records.")
-    deadline_seconds: Seconds = Field(default=30, description="Longest wait for the broker, each time.")
+    deadline_seconds: Seconds = Field(
+        default=30, description="Longest wait for the broker, or for the store of snapshots, each time."
+    )
     stop_seconds: Seconds = Field(default=10, description="Longest orderly stop.")
     watchdog_seconds: Seconds = Field(
         default=60,
