@@ -35,6 +35,7 @@ from stream_al.service.select import Select
 from stream_al.service.snapshots import Snapshots
 from stream_al.service.sweep import Sweep
 from stream_al.service.topics import needed
+from stream_al.service.tracing import tracing
 from stream_al.settings import Settings
 
 __all__ = ["App"]
@@ -60,6 +61,7 @@ class App:
         self.settings = settings
         self.log = log_
         self.metrics = Metrics(settings.application)
+        self.tracing = tracing(settings)
         topics, limits = settings.topics, settings.limits
         self.learning = Learning(
             log_.reader(topics.examples),
@@ -67,15 +69,19 @@ class App:
             Snapshots(settings, fresh_learner(settings).model.fingerprint),
             self.metrics,
             folded=self._folded,
+            tracing=self.tracing,
         )
         self.pending = PendingQueries(
             log_.reader(topics.queries, expiring=True),
             settings,
             answered=lambda sample_id: sample_id in self.learning.learner.known,
+            tracing=self.tracing,
         )
         name, start = settings.application, settings.input.start
         samples = log_.group(f"{name}.select", topics.samples, start)
-        self.selection = Select(settings, self.learning, self.pending, self.metrics, samples.partitions)
+        self.selection = Select(
+            settings, self.learning, self.pending, self.metrics, samples.partitions, self.tracing
+        )
         self.select = Consumer(
             self.selection,
             samples,
@@ -85,7 +91,7 @@ class App:
             lambda step: reached("select", step),
         )
         self.intake = Consumer(
-            Intake(settings, self.learning, self.pending, self.metrics),
+            Intake(settings, self.learning, self.pending, self.metrics, self.tracing),
             log_.group(f"{name}.intake", topics.labels, "earliest"),
             log_,
             settings,
@@ -298,5 +304,6 @@ class App:
                 await within(deadline.left / 2, "the last snapshot", self.learning.save())
             readers = (self.learning.reader, self.pending.reader)
             await asyncio.gather(*(reader.stop(deadline.left / 2) for reader in readers))
+        await self.tracing.stop(deadline.left / 2)
         await self.log.stop(deadline.left)
         log.info("stopped", examples=self.learning.learner.offset)

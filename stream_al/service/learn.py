@@ -27,6 +27,7 @@ from stream_al.service.deadline import Deadline
 from stream_al.service.log import Reader, Record, behind
 from stream_al.service.metrics import Metrics
 from stream_al.service.snapshots import Anchor, Snapshots
+from stream_al.service.tracing import OFF, Tracing
 from stream_al.settings import Settings
 
 __all__ = ["Learning", "fresh_learner"]
@@ -61,7 +62,9 @@ class Learning:
         snapshots: Snapshots,
         metrics: Metrics,
         folded: Callable[[str], None] = lambda sample_id: None,
+        tracing: Tracing = OFF,
     ) -> None:
+        self.tracing = tracing
         self.reader = reader
         self.settings = settings
         self.snapshots = snapshots
@@ -145,6 +148,8 @@ class Learning:
                 self._fold(record, outcomes)
             self.anchor = Anchor.of(records[-1])
         self._count(outcomes, monotonic() - self.progress)
+        if self.restored:  # what a start replays was traced when it happened
+            self.tracing.learned(records, monotonic() - self.progress)
         self._tell_drift(self.learner.drift.found - drifts)
         return len(records)
 

@@ -398,6 +398,14 @@ class Log(_Section):
     )
 
 
+class Tracing(_Section):
+    """OpenTelemetry; what is exported where, its own variables (OTEL_...) say."""
+
+    enabled: bool = Field(
+        default=False, description="Whether to trace the way of each selected sample (extra otel)."
+    )
+
+
 class Settings(_Section):
     """Everything a replica is told."""
 
@@ -429,6 +437,7 @@ class Settings(_Section):
     http: HTTP = Field(default=HTTP(), description=HTTP.__doc__)
     limits: Limits = Field(default=Limits(), description=Limits.__doc__)
     log: Log = Field(default=Log(), description=Log.__doc__)
+    tracing: Tracing = Field(default=Tracing(), description=Tracing.__doc__)
 
     def target(self) -> dict[str, float] | None:
         """The shares that `class_target` asks for, by class."""

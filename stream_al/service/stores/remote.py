@@ -11,9 +11,8 @@ the same fold, so anyone's snapshot is as good as one's own; a new pod finds wha
 written, where a folder by the name of the host would be empty for it, and left behind for ever. Two that
 write the same name write the same fold: the last one stays, whole.
 
-*Time.* fsspec blocks, so every call runs in a thread, and none is waited for longer than its deadline. The
-threads are daemons, where `asyncio.to_thread` would have the end of the process wait for one that hangs.
-One that still hangs, in a filesystem without timeouts, is not joined by a second.
+*Time.* fsspec blocks, so every call runs in a thread, and none is waited for longer than its deadline, nor
+by the end of the process. One that still hangs, in a filesystem without timeouts, is not joined by a second.
 
 *Refused.* What no patience mends, such as a wrong key, ends a start; later it costs a snapshot. Credentials
 come from where the filesystem's own library looks for them (AWS_ACCESS_KEY_ID and the like for S3), never
@@ -22,16 +21,13 @@ from the URL, and an error that repeats a URL is stripped of what stands before 
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import partial
-from threading import Thread
 from typing import Any, TypeVar
 
 from stream_al.errors import Misconfigured, Unavailable
-from stream_al.service.deadline import within
+from stream_al.service.deadline import apart, within
 
 __all__ = ["Remote"]
 
@@ -128,27 +124,16 @@ class Remote:
         """
         if self._busy:
             raise Unavailable(f"{what} {self.url}: an earlier call still hangs")
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
 
-        def tell(answer: Callable[[], None]) -> None:
-            with suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(lambda: None if done.done() else answer())
-
-        def work() -> None:
+        def work() -> T:
             try:
-                result = action()
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is the caller's
-                answer = partial(done.set_exception, error)
-            else:
-                answer = partial(done.set_result, result)
-            self._busy = False
-            tell(answer)
+                return action()
+            finally:
+                self._busy = False
 
         self._busy = True
-        Thread(target=work, name="snapshots", daemon=True).start()
         try:
-            return await within(self.deadline_seconds, f"{what} {self.url}", done)
+            return await within(self.deadline_seconds, f"{what} {self.url}", apart(work))
         except (FileNotFoundError, PermissionError, Unavailable):
             raise
         except Exception as error:  # noqa: BLE001 - a filesystem raises what its library does
