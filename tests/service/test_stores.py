@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -326,6 +327,33 @@ async def test_without_credentials_one_line_says_so(s3: S3Place, monkeypatch: py
         await offsets(at(s3))
     with pytest.raises(Unavailable, match="credentials"):  # later it would cost the snapshot alone
         await save(at(s3), 10)
+
+
+DEBUGGED = """
+import asyncio, sys
+from stream_al.logs import configure
+from stream_al.service.stores import store
+from stream_al.settings import load
+
+given = load(overrides=["log.level=debug", "snapshots.directory=" + sys.argv[1]], environ={})
+configure(given)
+
+async def use():
+    there = store(given)
+    await there.write("name", b"content")
+    assert await there.names() == ["name"]
+
+asyncio.run(use())
+"""
+
+
+def test_the_log_holds_no_secret_at_any_level(s3: S3Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", f"token-{SECRET}")
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", DEBUGGED, s3.url], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stderr
+    assert SECRET not in done.stderr + done.stdout
 
 
 async def test_a_bucket_that_does_not_exist_is_said_and_not_made(s3: S3Place) -> None:
