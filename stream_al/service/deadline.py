@@ -75,5 +75,5 @@ def apart(action: Callable[[], T]) -> asyncio.Future[T]:
         with suppress(RuntimeError):  # the loop has ended meanwhile
             loop.call_soon_threadsafe(tell, answer)
 
-    Thread(target=work, daemon=True).start()
+    Thread(target=work, name="apart", daemon=True).start()
     return done

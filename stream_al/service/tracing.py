@@ -235,6 +235,9 @@ class _Begun(Step):
     def done(self, ack: Ack) -> None:
         """End both."""
         if ack.smaller:
+            from opentelemetry.trace import StatusCode  # noqa: PLC0415 - an extra
+
+            self._sent.set_status(StatusCode.ERROR)
             self._sent.set_attribute("error.type", "message_too_large")
         else:
             self._sent.set_attributes(_place(ack.partition, ack.offset))

@@ -7,8 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
+from threading import enumerate as enumerate_threads
+from typing import Any
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.registry import _registry
 
 from stream_al.errors import Misconfigured, StateLost, Unavailable
@@ -210,6 +214,40 @@ async def test_a_directory_holds_one_lineage_and_no_more(tmp_path: Path) -> None
 async def test_a_file_url_is_its_path(tmp_path: Path) -> None:
     await save(settings(Path("unused"), f"snapshots.directory=file://{tmp_path}/a%20b"), 10)
     assert await offsets(settings(tmp_path / "a b")) == [10]
+
+
+async def test_any_filesystem_of_fsspec_will_do() -> None:
+    """One that blocks, and has directories to be made, as well as S3."""
+    given = settings(Path("unused"), "snapshots.directory=memory://a/b/c", "snapshots.keep=1")
+    assert await offsets(given) == []
+    await save(given, 10, 20)
+    assert await offsets(given) == [20]
+    assert await directory_of(given).clear() == 1
+    assert await offsets(given) == []
+
+
+async def test_a_filesystem_without_timeouts_is_not_waited_for_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor is a second call put beside one that hangs; when that has ended, all is well again."""
+    over = Event()
+
+    def ls(*arguments: Any, **more: Any) -> list[str]:
+        over.wait(20)
+        return []
+
+    monkeypatch.setattr(MemoryFileSystem, "ls", ls)
+    given = settings(Path("unused"), "snapshots.directory=memory://d", "limits.deadline_seconds=0.2")
+    snapshots = directory_of(given)
+    with pytest.raises(Unavailable, match=r"longer than 0\.2 s"):
+        await snapshots.names()
+    with pytest.raises(Unavailable, match="an earlier call still hangs"):
+        await snapshots.names()
+    (hanging,) = [thread for thread in enumerate_threads() if thread.name == "apart"]
+    assert hanging.daemon
+    over.set()
+    await asyncio.to_thread(hanging.join)
+    assert await snapshots.names() == []
 
 
 async def test_a_large_one_goes_up_in_parts_and_comes_back(

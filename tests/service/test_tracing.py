@@ -24,6 +24,7 @@ from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service import tracing
 from stream_al.service.log import Headers
 from stream_al.settings import load
+from tests.service.oracles import broker_of
 from tests.service.oracles import client_of as log_of
 from tests.service.stream import sample
 from tests.service.test_flow import run
@@ -242,6 +243,20 @@ async def test_a_batch_that_is_done_again_is_told_once(
     assert not failures
     assert len(await world.queries()) > 1  # it was sent again, under the same key
     assert len(of(spans, "select")) == len(of(spans, "send")) == 1
+    await replica.stop()
+
+
+async def test_a_query_that_no_topic_takes_is_an_error_of_its_sending(
+    memory_world: MakeWorld, spans: InMemorySpanExporter
+) -> None:
+    world = await memory_world(ON, ALL)
+    broker_of(world).config[world.topics.queries] = {"max.message.bytes": "100"}
+    replica = await world.start()
+    await world.send(world.topics.samples, [sample(0)])
+    await world.until(lambda: of(spans, "select"), "it was decided about")
+    (send,) = of(spans, "send")
+    assert facts(send)["error.type"] == "message_too_large"
+    assert not send.status.is_ok
     await replica.stop()
 
 
