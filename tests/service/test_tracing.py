@@ -22,7 +22,7 @@ from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service import tracing
-from stream_al.service.log import Headers
+from stream_al.service.log import Headers, Record
 from stream_al.settings import load
 from tests.service.oracles import broker_of
 from tests.service.oracles import client_of as log_of
@@ -221,6 +221,25 @@ async def test_what_a_start_replays_is_not_told_again(
     assert before
     await world.start("b")  # it has no snapshot, and learns all of it
     assert len(of(spans, "learn")) == before
+
+
+async def test_what_is_learned_at_once_lies_in_the_first_trace_that_is_sampled(
+    spans: InMemorySpanExporter,
+) -> None:
+    """And links to each of the others; without any there is no span."""
+    on = tracing.tracing(load(overrides=[ON], environ={}))
+    batch = [
+        Record("examples", 0, n, 0, b"k", b"v", traceparent(n, "01" if n in (7, 9) else "00"))
+        for n in (5, 7, 8, 9)
+    ]
+    on.learned(batch, 0.5)
+    (span,) = spans.get_finished_spans()
+    assert parent(span) == (f"{7:032x}", f"{7:016x}")
+    assert [trace for trace, _ in links(span)] == [f"{7:032x}", f"{9:032x}"]
+    assert facts(span)["messaging.batch.message_count"] == 4
+    on.learned([batch[0], Record("examples", 0, 3, 0, b"k", b"v")], 0.5)
+    assert len(spans.get_finished_spans()) == 1
+    await on.stop(5.0)
 
 
 async def test_a_batch_that_is_done_again_is_told_once(
