@@ -7,15 +7,17 @@ of its range would spoil every later decision, so each is checked, and refused w
 from __future__ import annotations
 
 import math
+import struct
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["integer", "number", "pack", "share_of", "unpack"]
+__all__ = ["integer", "number", "pack", "rounded", "share_of", "unpack"]
 
 _LARGEST = 2**63 - 1
+_SINGLE = struct.Struct("<f")
 
 
 def number(values: Mapping[str, Any], member: str, low: float, high: float) -> float:
@@ -45,6 +47,17 @@ def integer(values: Mapping[str, Any], member: str, high: int = _LARGEST) -> int
 def share_of(values: Mapping[str, Any]) -> float:
     """The share in (0, 1] that is stored under `share`; errors as in `number`."""
     return number(values, "share", math.nextafter(0.0, 1.0), 1.0)
+
+
+def rounded(value: float) -> float:
+    """The nearest number that float32 can hold.
+
+    >>> rounded(0.5), rounded(0.1)
+    (0.5, 0.10000000149011612)
+    """
+    nearest: float
+    (nearest,) = _SINGLE.unpack(_SINGLE.pack(value))
+    return nearest
 
 
 def pack(utilities: Sequence[float]) -> str:

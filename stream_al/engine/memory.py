@@ -16,12 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from stream_al.engine.encoding import pack, unpack
 from stream_al.engine.sketch import COMPONENTS, Point
 
-__all__ = ["QUERIES", "SAMPLES", "VALUES", "Memory", "Recall"]
+__all__ = ["QUERIES", "SAMPLES", "VALUES", "Memory", "Recall", "cut"]
 
 SAMPLES = 40
 QUERIES = 32
@@ -85,16 +83,24 @@ class Memory:
 class Recall:
     """A memory in use: asked, and changed from sample to sample.
 
-    Attributes:
-        samples: As in `Memory`.
-        queries: As in `Memory`.
+    Values are ones that float32 can hold: a memory that was put away has to rank as this one does.
     """
 
     def __init__(self, memory: Memory) -> None:
-        self.samples = memory.samples
-        self.queries = memory.queries
+        self._samples = deque(cut(memory.samples), maxlen=SAMPLES)
+        self._queries = deque(cut(memory.queries), maxlen=QUERIES)
         self._values = [deque(values) for values in memory.values]
         self._ranked = [sorted(values) for values in self._values]
+
+    @property
+    def samples(self) -> bytes:
+        """As in `Memory`."""
+        return b"".join(self._samples)
+
+    @property
+    def queries(self) -> bytes:
+        """As in `Memory`."""
+        return b"".join(self._queries)
 
     def last_queries(self, number: int) -> bytes:
         """The sketches of the last queries, at most so many."""
@@ -104,19 +110,19 @@ class Recall:
         """Where a value of a part stands among the last ones, in (0, 1); in the middle of its equals."""
         if part >= len(self._ranked):
             return 0.5
-        known, here = self._ranked[part], float(np.float32(value))
-        middle = (bisect_left(known, here) + bisect_right(known, here)) / 2
-        return (middle + 0.5) / (len(known) + 1)
+        known = self._ranked[part]
+        low = bisect_left(known, value)
+        high = bisect_right(known, value, low)
+        return (0.5 * (low + high) + 0.5) / (len(known) + 1)
 
     def remember(self, sketch: Point, parts: Sequence[float], *, selected: bool) -> None:
         """Remember one more sample, whose utility has these parts."""
-        self.samples = (self.samples + sketch)[-SAMPLES * COMPONENTS :]
+        self._samples.append(sketch)
         if selected:
-            self.queries = (self.queries + sketch)[-QUERIES * COMPONENTS :]
+            self._queries.append(sketch)
         if len(self._values) != len(parts):  # of another strategy
             self._values, self._ranked = [deque() for _ in parts], [[] for _ in parts]
-        for values, ranked, part in zip(self._values, self._ranked, parts, strict=True):
-            value = float(np.float32(part))
+        for values, ranked, value in zip(self._values, self._ranked, parts, strict=True):
             values.append(value)
             insort(ranked, value)
             if len(values) > VALUES:
@@ -125,3 +131,8 @@ class Recall:
     def memory(self) -> Memory:
         """What is remembered now."""
         return Memory(self.samples, self.queries, tuple(tuple(values) for values in self._values))
+
+
+def cut(rows: bytes) -> list[Point]:
+    """Sketches that lie one behind the other, one by one."""
+    return [rows[begin : begin + COMPONENTS] for begin in range(0, len(rows), COMPONENTS)]

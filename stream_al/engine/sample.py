@@ -16,23 +16,14 @@ from fnmatch import fnmatchcase
 from math import isfinite
 from typing import Any
 
+from stream_al.engine.table import LARGEST, Feature, Sample, sample_of
 from stream_al.errors import BadMessage
 from stream_al.messages import MAX_ID_CHARACTERS
 
-__all__ = ["InputRules", "Sample", "flat_features", "position_id", "read_sample"]
+__all__ = ["AUTO", "WHOLE", "InputRules", "flat_features", "members_taken", "position_id", "read_sample"]
 
-Feature = str | int | float | bool
 WHOLE = "."
 AUTO = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One arrival: its id, its flat features, and what else the annotator is to see."""
-
-    id: str
-    features: dict[str, Feature]
-    payload: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +66,8 @@ def read_sample(record: Any, rules: InputRules, *, key: bytes | None, position: 
         BadMessage: `not_an_object`, `no_id`, `bad_id`, `no_features`, `bad_features`, `not_finite`,
             `too_deep`, `too_many_features`, `text_too_long`.
 
-    >>> read_sample({"id": 7, "amount": 2.5, "geo": {"at": [1, 2]}}, InputRules(), key=None, position="p")
-    Sample(id='7', features={'amount': 2.5, 'geo.at.0': 1, 'geo.at.1': 2}, payload=None)
+    >>> read_sample({"id": 7, "x": 2.5, "geo": {"at": [1, 2]}}, InputRules(), key=None, position="p").features
+    {'x': 2.5, 'geo.at.0': 1, 'geo.at.1': 2}
     """
     if not isinstance(record, dict):
         raise BadMessage("not_an_object", f"the record is JSON, yet no object but {_kind(record)}")
@@ -86,17 +77,17 @@ def read_sample(record: Any, rules: InputRules, *, key: bytes | None, position: 
     if native:
         source: Any = record["features"]
     elif rules.features in (AUTO, WHOLE):
-        source, taken = record, _members_taken(rules)
+        source, taken = record, members_taken(rules)
     else:
         source = _at(record, rules.features)
         inside = rules.features + "."
-        taken = tuple(path.removeprefix(inside) for path in _members_taken(rules) if path.startswith(inside))
+        taken = tuple(path.removeprefix(inside) for path in members_taken(rules) if path.startswith(inside))
         if not isinstance(source, dict):
             raise BadMessage("no_features", f"there is no object at `{rules.features}`")
     features = flat_features(source, rules, taken)
     payload_path = rules.payload or ("payload" if native else None)
     payload = _at(record, payload_path) if payload_path else None
-    return Sample(_identify(record, rules, key, position), features, payload)
+    return sample_of(_identify(record, rules, key, position), features, payload)
 
 
 def position_id(topic: str, partition: int, offset: int) -> str:
@@ -154,7 +145,7 @@ def _feature(name: str, value: Any, rules: InputRules) -> Feature:
         try:
             if isfinite(value):
                 # Past 2^63 an integer no longer fits what River's arithmetic is done in.
-                return value if isinstance(value, float) or abs(value) < 2**63 else float(value)
+                return value if isinstance(value, float) or abs(value) < LARGEST else float(value)
         except OverflowError:
             pass  # an integer too large for a float: not a number anyone can compute with
         raise BadMessage("not_finite", f"`{name[:100]}` is not a finite number")
@@ -167,7 +158,8 @@ def _kept(name: str, rules: InputRules) -> bool:
     return not any(fnmatchcase(name, pattern) for pattern in rules.exclude)
 
 
-def _members_taken(rules: InputRules) -> tuple[str, ...]:
+def members_taken(rules: InputRules) -> tuple[str, ...]:
+    """Paths in the record that hold the id or the payload, and so no feature."""
     identity = {AUTO: "id", "key": "", "position": ""}.get(rules.id, rules.id)
     return tuple(path for path in (identity, rules.payload) if path)
 

@@ -27,22 +27,29 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 from stream_al.engine import strategies
+from stream_al.engine.belief import Beliefs
 from stream_al.engine.budgets import MANAGERS, BudgetManager, Reason, Situation
 from stream_al.engine.caps import Account, Caps, hour_of
-from stream_al.engine.memory import Memory
+from stream_al.engine.encoding import rounded
+from stream_al.engine.memory import Memory, cut
 from stream_al.engine.model import Model
-from stream_al.engine.strategies import Arrival, Sight
+from stream_al.engine.sketch import COMPONENTS, Point, points
+from stream_al.engine.strategies import Arrival, Sights
+from stream_al.engine.table import Sample, sample_of
+from stream_al.errors import BadMessage
 
 __all__ = ["Decision", "Selector", "State"]
 
 STATE_VERSION = 1
 STATE_LIMIT_BYTES = 4096  # Kafka's offset.metadata.max.bytes, as brokers have it by default
+AHEAD = 32  # samples; under a budget of 5% a purchase comes every 20
+_NOWHERE: Point = bytes(COMPONENTS)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True, gc=False):
     """What was decided about one sample, and why.
 
     Attributes:
@@ -147,12 +154,59 @@ class Selector:
         Raises:
             BadMessage: River fails on these features (`model_error`).
         """
-        probabilities = model.probabilities(features)
-        if len(probabilities) < 2:
-            return Arrival(sample_id, probabilities, 1.0, None, timestamp_ms)
-        sight = Sight(sample_id, features, probabilities, model, self.seed, self.target)
-        sketch = model.sketch(features) if self.strategy.remembers else None
-        return Arrival(sample_id, probabilities, self.strategy.utility(sight), sketch, timestamp_ms)
+        (seen,) = self.look_at(model, [sample_of(sample_id, features)], [timestamp_ms])
+        if isinstance(seen, BadMessage):
+            raise seen
+        return seen
+
+    def look_at(
+        self, model: Model, samples: Sequence[Sample], timestamps_ms: Sequence[int]
+    ) -> list[Arrival | BadMessage]:
+        """Look at many samples at once, and see in each what is seen in it alone.
+
+        Args:
+            model: One that `strategy.model` made.
+            samples: The samples.
+            timestamps_ms: When each came, by the log's time.
+
+        Returns:
+            For each sample the arrival, or why River fails on it.
+        """
+        beliefs = model.believe(samples)
+        told: list[int] = np.flatnonzero(beliefs.known).tolist()
+        seen: list[Arrival | BadMessage] = []
+        if len(told) < len(samples):
+            came = zip(samples, timestamps_ms, strict=True)
+            seen = [Arrival(sample.id, {}, 1.0, None, at) for sample, at in came]
+            for place, error in beliefs.failed.items():
+                seen[place] = error
+        if not told:
+            return seen
+        if not seen:
+            return self._arrivals(model, samples, timestamps_ms, beliefs)
+        some = [samples[place] for place in told], [timestamps_ms[place] for place in told]
+        for place, arrival in zip(told, self._arrivals(model, *some, beliefs.some(told)), strict=True):
+            seen[place] = arrival
+        return seen
+
+    def _arrivals(
+        self, model: Model, samples: Sequence[Sample], timestamps_ms: Sequence[int], beliefs: Beliefs
+    ) -> list[Arrival | BadMessage]:
+        """The arrivals of samples that the model has an opinion about."""
+        sights = Sights(samples, beliefs.labels, beliefs.shares, model, self.seed, self.target)
+        utilities = self.strategy.utilities(sights).tolist()
+        sketches: Sequence[Point | None] = [None] * len(samples)
+        if self.strategy.remembers:
+            sketches = cut(model.sketches(samples).tobytes())
+        seen: list[Arrival | BadMessage] = [
+            Arrival(sample.id, said, utility, sketch, at)
+            for sample, said, utility, sketch, at in zip(
+                samples, beliefs.rows(), utilities, sketches, timestamps_ms, strict=True
+            )
+        ]
+        for place, error in sights.failed.items():
+            seen[place] = error
+        return seen
 
     def decide(
         self, state: State, arrivals: Sequence[Arrival], situation: Situation
@@ -205,8 +259,7 @@ class Selector:
     def _decide_at_once(
         self, account: Any, arrivals: Sequence[Arrival], situation: Situation
     ) -> tuple[list[Decision], Any]:
-        # Managers remember utilities as float32; rounded here, what is explained is what was compared.
-        scores = np.asarray([arrival.utility for arrival in arrivals], dtype="<f4").tolist()
+        scores = _rounded(arrivals)
         verdicts, account = self.manager.decide(account, scores, [a.id for a in arrivals], situation)
         decisions = [
             Decision(a.id, v.selected, u, v.threshold, v.propensity, v.reason)
@@ -217,21 +270,31 @@ class Selector:
     def _decide_one_by_one(
         self, account: Any, memory: Memory, arrivals: Sequence[Arrival], situation: Situation
     ) -> tuple[list[Decision], Any, Memory]:
-        """What is decided about a sample is remembered when the next one is judged."""
+        """What is decided about a sample is remembered when the next one is judged.
+
+        What the factors by memory say is reckoned for some samples ahead, and anew after each purchase.
+        """
         decisions = []
         walk, recall, strategy = self.manager.walk(account, situation), memory.recall(), self.strategy
         pending, partitions = situation.pending, situation.partitions
-        for arrival in arrivals:
-            utility, sketch = arrival.utility, arrival.sketch
+        sketches = points(b"".join([arrival.sketch or _NOWHERE for arrival in arrivals]))
+        far, begin = 1 if strategy.by_samples else AHEAD, 0
+        judged: list[tuple[float, ...]] = []
+        for place, (utility, arrival) in enumerate(zip(_rounded(arrivals), arrivals, strict=True)):
+            sketch, score = arrival.sketch, utility
             if sketch is not None:
-                parts = strategy.parts(utility, sketch, recall, -(-pending // partitions))
-                utility = strategy.ranked(parts, recall)
-            utility = float(np.float32(utility))
-            v = walk.step(utility, arrival.id)
-            pending += v.selected
+                if place - begin >= len(judged):
+                    begin, rows = place, sketches[place : place + far]
+                    judged = strategy.ahead(rows, recall, -(-pending // partitions))
+                parts = (utility, *judged[place - begin])
+                score = rounded(strategy.ranked(parts, recall))
+            v = walk.step(score, arrival.id)
             if sketch is not None:
                 recall.remember(sketch, parts, selected=v.selected)
-            decisions.append(Decision(arrival.id, v.selected, utility, v.threshold, v.propensity, v.reason))
+            if v.selected:
+                pending += 1
+                judged = []
+            decisions.append(Decision(arrival.id, v.selected, score, v.threshold, v.propensity, v.reason))
         return decisions, walk.state(), recall.memory()
 
     def encode(self, state: State) -> str:
@@ -269,3 +332,9 @@ class Selector:
         except (KeyError, TypeError, ValueError, RecursionError):
             return None
         return State(account, spent, memory if self.strategy.remembers else None)
+
+
+def _rounded(arrivals: Sequence[Arrival]) -> list[float]:
+    """The utilities as managers remember them, in float32: what is explained is what was compared."""
+    utilities: list[float] = np.asarray([arrival.utility for arrival in arrivals], dtype="<f4").tolist()
+    return utilities

@@ -16,28 +16,43 @@ All sums are of integers, hence exact: every replica makes the same bytes of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from math import isfinite, sqrt
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COMPONENTS", "Point", "Points", "numeric", "points", "project", "spread", "squared_distances"]
+from stream_al.engine.table import Floats, Sample, Table, sample_of, tables
+
+__all__ = [
+    "COMPONENTS",
+    "Point",
+    "Points",
+    "Sketches",
+    "numeric",
+    "points",
+    "project",
+    "project_all",
+    "spread",
+    "squared_distances",
+]
 
 COMPONENTS = 16
 FARTHEST = 8.0  # standard deviations; beyond, a value is an outlier and no more
 GRAIN = 64  # steps of a standard deviation in the sums
 STEP = 32  # steps of a standard deviation in a sketch: one byte holds almost 4 of them
 WORDS = 100  # of a text that are looked at
+WORDS_KEPT = 4096  # whose signs are remembered
 
 Point: TypeAlias = bytes
 """A sketch: `COMPONENTS` signed bytes."""
 Points: TypeAlias = NDArray[np.int64]
 """Sketches, one a row."""
-Signs: TypeAlias = NDArray[np.int64]
+Sketches: TypeAlias = NDArray[np.int8]
+"""The same as they are made."""
 
 
 def project(features: Mapping[str, object], scale: Mapping[str, Sequence[float]]) -> Point:
@@ -55,25 +70,54 @@ def project(features: Mapping[str, object], scale: Mapping[str, Sequence[float]]
         >>> len(project({"x": 9.0, "y": "red"}, scale))
         16
     """
-    names: list[str] = []
-    steps: list[int] = []
-    total = np.zeros(COMPONENTS, dtype=np.int64)
-    for name, value in features.items():
-        known = scale.get(name)
-        if known is None:
+    return project_all([sample_of("", features)], scale).tobytes()
+
+
+def project_all(samples: Sequence[Sample], scale: Mapping[str, Sequence[float]]) -> Sketches:
+    """The sketches of samples, a row each."""
+    totals = np.zeros((len(samples), COMPONENTS))
+    for table in tables(samples):
+        if table.shape.numeric:
+            totals[table.places] = _totals(table, scale)
+        else:
+            totals[table.places] = [_total(sample, scale) for sample in table.samples]
+    scaled = totals * (STEP / GRAIN / sqrt(max(1, len(scale))))
+    found: Sketches = np.clip(np.rint(scaled), -127, 127).astype(np.int8)
+    return found
+
+
+def _totals(table: Table, scale: Mapping[str, Sequence[float]]) -> Floats:
+    """The sums of numeric samples; they are of integers, and exact in whatever order."""
+    names = table.shape.names
+    known = [place for place, name in enumerate(names) if name in scale]
+    if not known:
+        return np.zeros((len(table.samples), COMPONENTS))
+    rows = table.matrix if len(known) == len(names) else table.matrix[:, known]
+    mean, deviation = np.asarray([scale[names[place]] for place in known], dtype=np.float64).T
+    with np.errstate(all="ignore"):  # a gap may overflow to an infinite, and then is an outlier all the same
+        gaps = rows - mean
+        z = np.where(deviation > 0.0, gaps / deviation, FARTHEST * np.sign(gaps))
+    steps = np.where(np.isfinite(rows), np.rint(GRAIN * np.clip(z, -FARTHEST, FARTHEST)), 0.0)
+    found: Floats = steps @ _signs_of(tuple(names[place] for place in known))
+    return found
+
+
+def _total(sample: Sample, scale: Mapping[str, Sequence[float]]) -> Floats:
+    """The sum of a sample that has text in it."""
+    numbers: dict[str, float] = {}
+    total = np.zeros(COMPONENTS)
+    for name, value in zip(sample.shape.names, sample.values, strict=True):
+        if name not in scale:
             continue
         if isinstance(value, str):
             words = value.split()[:WORDS] or [""]
             weight = round(GRAIN / sqrt(len(words)))
-            total += weight * _signs(f"{name}\0{word}" for word in words).sum(axis=0)
+            total += weight * np.sum([_row(f"{name}\0{word}") for word in words], axis=0)
         elif (number := numeric(value)) is not None:
-            names.append(name)
-            steps.append(_steps(number, *known))
-    if names:
-        total += np.asarray(steps, dtype=np.int64) @ _signs_of(tuple(names))
-    scaled = total * (STEP / GRAIN / sqrt(max(1, len(scale))))
-    sketch: Point = np.clip(np.rint(scaled), -127, 127).astype(np.int8).tobytes()
-    return sketch
+            numbers[name] = number
+    if numbers:
+        total += _totals(tables([sample_of("", numbers)])[0], scale)[0]
+    return total
 
 
 def numeric(value: object) -> float | None:
@@ -96,10 +140,15 @@ def points(rows: bytes) -> Points:
     return np.frombuffer(rows, dtype=np.int8).reshape(-1, COMPONENTS).astype(np.int64)
 
 
-def squared_distances(these: Points, point: Point) -> NDArray[np.int64]:
-    """The squared Euclidean distance of each sketch to one, in steps."""
-    gaps = these - np.frombuffer(point, dtype=np.int8)
-    found: NDArray[np.int64] = np.einsum("ij,ij->i", gaps, gaps)
+def squared_distances(these: Points, those: Points) -> NDArray[np.int64]:
+    """The squared Euclidean distances, in steps: a row for each of these, a column for each of those.
+
+    >>> squared_distances(points(bytes(16)), points(bytes([1] * 16 + [2] * 16))).tolist()
+    [[16, 64]]
+    """
+    one, other = these.astype(np.float64), those.astype(np.float64)  # exact: integers, and far below 2^53
+    squares = np.einsum("ij,ij->i", one, one)[:, None] + np.einsum("ij,ij->i", other, other)
+    found: NDArray[np.int64] = (squares - 2.0 * (one @ other.T)).astype(np.int64)
     return found
 
 
@@ -116,21 +165,15 @@ def spread(these: Points) -> float:
     return float(np.einsum("ij,ij->", gaps, gaps)) / half
 
 
-def _steps(number: float, mean: float, deviation: float) -> int:
-    """A number's place on its feature's scale, in grains."""
-    gap = number - mean  # may overflow to an infinite, and then is an outlier all the same
-    z = gap / deviation if deviation > 0.0 else FARTHEST * ((gap > 0.0) - (gap < 0.0))
-    return 0 if z != z else round(GRAIN * min(FARTHEST, max(-FARTHEST, z)))  # noqa: PLR0124 -- NaN alone differs
-
-
 @lru_cache(maxsize=16)
-def _signs_of(names: tuple[str, ...]) -> Signs:
-    return _signs(names)
+def _signs_of(names: tuple[str, ...]) -> Floats:
+    return np.asarray([_row(name) for name in names])
 
 
-def _signs(keys: Iterable[Any]) -> Signs:
-    """A row of signs for each key, out of its hash."""
-    encoded = (str(key).encode("utf-8", "surrogatepass") for key in keys)
-    hashes = b"".join(blake2b(key, digest_size=COMPONENTS // 8).digest() for key in encoded)
-    bits = np.unpackbits(np.frombuffer(hashes, dtype=np.uint8)).reshape(-1, COMPONENTS)
-    return 2 * bits.astype(np.int64) - 1
+@lru_cache(maxsize=WORDS_KEPT)
+def _row(key: str) -> Floats:
+    """A row of signs, out of the key's hash."""
+    encoded = key.encode("utf-8", "surrogatepass")
+    digest = blake2b(encoded, digest_size=COMPONENTS // 8).digest()
+    bits = np.unpackbits(np.frombuffer(digest, dtype=np.uint8))
+    return 2.0 * bits.astype(np.float64) - 1.0

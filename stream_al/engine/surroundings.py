@@ -15,12 +15,13 @@ from collections import deque
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
-from stream_al.engine.sketch import Point, Points, numeric, points, project
+from stream_al.engine.sketch import Point, Points, Sketches, numeric, points, project, project_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from stream_al.engine.model import Label
+    from stream_al.engine.belief import Label
+    from stream_al.engine.table import Sample
 
 __all__ = ["FEATURES", "RECENT", "Surroundings"]
 
@@ -76,6 +77,10 @@ class Surroundings:
     def sketch(self, features: Mapping[str, object]) -> Point:
         """A sample as a small vector, on the scale of the examples."""
         return project(features, self.scale())
+
+    def sketches(self, samples: Sequence[Sample]) -> Sketches:
+        """Samples as small vectors, one a row."""
+        return project_all(samples, self.scale())
 
     def points(self) -> Points:
         """The sketches of the recent examples, on the scale of now."""

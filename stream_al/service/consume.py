@@ -65,8 +65,8 @@ class Stage(Protocol):
 
     name: str
 
-    def read(self, record: Record) -> Any:
-        """What the record says. Raises BadMessage if it cannot be used."""
+    def read(self, records: Sequence[Record]) -> Sequence[Any]:
+        """What each record of a partition says; a BadMessage for one that cannot be used."""
 
     async def prepare(self, items: dict[int, list[tuple[Record, Any]]]) -> None:
         """Wait for what the decision must have seen."""
@@ -245,17 +245,17 @@ class Consumer:
         reasons: list[str] = []
         offsets: dict[int, int] = {}
         streaks: dict[int, Streak] = {}
-        limit, began = self.settings.limits.bad_records, monotonic()
+        limit, unbroken, began = self.settings.limits.bad_records, Streak(), monotonic()
         for partition, records in batch.items():
             streak, good = self.held[partition].streak, []
-            for record in records:
-                try:
-                    good.append((record, self.stage.read(record)))
-                    streak = Streak()
-                except BadMessage as error:
-                    streak = streak.add(str(error))
-                    letters.append(self.bury(record, error))
-                    reasons.append(error.reason)
+            for record, said in zip(records, self.stage.read(records), strict=True):
+                if isinstance(said, BadMessage):
+                    streak = streak.add(str(said))
+                    letters.append(self.bury(record, said))
+                    reasons.append(said.reason)
+                else:
+                    good.append((record, said))
+                    streak = unbroken
                 offsets[partition] = record.offset + 1
                 if streak.reached(limit):
                     break

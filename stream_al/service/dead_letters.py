@@ -36,10 +36,11 @@ def dead_letter(record: Record, stage: str, error: BadMessage, suffix: str) -> O
         "message": str(error)[:MAX_MESSAGE_CHARACTERS],
     }
     topic, headers = record.topic + suffix, record.headers + _headers(facts)
-    left_out = _headers(
-        {"value": f"left out: {len(record.value or b'')} bytes were too large for this topic"}
-    )
-    smaller = Outgoing(topic, record.key, None, headers + left_out)
+
+    def smaller() -> Outgoing:
+        left_out = f"left out: {len(record.value or b'')} bytes were too large for this topic"
+        return Outgoing(topic, record.key, None, headers + _headers({"value": left_out}))
+
     return Outgoing(topic, record.key, record.value, headers, smaller)
 
 

@@ -16,6 +16,7 @@ is still open, the answer is read again, and the second example is ignored by th
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,8 +72,18 @@ class Intake:
         self.rules = input_rules(settings)
         self._taken_over = False
 
-    def read(self, record: Record) -> Label:
+    def read(self, records: Sequence[Record]) -> list[Label | BadMessage]:
+        """The answers; a BadMessage for what is none."""
+        return [self._read(record) for record in records]
+
+    def _read(self, record: Record) -> Label | BadMessage:
         """The answer, its own features (if it brings any) flat and checked."""
+        try:
+            return self._checked(record)
+        except BadMessage as error:
+            return error
+
+    def _checked(self, record: Record) -> Label:
         label = decode(Label, record.value, max_bytes=self.settings.input.max_bytes)
         if label.features is None:
             return label

@@ -10,17 +10,18 @@ asked may or may not have happened. `Superseded`: the partition belongs to anoth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 __all__ = ["Ack", "Group", "Log", "Outgoing", "Position", "Reader", "Record", "Topic", "behind"]
 
 Headers = tuple[tuple[str, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record as it was read."""
 
     topic: str
@@ -32,23 +33,21 @@ class Record:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """One record to send.
 
     Attributes:
-        smaller: What to send in its place if the broker refuses its size.
+        smaller: Makes what to send in its place if the broker refuses its size.
     """
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
-    smaller: Outgoing | None = None
+    smaller: Callable[[], Outgoing] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
+class Ack(msgspec.Struct, frozen=True, gc=False):
     """Where the broker put a record, and the time it gave it.
 
     Attributes:

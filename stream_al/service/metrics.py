@@ -24,6 +24,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from stream_al import __version__
 from stream_al.engine import joiner, learner
+from stream_al.service.histogram import BatchHistogram
 
 __all__ = ["Metrics"]
 
@@ -68,7 +69,7 @@ class Metrics:
         # fmt: off
         # Selecting
         self.samples = Counter(p + "samples", "Samples decided, by decision and reason.", ["decision", "reason"], registry=r)
-        self.utility = Histogram(p + "utility", "Utility of each sample's label, 0 to 1.", buckets=SHARES, registry=r)
+        self.utility = BatchHistogram(p + "utility", "Utility of each sample's label, 0 to 1.", SHARES, r)
         self.threshold = Gauge(p + "threshold", "Utility at which the budget manager said yes last, 0 to 1.", ["partition"], registry=r)
         self.budget_asked = Counter(p + "budget_asked_labels", "Labels that the budget allowed for the samples so far.", registry=r)
         self.budget_spent = Counter(p + "budget_spent_labels", "Labels asked for out of the budget.", registry=r)

@@ -7,16 +7,18 @@ What is left here is to put messages together and to count.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import time
 from typing import Any
 
 from stream_al.engine.budgets import Situation
 from stream_al.engine.caps import Caps
 from stream_al.engine.model import prediction
-from stream_al.engine.sample import InputRules, Sample, position_id, read_sample
+from stream_al.engine.reading import Reader
+from stream_al.engine.sample import InputRules, position_id
 from stream_al.engine.selector import Decision, Selector
 from stream_al.engine.strategies import Arrival
+from stream_al.engine.table import Sample
 from stream_al.errors import BadMessage
 from stream_al.messages import (
     ModelStamp,
@@ -89,17 +91,27 @@ class Select:
         self.learning = learning
         self.pending = pending
         self.metrics = metrics
-        self.rules = input_rules(settings)
+        self.reader = Reader(input_rules(settings))
         self.selector = selector(settings)
 
-    def read(self, record: Record) -> tuple[Sample, Arrival]:
-        """The sample, and what the model says of it now."""
-        given = decode_json(record.value, max_bytes=self.settings.input.max_bytes)
-        position = position_id(record.topic, record.partition, record.offset)
-        sample = read_sample(given, self.rules, key=record.key, position=position)
-        return sample, self.selector.look(
-            self.learning.model, sample.id, sample.features, record.timestamp_ms
-        )
+    def read(self, records: Sequence[Record]) -> list[tuple[Sample, Arrival] | BadMessage]:
+        """The samples, and what the model says of them now; a BadMessage for a record that cannot be used."""
+        said: list[Sample | BadMessage] = [self._sample(record) for record in records]
+        samples = [sample for sample in said if not isinstance(sample, BadMessage)]
+        times = [r.timestamp_ms for r, s in zip(records, said, strict=True) if not isinstance(s, BadMessage)]
+        seen = iter(self.selector.look_at(self.learning.model, samples, times))
+        return [sample if isinstance(sample, BadMessage) else _both(sample, next(seen)) for sample in said]
+
+    def _sample(self, record: Record) -> Sample | BadMessage:
+        try:
+            given = decode_json(record.value, max_bytes=self.settings.input.max_bytes)
+            return self.reader.read(
+                given,
+                key=record.key,
+                position=lambda: position_id(record.topic, record.partition, record.offset),
+            )
+        except BadMessage as error:
+            return error
 
     async def prepare(self, items: dict[int, list[tuple[Record, tuple[Sample, Arrival]]]]) -> None:
         """Nothing to wait for: a decision needs what is in hand."""
@@ -179,8 +191,13 @@ class Select:
             "query_too_large",
             f"the topic {topics.queries} takes no query so large; raise its max.message.bytes",
         )
-        letter = dead_letter(record, self.name, error, topics.dead_letter_suffix)
-        return Outgoing(topics.queries, query.id.encode(), encode(query), headers, smaller=letter)
+        return Outgoing(
+            topics.queries,
+            query.id.encode(),
+            encode(query),
+            headers,
+            smaller=lambda: dead_letter(record, self.name, error, topics.dead_letter_suffix),
+        )
 
     def _query(
         self,
@@ -195,7 +212,7 @@ class Select:
         life_ms = int(self.settings.queries.life_hours * 3_600_000)
         return Query(
             id=sample.id,
-            features=dict(sample.features),
+            features=sample.features,
             payload=sample.payload,
             prediction=Prediction(prediction(arrival.probabilities), _texts(arrival)),
             utility=decision.utility,
@@ -227,12 +244,11 @@ class Select:
 
     def _count(self, decisions: list[Decision], items: dict[int, list[Any]]) -> None:
         metrics = self.metrics
-        outcomes = Counter((d.selected, d.reason.value) for d in decisions)
+        outcomes = Counter([(d.selected, d.reason) for d in decisions])
         for (selected, reason), number in outcomes.items():
-            metrics.samples.labels("query" if selected else "pass", reason).inc(number)
-        for decision in decisions:
-            metrics.utility.observe(decision.utility)
-        spent = sum(d.selected for d in decisions)
+            metrics.samples.labels("query" if selected else "pass", reason.value).inc(number)
+        metrics.utility.observe([d.utility for d in decisions])
+        spent = sum(number for (selected, _), number in outcomes.items() if selected)
         metrics.budget_asked.inc(self.settings.budget.share * len(decisions))
         metrics.budget_spent.inc(spent)
         metrics.queries.inc(spent)
@@ -241,6 +257,10 @@ class Select:
             position += len(read)
             if read:
                 metrics.threshold.labels(str(partition)).set(decisions[position - 1].threshold)
+
+
+def _both(sample: Sample, seen: Arrival | BadMessage) -> tuple[Sample, Arrival] | BadMessage:
+    return seen if isinstance(seen, BadMessage) else (sample, seen)
 
 
 def _texts(arrival: Arrival) -> dict[str, float]:

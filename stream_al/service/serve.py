@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import signal
 import socket
 
@@ -23,11 +24,25 @@ __all__ = ["serve", "serving"]
 
 log = structlog.get_logger(__name__)
 
+YOUNG_OBJECTS = 50_000
+
 
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT."""
     configure(settings)
+    _spare_the_collector()
     asyncio.run(_serve(settings))
+
+
+def _spare_the_collector() -> None:
+    """Look for cycles seldom, and never among what was imported.
+
+    A batch makes thousands of objects, none of them in a cycle. Python looks for cycles after every 700 new
+    ones, time and again among all that River brings along: a fifth of the time that a sample took.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
 
 
 async def _serve(settings: Settings) -> None:

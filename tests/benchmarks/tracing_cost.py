@@ -18,6 +18,7 @@ import msgspec
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from stream_al.errors import BadMessage
 from stream_al.service import tracing
 from stream_al.service.app import App
 from stream_al.service.log import Ack, Headers, Record
@@ -56,7 +57,10 @@ def seconds(samples: int, share: float, headers: Headers, *, on: bool) -> float:
             Record("samples", 0, start + n, 1_700_000_000_000, b"%d" % (start + n), value, headers)
             for n, value in enumerate(values)
         ]
-        work = stage.decide({0: [(record, stage.read(record)) for record in records]}, {0: state})
+        read = zip(records, stage.read(records), strict=True)
+        work = stage.decide(
+            {0: [(r, said) for r, said in read if not isinstance(said, BadMessage)]}, {0: state}
+        )
         state = work.states[0]
         work.applied([[Ack(0, start + n, 1_700_000_000_000) for n in range(len(work.sends[0]))]])
     return process_time() - began

@@ -7,13 +7,16 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_al.engine.encoding import rounded
 from stream_al.engine.memory import Memory, Recall
 from stream_al.engine.model import OUTLOOK, Label, Model
-from stream_al.engine.strategies import Sight, strategy
+from stream_al.engine.sketch import Point, points
+from stream_al.engine.strategies import Sight, Sights, strategy
 from stream_al.engine.strategies.class_balance import class_balance
 from stream_al.engine.strategies.consensus_entropy import consensus, consensus_entropy
 from stream_al.engine.strategies.density import density
@@ -26,6 +29,7 @@ from stream_al.engine.strategies.novelty import novelty
 from stream_al.engine.strategies.opinions import Opinions
 from stream_al.engine.strategies.probabilistic_gain import CLASSES, gain, probabilistic_gain
 from stream_al.engine.strategies.vote_entropy import vote_entropy, votes
+from stream_al.engine.table import Floats, sample_of
 from stream_al.errors import BadMessage, Misconfigured
 
 law = settings(derandomize=True, deadline=None, max_examples=60)
@@ -64,8 +68,6 @@ opinions = st.integers(2, 5).flatmap(
 
 
 def table(rows: list[list[float]]) -> Opinions:
-    import numpy as np  # noqa: PLC0415 -- here alone
-
     said = np.asarray(rows)
     normal: Opinions = said / said.sum(axis=1, keepdims=True)
     return normal
@@ -301,14 +303,19 @@ def unbalanced() -> Model:
     return folded("class_balance", "GaussianNB()", stream)
 
 
+def balance(model: Model, said: dict[Any, float], target: dict[str, float] | None = None) -> float:
+    shares = np.array([list(said.values())])
+    return float(class_balance(Sights([sample_of("s", {})], tuple(said), shares, model, 0, target))[0])
+
+
 @law
 @given(p=st.floats(0, 1), q=st.floats(0, 1))
 def test_what_may_be_of_the_rarer_class_is_wanted_more(p: float, q: float) -> None:
     model = unbalanced_model
     assert model.classes["spam"] < model.classes["ham"] / 5
-    less, more = (Sight("s", {}, {"ham": 1 - rare, "spam": rare}, model) for rare in sorted((p, q)))
-    assert class_balance(less) <= class_balance(more)
-    assert class_balance(Sight("s", {}, {"ham": 0.0, "spam": 1.0}, model)) == 1.0
+    less, more = (balance(model, {"ham": 1 - rare, "spam": rare}) for rare in sorted((p, q)))
+    assert less <= more
+    assert balance(model, {"ham": 0.0, "spam": 1.0}) == 1.0
 
 
 unbalanced_model = unbalanced()
@@ -316,55 +323,58 @@ unbalanced_model = unbalanced()
 
 def test_a_target_says_what_is_wanted_instead() -> None:
     model = unbalanced_model
-    rare = Sight("s", {}, {"ham": 0.0, "spam": 1.0}, model)
-    usual = Sight("s", {}, {"ham": 1.0, "spam": 0.0}, model)
+    rare, usual = {"ham": 0.0, "spam": 1.0}, {"ham": 1.0, "spam": 0.0}
     shares = {"ham": 0.99, "spam": 0.01}
-    assert class_balance(usual._replace(target=shares)) > class_balance(rare._replace(target=shares))
-    assert class_balance(rare._replace(target={"ham": 1.0})) == 0.0
-    assert class_balance(rare._replace(target={"eggs": 1.0})) == 1.0  # none of it has been seen
+    assert balance(model, usual, shares) > balance(model, rare, shares)
+    assert balance(model, rare, {"ham": 1.0}) == 0.0
+    assert balance(model, rare, {"eggs": 1.0}) == 1.0  # none of it has been seen
 
 
 def test_a_target_names_classes_as_messages_do() -> None:
     model = folded("class_balance", "GaussianNB()", [(x, y == "spam") for x, y in clouds()])
-    true, false = (Sight("s", {}, {False: 1.0 - t, True: t}, model, 0, {"true": 1.0}) for t in (1.0, 0.0))
-    assert (class_balance(true), class_balance(false)) == (1.0, 0.0)
+    true, false = (balance(model, {False: 1.0 - t, True: t}, {"true": 1.0}) for t in (1.0, 0.0))
+    assert (true, false) == (1.0, 0.0)
 
 
 # --- Diversity and density -------------------------------------------------------------------------------
 
 
+def alone(factor: Callable[..., Floats], sketch: Point, memory: Recall, pending: int = 0) -> float:
+    return float(factor(points(sketch), memory, pending)[0])
+
+
 def partition(model: Model, queried: int = 5) -> tuple[Recall, list[bytes]]:
-    memory, points = Memory().recall(), list[bytes]()
+    memory, came = Memory().recall(), list[bytes]()
     for i, (features, _) in enumerate(clouds(64, seed=6)):
-        points.append(model.sketch(features))
-        memory.remember(points[-1], (), selected=i % queried == 0)
-    return memory, points
+        came.append(model.sketch(features))
+        memory.remember(came[-1], (), selected=i % queried == 0)
+    return memory, came
 
 
 def test_what_was_asked_about_is_not_worth_asking_again() -> None:
     """Not exactly, not nearly, and not when the scale has moved on meanwhile; what is new is."""
     model = folded("diversity", "GaussianNB()", clouds())
-    memory, points = partition(model)
+    memory, came = partition(model)
     asked = [features for i, (features, _) in enumerate(clouds(64, seed=6)) if i % 5 == 0]
     for features in asked:
         near = {name: value + 1e-3 for name, value in features.items()}
-        assert diversity(model.sketch(features), memory) == 0.0
-        assert diversity(model.sketch(near), memory) < 0.01
+        assert alone(diversity, model.sketch(features), memory) == 0.0
+        assert alone(diversity, model.sketch(near), memory) < 0.01
     new = {"x": 6.0, "y": -20.0}
-    usual = sum(diversity(point, memory) for point in points) / len(points)
-    assert diversity(model.sketch(new), memory) > usual > 0.05
+    usual = sum(alone(diversity, point, memory) for point in came) / len(came)
+    assert alone(diversity, model.sketch(new), memory) > usual > 0.05
     model.learn(*clouds(1, seed=7)[0])
-    assert all(diversity(model.sketch(features), memory) < 0.05 for features in asked)
+    assert all(alone(diversity, model.sketch(features), memory) < 0.05 for features in asked)
     memory.remember(model.sketch(new), (), selected=True)
-    assert diversity(model.sketch(new), memory) == 0.0
+    assert alone(diversity, model.sketch(new), memory) == 0.0
 
 
 def test_what_is_typical_is_worth_more_than_an_outlier() -> None:
     model = folded("density", "GaussianNB()", clouds())
-    memory, points = partition(model)
-    usual = sum(density(point, memory) for point in points) / len(points)
+    memory, came = partition(model)
+    usual = sum(alone(density, point, memory) for point in came) / len(came)
     for outlier in ({"x": 30.0, "y": 0.0}, {"x": 1.0, "y": 200.0}, {"x": -20.0, "y": -90.0}):
-        assert density(model.sketch(outlier), memory) < usual / 4
+        assert alone(density, model.sketch(outlier), memory) < usual / 4
 
 
 def test_neither_depends_on_the_units_of_the_features() -> None:
@@ -383,24 +393,24 @@ def test_neither_depends_on_the_units_of_the_features() -> None:
 )
 def test_whatever_is_remembered_gives_a_utility(samples: bytes, sketch: bytes, asked: bool) -> None:
     memory = Memory(samples, samples[: 32 * 16] if asked else b"").recall()
-    assert 0.0 <= diversity(sketch, memory) <= 1.0
-    assert 0.0 <= density(sketch, memory) <= 1.0 + 1e-12
-    assert 0.0 <= novelty(sketch, memory, 7) <= 1.0
+    assert 0.0 <= alone(diversity, sketch, memory) <= 1.0
+    assert 0.0 <= alone(density, sketch, memory) <= 1.0 + 1e-12
+    assert 0.0 <= alone(novelty, sketch, memory, 7) <= 1.0
     memory.remember(sketch, (), selected=True)
-    assert diversity(sketch, memory) == 0.0
-    assert novelty(sketch, memory, 1) == 0.0
+    assert alone(diversity, sketch, memory) == 0.0
+    assert alone(novelty, sketch, memory, 1) == 0.0
 
 
 def test_only_what_is_pending_makes_a_sample_less_new() -> None:
     """An answer that has come is in the model; one that is on its way is not."""
     model = folded("novelty", "GaussianNB()", clouds())
-    memory, points = partition(model)
-    asked = [point for i, point in enumerate(points) if i % 5 == 0]
+    memory, came = partition(model)
+    asked = [point for i, point in enumerate(came) if i % 5 == 0]
     for age, point in enumerate(reversed(asked), 1):
-        assert novelty(point, memory, pending=age) == 0.0
+        assert alone(novelty, point, memory, pending=age) == 0.0
         older = [p for p in asked[-age + 1 :] if p == point] if age > 1 else []
-        assert novelty(point, memory, pending=age - 1) > 0.0 or older
-    assert {novelty(point, memory, pending=0) for point in points} == {1.0}
+        assert alone(novelty, point, memory, pending=age - 1) > 0.0 or older
+    assert {alone(novelty, point, memory, pending=0) for point in came} == {1.0}
 
 
 def test_ranks_let_no_factor_drown_another() -> None:
@@ -409,9 +419,12 @@ def test_ranks_let_no_factor_drown_another() -> None:
     here, there = bytes(16), bytes([90] * 16)
     memory = Memory().recall()
     for power in range(40):
-        memory.remember(there if power % 2 else here, (10.0**-power, power % 2), selected=False)
+        memory.remember(there if power % 2 else here, (rounded(10.0**-power), power % 2), selected=False)
     memory.remember(here, (0.5, 1.0), selected=True)
-    repeated, new = (chosen.parts(margin, p, memory, 1) for margin, p in ((1e-3, here), (1e-5, there)))
+    repeated, new = (
+        (rounded(margin), *chosen.ahead(points(p), memory, 1)[0])
+        for margin, p in ((1e-3, here), (1e-5, there))
+    )
     assert repeated[0] * repeated[1] <= new[0] * new[1] or repeated[0] > new[0]
     assert chosen.ranked(new, memory) > chosen.ranked(repeated, memory)
 

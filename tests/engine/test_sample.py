@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_al.engine.sample import Feature, InputRules, Sample, flat_features, position_id, read_sample
+from stream_al.engine.sample import InputRules, flat_features, position_id, read_sample
+from stream_al.engine.table import Feature, Sample, sample_of
 from stream_al.errors import BadMessage
 from stream_al.messages import MAX_ID_CHARACTERS, decode_json
 
@@ -48,32 +49,36 @@ FLAT: dict[str, Feature] = {"x": 1, "geo.at.0": 5, "geo.at.1": 6.5}
 @pytest.mark.parametrize(
     ("record", "rules", "sample"),
     [
-        (NATIVE, {}, Sample("a", FLAT, {"text": "t"})),
-        (NATIVE, {"payload": "other"}, Sample("a", FLAT, 9)),
-        (NATIVE, {"payload": "payload.text"}, Sample("a", FLAT, "t")),
-        (NATIVE, {"payload": "nowhere"}, Sample("a", FLAT, None)),
-        (NATIVE, {"id": "other"}, Sample("9", FLAT, {"text": "t"})),
-        (NATIVE, {"id": "position"}, Sample(HERE, FLAT, {"text": "t"})),
-        (NATIVE, {"id": "key"}, Sample("the key", FLAT, {"text": "t"})),
-        (NATIVE, {"features": "features.geo"}, Sample("a", {"at.0": 5, "at.1": 6.5}, None)),
-        (NATIVE, {"features": "payload"}, Sample("a", {"text": "t"}, None)),
+        (NATIVE, {}, sample_of("a", FLAT, {"text": "t"})),
+        (NATIVE, {"payload": "other"}, sample_of("a", FLAT, 9)),
+        (NATIVE, {"payload": "payload.text"}, sample_of("a", FLAT, "t")),
+        (NATIVE, {"payload": "nowhere"}, sample_of("a", FLAT, None)),
+        (NATIVE, {"id": "other"}, sample_of("9", FLAT, {"text": "t"})),
+        (NATIVE, {"id": "position"}, sample_of(HERE, FLAT, {"text": "t"})),
+        (NATIVE, {"id": "key"}, sample_of("the key", FLAT, {"text": "t"})),
+        (NATIVE, {"features": "features.geo"}, sample_of("a", {"at.0": 5, "at.1": 6.5}, None)),
+        (NATIVE, {"features": "payload"}, sample_of("a", {"text": "t"}, None)),
         (
             NATIVE,
             {"features": ".", "payload": "payload"},
-            Sample(
+            sample_of(
                 "a",
                 {**{f"features.{name}": value for name, value in FLAT.items()}, "other": 9},
                 {"text": "t"},
             ),
         ),
-        ({"id": 7, "x": 2.5, "payload": 3}, {}, Sample("7", {"x": 2.5, "payload": 3}, None)),
-        ({"id": "a", "features": 3}, {}, Sample("a", {"features": 3}, None)),
-        ({"x": 1, "t": {"id": "b", "y": 2}}, {"id": "t.id"}, Sample("b", {"x": 1, "t.y": 2}, None)),
-        ({"x": 1, "gone": None, "deep": {"gone": None}}, {}, Sample("the key", {"x": 1}, None)),
-        ({"x": True, "y": "", "z": "text"}, {}, Sample("the key", {"x": True, "y": "", "z": "text"}, None)),
-        ({"id": None, "x": 1}, {}, Sample("the key", {"x": 1}, None)),
-        ({"x": 2**63}, {}, Sample("the key", {"x": float(2**63)}, None)),
-        ({"x": 2**63 - 1}, {}, Sample("the key", {"x": 2**63 - 1}, None)),
+        ({"id": 7, "x": 2.5, "payload": 3}, {}, sample_of("7", {"x": 2.5, "payload": 3}, None)),
+        ({"id": "a", "features": 3}, {}, sample_of("a", {"features": 3}, None)),
+        ({"x": 1, "t": {"id": "b", "y": 2}}, {"id": "t.id"}, sample_of("b", {"x": 1, "t.y": 2}, None)),
+        ({"x": 1, "gone": None, "deep": {"gone": None}}, {}, sample_of("the key", {"x": 1}, None)),
+        (
+            {"x": True, "y": "", "z": "text"},
+            {},
+            sample_of("the key", {"x": True, "y": "", "z": "text"}, None),
+        ),
+        ({"id": None, "x": 1}, {}, sample_of("the key", {"x": 1}, None)),
+        ({"x": 2**63}, {}, sample_of("the key", {"x": float(2**63)}, None)),
+        ({"x": 2**63 - 1}, {}, sample_of("the key", {"x": 2**63 - 1}, None)),
     ],
 )
 def test_id_features_and_payload_lie_where_the_rules_say(

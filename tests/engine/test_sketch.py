@@ -48,7 +48,10 @@ def test_distances_between_sketches_are_those_between_samples(size: int) -> None
     made = [project(features, scale) for features in samples]
     pairs = list(combinations(range(40), 2))
     true = [math.dist(samples[i].values(), samples[j].values()) ** 2 / size for i, j in pairs]
-    seen = [float(squared_distances(points(made[i]), made[j])[0]) / COMPONENTS / 32**2 for i, j in pairs]
+    seen = [
+        float(squared_distances(points(made[i]), points(made[j]))[0, 0]) / COMPONENTS / 32**2
+        for i, j in pairs
+    ]
     assert sum(seen) / sum(true) == pytest.approx(1.0, abs=0.25)
     assert size > 10 or np.corrcoef(true, seen)[0, 1] > 0.5
 
@@ -59,7 +62,7 @@ def test_texts_that_share_words_are_nearer_than_those_that_share_none() -> None:
         project({"body": text}, scale)
         for text in ("win a free prize now", "win a free cup now", "see you at seven tonight")
     )
-    gaps = squared_distances(points(near + far), said)
+    gaps = squared_distances(points(said), points(near + far))[0]
     assert 0 < gaps[0] < gaps[1]
 
 

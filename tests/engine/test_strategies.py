@@ -8,16 +8,20 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stream_al.engine.digest import digest
+from stream_al.engine.encoding import rounded
 from stream_al.engine.memory import Memory, Recall
 from stream_al.engine.model import Label, Model
 from stream_al.engine.selector import Selector
-from stream_al.engine.strategies import STRATEGIES, Arrival, Factor, Need, Sight, factors, strategy
+from stream_al.engine.sketch import Point, points
+from stream_al.engine.strategies import STRATEGIES, Arrival, Factor, Need, Sights, factors, strategy
 from stream_al.engine.strategies.base import ByMemory, ByModel
+from stream_al.engine.table import sample_of
 from stream_al.errors import BadMessage, Misconfigured
 
 CERTAINTIES = ["entropy", "least_confidence", "margin"]
@@ -93,17 +97,22 @@ def remembered(text: str) -> Recall:
     if strategy(text).remembers:
         for number, (features, _) in enumerate(examples(20)):
             sketch = trained(text).sketch(features)
-            parts = strategy(text).parts(number / 20, sketch, memory, pending=5)
+            parts = parts_of(text, number / 20, sketch, memory, pending=5)
             memory.remember(sketch, parts, selected=number % 3 == 0)
     return memory
+
+
+def parts_of(text: str, utility: float, sketch: Point, memory: Recall, pending: int) -> tuple[float, ...]:
+    (judged,) = strategy(text).ahead(points(sketch), memory, pending)
+    return (rounded(utility), *judged)
 
 
 def whole(text: str, arrival: Arrival, memory: Recall) -> float:
     """The utility with all its factors."""
     if arrival.sketch is None:
         return arrival.utility
-    chosen = strategy(text)
-    return chosen.ranked(chosen.parts(arrival.utility, arrival.sketch, memory, pending=9), memory)
+    parts = parts_of(text, arrival.utility, arrival.sketch, memory, pending=9)
+    return strategy(text).ranked(parts, memory)
 
 
 # --- All of them -----------------------------------------------------------------------------------------
@@ -169,13 +178,13 @@ def test_a_strategy_that_judges_does_not_say_the_same_of_all(text: str) -> None:
 def test_even_a_careless_factor_is_kept_in_bounds(utility: float) -> None:
     """The law is kept where it is promised, once, and not in each factor."""
     known: dict[str, Factor] = {
-        "careless": ByModel(lambda sight: utility),
-        "forgetful": ByMemory(lambda point, memory, pending: utility),
+        "careless": ByModel(lambda sights: np.full(len(sights.samples), utility)),
+        "forgetful": ByMemory(lambda rows, memory, pending: np.full(len(rows), utility)),
     }
     chosen = type(strategy("margin"))("careless^0.5 * forgetful^3", known)
-    sight: Any = SimpleNamespace()
-    assert 0.0 <= chosen.utility(sight) <= 1.0
-    parts = chosen.parts(0.5, bytes(16), Memory().recall(), pending=0)
+    sights: Any = SimpleNamespace(samples=[None])
+    assert 0.0 <= chosen.utilities(sights)[0] <= 1.0
+    parts = (0.5, *chosen.ahead(points(bytes(16)), Memory().recall(), pending=0)[0])
     assert all(0.0 <= part <= 1.0 for part in parts)
     assert 0.0 <= chosen.ranked(parts, Memory().recall()) <= 1.0
 
@@ -184,8 +193,9 @@ def test_even_a_careless_factor_is_kept_in_bounds(utility: float) -> None:
 
 
 def utility(name: str, probabilities: Sequence[float], sample_id: str = "a", seed: int = 0) -> float:
-    sight = Sight(sample_id, {}, dict(enumerate(probabilities)), trained(name), seed)
-    return strategy(name).utility(sight)
+    samples, labels = [sample_of(sample_id, {})], range(len(probabilities))
+    sights = Sights(samples, labels, np.array([probabilities]), trained(name), seed)
+    return float(strategy(name).utilities(sights)[0])
 
 
 @pytest.mark.parametrize("name", [*CERTAINTIES, "random"])
@@ -253,11 +263,11 @@ def test_a_product_is_the_product_of_its_factors_to_their_strengths(
     powers: dict[str, float], belief: list[float]
 ) -> None:
     text = "*".join(f"{name}^{power}" for name, power in powers.items())
-    sight = Sight("a", {}, dict(enumerate(belief)), trained("margin"))
     expected = 1.0
     for name, power in powers.items():
-        expected *= strategy(name).utility(sight) ** power
-    assert strategy(text).utility(sight) == pytest.approx(expected)
+        expected *= utility(name, belief) ** power
+    sights = Sights([sample_of("a", {})], range(len(belief)), np.array([belief]), trained("margin"))
+    assert strategy(text).utilities(sights)[0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,9 @@ import msgspec
 
 from stream_al.engine.budgets import Situation
 from stream_al.engine.learner import Learner
-from stream_al.engine.sample import Sample, position_id, read_sample
+from stream_al.engine.sample import position_id, read_sample
 from stream_al.engine.strategies import Arrival
+from stream_al.engine.table import Sample
 from stream_al.errors import BadMessage
 from stream_al.messages import Example, PredictionRecord, decode, decode_json
 from stream_al.service.kafka import Kafka

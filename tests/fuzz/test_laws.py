@@ -68,7 +68,7 @@ def test_a_dead_letter_gives_back_what_died_and_why(
     assert where == ("samples", partition, offset)
     assert (facts["stage"], facts["exception"]) == ("select", "why")
     assert letter.smaller is not None
-    assert letter.smaller.value is None
+    assert letter.smaller().value is None
     assert all(name.startswith(HEADER_PREFIX) for name, _ in letter.headers[len(before) :])
 
 

@@ -10,8 +10,10 @@ import asyncio
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
+
+import msgspec
 
 from stream_al.errors import Unavailable
 from stream_al.service.log import Ack, Group, Outgoing, Position, Record
@@ -69,7 +71,7 @@ class Broker:
         if size > int(self.config[record.topic].get("max.message.bytes", MAX_MESSAGE_BYTES)):
             if record.smaller is None:
                 raise Unavailable(f"{record.topic} refuses {size} bytes")
-            return replace(self.append(record.smaller), smaller=True)
+            return msgspec.structs.replace(self.append(record.smaller()), smaller=True)
         partitions = self.topics[record.topic]
         number = next(self._keyless) if record.key is None else zlib.crc32(record.key)
         number %= len(partitions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -34,8 +35,9 @@ class Slow:
         self.reading, self.waiting, self.deciding = reading, waiting, deciding
         self.sizes: list[int] = []
 
-    def read(self, record: Record) -> Any:
-        self.clock.now += self.reading
+    def read(self, records: Sequence[Record]) -> Sequence[Any]:
+        self.clock.now += self.reading * len(records)
+        return [None] * len(records)
 
     async def prepare(self, items: dict[int, list[tuple[Record, Any]]]) -> None:
         self.clock.now += self.waiting

@@ -61,7 +61,7 @@ async def test_a_record_that_is_too_large_is_replaced_by_its_smaller_one(make_wo
     world = await make_world()
     topic = world.topics.labels
     large, small = Outgoing(topic, b"k", b"x" * 3_000_000), Outgoing(topic, b"k", None)
-    await world.client.send([Outgoing(topic, b"k", large.value, (), small)])
+    await world.client.send([Outgoing(topic, b"k", large.value, (), lambda: small)])
     if not world.limits_size:
         assert [r.value for r in await world.records(topic)] == [large.value]
         return

@@ -265,8 +265,8 @@ async def test_a_large_one_goes_up_in_parts_and_comes_back(
 async def test_a_store_that_hangs_holds_up_neither_the_loop_nor_the_call_for_longer_than_its_deadline(
     s3: S3Place, server: S3Server
 ) -> None:
-    given = at(s3, "limits.deadline_seconds=0.5")
-    await save(given, 10)
+    patient, given = at(s3), at(s3, "limits.deadline_seconds=0.5")
+    await save(patient, 10)
     turns = 0
 
     async def others() -> None:
@@ -286,7 +286,7 @@ async def test_a_store_that_hangs_holds_up_neither_the_loop_nor_the_call_for_lon
         server.thaw()
         beside.cancel()
     assert turns > 10, "the loop went round meanwhile"
-    assert await offsets(given) == [10]
+    assert await offsets(patient) == [10]
 
 
 async def test_a_store_that_is_away_at_a_start_is_waited_for_and_not_taken_as_empty(

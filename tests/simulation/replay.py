@@ -19,8 +19,9 @@ import msgspec
 from stream_al.engine.budgets import Situation
 from stream_al.engine.model import Label as LabelValue
 from stream_al.engine.model import Model, prediction
-from stream_al.engine.sample import Sample, read_sample
+from stream_al.engine.sample import read_sample
 from stream_al.engine.strategies import Arrival
+from stream_al.engine.table import Sample
 from stream_al.errors import BadMessage
 from stream_al.messages import Example, decode, decode_json, label_text
 from stream_al.service.learn import fresh_learner

@@ -9,11 +9,15 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any, ClassVar, Protocol
 
+from msgspec import Struct
+
 __all__ = ["BudgetManager", "Reason", "Situation", "Verdict", "Walk"]
 
 
 class Reason(StrEnum):
     """Why a sample was selected, or why it was not."""
+
+    __hash__ = str.__hash__  # an enumeration's own is Python code, and every decision's reason is counted
 
     UNCERTAIN = "uncertain"
     """Selected: its utility reached the threshold."""
@@ -29,8 +33,7 @@ class Reason(StrEnum):
     """Would have been selected, had a cap on the number of labels left any room."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True, gc=False):
     """The decision about one arrival.
 
     Attributes:

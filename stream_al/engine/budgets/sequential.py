@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+from msgspec.structs import replace
 
 from stream_al.engine.budgets.base import BudgetManager, Reason, Situation, Verdict
 

@@ -74,6 +74,7 @@ __all__ = ["Stratified"]
 MEMORY = 200  # utilities remembered; as float32 they fit an offset commit's metadata three times over
 CROWD = 20
 CROWDED_EXPLORATION = 0.3
+_PASSED = (Reason.BELOW, Reason.SPENT)  # by whether the stratum's label is bought
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,23 +197,31 @@ class _Walk:
             self.begin, self.end = self.manager.bounds(self.arrivals)
         if self.arrivals == self.begin:
             self._open(sample_id)
-        length, left = self.end - self.begin, self.end - self.arrivals - 1
+        left = self.end - self.arrivals - 1
+        ranked = self.ranked
 
-        threshold = self._quantile(left)
+        # The n / (n + 1) quantile of the recent utilities, n arrivals being left after this one.
+        threshold = ranked[len(ranked) * left // (left + 1)] if left and ranked else 0.0
         taken = not self.settled and utility >= threshold
-        self.settled = self.settled or taken
-        propensity = self.exploration / length + (1.0 - self.exploration) * taken
-
-        wanted = not self.bought and (self._drawn(sample_id, left) if self.explores else taken)
-        selected = wanted and self.room > 0
-        reason = self._reason(wanted, selected)
+        propensity = self.exploration / (self.end - self.begin)
+        if taken:
+            self.settled = True
+            propensity += 1.0 - self.exploration
+        selected, reason = False, _PASSED[self.bought]
+        if not self.bought and (self._drawn(sample_id, left) if self.explores else taken):
+            self.bought = True  # what a cap forbids is lost: a second draw would be likelier
+            selected = self.room > 0
+            reason = self._why() if selected else Reason.CAPPED
         if self.room <= 0:
             propensity = 0.0
-        self.bought = self.bought or wanted  # what a cap forbids is lost: a second draw would be likelier
         self.room -= selected
         self.pending += selected
-        self._remember(utility)
         self.arrivals += 1
+
+        self.recent.append(utility)
+        insort(ranked, utility)
+        if len(self.recent) > MEMORY:
+            del ranked[bisect_left(ranked, self.recent.popleft())]
         return Verdict(selected, threshold, propensity, reason)
 
     def state(self) -> State:
@@ -234,26 +243,10 @@ class _Walk:
         self.exploration = 1.0 if self.warmup else self.manager.exploration_when(self.pending)
         self.explores = uniform(self.manager.seed, "explore", sample_id) < self.exploration
 
-    def _quantile(self, left: int) -> float:
-        """The n / (n + 1) quantile of the recent utilities, n arrivals being left after this one."""
-        if left == 0 or not self.ranked:
-            return 0.0
-        return self.ranked[len(self.ranked) * left // (left + 1)]
-
     def _drawn(self, sample_id: str, left: int) -> bool:
         return uniform(self.manager.seed, "position", sample_id) * (left + 1) < 1.0
 
-    def _reason(self, wanted: bool, selected: bool) -> Reason:
-        if selected:
-            if self.explores:
-                return Reason.WARMUP if self.warmup else Reason.EXPLORE
-            return Reason.UNCERTAIN
-        if wanted:
-            return Reason.CAPPED
-        return Reason.SPENT if self.bought else Reason.BELOW
-
-    def _remember(self, utility: float) -> None:
-        self.recent.append(utility)
-        insort(self.ranked, utility)
-        if len(self.recent) > MEMORY:
-            del self.ranked[bisect_left(self.ranked, self.recent.popleft())]
+    def _why(self) -> Reason:
+        if self.explores:
+            return Reason.WARMUP if self.warmup else Reason.EXPLORE
+        return Reason.UNCERTAIN

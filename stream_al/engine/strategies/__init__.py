@@ -7,13 +7,14 @@ A strategy is a product of *factors* (see `product`). Most judge by the model al
 sample is read; others judge by what the partition remembers of its last samples and queries, and do so
 when it is decided about, since what is decided about one sample changes the memory for the next.
 
-A new factor is one file with one function and one line in `STRATEGIES`. It is asked only about samples
+A new factor is one file with one function and one line in `STRATEGIES`; it takes samples side by side, or one
+at a time, as an `each`. It is asked only about samples
 that the model gives two probabilities or more; for the others every utility is 1 (see `Selector.look`).
 """
 
 from __future__ import annotations
 
-from stream_al.engine.strategies.base import Arrival, ByMemory, ByModel, Factor, Need, Sight
+from stream_al.engine.strategies.base import Arrival, ByMemory, ByModel, Factor, Need, Sight, Sights, each
 from stream_al.engine.strategies.class_balance import class_balance
 from stream_al.engine.strategies.consensus_entropy import consensus_entropy
 from stream_al.engine.strategies.density import density
@@ -31,27 +32,27 @@ from stream_al.engine.strategies.product import Strategy, factors
 from stream_al.engine.strategies.random import random
 from stream_al.engine.strategies.vote_entropy import vote_entropy
 
-__all__ = ["STRATEGIES", "Arrival", "Factor", "Need", "Sight", "Strategy", "factors", "strategy"]
+__all__ = ["STRATEGIES", "Arrival", "Factor", "Need", "Sight", "Sights", "Strategy", "factors", "strategy"]
 
 _MEMBERS = frozenset({Need.MEMBERS})
 _SURROUNDINGS = frozenset({Need.SURROUNDINGS})
 
 STRATEGIES: dict[str, Factor] = {
     "margin": ByModel(margin),
-    "entropy": ByModel(entropy),
+    "entropy": ByModel(each(entropy)),
     "least_confidence": ByModel(least_confidence),
-    "random": ByModel(random),
-    "vote_entropy": ByModel(vote_entropy, _MEMBERS),
-    "consensus_entropy": ByModel(consensus_entropy, _MEMBERS),
-    "mean_kl": ByModel(mean_kl, _MEMBERS),
-    "gradient_length": ByModel(gradient_length, frozenset({Need.GRADIENT})),
-    "model_change": ByModel(model_change, _SURROUNDINGS),
-    "error_reduction": ByModel(error_reduction, _SURROUNDINGS),
-    "probabilistic_gain": ByModel(probabilistic_gain, _SURROUNDINGS),
+    "random": ByModel(each(random)),
+    "vote_entropy": ByModel(each(vote_entropy), _MEMBERS),
+    "consensus_entropy": ByModel(each(consensus_entropy), _MEMBERS),
+    "mean_kl": ByModel(each(mean_kl), _MEMBERS),
+    "gradient_length": ByModel(each(gradient_length), frozenset({Need.GRADIENT})),
+    "model_change": ByModel(each(model_change), _SURROUNDINGS),
+    "error_reduction": ByModel(each(error_reduction), _SURROUNDINGS),
+    "probabilistic_gain": ByModel(each(probabilistic_gain), _SURROUNDINGS),
     "class_balance": ByModel(class_balance),
     "diversity": ByMemory(diversity),
     "density": ByMemory(density),
-    "novelty": ByMemory(novelty),
+    "novelty": ByMemory(novelty, by_samples=False),
 }
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
+from msgspec import Struct
+
 from stream_al.engine.memory import Recall
 from stream_al.engine.model import Label, Model
-from stream_al.engine.sketch import Point
+from stream_al.engine.sketch import Point, Points
+from stream_al.engine.table import Floats, Sample
+from stream_al.errors import BadMessage
 
-__all__ = ["Arrival", "ByMemory", "ByModel", "Factor", "Need", "Sight"]
+__all__ = ["Arrival", "ByMemory", "ByModel", "Factor", "Need", "Sight", "Sights", "each"]
 
 
 class Sight(NamedTuple):
@@ -34,7 +39,52 @@ class Sight(NamedTuple):
     target: Mapping[str, float] | None = None
 
 
-class Arrival(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sights:
+    """Samples side by side, as factors see them that judge by the model alone.
+
+    What is said of one must not depend on the others (see `engine.table`).
+
+    Attributes:
+        samples: The samples.
+        labels: The classes, two or more.
+        shares: Their probabilities, a row a sample.
+        model: As in `Sight`, and so
+        seed: and
+        target.
+        failed: Samples, by their place, on which River fails while a factor asks it; factors add to it.
+    """
+
+    samples: Sequence[Sample]
+    labels: Sequence[Label]
+    shares: Floats
+    model: Model
+    seed: int = 0
+    target: Mapping[str, float] | None = None
+    failed: dict[int, BadMessage] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Sight]:
+        for sample, row in zip(self.samples, self.shares.tolist(), strict=True):
+            said = dict(zip(self.labels, row, strict=True))
+            yield Sight(sample.id, sample.features, said, self.model, self.seed, self.target)
+
+
+def each(judge: Callable[[Sight], float]) -> Callable[[Sights], Floats]:
+    """A factor that takes samples one at a time, as one that takes them side by side."""
+
+    def judged(sights: Sights) -> Floats:
+        found = np.zeros(len(sights.samples))
+        for place, sight in enumerate(sights):
+            try:
+                found[place] = judge(sight)
+            except BadMessage as error:
+                sights.failed.setdefault(place, error)
+        return found
+
+    return judged
+
+
+class Arrival(Struct, frozen=True, gc=False):
     """A sample once the model has looked at it.
 
     Attributes:
@@ -69,11 +119,11 @@ class ByModel:
     """A factor that judges by the model alone.
 
     Attributes:
-        judge: From the sight of a sample to a utility in [0, 1]; it may raise BadMessage where River fails.
+        judge: From the sights of samples to a utility in [0, 1] of each.
         needs: What the model must have for it.
     """
 
-    judge: Callable[[Sight], float]
+    judge: Callable[[Sights], Floats]
     needs: frozenset[Need] = frozenset()
 
 
@@ -82,11 +132,14 @@ class ByMemory:
     """A factor that judges by what the partition remembers.
 
     Attributes:
-        judge: From a sample's sketch, the memory before it and the number of its queries that are pending
-            to a utility in [0, 1].
+        judge: From samples' sketches, one a row, the memory before them and the number of its queries that
+            are pending to a utility in [0, 1] of each.
+        by_samples: Whether the samples in the memory have a say. Then each that is decided changes what
+            comes after it, else only what is asked about does.
     """
 
-    judge: Callable[[Point, Recall, int], float]
+    judge: Callable[[Points, Recall, int], Floats]
+    by_samples: bool = True
 
 
 Factor: TypeAlias = ByModel | ByMemory

@@ -12,18 +12,22 @@ Political Analysis 2001); the 1 and the k are Laplace's.
 
 from __future__ import annotations
 
-from stream_al.engine.strategies.base import Sight
+import numpy as np
+
+from stream_al.engine.strategies.base import Sights
+from stream_al.engine.table import Floats
 from stream_al.messages import label_text
 
 
-def class_balance(sight: Sight) -> float:
+def class_balance(sights: Sights) -> Floats:
     """The expected want of the label, as a share of the largest."""
-    counts, target = sight.model.classes, sight.target
+    counts, target = sights.model.classes, sights.target
     want = {
         label: (1.0 if target is None else target.get(label_text(label), 0.0)) / (number + 1)
         for label, number in counts.items()
     }
     most = max(want.values())
     if most == 0.0:  # all that is wanted has never been seen
-        return 1.0
-    return sum(p * want[label] for label, p in sight.probabilities.items()) / most
+        return np.ones(len(sights.samples))
+    found: Floats = (sights.shares * [want[label] / most for label in sights.labels]).sum(axis=1)
+    return found

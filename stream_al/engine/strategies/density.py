@@ -14,21 +14,25 @@ from __future__ import annotations
 import numpy as np
 
 from stream_al.engine.memory import Recall
-from stream_al.engine.sketch import Point, points, spread, squared_distances
+from stream_al.engine.sketch import Points, points, spread, squared_distances
+from stream_al.engine.table import Floats
 
 
-def density(sketch: Point, memory: Recall, pending: int = 0) -> float:
+def density(sketches: Points, memory: Recall, pending: int = 0) -> Floats:
     """The mean similarity to the recent samples.
 
     >>> usual, outlier = bytes(16), bytes([100] * 16)
     >>> from stream_al.engine.memory import Memory
     >>> memory = Memory(samples=usual * 40 + bytes([9] * 16) * 20).recall()
-    >>> density(usual, memory) > 0.5 > 0.01 > density(outlier, memory)
+    >>> likely, unlikely = density(points(usual + outlier), memory)
+    >>> bool(likely > 0.5 > 0.01 > unlikely)
     True
     """
     samples = points(memory.samples)
     typical = spread(samples)
-    distances = squared_distances(samples, sketch)
-    if typical == 0.0:  # all alike, or too few to tell
-        return float(np.mean(distances == 0)) if len(samples) > 1 else 1.0
-    return float(np.mean(np.exp(distances / (-2.0 * typical))))
+    if len(samples) < 2:  # too few to tell
+        return np.ones(len(sketches))
+    distances = squared_distances(sketches, samples)
+    alike = np.exp(distances / (-2.0 * typical)) if typical > 0.0 else distances == 0
+    found: Floats = alike.mean(axis=1)
+    return found

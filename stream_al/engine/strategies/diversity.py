@@ -15,25 +15,27 @@ label that is on its way is worth nothing twice.
 
 from __future__ import annotations
 
-from math import exp
+import numpy as np
 
 from stream_al.engine.memory import Recall
-from stream_al.engine.sketch import Point, points, spread, squared_distances
+from stream_al.engine.sketch import Points, points, spread, squared_distances
+from stream_al.engine.table import Floats
 
 
-def diversity(sketch: Point, memory: Recall, pending: int = 0) -> float:
+def diversity(sketches: Points, memory: Recall, pending: int = 0) -> Floats:
     """How far the nearest recent query is, beside the distance between any two samples.
 
     >>> near, far = bytes(16), bytes([100] * 16)
     >>> from stream_al.engine.memory import Memory
     >>> memory = Memory(samples=near + far, queries=near).recall()
-    >>> diversity(near, memory), round(diversity(far, memory), 2)
-    (0.0, 0.86)
+    >>> [round(float(value), 2) for value in diversity(points(near + far), memory)]
+    [0.0, 0.86]
     """
     if not memory.queries:
-        return 1.0
-    nearest = float(squared_distances(points(memory.queries), sketch).min())
+        return np.ones(len(sketches))
+    nearest = squared_distances(sketches, points(memory.queries)).min(axis=1)
     typical = spread(points(memory.samples))
     if typical == 0.0:
-        return 1.0 if nearest > 0.0 else 0.0
-    return 1.0 - exp(-2.0 * nearest / typical)
+        return np.where(nearest > 0, 1.0, 0.0)
+    found: Floats = 1.0 - np.exp(-2.0 * nearest / typical)
+    return found

@@ -7,10 +7,12 @@ Lewis, Gale: A Sequential Algorithm for Training Text Classifiers (SIGIR 1994), 
 
 from __future__ import annotations
 
-from stream_al.engine.strategies.base import Sight
+from stream_al.engine.strategies.base import Sights
+from stream_al.engine.table import Floats
 
 
-def least_confidence(sight: Sight) -> float:
+def least_confidence(sights: Sights) -> Floats:
     """The chance that the best guess is wrong, as a share of the highest possible."""
-    classes = len(sight.probabilities)
-    return (1.0 - max(sight.probabilities.values())) * classes / (classes - 1)
+    classes = len(sights.labels)
+    found: Floats = (1.0 - sights.shares.max(axis=1)) * (classes / (classes - 1))
+    return found

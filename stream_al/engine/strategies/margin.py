@@ -7,15 +7,13 @@ Scheffer, Decomain, Wrobel: Active Hidden Markov Models for Information Extracti
 
 from __future__ import annotations
 
-from stream_al.engine.strategies.base import Sight
+import numpy as np
+
+from stream_al.engine.strategies.base import Sights
+from stream_al.engine.table import Floats
 
 
-def margin(sight: Sight) -> float:
+def margin(sights: Sights) -> Floats:
     """One minus the distance between the two highest probabilities."""
-    best = second = 0.0
-    for p in sight.probabilities.values():
-        if p > best:
-            best, second = p, best
-        elif p > second:
-            second = p
-    return 1.0 - (best - second)
+    ordered = np.partition(sights.shares, -2, axis=1)
+    return 1.0 - (ordered[:, -1] - ordered[:, -2])

@@ -12,21 +12,25 @@ What is pending is counted over all partitions; this one has its part of them, w
 
 from __future__ import annotations
 
+import numpy as np
+
 from stream_al.engine.memory import Recall
-from stream_al.engine.sketch import STEP, Point, points, squared_distances
+from stream_al.engine.sketch import COMPONENTS, STEP, Points, points, squared_distances
+from stream_al.engine.table import Floats
 
 
-def novelty(sketch: Point, memory: Recall, pending: int) -> float:
+def novelty(sketches: Points, memory: Recall, pending: int) -> Floats:
     """How far the nearest pending query is.
 
     >>> here, there = bytes(16), bytes([32] * 16)
     >>> from stream_al.engine.memory import Memory
-    >>> memory = Memory(queries=here).recall()
-    >>> novelty(there, memory, pending=0), novelty(there, memory, pending=1), novelty(here, memory, pending=1)
-    (1.0, 0.5, 0.0)
+    >>> memory, both = Memory(queries=here).recall(), points(here + there)
+    >>> novelty(both, memory, pending=0).tolist(), novelty(both, memory, pending=1).tolist()
+    ([1.0, 1.0], [0.0, 0.5])
     """
     waiting = memory.last_queries(pending)
     if not waiting:
-        return 1.0
-    nearest = float(squared_distances(points(waiting), sketch).min()) / (len(sketch) * STEP * STEP)
-    return nearest / (nearest + 1.0)
+        return np.ones(len(sketches))
+    nearest = squared_distances(sketches, points(waiting)).min(axis=1) / (COMPONENTS * STEP * STEP)
+    found: Floats = nearest / (nearest + 1.0)
+    return found

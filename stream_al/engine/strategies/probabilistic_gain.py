@@ -23,7 +23,7 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_al.engine.sketch import spread, squared_distances
+from stream_al.engine.sketch import points, spread, squared_distances
 from stream_al.engine.strategies.base import Sight
 
 PRIOR = 1e-3
@@ -36,9 +36,9 @@ def probabilistic_gain(sight: Sight) -> float:
     around = sight.model.surroundings
     counts = dict.fromkeys(sight.probabilities, 0.0)
     if around is not None and around.recent:
-        points = around.points()
-        distances = squared_distances(points, around.sketch(sight.features))
-        width = bandwidth(len(points), spread(points))
+        those = around.points()
+        distances = squared_distances(points(around.sketch(sight.features)), those)[0]
+        width = bandwidth(len(those), spread(those))
         near = np.exp(distances / (-2.0 * width)) if width > 0.0 else distances == 0
         for (_, label), share in zip(around.recent, near.tolist(), strict=True):
             counts[label] = counts.get(label, 0.0) + share

@@ -25,10 +25,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from stream_al.engine.memory import Recall
 from stream_al.engine.model import Model
-from stream_al.engine.sketch import Point
-from stream_al.engine.strategies.base import ByMemory, ByModel, Factor, Need, Sight
+from stream_al.engine.sketch import Points
+from stream_al.engine.strategies.base import ByMemory, ByModel, Factor, Need, Sights
+from stream_al.engine.table import Floats
 from stream_al.errors import Misconfigured
 
 __all__ = ["Strategy", "factors"]
@@ -83,6 +86,7 @@ class Strategy:
         text: The expression in its normal form.
         needs: What a model must have for it.
         remembers: Whether it judges by memory as well.
+        by_samples: Whether the remembered samples have a say in that, not only the queries.
 
     Raises:
         Misconfigured: The text is no expression, or names a factor that is not known.
@@ -104,31 +108,37 @@ class Strategy:
             (factor.judge, power) for _, factor, power in chosen if isinstance(factor, ByMemory)
         ]
         self._needs = {name: factor.needs for name, factor, _ in chosen if isinstance(factor, ByModel)}
+        self._powers = [(number, power) for number, (_, power) in enumerate(self._by_memory, 1)]
         self.remembers = bool(self._by_memory)
+        self.by_samples = any(factor.by_samples for _, factor, _ in chosen if isinstance(factor, ByMemory))
         self.needs = frozenset[Need]().union(*self._needs.values())
         if self.remembers:
             self.needs |= {Need.SURROUNDINGS}
 
-    def utility(self, sight: Sight) -> float:
+    def utilities(self, sights: Sights) -> Floats:
         """What the factors say that judge by the model alone, in [0, 1].
 
-        Raises:
-            BadMessage: River fails on the sample.
+        Samples that River fails on are in `sights.failed` then.
         """
-        utility = 1.0
+        found = np.ones(len(sights.samples))
         for judge, power in self._by_model:
-            utility *= min(1.0, max(0.0, judge(sight))) ** power  # rounding may step over an end by one bit
-        return utility
+            judged = _bounded(judge(sights))
+            found *= judged if power == 1.0 else judged**power
+        return found
 
-    def parts(self, utility: float, sketch: Point, memory: Recall, pending: int) -> tuple[float, ...]:
-        """What is ranked apart: the utility by model, then what each factor by memory says, in [0, 1]."""
-        judged = (judge(sketch, memory, pending) for judge, _ in self._by_memory)
-        return (utility, *(min(1.0, max(0.0, value)) for value in judged))
+    def ahead(self, sketches: Points, memory: Recall, pending: int) -> list[tuple[float, ...]]:
+        """What the factors by memory say of the samples to come, in [0, 1], a tuple a sample.
+
+        It holds until something is remembered that a factor goes by: a query, or with `by_samples` a sample.
+        """
+        judged = [_bounded(judge(sketches, memory, pending)) for judge, _ in self._by_memory]
+        rounded = [values.astype("<f4").tolist() for values in judged]  # as they will be remembered
+        return list(zip(*rounded, strict=True))
 
     def ranked(self, parts: Sequence[float], memory: Recall) -> float:
-        """The product of the parts' ranks, in (0, 1)."""
+        """The product of the parts' ranks, in (0, 1); the first is the utility by model."""
         utility = memory.rank(0, parts[0])
-        for number, (_, power) in enumerate(self._by_memory, 1):
+        for number, power in self._powers:
             utility *= memory.rank(number, parts[number]) ** power
         return utility
 
@@ -156,6 +166,11 @@ class Strategy:
             if missing := next((need for need in needs if not has[need]), None):
                 raise Misconfigured(f"{name} {_MISSING[missing]}")
         return model
+
+
+def _bounded(judged: Floats) -> Floats:
+    """Kept in [0, 1]: rounding may step over an end by one bit, and NaN is worth nothing."""
+    return np.clip(np.nan_to_num(judged, nan=0.0), 0.0, 1.0)
 
 
 def _plain(power: float) -> str:

@@ -209,7 +209,7 @@ class Kafka:
                 except MessageSizeTooLargeError:
                     if record.smaller is None:
                         raise
-                    record = record.smaller
+                    record = record.smaller()
                     future = await self._send_one(producer, record)
             acks.append(Ack(sent.partition, sent.offset, sent.timestamp, record is not given))
         return acks

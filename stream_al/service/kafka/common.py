@@ -47,7 +47,7 @@ def record_of(record: ConsumerRecord) -> Record:
         max(0, record.timestamp or 0),
         record.key,
         record.value,
-        tuple((name, value or b"") for name, value in record.headers),
+        tuple((name, value or b"") for name, value in record.headers) if record.headers else (),
     )
 
 
