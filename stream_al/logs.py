@@ -51,5 +51,7 @@ def configure(settings: Settings) -> None:
     # try again.
     if level > logging.DEBUG:
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    for name in ("aiobotocore", "botocore", "s3fs"):  # at debug they log requests, tokens and all
+        logging.getLogger(name).setLevel(max(level, logging.INFO))
     logging.getLogger("stream_al.audit").setLevel(logging.INFO)  # the record is kept, whatever else is
     logging.getLogger("uvicorn.access").setLevel(max(level, logging.WARNING))

@@ -144,11 +144,11 @@ def _messages() -> dict[str, Any]:
     optional: Schema = {"description": "The id of a sample whose value has none; for any other, as you like."}
     as_you_like: Schema = {"description": "Of no meaning here; the sample's id keeps answers in order."}
     return {
-        "sample": _message("A sample to decide about.", _ref("Sample"), optional),
-        "query": _message("A request for a label.", _ref("Query"), ID),
+        "sample": _traced("A sample to decide about.", _ref("Sample"), optional),
+        "query": _traced("A request for a label.", _ref("Query"), ID),
         "closed": _message("The query under this key is answered, skipped or over.", {"type": "null"}, ID),
-        "label": _message("An answer.", _ref("Label"), as_you_like),
-        "example": _message("Features and label, joined.", _ref("Example"), ID),
+        "label": _traced("An answer.", _ref("Label"), as_you_like),
+        "example": _traced("Features and label, joined.", _ref("Example"), ID),
         "runtimeSettings": _message("Settings that are changed.", _ref("RuntimeSettings"), _key("settings")),
         "runtimeModel": _message("Examples that count no more.", _ref("RuntimeModel"), _key("model")),
         "asConfigured": _message(
@@ -174,6 +174,10 @@ def _message(summary: str, payload: Schema, key: Schema) -> dict[str, Any]:
         "payload": payload,
         "bindings": {"kafka": {"key": key, "bindingVersion": BINDING}},
     }
+
+
+def _traced(summary: str, payload: Schema, key: Schema) -> dict[str, Any]:
+    return {**_message(summary, payload, key), "headers": _ref("TraceHeaders")}
 
 
 def _ref(name: str) -> Schema:

@@ -157,6 +157,22 @@ _LETTER: Schema = {
 }
 
 
+_TRACE: Schema = {
+    "title": "TraceHeaders",
+    "description": "Headers by which a record says which trace it belongs to (W3C Trace Context), as text in "
+    "ASCII. Read and written with `tracing.enabled`; any that is not sound is as good as none.",
+    "type": "object",
+    "properties": {
+        "traceparent": {
+            "description": "The trace, and the step of it that sent the record.",
+            "type": "string",
+            "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}",
+        },
+        "tracestate": {"description": "What tracing systems add to it.", "type": "string"},
+    },
+}
+
+
 def components(ref_template: str) -> dict[str, Schema]:
     """The schemas of all messages and their parts, by name, each refined by what stands above.
 
@@ -167,7 +183,7 @@ def components(ref_template: str) -> dict[str, Schema]:
     kinds = {kind.__name__: kind for kind in structs}
     _, found = msgspec.json.schema_components(kinds.values(), ref_template=ref_template)
     made = {name: _refined(kinds[name], schema) for name, schema in found.items()}
-    return made | {_SAMPLE["title"]: _SAMPLE, _LETTER["title"]: _LETTER}
+    return made | {schema["title"]: schema for schema in (_SAMPLE, _LETTER, _TRACE)}
 
 
 def inlined(name: str) -> Schema:

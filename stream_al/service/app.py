@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from time import monotonic
 
 import structlog
@@ -26,7 +27,7 @@ from stream_al.errors import Misconfigured, StateLost, StreamAlError, Unavailabl
 from stream_al.service.backoff import Backoff
 from stream_al.service.consume import Consumer
 from stream_al.service.control import Control
-from stream_al.service.deadline import Deadline
+from stream_al.service.deadline import Deadline, within
 from stream_al.service.intake import Intake
 from stream_al.service.learn import Learning, fresh_learner
 from stream_al.service.log import Log
@@ -36,6 +37,7 @@ from stream_al.service.select import Select
 from stream_al.service.snapshots import Snapshots
 from stream_al.service.sweep import Sweep
 from stream_al.service.topics import needed
+from stream_al.service.tracing import tracing
 from stream_al.settings import Settings
 
 __all__ = ["App"]
@@ -61,6 +63,7 @@ class App:
         self.settings = settings
         self.log = log_
         self.metrics = Metrics(settings.application)
+        self.tracing = tracing(settings)
         topics, limits = settings.topics, settings.limits
         self.learning = Learning(
             lambda: log_.reader(topics.examples),
@@ -68,15 +71,19 @@ class App:
             Snapshots(settings, fresh_learner(settings).model.fingerprint),
             self.metrics,
             folded=self._folded,
+            tracing=self.tracing,
         )
         self.pending = PendingQueries(
             log_.reader(topics.queries, expiring=True),
             settings,
             answered=lambda sample_id: sample_id in self.learning.learner.known,
+            tracing=self.tracing,
         )
         name, start = settings.application, settings.input.start
         samples = log_.group(f"{name}.select", topics.samples, start)
-        self.selection = Select(settings, self.learning, self.pending, self.metrics, samples.partitions)
+        self.selection = Select(
+            settings, self.learning, self.pending, self.metrics, samples.partitions, self.tracing
+        )
         self.control = Control(
             log_, settings, self.metrics, budgeted=self.selection.rebudget, voided=self.learning.void
         )
@@ -89,7 +96,7 @@ class App:
             lambda step: reached("select", step),
         )
         self.intake = Consumer(
-            Intake(settings, self.learning, self.pending, self.control, self.metrics),
+            Intake(settings, self.learning, self.pending, self.control, self.metrics, self.tracing),
             log_.group(f"{name}.intake", topics.labels, "earliest"),
             log_,
             settings,
@@ -305,8 +312,10 @@ class App:
         await asyncio.wait({working}, timeout=deadline.left)
         await asyncio.gather(*(consumer.group.stop(deadline.left / 2) for consumer in self.consumers))
         if self._started:
-            await self.learning.save()
+            with suppress(Unavailable):  # a store that is slow costs the snapshot, not the orderly stop
+                await within(deadline.left / 2, "the last snapshot", self.learning.save())
             readers = (self.learning.reader, self.pending.reader, self.control.reader)
             await asyncio.gather(*(reader.stop(deadline.left / 2) for reader in readers))
+        await self.tracing.stop(deadline.left / 2)
         await self.log.stop(deadline.left)
         log.info("stopped", examples=self.learning.learner.offset)

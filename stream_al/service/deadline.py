@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from threading import Thread
 from time import monotonic
 from typing import TypeVar
 
 from stream_al.errors import Unavailable
 
-__all__ = ["Deadline", "within"]
+__all__ = ["Deadline", "apart", "within"]
 
 T = TypeVar("T")
 
@@ -47,3 +50,30 @@ async def within(seconds: float, what: str, waiting: Awaitable[T]) -> T:
             return await waiting
     except TimeoutError:
         raise Unavailable(f"{what} took longer than {seconds:g} s") from None
+
+
+def apart(action: Callable[[], T]) -> asyncio.Future[T]:
+    """Do what blocks in a thread of its own, which nobody has to wait for.
+
+    The thread is a daemon: one that hangs does not hold up the end of the process, as those of
+    `asyncio.to_thread` do.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def tell(answer: Callable[[], None]) -> None:
+        if not done.done():  # given up meanwhile
+            answer()
+
+    def work() -> None:
+        try:
+            result = action()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the caller's
+            answer = partial(done.set_exception, error)
+        else:
+            answer = partial(done.set_result, result)
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(tell, answer)
+
+    Thread(target=work, name="apart", daemon=True).start()
+    return done

@@ -11,7 +11,7 @@ passed over for an older one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 import structlog
@@ -90,7 +90,7 @@ class Fold:
                 f"examples up to offset {voided.end} of the topic {topic} are voided, and it holds {end}: it "
                 "was created anew; run `stream-al model rebuild` for every replica, and all of it counts"
             )
-        for learner, anchor in self.snapshots.load(self.learner.model.fingerprint):
+        async for learner, anchor in self.snapshots.load(self.learner.model.fingerprint):
             if not learner.stands_under(voided):
                 self._refuse_if_lost(learner, recorded=recorded)
                 log.info("snapshot passed over", offset=learner.offset, why="other examples counted then")
@@ -105,8 +105,8 @@ class Fold:
 
     async def step(
         self, timeout_seconds: float, most: int, folded: Callable[[str], None] = lambda sample_id: None
-    ) -> tuple[int, Counter[Outcome]]:
-        """Fold what the next poll brings; the number of records, and what became of them.
+    ) -> tuple[Sequence[Record], Counter[Outcome]]:
+        """Fold what the next poll brings; the records, and what became of them.
 
         Args:
             timeout_seconds: Longest wait for records.
@@ -123,7 +123,7 @@ class Fold:
             if records[-1].offset + 1 == self.learner.offset:
                 self.anchor = Anchor.of(records[-1])
             self.metrics.update_seconds.observe(monotonic() - began)
-        return len(records), outcomes
+        return records, outcomes
 
     def _fold(self, record: Record, outcomes: Counter[Outcome], folded: Callable[[str], None]) -> None:
         try:

@@ -29,7 +29,7 @@ from stream_al.service.answers import (
     problems,
 )
 from stream_al.service.app import App
-from stream_al.service.log import Outgoing
+from stream_al.service.log import Headers, Outgoing
 from stream_al.service.operating import operating
 from stream_al.service.security.access import Access
 from stream_al.service.security.describing import describe
@@ -118,16 +118,16 @@ def _writing(web: FastAPI, app: App) -> None:
         responses=problems(400, 408, 413, 422, 503),
     )
     async def post_samples(
-        samples: Annotated[list[dict[str, Any]] | dict[str, Any], Body()],
+        request: Request, samples: Annotated[list[dict[str, Any]] | dict[str, Any], Body()]
     ) -> dict[str, Any]:
         """Put one sample or a list of them onto the stream, in the form that the settings describe."""
-        outgoing = []
+        outgoing, trace = [], _trace(app, request)
         for given in _listed(samples):
             value = encode(given)
             record = decode_json(value, max_bytes=settings.input.max_bytes)
             key = str(given["id"]).encode() if "id" in given else None
             sample = read_sample(record, input_rules(settings), key=key, position="")
-            outgoing.append(Outgoing(topics.samples, sample.id.encode() or None, value))
+            outgoing.append(Outgoing(topics.samples, sample.id.encode() or None, value, trace))
         acks = await app.log.send(outgoing)
         ids = [
             out.key.decode() if out.key else position_id(topics.samples, ack.partition, ack.offset)
@@ -146,11 +146,11 @@ def _writing(web: FastAPI, app: App) -> None:
         request: Request, labels: Annotated[list[dict[str, Any]] | dict[str, Any], Body()]
     ) -> dict[str, Any]:
         """Answer one query or several: `{"id": ..., "label": ...}`, or `{"id": ..., "skipped": true}`."""
-        outgoing = []
+        outgoing, trace = [], _trace(app, request)
         for given in _listed(labels):
             value = encode(given)
             label = decode(Label, value, max_bytes=settings.input.max_bytes)
-            outgoing.append(Outgoing(topics.labels, label.id.encode(), value))
+            outgoing.append(Outgoing(topics.labels, label.id.encode(), value, trace))
         accepted = len(await app.log.send(outgoing))
         audit_also(request, accepted=accepted)
         return {"accepted": accepted}
@@ -187,6 +187,11 @@ def _errors(web: FastAPI) -> None:
 
 def _listed(given: list[dict[str, Any]] | dict[str, Any]) -> list[dict[str, Any]]:
     return given if isinstance(given, list) else [given]
+
+
+def _trace(app: App, request: Request) -> Headers:
+    """Which trace the request says that it belongs to."""
+    return app.tracing.carried(tuple((name.decode("latin-1"), value) for name, value in request.headers.raw))
 
 
 def _probe(good: bool, yes: str, no: str) -> Response:

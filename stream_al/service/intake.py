@@ -30,10 +30,11 @@ from stream_al.service.consume import Work
 from stream_al.service.control import Control
 from stream_al.service.dead_letters import dead_letter
 from stream_al.service.learn import Learning
-from stream_al.service.log import Outgoing, Record
+from stream_al.service.log import Ack, Outgoing, Record
 from stream_al.service.metrics import Metrics
 from stream_al.service.pending import PendingQueries
 from stream_al.service.select import input_rules
+from stream_al.service.tracing import OFF, Step, Tracing
 from stream_al.settings import Settings
 
 __all__ = ["Intake"]
@@ -44,6 +45,7 @@ class _Sends:
     """What a batch of answers leads to."""
 
     examples: list[Outgoing] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     letters: list[Outgoing] = field(default_factory=list)
     closed: dict[str, Outgoing] = field(default_factory=dict)
     learned: dict[str, LabelValue] = field(default_factory=dict)
@@ -63,7 +65,9 @@ class Intake:
         pending: PendingQueries,
         control: Control,
         metrics: Metrics,
+        tracing: Tracing = OFF,
     ) -> None:
+        self.tracing = tracing
         self.settings = settings
         self.learning = learning
         self.pending = pending
@@ -113,7 +117,9 @@ class Intake:
                 sends.letters.append(dead_letter(record, self.name, error, suffix))
         tombstones = list(sends.closed.values()) if self.settings.queries.tombstones else []
         return Work(
-            [[*sends.examples, *sends.letters], tombstones], dict(states), lambda acks: self._applied(sends)
+            [[*sends.examples, *sends.letters], tombstones],
+            dict(states),
+            lambda acks: self._applied(sends, acks[0]),
         )
 
     def _judge(self, record: Record, label: Label, sends: _Sends) -> None:
@@ -123,14 +129,19 @@ class Intake:
         joined = join(label, at_ms=record.timestamp_ms, pending=pending, known=known)
         sends.outcomes[joined.outcome.value] += 1
         if joined.example is not None:
-            sends.examples.append(Outgoing(topics.examples, key, encode(joined.example)))
+            trace = self.pending.trace(label.id)
+            step = self.tracing.step(self.name, record, topics.examples, label.id, trace)
+            sends.examples.append(Outgoing(topics.examples, key, encode(joined.example), step.headers))
+            sends.steps.append(step)
             sends.learned.setdefault(label.id, joined.example.label)
         if joined.closes and self.pending.stands(label.id):  # a label that was never asked for closes nothing
             sends.closed[label.id] = Outgoing(topics.queries, key, None)
         if joined.outcome is Outcome.LABELLED and pending is not None:
             sends.delays.append(max(0, record.timestamp_ms - pending.queried_ms) / 1000)
 
-    def _applied(self, sends: _Sends) -> None:
+    def _applied(self, sends: _Sends, acks: list[Ack]) -> None:
+        for step, ack in zip(sends.steps, acks, strict=False):
+            step.done(ack)
         for sample_id in sends.closed:
             self.pending.close(sample_id)
         for outcome, number in sends.outcomes.items():

@@ -28,6 +28,7 @@ from stream_al.service.fold import PARTITION, Fold, fresh_learner
 from stream_al.service.log import Reader, behind
 from stream_al.service.metrics import Metrics
 from stream_al.service.snapshots import Snapshots
+from stream_al.service.tracing import OFF, Tracing
 from stream_al.settings import Settings
 
 __all__ = ["Learning", "fresh_learner"]
@@ -59,9 +60,11 @@ class Learning:
         snapshots: Snapshots,
         metrics: Metrics,
         folded: Callable[[str], None] = lambda sample_id: None,
+        tracing: Tracing = OFF,
     ) -> None:
         self.open_reader = open_reader
         self.reader = open_reader()
+        self.tracing = tracing
         self.settings = settings
         self.snapshots = snapshots
         self.metrics = metrics
@@ -153,13 +156,16 @@ class Learning:
         async with self._one_reader:
             drifts = self.learner.drift.found
             most = self.settings.limits.batch_records
-            number, outcomes = await self._fold.step(timeout_seconds, most, self.folded)
+            began = monotonic()
+            records, outcomes = await self._fold.step(timeout_seconds, most, self.folded)
             found = self.learner.drift.found - drifts
-        if number:
+        if records:
             self._count(outcomes)
+            if self.restored:  # what a start replays was traced when it happened
+                self.tracing.learned(records, monotonic() - began)
             self._tell_drift(found)
         self.progress = monotonic()
-        return number
+        return len(records)
 
     async def follow(self) -> None:
         """Wait until the model has to be folded anew, and do so. Raises Unavailable or StateLost."""
@@ -185,12 +191,13 @@ class Learning:
         begin = (await self.reader.begin())[PARTITION]
         if self.learner.stands_under(voided) or voided.covers(0, begin):
             return
-        kept = self.snapshots.load(self.model.fingerprint)
-        if not any(learner.stands_under(voided) and learner.offset >= begin for learner, _ in kept):
-            raise Misconfigured(
-                f"the topic {self.reader.topic} begins at offset {begin}, and no snapshot here leads to the "
-                "model of what would count; choose a later offset, or restore the topic first"
-            )
+        async for learner, _ in self.snapshots.load(self.model.fingerprint):
+            if learner.stands_under(voided) and learner.offset >= begin:
+                return
+        raise Misconfigured(
+            f"the topic {self.reader.topic} begins at offset {begin}, and no snapshot here leads to the "
+            "model of what would count; choose a later offset, or restore the topic first"
+        )
 
     async def _rebuild(self, voided: Voided) -> None:
         """Fold anew, aside, and replace the model that stands, unless this is overtaken on the way."""
@@ -230,7 +237,7 @@ class Learning:
         return new >= limits.every_examples or (new > 0 and waited >= limits.every_seconds)
 
     async def save(self) -> None:
-        """Write a snapshot; a disk that fails costs the snapshot and nothing else."""
+        """Write a snapshot; a store that fails costs the snapshot and nothing else."""
         fold, offset = self._fold, self.learner.offset
         if fold.anchor is None or offset == fold.saved:
             return

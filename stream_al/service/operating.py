@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Request
 
+from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service import operations
 from stream_al.service.answers import (
     CountAgain,
@@ -68,9 +69,11 @@ def _settings(web: FastAPI, app: App) -> None:
 def _model(web: FastAPI, app: App) -> None:
     @web.get("/v1/model", tags=["status"])
     async def get_model() -> dict[str, Any]:
-        """The model as it stands, and the snapshots that this replica has of it."""
-        found = await asyncio.to_thread(app.learning.snapshots.listed)
-        snapshots = [{"name": name, "offset": offset} for name, offset in found.items()]
+        """The model as it stands, and the snapshots of it; null where their store cannot be reached."""
+        snapshots = None
+        with suppress(Unavailable, Misconfigured):  # a store that is away has no say in how the model is
+            found = await app.learning.snapshots.listed()
+            snapshots = [{"name": name, "offset": offset} for name, offset in found.items()]
         return {**model_status(app), "snapshots": snapshots}
 
     @web.post("/v1/model/rollback", tags=["control"], response_model=Moved, responses=CHANGED)
@@ -82,7 +85,7 @@ def _model(web: FastAPI, app: App) -> None:
         """
         offset = wanted.to_offset
         if offset is None:
-            offset = await asyncio.to_thread(operations.snapshot_offset, app, str(wanted.snapshot))
+            offset = await operations.snapshot_offset(app, str(wanted.snapshot))
         moved = await operations.roll_back(app, offset, who(request), dry_run=wanted.dry_run)
         audit_also(request, **moved)
         return moved

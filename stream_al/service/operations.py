@@ -54,13 +54,13 @@ async def change_settings(app: App, request: Mapping[str, Any], by: str | None) 
     }
 
 
-def snapshot_offset(app: App, name: str) -> int:
+async def snapshot_offset(app: App, name: str) -> int:
     """The offset that a snapshot stands for: what was learned before it.
 
     Raises:
         Misconfigured: This replica has no such snapshot.
     """
-    found = app.learning.snapshots.listed()
+    found = await app.learning.snapshots.listed()
     if name not in found:
         known = ", ".join(found) or "none"
         raise Misconfigured(f"snapshot: write one that this replica has ({known}), or to_offset instead")

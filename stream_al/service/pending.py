@@ -19,7 +19,8 @@ from stream_al.engine.query import expires
 from stream_al.errors import BadMessage
 from stream_al.messages import Query, decode
 from stream_al.service.follow import Follower
-from stream_al.service.log import Ack, Reader, Record
+from stream_al.service.log import Ack, Headers, Reader, Record
+from stream_al.service.tracing import OFF, Tracing
 from stream_al.settings import Settings
 
 __all__ = ["PendingQueries"]
@@ -36,6 +37,7 @@ class Entry:
     life_ms: int
     utility: float
     offset: int
+    trace: Headers
 
 
 class PendingQueries:
@@ -46,13 +48,17 @@ class PendingQueries:
         settings: For the size limit of a query.
         answered: Whether an id is labelled already: a query repeated after its answer, or one whose
             tombstone the settings turned off, waits for nothing.
+        tracing: For the traces that queries belong to.
 
     Attributes:
         log_time_ms: The latest timestamp seen on any record that was brought to `see_time`.
     """
 
-    def __init__(self, reader: Reader, settings: Settings, answered: Callable[[str], bool]) -> None:
+    def __init__(
+        self, reader: Reader, settings: Settings, answered: Callable[[str], bool], tracing: Tracing = OFF
+    ) -> None:
         self.reader = reader
+        self.tracing = tracing
         self.answered = answered
         # A query repeats the sample and adds what was decided about it.
         self.max_bytes = 2 * settings.input.max_bytes + 100_000
@@ -79,11 +85,16 @@ class PendingQueries:
         query = decode(Query, entry.value, max_bytes=self.max_bytes)
         return Pending(query, entry.queried_ms, entry.life_ms)
 
-    def add(self, query: Query, value: bytes, ack: Ack) -> None:
+    def trace(self, sample_id: str) -> Headers:
+        """The headers that say which trace the query under an id belongs to."""
+        entry = self._entries.get(sample_id)
+        return entry.trace if entry else ()
+
+    def add(self, query: Query, value: bytes, ack: Ack, headers: Headers = ()) -> None:
         """Enter a query that has just been acknowledged, unless it came back from the log before that."""
         if ack.offset < self._read.get(ack.partition, 0):
             return  # it is entered already, and may even be closed already
-        self._set(query, value, ack.offset, ack.timestamp_ms)
+        self._set(query, value, ack.offset, ack.timestamp_ms, headers)
 
     def stands(self, sample_id: str) -> bool:
         """Whether a query is open under an id, here or in the topic."""
@@ -161,12 +172,13 @@ class PendingQueries:
             return
         try:
             query = decode(Query, record.value, max_bytes=self.max_bytes)
-            self._set(query, record.value, record.offset, record.timestamp_ms)
+            self._set(query, record.value, record.offset, record.timestamp_ms, record.headers)
         except (BadMessage, ValueError):
             return  # not written by this service: nobody can answer it
 
-    def _set(self, query: Query, value: bytes, offset: int, timestamp_ms: int) -> None:
-        entry = Entry(value, timestamp_ms, _life_ms(query), query.utility, offset)
+    def _set(self, query: Query, value: bytes, offset: int, timestamp_ms: int, headers: Headers) -> None:
+        trace = self.tracing.carried(headers)
+        entry = Entry(value, timestamp_ms, _life_ms(query), query.utility, offset, trace)
         if self._tombstones:
             self._standing.add(query.id)
         if not self.answered(query.id):

@@ -33,9 +33,10 @@ from stream_al.messages import (
 from stream_al.service.consume import Work
 from stream_al.service.dead_letters import dead_letter
 from stream_al.service.learn import Learning
-from stream_al.service.log import Ack, Outgoing, Record
+from stream_al.service.log import Ack, Headers, Outgoing, Record
 from stream_al.service.metrics import Metrics
 from stream_al.service.pending import PendingQueries
+from stream_al.service.tracing import OFF, Step, Tracing
 from stream_al.settings import Budget, Settings
 
 __all__ = ["Select", "input_rules", "selector"]
@@ -82,7 +83,9 @@ class Select:
         pending: PendingQueries,
         metrics: Metrics,
         partitions: Callable[[], int],
+        tracing: Tracing = OFF,
     ) -> None:
+        self.tracing = tracing
         self.partitions = partitions
         self.settings = settings
         self.learning = learning
@@ -125,7 +128,7 @@ class Select:
     ) -> Work:
         """Decide partition by partition, each on its own account."""
         out: list[Outgoing] = []
-        queries: list[tuple[Query, Outgoing]] = []
+        queries: list[tuple[Query, Outgoing, Step]] = []
         decisions: list[Decision] = []
         after: dict[int, Any] = {}
         stamp = self.learning.stamp()
@@ -143,21 +146,23 @@ class Select:
                     out.append(self._prediction(arrival, decision, stamp, pending))
                 if decision.selected:
                     query = self._query(record, sample, arrival, decision, stamp, now_ms, pending)
-                    queries.append((query, self._request(record, query)))
+                    step = self._traced(record, query)
+                    queries.append((query, self._request(record, query, step.headers), step))
                     pending += 1
 
         asked = self.settings.budget.share * len(decisions)  # by when they are acknowledged it may be another
 
         def applied(acks: list[list[Ack]]) -> None:
-            for (query, request), ack in zip(queries, acks[0], strict=False):
+            for (query, request, step), ack in zip(queries, acks[0], strict=False):
+                step.done(ack)
                 if ack.smaller:
                     self.metrics.dead_letters.labels(self.name, "query_too_large").inc()
                 else:
-                    self.pending.add(query, request.value or b"", ack)
+                    self.pending.add(query, request.value or b"", ack, request.headers)
             self.metrics.budget_asked.inc(asked)
             self._count(decisions, items)
 
-        return Work([[*(request for _, request in queries), *out]], after, applied)
+        return Work([[*(request for _, request, _ in queries), *out]], after, applied)
 
     def situation(self, partition: int, pending: int) -> Situation:
         """What the selector may know about a partition, so many queries being pending."""
@@ -178,7 +183,18 @@ class Select:
         state = self.selector.decode(metadata) if metadata else None
         return self.selector.start() if state is None else state
 
-    def _request(self, record: Record, query: Query) -> Outgoing:
+    def _traced(self, record: Record, query: Query) -> Step:
+        return self.tracing.step(
+            self.name,
+            record,
+            self.settings.topics.queries,
+            query.id,
+            reason=query.reason,
+            utility=query.utility,
+            propensity=query.propensity,
+        )
+
+    def _request(self, record: Record, query: Query, headers: Headers) -> Outgoing:
         """The query as it is sent; in its place, where it is too large, the sample as a dead letter."""
         topics = self.settings.topics
         error = BadMessage(
@@ -189,6 +205,7 @@ class Select:
             topics.queries,
             query.id.encode(),
             encode(query),
+            headers,
             smaller=lambda: dead_letter(record, self.name, error, topics.dead_letter_suffix),
         )
 

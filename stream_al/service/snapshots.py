@@ -1,13 +1,16 @@
-"""Snapshots: the fold on disk, as a cache of the log.
+"""Snapshots: the fold as a file, a cache of the log.
 
 A file is one line of JSON, the header, and then the pickled learner. Pickle runs code, so nothing is
 unpickled before the header says that it is ours, for this model definition, this River and this Python,
 and the checksum agrees (with `snapshots.key` set: a keyed one, which nobody without the key can forge).
 Even then it is unpickled by `service.unpickling`, which looks up what models are made of and nothing else.
 
-Writing: to a temporary file, fsync, rename, fsync of the directory. A reader sees a whole file or none;
-a file torn all the same fails its checksum and the one before it is used. Any of them may be deleted.
-A directory belongs to one replica: what another process left half written there is cleared away.
+Where the bytes lie is `service.stores`. A reader sees a whole file or none; a file torn all the same fails
+its checksum and the one before it is used. Any of them may be deleted.
+
+A name holds the offset, so that the newest is known without reading any. In a store that replicas share it
+also holds the lineage: what the header must agree on. While one definition of the model takes over from
+another, neither overwrites the other's, each keeps its newest, and a way back finds them.
 """
 
 from __future__ import annotations
@@ -16,22 +19,20 @@ import asyncio
 import hashlib
 import hmac
 import json
-import os
 import platform
 import re
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import structlog
 
 from stream_al.engine.learner import Learner
 from stream_al.engine.pickling import dumps
-from stream_al.errors import Unavailable
+from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.log import Record
+from stream_al.service.stores import store
 from stream_al.service.unpickling import loads
 from stream_al.settings import Settings
 
@@ -41,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 SCHEMA = 4
 MAX_HEADER_BYTES = 10_000
-NAME = re.compile(r"examples-(\d{20})\.snapshot")
+NAME = re.compile(r"examples-(?P<offset>\d{20})(?:-(?P<lineage>[0-9a-f]{12}))?\.snapshot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Anchor:
 
 
 class Snapshots:
-    """The snapshots in a directory.
+    """The snapshots in a store.
 
     Args:
         settings: Where, how many to keep, and the key.
@@ -73,8 +74,9 @@ class Snapshots:
     """
 
     def __init__(self, settings: Settings, fingerprint: str) -> None:
-        self.directory = settings.snapshots.directory
+        self.store = store(settings)
         self.keep = settings.snapshots.keep
+        self.max_bytes = settings.snapshots.max_bytes
         self.fingerprint = fingerprint
         key = settings.snapshots.key
         self._key = key.get_secret_value().encode() if key else None
@@ -83,45 +85,82 @@ class Snapshots:
         own = re.match(r"\s*([A-Za-z_]\w*)", definition) if ":" in definition.split("(")[0] else None
         self._factory = own.group(1) if own else None
 
-    async def save(self, learner: Learner, anchor: Anchor) -> Path:
-        """Write a snapshot of the learner as it stands, and prune old ones.
+    async def save(self, learner: Learner, anchor: Anchor) -> str:
+        """Write a snapshot of the learner as it stands, and prune old ones; its name.
 
         Raises:
-            Unavailable: The disk did not take it.
+            Unavailable: The store did not take it.
         """
-        body = dumps(learner)  # here, where nothing folds meanwhile
-        return await asyncio.to_thread(self._write, body, learner.offset, anchor)
-
-    def load(self, fingerprint: str) -> Iterator[tuple[Learner, Anchor]]:
-        """The usable snapshots, newest first; unusable ones are passed over with a warning."""
-        for path in self.paths():
-            try:
-                yield self._read(path, fingerprint)
-            except (_Unusable, OSError) as error:
-                log.warning("snapshot discarded", file=path.name, why=str(error))
-
-    def paths(self) -> list[Path]:
-        """The snapshot files, newest first."""
+        offset, body = learner.offset, dumps(learner)  # here, where nothing folds meanwhile
+        lineage = f"-{self._lineage()}" if self.store.shared else ""
+        name = f"examples-{offset:020}{lineage}.snapshot"
+        content = await asyncio.to_thread(self._sealed, body, anchor)
+        if len(content) > self.max_bytes:
+            raise Unavailable(
+                f"the snapshot has {len(content)} bytes and nobody would read it; raise snapshots.max_bytes"
+            )
+        await self.store.write(name, content)
         try:
-            return sorted((p for p in self.directory.iterdir() if NAME.fullmatch(p.name)), reverse=True)
-        except FileNotFoundError:
-            return []
-        except OSError as error:  # a cache that cannot be read is an empty one
-            log.warning("snapshots not read", directory=str(self.directory), why=str(error))
-            return []
+            await self.store.delete(self._surplus(await self.names()))
+        except Misconfigured as error:  # it was let in before
+            raise Unavailable(str(error)) from None
+        return name
 
-    def listed(self) -> dict[str, int]:
+    async def listed(self) -> dict[str, int]:
         """The snapshots by name, newest first, each with its offset: that of the next example to fold."""
-        return {path.name: int(path.name[9:29]) for path in self.paths()}
+        found = ((name, NAME.fullmatch(name)) for name in await self.names())
+        return {name: int(match["offset"]) for name, match in found if match}
 
-    def clear(self) -> int:
-        """Delete all snapshots; how many there were."""
-        paths = self.paths()
-        for path in paths:
-            path.unlink(missing_ok=True)
-        return len(paths)
+    async def load(self, fingerprint: str) -> AsyncIterator[tuple[Learner, Anchor]]:
+        """The usable snapshots, newest first; unusable ones are passed over with a warning.
 
-    def _write(self, body: bytes, offset: int, anchor: Anchor) -> Path:
+        Raises:
+            Unavailable: The store is away, and nobody knows what it holds.
+            Misconfigured: It refuses us.
+        """
+        tried: set[str] = set()
+        while fresh := [name for name in await self._found() if name not in tried]:
+            for name in fresh:  # once more if all are gone: others prune what they have newer ones for
+                tried.add(name)
+                try:
+                    content = await self.store.read(name, self.max_bytes)
+                    found = await asyncio.to_thread(self._opened, content, fingerprint)
+                except (_Unusable, OSError) as error:
+                    log.warning("snapshot discarded", file=name, why=str(error))
+                else:
+                    yield found
+
+    async def names(self) -> list[str]:
+        """The names of the snapshots, newest first. Raises Unavailable or Misconfigured."""
+        return sorted(filter(NAME.fullmatch, await self.store.names()), reverse=True)
+
+    async def clear(self) -> int:
+        """Delete all snapshots; how many there were. Raises Unavailable or Misconfigured."""
+        names = await self.names()
+        await self.store.delete(names)
+        return len(names)
+
+    async def _found(self) -> list[str]:
+        """The names, where a person may wait for them."""
+        try:
+            return await self.names()
+        except Unavailable as error:
+            remedy = "to do without its snapshots, point snapshots.directory elsewhere"
+            raise Unavailable(f"{error}; {remedy}") from error
+
+    def _surplus(self, names: list[str]) -> list[str]:
+        """What is too much of names, the newest first: of our lineage, and of all others together."""
+        if not self.store.shared:
+            return names[self.keep :]
+        ours = [name for name in names if f"-{self._lineage()}." in name]
+        others = [name for name in names if name not in ours]
+        return ours[self.keep :] + others[self.keep :]
+
+    def _lineage(self) -> str:
+        facts = json.dumps({**self._versions(), "definition": self.fingerprint}, sort_keys=True)
+        return hashlib.blake2b(facts.encode(), digest_size=6).hexdigest()
+
+    def _sealed(self, body: bytes, anchor: Anchor) -> bytes:
         header = {
             **self._versions(),
             "definition": self.fingerprint,
@@ -130,28 +169,12 @@ class Snapshots:
         }
         head = json.dumps(header, sort_keys=True)
         line = json.dumps({"header": header, "check": self._check(head, body)}, sort_keys=True)
-        path = self.directory / f"examples-{offset:020}.snapshot"
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                file.write(line.encode() + b"\n" + body)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            _sync_directory(self.directory)
-            for old in [*self.paths()[self.keep :], *self.directory.glob("examples-*.tmp")]:
-                old.unlink(missing_ok=True)
-        except OSError as error:
-            with suppress(OSError):
-                temporary.unlink()
-            raise Unavailable(
-                f"{self.directory} did not take a snapshot: {error.strerror or error}"
-            ) from error
-        return path
+        return line.encode() + b"\n" + body
 
-    def _read(self, path: Path, fingerprint: str) -> tuple[Learner, Anchor]:
-        line, found, body = path.read_bytes().partition(b"\n")
+    def _opened(self, content: bytes, fingerprint: str) -> tuple[Learner, Anchor]:
+        if len(content) > self.max_bytes:
+            raise _Unusable("it is larger than snapshots.max_bytes")
+        line, found, body = content.partition(b"\n")
         try:
             outer = json.loads(line if found and len(line) <= MAX_HEADER_BYTES else b"")
             header, given = dict(outer["header"]), str(outer["check"]).encode("utf-8", "replace")
@@ -190,11 +213,3 @@ class Snapshots:
 
 class _Unusable(Exception):
     """Why a file is passed over."""
-
-
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

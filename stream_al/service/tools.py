@@ -255,7 +255,7 @@ async def model(
     topic = settings.topics.examples
     async with opened(log, topic, settings.topics.control), _control(settings, log) as control:
         if rebuild:
-            snapshots.clear()
+            await snapshots.clear()
         metrics = Metrics(settings.application)
         learning = Learning(lambda: log.reader(topic), settings, snapshots, metrics)
         await learning.reader.start()

@@ -9,10 +9,11 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
+from pathlib import Path
 from reprlib import repr as short
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Count",
     "Inside",
+    "Location",
     "Name",
     "Place",
     "Seconds",
@@ -64,6 +66,26 @@ def _servers(value: str) -> str:
     return value
 
 
+def _location(value: str) -> str:
+    """A path, or a URL that says nothing but where."""
+    scheme, found, rest = value.partition("://")
+    if not value:
+        raise ValueError("write a directory or a URL")
+    if not found:
+        return value
+    if "@" in rest or "?" in rest or "#" in rest:  # none of it is repeated here: it may be a secret
+        raise ValueError(
+            "write the URL without user, password or parameters; credentials belong into the environment, "
+            "such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    place, _, path = rest.partition("/")
+    if not re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme) or not (place or path):
+        raise ValueError(f"write a URL such as s3://bucket/path, not {short(value)}")
+    if scheme == "file" and (place not in ("", "localhost") or not path):
+        raise ValueError(f"write a file's URL as file:///path, not {short(value)}")
+    return value
+
+
 def one_of(value: str, names: Iterable[str]) -> str:
     """A name out of a registry."""
     known = list(names)
@@ -105,6 +127,11 @@ Name = Annotated[str, AfterValidator(_name)]
 Topic = Annotated[str, AfterValidator(_topic)]
 Inside = Annotated[str, AfterValidator(_inside)]
 Place = Annotated[str, AfterValidator(_place)]
+Location = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value),
+    AfterValidator(_location),
+]
 Servers = Annotated[str, AfterValidator(_servers)]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]

@@ -20,6 +20,7 @@ from stream_al.errors import Misconfigured
 from stream_al.settings.checks import (
     Count,
     Inside,
+    Location,
     Name,
     Place,
     Seconds,
@@ -261,16 +262,21 @@ class Labels(_Section):
 
 
 class Snapshots(_Section):
-    """Copies of the model on disk; only a cache, for a quick start."""
+    """Copies of the model; only a cache, for a quick start."""
 
-    directory: Path = Field(
-        default=Path("snapshots"), description="Where they are kept, one place a replica."
+    directory: Location = Field(
+        default="snapshots",
+        description="Where they are kept: a directory, one for each replica, or a URL such as "
+        "s3://bucket/path, one for all of them (extra remote).",
     )
     every_examples: Count = Field(default=1000, description="Examples learnt after which one is taken.")
     every_seconds: Seconds = Field(
         default=60, description="Seconds after which one is taken, when anything was learnt."
     )
     keep: Count = Field(default=3, description="How many are kept.")
+    max_bytes: int = Field(
+        default=2**30, ge=1024, description="Largest snapshot; a larger one is neither written nor read."
+    )
     key: SecretStr | None = Field(
         default=None, description="Signs snapshots; any other signature is refused."
     )
@@ -365,7 +371,9 @@ class Limits(_Section):
         default=0.02, description="Work of one batch; short keeps heartbeats and HTTP answered."
     )
     poll_seconds: Seconds = Field(default=0.2, description="Longest wait for records.")
-    deadline_seconds: Seconds = Field(default=30, description="Longest wait for the broker, each time.")
+    deadline_seconds: Seconds = Field(
+        default=30, description="Longest wait for the broker, or for the store of snapshots, each time."
+    )
     stop_seconds: Seconds = Field(default=10, description="Longest orderly stop.")
     watchdog_seconds: Seconds = Field(
         default=60,
@@ -391,6 +399,14 @@ class Log(_Section):
     )
     format: Literal["auto", "json", "text"] = Field(
         default="auto", description="auto is text on a terminal and JSON elsewhere."
+    )
+
+
+class Tracing(_Section):
+    """OpenTelemetry; what is exported where, its own variables (OTEL_...) say."""
+
+    enabled: bool = Field(
+        default=False, description="Whether to trace the way of each selected sample (extra otel)."
     )
 
 
@@ -425,6 +441,7 @@ class Settings(_Section):
     http: HTTP = Field(default=HTTP(), description=HTTP.__doc__)
     limits: Limits = Field(default=Limits(), description=Limits.__doc__)
     log: Log = Field(default=Log(), description=Log.__doc__)
+    tracing: Tracing = Field(default=Tracing(), description=Tracing.__doc__)
 
     def target(self) -> dict[str, float] | None:
         """The shares that `class_target` asks for, by class."""

@@ -32,6 +32,7 @@ from tests.deploy.image import DEPLOY, IMAGE_ENVIRON, LAST, ROOT, STEPS, Image, 
 from tests.deploy.test_compose import EXAMPLE, OURS, environ
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+EXTRAS = ("otel", "remote")  # what a deployment may ask for, and cannot install into a container that runs
 PROJECT_NAME = canonicalize_name(PROJECT["project"]["name"])
 
 
@@ -62,25 +63,24 @@ def test_the_build_installs_what_is_locked_and_the_project_and_nothing_else(imag
     assert {name: Version(one.version) for name, one in found.items()} == lock | {
         PROJECT_NAME: Version(__version__)
     }
-    needed: set[str] = set()
-    waiting = [PROJECT_NAME]
+    needed: set[tuple[str, str]] = set()
+    waiting = [(PROJECT_NAME, extra) for extra in ("", *EXTRAS)]
     while waiting:
-        name = waiting.pop()
-        if name not in needed:
-            needed.add(name)
-            wanted = map(Requirement, found[name].requires or ())
-            waiting += [
-                canonicalize_name(one.name)
-                for one in wanted
-                if not one.marker or one.marker.evaluate({"extra": ""})
-            ]
-    assert needed == set(found)
+        name, extra = waiting.pop()
+        if (name, extra) not in needed:
+            needed.add((name, extra))
+            for one in map(Requirement, found[name].requires or ()):
+                if not one.marker or one.marker.evaluate({"extra": extra}):
+                    waiting += [(canonicalize_name(one.name), wanted) for wanted in ("", *one.extras)]
+    assert {name for name, _ in needed} == set(found)
 
 
 def test_the_lock_satisfies_the_project() -> None:
     """If this fails: its first lines say how to make it anew."""
     lock = locked("requirements.txt")
-    for wanted in map(Requirement, PROJECT["project"]["dependencies"]):
+    project = PROJECT["project"]
+    extras = [text for extra in EXTRAS for text in project["optional-dependencies"][extra]]
+    for wanted in map(Requirement, [*project["dependencies"], *extras]):
         name = canonicalize_name(wanted.name)
         assert name in lock
         assert wanted.specifier.contains(lock[name]), wanted

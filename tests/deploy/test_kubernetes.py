@@ -10,6 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from deploy.kubernetes import stateful_set
 from deploy.kubernetes.rules import ALERTS, RULE, manifest
 from stream_al import __version__, settings
 from stream_al.service.security.access import RULES, Role
@@ -79,7 +80,7 @@ def test_the_schemas_refuse_a_field_that_does_not_exist() -> None:
 
 
 def test_every_manifest_is_in_one_kustomization_and_the_example_of_secrets_in_none() -> None:
-    found = [path.parent / name for path in KUSTOMIZATIONS for name in read(path)["resources"]]
+    found = [path.parent / name for path in KUSTOMIZATIONS for name in read(path).get("resources", ())]
     assert sorted([*found, HERE / "secret.example.yaml"]) == MANIFESTS
 
 
@@ -114,6 +115,66 @@ def test_files_that_settings_name_are_mounted() -> None:
     assert tokens.name in SECRET
     assert "emptyDir" in volumes[mounts[str(SETTINGS.snapshots.directory)]["name"]]
     assert not mounts[str(SETTINGS.snapshots.directory)].get("readOnly")
+
+
+def test_where_snapshots_lie_is_a_component_that_the_kustomization_offers() -> None:
+    text = (HERE / "kustomization.yaml").read_text(encoding="utf-8")
+    offered = re.search(r"^# components:.*\n((?:#   - .*\n)+)", text, re.MULTILINE)
+    assert offered
+    names = re.findall(r"- (\S+)", offered[1])
+    assert sorted(names) == sorted(path.name for path in HERE.glob("snapshots-*"))
+    for name in names:
+        assert read(HERE / name / "kustomization.yaml")["kind"] == "Component"
+
+
+def test_the_stateful_set_is_the_deployment_with_a_volume_for_each_replica() -> None:
+    """If this fails: `python -m deploy.kubernetes.stateful_set`."""
+    assert stateful_set.STATEFUL_SET.read_text(encoding="utf-8") == stateful_set.manifest()
+    spec = read(stateful_set.STATEFUL_SET)["spec"]
+    (claim,) = spec["volumeClaimTemplates"]
+    name = claim["metadata"]["name"]
+    pod = spec["template"]["spec"]
+    assert pod | {"volumes": [*pod["volumes"], {"name": name}]} == POD | {
+        "volumes": [*(v for v in POD["volumes"] if v["name"] != name), {"name": name}]
+    }
+    mounts = {one["mountPath"]: one["name"] for one in MAIN["volumeMounts"]}
+    assert mounts[SETTINGS.snapshots.directory] == name
+    assert spec["selector"] == DEPLOYMENT["spec"]["selector"]
+    assert spec["template"]["metadata"] == DEPLOYMENT["spec"]["template"]["metadata"]
+    assert spec["serviceName"] == read(HERE / "service.yaml")["metadata"]["name"]
+
+
+def test_the_stateful_set_takes_the_deployments_place() -> None:
+    (patch,) = read(HERE / "snapshots-volume" / "kustomization.yaml")["patches"]
+    gone = yaml.safe_load(patch["patch"])
+    assert gone.pop("$patch") == "delete"
+    assert gone == {
+        **{key: DEPLOYMENT[key] for key in ("apiVersion", "kind")},
+        "metadata": {"name": DEPLOYMENT["metadata"]["name"]},
+    }
+    assert read(stateful_set.STATEFUL_SET)["metadata"] == DEPLOYMENT["metadata"]
+
+
+def merged(base: Any, patch: Any) -> Any:
+    """A strategic merge as far as it is needed here: lists of what has a name go together by it."""
+    if isinstance(base, dict) and isinstance(patch, dict):
+        return base | {key: merged(base.get(key), value) for key, value in patch.items()}
+    if isinstance(base, list) and isinstance(patch, list):
+        named = {one["name"]: one for one in base}
+        return list((named | {one["name"]: merged(named.get(one["name"]), one) for one in patch}).values())
+    return patch
+
+
+def test_the_url_of_snapshots_is_accepted_and_its_keys_are_in_the_example_of_secrets() -> None:
+    (patch,) = read(HERE / "snapshots-s3" / "kustomization.yaml")["patches"]
+    deployment = merged(DEPLOYMENT, yaml.safe_load(patch["patch"]))
+    kubernetes_validate.validate(deployment, VERSION, strict=True)
+    assert len(deployment["spec"]["template"]["spec"]["containers"]) == 1
+    (main,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert accepted(main, {}).snapshots.directory.startswith("s3://")
+    keys = {one["valueFrom"]["secretKeyRef"]["key"] for one in main["env"] if "valueFrom" in one}
+    example = (HERE / "secret.example.yaml").read_text(encoding="utf-8")
+    assert {key for key in keys if f"{key}: REPLACE" in example} == keys
 
 
 def test_the_example_of_secrets_is_refused_until_it_is_filled_in() -> None:

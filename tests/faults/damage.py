@@ -58,7 +58,7 @@ def attack(mark: Path) -> Iterator[tuple[str, bytes]]:
     yield "subprocess.getoutput", _call("subprocess", "getoutput", touch)
     yield "builtins.exec", _call("builtins", "exec", write)
     yield "builtins.eval", _call("builtins", "eval", write)
-    yield "a module that ours imports", _call("stream_al.service.snapshots", "os.system", touch)
+    yield "a module that ours imports", _call("stream_al.service.stores.directory", "os.system", touch)
     yield "a module that River's imports", _call("river.datasets.base", "os.system", touch)
     yield "a function of ours that unpickles", _nested(_call("os", "system", touch))
     yield "the builtins behind a method", _through_a_method(write)

@@ -70,11 +70,11 @@ async def untrusted(arena: Arena) -> Figures:
         await server.terminate()
         settings = private(world, server, key)
         store = Snapshots(settings, fresh_learner(settings).model.fingerprint)
-        newest, *older = store.paths()
+        newest, *older = [server.snapshots / name for name in await store.names()]
         content, offsets = newest.read_bytes(), [int(path.name[9:29]) for path in older]
         for number, (how, damaged) in enumerate(damages(content, arena, mark, key)):
             newest.write_bytes(damaged)
-            found = [learner.offset for learner, _ in store.load(store.fingerprint)]
+            found = [learner.offset async for learner, _ in store.load(store.fingerprint)]
             assert found == offsets, f"{how}: it was used"
             assert not mark.exists(), f"{how}: it ran"
             tried += 1

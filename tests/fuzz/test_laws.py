@@ -117,14 +117,18 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshots, str, 
     learner.fold(example, 0)
     snapshots = Snapshots(given_, learner.model.fingerprint)
     anchor = Anchor.of(Record("examples", 0, 0, 0, b"a", encode(example)))
-    path = asyncio.run(snapshots.save(learner, anchor))
+    path = directory / asyncio.run(snapshots.save(learner, anchor))
     return snapshots, learner.model.fingerprint, path, path.read_bytes()
 
 
 def usable(snapshot: tuple[Snapshots, str, Path, bytes], content: bytes) -> bool:
     snapshots, fingerprint, path, _ = snapshot
     path.write_bytes(content)
-    return bool(list(snapshots.load(fingerprint)))
+
+    async def loaded() -> bool:
+        return bool([found async for found in snapshots.load(fingerprint)])
+
+    return asyncio.run(loaded())
 
 
 def test_a_sound_snapshot_is_used(snapshot: tuple[Snapshots, str, Path, bytes]) -> None:

@@ -109,6 +109,6 @@ async def test_an_offset_that_is_none_is_refused(make_world: MakeWorld, offset: 
     with pytest.raises(Misconfigured, match="to_offset: write 0 to 0, where the examples end"):
         await roll_back(a.app, offset, None)
     with pytest.raises(Misconfigured, match="snapshot: write one that this replica has"):
-        operations.snapshot_offset(a.app, "examples-7.snapshot")
+        await operations.snapshot_offset(a.app, "examples-7.snapshot")
     assert (await roll_back(a.app, 0, None))["examples"] == 0
     assert await world.records(world.topics.control) == []

@@ -57,13 +57,13 @@ async def written(given: Settings, *numbers: int) -> list[Path]:
     """Snapshots of learners with so many lessons; the newest file first."""
     for number in numbers:
         await directory_of(given).save(taught(given, number), anchor(number - 1))
-    return directory_of(given).paths()
+    return [Path(given.snapshots.directory) / name for name in await directory_of(given).names()]
 
 
-def offsets(given: Settings) -> list[int]:
+async def offsets(given: Settings) -> list[int]:
     """Of the snapshots that can be used, newest first."""
     store = directory_of(given)
-    return [learner.offset for learner, _ in store.load(store.fingerprint)]
+    return [learner.offset async for learner, _ in store.load(store.fingerprint)]
 
 
 @pytest.mark.parametrize("key", [None, KEY])
@@ -71,7 +71,7 @@ async def test_what_is_saved_is_what_is_loaded(tmp_path: Path, key: str | None) 
     given = settings(tmp_path, *([f"snapshots.key={key}"] if key else []))
     await written(given, 10, 20)
     store = directory_of(given)
-    found = list(store.load(store.fingerprint))
+    found = [pair async for pair in store.load(store.fingerprint)]
     assert [(learner.offset, at) for learner, at in found] == [(20, anchor(19)), (10, anchor(9))]
     assert found[0][0].model.digest() == taught(given, 20).model.digest()
 
@@ -84,7 +84,9 @@ async def test_every_kind_of_model_comes_back_and_goes_on_alike(tmp_path: Path, 
     for n, (features, label) in enumerate(lessons[:100]):
         learner.fold(Example(id=str(n), label=label, features=features), n)
     await directory_of(given).save(learner, anchor(99))
-    ((restored, _),) = directory_of(given).load(fresh_learner(given).model.fingerprint)
+    ((restored, _),) = [
+        pair async for pair in directory_of(given).load(fresh_learner(given).model.fingerprint)
+    ]
     for n, (features, label) in enumerate(lessons[100:], 100):
         for one in (learner, restored):
             one.fold(Example(id=str(n), label=label, features=features), n)
@@ -108,11 +110,11 @@ async def test_a_damaged_file_is_passed_over_and_never_unpickled(
     sound = opened(before.read_bytes())[1]
     for how, damaged in [*torn(content), *flipped(content, draw, 400)]:
         newest.write_bytes(damaged)
-        assert offsets(given) == [50], how
+        assert await offsets(given) == [50], how
         assert unpickled.pop() == sound, how
         assert not unpickled, how
     newest.write_bytes(content)
-    assert offsets(given) == [60, 50]
+    assert await offsets(given) == [60, 50]
 
 
 FOREIGN: list[tuple[dict[str, Any], str]] = [
@@ -136,7 +138,7 @@ async def test_a_sound_file_of_elsewhere_is_passed_over(
     newest, _ = await written(given, 10, 20)
     header, body = opened(newest.read_bytes())
     newest.write_bytes(sealed({**header, **change}, body))
-    assert offsets(given) == [10]
+    assert await offsets(given) == [10]
     assert why in capsys.readouterr().out
 
 
@@ -157,7 +159,7 @@ async def test_a_header_of_any_kind_does_no_harm(tmp_path: Path, line: bytes) ->
     given = settings(tmp_path)
     newest, _ = await written(given, 10, 20)
     newest.write_bytes(line + b"\nbody")
-    assert offsets(given) == [10]
+    assert await offsets(given) == [10]
 
 
 @pytest.mark.parametrize("check", ["é", "\ud800", "", "sha256:", "none"])
@@ -167,7 +169,7 @@ async def test_a_checksum_of_any_kind_does_no_harm(tmp_path: Path, check: str) -
     line, _, body = newest.read_bytes().partition(b"\n")
     outer = json.loads(line)
     newest.write_bytes(json.dumps({**outer, "check": check}).encode() + b"\n" + body)
-    assert offsets(given) == [10]
+    assert await offsets(given) == [10]
 
 
 def attacks(tmp_path: Path) -> Iterator[tuple[str, bytes, Path]]:
@@ -190,7 +192,7 @@ async def test_a_forger_with_a_checksum_runs_no_code(tmp_path: Path) -> None:
     header, _ = opened(newest.read_bytes())
     for how, body, mark in attacks(tmp_path):
         newest.write_bytes(sealed(header, body))
-        assert offsets(given) == [10], how
+        assert await offsets(given) == [10], how
         assert not mark.exists(), how
 
 
@@ -201,10 +203,10 @@ async def test_with_a_key_only_its_owner_is_read(tmp_path: Path) -> None:
     header, body = opened(newest.read_bytes())
     for key in (None, "", "another key"):
         newest.write_bytes(sealed(header, body, key))
-        assert offsets(given) == [10], key
+        assert await offsets(given) == [10], key
     newest.write_bytes(sealed(header, body, KEY))
-    assert offsets(given) == [20, 10]
-    assert offsets(settings(tmp_path)) == []  # nor is a signed one read without its key
+    assert await offsets(given) == [20, 10]
+    assert await offsets(settings(tmp_path)) == []  # nor is a signed one read without its key
 
 
 async def test_a_full_disk_leaves_the_old_snapshots_and_nothing_else(tmp_path: Path) -> None:
@@ -218,14 +220,14 @@ async def test_a_full_disk_leaves_the_old_snapshots_and_nothing_else(tmp_path: P
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert os.listdir(tmp_path) == [path.name for path in paths]  # noqa: PTH208 - nothing half written
-    assert offsets(given) == [10]
+    assert await offsets(given) == [10]
 
 
 async def test_a_directory_that_cannot_be_one_costs_only_the_snapshot(tmp_path: Path) -> None:
     place = tmp_path / "file"
     place.write_text("in the way")
     given = settings(place)
-    assert offsets(given) == []
+    assert await offsets(given) == []
     with pytest.raises(Unavailable, match="did not take a snapshot"):
         await directory_of(given).save(taught(given, 10), anchor(9))
 
@@ -236,4 +238,4 @@ async def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path:
     left.write_bytes(b"half")
     await written(given, 10, 20, 30)
     assert not left.exists()
-    assert offsets(given) == [30, 20]
+    assert await offsets(given) == [30, 20]

@@ -78,9 +78,9 @@ class World:
         await self.until(lambda: replica.app.ready, f"replica {name} is ready")
         return replica
 
-    def launch(self, name: str = "a") -> Replica:
-        """Start a replica."""
-        own = self.settings.snapshots.model_copy(update={"directory": self.snapshots(name)})
+    def launch(self, name: str = "a", directory: str | None = None) -> Replica:
+        """Start a replica, with its snapshots in a directory of its own unless one is given."""
+        own = self.settings.snapshots.model_copy(update={"directory": directory or str(self.snapshots(name))})
         settings = self.settings.model_copy(update={"snapshots": own})
         replica = Replica(settings, self.connect(settings))
         self.replicas.append(replica)

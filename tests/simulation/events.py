@@ -63,7 +63,7 @@ class Events:
         """Start a process on a disk."""
         self._launched += 1
         identity = Identity(f"p{self._launched}", skew=self.draw.choice([0.0, 0.0, -90_000.0, 90_000.0]))
-        own = self.world.settings.snapshots.model_copy(update={"directory": self.disk(disk)})
+        own = self.world.settings.snapshots.model_copy(update={"directory": str(self.disk(disk))})
         settings = self.world.settings.model_copy(update={"snapshots": own})
         process = Process(settings, self.world.broker, self.draw, identity, disk)
         self.world.processes.append(process)
@@ -243,7 +243,7 @@ class Events:
             )
             learner.fold(example, offset)
         last = Record("elsewhere", 0, length - 1, 1_600_000_000_000, b"foreign", encode(example))
-        own = self.world.settings.snapshots.model_copy(update={"directory": self.disk(disk)})
+        own = self.world.settings.snapshots.model_copy(update={"directory": str(self.disk(disk))})
         settings = self.world.settings.model_copy(update={"snapshots": own})
         shutil.rmtree(self.disk(disk), ignore_errors=True)
         snapshots = Snapshots(settings, learner.model.fingerprint)

@@ -1,0 +1,55 @@
+"""The Deployment as a StatefulSet with a volume for each replica's snapshots.
+
+`python -m deploy.kubernetes.stateful_set` writes it anew.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HERE = Path(__file__).parent
+DEPLOYMENT = HERE / "deployment.yaml"
+STATEFUL_SET = HERE / "snapshots-volume" / "stateful-set.yaml"
+
+HEAD = """\
+# Made from deployment.yaml by `python -m deploy.kubernetes.stateful_set`: change that, and run this.
+"""
+STRATEGY = """\
+  strategy:
+    rollingUpdate: {maxSurge: 1, maxUnavailable: 0}
+"""
+IDENTITY = """\
+  serviceName: stream-al
+  podManagementPolicy: Parallel # replicas need nothing of each other
+  # Snapshots are a cache: a replica that is gone for good needs none.
+  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete, whenScaled: Delete}
+"""
+CACHE = """\
+        # A cache: it outlives a container, not a pod, whose model is then rebuilt from the examples. Where
+        # that takes too long, see snapshots-volume and snapshots-s3.
+        - name: snapshots
+          emptyDir: {sizeLimit: 1Gi}
+"""
+CLAIMS = """\
+  volumeClaimTemplates:
+    - metadata:
+        name: snapshots
+        labels: {app.kubernetes.io/name: stream-al}
+      spec:
+        accessModes: [ReadWriteOnce]
+        resources:
+          requests: {storage: 1Gi}
+"""
+
+
+def manifest() -> str:
+    """The Deployment with what makes it a StatefulSet."""
+    text = DEPLOYMENT.read_text(encoding="utf-8")
+    for old, new in (("kind: Deployment\n", "kind: StatefulSet\n"), (STRATEGY, IDENTITY), (CACHE, "")):
+        assert text.count(old) == 1, old  # noqa: S101 - a tool of ours: where this fails, mend it here
+        text = text.replace(old, new)
+    return HEAD + text + CLAIMS
+
+
+if __name__ == "__main__":
+    STATEFUL_SET.write_text(manifest(), encoding="utf-8")

@@ -1,0 +1,99 @@
+"""A store in a directory.
+
+Writing: to a temporary file, fsync, rename, fsync of the directory. A reader sees a whole file or none. A
+directory belongs to one replica: what another process left half written there is cleared away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from stream_al.errors import Unavailable
+
+__all__ = ["Directory"]
+
+log = structlog.get_logger(__name__)
+
+
+class Directory:
+    """Files in a directory of this machine; made when something is written.
+
+    Args:
+        path: The directory.
+    """
+
+    shared = False
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+
+    async def names(self) -> list[str]:
+        """Every name in it; none if it cannot be read."""
+        return await asyncio.to_thread(self._names)
+
+    async def read(self, name: str, limit_bytes: int) -> bytes:
+        """A file, up to one byte over the limit. Raises OSError."""
+        return await asyncio.to_thread(self._read, name, limit_bytes)
+
+    async def write(self, name: str, content: bytes) -> None:
+        """Put a file there. Raises Unavailable if the disk does not take it."""
+        await asyncio.to_thread(self._write, name, content)
+
+    async def delete(self, names: Iterable[str]) -> None:
+        """Delete files. Raises Unavailable if the disk does not let them go."""
+        await asyncio.to_thread(self._delete, list(names))
+
+    def _names(self) -> list[str]:
+        try:
+            return [path.name for path in self.path.iterdir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:  # a cache that cannot be read is an empty one
+            log.warning("snapshots not read", directory=str(self.path), why=str(error))
+            return []
+
+    def _read(self, name: str, limit_bytes: int) -> bytes:
+        with (self.path / name).open("rb") as file:
+            return file.read(limit_bytes + 1)
+
+    def _write(self, name: str, content: bytes) -> None:
+        path = self.path / name
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            _sync(self.path)
+            for left in self.path.glob("examples-*.tmp"):
+                left.unlink(missing_ok=True)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink()
+            raise self._unavailable(error) from error
+
+    def _delete(self, names: list[str]) -> None:
+        try:
+            for name in names:
+                (self.path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: OSError) -> Unavailable:
+        return Unavailable(f"{self.path} did not take a snapshot: {error.strerror or error}")
+
+
+def _sync(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
