@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
+
 import pytest
 
 from stream_al.errors import Superseded, Unavailable
@@ -68,6 +71,53 @@ async def test_a_record_that_is_too_large_is_replaced_by_its_smaller_one(make_wo
     assert [r.value for r in await world.records(topic)] == [None]
     with pytest.raises(Unavailable):
         await world.client.send([large])
+
+
+async def test_every_acknowledgement_is_where_its_record_is(make_world: MakeWorld) -> None:
+    """Many at once, over partitions and topics, more than one batch holds; by several senders at a time."""
+    world = await make_world()
+    topics = (world.topics.labels, world.topics.samples, world.topics.examples)
+
+    async def send(sender: int) -> None:
+        records = [
+            Outgoing(topics[i % 3], f"{sender}-{i % 40}".encode(), f"{sender} {i} ".encode() + b"x" * 3000)
+            for i in range(200)
+        ]
+        for record, ack in zip(records, await world.client.send(records), strict=True):
+            acked[record.topic, ack.partition, ack.offset] = record, ack.timestamp_ms
+
+    acked: dict[tuple[str, int, int], tuple[Outgoing, int]] = {}
+    await asyncio.gather(*(send(sender) for sender in range(3)))
+    assert len(acked) == 600
+    for topic in topics:
+        read = {(r.topic, r.partition, r.offset): r for r in await world.records(topic)}
+        assert read.keys() == {place for place in acked if place[0] == topic}
+        order: dict[bytes | None, list[int]] = defaultdict(list)
+        for place in sorted(read):
+            record, at = acked[place]
+            assert (read[place].key, read[place].value, read[place].timestamp_ms) == (
+                record.key,
+                record.value,
+                at,
+            )
+            order[record.key].append(int((record.value or b"").split()[1]))
+        assert all(numbers == sorted(numbers) for numbers in order.values())
+
+
+async def test_one_too_large_among_many_is_alone_replaced(make_world: MakeWorld) -> None:
+    """Whatever the producer sent before, and whatever others send after."""
+    world = await make_world()
+    topic, small = world.topics.labels, Outgoing(world.topics.labels, b"k", b"less")
+    await world.client.send([Outgoing(topic, b"k", b"before")])
+    sizes = [3_000_000 if i == 5 else 60_000 + i for i in range(9)]  # in several batches
+    records = [Outgoing(topic, b"k", b"x" * size, (), lambda: small) for size in sizes]
+    acks = await world.client.send(records)
+    await world.client.send([Outgoing(topic, b"k", b"after")])
+    values = {r.offset: r.value for r in await world.records(topic)}
+    assert len(values) == 11
+    expected = [b"less" if world.limits_size and i == 5 else r.value for i, r in enumerate(records)]
+    assert [values[ack.offset] for ack in acks] == expected
+    assert [ack.smaller for ack in acks] == [world.limits_size and i == 5 for i in range(9)]
 
 
 async def test_a_group_goes_on_from_its_commit_with_the_metadata(make_world: MakeWorld) -> None:

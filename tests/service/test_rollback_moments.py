@@ -257,7 +257,7 @@ async def test_who_goes_on_without_lost_examples_does_so_for_all(memory_world: M
     with pytest.raises(StateLost, match=r"begins at offset 5 .* model rebuild --from-here"):
         await asyncio.wait_for(new.task, 30)
     world.replicas.remove(new)
-    own = world.settings.snapshots.model_copy(update={"directory": world.snapshots("new")})
+    own = world.settings.snapshots.model_copy(update={"directory": str(world.snapshots("new"))})
     settings = world.settings.model_copy(update={"snapshots": own})
     await tools.model(
         settings, world.connect(settings), rebuild=True, progress=lambda done, end: None, from_here=True

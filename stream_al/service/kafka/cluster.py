@@ -12,7 +12,6 @@ from aiokafka.errors import (
     CommitFailedError,
     IllegalStateError,
     KafkaError,
-    MessageSizeTooLargeError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
     TopicAlreadyExistsError,
@@ -27,6 +26,7 @@ from stream_al.service.kafka.diagnosis import diagnosis
 from stream_al.service.kafka.group import KafkaGroup
 from stream_al.service.kafka.login import login, logs_in_by_token
 from stream_al.service.kafka.reader import KafkaReader
+from stream_al.service.kafka.sending import BATCH_BYTES, send_all
 from stream_al.service.log import Ack, Outgoing, Position, Topic
 from stream_al.settings import Settings
 
@@ -80,7 +80,7 @@ class Kafka:
         producer = await self._started_producer()
         try:
             what = f"sending {len(records)} records"
-            acks: list[Ack] = await self.wait(what, self._send_all(producer, records))
+            acks: list[Ack] = await self.wait(what, send_all(producer, records, self._another_producer))
         except Unavailable:
             self._give_up(producer)
             raise
@@ -196,33 +196,6 @@ class Kafka:
         except KafkaError as error:
             raise Unavailable(f"{what} failed: {sentence(error)}") from error
 
-    async def _send_all(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> list[Ack]:
-        # Futures first, acknowledgements after: the producer fills its batches meanwhile.
-        futures = [await self._send_one(producer, record) for record in records]
-        acks = []
-        for given, first in zip(records, futures, strict=True):
-            record, future = given, first
-            while True:
-                try:
-                    sent = await future
-                    break
-                except MessageSizeTooLargeError:
-                    if record.smaller is None:
-                        raise
-                    record = record.smaller()
-                    future = await self._send_one(producer, record)
-            acks.append(Ack(sent.partition, sent.offset, sent.timestamp, record is not given))
-        return acks
-
-    @staticmethod
-    async def _send_one(producer: AIOKafkaProducer, record: Outgoing) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = await producer.send(
-            record.topic, value=record.value, key=record.key, headers=list(record.headers)
-        )
-        # The first failure of a group is raised; asyncio would log each of the others as forgotten.
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return future
-
     async def _started_producer(self) -> AIOKafkaProducer:
         async with self._producer_lock:
             if self._producer is None:
@@ -233,10 +206,16 @@ class Kafka:
                     enable_idempotence=given.idempotent,
                     compression_type=None if given.compression == "none" else given.compression,
                     max_request_size=MAX_REQUEST_BYTES,
+                    max_batch_size=BATCH_BYTES,
                 )
                 await self.connect(producer.start(), producer.stop)
                 self._producer = producer
             return self._producer
+
+    async def _another_producer(self) -> AIOKafkaProducer:
+        if self._producer is not None:
+            self._give_up(self._producer)
+        return await self._started_producer()
 
     async def _started_admin(self) -> AIOKafkaAdminClient:
         if self._admin is None:
