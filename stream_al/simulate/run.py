@@ -10,8 +10,8 @@ The service does the same with a broker between the steps. Nothing here reads, w
 random draw is a hash of the seed and the sample's id, so a run can be repeated anywhere with the same result.
 
 *Batches.* Between two labels the model does not change, so samples may be predicted and decided at once. A
-batch ends where the next label comes, or the label of one of its own samples could, if it were bought; the
-result is therefore that of one by one.
+batch ends where the next label comes; where one of its own samples is bought whose label comes before that,
+the rest of the batch is taken back. The result is therefore that of one by one.
 
 *What the model fails on.* The service sends a sample that the model cannot predict from to the dead letters
 and decides nothing about it; here it counts as predicted wrongly. A label that the model refuses to learn
@@ -23,13 +23,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from stream_al.engine.budgets import Situation
 from stream_al.engine.model import Label, prediction
 from stream_al.engine.randomness import uniform
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import Arrival
+from stream_al.engine.table import Sample, sample_of
 from stream_al.errors import BadMessage
 from stream_al.simulate.delay import Arrivals
 from stream_al.simulate.recorded import Row
@@ -38,6 +39,8 @@ __all__ = ["Annotator", "Buyer", "Chosen", "Learner", "Played", "Selective", "id
 
 BATCH = 256  # samples; a longer one would save nothing and delay the progress bar
 UNLIMITED = 2**31
+
+Seen: TypeAlias = tuple[int, Arrival | BadMessage]
 
 
 class Learner(Protocol):
@@ -57,11 +60,14 @@ class Learner(Protocol):
 class Buyer(Protocol):
     """What decides which labels to buy."""
 
-    def look(self, learner: Any, sample_id: str, features: Mapping[str, object]) -> Arrival:
-        """The sample as the learner sees it; may raise BadMessage."""
+    def look(self, learner: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
+        """The samples as the learner sees them; a BadMessage for one that it fails on."""
 
-    def decide(self, arrivals: Sequence[Arrival], situation: Situation) -> list[bool]:
-        """Decide about samples in their order, and remember that one did."""
+    def decide(self, arrivals: Sequence[Arrival], situation: Situation) -> tuple[list[bool], Any]:
+        """Decide about samples in their order: which to buy, and the state after them."""
+
+    def keep(self, state: Any) -> None:
+        """What was decided last stands."""
 
 
 class Selective:
@@ -71,14 +77,18 @@ class Selective:
         self.selector = selector
         self.state = selector.start()
 
-    def look(self, learner: Any, sample_id: str, features: Mapping[str, object]) -> Arrival:
-        """As the selector looks at a sample."""
-        return self.selector.look(learner, sample_id, features)
+    def look(self, learner: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
+        """As the selector looks at samples."""
+        return self.selector.look_at(learner, samples, [0] * len(samples))
 
-    def decide(self, arrivals: Sequence[Arrival], situation: Situation) -> list[bool]:
+    def decide(self, arrivals: Sequence[Arrival], situation: Situation) -> tuple[list[bool], Any]:
         """As the selector decides."""
-        decisions, self.state = self.selector.decide(self.state, arrivals, situation)
-        return [decision.selected for decision in decisions]
+        decisions, after = self.selector.decide(self.state, arrivals, situation)
+        return [decision.selected for decision in decisions], after
+
+    def keep(self, state: Any) -> None:
+        """The account as it is now."""
+        self.state = state
 
 
 class Chosen:
@@ -91,13 +101,22 @@ class Chosen:
     def __init__(self, positions: Collection[int]) -> None:
         self.positions = positions
 
-    def look(self, learner: Any, sample_id: str, features: Mapping[str, object]) -> Arrival:
+    def look(self, learner: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
         """What the learner believes; what a label would be worth has no say."""
-        return Arrival(sample_id, learner.probabilities(features), utility=0.0)
+        return [self._look(learner, sample) for sample in samples]
 
-    def decide(self, arrivals: Sequence[Arrival], situation: Situation) -> list[bool]:
+    def _look(self, learner: Any, sample: Sample) -> Arrival | BadMessage:
+        try:
+            return Arrival(sample.id, learner.probabilities(sample.features), utility=0.0)
+        except BadMessage as error:
+            return error
+
+    def decide(self, arrivals: Sequence[Arrival], situation: Situation) -> tuple[list[bool], Any]:
         """Whether each is among the positions."""
-        return [int(arrival.id) - 1 in self.positions for arrival in arrivals]
+        return [int(arrival.id) - 1 in self.positions for arrival in arrivals], None
+
+    def keep(self, state: Any) -> None:
+        """There is nothing to keep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +209,7 @@ def play(  # noqa: PLR0913 - what a run is made of
     """
     played = Played()
     waiting: list[tuple[int, float, int]] = []  # first sample to know it, order among equals, position
-    position = 0
+    position, size = 0, 1
     while position < len(rows):
         while waiting and waiting[0][0] <= position:
             _, _, labelled = heappop(waiting)
@@ -198,45 +217,50 @@ def play(  # noqa: PLR0913 - what a run is made of
                 played, learner, rows[labelled], annotator.answer(identity(labelled), rows[labelled].label)
             )
             played.learned.append((labelled, position))
-        end = _batch_end(position, min(position + batch, len(rows)), arrivals, waiting)
-        seen = _predict(played, learner, buyer, rows, range(position, end))
+        end = min(position + size, len(rows), waiting[0][0] if waiting else len(rows))
+        seen = _look(learner, buyer, rows, range(position, end))
         pending = len(waiting)
         situation = Situation(ready=learner.ready, room=most_pending - pending, pending=pending)
-        selected = buyer.decide([arrival for _, arrival in seen], situation)
-        bought = [at for (at, _), yes in zip(seen, selected, strict=True) if yes]
+        bought, end = _buy(buyer, seen, situation, arrivals, end)
+        for _, arrival in seen[: end - position]:
+            if isinstance(arrival, BadMessage):
+                played.complain(arrival)
+                played.predicted.append(None)
+            else:
+                played.predicted.append(prediction(arrival.probabilities))
         for at in bought:
             heappush(waiting, (arrivals.first[at], arrivals.order[at], at))
         played.bought += bought
+        size = min(batch, 2 * (end - position))  # to look far ahead is in vain where labels come soon
         position = end
         progress(position)
     return played
 
 
-def _batch_end(begin: int, end: int, arrivals: Arrivals, waiting: Sequence[tuple[int, float, int]]) -> int:
-    """The first position before which a label may come that is not there at `begin`."""
-    end = min(end, waiting[0][0]) if waiting else end
-    position = begin
-    while position < end:
-        end = min(end, arrivals.first[position])
-        position += 1
-    return end
+def _look(learner: Learner, buyer: Buyer, rows: Sequence[Row], positions: range) -> list[Seen]:
+    samples = [sample_of(identity(position), rows[position].features) for position in positions]
+    return list(zip(positions, buyer.look(learner, samples), strict=True))
 
 
-def _predict(
-    played: Played, learner: Learner, buyer: Buyer, rows: Sequence[Row], positions: range
-) -> list[tuple[int, Arrival]]:
-    """Predict; the samples that can be decided about, as they are seen."""
-    seen = []
-    for position in positions:
-        try:
-            arrival = buyer.look(learner, identity(position), rows[position].features)
-        except BadMessage as error:
-            played.complain(error)
-            played.predicted.append(None)
-            continue
-        played.predicted.append(prediction(arrival.probabilities))
-        seen.append((position, arrival))
-    return seen
+def _buy(
+    buyer: Buyer, seen: Sequence[Seen], situation: Situation, arrivals: Arrivals, end: int
+) -> tuple[list[int], int]:
+    """What is bought, and the position up to which that holds.
+
+    Beyond the first sample that knows a label bought here, all has to be looked at anew.
+    """
+    usable = [(at, arrival) for at, arrival in seen if not isinstance(arrival, BadMessage)]
+    selected, after = buyer.decide([arrival for _, arrival in usable], situation)
+    bought: list[int] = []
+    for (at, _), yes in zip(usable, selected, strict=True):
+        if yes and at < end:
+            bought.append(at)
+            end = min(end, arrivals.first[at])
+    before = [arrival for at, arrival in usable if at < end]
+    if len(before) < len(usable):
+        _, after = buyer.decide(before, situation)
+    buyer.keep(after)
+    return bought, end
 
 
 def _learn(played: Played, learner: Learner, row: Row, label: Label) -> None:

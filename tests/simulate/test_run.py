@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_al.engine.budgets import MANAGERS
+from stream_al.engine.budgets import MANAGERS, Situation
 from stream_al.engine.model import Label, Model, prediction, same_label
 from stream_al.engine.selector import Selector
+from stream_al.engine.strategies import Arrival
 from stream_al.errors import BadMessage
 from stream_al.simulate.delay import Arrivals, Delay, arrivals, later
 from stream_al.simulate.measure import Confusion
@@ -75,12 +77,13 @@ def test_batches_are_used() -> None:
     sizes: list[int] = []
 
     class Counting(Chosen):
-        def decide(self, arrivals: Sequence[object], situation: object) -> list[bool]:
+        def decide(self, arrivals: Sequence[Arrival], situation: Situation) -> tuple[list[bool], Any]:
             sizes.append(len(arrivals))
-            return [False] * len(arrivals)
+            return super().decide(arrivals, situation)
 
-    play(ROWS, Model("GaussianNB()", seed=0), Counting(()), later(300, 40), batch=100)
-    assert sizes == [40] * 7 + [20]
+    play(ROWS, Model("GaussianNB()", seed=0), Counting({150}), later(300, 40), batch=100)
+    assert max(sizes) == 100
+    assert sum(sizes) < 2 * len(ROWS)  # little is taken back
 
 
 # --- when labels come ------------------------------------------------------------------------------------
@@ -92,10 +95,10 @@ class Watching:
     def __init__(self) -> None:
         self.ready = True
         self.learned: list[Label] = []
-        self.before: list[list[Label]] = []
+        self.before: dict[Any, list[Label]] = {}
 
-    def probabilities(self, features: object) -> dict[Label, float]:
-        self.before.append(list(self.learned))
+    def probabilities(self, features: Mapping[str, object]) -> dict[Label, float]:
+        self.before[features["x"]] = list(self.learned)  # the last look is the one that stands
         return {}
 
     def learn(self, features: object, label: Label) -> None:
@@ -107,10 +110,11 @@ class Watching:
 def test_a_prediction_knows_the_labels_that_have_come_and_no_other(
     late: list[int], bought: set[int], batch: int
 ) -> None:
-    rows = [Row({"x": 1}, number) for number in range(len(ROWS))]  # each label tells its position
+    rows = [Row({"x": number}, number) for number in range(len(ROWS))]  # each tells its position
     watching, come = Watching(), as_arrivals(late)
     played = play(rows, watching, Chosen(bought), come, batch=batch)
-    for position, known in enumerate(watching.before):
+    for position in range(len(rows)):
+        known = watching.before[position]
         assert set(known) == {p for p in bought if come.first[p] <= position}
     assert [position for position, _ in played.learned] == sorted(
         (p for p in bought if come.first[p] < len(rows)), key=lambda p: (come.first[p], come.order[p])
