@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from time import perf_counter
 from typing import Any
 
+from stream_al.engine.caps import Caps
 from stream_al.engine.model import Model
 from stream_al.engine.selector import Selector
 from stream_al.simulate.baselines import (
@@ -84,6 +85,7 @@ class Terms:
         target: Class, as text, to the share that the labels should have of it; None for equal shares.
         warm_start: Samples at the beginning that are labelled and learned before the run; they are neither
             predicted nor paid.
+        caps: On the number of labels, for what is no baseline; one on an hour goes by the stream's clock.
     """
 
     exploration: float
@@ -92,6 +94,7 @@ class Terms:
     committee: tuple[str, ...] = ()
     target: Mapping[str, float] | None = None
     warm_start: int = 0
+    caps: Caps = field(default_factory=Caps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +181,10 @@ def simulate(
     began = perf_counter()
     classes = stream.classes
     number = len(stream.rows) - terms.warm_start
-    learner, buyer = _baseline(case, terms, number) if case.is_baseline else _selection(case, terms)
+    rest = stream.after(terms.warm_start)
+    learner, buyer = _baseline(case, terms, number) if case.is_baseline else _selection(case, terms, rest)
     warm_up(stream.rows[: terms.warm_start], learner)
-    stream = stream.after(terms.warm_start)
+    stream = rest
     played = play(
         stream.rows,
         learner,
@@ -207,7 +211,7 @@ def simulate(
     )
 
 
-def _selection(case: Case, terms: Terms) -> tuple[Learner, Buyer]:
+def _selection(case: Case, terms: Terms, stream: Stream) -> tuple[Learner, Buyer]:
     selector = Selector(
         case.strategy,
         case.manager,
@@ -215,11 +219,12 @@ def _selection(case: Case, terms: Terms) -> tuple[Learner, Buyer]:
         exploration=terms.exploration,
         seed=case.seed,
         target=terms.target,
+        caps=terms.caps,
     )
     model = selector.strategy.model(
         case.model, seed=case.seed, max_classes=terms.max_classes, committee=terms.committee
     )
-    return model, Selective(selector)
+    return model, Selective(selector, stream.clock)
 
 
 def _baseline(case: Case, terms: Terms, samples: int) -> tuple[Learner, Buyer]:

@@ -9,6 +9,7 @@ from math import isfinite, nan
 from pathlib import Path
 
 from stream_al import settings
+from stream_al.engine.caps import Caps
 from stream_al.engine.sample import InputRules
 from stream_al.errors import Misconfigured
 from stream_al.settings import Settings
@@ -96,6 +97,11 @@ def prepare(
     columns = _columns(options)
     for delay in delays:
         delay.check(clock=columns.time is not None, labelled=columns.label_time is not None)
+    if budget.per_hour is not None and columns.time is None:
+        raise Misconfigured(
+            "--time: name the column that says when each sample came, for budget.per_hour caps the labels "
+            "of an hour"
+        )
     models = [model for text in options.models for model in _listed(text, "--models", ";")]
     grid = Grid(
         strategies=_listed(options.strategies or given.strategy, "--strategies"),
@@ -119,6 +125,7 @@ def prepare(
         committee=tuple(given.model.committee),
         target=given.target(),
         warm_start=options.warm_start,
+        caps=Caps(budget.per_hour, budget.total),
     )
     return Plan(stream, grid, terms, notes)
 

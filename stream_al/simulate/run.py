@@ -71,15 +71,24 @@ class Buyer(Protocol):
 
 
 class Selective:
-    """The engine's selector, and the account that it keeps of one partition."""
+    """The engine's selector, and the account that it keeps of one partition.
 
-    def __init__(self, selector: Selector) -> None:
+    Args:
+        selector: The selector.
+        clock: When each sample came, in seconds, for caps on an hour; None if nobody knows.
+    """
+
+    def __init__(self, selector: Selector, clock: Sequence[float] | None = None) -> None:
         self.selector = selector
+        self.clock = clock
         self.state = selector.start()
 
     def look(self, learner: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
         """As the selector looks at samples."""
-        return self.selector.look_at(learner, samples, [0] * len(samples))
+        times = [0] * len(samples)
+        if self.clock is not None:
+            times = [int(1000 * self.clock[int(sample.id) - 1]) for sample in samples]
+        return self.selector.look_at(learner, samples, times)
 
     def decide(self, arrivals: Sequence[Arrival], situation: Situation) -> tuple[list[bool], Any]:
         """As the selector decides."""

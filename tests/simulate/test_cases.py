@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from stream_al import settings as app_settings
+from stream_al.engine.caps import Caps
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.simulate.baselines import ALL_LABELS, BASELINE, LAST_LABEL, MAJORITY, PERIODIC, RANDOM
 from stream_al.simulate.cases import NO_MODEL, Case, Grid, Result, Terms, cases, simulate
@@ -44,6 +45,21 @@ def test_a_grid_is_every_combination_and_its_baselines_once() -> None:
     counts = Counter(case.strategy for case in found if case.is_baseline)
     assert counts == {RANDOM: 16, PERIODIC: 16, LAST_LABEL: 8, MAJORITY: 8, ALL_LABELS: 8}
     assert sum(not case.is_baseline for case in found) == 2 * 2 * 2 * 2 * 2
+
+
+def test_caps_on_the_number_of_labels_bind_what_is_no_baseline() -> None:
+    """By the stream's clock: here a sample every ten minutes, six in an hour."""
+    timed = replace(STREAM, clock=[600.0 * k for k in range(len(ROWS))])
+    case = Case("margin", "stratified", "GaussianNB()", 0.5, "0", 0.0, 0)
+    for caps, most in (
+        (Caps(), 200),
+        (Caps(total=7), 7),
+        (Caps(per_hour=1), 67),
+        (Caps(per_hour=2, total=90), 90),
+    ):
+        assert simulate(case, timed, replace(TERMS, caps=caps)).labels == most
+    random = replace(case, strategy=RANDOM, manager=BASELINE)
+    assert simulate(random, timed, replace(TERMS, caps=Caps(total=7))).labels == 200
 
 
 def test_any_number_of_jobs_gives_the_same_in_the_same_order() -> None:
