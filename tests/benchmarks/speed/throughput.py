@@ -3,6 +3,7 @@
     floor     an aiokafka loop that parses every value with orjson and does nothing else, CPU a sample
     river     River alone, for the same predictions: sample by sample or by batches, the faster
     select    the service's process, from its first sample to the last one decided, while nobody answers
+    stages    what of `select` is the engine's, by stage (see `stages`)
     service   the same while every query is answered, from the first sample until all labels are learned
 
 The model has learned some thousand examples beforehand. CPU time is of the whole process, in user and system
@@ -51,6 +52,7 @@ class Measured:
     rounds: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
     walls: list[float] = field(default_factory=list)
     labels: int = 0
+    stages: dict[str, float] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
         """One line of the table."""
@@ -66,6 +68,7 @@ class Measured:
             "rounds": len(self.walls),
             **found,
             "wall_us": round(median(self.walls), 2),
+            "stages_us": {name: round(cost, 2) for name, cost in self.stages.items()},
             "ratio_to_floor": round(found["service_us"] / found["floor_us"], 2),
             "select_ratio_to_floor": round(found["select_us"] / found["floor_us"], 2),
             "over_river_us": round(found["service_us"] - found["river_us"], 2),
@@ -159,6 +162,9 @@ async def measure(asked: argparse.Namespace, console: Console) -> dict[str, Any]
                         bar.update(task, description=f"{case.name}, {strategy}")
                         await runner.round(measured)
                         bar.advance(task)
+                    some = str(min(number, 4000))
+                    stages = "tests.benchmarks.speed.stages"
+                    measured.stages = await program(stages, case.name, strategy, some)
                     found.append(measured.summary())
     few = ACTIVEML_SAMPLES // (5 if asked.quick else 1)
     activeml = {} if asked.no_activeml else await program("tests.benchmarks.speed.activeml", str(few))

@@ -1,0 +1,72 @@
+"""Where the time of deciding goes: the engine alone, stage by stage. A process of its own.
+
+    python -m tests.benchmarks.speed.stages CASE STRATEGY SAMPLES
+
+    decode   bytes to JSON values
+    read     values to samples
+    look     what the model says, and what the factors make of it
+    decide   memory and budget manager
+
+In batches of `BATCH`, as the service has them when it is busy; what is left of the service's own cost is
+Kafka's: fetching, committing, publishing queries. Prints CPU microseconds a sample; the fastest of `ROUNDS`
+rounds, for the others differ from it by what the machine did besides.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import time
+
+from stream_al.engine.budgets import Situation
+from stream_al.engine.model import Model
+from stream_al.engine.reading import Reader
+from stream_al.engine.sample import InputRules
+from stream_al.engine.selector import Selector
+from stream_al.errors import BadMessage
+from stream_al.messages import decode_json
+from stream_al.settings import Settings
+from tests.benchmarks.speed.cases import CASES, LEARNED
+
+BATCH = 500
+ROUNDS = 3
+PENDING = 50
+STAGES = ("decode", "read", "look", "decide")
+
+
+def measure(case_name: str, strategy: str, number: int) -> dict[str, float]:
+    """CPU microseconds a sample, by stage."""
+    case = next(case for case in CASES if case.name == case_name)
+    text = Settings().strategy if strategy == "default" else strategy
+    selector = Selector(text, "stratified", share=0.05, exploration=0.05, seed=0)
+    model = selector.strategy.model(case.model, seed=0)
+    for row in case.rows(LEARNED, seed=1):
+        model.learn(row.features, row.label)
+    values = [row.encoded() for row in case.rows(number)]
+    rounds = [_round(selector, model, values) for _ in range(ROUNDS)]
+    return {stage: 1e6 * cost / number for stage, cost in zip(STAGES, min(rounds, key=sum), strict=True)}
+
+
+def _round(selector: Selector, model: Model, values: list[bytes]) -> list[float]:
+    """CPU seconds by stage."""
+    reader, state, spent = Reader(InputRules()), selector.start(), [0.0] * len(STAGES)
+    for begin in range(0, len(values), BATCH):
+        times = [time.process_time()]
+        given = [decode_json(value, max_bytes=10**6) for value in values[begin : begin + BATCH]]
+        times.append(time.process_time())
+        samples = [reader.read(record, key=None, position=str) for record in given]
+        times.append(time.process_time())
+        seen = selector.look_at(model, samples, [0] * len(samples))
+        times.append(time.process_time())
+        arrivals = [arrival for arrival in seen if not isinstance(arrival, BadMessage)]
+        _, state = selector.decide(state, arrivals, Situation(pending=PENDING))
+        times.append(time.process_time())
+        spent = [before + after - at for before, at, after in zip(spent, times, times[1:], strict=False)]
+    return spent
+
+
+if __name__ == "__main__":
+    gc.freeze()
+    gc.set_threshold(50_000)  # as the service has it
+    sys.stdout.write(json.dumps(measure(sys.argv[1], sys.argv[2], int(sys.argv[3]))))
