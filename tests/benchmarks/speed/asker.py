@@ -23,7 +23,7 @@ async def run(url: str, rate: float, seconds: float) -> dict[str, list[float]]:
     taken: list[float] = []
 
     async def ask(client: httpx.AsyncClient, features: dict[str, float], due: float) -> None:
-        answer = await client.post("/v1/predict", json={"features": features})
+        answer = await client.post("/v1/predict", json=features)
         answer.raise_for_status()
         taken.append(1e3 * (perf_counter() - due))
 
