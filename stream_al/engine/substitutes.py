@@ -46,6 +46,9 @@ class StandardScaler(preprocessing.StandardScaler):
 
     def transform_one(self, x: dict[Any, Any]) -> dict[Any, Any]:
         """Scale the features that were learned; River centres the others on 0, with no variance."""
+        if x.keys() <= self.means.keys():  # nearly always: then River's leaves no trace either
+            known: dict[Any, Any] = super().transform_one(x)  # type: ignore[no-untyped-call]
+            return known
         learned = {name: value for name, value in x.items() if name in self.means}
         scaled = super().transform_one(learned)  # type: ignore[no-untyped-call]
         return {name: scaled.get(name, 0.0 if self.with_std else value) for name, value in x.items()}

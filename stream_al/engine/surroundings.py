@@ -55,14 +55,21 @@ class Surroundings:
     def learn(self, features: Mapping[str, object], label: Label) -> None:
         """Take an example in."""
         self.recent.append((dict(features), label))
+        moments = self._moments
         for name, value in features.items():
-            known = self._moments.get(name)
+            known = moments.get(name)
             if known is None:
-                if len(self._moments) >= FEATURES:
+                if len(moments) >= FEATURES:
                     continue
-                known = self._moments[name] = (0, 0.0, 0.0)
-            if (number := numeric(value)) is not None:
-                self._moments[name] = _update(*known, min(HUGE, max(-HUGE, number)))
+                known = moments[name] = (0, 0.0, 0.0)
+            # Nearly always a float, and a replay has millions of them.
+            number = value if type(value) is float and -HUGE <= value <= HUGE else _bounded(value)
+            if number is None:
+                continue
+            count, mean, squares = known
+            gap = number - mean
+            mean += gap / (count + 1)
+            moments[name] = (count + 1, mean, squares + gap * (number - mean))
         self._scale = self._points = None
 
     def scale(self) -> Mapping[str, tuple[float, float]]:
@@ -92,7 +99,6 @@ class Surroundings:
         return {**self.__dict__, "_scale": None, "_points": None}
 
 
-def _update(count: int, mean: float, squares: float, number: float) -> tuple[int, float, float]:
-    gap = number - mean
-    mean += gap / (count + 1)
-    return count + 1, mean, squares + gap * (number - mean)
+def _bounded(value: object) -> float | None:
+    number = numeric(value)
+    return None if number is None else min(HUGE, max(-HUGE, number))

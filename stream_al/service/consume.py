@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, thread_time
 from typing import Any, Protocol
 
 import structlog
@@ -245,7 +245,7 @@ class Consumer:
         reasons: list[str] = []
         offsets: dict[int, int] = {}
         streaks: dict[int, Streak] = {}
-        limit, unbroken, began = self.settings.limits.bad_records, Streak(), monotonic()
+        limit, unbroken, began = self.settings.limits.bad_records, Streak(), thread_time()
         for partition, records in batch.items():
             streak, good = self.held[partition].streak, []
             for record, said in zip(records, self.stage.read(records), strict=True):
@@ -260,11 +260,11 @@ class Consumer:
                 if streak.reached(limit):
                     break
             items[partition], streaks[partition] = good, streak
-        self._worked = monotonic() - began
+        self._worked = thread_time() - began
         await self.stage.prepare(items)
-        began = monotonic()
+        began = thread_time()
         work = self.stage.decide(items, {p: self.held[p].state for p in batch})
-        self._worked += monotonic() - began
+        self._worked += thread_time() - began
         first, *rest = work.sends or [[]]
         decided = work.applied
 
@@ -303,7 +303,8 @@ class Consumer:
         """Size the next batch so that its work takes about `batch_seconds`.
 
         River holds the event loop while it works; heartbeats, HTTP and labels wait meanwhile. Waiting is no
-        work: were it counted, a slow broker would shrink the batches, and small batches wait more often.
+        work, be it for the broker or for a processor that others use: were it counted, batches would shrink
+        when time is short, and small batches take more of it.
         """
         limits = self.settings.limits
         if seconds > 0:

@@ -5,14 +5,20 @@ record sets a query, a tombstone closes it; offsets make both idempotent, so a q
 early, from the acknowledgement of its own sending, and come again from the log.
 
 What is kept of a query is its message as bytes: decoded only when an answer comes, or a person looks.
+
+A million of them may wait, so nothing that is done all the time walks over them. They are ordered by age, on
+a heap for each length of life that queries have, and there are as few of these as there were settings; the
+first of each heap is at once the oldest of its kind and the next to expire. What is closed meanwhile is
+passed over when it comes up.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from stream_al.engine.joiner import Pending
 from stream_al.engine.query import expires
@@ -25,12 +31,14 @@ from stream_al.settings import Settings
 
 __all__ = ["PendingQueries"]
 
-SLACK = 1000  # deadlines of closed queries that may lie about before they are swept out
+SLACK = 1000  # closed queries that may lie about on the heaps before they are swept out
+
+Waiting = tuple[int, str, int]
+"""When it was asked, its id, its offset: a query on a heap."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One pending query as it is kept."""
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One pending query as it is kept; so many that the garbage collector had better not visit each."""
 
     value: bytes
     queried_ms: int
@@ -66,10 +74,10 @@ class PendingQueries:
         self.log_time_ms = 0
         self._read: dict[int, int] = {}
         self._tombstones = settings.queries.tombstones
-        self._standing: set[str] = set()  # what the topic shows as open
+        self._forsaken: set[str] = set()  # open in the topic, though nobody waits for them here
         self._stale: set[str] = set()
         self._entries: dict[str, Entry] = {}
-        self._deadlines: list[tuple[int, str, int]] = []
+        self._heaps: dict[int, list[Waiting]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -98,7 +106,7 @@ class PendingQueries:
 
     def stands(self, sample_id: str) -> bool:
         """Whether a query is open under an id, here or in the topic."""
-        return sample_id in self._entries or sample_id in self._standing
+        return sample_id in self._entries or sample_id in self._forsaken
 
     def see_time(self, timestamp_ms: int) -> None:
         """Let the log's time pass."""
@@ -106,27 +114,27 @@ class PendingQueries:
 
     def overdue(self) -> bool:
         """Whether the life of a query may be over by the log's time."""
-        return bool(self._deadlines) and self._deadlines[0][0] < self.log_time_ms
+        now_ms = self.log_time_ms
+        return any(heap and expires(heap[0][0], life_ms, now_ms) for life_ms, heap in self._heaps.items())
 
     def expired(self, limit: int, now_ms: int) -> list[str]:
         """Ids of queries whose life is over at a time, at most `limit`; they stay until closed."""
         found: list[str] = []
-        while self._deadlines and len(found) < limit:
-            _, sample_id, offset = self._deadlines[0]
-            entry = self._entries.get(sample_id)
-            current = entry is not None and entry.offset == offset
-            if entry and current and not expires(entry.queried_ms, entry.life_ms, now_ms):
-                break
-            heapq.heappop(self._deadlines)
-            if current:
-                found.append(sample_id)
-        for sample_id in found:  # asked again until the tombstone is seen
-            self._watch(sample_id, self._entries[sample_id])
+        for life_ms, heap in self._heaps.items():
+            over: list[Waiting] = []
+            while len(found) + len(over) < limit and (first := self._first(heap)):
+                if not expires(first[0], life_ms, now_ms):
+                    break
+                over.append(heapq.heappop(heap))
+            for waiting in over:  # asked again until the tombstone is seen
+                heapq.heappush(heap, waiting)
+            found += [sample_id for _, sample_id, _ in over]
         return found
 
     def oldest_seconds(self) -> float:
         """How long the oldest query waits, by the log's time; 0 if none does."""
-        oldest = min((entry.queried_ms for entry in self._entries.values()), default=self.log_time_ms)
+        first = (self._first(heap) for heap in self._heaps.values())
+        oldest = min((waiting[0] for waiting in first if waiting), default=self.log_time_ms)
         return max(0, self.log_time_ms - oldest) / 1000
 
     def left_open(self) -> list[str]:
@@ -134,8 +142,7 @@ class PendingQueries:
 
         A crash makes them: it publishes a query once more, after its answer and its tombstone.
         """
-        stale = self._standing - self._entries.keys()
-        found, self._stale = sorted(stale & self._stale), stale
+        found, self._stale = sorted(self._forsaken & self._stale), set(self._forsaken)
         return found
 
     def most_useful(self, limit: int, offset: int = 0) -> list[Query]:
@@ -147,7 +154,8 @@ class PendingQueries:
 
     def close(self, sample_id: str) -> None:
         """Forget a query that is answered or over."""
-        self._entries.pop(sample_id, None)
+        if self._entries.pop(sample_id, None) is not None and self._tombstones:
+            self._forsaken.add(sample_id)  # until the tombstone is read
 
     async def catch_up(self) -> None:
         """Read to what is the end of the topic now."""
@@ -167,8 +175,8 @@ class PendingQueries:
         if known is not None and known.offset >= record.offset:
             return
         if record.value is None:
-            self.close(sample_id)
-            self._standing.discard(sample_id)
+            self._entries.pop(sample_id, None)
+            self._forsaken.discard(sample_id)
             return
         try:
             query = decode(Query, record.value, max_bytes=self.max_bytes)
@@ -179,22 +187,38 @@ class PendingQueries:
     def _set(self, query: Query, value: bytes, offset: int, timestamp_ms: int, headers: Headers) -> None:
         trace = self.tracing.carried(headers)
         entry = Entry(value, timestamp_ms, _life_ms(query), query.utility, offset, trace)
-        if self._tombstones:
-            self._standing.add(query.id)
         if not self.answered(query.id):
+            self._forsaken.discard(query.id)
             self._entries[query.id] = entry
             self._watch(query.id, entry)
+        elif self._tombstones and query.id not in self._entries:
+            self._forsaken.add(query.id)
         self.see_time(timestamp_ms)
 
+    def _first(self, heap: list[Waiting]) -> Waiting | None:
+        """The oldest query on a heap that still waits."""
+        while heap:
+            _, sample_id, offset = heap[0]
+            entry = self._entries.get(sample_id)
+            if entry is not None and entry.offset == offset:
+                return heap[0]
+            heapq.heappop(heap)
+        return None
+
     def _watch(self, sample_id: str, entry: Entry) -> None:
-        heapq.heappush(self._deadlines, _deadline(sample_id, entry))
-        if len(self._deadlines) > 2 * len(self._entries) + SLACK:  # most were answered in time
-            self._deadlines = [_deadline(i, e) for i, e in self._entries.items()]
-            heapq.heapify(self._deadlines)
+        heap = self._heaps.setdefault(entry.life_ms, [])
+        heapq.heappush(heap, (entry.queried_ms, sample_id, entry.offset))
+        if max(len(heap), len(self._heaps)) > 2 * len(self._entries) + SLACK:  # most were answered in time
+            self._sweep()
 
-
-def _deadline(sample_id: str, entry: Entry) -> tuple[int, str, int]:
-    return entry.queried_ms + entry.life_ms, sample_id, entry.offset
+    def _sweep(self) -> None:
+        """Take what is closed off the heaps."""
+        self._heaps = {}
+        for sample_id, entry in self._entries.items():
+            heap = self._heaps.setdefault(entry.life_ms, [])
+            heap.append((entry.queried_ms, sample_id, entry.offset))
+        for heap in self._heaps.values():
+            heapq.heapify(heap)
 
 
 def _life_ms(query: Query) -> int:

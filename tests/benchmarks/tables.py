@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table as RichTable
+from rich.table import Table
 
+from tests.benchmarks.grid import Grid
 from tests.benchmarks.summary import ALL
 
 __all__ = ["markdown", "show"]
@@ -48,13 +49,16 @@ def markdown(summary: Mapping[str, Any], claims: Sequence[Mapping[str, Any]]) ->
             f"{record['worse']} of {record['cases']}",
             f"{record['budget_error_max']:.0%}",
         ]
-    lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    lines += ["", "| claim | | numbers |", "|---|---|---|"]
-    for claim in claims:
-        figures = "; ".join(f"{name}: {figure}" for name, figure in claim["figures"].items())
-        lines.append(f"| {claim['claim']} | {VERDICTS[claim['passed']]} | {figures} |")
-    return "\n".join(lines) + "\n"
+    held = [
+        [
+            claim["claim"],
+            VERDICTS[claim["passed"]],
+            "; ".join(f"{name}: {figure}" for name, figure in claim["figures"].items()),
+        ]
+        for claim in claims
+    ]
+    grids = Grid("ranks", header, rows), Grid("claims", ["claim", "", "numbers"], held)
+    return "\n\n".join(grid.markdown() for grid in grids) + "\n"
 
 
 def _ranks(summary: Mapping[str, Any], kind: str) -> tuple[list[str], list[list[str]]]:
@@ -104,11 +108,5 @@ def _sorted(summary: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     return sorted(summary["policies"].items(), key=lambda item: -item[1]["points_over_random"])
 
 
-def _rich(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> RichTable:
-    table = RichTable(title=title, title_justify="left", title_style="bold")
-    for position, name in enumerate(header):
-        table.add_column(name, justify="left" if position == 0 else "right")
-    for row in rows:
-        style = "bold green" if row[0] == "ours" else "cyan" if row[0] == "random" else None
-        table.add_row(*row, style=style)
-    return table
+def _rich(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    return Grid(title, header, rows).rich({"ours": "bold green", "random": "cyan"})

@@ -17,6 +17,7 @@ from stream_al.engine import expression
 from stream_al.engine.digest import digest
 from stream_al.engine.expression import MAX_DEPTH, MAX_LENGTH, load, parse
 from stream_al.engine.soundness import parts
+from stream_al.engine.substitutes import StandardScaler
 from stream_al.errors import Misconfigured
 
 CLASSIFIERS = [
@@ -284,3 +285,22 @@ def test_a_factory_makes_the_model_itself(name: str) -> None:
 )
 def test_a_factory_that_cannot_serve_is_refused_in_one_sentence(path: str, advice: str) -> None:
     assert advice in sentence(path)
+
+
+@given(
+    learned=st.lists(st.dictionaries(st.sampled_from("abc"), st.floats(-9, 9), max_size=3), max_size=5),
+    asked=st.dictionaries(st.sampled_from("abcd"), st.floats(-9, 9), max_size=4),
+    with_std=st.booleans(),
+)
+@settings(derandomize=True, deadline=None)
+def test_the_scaler_says_what_rivers_says_and_keeps_no_trace(
+    learned: list[dict[str, float]], asked: dict[str, float], with_std: bool
+) -> None:
+    ours: Any = StandardScaler(with_std=with_std)
+    rivers: Any = preprocessing.StandardScaler(with_std=with_std)
+    for features in learned:
+        ours.learn_one(features)
+        rivers.learn_one(features)
+    before = dict(ours.counts), dict(ours.means), dict(ours.vars)
+    assert list(ours.transform_one(asked).items()) == list(rivers.transform_one(asked).items())
+    assert (dict(ours.counts), dict(ours.means), dict(ours.vars)) == before

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from itertools import combinations
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,23 @@ def model_of(number: int) -> Model:
     for i, features in enumerate(normal(number, 3)):
         model.learn({**features, "kind": "abc"[i % 3]}, i % 2)
     return model
+
+
+@law
+@given(values=st.lists(st.one_of(st.floats(), st.integers(), st.booleans(), st.text()), min_size=2))
+def test_the_scale_is_that_of_the_numbers(values: list[object]) -> None:
+    """Mean and deviation are those of the finite numbers, none beyond 1e100; whatever else there is."""
+    around = Surroundings()
+    for value in values:
+        around.learn({"x": value}, "ham")
+    finite = [value for value in values if isinstance(value, int | float) and math.isfinite(value)]
+    numbers = [min(1e100, max(-1e100, float(value))) for value in finite]
+    mean, deviation = around.scale()["x"]
+    most = max(map(abs, numbers), default=0.0)
+    assert mean == pytest.approx(fmean(numbers) if numbers else 0.0, rel=1e-9, abs=1e-9 * most)
+    true = float(stdev(numbers)) if len(numbers) > 1 else 0.0
+    tiny = 1e-150  # squares of smaller ones vanish
+    assert deviation == pytest.approx(true, rel=1e-6, abs=max(tiny, 1e-6 * most))
 
 
 def test_surroundings_are_part_of_the_fold_and_come_back_from_a_snapshot() -> None:

@@ -74,12 +74,21 @@ async def sizes(clock: Clock, stage: Slow, batches: int) -> list[int]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(consume, "monotonic", made)
+    monkeypatch.setattr(consume, "thread_time", made)
     return made
 
 
 async def test_waiting_does_not_shrink_batches(clock: Clock) -> None:
     """Else a slow broker makes small batches, which wait more often: a stage slowed down to a crawl so."""
     assert await sizes(clock, Slow(clock, waiting=5.0, reading=1e-6), 6) == [100] * 6
+
+
+async def test_a_processor_that_others_use_does_not_shrink_batches(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the batches are small just when time is short, and each costs as much as a large one."""
+    monkeypatch.setattr(consume, "thread_time", Clock())  # of the work itself, which takes none
+    assert await sizes(clock, Slow(clock, reading=2**-9), 4) == [100] * 4
 
 
 @pytest.mark.parametrize("work", ["reading", "deciding"])

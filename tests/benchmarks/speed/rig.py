@@ -8,12 +8,16 @@ needs to start is not counted: everyone counts from the first record on.
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -21,10 +25,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from tests.broker.kafka import KafkaBroker
 from tests.faults.server import Server
 
-__all__ = ["Annotator", "Rig", "cpu_seconds", "rig"]
+__all__ = ["Annotator", "Rig", "Spent", "cpu_seconds", "program", "rig"]
 
+ROOT = Path(__file__).parents[3]
 FETCH_BYTES = 8 * 2**20
 ENOUGH_SECONDS = 900.0
+IN_FLIGHT = 50  # batches that are sent and not acknowledged
 
 
 def cpu_seconds(pid: int) -> float:
@@ -36,6 +42,20 @@ def cpu_seconds(pid: int) -> float:
         except (FileNotFoundError, ProcessLookupError):  # it has just ended
             continue
     return total / 1e9
+
+
+async def program(name: str, *arguments: object) -> dict[str, Any]:
+    """What a module of `speed` prints that is a program of its own. Raises RuntimeError if it fails."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", f"tests.benchmarks.speed.{name}", *map(str, arguments)),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{name} failed with exit code {process.returncode}")
+    found: dict[str, Any] = json.loads(said)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +74,13 @@ class Rig:
         directory: A place for files.
     """
 
-    def __init__(self, broker: KafkaBroker, admin: AIOKafkaAdminClient, directory: Path) -> None:
+    def __init__(
+        self, broker: KafkaBroker, admin: AIOKafkaAdminClient, looker: AIOKafkaConsumer, directory: Path
+    ) -> None:
         self.bootstrap = broker.bootstrap
         self.directory = directory
         self.admin = admin
+        self._looker = looker
         self._number = 0
 
     async def create(self, topics: dict[str, int], **config: str) -> None:
@@ -69,17 +92,42 @@ class Rig:
 
     async def fill(self, topic: str, values: Iterable[bytes], partitions: int) -> int:
         """Fill a topic, its partitions in turn; the number of records."""
+        return await self.store(topic, ((None, value) for value in values), partitions)
+
+    async def store(self, topic: str, records: Iterable[tuple[bytes | None, bytes]], partitions: int) -> int:
+        """Fill a topic with keys and values, its partitions in turn; the number of records."""
         number = 0
-        async with AIOKafkaProducer(
-            bootstrap_servers=self.bootstrap, linger_ms=20, max_batch_size=2**18
-        ) as producer:
-            sent = None
-            for number, value in enumerate(values, 1):
-                sent = await producer.send(topic, value, partition=number % partitions)
-            await producer.flush()
-            if sent is not None:
-                await sent
+        async with AIOKafkaProducer(bootstrap_servers=self.bootstrap, max_batch_size=2**18) as producer:
+            batches = [producer.create_batch() for _ in range(partitions)]
+            sent: deque[Awaitable[Any]] = deque()
+            for number, (key, value) in enumerate(records, 1):
+                place = number % partitions
+                if batches[place].append(key=key, value=value, timestamp=None) is None:  # it is full
+                    sent.append(await producer.send_batch(batches[place], topic, partition=place))
+                    batches[place] = producer.create_batch()
+                    batches[place].append(key=key, value=value, timestamp=None)
+                if len(sent) > IN_FLIGHT:
+                    await sent.popleft()
+            for place, batch in enumerate(batches):
+                if batch.record_count():
+                    sent.append(await producer.send_batch(batch, topic, partition=place))
+            for ack in sent:
+                await ack
         return number
+
+    async def begin(self, name: str, samples: str, partitions: int) -> None:
+        """Let an application have begun with a topic: queries without any offset look like a loss."""
+        tps = [TopicPartition(samples, partition) for partition in range(partitions)]
+        async with AIOKafkaConsumer(
+            bootstrap_servers=self.bootstrap, group_id=f"{name}.select", enable_auto_commit=False
+        ) as consumer:
+            consumer.assign(tps)
+            await consumer.commit(dict.fromkeys(tps, 0))
+
+    async def ends(self, topics: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """One past the last offset of each."""
+        found: dict[TopicPartition, int] = await self._looker.end_offsets(topics)
+        return found
 
     def settings(self, samples: str, *more: str) -> tuple[str, list[str]]:
         """An application of its own over a topic of samples, and its settings."""
@@ -95,10 +143,8 @@ class Rig:
         ]
 
     async def topics(self, name: str, partitions: int) -> None:
-        """The topics of an application, but for its samples."""
-        await self.create(
-            {f"{name}-queries": partitions, f"{name}-control": 1}, **{"cleanup.policy": "compact"}
-        )
+        """The topics of an application, but for its samples; queries and examples have one partition."""
+        await self.create({f"{name}-queries": 1, f"{name}-control": 1}, **{"cleanup.policy": "compact"})
         rest = {f"{name}-labels": partitions, f"{name}-labels.dlq": 1, f"{name}-examples": 1}
         await self.create(rest)
 
@@ -161,7 +207,8 @@ async def rig() -> AsyncIterator[Rig]:
             admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
             await admin.start()
             try:
-                yield Rig(broker, admin, Path(directory))
+                async with AIOKafkaConsumer(bootstrap_servers=broker.bootstrap) as looker:
+                    yield Rig(broker, admin, looker, Path(directory))
             finally:
                 await admin.close()
         finally:
@@ -169,7 +216,7 @@ async def rig() -> AsyncIterator[Rig]:
 
 
 class Annotator:
-    """Answers every query at once, in a task of the benchmark's own process.
+    """Answers every query that it knows at once, in a task of the benchmark's own process.
 
     Attributes:
         answers: How many labels it has sent.
@@ -204,6 +251,7 @@ class Annotator:
             while True:
                 batches = await consumer.getmany(timeout_ms=200)
                 for record in (record for batch in batches.values() for record in batch):
-                    if record.value is not None:
-                        await producer.send(f"{self.name}-labels", self.answer[record.key], key=record.key)
+                    answer = self.answer.get(record.key)
+                    if record.value is not None and answer is not None:
+                        await producer.send(f"{self.name}-labels", answer, key=record.key)
                         self.answers += 1

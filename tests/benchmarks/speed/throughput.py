@@ -29,14 +29,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tests.benchmarks.speed.cases import CASES, LEARNED, Case
-from tests.benchmarks.speed.rig import Annotator, Rig, cpu_seconds, rig
+from tests.benchmarks.speed.rig import Annotator, Rig, cpu_seconds, program, rig
 
 __all__ = ["main"]
 
 SAMPLES = 300_000
 PARTITIONS = 2
 SHARE = 0.05
-ROOT = Path(__file__).parents[3]
 DEFAULT = "default"
 ACTIVEML_SAMPLES = 500
 COLUMNS = ("floor_us", "river_us", "select_us", "service_us")
@@ -76,17 +75,6 @@ class Measured:
         }
 
 
-async def program(*arguments: str) -> Any:
-    """What a program of this package prints, as JSON."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", *arguments, stdout=asyncio.subprocess.PIPE, cwd=ROOT
-    )
-    out, _ = await process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"{arguments[0]} ended with {process.returncode}")
-    return json.loads(out)
-
-
 class Runner:
     """Measures one case after the other on one broker."""
 
@@ -107,9 +95,8 @@ class Runner:
     async def round(self, measured: Measured) -> None:
         """Measure everything once."""
         case, number = measured.case, measured.samples
-        module = "tests.benchmarks.speed"
-        floor = await program(f"{module}.floor", self.rig.bootstrap, f"samples-{case.name}", str(number))
-        river = await program(f"{module}.river_cost", case.name, str(min(number, 3000)))
+        floor = await program("floor", self.rig.bootstrap, f"samples-{case.name}", number)
+        river = await program("river_cost", case.name, min(number, 3000))
         fastest = min(found for found in river.values() if found is not None)
         measured.rounds["floor_us"].append(1e6 * floor["cpu"] / number)
         measured.rounds["river_us"].append(1e6 * fastest / min(number, 3000))
@@ -162,12 +149,10 @@ async def measure(asked: argparse.Namespace, console: Console) -> dict[str, Any]
                         bar.update(task, description=f"{case.name}, {strategy}")
                         await runner.round(measured)
                         bar.advance(task)
-                    some = str(min(number, 4000))
-                    stages = "tests.benchmarks.speed.stages"
-                    measured.stages = await program(stages, case.name, strategy, some)
+                    measured.stages = await program("stages", case.name, strategy, min(number, 4000))
                     found.append(measured.summary())
     few = ACTIVEML_SAMPLES // (5 if asked.quick else 1)
-    activeml = {} if asked.no_activeml else await program("tests.benchmarks.speed.activeml", str(few))
+    activeml = {} if asked.no_activeml else await program("activeml", few)
     return {"cases": found, "scikit_activeml_us": {k: round(v, 1) for k, v in activeml.items()}}
 
 

@@ -1,0 +1,144 @@
+"""What the scripts about speed share: the command line, the progress bar, and how results are shown."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tests.benchmarks.grid import Grid
+
+__all__ = ["Measure", "Report", "Tell", "Verdict", "main", "nearest_rank"]
+
+WIDTH = 150  # of tables that go to a file
+VERDICTS = {True: "met", False: "MISSED"}
+
+Tell = Callable[[str, int, int], None]
+"""Told what is being done, how many steps are over, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A target, and what was found."""
+
+    target: str
+    met: bool
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a script has found.
+
+    Attributes:
+        figures: All of it, for `--json`.
+        grids: The tables.
+        verdicts: The targets.
+        notes: What one has to know to read the tables.
+    """
+
+    figures: dict[str, Any]
+    grids: Sequence[Grid]
+    verdicts: Sequence[Verdict]
+    notes: Sequence[str] = field(default=())
+
+    def show(self, console: Console) -> None:
+        """Print it for people."""
+        for grid in self.grids:
+            console.print(grid.rich())
+        for verdict in self.verdicts:
+            line = f"{verdict.target}: [bold]{VERDICTS[verdict.met]}[/] ({verdict.found})"
+            console.print(line, highlight=False)
+        for note in self.notes:
+            console.print(note, style="dim", highlight=False)
+
+    def markdown(self) -> str:
+        """The same for the README."""
+        held = [[verdict.target, VERDICTS[verdict.met], verdict.found] for verdict in self.verdicts]
+        tables = [f"{grid.title}\n\n{grid.markdown()}" for grid in self.grids]
+        tables.append(Grid("targets", ["target", "", "found"], held).markdown())
+        return "\n\n".join([*tables, *self.notes]) + "\n"
+
+    def json(self) -> str:
+        """The same for programs."""
+        held = [
+            {"target": verdict.target, "met": verdict.met, "found": verdict.found}
+            for verdict in self.verdicts
+        ]
+        return json.dumps({**self.figures, "targets": held, "notes": list(self.notes)}, indent=1)
+
+
+Measure = Callable[[bool, Tell], Awaitable[Report]]
+"""Measures, quickly or in full, and tells how far it is."""
+
+
+def nearest_rank(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least this share of all do not exceed.
+
+    >>> nearest_rank([3.0, 1.0, 2.0, 4.0], 0.5), nearest_rank([3.0, 1.0, 2.0, 4.0], 0.99)
+    (2.0, 4.0)
+    """
+    ranked = sorted(values)
+    return ranked[max(0, ceil(share * len(ranked)) - 1)]
+
+
+def main(description: str | None, measure: Measure, arguments: list[str] | None = None) -> int:
+    """Measure and show.
+
+    Args:
+        description: What --help says first.
+        measure: What the script is for.
+        arguments: Instead of those of the command line.
+
+    Returns:
+        The exit code.
+    """
+    asked = _parser(description).parse_args(arguments)
+    errors = Console(stderr=True)
+    try:
+        report = _run(measure, errors, quick=asked.quick)
+    except KeyboardInterrupt:
+        errors.print("interrupted: nothing was kept")
+        return 130
+    if asked.markdown is not None:
+        asked.markdown.write_text(report.markdown(), encoding="utf-8")
+    if asked.json:
+        sys.stdout.write(report.json() + "\n")
+    else:
+        wide = Console()
+        report.show(wide if wide.is_terminal else Console(width=WIDTH))
+    return 0
+
+
+def _run(measure: Measure, errors: Console, *, quick: bool) -> Report:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    # Drawn seldom: it takes time of the same cores.
+    with Progress(*columns, console=errors, transient=True, refresh_per_second=2) as progress:
+        task = progress.add_task("starting", total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            progress.update(task, total=total, completed=done, description=f"{what:50.50}")
+
+        async def whole() -> Report:
+            return await measure(quick, tell)
+
+        return asyncio.run(whole())
+
+
+def _parser(description: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--quick", action="store_true", help="smaller and fewer runs: says less, in minutes")
+    parser.add_argument("--json", action="store_true", help="the results as one JSON object")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write tables for the README as well")
+    return parser

@@ -1,0 +1,30 @@
+"""What River alone takes to learn the examples of `speed.stored`. A process of its own.
+
+    python -m tests.benchmarks.speed.river_learning EXAMPLES
+
+Features and labels are in memory before. Prints CPU and wall seconds of `learn_one`, one after the other.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from stream_al.engine.expression import load
+from tests.benchmarks.speed.stored import CASE, repeated
+
+
+def run(number: int) -> dict[str, float]:
+    """Learn so many."""
+    model: Any = load(CASE.model, seed=0)
+    drawn = [(row.features, row.label == "high") for row in repeated(number, "e")]
+    cpu, wall = time.process_time(), time.perf_counter()
+    for features, label in drawn:
+        model.learn_one(features, label)
+    return {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(run(int(sys.argv[1]))))
