@@ -44,6 +44,8 @@ __all__ = ["Consumer", "Stage", "Work"]
 
 log = structlog.get_logger(__name__)
 
+FIRST_RECORDS = 100  # of the first batch, while nobody knows yet how long the model takes for one
+
 
 @dataclass(slots=True)
 class Work:
@@ -123,7 +125,7 @@ class Consumer:
         self.paused = False
         self.closing = False
         self.backoff = Backoff(stage.name, settings.limits)
-        self._records = settings.limits.batch_records
+        self._records = min(FIRST_RECORDS, settings.limits.batch_records)
         self._worked = 0.0
         self.set_out()
 

@@ -55,12 +55,12 @@ class Slow:
         return None
 
 
-async def sizes(clock: Clock, stage: Slow, batches: int) -> list[int]:
-    settings = load(None, ["limits.batch_records=100", "limits.batch_seconds=0.02"])
+async def sizes(clock: Clock, stage: Slow, batches: int, most: int = 100) -> list[int]:
+    settings = load(None, [f"limits.batch_records={most}", "limits.batch_seconds=0.02"])
     broker = Broker()
     log = MemoryLog(broker)
     await log.create([Topic("t", 1, 1, {})])
-    for number in range(200 * batches):
+    for number in range(2 * most * batches):
         broker.append(Outgoing("t", b"k", str(number).encode()))
     group = log.group("g", "t", "earliest")
     await group.start()
@@ -94,3 +94,9 @@ async def test_a_processor_that_others_use_does_not_shrink_batches(
 @pytest.mark.parametrize("work", ["reading", "deciding"])
 async def test_work_does_so_that_a_batch_takes_as_long_as_agreed(clock: Clock, work: str) -> None:
     assert await sizes(clock, Slow(clock, **{work: 2**-9}), 4) == [100, 10, 10, 10]
+
+
+async def test_nobody_begins_with_more_than_may_be_borne(clock: Clock) -> None:
+    """How long the model takes for a sample is not known before; what it bears is found by doubling."""
+    found = await sizes(clock, Slow(clock, reading=2**-14), 4, most=1000)
+    assert found == [100, 200, 327, 327]
