@@ -8,7 +8,7 @@ from collections import defaultdict
 import pytest
 
 from stream_al.errors import Superseded, Unavailable
-from stream_al.service.log import Group, Outgoing, Position, Record
+from stream_al.service.log import Group, Outgoing, Position, Record, Topic
 from tests.service.world import MakeWorld, World
 
 
@@ -118,6 +118,18 @@ async def test_one_too_large_among_many_is_alone_replaced(make_world: MakeWorld)
     expected = [b"less" if world.limits_size and i == 5 else r.value for i, r in enumerate(records)]
     assert [values[ack.offset] for ack in acks] == expected
     assert [ack.smaller for ack in acks] == [world.limits_size and i == 5 for i in range(9)]
+
+
+async def test_a_topic_that_takes_less_than_a_batch_is_sent_to_all_the_same(make_world: MakeWorld) -> None:
+    """Whoever is refused a batch has a gap in its numbers, and the broker takes nothing more of it."""
+    world = await make_world()
+    topic = f"{world.topics.labels}.narrow"
+    await world.client.create([Topic(topic, 1, 1, {"max.message.bytes": "20000"})])
+    records = [Outgoing(topic, b"k", f"{i} ".encode() + b"x" * 5000) for i in range(30)]
+    for _ in range(2):
+        acks = await world.client.send(records)
+        values = {r.offset: r.value for r in await world.records(topic)}
+        assert [values[ack.offset] for ack in acks] == [record.value for record in records]
 
 
 async def test_a_group_goes_on_from_its_commit_with_the_metadata(make_world: MakeWorld) -> None:

@@ -129,6 +129,13 @@ def test_a_stream_that_river_brings_along(simulate: Any) -> None:
     assert {run["samples"] for run in done.runs} == {150}
 
 
+def test_the_caps_of_the_settings_bind(simulate: Any, recording: Path) -> None:
+    done = simulate(
+        recording, "--budgets", "0.5", "--set", "budget.total=7", "--model", "GaussianNB()", "--json"
+    )
+    assert [run["labels"] for run in done.runs if run["manager"] == "stratified"] == [7]
+
+
 def test_a_model_that_fails_is_told(simulate: Any, tmp_path: Path) -> None:
     path = tmp_path / "words.csv"
     path.write_text("\n".join(["word,label", *(f"w{k % 7},{k % 2}" for k in range(60))]))

@@ -65,7 +65,6 @@ class _Batch:
 
     async def send(self) -> None:
         """Hand it to the producer."""
-        self._built.close()  # else records of others might be put into it, and offsets would be theirs
         sent = await self.producer.send_batch(self._built, self.whither[0], partition=self.whither[1])
         # The first failure is raised; asyncio would log each of the others as forgotten.
         sent.add_done_callback(lambda done: done.cancelled() or done.exception())
