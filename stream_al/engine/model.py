@@ -39,7 +39,7 @@ from stream_al.engine.belief import DIGITS, Beliefs, Label
 from stream_al.engine.digest import digest
 from stream_al.engine.expression import load
 from stream_al.engine.pickling import dumps, loads
-from stream_al.engine.scoring import Scorer, scorer
+from stream_al.engine.scoring import scorer
 from stream_al.engine.surroundings import Surroundings
 from stream_al.engine.table import Sample, Table
 from stream_al.errors import BadMessage
@@ -126,8 +126,6 @@ class Model:
         self._copy: Any = None
         self._pickle: bytes | None = None
         self._outlook: list[dict[Label, float]] | None = None
-        self._scorer: Scorer | None = None
-        self._asked = False
         self._digest: str | None = None
         # Each with a seed of its own, or two of one definition would always agree.
         self._committee: list[Model] = [
@@ -179,16 +177,13 @@ class Model:
         masses = np.zeros((len(samples), len(self.classes)))
         failed: dict[int, BadMessage] = {}
         targets = [self._target(label) for label in self.classes]
-        if not self._asked:
-            self._scorer, self._asked = scorer(self._river), True
-        if self._scorer is None:
-            scored: list[int] = []
-        else:
+        score, scored = scorer(self._river), list[int]()
+        if score is not None:
             scored = [place for place, sample in enumerate(samples) if sample.shape.numeric]
-        if self._scorer is not None and scored:
+        if score is not None and scored:
             every = len(scored) == len(samples)
             table = Table.of(samples if every else [samples[place] for place in scored])
-            for target, found in self._scorer.masses(table).items():
+            for target, found in score.masses(table).items():
                 if target in targets:
                     masses[scored, targets.index(target)] = found
         if len(scored) < len(samples):
@@ -312,8 +307,7 @@ class Model:
         """
         if label not in self.classes:
             self._admit(label)
-        self._copy = self._digest = self._pickle = self._outlook = self._scorer = None
-        self._asked = False
+        self._copy = self._digest = self._pickle = self._outlook = None
         try:
             self._river.learn_one(dict(features), self._target(label))
         except (MemoryError, RecursionError):
@@ -393,8 +387,7 @@ class Model:
     def __getstate__(self) -> dict[str, Any]:
         # A restored model proves its digest anew. No pickle within a pickle: whoever restricts what the
         # outer one may look up would not be asked about the inner one.
-        made = dict.fromkeys(("_copy", "_pickle", "_outlook", "_digest", "_scorer"))
-        return {**self.__dict__, **made, "_asked": False}
+        return {**self.__dict__, "_copy": None, "_pickle": None, "_outlook": None, "_digest": None}
 
 
 def _model_error(what: str, error: Exception) -> BadMessage:

@@ -10,8 +10,8 @@ read out of the model as it stands; River is asked sample by sample for everythi
 there for fewer models. A test holds each scorer against River: the two agree to 1e-12, to which every
 probability is rounded (`engine.belief`).
 
-A scorer is made anew when the model has learned. Of the model it takes what the features of a table need, so
-a model of a million words costs no more than those that occur.
+A scorer keeps nothing: it reads the model as it stands when it is asked, and of it what the features of a
+table need, so a model of a million words costs no more than those that occur.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Scorer(ABC):
 class _Logistic(Scorer):
     def __init__(self, scaler: Any, river: Any) -> None:
         super().__init__(scaler)
-        self.weights, self.intercept = river.weights, river.intercept
+        self.weights, self.intercept = river._weights, river.intercept
 
     def _score(self, table: Table, values: Floats) -> Mapping[Hashable, Floats]:
         logits = _dot(table, values, self.weights) + self.intercept
