@@ -75,7 +75,7 @@ def is_numeric(values: Sequence[object]) -> bool:
     kinds = set(map(type, values))
     if not kinds or not kinds <= NUMBERS:
         return False
-    return int not in kinds or all(-LARGEST < value < LARGEST for value in values)  # type: ignore[operator]  # numbers
+    return all(type(value) is not int or -LARGEST < value < LARGEST for value in values)
 
 
 @dataclass(frozen=True)

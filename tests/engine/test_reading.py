@@ -107,6 +107,7 @@ def test_what_depends_on_the_values_is_checked_whatever_the_plan(rules: InputRul
     "batch",
     [
         [{"id": "a", "x": 1}, {"id": "b", "x": 2**63}, {"id": "c", "x": -(2**63)}],
+        [{"id": "a", "x": 2.0**63, "y": 0}, {"id": "b", "x": 2**63, "y": 0}, {"id": "c", "x": 1.5, "y": 0}],
         [{"id": "a", "x": "short"}, {"id": "b", "x": "much longer"}],
         [{"id": "a", "x": 1}, {"id": "b", "features": {"id": "c", "x": 1}}],
         [{"id": "a", "x": 1}, {"id": "b", "features": {"x": 1}, "payload": 3}],
