@@ -16,7 +16,7 @@ sums over a sample's own stretch, which NumPy takes in an order that depends on 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LARGEST", "Feature", "Floats", "Sample", "Shape", "Table", "is_numeric", "sample_of"]
+__all__ = ["LARGEST", "Feature", "Floats", "Sample", "Shape", "Table", "alike", "is_numeric", "sample_of"]
 
 LARGEST = 2**63  # past it an integer no longer fits what River's arithmetic is done in
 NUMBERS = {float, int, bool}
@@ -68,6 +68,20 @@ def sample_of(sample_id: str, features: Mapping[str, Any], payload: Any = None) 
     """The sample with these features."""
     values = tuple(features.values())
     return Sample(sample_id, Shape(tuple(features), is_numeric(values)), values, payload)
+
+
+def alike(samples: Iterable[Sample]) -> list[Sample]:
+    """The samples, equal shapes made one object: so it is seen at a glance that a table is regular.
+
+    >>> one, other = alike([sample_of("a", {"x": 1}), sample_of("b", {"x": 2.5})])
+    >>> one.shape is other.shape
+    True
+    """
+    shapes: dict[Shape, Shape] = {}
+    return [
+        Sample(sample.id, shapes.setdefault(sample.shape, sample.shape), sample.values, sample.payload)
+        for sample in samples
+    ]
 
 
 def is_numeric(values: Sequence[object]) -> bool:

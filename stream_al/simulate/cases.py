@@ -190,7 +190,7 @@ def simulate(
         learner,
         buyer,
         arrivals(Delay.parse(case.delay), stream),
-        annotator=Annotator(classes, case.annotator_error, case.seed),
+        answer=Annotator(classes, case.annotator_error, case.seed).answer,
         most_pending=number if case.is_baseline else terms.most_pending,
         progress=progress,
     )

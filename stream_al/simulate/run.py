@@ -30,7 +30,7 @@ from stream_al.engine.model import Label, prediction
 from stream_al.engine.randomness import uniform
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import Arrival
-from stream_al.engine.table import Sample, sample_of
+from stream_al.engine.table import Sample, alike, sample_of
 from stream_al.errors import BadMessage
 from stream_al.simulate.delay import Arrivals
 from stream_al.simulate.recorded import Row
@@ -199,7 +199,8 @@ def play(  # noqa: PLR0913 - what a run is made of
     buyer: Buyer,
     arrivals: Arrivals,
     *,
-    annotator: Annotator = Annotator(),
+    answer: Callable[[str, Label], Label] = Annotator().answer,
+    names: Callable[[int], str] = identity,
     most_pending: int = UNLIMITED,
     batch: int = BATCH,
     progress: Callable[[int], None] = lambda done: None,
@@ -211,23 +212,24 @@ def play(  # noqa: PLR0913 - what a run is made of
         learner: It learns in place.
         buyer: Who decides; its account changes in place.
         arrivals: When labels come.
-        annotator: Who answers.
+        answer: What the annotator says of a sample, from its id and the truth; asked when the label comes.
+        names: The id of the sample at a position.
         most_pending: Labels on their way above which none is bought.
         batch: The most samples to decide at once; it does not change the result.
         progress: Called with the samples done, batch by batch.
     """
     played = Played()
+    samples = alike(sample_of(names(position), row.features) for position, row in enumerate(rows))
     waiting: list[tuple[int, float, int]] = []  # first sample to know it, order among equals, position
     position, size = 0, 1
     while position < len(rows):
         while waiting and waiting[0][0] <= position:
             _, _, labelled = heappop(waiting)
-            _learn(
-                played, learner, rows[labelled], annotator.answer(identity(labelled), rows[labelled].label)
-            )
+            row = rows[labelled]
+            _learn(played, learner, row, answer(samples[labelled].id, row.label))
             played.learned.append((labelled, position))
         end = min(position + size, len(rows), waiting[0][0] if waiting else len(rows))
-        seen = _look(learner, buyer, rows, range(position, end))
+        seen = list(zip(range(position, end), buyer.look(learner, samples[position:end]), strict=True))
         pending = len(waiting)
         situation = Situation(ready=learner.ready, room=most_pending - pending, pending=pending)
         bought, end = _buy(buyer, seen, situation, arrivals, end)
@@ -244,11 +246,6 @@ def play(  # noqa: PLR0913 - what a run is made of
         position = end
         progress(position)
     return played
-
-
-def _look(learner: Learner, buyer: Buyer, rows: Sequence[Row], positions: range) -> list[Seen]:
-    samples = [sample_of(identity(position), rows[position].features) for position in positions]
-    return list(zip(positions, buyer.look(learner, samples), strict=True))
 
 
 def _buy(

@@ -5,55 +5,39 @@ budget. From then on a sample is predicted first, then the rule says whether it 
 label reaches learner and rule when it is due: after `delay` samples, or when the file says. It is due
 before the next sample is predicted, at the earliest. What a label says depends on the sample and the seed,
 never on the rule. Accuracy is prequential, over all samples after the first 30.
+
+The game is that of `stream-al simulate`, batches included: until the next label comes the learner is asked
+about many samples at once. Rules of the engine decide about them at once as well; a rival is asked about
+one after the other, about each of them once.
 """
 
 from __future__ import annotations
 
-import heapq
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stream_al.engine.model import Label, Model, prediction
+from stream_al.engine.budgets import Situation
+from stream_al.engine.model import Label, Model
 from stream_al.engine.randomness import uniform
-from stream_al.errors import BadMessage
+from stream_al.engine.strategies import Arrival
+from stream_al.engine.table import Sample as Features
+from stream_al.simulate import delay as delays
+from stream_al.simulate import run as game
+from stream_al.simulate import stream as recorded
+from stream_al.simulate.recorded import Row
 from tests.benchmarks.learners import definition
 from tests.benchmarks.scores import Tally
 from tests.benchmarks.streams import WARM_START, Sample, Stream
 
-__all__ = ["REAL", "Learner", "Rival", "Run", "Sight", "Terms", "play"]
+__all__ = ["REAL", "Rival", "Rule", "Run", "Sight", "Terms", "play", "said"]
 
 REAL = "real"
 """The delay of a stream that says itself when its labels came."""
-
-
-class Learner(Model):
-    """A model that remembers its last answer, so that rule and score ask River once a sample."""
-
-    _asked: Any = None
-    _answer: dict[Label, float]
-
-    def probabilities(self, features: Mapping[str, object]) -> dict[Label, float]:
-        """As the model's; None of its errors gets out: what River fails on, it has no opinion about."""
-        if self._asked is not features:
-            try:
-                self._answer = super().probabilities(features)
-            except BadMessage:
-                self._answer = {}
-            self._asked = features
-        return self._answer
-
-    def learn(self, features: Mapping[str, object], label: Label) -> None:
-        """As the model's; what it refuses, it refuses in the service too."""
-        self._asked = None
-        try:
-            super().learn(features, label)
-        except BadMessage:
-            return
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +57,21 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a rule sees of an arrival.
+    """What a rival sees of an arrival.
 
     Attributes:
-        sample: The arrival; a rule does not look at its label.
+        sample: The arrival; a rival does not look at its label.
         probabilities: What the learner says, over the classes it knows and at least two: one class known
             is a certainty, no opinion is an even one.
-        model: The learner.
         pending: Labels that were bought and have not come.
     """
 
     sample: Sample
     probabilities: npt.NDArray[np.float64]
-    model: Model
     pending: int
 
 
-class Rival:
+class Rule:
     """A rule that buys labels.
 
     Attributes:
@@ -98,16 +80,69 @@ class Rival:
 
     window: int | None = None
 
-    def model(self, definition: str, seed: int) -> Learner:
+    def model(self, definition: str, seed: int) -> Model:
         """The learner, with whatever else the rule wants of it."""
-        return Learner(definition, seed=seed)
+        return Model(definition, seed=seed)
+
+    def buyer(self, samples: Sequence[Sample], come: delays.Arrivals) -> game.Buyer:
+        """The rule as it decides about these samples, whose labels come then."""
+        raise NotImplementedError
+
+    def label(self, sample: Sample, label: Label) -> None:
+        """A label has come, of the warm start too."""
+
+
+class Rival(Rule):
+    """A rule that decides about one sample after the other."""
+
+    def buyer(self, samples: Sequence[Sample], come: delays.Arrivals) -> game.Buyer:
+        return _Asked(self, samples, come)
 
     def decide(self, sight: Sight) -> bool:
         """Whether it buys this label; called once a sample, in their order."""
         raise NotImplementedError
 
-    def label(self, sample: Sample, label: Label) -> None:
-        """A label has come, of the warm start too."""
+
+class _Asked:
+    """A rival behind the face of a buyer.
+
+    A rival's decision cannot be taken back. So it is not asked about samples that know a label which it buys
+    in the same batch, and what it said of the others is remembered.
+    """
+
+    def __init__(self, rival: Rival, samples: Sequence[Sample], come: delays.Arrivals) -> None:
+        self.rival = rival
+        self.samples = samples
+        self.come = come
+        self.position = {sample.id: position for position, sample in enumerate(samples)}
+        self.said: list[bool] = []
+        self.known = 0
+
+    def look(self, learner: Any, samples: Sequence[Features]) -> Sequence[Arrival]:
+        """What the learner believes; what it fails on, it has no opinion about."""
+        self.known = len(learner.classes)
+        told = learner.believe(samples).rows()
+        return [Arrival(sample.id, row, utility=0.0) for sample, row in zip(samples, told, strict=True)]
+
+    def decide(self, arrivals: Sequence[Arrival], situation: Situation) -> tuple[list[bool], Any]:
+        """Whether the rival buys each, up to the first that knows a label bought here."""
+        selected = [False] * len(arrivals)
+        pending, end = situation.pending, len(self.samples)
+        for place, arrival in enumerate(arrivals):
+            at = self.position[arrival.id]
+            if at >= end:
+                break
+            if at == len(self.said):
+                sight = Sight(self.samples[at], believed(arrival.probabilities, self.known), pending)
+                self.said.append(bool(self.rival.decide(sight)))
+            if self.said[at]:
+                selected[place] = True
+                pending += 1
+                end = min(end, self.come.first[at])
+        return selected, None
+
+    def keep(self, state: Any) -> None:
+        """The rival keeps its own."""
 
 
 @dataclass(slots=True)
@@ -121,7 +156,7 @@ class Run:
 def play(
     stream: Stream,
     learner: str,
-    make: Callable[[Terms], Rival],
+    make: Callable[[Terms], Rule],
     terms: Terms,
     *,
     delay: int | str = 0,
@@ -138,41 +173,54 @@ def play(
         error: The share of wrong answers among the labels bought.
     """
     began = time.process_time()
-    rival = make(terms)
-    model = rival.model(definition(learner, stream), terms.seed)
-    for sample in stream.samples[:WARM_START]:
-        model.learn(sample.features, sample.label)
-        rival.label(sample, sample.label)
+    rule = make(terms)
+    model = rule.model(definition(learner, stream), terms.seed)
+    start, samples = stream.samples[:WARM_START], stream.samples[WARM_START:]
+    named = {sample.id: sample for sample in samples}
+    game.warm_up(_rows(start), model)
+    for sample in start:
+        rule.label(sample, sample.label)
+
+    def answer(sample_id: str, truth: Label) -> Label:
+        label = said(named[sample_id], stream, error, terms.seed)
+        rule.label(named[sample_id], label)
+        return label
+
+    # A model without an opinion predicts the first class, as any classifier does that knows nothing else.
+    first = next(iter(model.classes), None)
+    come = _due(samples, delay)
+    buyer = rule.buyer(samples, come)
+    played = game.play(
+        _rows(samples), model, buyer, come, answer=answer, names=lambda position: samples[position].id
+    )
     tally = Tally(stream.classes)
-    waiting: list[tuple[float, int]] = []
-    run = Run({})
-    for position in range(WARM_START, len(stream.samples)):
-        sample = stream.samples[position]
-        now = sample.came if delay == REAL else position
-        while waiting and waiting[0][0] <= now:
-            answered = stream.samples[heapq.heappop(waiting)[1]]
-            answer = said(answered, stream, error, terms.seed)
-            model.learn(answered.features, answer)
-            rival.label(answered, answer)
-        probabilities = model.probabilities(sample.features)
-        guess = prediction(probabilities)
-        # A model of one class predicts it, as any classifier does that knows nothing else.
-        tally.predicted(sample.label, next(iter(model.classes), None) if guess is None else guess)
-        sight = Sight(sample, believed(model, probabilities), model, len(waiting))
-        if rival.decide(sight):
-            due = sample.answered if delay == REAL else position + int(delay)
-            heapq.heappush(waiting, (due, position))
-            run.bought.append(position)
-    labels = [stream.samples[position].label for position in run.bought]
-    positions = [position - WARM_START for position in run.bought]
-    run.scores = tally.scores(positions, labels, terms.share, rival.window)
-    run.scores["seconds"] = round(time.process_time() - began, 3)
-    return run
+    for sample, guess in zip(samples, played.predicted, strict=True):
+        tally.predicted(sample.label, first if guess is None else guess)
+    labels = [samples[position].label for position in played.bought]
+    scores = tally.scores(played.bought, labels, terms.share, rule.window)
+    scores["seconds"] = round(time.process_time() - began, 3)
+    return Run(scores, [WARM_START + position for position in played.bought])
 
 
-def believed(model: Model, probabilities: Mapping[Label, float]) -> npt.NDArray[np.float64]:
-    """The probabilities as an array, in the order in which the classes were learned."""
-    known = len(model.classes)
+def _rows(samples: Sequence[Sample]) -> list[Row]:
+    return [Row(sample.features, sample.label) for sample in samples]
+
+
+def _due(samples: Sequence[Sample], delay: int | str) -> delays.Arrivals:
+    """When the labels come: at the next sample at the earliest, whatever the delay."""
+    if delay != REAL:
+        return delays.later(len(samples), max(1, int(delay)))
+    clock, labelled = [sample.came for sample in samples], [sample.answered for sample in samples]
+    return delays.arrivals(delays.Delay(delays.RECORDED), recorded.Stream("", [], clock, labelled))
+
+
+def believed(probabilities: Mapping[Label, float], known: int) -> npt.NDArray[np.float64]:
+    """The probabilities as an array, in the order in which the classes were learned.
+
+    Args:
+        probabilities: What the learner says, if it has an opinion.
+        known: How many classes it has learned.
+    """
     if probabilities:
         return np.fromiter(probabilities.values(), float)
     if known >= 2:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from stream_al.engine.model import Label
-from tests.benchmarks.play import REAL, Rival, Sight, Terms, play, said
+from stream_al.engine.budgets import Situation
+from stream_al.engine.model import Label, Model, prediction
+from tests.benchmarks.learners import definition
+from tests.benchmarks.play import REAL, Rival, Rule, Sight, Terms, believed, play, said
+from tests.benchmarks.rivals import policy
+from tests.benchmarks.rivals.ours import Ours
+from tests.benchmarks.scores import Tally
 from tests.benchmarks.streams import WARM_START, Sample, Stream, load
 
 TERMS = Terms(share=0.1, classes=2, seed=3)
@@ -37,7 +44,6 @@ class Talkative(Script):
 
     def decide(self, sight: Sight) -> bool:
         sight.probabilities.sort()
-        sight.model.probabilities(sight.sample.features)
         return super().decide(sight)
 
 
@@ -62,12 +68,18 @@ def test_a_label_comes_after_exactly_its_delay(stream: Stream, delay: int) -> No
     assert rival.pending[37 - WARM_START] == (0 if delay <= 1 else 2)
 
 
-def test_a_real_delay_is_the_time_that_the_file_says(stream: Stream) -> None:
+def _timed(stream: Stream) -> Stream:
+    """The stream with times: ten samples a minute, and answers that overtake one another."""
     samples = tuple(
         Sample(s.id, s.features, s.label, s.vector, came=k / 10, answered=k / 10 + (k % 3))
         for k, s in enumerate(stream.samples)
     )
-    timed = Stream("timed", samples, stream.classes, True, "numbers")
+    return Stream("timed", samples, stream.classes, True, stream.kind)
+
+
+def test_a_real_delay_is_the_time_that_the_file_says(stream: Stream) -> None:
+    timed = _timed(stream)
+    samples = timed.samples
     rival = Script(set(range(WARM_START, 400, 7)))
     _play(rival, timed, delay=REAL)
     assert len(rival.events) > 40
@@ -106,3 +118,106 @@ def test_nothing_is_bought_in_the_warm_start(stream: Stream) -> None:
     run = play(stream, "nb", lambda terms: Script(set(range(400))), TERMS)
     assert run.bought == list(range(WARM_START, 400))
     assert run.scores["budget_spent"] == 1.0
+
+
+Chooser = Callable[[Sample, Model, int], bool]
+
+
+def _chooser(rule: Rule) -> Chooser:
+    """The rule, asked about one sample."""
+    if isinstance(rule, Ours):
+        state: Any = rule.selector.start()
+
+        def ours(sample: Sample, model: Model, pending: int) -> bool:
+            nonlocal state
+            arrival = rule.selector.look(model, sample.id, sample.features)
+            situation = Situation(ready=model.ready, pending=pending)
+            (decision,), state = rule.selector.decide(state, [arrival], situation)
+            return decision.selected
+
+        return ours
+
+    def rivals(sample: Sample, model: Model, pending: int) -> bool:
+        assert isinstance(rule, Rival)
+        beliefs = believed(model.probabilities(sample.features), len(model.classes))
+        return rule.decide(Sight(sample, beliefs, pending))
+
+    return rivals
+
+
+def _one_by_one(
+    stream: Stream, learner: str, make: Callable[[Terms], Rule], terms: Terms, delay: int | str, error: float
+) -> tuple[list[int], dict[str, Any]]:
+    """The game as its rules say it, with no batch anywhere; every prediction is River's own."""
+    rule, tally = make(terms), Tally(stream.classes)
+    model, wants = rule.model(definition(learner, stream), terms.seed), _chooser(rule)
+    for sample in stream.samples[:WARM_START]:
+        model.learn(sample.features, sample.label)
+        rule.label(sample, sample.label)
+    waiting: list[tuple[float, int]] = []
+    bought: list[int] = []
+    for position, sample in enumerate(stream.samples[WARM_START:], WARM_START):
+        now = sample.came if delay == REAL else position
+        for due, asked in sorted(waiting):
+            if due <= now:
+                waiting.remove((due, asked))
+                answer = said(stream.samples[asked], stream, error, terms.seed)
+                model.learn(stream.samples[asked].features, answer)
+                rule.label(stream.samples[asked], answer)
+        guess = prediction(model.probabilities(sample.features))
+        tally.predicted(sample.label, next(iter(model.classes)) if guess is None else guess)
+        if wants(sample, model, len(waiting)):
+            waiting.append((sample.answered if delay == REAL else position + int(delay), position))
+            bought.append(position)
+    labels = [stream.samples[position].label for position in bought]
+    positions = [position - WARM_START for position in bought]
+    return bought, tally.scores(positions, labels, terms.share, rule.window)
+
+
+GAMES = [
+    ("river_bananas", "nb", 0.1, 0, 0.0),
+    ("river_bananas", "logistic", 0.05, 1, 0.3),
+    ("river_segments", "logistic", 0.2, 60, 0.2),
+    ("river_segments", "tree", 0.1, 7, 0.0),
+    ("river_phishing", "nb", 0.02, 2, 0.2),
+    ("sine_rare", "tree", 0.1, 150, 0.0),
+    ("timed", "logistic", 0.1, REAL, 0.0),
+    ("timed", "nb", 0.3, REAL, 0.2),
+]
+
+
+@pytest.mark.parametrize("game", GAMES, ids=str)
+@pytest.mark.parametrize(
+    "text", ["ours", "other=entropy:split:0.2", "moa_variable", "moa_selective", "vw_iwal", "prodigy"]
+)
+def test_batches_give_what_one_by_one_gives(
+    text: str, game: tuple[str, str, float, int | str, float]
+) -> None:
+    """The same purchases and the same scores to the last bit, whoever buys and whenever labels come."""
+    name, learner, share, delay, error = game
+    stream = _timed(load("river_bananas", None, 500, 0)) if name == "timed" else load(name, None, 500, 0)
+    terms, make = Terms(share, len(stream.classes), seed=5), policy(text)[1].make
+    played = play(stream, learner, make, terms, delay=delay, error=error)
+    bought, scores = _one_by_one(stream, learner, make, terms, delay, error)
+    assert played.bought == bought
+    assert {**played.scores, "seconds": None} == {**scores, "seconds": None}
+
+
+def test_what_the_learner_fails_on_is_an_even_opinion_to_a_rival() -> None:
+    """And a prediction of the first class; the rival is asked all the same."""
+    stream = load("river_bananas", None, 200, 0)
+    broken = stream.samples[100]
+    unreadable = replace(broken, features=dict.fromkeys(broken.features, "text"))
+    samples = tuple(unreadable if sample is broken else sample for sample in stream.samples)
+    seen: dict[str, list[float]] = {}
+
+    class Curious(Script):
+        def decide(self, sight: Sight) -> bool:
+            seen[sight.sample.id] = sight.probabilities.tolist()
+            return super().decide(sight)
+
+    curious = Curious({100, 150})
+    run = play(replace(stream, samples=samples), "logistic", lambda terms: curious, TERMS)
+    assert run.bought == [100, 150]
+    assert seen[broken.id] == [0.5, 0.5]
+    assert len(seen) == 200 - WARM_START

@@ -24,8 +24,7 @@ CAPPED = ("moa_fixed", "moa_variable", "moa_random_variable", "moa_selective", "
 
 def _sight(*probabilities: float, at: int = 0) -> Sight:
     sample: Any = SimpleNamespace(id=str(at))
-    model: Any = None
-    return Sight(sample, np.array(probabilities), model, 0)
+    return Sight(sample, np.array(probabilities), 0)
 
 
 def _rate(rival: Rival, number: int = 4000) -> float:

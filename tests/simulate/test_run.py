@@ -237,7 +237,7 @@ def test_wrong_answers_are_what_is_learned() -> None:
     """And predictions are judged by the truth all the same."""
     rows = [Row({"x": 1}, k % 2) for k in range(100)]
     watching = Watching()
-    play(rows, watching, Chosen(range(100)), later(100, 1), annotator=Annotator([0, 1], 1.0, seed=0))
+    play(rows, watching, Chosen(range(100)), later(100, 1), answer=Annotator([0, 1], 1.0, seed=0).answer)
     assert watching.learned == [1 - k % 2 for k in range(99)]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from stream_al.errors import Misconfigured
-from tests.benchmarks.play import Rival, Terms
+from tests.benchmarks.play import Rule, Terms
 from tests.benchmarks.rivals import formulas, moa, ours
 from tests.benchmarks.rivals import scikit_activeml as activeml
 
@@ -34,7 +34,7 @@ class Policy:
         definition: What it is, where its name does not say it all.
     """
 
-    make: Callable[[Terms], Rival]
+    make: Callable[[Terms], Rule]
     random: bool = True
     slow: bool = False
     package: str | None = None
@@ -42,7 +42,7 @@ class Policy:
     definition: str = ""
 
 
-def _activeml(make: Callable[[Terms], Rival], *, random: bool = True, slow: bool = True) -> Policy:
+def _activeml(make: Callable[[Terms], Rule], *, random: bool = True, slow: bool = True) -> Policy:
     return Policy(make, random, slow, package="skactiveml")
 
 

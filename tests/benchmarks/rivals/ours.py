@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from stream_al.engine.budgets import Situation
+from stream_al.engine.model import Model
 from stream_al.engine.selector import Selector
 from stream_al.errors import Misconfigured
 from stream_al.settings import Settings
-from tests.benchmarks.play import Learner, Rival, Sight, Terms
+from stream_al.simulate.delay import Arrivals
+from stream_al.simulate.run import Buyer, Selective
+from tests.benchmarks.play import Rule, Terms
+from tests.benchmarks.streams import Sample
 
 __all__ = ["DEFAULT", "Ours", "default", "named"]
 
@@ -17,7 +19,7 @@ _settings = Settings()
 DEFAULT = f"{_settings.strategy}:{_settings.budget.manager}:{_settings.budget.exploration}"
 
 
-class Ours(Rival):
+class Ours(Rule):
     """The service's selector, fed as the service feeds it."""
 
     def __init__(self, terms: Terms, strategy: str, manager: str, exploration: float) -> None:
@@ -25,20 +27,15 @@ class Ours(Rival):
             strategy, manager, share=terms.share, exploration=exploration, seed=terms.seed
         )
         self.window = self.selector.manager.window
-        self.state: Any = self.selector.start()
 
-    def model(self, definition: str, seed: int) -> Learner:
-        served = self.selector.strategy.model(definition, seed=seed)  # or it says why it cannot be served
-        return Learner(definition, seed=seed, surroundings=served.surroundings is not None)
+    def model(self, definition: str, seed: int) -> Model:
+        return self.selector.strategy.model(definition, seed=seed)
 
-    def decide(self, sight: Sight) -> bool:
-        arrival = self.selector.look(sight.model, sight.sample.id, sight.sample.features)
-        situation = Situation(ready=sight.model.ready, pending=sight.pending)
-        (decision,), self.state = self.selector.decide(self.state, [arrival], situation)
-        return decision.selected
+    def buyer(self, samples: Sequence[Sample], come: Arrivals) -> Buyer:
+        return Selective(self.selector)
 
 
-def named(definition: str) -> Callable[[Terms], Rival]:
+def named(definition: str) -> Callable[[Terms], Rule]:
     """A policy of the engine from `strategy:manager:exploration`.
 
     Raises:
