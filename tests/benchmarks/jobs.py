@@ -4,21 +4,27 @@ A job is one run. Its key is a hash of all that its result depends on: stream, l
 seed, policy, share of wrong answers, and the source code and packages behind them. Results are appended to
 a file of JSON lines as they come; a job whose key stands there is not run again, so that an interrupted
 comparison goes on where it was, and a change of our own code runs ours again and nobody else.
+
+Processes that run jobs end with the one that started them, however that ends.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from signal import SIG_IGN, SIGINT, signal
+from threading import Thread
 from typing import Any
 
 import stream_al
@@ -117,21 +123,22 @@ def run_all(
     asked = [(job, job.drawn(), job.drawn().key()) for job in jobs]
     missing = {key: drawn for _, drawn, key in asked if key not in known.lines}
     progress(None, len(missing))
-    for job, line in _results(missing.values(), processes):
-        known.add(line)
-        progress(job, len(missing))
+    with closing(_results(missing.values(), processes)) as results:
+        for job, line in results:
+            known.add(line)
+            progress(job, len(missing))
     return [{**known.lines[key], "seed": job.seed} for job, _, key in asked]
 
 
-def _results(jobs: Iterable[Job], processes: int) -> Iterator[tuple[Job, dict[str, Any]]]:
+def _results(jobs: Iterable[Job], processes: int) -> Generator[tuple[Job, dict[str, Any]]]:
     if processes == 1:
         yield from ((job, run(job)) for job in jobs)
         return
     left = iter(jobs)
-    # Spawned, not forked: a fork would copy the threads' locks of numerical libraries.
-    with ProcessPoolExecutor(
-        processes, get_context("spawn"), initializer=signal, initargs=(SIGINT, SIG_IGN)
-    ) as pool:
+    # Spawned, not forked: a fork would copy our end of the pipe, and the locks of numerical libraries.
+    context = get_context("spawn")
+    theirs, ours = context.Pipe(duplex=False)
+    with ProcessPoolExecutor(processes, context, initializer=_attend, initargs=(theirs,)) as pool:
         running: dict[Future[dict[str, Any]], Job] = {}
         try:
             while True:
@@ -142,9 +149,21 @@ def _results(jobs: Iterable[Job], processes: int) -> Iterator[tuple[Job, dict[st
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield running.pop(future), future.result()
-        finally:
-            for future in running:
-                future.cancel()
+        except BaseException:
+            ours.close()  # nobody waits for results that nobody will write down
+            raise
+
+
+def _attend(parent: Connection) -> None:
+    """End this process as soon as the parent closes its end of the pipe, or dies, which closes it too."""
+
+    def listen() -> None:
+        with suppress(EOFError):
+            parent.recv_bytes()
+        os._exit(1)
+
+    signal(SIGINT, SIG_IGN)  # of Ctrl-C too the parent alone makes something
+    Thread(target=listen, daemon=True).start()
 
 
 @cache

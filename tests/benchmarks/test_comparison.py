@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from signal import SIGINT, SIGKILL, SIGTERM, Signals
+from subprocess import PIPE, Popen
+from time import sleep
 from typing import Any
 
 import pytest
@@ -168,3 +174,27 @@ def test_one_run_stands_for_all_seeds_only_where_nothing_is_drawn() -> None:
     assert drawn.pop(fixed) == 0
     assert set(drawn.values()) == {1}
     assert ("sea", "moa_variable") in drawn
+
+
+@pytest.mark.parametrize("end", [SIGTERM, SIGINT])
+def test_workers_end_with_their_parent_and_its_file_can_be_resumed(tmp_path: Path, end: Signals) -> None:
+    """The output that all of them share ends when the last of them has, with jobs left and jobs under way."""
+    file = tmp_path / "results.jsonl"
+    asked = "--streams sea --learners nb --policies ours --budgets 0.1 --samples 2000 --seeds 99 --delays 0"
+    command = [sys.executable, "tests/benchmarks/label_efficiency.py", *asked.split(), "--jobs", "2"]
+    command += ["--out", str(file)]
+    root = Path(__file__).parents[2]
+    parent = Popen(command, cwd=root, stdout=PIPE, stderr=PIPE, start_new_session=True)  # noqa: S603 (ours)
+    try:
+        while not (file.exists() and file.stat().st_size) and parent.poll() is None:
+            sleep(0.05)
+        parent.send_signal(end)
+        parent.communicate(timeout=60)  # fails if it lasts longer
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(parent.pid, SIGKILL)
+    plan = Plan(None, ("sea",), ("nb",), ("ours",), (0.1,), (0,), seeds=99, samples=2000)
+    keys = {job.key() for job in planned(plan)}
+    known = jobs.Known(file)
+    assert known.lines
+    assert set(known.lines) <= keys
