@@ -3,7 +3,9 @@
 A job is one run. Its key is a hash of all that its result depends on: stream, learner, budget, delay,
 seed, policy, share of wrong answers, and the source code and packages behind them. Results are appended to
 a file of JSON lines as they come; a job whose key stands there is not run again, so that an interrupted
-comparison goes on where it was, and a change of our own code runs ours again and nobody else.
+comparison goes on where it was. A change of the engine runs ours again and nobody else, as long as it is
+none of the learner, which everybody has; a change of a rival's module runs that module's rivals again.
+Lines that no job asks for are left where they are and count for nothing.
 
 Processes that run jobs end with the one that started them, however that ends.
 """
@@ -19,6 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
+from inspect import getsourcefile
 from itertools import islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -29,15 +32,25 @@ from typing import Any
 
 import stream_al
 from tests.benchmarks.play import Terms, play
-from tests.benchmarks.rivals import policy
+from tests.benchmarks.rivals import Policy, policy
 from tests.benchmarks.streams import GENERATED, fingerprint, load
 
-__all__ = ["Job", "Known", "run", "run_all"]
+__all__ = ["Job", "Known", "code", "run", "run_all", "sources"]
 
 HERE = Path(__file__).parent
 ENGINE = Path(stream_al.__file__).parent / "engine"
-LEARNING = ("model.py", "expression.py", "substitutes.py")  # what a rival uses of ours: the learner
-JUDGING = ("play.py", "scores.py", "learners.py", "streams.py")
+SIMULATE = Path(stream_al.__file__).parent / "simulate"
+LEARNING = (
+    "anatomy.py",
+    "belief.py",
+    "expression.py",
+    "model.py",
+    "scoring.py",
+    "substitutes.py",
+    "table.py",
+)
+PLAYING = ("delay.py", "recorded.py", "run.py")  # of simulate
+JUDGING = ("play.py", "scores.py", "learners.py", "streams.py", "rivals/__init__.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +82,7 @@ class Job:
         name, chosen = policy(self.policy)
         data = fingerprint(self.stream, Path(self.data) if self.data else None)
         values = {**asdict(self), "data": data, "policy": name, "definition": chosen.definition}
-        engine = bool(chosen.definition)
-        return _hash(json.dumps(values, sort_keys=True) + _code(engine) + _version(chosen.package))
+        return _hash(json.dumps(values, sort_keys=True) + code(chosen) + _version(chosen.package))
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -167,10 +179,19 @@ def _attend(parent: Connection) -> None:
 
 
 @cache
-def _code(engine: bool) -> str:
-    files = [HERE / name for name in JUDGING] + sorted((HERE / "rivals").glob("*.py"))
-    files += sorted(ENGINE.rglob("*.py")) if engine else [ENGINE / name for name in LEARNING]
-    return _hash("".join(file.read_text(encoding="utf-8") for file in files)) + _version("river")
+def code(chosen: Policy) -> str:
+    """The hash of all source code behind a policy, and River's version."""
+    texts = [file.read_text(encoding="utf-8") for file in sources(chosen)]
+    return _hash("".join(texts)) + _version("river")
+
+
+def sources(chosen: Policy) -> list[Path]:
+    """The files that say what a policy does: the game, its own module, and of the engine what it uses."""
+    files = [HERE / name for name in JUDGING] + [SIMULATE / name for name in PLAYING]
+    files.append(Path(str(getsourcefile(chosen.make))))
+    return files + (
+        sorted(ENGINE.rglob("*.py")) if chosen.definition else [ENGINE / name for name in LEARNING]
+    )
 
 
 @cache

@@ -6,7 +6,9 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from shutil import copytree
 from signal import SIGINT, SIGKILL, SIGTERM, Signals
 from subprocess import PIPE, Popen
 from time import sleep
@@ -23,6 +25,7 @@ from tests.benchmarks.claims import claims
 from tests.benchmarks.comparison import benjamini_hochberg, cases, holm, mean_ranks, paired_t, sign_flip
 from tests.benchmarks.plan import Plan
 from tests.benchmarks.plan import jobs as planned
+from tests.benchmarks.rivals import policy
 from tests.benchmarks.scores import Tally, most_in_window
 from tests.benchmarks.streams import fingerprint
 from tests.benchmarks.summary import summarise
@@ -168,6 +171,35 @@ def test_only_what_a_result_depends_on_is_in_its_key(tmp_path: Path) -> None:
     assert replace(job, stream="a", data=str(tmp_path)).key() != one
 
 
+def test_a_change_of_the_engine_runs_ours_again_and_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """Unless it is a change of the learner, which all of them have."""
+    engine = tmp_path / "engine"
+    copytree(jobs.ENGINE, engine)
+    monkeypatch.setattr(jobs, "ENGINE", engine)
+    request.addfinalizer(jobs.code.cache_clear)
+    rules = ("ours", "x=margin:stratified:0.5", "random", "moa_variable", "vw_iwal")
+    seen: list[dict[str, str]] = []
+    for file in (None, "selector.py", "budgets/stratified.py", "model.py"):
+        if file is not None:
+            (engine / file).write_text((engine / file).read_text() + "# changed")
+        jobs.code.cache_clear()
+        seen.append({text: replace(planned(PLAN)[0], policy=text).key() for text in rules})
+    changed = [{text for text in rules if a[text] != b[text]} for a, b in pairwise(seen)]
+    assert changed == [{*rules[:2]}, {*rules[:2]}, {*rules}]
+
+
+def test_a_rule_is_run_again_for_its_own_module_only() -> None:
+    files = {
+        name: {path.name for path in jobs.sources(policy(name)[1])}
+        for name in ("ours", "moa_fixed", "vw_iwal")
+    }
+    own = {"ours": "ours.py", "moa_fixed": "moa.py", "vw_iwal": "formulas.py"}
+    for name, found in files.items():
+        assert found & {*own.values()} == {own[name]}
+
+
 def test_one_run_stands_for_all_seeds_only_where_nothing_is_drawn() -> None:
     drawn = {(j.stream, j.policy): j.drawn().seed for j in planned(PLAN) if j.seed == 1}
     fixed = ("river_bananas", "moa_variable")
@@ -184,15 +216,15 @@ def test_workers_end_with_their_parent_and_its_file_can_be_resumed(tmp_path: Pat
     command = [sys.executable, "tests/benchmarks/label_efficiency.py", *asked.split(), "--jobs", "2"]
     command += ["--out", str(file)]
     root = Path(__file__).parents[2]
-    parent = Popen(command, cwd=root, stdout=PIPE, stderr=PIPE, start_new_session=True)  # noqa: S603 (ours)
-    try:
-        while not (file.exists() and file.stat().st_size) and parent.poll() is None:
-            sleep(0.05)
-        parent.send_signal(end)
-        parent.communicate(timeout=60)  # fails if it lasts longer
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(parent.pid, SIGKILL)
+    with Popen(command, cwd=root, stdout=PIPE, stderr=PIPE, start_new_session=True) as parent:  # noqa: S603
+        try:
+            while not (file.exists() and file.stat().st_size) and parent.poll() is None:
+                sleep(0.05)
+            parent.send_signal(end)
+            parent.communicate(timeout=60)  # fails if it lasts longer
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(parent.pid, SIGKILL)
     plan = Plan(None, ("sea",), ("nb",), ("ours",), (0.1,), (0,), seeds=99, samples=2000)
     keys = {job.key() for job in planned(plan)}
     known = jobs.Known(file)
