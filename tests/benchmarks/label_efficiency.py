@@ -5,7 +5,8 @@
     python tests/benchmarks/label_efficiency.py --policies ours,other=entropy:stratified:0.3,biqf
 
 Without --data it takes the streams of River's wheel and generators. Results are kept in the file --out;
-what stands there is not run again, so an interrupted comparison is resumed by the same command.
+what stands there is not run again: the same command resumes an interrupted comparison, and after a change
+of the engine it runs ours again and nobody else.
 """
 
 import os

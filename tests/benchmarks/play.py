@@ -23,7 +23,6 @@ import numpy.typing as npt
 
 from stream_al.engine.budgets import Situation
 from stream_al.engine.model import Label, Model
-from stream_al.engine.randomness import uniform
 from stream_al.engine.strategies import Arrival
 from stream_al.engine.table import Sample as Features
 from stream_al.simulate import delay as delays
@@ -34,7 +33,7 @@ from tests.benchmarks.learners import definition
 from tests.benchmarks.scores import Tally
 from tests.benchmarks.streams import WARM_START, Sample, Stream
 
-__all__ = ["REAL", "Rival", "Rule", "Run", "Sight", "Terms", "play", "said"]
+__all__ = ["REAL", "Rival", "Rule", "Run", "Sight", "Terms", "play"]
 
 REAL = "real"
 """The delay of a stream that says itself when its labels came."""
@@ -177,12 +176,13 @@ def play(
     model = rule.model(definition(learner, stream), terms.seed)
     start, samples = stream.samples[:WARM_START], stream.samples[WARM_START:]
     named = {sample.id: sample for sample in samples}
+    annotator = game.Annotator(stream.classes, error, terms.seed)
     game.warm_up(_rows(start), model)
     for sample in start:
         rule.label(sample, sample.label)
 
     def answer(sample_id: str, truth: Label) -> Label:
-        label = said(named[sample_id], stream, error, terms.seed)
+        label = annotator.answer(sample_id, truth)
         rule.label(named[sample_id], label)
         return label
 
@@ -226,11 +226,3 @@ def believed(probabilities: Mapping[Label, float], known: int) -> npt.NDArray[np
     if known >= 2:
         return np.full(known, 1.0 / known)
     return np.array([1.0, 0.0])
-
-
-def said(sample: Sample, stream: Stream, error: float, seed: int) -> Label:
-    """What the annotator answers: the truth, or with the chance `error` any other class of the stream."""
-    if error == 0.0 or uniform(seed, "annotator errs", sample.id) >= error:
-        return sample.label
-    others = [label for label in stream.classes if label != sample.label]
-    return others[int(uniform(seed, "annotator says", sample.id) * len(others))]
