@@ -425,7 +425,7 @@ class Settings(_Section):
     input: Input = Field(default=Input(), description=Input.__doc__)
     model: Model = Field(default=Model(), description=Model.__doc__)
     strategy: str = Field(
-        default="margin * class_balance^0.5 * novelty",
+        default="margin",
         description="The query strategy: one factor or a product of several, each with a strength if it "
         "needs one, such as margin * diversity^0.5.",
     )

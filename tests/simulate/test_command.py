@@ -164,7 +164,7 @@ def test_the_report_is_one_page_that_needs_nothing_else(
         "G-mean",
         "budget spent",
         "all-labels",
-        "novelty, stratified",
+        "margin, stratified",
         "strategy:",
     ):
         assert words in page

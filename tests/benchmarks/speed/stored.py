@@ -55,7 +55,7 @@ def _query(row: Row, index: int, now_ms: int) -> Query:
         threshold=0.6124309812,
         propensity=0.5 if index % 20 else 0.0025,
         reason="uncertain" if index % 20 else "explore",
-        strategy="margin * class_balance^0.5 * novelty",
+        strategy="margin",
         model=ModelStamp("model", "0123456789ab", index),
         sampled_at=iso(now_ms),
         queried_at=iso(now_ms),
