@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_al.engine.budgets import Reason, Situation
-from stream_al.engine.budgets.stratified import CROWD, CROWDED_EXPLORATION, MEMORY, NEAR, Stratified
+from stream_al.engine.budgets.standing import MEMORY, NEAR
+from stream_al.engine.budgets.stratified import CROWD, CROWDED_EXPLORATION, Stratified
 from stream_al.engine.randomness import uniform
 from tests.engine.managers import WARM, law, names, seeded, with_pending
 

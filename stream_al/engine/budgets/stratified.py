@@ -8,12 +8,8 @@ Within a stratum the most useful arrival is wanted, yet it must be taken when it
 secretary problem with a known past: with n arrivals left, the best of n uniform ranks is expected at
 n / (n + 1), so an arrival is accepted when it stands as high as that quantile of the last ones (Gilbert,
 Mosteller: Recognizing the Maximum of a Sequence, 1966, on full information; the quantile rule is its
-simplest form). The last arrival of a stratum is accepted in any case.
-
-How high an arrival *stands* is its utility's place among those of the `NEAR` arrivals before it, in the
-middle of its equals; and what is high enough, the standings of the last `MEMORY` arrivals say. Utilities
-drift, as a model learns and as a stream changes; among their neighbours they can be compared, and if they
-rise for long, standing high is nothing special and more is asked for.
+simplest form). The last arrival of a stratum is accepted in any case. How high one stands among its
+neighbours, and why by them, says `standing`.
 
 A share of the strata *explores*: its label goes to a uniformly random arrival. Which strata, is a coin
 drawn from the id of the stratum's first arrival; which arrival, is sequential: the j-th of L is taken
@@ -71,24 +67,20 @@ classes under Bayes, whose priors and variances choosing by doubt bends.
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
-from bisect import bisect_left, bisect_right, insort
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import nextafter
 from typing import Any
 
 import numpy as np
 
+from stream_al.engine.budgets import standing
 from stream_al.engine.budgets.base import BudgetManager, Reason, Situation, Verdict
-from stream_al.engine.encoding import integer, number, pack, share_of, unpack
+from stream_al.engine.budgets.standing import Standings
+from stream_al.engine.encoding import integer, number, share_of
 from stream_al.engine.randomness import uniform
 
 __all__ = ["Stratified"]
 
-NEAR = 48  # utilities that an arrival's own is compared with
-MEMORY = 200  # standings that its standing is compared with
 CROWD = 20
 CROWDED_EXPLORATION = 0.4
 _PASSED = (Reason.BELOW, Reason.SPENT)  # by whether the stratum's label is bought
@@ -106,8 +98,8 @@ class State:
         exploration: The probability with which this stratum was made to explore.
         explores: Whether it does.
         warmup: Whether it does because the model knew too little when it began.
-        recent: The last `NEAR` utilities, oldest first, rounded to float32.
-        standings: The last `MEMORY` standings, oldest first, a byte each.
+        recent: The last utilities, and
+        standings: how high they stood, as `Standings` remembers them.
     """
 
     share: float
@@ -174,8 +166,7 @@ class Stratified(BudgetManager):
             "arrivals": state.arrivals,
             "flags": [int(flag) for flag in flags],
             "exploration": state.exploration,
-            "recent": pack(state.recent),
-            "standings": b64encode(state.standings).decode(),
+            **standing.encode(state.recent, state.standings),
         }
 
     def decode(self, values: dict[str, Any]) -> State:
@@ -190,8 +181,7 @@ class Stratified(BudgetManager):
                 number(values, "exploration", 0.0, 1.0),
                 explores,
                 warmup,
-                unpack(values, "recent", NEAR),
-                _standings(values["standings"]),
+                *standing.decode(values),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a state of the stratified manager: {error!r}") from error
@@ -209,10 +199,7 @@ class _Walk:
         self.bought, self.settled = state.bought, state.settled
         self.exploration, self.explores, self.warmup = state.exploration, state.explores, state.warmup
         self.begin, self.end = manager.bounds(state.arrivals)
-        self.recent = deque(state.recent)
-        self.near = sorted(state.recent)
-        self.standings = deque(state.standings)
-        self.ranked = sorted(state.standings)
+        self.standings = Standings(state.recent, state.standings)
 
     def step(self, utility: float, sample_id: str) -> Verdict:
         """Decide about the next arrival."""
@@ -221,11 +208,8 @@ class _Walk:
         if self.arrivals == self.begin:
             self._open(sample_id)
         left = self.end - self.arrivals - 1
-        near, ranked = self.near, self.ranked
-
         # The n / (n + 1) quantile of the recent standings, n arrivals being left after this one.
-        enough = ranked[len(ranked) * left // (left + 1)] if left and ranked else 0
-        threshold = _least(near, enough)
+        threshold = self.standings.reached_by((left, left + 1)) if left else 0.0
         taken = not self.settled and utility >= threshold
         propensity = self.exploration / (self.end - self.begin)
         if taken:
@@ -242,9 +226,7 @@ class _Walk:
         self.pending += selected
         self.arrivals += 1
 
-        low = bisect_left(near, utility)
-        standing = _standing(low + bisect_right(near, utility, low), len(near))
-        self._remember(utility, standing)
+        self.standings.remember(utility)
         return Verdict(selected, threshold, propensity, reason)
 
     def state(self) -> State:
@@ -257,19 +239,9 @@ class _Walk:
             exploration=self.exploration,
             explores=self.explores,
             warmup=self.warmup,
-            recent=tuple(self.recent),
-            standings=bytes(self.standings),
+            recent=self.standings.utilities,
+            standings=self.standings.places,
         )
-
-    def _remember(self, utility: float, standing: int) -> None:
-        self.recent.append(utility)
-        insort(self.near, utility)
-        if len(self.recent) > NEAR:
-            del self.near[bisect_left(self.near, self.recent.popleft())]
-        self.standings.append(standing)
-        insort(self.ranked, standing)
-        if len(self.standings) > MEMORY:
-            del self.ranked[bisect_left(self.ranked, self.standings.popleft())]
 
     def _open(self, sample_id: str) -> None:
         self.bought = self.settled = False
@@ -284,32 +256,3 @@ class _Walk:
         if self.explores:
             return Reason.WARMUP if self.warmup else Reason.EXPLORE
         return Reason.UNCERTAIN
-
-
-def _standing(both: int, known: int) -> int:
-    """The standing, of 2 `NEAR` at most: those below and those up to its own, together, out of the known."""
-    return both * NEAR // known if known else NEAR
-
-
-def _least(near: Sequence[float], standing: int) -> float:
-    """The least utility that stands so high among these; 1, which nothing exceeds, where none does.
-
-    >>> near = [0.25, 0.5, 0.5, 0.75]
-    >>> [_least(near, NEAR * both // 4) for both in (0, 1, 4, 7)]
-    [0.0, 0.25, 0.5, 0.75]
-    >>> 0.5 < _least(near, NEAR * 5 // 4) < 0.5 + 1e-12
-    True
-    """
-    both = -(-standing * len(near) // NEAR)
-    if not both:
-        return 0.0
-    value = near[(both - 1) // 2]
-    low = bisect_left(near, value)
-    return value if low + bisect_right(near, value, low) >= both else nextafter(value, 1.0)
-
-
-def _standings(text: Any) -> bytes:
-    standings = b64decode(text, validate=True)
-    if len(standings) > MEMORY or (standings and max(standings) > 2 * NEAR):
-        raise ValueError("standings are out of their range")
-    return standings

@@ -1,0 +1,109 @@
+"""Standing: how high does a utility stand among those around it?
+
+An arrival's *standing* is its place among the last `NEAR` utilities, in the middle of its equals. What a
+high standing is, the last `MEMORY` standings say. Utilities drift, as a model learns and as a stream changes;
+among its neighbours each can be judged all the same, and while utilities rise for long, standing above the
+neighbours is nothing special and more is asked for.
+
+A standing is counted in halves of places, from 0 to 2 `NEAR`, hence in whole numbers that fit a byte.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from bisect import bisect_left, bisect_right, insort
+from collections import deque
+from collections.abc import Mapping, Sequence
+from math import nextafter
+from typing import Any
+
+from stream_al.engine.encoding import pack, unpack
+
+__all__ = ["MEMORY", "NEAR", "Standings"]
+
+NEAR = 48  # utilities that an arrival's own is compared with
+MEMORY = 200  # standings that its standing is compared with
+
+
+class Standings:
+    """The last utilities and how high they stood, changed from arrival to arrival.
+
+    Args:
+        utilities: The last `NEAR`, oldest first, as float32 holds them.
+        places: The last `MEMORY` standings, oldest first, a byte each.
+
+    >>> standings = Standings()
+    >>> for utility in (0.25, 0.75, 0.5, 0.5):
+    ...     standings.remember(utility)
+    >>> list(standings.places)
+    [48, 96, 48, 48]
+    >>> standings.reached_by((1, 2)), standings.reached_by((3, 4))
+    (0.5, 0.7500000000000001)
+    """
+
+    def __init__(self, utilities: Sequence[float] = (), places: bytes = b"") -> None:
+        self._utilities = deque(utilities)
+        self._near = sorted(utilities)
+        self._places = deque(places)
+        self._ranked = sorted(places)
+
+    @property
+    def utilities(self) -> tuple[float, ...]:
+        """As given and remembered since."""
+        return tuple(self._utilities)
+
+    @property
+    def places(self) -> bytes:
+        """As given and remembered since."""
+        return bytes(self._places)
+
+    def reached_by(self, share: tuple[int, int]) -> float:
+        """The least utility that now stands as high as this quantile of the last standings.
+
+        Args:
+            share: The quantile, as numerator and denominator.
+
+        Returns:
+            A utility; 0 while nothing is remembered, and 1, which nothing exceeds, where none stands so high.
+        """
+        near, ranked = self._near, self._ranked
+        if not ranked:
+            return 0.0
+        halves = -(-ranked[len(ranked) * share[0] // share[1]] * len(near) // NEAR)
+        if not halves:
+            return 0.0
+        value = near[(halves - 1) // 2]
+        low = bisect_left(near, value)
+        return value if low + bisect_right(near, value, low) >= halves else nextafter(value, 1.0)
+
+    def remember(self, utility: float) -> None:
+        """One more arrival."""
+        near, ranked = self._near, self._ranked
+        low = bisect_left(near, utility)
+        halves = low + bisect_right(near, utility, low)
+        place = halves * NEAR // len(near) if near else NEAR
+        self._utilities.append(utility)
+        near.insert(low, utility)
+        if len(near) > NEAR:
+            del near[bisect_left(near, self._utilities.popleft())]
+        self._places.append(place)
+        insort(ranked, place)
+        if len(ranked) > MEMORY:
+            del ranked[bisect_left(ranked, self._places.popleft())]
+
+
+def encode(utilities: Sequence[float], places: bytes) -> dict[str, Any]:
+    """Utilities and standings as JSON-ready values."""
+    return {"recent": pack(utilities), "standings": b64encode(places).decode()}
+
+
+def decode(values: Mapping[str, Any]) -> tuple[tuple[float, ...], bytes]:
+    """The utilities and standings that `encode` was given.
+
+    Raises:
+        ValueError: These are not values that `encode` returned; KeyError and TypeError likewise.
+    """
+    places = b64decode(values["standings"], validate=True)
+    if len(places) > MEMORY or (places and max(places) > 2 * NEAR):
+        raise ValueError("standings are out of their range")
+    return unpack(values, "recent", NEAR), places
