@@ -22,7 +22,7 @@ __all__ = ["Turns", "give_way"]
 
 T = TypeVar("T")
 
-SECONDS = 0.005  # of a turn
+SECONDS = 0.01  # of a turn
 ROUNDS = 6  # of the loop: an HTTP request takes some five from its first byte to the last one of its answer
 FIRST = 100  # records of the first stretch, while nobody knows yet how long one takes
 
