@@ -10,7 +10,7 @@ leaves the budget manager half of the 4,096 bytes.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,10 +37,10 @@ class Memory:
         values: For each part of the strategy its last `VALUES` utilities, as float32 holds them.
 
     >>> recall = Memory().recall()
-    >>> recall.remember(bytes(16), (0.5, 1.0), selected=True)
-    >>> recall.remember(bytes(16), (0.25, 1.0), selected=False)
-    >>> recall.rank(0, 0.3), recall.rank(1, 1.0)
-    (0.5, 0.5)
+    >>> recall.remember(bytes(16), selected=True), recall.remember(bytes(16), selected=False)
+    (None, None)
+    >>> [recall.rank(parts) for parts in [(0.5, 1.0), (0.25, 1.0), (0.375, 1.0)]]
+    [[0.5, 0.5], [0.25, 0.5], [0.5, 0.5]]
     >>> after = recall.memory()
     >>> len(after.samples), len(after.queries), Memory.decode(after.encode()) == after
     (32, 16, True)
@@ -106,27 +106,29 @@ class Recall:
         """The sketches of the last queries, at most so many."""
         return self.queries[-number * COMPONENTS :] if number > 0 else b""
 
-    def rank(self, part: int, value: float) -> float:
-        """Where a value of a part stands among the last ones, in (0, 1); in the middle of its equals."""
-        if part >= len(self._ranked):
-            return 0.5
-        known = self._ranked[part]
-        low = bisect_left(known, value)
-        high = bisect_right(known, value, low)
-        return (0.5 * (low + high) + 0.5) / (len(known) + 1)
+    def rank(self, parts: Sequence[float]) -> list[float]:
+        """Where the value of each part stands among the last ones, in (0, 1), in the middle of its equals.
 
-    def remember(self, sketch: Point, parts: Sequence[float], *, selected: bool) -> None:
-        """Remember one more sample, whose utility has these parts."""
+        They are remembered then, as the last ones.
+        """
+        if len(self._values) != len(parts):  # of another strategy
+            self._values, self._ranked = [deque() for _ in parts], [[] for _ in parts]
+        ranks = []
+        for values, ranked, value in zip(self._values, self._ranked, parts, strict=True):
+            low = bisect_left(ranked, value)
+            high = bisect_right(ranked, value, low)
+            ranks.append((0.5 * (low + high) + 0.5) / (len(ranked) + 1))
+            values.append(value)
+            ranked.insert(high, value)
+            if len(values) > VALUES:
+                del ranked[bisect_left(ranked, values.popleft())]
+        return ranks
+
+    def remember(self, sketch: Point, *, selected: bool) -> None:
+        """Remember one more sample."""
         self._samples.append(sketch)
         if selected:
             self._queries.append(sketch)
-        if len(self._values) != len(parts):  # of another strategy
-            self._values, self._ranked = [deque() for _ in parts], [[] for _ in parts]
-        for values, ranked, value in zip(self._values, self._ranked, parts, strict=True):
-            values.append(value)
-            insort(ranked, value)
-            if len(values) > VALUES:
-                del ranked[bisect_left(ranked, values.popleft())]
 
     def memory(self) -> Memory:
         """What is remembered now."""

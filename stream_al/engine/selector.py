@@ -286,11 +286,10 @@ class Selector:
                 if place - begin >= len(judged):
                     begin, rows = place, sketches[place : place + far]
                     judged = strategy.ahead(rows, recall, -(-pending // partitions))
-                parts = (utility, *judged[place - begin])
-                score = rounded(strategy.ranked(parts, recall))
+                score = rounded(strategy.ranked(recall.rank((utility, *judged[place - begin]))))
             v = walk.step(score, arrival.id)
             if sketch is not None:
-                recall.remember(sketch, parts, selected=v.selected)
+                recall.remember(sketch, selected=v.selected)
             if v.selected:
                 pending += 1
                 judged = []

@@ -83,7 +83,7 @@ def project_all(samples: Sequence[Sample], scale: Mapping[str, Sequence[float]])
         for place in sorted({*range(len(samples))}.difference(numeric_ones)):
             totals[place] = _total(samples[place], scale)
     scaled = totals * (STEP / GRAIN / sqrt(max(1, len(scale))))
-    found: Sketches = np.clip(np.rint(scaled), -127, 127).astype(np.int8)
+    found: Sketches = np.minimum(np.maximum(np.rint(scaled), -127), 127).astype(np.int8)
     return found
 
 
@@ -96,7 +96,7 @@ def _totals(table: Table, scale: Mapping[str, Sequence[float]]) -> Floats:
     with np.errstate(all="ignore"):  # a gap may overflow to an infinite, and then is an outlier all the same
         gaps = values - mean[columns]
         z = np.where(deviation[columns] > 0.0, gaps / deviation[columns], FARTHEST * np.sign(gaps))
-    steps = np.rint(GRAIN * np.clip(z, -FARTHEST, FARTHEST))
+    steps = np.rint(GRAIN * np.minimum(np.maximum(z, -FARTHEST), FARTHEST))
     counted = np.where(np.isfinite(values) & said[columns], steps, 0.0)
     signs = _signs_of(tuple(table.names))
     if table.regular:

@@ -122,15 +122,15 @@ class Table:
         first = samples[0].shape
         if all(sample.shape is first for sample in samples):
             width, number = len(first.names), len(samples)
-            columns = np.tile(np.arange(width), number)
-            return cls(list(first.names), values, columns, np.arange(0, number * width, width), True)
+            places = np.arange(number * width)
+            return cls(list(first.names), values, places % width, places[::width], True)
         number_of: dict[str, int] = {}
-        places: list[int] = []
+        columns: list[int] = []
         begins: list[int] = []
         for sample in samples:
-            begins.append(len(places))
-            places += [number_of.setdefault(name, len(number_of)) for name in sample.shape.names]
-        return cls(list(number_of), values, np.asarray(places), np.asarray(begins))
+            begins.append(len(columns))
+            columns += [number_of.setdefault(name, len(number_of)) for name in sample.shape.names]
+        return cls(list(number_of), values, np.asarray(columns), np.asarray(begins))
 
     def sums(self, numbers: NDArray[Any]) -> NDArray[Any]:
         """The sum over each sample's stretch, of a number or a row for each of the values."""

@@ -1,8 +1,8 @@
 """The commit protocol: how a batch of records is worked on so that nothing is lost.
 
     1. read      at most N records
-    2. decide    purely; the partitions' new states are in hand, not in force. What has to be seen before
-                 is waited for first
+    2. decide    purely, stretch by stretch; the partitions' new states are in hand, not in force. What has
+                 to be seen before is waited for first
     3. send      what was decided, and wait for every acknowledgement
     4. commit    next offset and new state of each partition, in one write
     5. apply     the new states are in force
@@ -26,8 +26,8 @@ rebalance listener's errors are swallowed, and reading goes on before it has end
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from time import monotonic, thread_time
+from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import Any, Protocol
 
 import structlog
@@ -38,11 +38,15 @@ from stream_al.service.backoff import Backoff
 from stream_al.service.dead_letters import dead_letter
 from stream_al.service.log import Ack, Group, Log, Outgoing, Position, Record
 from stream_al.service.metrics import Metrics
+from stream_al.service.turns import Turns
 from stream_al.settings import Settings
 
-__all__ = ["Consumer", "Stage", "Work"]
+__all__ = ["Consumer", "Draft", "Items", "Stage", "Work"]
 
 log = structlog.get_logger(__name__)
+
+Items = list[tuple[Record, Any]]
+"""Records of a partition, and what each of them says."""
 
 FIRST_RECORDS = 100  # of the first batch, while nobody knows yet how long the model takes for one
 
@@ -53,13 +57,21 @@ class Work:
 
     Attributes:
         sends: Records to send, in groups: a group is sent when all of the one before is acknowledged.
-        states: The new state of each partition in the batch.
         applied: Called in step 5 with the acknowledgements of each group.
     """
 
     sends: Sequence[Sequence[Outgoing]]
-    states: dict[int, Any]
     applied: Callable[[list[list[Ack]]], None]
+
+
+class Draft(Protocol):
+    """What a stage has decided so far about a batch."""
+
+    def decide(self, partition: int, items: Items, state: Any) -> Any:
+        """Decide about the next records of a partition; its state after them. Applies nothing."""
+
+    def work(self) -> Work:
+        """All that was decided."""
 
 
 class Stage(Protocol):
@@ -70,11 +82,11 @@ class Stage(Protocol):
     def read(self, records: Sequence[Record]) -> Sequence[Any]:
         """What each record of a partition says; a BadMessage for one that cannot be used."""
 
-    async def prepare(self, items: dict[int, list[tuple[Record, Any]]]) -> None:
-        """Wait for what the decision must have seen."""
+    async def prepare(self, items: Items) -> None:
+        """Wait for what the decision about them must have seen."""
 
-    def decide(self, items: dict[int, list[tuple[Record, Any]]], states: dict[int, Any]) -> Work:
-        """Decide about what was read, by partition; apply nothing."""
+    def begin(self) -> Draft:
+        """Begin with a batch."""
 
     def encode(self, state: Any) -> str:
         """A partition's state as the metadata of its commit."""
@@ -126,7 +138,7 @@ class Consumer:
         self.closing = False
         self.backoff = Backoff(stage.name, settings.limits)
         self._records = min(FIRST_RECORDS, settings.limits.batch_records)
-        self._worked = 0.0
+        self._turns = Turns()
         self.set_out()
 
     def set_out(self) -> None:
@@ -167,28 +179,25 @@ class Consumer:
         if not batch:
             return False
         began = self.moved = monotonic()
-        self._worked = 0.0
         try:
             if not await self._load(batch):
                 self._rewind(batch)
                 return False
-            work, offsets, streaks = await self._decide(batch)  # 2
-            self._fit(sum(map(len, batch.values())), self._worked)
+            work, after = await self._decide(batch)  # 2
+            self._fit()
             self._passed("decided")
             acks = [await self._send(group) for group in work.sends]  # 3
             self._passed("acknowledged")
             self._check_generation()
             await self.group.commit(
-                {p: Position(offsets[p], self.stage.encode(work.states[p])) for p in batch}
+                {p: Position(held.offset, self.stage.encode(held.state)) for p, held in after.items()}
             )  # 4
             self._passed("committed")
         except (Unavailable, Superseded):
             self._rewind(batch)
             raise
-        for partition in batch:  # 5
-            held = self.held[partition]
-            held.state, held.offset = work.states[partition], offsets[partition]
-            held.streak = streaks[partition]
+        self.held |= after  # 5
+        for partition, held in after.items():
             self._stop_if_poisoned(partition, held)
         work.applied(acks)
         self.metrics.batch_seconds.labels(self.stage.name).observe(monotonic() - began)
@@ -240,42 +249,46 @@ class Consumer:
                 placed = placed and self.held[partition].offset == first
         return placed
 
-    async def _decide(self, batch: dict[int, list[Record]]) -> tuple[Work, dict[int, int], dict[int, Streak]]:
+    async def _decide(self, batch: dict[int, list[Record]]) -> tuple[Work, dict[int, Held]]:
         """Read what can be read, bury what cannot, and let the stage decide about the rest."""
-        items: dict[int, list[tuple[Record, Any]]] = {}
-        letters: list[Outgoing] = []
-        reasons: list[str] = []
-        offsets: dict[int, int] = {}
-        streaks: dict[int, Streak] = {}
-        limit, unbroken, began = self.settings.limits.bad_records, Streak(), thread_time()
+        draft, turns = self.stage.begin(), self._turns
+        buried: list[tuple[Record, BadMessage]] = []
+        after: dict[int, Held] = {}
         for partition, records in batch.items():
-            streak, good = self.held[partition].streak, []
-            for record, said in zip(records, self.stage.read(records), strict=True):
-                if isinstance(said, BadMessage):
-                    streak = streak.add(str(said))
-                    letters.append(self.bury(record, said))
-                    reasons.append(said.reason)
-                else:
-                    good.append((record, said))
-                    streak = unbroken
-                offsets[partition] = record.offset + 1
-                if streak.reached(limit):
+            held = after[partition] = replace(self.held[partition])
+            for stretch in turns.cut(records):
+                with turns.working():
+                    items = self._read(stretch, held, buried)
+                await self.stage.prepare(items)
+                with turns.working():
+                    held.state = draft.decide(partition, items, held.state)
+                await turns.over()
+                if held.streak.reached(self.settings.limits.bad_records):
                     break
-            items[partition], streaks[partition] = good, streak
-        self._worked = thread_time() - began
-        await self.stage.prepare(items)
-        began = thread_time()
-        work = self.stage.decide(items, {p: self.held[p].state for p in batch})
-        self._worked += thread_time() - began
+        work = draft.work()
         first, *rest = work.sends or [[]]
-        decided = work.applied
 
         def applied(acks: list[list[Ack]]) -> None:
-            decided([acks[0][: len(first)], *acks[1:]])
-            for reason in reasons:
-                self.metrics.dead_letters.labels(self.stage.name, reason).inc()
+            work.applied([acks[0][: len(first)], *acks[1:]])
+            for _, error in buried:
+                self.metrics.dead_letters.labels(self.stage.name, error.reason).inc()
 
-        return Work([[*first, *letters], *rest], work.states, applied), offsets, streaks
+        return Work([[*first, *(self.bury(*one) for one in buried)], *rest], applied), after
+
+    def _read(self, records: Sequence[Record], held: Held, buried: list[tuple[Record, BadMessage]]) -> Items:
+        """What the good ones among some records say, up to where a run of bad ones stops the partition."""
+        limit, unbroken, items = self.settings.limits.bad_records, Streak(), []
+        for record, said in zip(records, self.stage.read(records), strict=True):
+            held.offset = record.offset + 1
+            if isinstance(said, BadMessage):
+                held.streak = held.streak.add(str(said))
+                buried.append((record, said))
+                if held.streak.reached(limit):
+                    break
+            else:
+                items.append((record, said))
+                held.streak = unbroken
+        return items
 
     def bury(self, record: Record, error: BadMessage) -> Outgoing:
         """The dead letter for a record of this stage."""
@@ -301,14 +314,11 @@ class Consumer:
                 held = self.held.get(partition)
                 self.group.seek(partition, held.offset if held else records[0].offset)
 
-    def _fit(self, records: int, seconds: float) -> None:
-        """Size the next batch so that its work takes about `batch_seconds`.
-
-        River holds the event loop while it works; heartbeats, HTTP and labels wait meanwhile. Waiting is no
-        work, be it for the broker or for a processor that others use: were it counted, batches would shrink
-        when time is short, and small batches take more of it.
-        """
-        limits = self.settings.limits
-        if seconds > 0:
-            fitting = int(records * limits.batch_seconds / seconds)
-            self._records = max(1, min(limits.batch_records, fitting, 2 * self._records))
+    def _fit(self) -> None:
+        """Size the next batch so that its work takes about `batch_seconds`, whatever it waits for."""
+        self._turns.fit()
+        limits, each = self.settings.limits, self._turns.each
+        if each > 0:
+            self._records = max(
+                1, min(limits.batch_records, int(limits.batch_seconds / each), 2 * self._records)
+            )

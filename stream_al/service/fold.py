@@ -25,6 +25,7 @@ from stream_al.service.deadline import Deadline
 from stream_al.service.log import Reader, Record
 from stream_al.service.metrics import Metrics
 from stream_al.service.snapshots import Anchor, Snapshots
+from stream_al.service.turns import Turns
 from stream_al.settings import Settings
 
 __all__ = ["PARTITION", "Fold", "fresh_learner"]
@@ -67,6 +68,7 @@ class Fold:
         self.learner.voided = voided
         self.anchor: Anchor | None = None
         self.saved = 0
+        self._turns = Turns()
         # An example repeats a query's features and adds the label.
         self._max_bytes = 2 * settings.input.max_bytes + 100_000
 
@@ -116,12 +118,16 @@ class Fold:
         outcomes: Counter[Outcome] = Counter()
         records = await self.reader.poll(most, timeout_seconds)
         began = monotonic()
-        for record in records:
-            if record.offset >= self.learner.offset:
-                self._fold(record, outcomes, folded)
+        for stretch in self._turns.cut(records):
+            with self._turns.working():
+                for record in stretch:
+                    if record.offset >= self.learner.offset:
+                        self._fold(record, outcomes, folded)
+                if stretch[-1].offset + 1 == self.learner.offset:
+                    self.anchor = Anchor.of(stretch[-1])
+            await self._turns.over()
         if records:
-            if records[-1].offset + 1 == self.learner.offset:
-                self.anchor = Anchor.of(records[-1])
+            self._turns.fit()
             self.metrics.update_seconds.observe(monotonic() - began)
         return records, outcomes
 

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable
 
 from stream_al.service.log import Reader, Record, behind
+from stream_al.service.turns import Turns
 
 __all__ = ["Follower"]
 
@@ -30,6 +31,7 @@ class Follower:
         self._most = most
         self._apply = apply
         self._applied: dict[int, int] = {}
+        self._turns = Turns()
         self._one_reader = asyncio.Lock()
 
     async def catch_up(self) -> None:
@@ -45,7 +47,11 @@ class Follower:
         """Read one batch of records; their number."""
         async with self._one_reader:
             records = await self.reader.poll(self._most, timeout_seconds)
-            for record in records:
-                self._apply(record)
-                self._applied[record.partition] = record.offset + 1
+            for stretch in self._turns.cut(records):
+                with self._turns.working():
+                    for record in stretch:
+                        self._apply(record)
+                        self._applied[record.partition] = record.offset + 1
+                await self._turns.over()
+            self._turns.fit()
         return len(records)

@@ -26,7 +26,7 @@ from stream_al.engine.model import Label as LabelValue
 from stream_al.engine.sample import flat_features
 from stream_al.errors import BadMessage
 from stream_al.messages import Label, decode, encode
-from stream_al.service.consume import Work
+from stream_al.service.consume import Items, Work
 from stream_al.service.control import Control
 from stream_al.service.dead_letters import dead_letter
 from stream_al.service.learn import Learning
@@ -38,19 +38,6 @@ from stream_al.service.tracing import OFF, Step, Tracing
 from stream_al.settings import Settings
 
 __all__ = ["Intake"]
-
-
-@dataclass(slots=True)
-class _Sends:
-    """What a batch of answers leads to."""
-
-    examples: list[Outgoing] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
-    letters: list[Outgoing] = field(default_factory=list)
-    closed: dict[str, Outgoing] = field(default_factory=dict)
-    learned: dict[str, LabelValue] = field(default_factory=dict)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    delays: list[float] = field(default_factory=list)
 
 
 class Intake:
@@ -94,62 +81,18 @@ class Intake:
         features = flat_features(label.features, self.rules)
         return Label(label.id, label.label, label.annotator, label.labelled_at, label.skipped, dict(features))
 
-    async def prepare(self, items: dict[int, list[tuple[Record, Label]]]) -> None:
+    async def prepare(self, items: Items) -> None:
         """Catch up with the log, unless the query of every answer is in hand."""
-        in_hand = all(label.id in self.pending for read in items.values() for _, label in read)
-        if in_hand and not self._taken_over:
+        if all(label.id in self.pending for _, label in items) and not self._taken_over:
             return
         await self.pending.catch_up()
         await self.control.catch_up()
         await self.learning.catch_up()
         self._taken_over = False
 
-    def decide(self, items: dict[int, list[tuple[Record, Label]]], states: dict[int, Any]) -> Work:
-        """Judge every answer against the log as it stood when the answer was read."""
-        sends = _Sends()
-        for record, label in (answer for read in items.values() for answer in read):
-            self.pending.see_time(record.timestamp_ms)
-            try:
-                self._judge(record, label, sends)
-            except BadMessage as error:
-                sends.outcomes[error.reason] += 1
-                suffix = self.settings.topics.dead_letter_suffix
-                sends.letters.append(dead_letter(record, self.name, error, suffix))
-        tombstones = list(sends.closed.values()) if self.settings.queries.tombstones else []
-        return Work(
-            [[*sends.examples, *sends.letters], tombstones],
-            dict(states),
-            lambda acks: self._applied(sends, acks[0]),
-        )
-
-    def _judge(self, record: Record, label: Label, sends: _Sends) -> None:
-        topics, key = self.settings.topics, label.id.encode()
-        pending = None if label.id in sends.closed else self.pending.get(label.id)
-        known = sends.learned.get(label.id, self.learning.learner.known.get(label.id))
-        joined = join(label, at_ms=record.timestamp_ms, pending=pending, known=known)
-        sends.outcomes[joined.outcome.value] += 1
-        if joined.example is not None:
-            trace = self.pending.trace(label.id)
-            step = self.tracing.step(self.name, record, topics.examples, label.id, trace)
-            sends.examples.append(Outgoing(topics.examples, key, encode(joined.example), step.headers))
-            sends.steps.append(step)
-            sends.learned.setdefault(label.id, joined.example.label)
-        if joined.closes and self.pending.stands(label.id):  # a label that was never asked for closes nothing
-            sends.closed[label.id] = Outgoing(topics.queries, key, None)
-        if joined.outcome is Outcome.LABELLED and pending is not None:
-            sends.delays.append(max(0, record.timestamp_ms - pending.queried_ms) / 1000)
-
-    def _applied(self, sends: _Sends, acks: list[Ack]) -> None:
-        for step, ack in zip(sends.steps, acks, strict=False):
-            step.done(ack)
-        for sample_id in sends.closed:
-            self.pending.close(sample_id)
-        for outcome, number in sends.outcomes.items():
-            self.metrics.labels.labels(outcome).inc(number)
-        for delay in sends.delays:
-            self.metrics.label_delay.observe(delay)
-        if sends.letters:
-            self.metrics.dead_letters.labels(self.name, "unknown_id").inc(len(sends.letters))
+    def begin(self) -> _Draft:
+        """Begin with a batch."""
+        return _Draft(self)
 
     def encode(self, state: Any) -> str:
         """Nothing: all that intake knows is in the topics."""
@@ -159,3 +102,72 @@ class Intake:
         """Nothing; but whoever held the partition may have closed queries that are still open here."""
         self._taken_over = True
         return None
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What a batch of answers leads to.
+
+    Attributes:
+        stage: Who judges.
+        learned: The labels of the examples, by id.
+        closed: The tombstones, by id.
+    """
+
+    stage: Intake
+    examples: list[Outgoing] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    letters: list[Outgoing] = field(default_factory=list)
+    closed: dict[str, Outgoing] = field(default_factory=dict)
+    learned: dict[str, LabelValue] = field(default_factory=dict)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    delays: list[float] = field(default_factory=list)
+
+    def decide(self, partition: int, items: Items, state: Any) -> Any:
+        """Judge every answer against the log as it stood when the answer was read."""
+        stage = self.stage
+        for record, label in items:
+            stage.pending.see_time(record.timestamp_ms)
+            try:
+                self._judge(record, label)
+            except BadMessage as error:
+                self.outcomes[error.reason] += 1
+                suffix = stage.settings.topics.dead_letter_suffix
+                self.letters.append(dead_letter(record, stage.name, error, suffix))
+        return state
+
+    def work(self) -> Work:
+        """The examples to send, and then the tombstones."""
+        tombstones = list(self.closed.values()) if self.stage.settings.queries.tombstones else []
+        return Work([[*self.examples, *self.letters], tombstones], lambda acks: self._applied(acks[0]))
+
+    def _judge(self, record: Record, label: Label) -> None:
+        stage = self.stage
+        topics, key = stage.settings.topics, label.id.encode()
+        pending = None if label.id in self.closed else stage.pending.get(label.id)
+        known = self.learned.get(label.id, stage.learning.learner.known.get(label.id))
+        joined = join(label, at_ms=record.timestamp_ms, pending=pending, known=known)
+        self.outcomes[joined.outcome.value] += 1
+        if joined.example is not None:
+            trace = stage.pending.trace(label.id)
+            step = stage.tracing.step(stage.name, record, topics.examples, label.id, trace)
+            self.examples.append(Outgoing(topics.examples, key, encode(joined.example), step.headers))
+            self.steps.append(step)
+            self.learned.setdefault(label.id, joined.example.label)
+        if joined.closes and stage.pending.stands(label.id):  # what was never asked for closes nothing
+            self.closed[label.id] = Outgoing(topics.queries, key, None)
+        if joined.outcome is Outcome.LABELLED and pending is not None:
+            self.delays.append(max(0, record.timestamp_ms - pending.queried_ms) / 1000)
+
+    def _applied(self, acks: list[Ack]) -> None:
+        metrics, stage = self.stage.metrics, self.stage
+        for step, ack in zip(self.steps, acks, strict=False):
+            step.done(ack)
+        for sample_id in self.closed:
+            stage.pending.close(sample_id)
+        for outcome, number in self.outcomes.items():
+            metrics.labels.labels(outcome).inc(number)
+        for delay in self.delays:
+            metrics.label_delay.observe(delay)
+        if self.letters:
+            metrics.dead_letters.labels(stage.name, "unknown_id").inc(len(self.letters))

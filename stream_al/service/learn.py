@@ -36,7 +36,7 @@ __all__ = ["Learning", "fresh_learner"]
 log = structlog.get_logger(__name__)
 
 READER_STOP_SECONDS = 1.0
-ASIDE = 50  # examples folded at once while others wait to do their work
+AT_ONCE = 500  # examples between two signs of life, however slow the model is
 
 
 class Learning:
@@ -155,7 +155,7 @@ class Learning:
         self.progress = monotonic()
         async with self._one_reader:
             drifts = self.learner.drift.found
-            most = self.settings.limits.batch_records
+            most = min(AT_ONCE, self.settings.limits.batch_records)
             began = monotonic()
             records, outcomes = await self._fold.step(timeout_seconds, most, self.folded)
             found = self.learner.drift.found - drifts
@@ -208,12 +208,11 @@ class Learning:
             await reader.start()
             end = {PARTITION: await fold.begin()}
             while self.voided == voided and await behind(reader, end):
-                await fold.step(1.0, ASIDE)
+                await fold.step(1.0, AT_ONCE)
                 self.progress_aside = monotonic()
-                await asyncio.sleep(0)
             async with self._one_reader:
                 while self.voided == voided and fold.learner.offset < self.learner.offset:
-                    await fold.step(1.0, ASIDE)
+                    await fold.step(1.0, AT_ONCE)
                 if self.voided == voided:
                     self._replace(fold)
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from time import time
 from typing import Any
 
@@ -30,7 +31,7 @@ from stream_al.messages import (
     iso,
     label_text,
 )
-from stream_al.service.consume import Work
+from stream_al.service.consume import Items, Work
 from stream_al.service.dead_letters import dead_letter
 from stream_al.service.learn import Learning
 from stream_al.service.log import Ack, Headers, Outgoing, Record
@@ -120,58 +121,21 @@ class Select:
         self.metrics.budget_share.set(budget.share)
         self.metrics.pending_cap.set(budget.pending)
 
-    async def prepare(self, items: dict[int, list[tuple[Record, tuple[Sample, Arrival]]]]) -> None:
-        """Nothing to wait for: a decision needs what is in hand, and no other budget comes in between."""
+    async def prepare(self, items: Items) -> None:
+        """Nothing to wait for: what is read now is decided now, by the same model."""
 
-    def decide(
-        self, items: dict[int, list[tuple[Record, tuple[Sample, Arrival]]]], states: dict[int, Any]
-    ) -> Work:
-        """Decide partition by partition, each on its own account."""
-        out: list[Outgoing] = []
-        queries: list[tuple[Query, Outgoing, Step]] = []
-        decisions: list[Decision] = []
-        after: dict[int, Any] = {}
-        stamp = self.learning.stamp()
-        now_ms = int(time() * 1000)
-        pending = len(self.pending)
-        for partition, read in items.items():
-            self.pending.see_time(max((record.timestamp_ms for record, _ in read), default=0))
-            situation = self.situation(partition, pending)
-            made, after[partition] = self.selector.decide(
-                states[partition], [arrival for _, (_, arrival) in read], situation
-            )
-            decisions += made
-            for (record, (sample, arrival)), decision in zip(read, made, strict=True):
-                if self.settings.topics.predictions:
-                    out.append(self._prediction(arrival, decision, stamp, pending))
-                if decision.selected:
-                    query = self._query(record, sample, arrival, decision, stamp, now_ms, pending)
-                    step = self._traced(record, query)
-                    queries.append((query, self._request(record, query, step.headers), step))
-                    pending += 1
+    def begin(self) -> _Draft:
+        """Begin with a batch; all of it is decided by the budget that is in force now."""
+        return _Draft(self, self.selector, self.settings.budget, len(self.pending))
 
-        asked = self.settings.budget.share * len(decisions)  # by when they are acknowledged it may be another
-
-        def applied(acks: list[list[Ack]]) -> None:
-            for (query, request, step), ack in zip(queries, acks[0], strict=False):
-                step.done(ack)
-                if ack.smaller:
-                    self.metrics.dead_letters.labels(self.name, "query_too_large").inc()
-                else:
-                    self.pending.add(query, request.value or b"", ack, request.headers)
-            self.metrics.budget_asked.inc(asked)
-            self._count(decisions, items)
-
-        return Work([[*(request for _, request, _ in queries), *out]], after, applied)
-
-    def situation(self, partition: int, pending: int) -> Situation:
+    def situation(self, partition: int, pending: int, budget: Budget) -> Situation:
         """What the selector may know about a partition, so many queries being pending."""
-        room = self.settings.budget.pending - pending
+        room = budget.pending - pending
         return Situation(self.learning.model.ready, room, pending, partition, self.partitions())
 
     def binding(self, partition: int, state: Any) -> dict[str, Any]:
         """What a partition has bought, and the cap that binds it now."""
-        situation = self.situation(partition, len(self.pending))
+        situation = self.situation(partition, len(self.pending), self.settings.budget)
         return {"bought": state.spent.bought, "binding": self.selector.binding(state, situation)}
 
     def encode(self, state: Any) -> str:
@@ -183,7 +147,8 @@ class Select:
         state = self.selector.decode(metadata) if metadata else None
         return self.selector.start() if state is None else state
 
-    def _traced(self, record: Record, query: Query) -> Step:
+    def traced(self, record: Record, query: Query) -> Step:
+        """The step from a sample to its query."""
         return self.tracing.step(
             self.name,
             record,
@@ -194,7 +159,7 @@ class Select:
             propensity=query.propensity,
         )
 
-    def _request(self, record: Record, query: Query, headers: Headers) -> Outgoing:
+    def request(self, record: Record, query: Query, headers: Headers) -> Outgoing:
         """The query as it is sent; in its place, where it is too large, the sample as a dead letter."""
         topics = self.settings.topics
         error = BadMessage(
@@ -209,7 +174,7 @@ class Select:
             smaller=lambda: dead_letter(record, self.name, error, topics.dead_letter_suffix),
         )
 
-    def _query(
+    def query(
         self,
         record: Record,
         sample: Sample,
@@ -219,6 +184,7 @@ class Select:
         now_ms: int,
         pending: int,
     ) -> Query:
+        """The query for a sample."""
         life_ms = int(self.settings.queries.life_hours * 3_600_000)
         return Query(
             id=sample.id,
@@ -237,7 +203,8 @@ class Select:
             pending=pending,
         )
 
-    def _prediction(self, arrival: Arrival, decision: Decision, stamp: ModelStamp, pending: int) -> Outgoing:
+    def prediction(self, arrival: Arrival, decision: Decision, stamp: ModelStamp, pending: int) -> Outgoing:
+        """What was predicted and decided, for the topic of predictions."""
         record = PredictionRecord(
             id=arrival.id,
             label=prediction(arrival.probabilities),
@@ -252,20 +219,71 @@ class Select:
         )
         return Outgoing(str(self.settings.topics.predictions), arrival.id.encode(), encode(record))
 
-    def _count(self, decisions: list[Decision], items: dict[int, list[Any]]) -> None:
-        metrics = self.metrics
-        outcomes = Counter([(d.selected, d.reason) for d in decisions])
+
+@dataclass(slots=True)
+class _Draft:
+    """What is decided about a batch of samples.
+
+    Attributes:
+        stage: Who decides,
+        selector: with what,
+        budget: and by which budget.
+        pending: The queries that will be pending after it.
+        asked: The labels that the budget allowed for its samples.
+        thresholds: The last one of each partition.
+    """
+
+    stage: Select
+    selector: Selector
+    budget: Budget
+    pending: int
+    asked: float = 0.0
+    queries: list[tuple[Query, Outgoing, Step]] = field(default_factory=list)
+    predictions: list[Outgoing] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    thresholds: dict[int, float] = field(default_factory=dict)
+
+    def decide(self, partition: int, items: Items, state: Any) -> Any:
+        """Decide about the next samples of a partition, on its own account."""
+        stage, stamp, now_ms = self.stage, self.stage.learning.stamp(), int(time() * 1000)
+        stage.pending.see_time(max((record.timestamp_ms for record, _ in items), default=0))
+        situation = stage.situation(partition, self.pending, self.budget)
+        made, state = self.selector.decide(state, [arrival for _, (_, arrival) in items], situation)
+        for (record, (sample, arrival)), decision in zip(items, made, strict=True):
+            if stage.settings.topics.predictions:
+                self.predictions.append(stage.prediction(arrival, decision, stamp, self.pending))
+            if decision.selected:
+                query = stage.query(record, sample, arrival, decision, stamp, now_ms, self.pending)
+                step = stage.traced(record, query)
+                self.queries.append((query, stage.request(record, query, step.headers), step))
+                self.pending += 1
+        if made:
+            self.thresholds[partition] = made[-1].threshold
+        self.decisions += made
+        self.asked += self.budget.share * len(made)
+        return state
+
+    def work(self) -> Work:
+        """The queries and predictions to send."""
+        return Work([[*(request for _, request, _ in self.queries), *self.predictions]], self._applied)
+
+    def _applied(self, acks: list[list[Ack]]) -> None:
+        metrics, stage = self.stage.metrics, self.stage
+        for (query, request, step), ack in zip(self.queries, acks[0], strict=False):
+            step.done(ack)
+            if ack.smaller:
+                metrics.dead_letters.labels(stage.name, "query_too_large").inc()
+            else:
+                stage.pending.add(query, request.value or b"", ack, request.headers)
+        outcomes = Counter([(d.selected, d.reason) for d in self.decisions])
         for (selected, reason), number in outcomes.items():
             metrics.samples.labels("query" if selected else "pass", reason.value).inc(number)
-        metrics.utility.observe([d.utility for d in decisions])
-        spent = sum(number for (selected, _), number in outcomes.items() if selected)
-        metrics.budget_spent.inc(spent)
-        metrics.queries.inc(spent)
-        position = 0
-        for partition, read in items.items():
-            position += len(read)
-            if read:
-                metrics.threshold.labels(str(partition)).set(decisions[position - 1].threshold)
+        metrics.utility.observe([d.utility for d in self.decisions])
+        metrics.budget_asked.inc(self.asked)
+        metrics.budget_spent.inc(len(self.queries))
+        metrics.queries.inc(len(self.queries))
+        for partition, threshold in self.thresholds.items():
+            metrics.threshold.labels(str(partition)).set(threshold)
 
 
 def _both(sample: Sample, seen: Arrival | BadMessage) -> tuple[Sample, Arrival] | BadMessage:

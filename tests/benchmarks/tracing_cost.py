@@ -58,10 +58,9 @@ def seconds(samples: int, share: float, headers: Headers, *, on: bool) -> float:
             for n, value in enumerate(values)
         ]
         read = zip(records, stage.read(records), strict=True)
-        work = stage.decide(
-            {0: [(r, said) for r, said in read if not isinstance(said, BadMessage)]}, {0: state}
-        )
-        state = work.states[0]
+        draft = stage.begin()
+        state = draft.decide(0, [(r, said) for r, said in read if not isinstance(said, BadMessage)], state)
+        work = draft.work()
         work.applied([[Ack(0, start + n, 1_700_000_000_000) for n in range(len(work.sends[0]))]])
     return process_time() - began
 

@@ -347,7 +347,7 @@ def partition(model: Model, queried: int = 5) -> tuple[Recall, list[bytes]]:
     memory, came = Memory().recall(), list[bytes]()
     for i, (features, _) in enumerate(clouds(64, seed=6)):
         came.append(model.sketch(features))
-        memory.remember(came[-1], (), selected=i % queried == 0)
+        memory.remember(came[-1], selected=i % queried == 0)
     return memory, came
 
 
@@ -365,7 +365,7 @@ def test_what_was_asked_about_is_not_worth_asking_again() -> None:
     assert alone(diversity, model.sketch(new), memory) > usual > 0.05
     model.learn(*clouds(1, seed=7)[0])
     assert all(alone(diversity, model.sketch(features), memory) < 0.05 for features in asked)
-    memory.remember(model.sketch(new), (), selected=True)
+    memory.remember(model.sketch(new), selected=True)
     assert alone(diversity, model.sketch(new), memory) == 0.0
 
 
@@ -396,7 +396,7 @@ def test_whatever_is_remembered_gives_a_utility(samples: bytes, sketch: bytes, a
     assert 0.0 <= alone(diversity, sketch, memory) <= 1.0
     assert 0.0 <= alone(density, sketch, memory) <= 1.0 + 1e-12
     assert 0.0 <= alone(novelty, sketch, memory, 7) <= 1.0
-    memory.remember(sketch, (), selected=True)
+    memory.remember(sketch, selected=True)
     assert alone(diversity, sketch, memory) == 0.0
     assert alone(novelty, sketch, memory, 1) == 0.0
 
@@ -419,14 +419,17 @@ def test_ranks_let_no_factor_drown_another() -> None:
     here, there = bytes(16), bytes([90] * 16)
     memory = Memory().recall()
     for power in range(40):
-        memory.remember(there if power % 2 else here, (rounded(10.0**-power), power % 2), selected=False)
-    memory.remember(here, (0.5, 1.0), selected=True)
+        memory.rank((rounded(10.0**-power), power % 2))
+        memory.remember(there if power % 2 else here, selected=False)
+    memory.rank((0.5, 1.0))
+    memory.remember(here, selected=True)
     repeated, new = (
         (rounded(margin), *chosen.ahead(points(p), memory, 1)[0])
         for margin, p in ((1e-3, here), (1e-5, there))
     )
     assert repeated[0] * repeated[1] <= new[0] * new[1] or repeated[0] > new[0]
-    assert chosen.ranked(new, memory) > chosen.ranked(repeated, memory)
+    ranks = [memory.memory().recall().rank(parts) for parts in (new, repeated)]
+    assert chosen.ranked(ranks[0]) > chosen.ranked(ranks[1])
 
 
 # --- Probabilistic gain ----------------------------------------------------------------------------------

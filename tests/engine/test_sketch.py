@@ -104,7 +104,8 @@ def test_memory_is_bounded_however_much_is_learned() -> None:
     around, memory = Surroundings(), Memory().recall()
     for i in range(3 * RECENT):
         around.learn({f"feature {30 * i + j}": 1.0 for j in range(30)}, i % 2)
-        memory.remember(bytes([i % 100] * COMPONENTS), (0.5, i), selected=i % 2 == 0)
+        memory.rank((0.5, i))
+        memory.remember(bytes([i % 100] * COMPONENTS), selected=i % 2 == 0)
     assert (len(around.recent), len(around.scale())) == (RECENT, FEATURES)
     assert (len(memory.samples), len(memory.queries)) == (SAMPLES * COMPONENTS, QUERIES * COMPONENTS)
     assert [len(values) for values in memory.memory().values] == [VALUES] * 2
@@ -199,11 +200,13 @@ def test_a_memory_taken_down_and_up_again_ranks_as_before(
         if number == cut:
             parted = Memory.decode(parted.memory().encode()).recall()
         for recall in (whole, parted):
-            recall.remember(sketch, (part, 0.5), selected=selected)
+            recall.rank((part, 0.5))
+            recall.remember(sketch, selected=selected)
     assert whole.memory() == parted.memory()
-    assert whole.rank(0, value) == parted.rank(0, value)
     last = sorted(part for part, _ in seen[-VALUES:])
     below, equal = sum(v < value for v in last), last.count(value)
-    assert whole.rank(0, value) == (below + equal / 2 + 0.5) / (len(last) + 1) or not seen
-    assert 0.0 < whole.rank(0, value) < 1.0
-    assert whole.rank(7, value) == 0.5
+    rank, other = whole.rank((value, 0.5))
+    assert [rank, other] == parted.rank((value, 0.5))
+    assert rank == (below + equal / 2 + 0.5) / (len(last) + 1)
+    assert 0.0 < rank < 1.0
+    assert whole.rank((value, 0.5, 0.5)) == [0.5, 0.5, 0.5]  # of a strategy of other parts nothing is known

@@ -97,8 +97,8 @@ def remembered(text: str) -> Recall:
     if strategy(text).remembers:
         for number, (features, _) in enumerate(examples(20)):
             sketch = trained(text).sketch(features)
-            parts = parts_of(text, number / 20, sketch, memory, pending=5)
-            memory.remember(sketch, parts, selected=number % 3 == 0)
+            memory.rank(parts_of(text, number / 20, sketch, memory, pending=5))
+            memory.remember(sketch, selected=number % 3 == 0)
     return memory
 
 
@@ -112,7 +112,7 @@ def whole(text: str, arrival: Arrival, memory: Recall) -> float:
     if arrival.sketch is None:
         return arrival.utility
     parts = parts_of(text, arrival.utility, arrival.sketch, memory, pending=9)
-    return strategy(text).ranked(parts, memory)
+    return strategy(text).ranked(memory.memory().recall().rank(parts))
 
 
 # --- All of them -----------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_even_a_careless_factor_is_kept_in_bounds(utility: float) -> None:
     assert 0.0 <= chosen.utilities(sights)[0] <= 1.0
     parts = (0.5, *chosen.ahead(points(bytes(16)), Memory().recall(), pending=0)[0])
     assert all(0.0 <= part <= 1.0 for part in parts)
-    assert 0.0 <= chosen.ranked(parts, Memory().recall()) <= 1.0
+    assert 0.0 <= chosen.ranked(Memory().recall().rank(parts)) <= 1.0
 
 
 # --- Certainty -------------------------------------------------------------------------------------------

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from stream_al.service import consume
-from stream_al.service.consume import Consumer, Work
+from stream_al.service import consume, turns
+from stream_al.service.consume import Consumer, Items, Work
 from stream_al.service.log import Outgoing, Record, Topic
 from stream_al.service.metrics import Metrics
 from stream_al.settings import load
@@ -33,20 +34,26 @@ class Slow:
     def __init__(self, clock: Clock, *, reading: float = 0, waiting: float = 0, deciding: float = 0) -> None:
         self.clock = clock
         self.reading, self.waiting, self.deciding = reading, waiting, deciding
-        self.sizes: list[int] = []
+        self.batches: list[list[int]] = []
 
     def read(self, records: Sequence[Record]) -> Sequence[Any]:
         self.clock.now += self.reading * len(records)
         return [None] * len(records)
 
-    async def prepare(self, items: dict[int, list[tuple[Record, Any]]]) -> None:
+    async def prepare(self, items: Items) -> None:
         self.clock.now += self.waiting
 
-    def decide(self, items: dict[int, list[tuple[Record, Any]]], states: dict[int, Any]) -> Work:
-        number = sum(map(len, items.values()))
-        self.sizes.append(number)
-        self.clock.now += self.deciding * number
-        return Work([], dict(states), lambda acks: None)
+    def begin(self) -> Slow:
+        self.batches.append([])
+        return self
+
+    def decide(self, partition: int, items: Items, state: Any) -> Any:
+        self.batches[-1].append(len(items))
+        self.clock.now += self.deciding * len(items)
+        return state
+
+    def work(self) -> Work:
+        return Work([], lambda acks: None)
 
     def encode(self, state: Any) -> str:
         return ""
@@ -67,14 +74,14 @@ async def sizes(clock: Clock, stage: Slow, batches: int, most: int = 100) -> lis
     consumer = Consumer(stage, group, log, settings, Metrics("test"))
     for _ in range(batches):
         await consumer.step()
-    return stage.sizes
+    return [sum(batch) for batch in stage.batches]
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(consume, "monotonic", made)
-    monkeypatch.setattr(consume, "thread_time", made)
+    monkeypatch.setattr(turns, "thread_time", made)
     return made
 
 
@@ -87,7 +94,7 @@ async def test_a_processor_that_others_use_does_not_shrink_batches(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the batches are small just when time is short, and each costs as much as a large one."""
-    monkeypatch.setattr(consume, "thread_time", Clock())  # of the work itself, which takes none
+    monkeypatch.setattr(turns, "thread_time", Clock())  # of the work itself, which takes none
     assert await sizes(clock, Slow(clock, reading=2**-9), 4) == [100] * 4
 
 
@@ -100,3 +107,33 @@ async def test_nobody_begins_with_more_than_may_be_borne(clock: Clock) -> None:
     """How long the model takes for a sample is not known before; what it bears is found by doubling."""
     found = await sizes(clock, Slow(clock, reading=2**-14), 4, most=1000)
     assert found == [100, 200, 327, 327]
+
+
+async def test_others_have_their_turns_while_a_batch_is_worked_on(clock: Clock) -> None:
+    """A heartbeat, an answer to a request, a label: none waits for the whole of a large batch."""
+    stage = Slow(clock, reading=2**-13, deciding=2**-13)
+    waited: list[float] = []
+
+    async def other() -> None:
+        while True:
+            before = clock.now
+            await asyncio.sleep(0)
+            waited.append(clock.now - before)
+
+    task = asyncio.create_task(other())
+    await sizes(clock, stage, 4, most=1000)
+    task.cancel()
+    assert stage.batches == [
+        [turns.FIRST],
+        *[[40, 40, 1]] * 3,
+    ]  # at first nobody knows what a record takes
+    worked = [seconds for seconds in waited if seconds > 0.0]
+    assert len(worked) >= 7
+    assert max(worked[1:]) <= turns.SECONDS
+
+
+async def test_what_waits_in_a_stage_ends_no_turn(clock: Clock) -> None:
+    """Else a broker that is slow cuts the work into pieces, each with a cost of its own."""
+    stage = Slow(clock, waiting=5.0, reading=2**-15)
+    await sizes(clock, stage, 6)
+    assert stage.batches == [[100]] * 6

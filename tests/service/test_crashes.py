@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -65,14 +66,18 @@ async def first_states(world: World, replica: Replica) -> dict[int, Any]:
     """The states that a replica takes up, as its first batch finds them."""
     found: dict[int, Any] = {}
     stage = replica.app.select.stage
-    decide = stage.decide
+    begin = stage.begin
 
-    def spied(items: Any, states: dict[int, Any]) -> Any:
-        for partition, state in states.items():
+    def spied() -> Any:
+        draft = begin()
+
+        def decide(partition: int, items: Any, state: Any) -> Any:
             found.setdefault(partition, state)
-        return decide(items, states)
+            return draft.decide(partition, items, state)
 
-    stage.decide = spied  # type: ignore[method-assign]  # a spy
+        return SimpleNamespace(decide=decide, work=draft.work)
+
+    stage.begin = spied  # type: ignore[method-assign]  # a spy
     await world.until(lambda: replica.app.ready, "the replica is ready")
     await world.until(lambda: found or not lag(world), "it has begun")
     return found

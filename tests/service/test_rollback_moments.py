@@ -27,7 +27,7 @@ async def test_the_old_model_serves_until_the_new_one_takes_its_place_whole(
     """Samples are decided, answers to queries in hand are learned meanwhile; others are waited with."""
     world = await memory_world("limits.batch_records=2")
     monkeypatch.setattr(operations, "REBUILD_SECONDS", 0.0)
-    monkeypatch.setattr(learn, "ASIDE", 1)  # so that it stops short of what the old one learns meanwhile
+    monkeypatch.setattr(learn, "AT_ONCE", 1)  # so that it stops short of what the old one learns meanwhile
     a = await world.start()
     end = await taught(world)
     log, held, seen = a.log, asyncio.Event(), set[int]()

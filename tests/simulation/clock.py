@@ -7,6 +7,7 @@ service knows of time and chance is replaced for the while:
     time.monotonic          the same
     time.time               the same, plus the skew of the process that asks
     the jitter of backoffs  a generator with a seed
+    turns                   over after every record, however long it takes: all that can come between does
     threads                 the work is done at once, in place; a process that was killed does none
 
 Which process asks, is a context variable: every task inherits it from the one that started it.
@@ -25,10 +26,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from itertools import count
 from typing import Any
 from unittest.mock import patch
 
-from stream_al.service import backoff, metrics, snapshots
+from stream_al.service import backoff, metrics, snapshots, turns
 
 __all__ = ["EPOCH", "PROCESS", "Identity", "VirtualLoop", "virtual_time"]
 
@@ -100,6 +102,9 @@ def virtual_time(loop: VirtualLoop, draw: random.Random) -> Iterator[None]:
 
     with ExitStack() as patches:
         patches.enter_context(patch.object(backoff, "random", draw))
+        short = (("SECONDS", 0.0), ("FIRST", 1), ("ROUNDS", 1), ("thread_time", count(step=1e-4).__next__))
+        for name, value in short:
+            patches.enter_context(patch.object(turns, name, value))
         for module in (metrics, snapshots):  # the file system is slow to say, and says the same every time
             patches.enter_context(patch.object(module, "version", cache(version)))
         for name, module in list(sys.modules.items()):

@@ -135,11 +135,11 @@ class Strategy:
         rounded = [values.astype("<f4").tolist() for values in judged]  # as they will be remembered
         return list(zip(*rounded, strict=True))
 
-    def ranked(self, parts: Sequence[float], memory: Recall) -> float:
-        """The product of the parts' ranks, in (0, 1); the first is the utility by model."""
-        utility = memory.rank(0, parts[0])
+    def ranked(self, ranks: Sequence[float]) -> float:
+        """The product of the parts' ranks, in (0, 1); the first is that of the utility by model."""
+        utility = ranks[0]
         for number, power in self._powers:
-            utility *= memory.rank(number, parts[number]) ** power
+            utility *= ranks[number] ** power
         return utility
 
     def model(
@@ -170,7 +170,8 @@ class Strategy:
 
 def _bounded(judged: Floats) -> Floats:
     """Kept in [0, 1]: rounding may step over an end by one bit, and NaN is worth nothing."""
-    return np.clip(np.nan_to_num(judged, nan=0.0), 0.0, 1.0)
+    kept: Floats = np.fmin(np.fmax(judged, 0.0), 1.0)
+    return kept
 
 
 def _plain(power: float) -> str:

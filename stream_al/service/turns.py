@@ -1,0 +1,78 @@
+"""Turns: long work on an event loop that others share.
+
+While a batch is worked on, nothing else on the loop gets on: no heartbeat, no answer to an HTTP request, no
+label. Small batches would help, and each costs a fetch, a commit and what else there is of a batch, whatever
+its size. So batches may be large, and are worked on in *stretches*, each as long as fits a turn; after a turn
+the others have theirs.
+
+What a record takes is measured, in time of the processor: waiting is no work, be it for the broker or for a
+processor that others use. Were it counted, stretches would shrink when time is short, and small ones take
+more of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import thread_time
+from typing import TypeVar
+
+__all__ = ["Turns", "give_way"]
+
+T = TypeVar("T")
+
+SECONDS = 0.01  # of a turn
+ROUNDS = 6  # of the loop: an HTTP request takes some five from its first byte to the last one of its answer
+FIRST = 100  # records of the first stretch, while nobody knows yet how long one takes
+
+
+async def give_way() -> None:
+    """Let everyone else on the loop have a turn."""
+    for _ in range(ROUNDS):
+        await asyncio.sleep(0)
+
+
+class Turns:
+    """Cuts work into stretches.
+
+    Attributes:
+        each: Seconds of work that a record takes, as measured last; 0 before the first.
+    """
+
+    def __init__(self) -> None:
+        self.each = 0.0
+        self._stretch = FIRST
+        self._worked = self._since = 0.0
+        self._records = 0
+
+    def cut(self, records: Sequence[T]) -> Iterator[Sequence[T]]:
+        """The records in stretches."""
+        begin = 0
+        while begin < len(records):
+            stretch = records[begin : begin + self._stretch]
+            self._records += len(stretch)
+            begin += len(stretch)
+            yield stretch
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """What is done within is work."""
+        began = thread_time()
+        yield
+        taken = thread_time() - began
+        self._worked += taken
+        self._since += taken
+
+    async def over(self) -> None:
+        """After a stretch: give way, if the turn is over."""
+        if self._since > SECONDS / 2:
+            self._since = 0.0
+            await give_way()
+
+    def fit(self) -> None:
+        """After a batch: size stretches by what its records took."""
+        if self._worked > 0.0:
+            self.each = self._worked / self._records
+            self._stretch = max(1, min(int(SECONDS / self.each), 2 * self._stretch))
+        self._worked, self._records = 0.0, 0
