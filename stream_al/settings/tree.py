@@ -366,9 +366,9 @@ class Limits(_Section):
 
     model_config = ConfigDict(validate_default=True)
 
-    batch_records: Count = Field(default=2000, description="Most records of one batch.")
+    batch_records: Count = Field(default=1000, description="Most records of one batch.")
     batch_seconds: Seconds = Field(
-        default=0.05,
+        default=0.02,
         description="Work of one batch; a query is sent when all of its batch is decided.",
     )
     poll_seconds: Seconds = Field(default=0.2, description="Longest wait for records.")
