@@ -64,6 +64,7 @@ LAYERS: dict[str, set[str]] = {
         VERSION,
     },
     "cli": {
+        "cli",
         "contracts",
         "demo",
         "desk",

@@ -7,27 +7,18 @@ defaults:
     STREAM_AL_BUDGET__SHARE=0.1      the environment
     budget: {share: 0.1}             the file, named by an argument or by STREAM_AL_CONFIG
 
-`tree` says what the settings are, `reading` loads them, `showing` prints and documents them.
+`tree` says what the settings are, section by section; `reading` loads them, `showing` prints and documents
+them.
 """
 
 from __future__ import annotations
 
+from stream_al.settings.access import HTTP, Kafka
+from stream_al.settings.flow import Input, Labels, Queries, Topics
 from stream_al.settings.reading import load
+from stream_al.settings.selection import Budget, Model
 from stream_al.settings.showing import Row, describe, effective, table
-from stream_al.settings.tree import (
-    HTTP,
-    Budget,
-    Input,
-    Kafka,
-    Labels,
-    Limits,
-    Log,
-    Model,
-    Queries,
-    Settings,
-    Snapshots,
-    Topics,
-)
+from stream_al.settings.tree import Limits, Log, Settings, Snapshots
 
 __all__ = [
     "HTTP",

@@ -11,8 +11,9 @@ from typing import Any
 
 from stream_al.errors import Misconfigured
 from stream_al.settings.reading import Given, Reading
+from stream_al.settings.selection import Budget
 from stream_al.settings.showing import fields
-from stream_al.settings.tree import Budget, Settings
+from stream_al.settings.tree import Settings
 
 __all__ = ["CHANGEABLE", "LARGEST", "changed", "in_force"]
 

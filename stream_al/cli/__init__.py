@@ -1,0 +1,65 @@
+"""The command line.
+
+Results go to standard output, progress and logs to standard error. An error is one line on standard
+error; the exit code is 2 for what the user can mend (usage, settings) and 1 for what failed. A traceback
+is a bug.
+
+`running` has the commands that run something, `records` those that work on topics, `describing` those that
+show what there is.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from stream_al import __version__
+from stream_al.cli import describing, records, running
+from stream_al.errors import StreamAlError
+
+__all__ = ["cli", "main"]
+
+cli = typer.Typer(
+    name="stream-al",
+    help="Ask for the labels of a stream that are worth paying for, and learn from the answers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+cli.add_typer(running.cli)
+for name, group in {
+    "config": describing.config_cli,
+    "topics": records.topics_cli,
+    "examples": records.examples_cli,
+    "labels": records.labels_cli,
+    "offsets": records.offsets_cli,
+    "dlq": records.dlq_cli,
+    "model": describing.model_cli,
+    "contracts": describing.contracts_cli,
+}.items():
+    cli.add_typer(group, name=name)
+
+
+def main() -> None:
+    """Run the command line; turn our errors into one line and an exit code."""
+    try:
+        cli()
+    except StreamAlError as error:
+        for line in str(error).splitlines():
+            print(f"stream-al: {line}", file=sys.stderr)  # noqa: T201 - this is the command line
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        sys.stderr.close()
+        sys.exit(0)
+
+
+@cli.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """Options of the command as a whole."""
+    if version:
+        typer.echo(f"stream-al {__version__}")
+        raise typer.Exit

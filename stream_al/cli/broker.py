@@ -1,0 +1,67 @@
+"""Work with the broker from the command line, its progress in sight."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stream_al.service.log import Log, Record
+    from stream_al.settings import Settings
+
+__all__ = ["bar", "fetch", "run", "say"]
+
+T = TypeVar("T")
+
+
+def run(given: Settings, work: Callable[[Log], Coroutine[Any, Any, T]]) -> T:
+    """Do something with the broker that the settings name."""
+    from stream_al.logs import configure  # noqa: PLC0415
+    from stream_al.service.kafka import Kafka  # noqa: PLC0415
+
+    configure(given)
+
+    async def with_broker() -> T:
+        return await work(Kafka(given))
+
+    try:
+        return asyncio.run(with_broker())
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def fetch(given: Settings, topic: str, wanted: Callable[[int], bool]) -> list[Record]:
+    """The records of a topic whose timestamp is wanted."""
+    from stream_al.service import tools  # noqa: PLC0415
+
+    async def read(log: Log) -> list[Record]:
+        async with tools.opened(log, topic):
+            found = tools.everything(log, topic, lambda done, total: None)
+            return [record async for record in found if wanted(record.timestamp_ms)]
+
+    return run(given, read)
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error, where someone is watching."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as shown:
+        task = shown.add_task(what, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+def say(text: str) -> None:
+    """Tell the user something that is no result."""
+    typer.echo(text, err=True)

@@ -1,0 +1,161 @@
+"""Commands that work on topics: make them, read them, write to them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stream_al import settings
+from stream_al.cli.broker import bar, run, say
+from stream_al.cli.options import AsJson, ConfigFile, Overrides
+from stream_al.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from stream_al.service.log import Log
+
+__all__ = ["dlq_cli", "examples_cli", "labels_cli", "offsets_cli", "topics_cli"]
+
+topics_cli = typer.Typer(help="The topics on the broker.", no_args_is_help=True)
+examples_cli = typer.Typer(help="The labelled dataset.", no_args_is_help=True)
+labels_cli = typer.Typer(help="Labels from elsewhere.", no_args_is_help=True)
+offsets_cli = typer.Typer(help="Where the service has come to.", no_args_is_help=True)
+dlq_cli = typer.Typer(help="Dead letters: records that could not be used.", no_args_is_help=True)
+
+DeadTopic = Annotated[str | None, typer.Option("--topic", help="Whose dead letters; default: the samples'.")]
+
+
+@topics_cli.command("create")
+def topics_create(config: ConfigFile = None, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Create the topics that do not exist yet."""
+    from stream_al.service import tools  # noqa: PLC0415
+
+    given = settings.load(config, overrides or [])
+    created, there = run(given, lambda log: tools.create_topics(given, log))
+    if as_json:
+        typer.echo(json.dumps({"created": created, "existing": there}))
+        return
+    for topic in created:
+        typer.echo(f"created {topic}")
+    for topic in there:
+        typer.echo(f"exists  {topic}")
+
+
+@examples_cli.command("export")
+def examples_export(
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write; default: standard output.")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "csv",
+) -> None:
+    """Write the labelled dataset, one row for every sample that was labelled."""
+    from stream_al.service import tools  # noqa: PLC0415
+
+    if form not in ("csv", "jsonl"):
+        raise Misconfigured(f"--format: write csv or jsonl, not {form!r}")
+    given = settings.load(config, overrides or [])
+
+    async def export(log: Log) -> int:
+        with bar("exporting") as progress:
+            if out is None:
+                return await tools.export_examples(given, log, sys.stdout, form, progress)
+            with out.open("w", encoding="utf-8", newline="") as file:
+                return await tools.export_examples(given, log, file, form, progress)
+
+    number = run(given, export)
+    say(f"{number} examples written")
+
+
+@labels_cli.command("import")
+def labels_import(
+    file: Annotated[Path, typer.Argument(help="CSV or JSON lines, .gz too.")],
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    label: Annotated[str | None, typer.Option(help="Column of the label; default: the last one.")] = None,
+) -> None:
+    """Seed the model from a file that is labelled already."""
+    from stream_al.service import tools  # noqa: PLC0415
+    from stream_al.simulate.recorded import rows  # noqa: PLC0415
+
+    given = settings.load(config, overrides or [])
+    total = sum(1 for _ in rows(file, label))  # also finds every mistake in the file before anything is sent
+    source = hashlib.blake2b(file.read_bytes(), digest_size=6).hexdigest()
+
+    async def seed(log: Log) -> int:
+        with bar("importing") as progress:
+            return await tools.import_labels(
+                given, log, rows(file, label), source, lambda sent: progress(sent, total)
+            )
+
+    say(f"{run(given, seed)} examples imported")
+
+
+@offsets_cli.command("reset")
+def offsets_reset(
+    to: Annotated[str, typer.Option("--to", help="earliest or latest.")],
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    topic: Annotated[str | None, typer.Option(help="Samples or labels; default: the samples.")] = None,
+) -> None:
+    """Let the service go on at another sample or label; it must be stopped."""
+    from stream_al.service import tools  # noqa: PLC0415
+
+    if to not in ("earliest", "latest"):
+        raise Misconfigured(f"--to: write earliest or latest, not {to!r}")
+    given = settings.load(config, overrides or [])
+    name = topic or given.topics.samples
+    for partition, offset in run(given, lambda log: tools.reset_offsets(given, log, name, to)).items():
+        typer.echo(f"{name}-{partition} goes on at {offset}")
+
+
+@dlq_cli.command("list")
+def dlq_list(
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    topic: DeadTopic = None,
+    as_json: AsJson = False,
+) -> None:
+    """List dead letters: where each came from, and why."""
+    from stream_al.service import tools  # noqa: PLC0415
+
+    given = settings.load(config, overrides or [])
+
+    async def show(log: Log) -> int:
+        number = 0
+        with bar("reading") as progress:
+            async for letter in tools.letters(given, log, topic or given.topics.samples, progress):
+                number += 1
+                typer.echo(json.dumps(letter) if as_json else _letter_line(letter))
+        return number
+
+    say(f"{run(given, show)} dead letters")
+
+
+@dlq_cli.command("replay")
+def dlq_replay(
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    topic: DeadTopic = None,
+    reason: Annotated[str | None, typer.Option(help="Only those with this reason, such as no_id.")] = None,
+) -> None:
+    """Send dead letters back onto their topic, each of them once."""
+    from stream_al.service import tools  # noqa: PLC0415
+
+    given = settings.load(config, overrides or [])
+
+    async def again(log: Log) -> int:
+        with bar("replaying") as progress:
+            return await tools.replay(given, log, topic or given.topics.samples, reason, progress)
+
+    say(f"{run(given, again)} records replayed")
+
+
+def _letter_line(letter: dict[str, Any]) -> str:
+    place = f"{letter.get('origin_topic')}-{letter.get('origin_partition')}@{letter.get('origin_offset')}"
+    return f"{place}  {letter.get('origin_exception')}: {letter.get('origin_message')}"
