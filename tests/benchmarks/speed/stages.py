@@ -26,7 +26,6 @@ from stream_al.engine.sample import InputRules
 from stream_al.engine.selector import Selector
 from stream_al.errors import BadMessage
 from stream_al.messages import decode_json
-from stream_al.settings import Settings
 from tests.benchmarks.speed.cases import CASES, LEARNED
 
 BATCH = 500
@@ -38,8 +37,7 @@ STAGES = ("decode", "read", "look", "decide")
 def measure(case_name: str, strategy: str, number: int) -> dict[str, float]:
     """CPU microseconds a sample, by stage."""
     case = next(case for case in CASES if case.name == case_name)
-    text = Settings().strategy if strategy == "default" else strategy
-    selector = Selector(text, "stratified", share=0.05, exploration=0.05, seed=0)
+    selector = Selector(strategy, "stratified", share=0.05, exploration=0.05, seed=0)
     model = selector.strategy.model(case.model, seed=0)
     for row in case.rows(LEARNED, seed=1):
         model.learn(row.features, row.label)

@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from stream_al.settings import Settings
 from tests.benchmarks.speed.cases import CASES, LEARNED, Case
 from tests.benchmarks.speed.rig import Annotator, Rig, cpu_seconds, program, rig
 
@@ -36,7 +37,6 @@ __all__ = ["main"]
 SAMPLES = 300_000
 PARTITIONS = 2
 SHARE = 0.05
-DEFAULT = "default"
 ACTIVEML_SAMPLES = 500
 COLUMNS = ("floor_us", "river_us", "select_us", "service_us")
 
@@ -110,8 +110,8 @@ class Runner:
     async def serve(self, measured: Measured, *, answered: bool) -> tuple[float, float, int]:
         """Let the service decide all samples: CPU and wall seconds, and labels learned."""
         case, samples = measured.case, f"samples-{measured.case.name}"
-        chosen = [] if measured.strategy == DEFAULT else [f"strategy={measured.strategy}"]
-        more = [f"model.definition={case.model}", f"budget.share={SHARE}", "budget.pending=1000000", *chosen]
+        more = [f"model.definition={case.model}", f"strategy={measured.strategy}"]
+        more += [f"budget.share={SHARE}", "budget.pending=1000000"]
         name, settings = self.rig.settings(samples, *more)
         await self.rig.topics(name, PARTITIONS)
         await self.rig.fill(f"{name}-examples", self.examples, 1)
@@ -189,9 +189,9 @@ def _parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--strategies",
         type=_listed,
-        default=[DEFAULT, "margin"],
+        default=[Settings().strategy],
         metavar="A,B",
-        help="query strategies (default: default,margin)",
+        help="query strategies (default: %(default)s)",
     )
     parser.add_argument("--no-activeml", action="store_true", help="without scikit-activeml's strategies")
     parser.add_argument("--json", action="store_true", help="the results as one JSON object")
