@@ -10,7 +10,6 @@ leaves the budget manager half of the 4,096 bytes.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 
 from stream_al.engine.encoding import pack, unpack
 from stream_al.engine.sketch import COMPONENTS, Point
+from stream_al.engine.window import Window
 
 __all__ = ["QUERIES", "SAMPLES", "VALUES", "Memory", "Recall", "cut"]
 
@@ -89,8 +89,7 @@ class Recall:
     def __init__(self, memory: Memory) -> None:
         self._samples = deque(cut(memory.samples), maxlen=SAMPLES)
         self._queries = deque(cut(memory.queries), maxlen=QUERIES)
-        self._values = [deque(values) for values in memory.values]
-        self._ranked = [sorted(values) for values in self._values]
+        self._parts = [Window(values, most=VALUES) for values in memory.values]
 
     @property
     def samples(self) -> bytes:
@@ -111,18 +110,11 @@ class Recall:
 
         They are remembered then, as the last ones.
         """
-        if len(self._values) != len(parts):  # of another strategy
-            self._values, self._ranked = [deque() for _ in parts], [[] for _ in parts]
-        ranks = []
-        for values, ranked, value in zip(self._values, self._ranked, parts, strict=True):
-            low = bisect_left(ranked, value)
-            high = bisect_right(ranked, value, low)
-            ranks.append((0.5 * (low + high) + 0.5) / (len(ranked) + 1))
-            values.append(value)
-            ranked.insert(high, value)
-            if len(values) > VALUES:
-                del ranked[bisect_left(ranked, values.popleft())]
-        return ranks
+        if len(self._parts) != len(parts):  # of another strategy
+            self._parts = [Window(most=VALUES) for _ in parts]
+        known = [len(window.ranked) for window in self._parts]
+        halves = [window.add(value) for window, value in zip(self._parts, parts, strict=True)]
+        return [(0.5 * both + 0.5) / (most + 1) for both, most in zip(halves, known, strict=True)]
 
     def remember(self, sketch: Point, *, selected: bool) -> None:
         """Remember one more sample."""
@@ -132,7 +124,7 @@ class Recall:
 
     def memory(self) -> Memory:
         """What is remembered now."""
-        return Memory(self.samples, self.queries, tuple(tuple(values) for values in self._values))
+        return Memory(self.samples, self.queries, tuple(tuple(part.values) for part in self._parts))
 
 
 def cut(rows: bytes) -> list[Point]:

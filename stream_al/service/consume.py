@@ -38,7 +38,7 @@ from stream_al.service.backoff import Backoff
 from stream_al.service.dead_letters import dead_letter
 from stream_al.service.log import Ack, Group, Log, Outgoing, Position, Record
 from stream_al.service.metrics import Metrics
-from stream_al.service.turns import Turns
+from stream_al.service.turns import FIRST, Turns
 from stream_al.settings import Settings
 
 __all__ = ["Consumer", "Draft", "Items", "Stage", "Work"]
@@ -47,8 +47,6 @@ log = structlog.get_logger(__name__)
 
 Items = list[tuple[Record, Any]]
 """Records of a partition, and what each of them says."""
-
-FIRST_RECORDS = 100  # of the first batch, while nobody knows yet how long the model takes for one
 
 
 @dataclass(slots=True)
@@ -137,7 +135,7 @@ class Consumer:
         self.paused = False
         self.closing = False
         self.backoff = Backoff(stage.name, settings.limits)
-        self._records = min(FIRST_RECORDS, settings.limits.batch_records)
+        self._records = min(FIRST, settings.limits.batch_records)
         self._turns = Turns()
         self.set_out()
 

@@ -18,13 +18,13 @@ from contextlib import contextmanager
 from time import thread_time
 from typing import TypeVar
 
-__all__ = ["Turns", "give_way"]
+__all__ = ["FIRST", "Turns", "give_way"]
 
 T = TypeVar("T")
 
 SECONDS = 0.01  # of a turn
 ROUNDS = 6  # of the loop: an HTTP request takes some five from its first byte to the last one of its answer
-FIRST = 100  # records of the first stretch, while nobody knows yet how long one takes
+FIRST = 100  # records of the first stretch, and the first batch, while nobody knows yet how long one takes
 
 
 async def give_way() -> None:

@@ -11,15 +11,14 @@ A standing is counted in halves of places, from 0 to 2 `NEAR`, hence in whole nu
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from bisect import bisect_left, bisect_right, insort
-from collections import deque
 from collections.abc import Mapping, Sequence
 from math import nextafter
 from typing import Any
 
 from stream_al.engine.encoding import pack, unpack
+from stream_al.engine.window import Window
 
-__all__ = ["MEMORY", "NEAR", "Standings"]
+__all__ = ["MEMORY", "NEAR", "Standings", "decode", "encode"]
 
 NEAR = 48  # utilities that an arrival's own is compared with
 MEMORY = 200  # standings that its standing is compared with
@@ -42,54 +41,42 @@ class Standings:
     """
 
     def __init__(self, utilities: Sequence[float] = (), places: bytes = b"") -> None:
-        self._utilities = deque(utilities)
-        self._near = sorted(utilities)
-        self._places = deque(places)
-        self._ranked = sorted(places)
+        self._near = Window(utilities, most=NEAR)
+        self._places = Window(places, most=MEMORY)
 
     @property
     def utilities(self) -> tuple[float, ...]:
         """As given and remembered since."""
-        return tuple(self._utilities)
+        return tuple(self._near.values)
 
     @property
     def places(self) -> bytes:
         """As given and remembered since."""
-        return bytes(self._places)
+        return bytes(self._places.values)
 
-    def reached_by(self, share: tuple[int, int]) -> float:
+    def reached_by(self, quantile: tuple[int, int]) -> float:
         """The least utility that now stands as high as this quantile of the last standings.
 
         Args:
-            share: The quantile, as numerator and denominator.
+            quantile: As numerator and denominator.
 
         Returns:
             A utility; 0 while nothing is remembered, and 1, which nothing exceeds, where none stands so high.
         """
-        near, ranked = self._near, self._ranked
+        near, ranked = self._near.ranked, self._places.ranked
         if not ranked:
             return 0.0
-        halves = -(-ranked[len(ranked) * share[0] // share[1]] * len(near) // NEAR)
+        halves = -(-ranked[len(ranked) * quantile[0] // quantile[1]] * len(near) // NEAR)
         if not halves:
             return 0.0
         value = near[(halves - 1) // 2]
-        low = bisect_left(near, value)
-        return value if low + bisect_right(near, value, low) >= halves else nextafter(value, 1.0)
+        return value if self._near.halves(value) >= halves else nextafter(value, 1.0)
 
     def remember(self, utility: float) -> None:
         """One more arrival."""
-        near, ranked = self._near, self._ranked
-        low = bisect_left(near, utility)
-        halves = low + bisect_right(near, utility, low)
-        place = halves * NEAR // len(near) if near else NEAR
-        self._utilities.append(utility)
-        near.insert(low, utility)
-        if len(near) > NEAR:
-            del near[bisect_left(near, self._utilities.popleft())]
-        self._places.append(place)
-        insort(ranked, place)
-        if len(ranked) > MEMORY:
-            del ranked[bisect_left(ranked, self._places.popleft())]
+        known = len(self._near.ranked)
+        halves = self._near.add(utility)
+        self._places.add(halves * NEAR // known if known else NEAR)
 
 
 def encode(utilities: Sequence[float], places: bytes) -> dict[str, Any]:
