@@ -131,7 +131,8 @@ class Select:
     def situation(self, partition: int, pending: int, budget: Budget) -> Situation:
         """What the selector may know about a partition, so many queries being pending."""
         room = budget.pending - pending
-        return Situation(self.learning.model.ready, room, pending, partition, self.partitions())
+        model = self.learning.model
+        return Situation(model.ready, room, pending, model.examples, partition, self.partitions())
 
     def binding(self, partition: int, state: Any) -> dict[str, Any]:
         """What a partition has bought, and the cap that binds it now."""

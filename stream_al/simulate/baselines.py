@@ -57,6 +57,7 @@ class LastLabel:
     ready = True
 
     def __init__(self) -> None:
+        self.examples = 0
         self.label: Label | None = None
 
     def probabilities(self, features: Mapping[str, object]) -> dict[Label, float]:
@@ -65,6 +66,7 @@ class LastLabel:
 
     def learn(self, features: Mapping[str, object], label: Label) -> None:
         """Remember it."""
+        self.examples += 1
         self.label = label
 
 
@@ -75,6 +77,11 @@ class Majority:
 
     def __init__(self) -> None:
         self.counts: Counter[Label] = Counter()
+
+    @property
+    def examples(self) -> int:
+        """How many there were."""
+        return self.counts.total()
 
     def probabilities(self, features: Mapping[str, object]) -> dict[Label, float]:
         """The shares of the labels learned."""

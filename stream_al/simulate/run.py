@@ -50,6 +50,10 @@ class Learner(Protocol):
     def ready(self) -> bool:
         """Whether it has learned enough for its probabilities to mean something."""
 
+    @property
+    def examples(self) -> int:
+        """How many examples it has learned."""
+
     def probabilities(self, features: Mapping[str, object]) -> dict[Label, float]:
         """What it believes; may raise BadMessage."""
 
@@ -231,7 +235,7 @@ def play(  # noqa: PLR0913 - what a run is made of
         end = min(position + size, len(rows), waiting[0][0] if waiting else len(rows))
         seen = list(zip(range(position, end), buyer.look(learner, samples[position:end]), strict=True))
         pending = len(waiting)
-        situation = Situation(ready=learner.ready, room=most_pending - pending, pending=pending)
+        situation = Situation(learner.ready, most_pending - pending, pending, learner.examples)
         bought, end = _buy(buyer, seen, situation, arrivals, end)
         for _, arrival in seen[: end - position]:
             if isinstance(arrival, BadMessage):

@@ -133,7 +133,7 @@ def _chooser(rule: Rule) -> Chooser:
         def ours(sample: Sample, model: Model, pending: int) -> bool:
             nonlocal state
             arrival = rule.selector.look(model, sample.id, sample.features)
-            situation = Situation(ready=model.ready, pending=pending)
+            situation = Situation(ready=model.ready, pending=pending, known=model.examples)
             (decision,), state = rule.selector.decide(state, [arrival], situation)
             return decision.selected
 

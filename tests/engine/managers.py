@@ -42,13 +42,14 @@ def names(count: int, begin: int = 0) -> list[str]:
 
 
 def with_pending(
-    manager: BudgetManager, values: Sequence[float], pending: int = 0
+    manager: BudgetManager, values: Sequence[float], pending: int = 0, known: int = 0
 ) -> tuple[list[Verdict], Any]:
     """Decide about a stream of which so many queries are pending at the beginning of every stratum."""
     state, verdicts, length = manager.start(), [], manager.window
+    situation = Situation(pending=pending, known=known)
     for begin in range(0, len(values), length):
         part = values[begin : begin + length]
-        said, state = manager.decide(state, part, names(len(part), begin), Situation(pending=pending))
+        said, state = manager.decide(state, part, names(len(part), begin), situation)
         verdicts += said
     return verdicts, state
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from stream_al.engine.budgets import Reason, Situation
 from stream_al.engine.budgets.standing import MEMORY, NEAR
-from stream_al.engine.budgets.stratified import CROWD, CROWDED_EXPLORATION, Stratified
+from stream_al.engine.budgets.stratified import BLIND_EXPLORATION, LASTING, Stratified
 from stream_al.engine.randomness import uniform
 from tests.engine.managers import WARM, law, names, seeded, with_pending
 
@@ -134,34 +134,53 @@ def test_a_longer_memory_of_equal_utilities_is_no_reason_to_ask_less() -> None:
     assert [i % 100 for i, v in enumerate(verdicts) if v.selected] == [0] * 10
 
 
-def explored(manager: Stratified, pending: int) -> float:
+def explored(manager: Stratified, pending: int, known: int) -> float:
     """The share of the labels that are drawn at random."""
-    verdicts, _ = with_pending(manager, [0.5] * 40_000, pending)
+    verdicts, _ = with_pending(manager, [0.5] * 40_000, pending, known)
     reasons = [v.reason for v in verdicts if v.selected]
     return reasons.count(Reason.EXPLORE) / len(reasons)
 
 
-def test_the_more_queries_are_pending_the_more_is_explored() -> None:
+def test_the_less_of_what_was_asked_is_known_the_more_is_explored() -> None:
     """A model does not know which labels are on their way, and doubts on where it has asked already."""
     manager = Stratified(0.1, 0.1, 0)
-    shares = [explored(manager, pending) for pending in (0, 5, 10, CROWD, 100 * CROWD)]
-    assert shares[:4] == sorted(shares[:4])
-    more = CROWDED_EXPLORATION - 0.1
-    expected = [0.1, 0.1 + more / 4, 0.1 + more / 2, CROWDED_EXPLORATION, CROWDED_EXPLORATION]
+    shares = [explored(manager, pending, known=60) for pending in (0, 20, 60, 180)]
+    more = BLIND_EXPLORATION - 0.1
+    expected = [0.1, 0.1 + more / 4, 0.1 + more / 2, 0.1 + more * 3 / 4]
     assert shares == pytest.approx(expected, abs=4 * math.sqrt(0.25 / 4000))
+    assert shares == sorted(shares)
+
+
+def test_a_model_that_knows_nothing_is_asked_to_explore_and_one_without_queries_is_not() -> None:
+    manager = Stratified(0.1, 0.1, 0)
+    assert manager.exploration_when(pending=0, known=0) == 0.1
+    assert manager.exploration_when(pending=1, known=0) == pytest.approx(BLIND_EXPLORATION)
+
+
+def test_what_was_learned_long_ago_does_not_stand_for_what_is_pending() -> None:
+    """Else a long stream of late labels would end in asking for one doubt again and again."""
+    manager = Stratified(0.1, 0.1, 0)
+    late = manager.exploration_when(pending=LASTING, known=LASTING)
+    assert late == pytest.approx((0.1 + BLIND_EXPLORATION) / 2)
+    assert manager.exploration_when(pending=LASTING, known=10**9) == late
+
+
+def test_who_wants_no_exploration_gets_none_however_much_is_pending() -> None:
+    assert Stratified(0.1, 0.0, 0).exploration_when(pending=10**6, known=0) == 0.0
 
 
 @pytest.mark.parametrize("exploration", [0.9, 1.0])
 def test_who_explores_more_than_that_goes_on_doing_so(exploration: float) -> None:
     manager = Stratified(0.1, exploration, 0)
-    for pending in (0, CROWD):
-        assert explored(manager, pending) == pytest.approx(exploration, abs=4 * math.sqrt(0.09 / 4000))
+    for pending in (0, 20):
+        share = explored(manager, pending, known=0)
+        assert share == pytest.approx(exploration, abs=4 * math.sqrt(0.09 / 4000))
 
 
 def test_a_stratum_keeps_the_exploration_that_it_began_with() -> None:
     """Else its propensities would not be those of the draw that was made."""
     manager = Stratified(0.1, 0.1, 0)
-    _, state = manager.decide(manager.start(), [0.5], ["a"], Situation(pending=CROWD))
+    _, state = manager.decide(manager.start(), [0.5], ["a"], Situation(pending=20))
     rest, after = manager.decide(state, [0.0] * 9, names(9), Situation(pending=0))
-    assert {v.propensity for v in rest} == {CROWDED_EXPLORATION / 10}
-    assert after.exploration == CROWDED_EXPLORATION
+    assert {v.propensity for v in rest} == {BLIND_EXPLORATION / 10}
+    assert after.exploration == BLIND_EXPLORATION

@@ -123,7 +123,9 @@ class Twin:
                 arrival = engine.look(model, sample_id, known[sample_id].features)
                 arrivals[sample_id, model.examples] = (
                     arrival,
-                    Situation(ready=model.ready, partitions=self.world.topics.partitions),
+                    Situation(
+                        ready=model.ready, known=model.examples, partitions=self.world.topics.partitions
+                    ),
                 )
 
         score()

@@ -97,6 +97,10 @@ class Watching:
         self.learned: list[Label] = []
         self.before: dict[Any, list[Label]] = {}
 
+    @property
+    def examples(self) -> int:
+        return len(self.learned)
+
     def probabilities(self, features: Mapping[str, object]) -> dict[Label, float]:
         self.before[features["x"]] = list(self.learned)  # the last look is the one that stands
         return {}

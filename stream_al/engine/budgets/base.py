@@ -59,6 +59,7 @@ class Situation:
         ready: Whether the model knows two classes, so that utilities mean something.
         room: How many more queries may become pending; 0 or less forbids any.
         pending: How many queries are asked and not answered yet, over all partitions.
+        known: How many examples the model has learned.
         partition: The partition, and
         partitions: of how many: caps on numbers of labels are divided among them.
     """
@@ -66,6 +67,7 @@ class Situation:
     ready: bool = True
     room: int = 2**31
     pending: int = 0
+    known: int = 0
     partition: int = 0
     partitions: int = 1
 
