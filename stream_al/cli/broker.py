@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from stream_al.service.log import Log, Record
     from stream_al.settings import Settings
+    from stream_al.simulate.topic import Known
 
-__all__ = ["bar", "fetch", "run", "say"]
+__all__ = ["bar", "fetch", "known_labels", "run", "say"]
 
 T = TypeVar("T")
 
@@ -49,6 +50,13 @@ def fetch(given: Settings, topic: str, wanted: Callable[[int], bool]) -> list[Re
             return [record async for record in found if wanted(record.timestamp_ms)]
 
     return run(given, read)
+
+
+def known_labels(given: Settings) -> dict[str, Known]:
+    """The labels that the model has learned, by the ids of their samples."""
+    from stream_al.service import tools  # noqa: PLC0415
+
+    return run(given, lambda log: tools.known_labels(given, log))
 
 
 @contextmanager

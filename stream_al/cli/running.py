@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from stream_al import settings
-from stream_al.cli.broker import fetch
+from stream_al.cli import broker
 from stream_al.cli.options import AsJson, ConfigFile, Overrides
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["cli"]
 
@@ -148,6 +145,6 @@ def simulate(  # noqa: PLR0913 - one argument an option
         overrides=tuple(overrides or ()),
     )
     try:
-        perform(options, input_rules, fetch, as_json=as_json)
+        perform(options, input_rules, broker, as_json=as_json)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TextIO
 
 from stream_al.engine.learner import Learner
+from stream_al.engine.model import Label
 from stream_al.engine.sample import flat_features
 from stream_al.engine.voided import Voided
 from stream_al.errors import BadMessage, Misconfigured, Unavailable
@@ -32,6 +33,7 @@ __all__ = [
     "create_topics",
     "export_examples",
     "import_labels",
+    "known_labels",
     "letters",
     "model",
     "opened",
@@ -95,13 +97,12 @@ async def everything(log: Log, topic: str, progress: Progress) -> AsyncIterator[
 async def export_examples(settings: Settings, log: Log, out: TextIO, form: str, progress: Progress) -> int:
     """Write the labelled dataset; how many rows.
 
-    The first label of an id counts, as it does for the model; contradictions and what an operator has
-    taken back are left out.
+    It holds what the model has learned: contradictions and what an operator has taken back are left out.
     """
     async with opened(log, settings.topics.examples, settings.topics.control):
         if form == "jsonl":
             number = 0
-            async for example in _first_examples(settings, log, progress):
+            async for example, _ in _learned(settings, log, progress):
                 out.write(encode(example).decode() + "\n")
                 number += 1
             return number
@@ -110,13 +111,13 @@ async def export_examples(settings: Settings, log: Log, out: TextIO, form: str, 
 
 async def _export_csv(settings: Settings, log: Log, out: TextIO, progress: Progress) -> int:
     names: dict[str, None] = {}
-    async for example in _first_examples(settings, log, lambda done, total: None):
+    async for example, _ in _learned(settings, log, lambda done, total: None):
         names.update(dict.fromkeys(example.features or {}))
     facts = ("id", "annotator", "propensity", "reason", "queried_at", "labelled_at")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*(f"_{fact}" for fact in facts), *names, "label"])
     number = 0
-    async for example in _first_examples(settings, log, progress):
+    async for example, _ in _learned(settings, log, progress):
         features = example.features or {}
         cells = [getattr(example, fact) for fact in facts] + [features.get(name) for name in names]
         writer.writerow(["" if cell is None else cell for cell in cells] + [label_text(example.label)])
@@ -124,7 +125,18 @@ async def _export_csv(settings: Settings, log: Log, out: TextIO, progress: Progr
     return number
 
 
-async def _first_examples(settings: Settings, log: Log, progress: Progress) -> AsyncIterator[Example]:
+async def known_labels(settings: Settings, log: Log) -> dict[str, tuple[Label, int]]:
+    """The labels that the model has learned, by the ids of their samples, and when the log got each (ms)."""
+    async with opened(log, settings.topics.examples, settings.topics.control):
+        learned = _learned(settings, log, lambda done, total: None)
+        return {example.id: (example.label, at_ms) async for example, at_ms in learned}
+
+
+async def _learned(settings: Settings, log: Log, progress: Progress) -> AsyncIterator[tuple[Example, int]]:
+    """What the model learns of the examples, and when the log got each, in milliseconds.
+
+    The first of an id that is not voided; contradictions, which carry no features, teach nothing.
+    """
     seen: set[str] = set()
     async with _control(settings, log) as control:
         voided = control.voids
@@ -135,7 +147,7 @@ async def _first_examples(settings: Settings, log: Log, progress: Progress) -> A
             continue  # the fold passes over it too
         if example.features is not None and example.id not in seen and record.offset not in voided:
             seen.add(example.id)
-            yield example
+            yield example, record.timestamp_ms
 
 
 async def import_labels(

@@ -14,19 +14,19 @@ from stream_al.simulate import report
 from stream_al.simulate.cases import Result, cases
 from stream_al.simulate.choice import Choice, choose, sentence
 from stream_al.simulate.jobs import results
-from stream_al.simulate.plan import Fetch, Options, Plan, Rules, prepare
+from stream_al.simulate.plan import Broker, Options, Plan, Rules, prepare
 from stream_al.simulate.table import tables
 
 __all__ = ["perform"]
 
 
-def perform(options: Options, rules: Rules, fetch: Fetch, *, as_json: bool) -> None:
+def perform(options: Options, rules: Rules, broker: Broker, *, as_json: bool) -> None:
     """Simulate; say what came out on standard output, and everything else on standard error.
 
     Args:
         options: As given.
         rules: How the service reads features.
-        fetch: Reads a topic.
+        broker: Reads topics.
         as_json: One JSON object a run, as soon as it is over, instead of the table.
     """
     aside = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -34,7 +34,7 @@ def perform(options: Options, rules: Rules, fetch: Fetch, *, as_json: bool) -> N
     if options.report is not None:
         report.check(options.report)  # before anything that takes time
     with _interruptible(), _bar(aside) as (bar, task):
-        plan = prepare(options, rules, fetch, lambda done: bar.update(task, description=f"reading {done:,}"))
+        plan = prepare(options, rules, broker, lambda done: bar.update(task, description=f"reading {done:,}"))
         found = _run(plan, options.jobs, bar, task, as_json=as_json)
     for note in [*plan.notes, *_complaints(found)]:
         aside.print(note, markup=False)

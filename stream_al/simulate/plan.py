@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from math import isfinite, nan
 from pathlib import Path
+from typing import Protocol
 
 from stream_al import settings
 from stream_al.engine.caps import Caps
@@ -18,9 +19,9 @@ from stream_al.simulate.choice import MEASURES
 from stream_al.simulate.delay import Delay
 from stream_al.simulate.recorded import Row, rows
 from stream_al.simulate.stream import UNITS, Columns, Stream, bundled, make_stream, moment
-from stream_al.simulate.topic import LABEL_TIME, TIME, Record, known_labels, recorded
+from stream_al.simulate.topic import LABEL_TIME, TIME, Known, Record, recorded
 
-__all__ = ["Fetch", "Options", "Plan", "Rules", "prepare"]
+__all__ = ["Broker", "Options", "Plan", "Rules", "prepare"]
 
 # Options that list values of a setting, whose own check judges each of them.
 PATHS = {
@@ -32,8 +33,15 @@ PATHS = {
 Rules = Callable[[Settings], InputRules]
 """How the service reads features, with these settings."""
 
-Fetch = Callable[[Settings, str, Callable[[int], bool]], Sequence[Record]]
-"""The records of a topic whose timestamp, in milliseconds, is wanted."""
+
+class Broker(Protocol):
+    """The broker that settings name, as far as a simulation reads it."""
+
+    def fetch(self, given: Settings, topic: str, wanted: Callable[[int], bool]) -> Sequence[Record]:
+        """The records of a topic whose timestamp, in milliseconds, is wanted."""
+
+    def known_labels(self, given: Settings) -> Mapping[str, Known]:
+        """The labels that the model has learned, by the ids of their samples."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ class Plan:
 
 
 def prepare(
-    options: Options, rules: Rules, fetch: Fetch, progress: Callable[[int], None] = lambda done: None
+    options: Options, rules: Rules, broker: Broker, progress: Callable[[int], None] = lambda done: None
 ) -> Plan:
     """Check the options and read the stream.
 
@@ -113,7 +121,7 @@ def prepare(
         seeds=range(given.seed, given.seed + options.seeds),
     )
     _judge(options, grid)
-    name, found, notes = _source(options, given, rules(given), fetch)
+    name, found, notes = _source(options, given, rules(given), broker)
     chosen = islice(found, options.samples)
     stream = make_stream(name, chosen, columns, rules(given), progress)
     if options.warm_start >= len(stream.rows):
@@ -213,7 +221,7 @@ def _listed(text: str, option: str, separator: str = ",") -> list[str]:
 
 
 def _source(
-    options: Options, given: Settings, rules: InputRules, fetch: Fetch
+    options: Options, given: Settings, rules: InputRules, broker: Broker
 ) -> tuple[str, Iterable[Row], list[str]]:
     """The stream's name, its rows, and what to know about them."""
     if options.file is not None:
@@ -226,8 +234,8 @@ def _source(
     def wanted(timestamp_ms: int) -> bool:
         return (begin is None or timestamp_ms >= begin) and (end is None or timestamp_ms < end)
 
-    known = {} if options.label else known_labels(fetch(given, given.topics.examples, lambda ms: True))
-    records = fetch(given, topic, wanted)
+    known = {} if options.label else broker.known_labels(given)
+    records = broker.fetch(given, topic, wanted)
     found, left_out = recorded(records, rules, given.input.max_bytes, label=options.label, known=known)
     notes = [f"{left_out:,} of {len(records):,} records have no label and are left out"] if left_out else []
     if not options.label and left_out:

@@ -1,9 +1,9 @@
 """A range of a Kafka topic as a recorded stream.
 
-A label is found in the record itself, where the user names its member, or else among the examples, by the
-sample's id; samples without one cannot be simulated and are left out. Mind what that means in the
-second case: the examples hold what the service chose to ask for, so a simulation over them alone compares
-settings on those samples and says nothing about the accuracy over the stream.
+A label is found in the record itself, where the user names its member, or else among the examples that the
+model has learned, by the sample's id; samples without one cannot be simulated and are left out. Mind what
+that means in the second case: the examples hold what the service chose to ask for, so a simulation over them
+alone compares settings on those samples and says nothing about the accuracy over the stream.
 
 Samples of several partitions are put in the order of the log's timestamps, which are the stream's clock.
 """
@@ -11,16 +11,16 @@ Samples of several partitions are put in the order of the log's timestamps, whic
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from stream_al.engine.model import Label
 from stream_al.engine.sample import InputRules, position_id, read_sample
 from stream_al.errors import BadMessage
-from stream_al.messages import Example, decode, decode_json
+from stream_al.messages import decode_json
 from stream_al.simulate.recorded import Row
 
-__all__ = ["LABEL_TIME", "TIME", "Known", "Record", "known_labels", "recorded"]
+__all__ = ["LABEL_TIME", "TIME", "Known", "Record", "recorded"]
 
 TIME = "_time"
 LABEL_TIME = "_label_time"
@@ -54,30 +54,8 @@ class Record(Protocol):
         """Its value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A label found among the examples.
-
-    Attributes:
-        label: The first one of its id, which is the one that the model learned.
-        timestamp_ms: When the log got it.
-    """
-
-    label: Label
-    timestamp_ms: int
-
-
-def known_labels(examples: Iterable[Record]) -> dict[str, Known]:
-    """The labels of samples, by id."""
-    known: dict[str, Known] = {}
-    for record in examples:
-        try:
-            example = decode(Example, record.value, max_bytes=len(record.value or b""))
-        except BadMessage:
-            continue  # the fold passes over it too
-        if example.features is not None:
-            known.setdefault(example.id, Known(example.label, record.timestamp_ms))
-    return known
+Known = tuple[Label, int]
+"""A label that the model has learned, and when the log got it, in milliseconds."""
 
 
 def recorded(
@@ -111,11 +89,11 @@ def recorded(
             left_out += 1
             continue
         found = known.get(sample.id)
-        truth = sample.payload if label else found and found.label
+        truth = sample.payload if label else found and found[0]
         if not isinstance(truth, str | int | float) or truth == "":
             left_out += 1
             continue
         if found:
-            notes[LABEL_TIME] = str(found.timestamp_ms / 1000)
+            notes[LABEL_TIME] = str(found[1] / 1000)
         rows.append(Row(dict(sample.features), truth, notes))
     return rows, left_out

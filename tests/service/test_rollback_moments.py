@@ -318,3 +318,4 @@ async def test_what_is_exported_is_what_counts(memory_world: MakeWorld) -> None:
     out = io.StringIO()
     log = world.connect(world.settings)
     assert await tools.export_examples(world.settings, log, out, "jsonl", lambda done, total: None) == 4
+    assert len(await tools.known_labels(world.settings, world.connect(world.settings))) == 4

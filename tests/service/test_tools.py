@@ -69,6 +69,14 @@ async def test_export_writes_the_labelled_dataset_without_contradictions(make_wo
     assert {(line["id"], line["label"]) for line in lines} == {("q1", "up"), ("q2", 3)}
 
 
+async def test_known_labels_are_those_that_are_exported(make_world: MakeWorld) -> None:
+    world = await make_world()
+    await taught(world)
+    known = await tools.known_labels(world.settings, world.connect(world.settings))
+    assert {name: label for name, (label, _) in known.items()} == {"q1": "up", "q2": 3}
+    assert all(at_ms > 0 for _, at_ms in known.values())
+
+
 async def test_what_is_imported_twice_is_learned_once(make_world: MakeWorld) -> None:
     world = await make_world()
     replica = await world.start()

@@ -13,12 +13,12 @@ import pytest
 from stream_al import settings as app_settings
 from stream_al.cli import main
 from stream_al.engine.sample import InputRules
-from stream_al.messages import Example, encode
+from stream_al.messages import Example, RuntimeModel, encode
 from stream_al.service.kafka import Kafka
 from stream_al.service.log import Outgoing, Record
 from stream_al.service.tools import create_topics
 from stream_al.simulate.recorded import Row
-from stream_al.simulate.topic import Known, known_labels, recorded
+from stream_al.simulate.topic import Known, recorded
 from tests.conftest import KafkaAddress
 
 
@@ -62,17 +62,8 @@ def test_what_has_no_label_or_cannot_be_read_is_left_out_and_counted() -> None:
     assert ([row.label for row in rows], left_out) == ([False], 5)
 
 
-def test_labels_are_joined_by_id_and_the_first_counts() -> None:
-    """Contradictions, which carry no features, and what is no example are passed over."""
-    examples = [
-        record(encode(Example("a", "up", {"x": 1})), 500),
-        record(encode(Example("a", "down", {"x": 1})), 600),
-        record(encode(Example("b", "down")), 700),
-        record(b"nonsense"),
-    ]
-    known = known_labels(examples)
-    assert known == {"a": Known("up", 500)}
-    rows, left_out = read([record({"id": name, "x": 1}, 100) for name in "abc"], known=known)
+def test_labels_are_joined_by_id() -> None:
+    rows, left_out = read([record({"id": name, "x": 1}, 100) for name in "abc"], known={"a": ("up", 500)})
     assert rows == [Row({"x": 1}, "up", {"_time": "0.1", "_label_time": "0.5"})]
     assert left_out == 2
 
@@ -81,7 +72,7 @@ def test_labels_are_joined_by_id_and_the_first_counts() -> None:
 
 
 async def fill(settings: app_settings.Settings) -> None:
-    """200 samples with their label, every second of which is an example."""
+    """200 samples with their label, every second of which is an example, and examples that do not count."""
     await create_topics(settings, Kafka(settings))
     log = Kafka(settings)
     await log.start()
@@ -94,6 +85,11 @@ async def fill(settings: app_settings.Settings) -> None:
             example = Example(str(k), kind, {"x": x})
             sent.append(Outgoing(settings.topics.examples, str(k).encode(), encode(example)))
         await log.send(sent)
+    contradiction, taken_back = Example("0", "down"), Example("2", "down", {"x": 74})
+    await log.send([Outgoing(settings.topics.examples, b"0", encode(contradiction))])
+    (ack,) = await log.send([Outgoing(settings.topics.examples, b"2", encode(taken_back))])
+    voided = RuntimeModel([(ack.offset, ack.offset + 1)], "2026-01-01T00:00:00Z")
+    await log.send([Outgoing(settings.topics.control, b"model", encode(voided))])
     await log.stop(5.0)
 
 
@@ -115,7 +111,9 @@ def test_a_topic_is_simulated_like_a_file(
 ) -> None:
     """With labels of its own all of it, with those of the examples as much as was asked for."""
     name = uuid4().hex
-    names = [f"topics.{part}={name}.{part}" for part in ("samples", "queries", "labels", "examples")]
+    names = [
+        f"topics.{part}={name}.{part}" for part in ("samples", "queries", "labels", "examples", "control")
+    ]
     given = [*kafka.settings, *names]
     settings = app_settings.load(overrides=[*given, "log.level=error"], environ={})
     asyncio.run(fill(settings))
