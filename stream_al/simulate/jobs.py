@@ -1,31 +1,26 @@
 """Many runs, in this process or in several.
 
-Runs share nothing, so they give the same in any number of processes. Workers are spawned, not forked: a copy
-of a process with threads is unsafe, and some systems have nothing else. Each is sent the stream once; the
-samples done are counted in shared memory, which is all that a progress bar needs.
-
-Whoever interrupts is obeyed at once: workers die of the signal without a word, and where it reached this
-process alone, they are ended by it. A worker that vanishes, for want of memory as a rule, is told as such.
+Runs share nothing, so they give the same in any number of processes (`workers`). Each is sent the stream
+once; the samples done are counted in shared memory, which is all that a progress bar needs. A worker that
+vanishes, for want of memory as a rule, is told as such.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from multiprocessing import get_context
 from typing import Any
 
 from stream_al.errors import Misconfigured, StreamAlError, Unavailable
 from stream_al.simulate.cases import Case, Result, Terms, simulate
 from stream_al.simulate.stream import Stream
+from stream_al.simulate.workers import workers
 
 __all__ = ["results"]
 
 LOOK_SECONDS = 0.2
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 Progress = Callable[[int], None]
 
@@ -50,10 +45,10 @@ def results(
         Misconfigured: A run failed; which, and why.
         Unavailable: A worker died.
     """
-    workers = min(jobs, len(chosen))
+    number = min(jobs, len(chosen))
     return (
-        _together(chosen, stream, terms, workers, progress)
-        if workers > 1
+        _together(chosen, stream, terms, number, progress)
+        if number > 1
         else _alone(chosen, stream, terms, progress)
     )
 
@@ -67,41 +62,17 @@ def _alone(
 
 
 def _together(
-    chosen: Sequence[Case], stream: Stream, terms: Terms, workers: int, progress: Progress
+    chosen: Sequence[Case], stream: Stream, terms: Terms, number: int, progress: Progress
 ) -> Generator[Result, None, None]:
-    context = multiprocessing.get_context("spawn")
-    done = context.Value("Q", 0)
-    strangers = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, context, _begin, (stream, terms, done))
-    try:
-        with _undisturbed():  # a worker that is cut off while it starts would print a traceback
-            waiting = [pool.submit(_work, case) for case in chosen]
+    done = get_context("spawn").Value("Q", 0)
+    with workers(number, _begin, stream, terms, done) as submit:
+        waiting = [submit(_work, case) for case in chosen]
         for future in waiting:
             yield _awaited(future, lambda: progress(done.value))
-    finally:
-        for child in set(multiprocessing.active_children()) - strangers:
-            child.terminate()
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _after(before: int, progress: Progress) -> Progress:
     return lambda done: progress(before + done)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let whoever interrupts wait; what is started in here begins deaf to Ctrl-C."""
-    came: list[int] = []
-    before = {n: signal.signal(n, lambda number, _: came.append(number)) for n in INTERRUPTS}
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        for first in came[:1]:
-            signal.raise_signal(first)
 
 
 def _awaited(future: Future[Result], look: Callable[[], None]) -> Result:
@@ -131,8 +102,6 @@ _shared: dict[str, Any] = {}
 
 
 def _begin(stream: Stream, terms: Terms, done: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a worker dies without a traceback
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _shared.update(stream=stream, terms=terms, done=done)
 
 

@@ -6,31 +6,25 @@ a file of JSON lines as they come; a job whose key stands there is not run again
 comparison goes on where it was. A change of the engine runs ours again and nobody else, as long as it is
 none of the learner, which everybody has; a change of a rival's module runs that module's rivals again.
 Lines that no job asks for are left where they are and count for nothing.
-
-Processes that run jobs end with the one that started them, however that ends.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import closing, suppress
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from inspect import getsourcefile
 from itertools import islice
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
-from signal import SIG_IGN, SIGINT, signal
-from threading import Thread
 from typing import Any
 
 import stream_al
+from stream_al.simulate.workers import workers
 from tests.benchmarks.play import Terms, play
 from tests.benchmarks.rivals import Policy, policy
 from tests.benchmarks.streams import GENERATED, fingerprint, load
@@ -147,35 +141,16 @@ def _results(jobs: Iterable[Job], processes: int) -> Generator[tuple[Job, dict[s
         yield from ((job, run(job)) for job in jobs)
         return
     left = iter(jobs)
-    # Spawned, not forked: a fork would copy our end of the pipe, and the locks of numerical libraries.
-    context = get_context("spawn")
-    theirs, ours = context.Pipe(duplex=False)
-    with ProcessPoolExecutor(processes, context, initializer=_attend, initargs=(theirs,)) as pool:
-        running: dict[Future[dict[str, Any]], Job] = {}
-        try:
-            while True:
-                for job in islice(left, 2 * processes - len(running)):
-                    running[pool.submit(run, job)] = job
-                if not running:
-                    return
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield running.pop(future), future.result()
-        except BaseException:
-            ours.close()  # nobody waits for results that nobody will write down
-            raise
-
-
-def _attend(parent: Connection) -> None:
-    """End this process as soon as the parent closes its end of the pipe, or dies, which closes it too."""
-
-    def listen() -> None:
-        with suppress(EOFError):
-            parent.recv_bytes()
-        os._exit(1)
-
-    signal(SIGINT, SIG_IGN)  # of Ctrl-C too the parent alone makes something
-    Thread(target=listen, daemon=True).start()
+    running: dict[Future[dict[str, Any]], Job] = {}
+    with workers(processes) as submit:
+        while True:
+            for job in islice(left, 2 * processes - len(running)):
+                running[submit(run, job)] = job
+            if not running:
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield running.pop(future), future.result()
 
 
 @cache
