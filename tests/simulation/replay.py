@@ -241,7 +241,8 @@ class Replay:
         arrival, ready = told.sights[voided]
         said = told.said
         room = 1 if said["propensity"] > 0 else 0  # a propensity of zero says that the cap was reached
-        situation = Situation(ready, room, said["pending"], partition, self._partitions)
+        known, pending = said["model"]["examples"], said["pending"]
+        situation = Situation(ready, room, pending, known, partition, self._partitions)
         (made,), state = one.decide(state, [arrival], situation)
         again = {name: getattr(made, name) for name in SAME}
         was = {name: said[name] for name in SAME}
