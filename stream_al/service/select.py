@@ -132,7 +132,14 @@ class Select:
         """What the selector may know about a partition, so many queries being pending."""
         room = budget.pending - pending
         model = self.learning.model
-        return Situation(model.ready, room, pending, model.examples, partition, self.partitions())
+        return Situation(
+            ready=model.ready,
+            room=room,
+            pending=pending,
+            known=model.examples,
+            partition=partition,
+            partitions=self.partitions(),
+        )
 
     def binding(self, partition: int, state: Any) -> dict[str, Any]:
         """What a partition has bought, and the cap that binds it now."""

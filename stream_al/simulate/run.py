@@ -235,7 +235,9 @@ def play(  # noqa: PLR0913 - what a run is made of
         end = min(position + size, len(rows), waiting[0][0] if waiting else len(rows))
         seen = list(zip(range(position, end), buyer.look(learner, samples[position:end]), strict=True))
         pending = len(waiting)
-        situation = Situation(learner.ready, most_pending - pending, pending, learner.examples)
+        situation = Situation(
+            ready=learner.ready, room=most_pending - pending, pending=pending, known=learner.examples
+        )
         bought, end = _buy(buyer, seen, situation, arrivals, end)
         for _, arrival in seen[: end - position]:
             if isinstance(arrival, BadMessage):

@@ -120,7 +120,7 @@ def errors_bought(function: int, seed: int, samples: int, model: Model, drift: D
     stream = synth.Agrawal(classification_function=function, seed=seed)
     for number, (features, label) in enumerate(stream.take(samples)):
         arrival = selector.look(model, f"{function}-{number}", features)
-        (decision,), state = selector.decide(state, [arrival], Situation(model.ready, 1_000, 0))
+        (decision,), state = selector.decide(state, [arrival], Situation(ready=model.ready, room=1_000))
         if not decision.selected:
             continue
         said = prediction(arrival.probabilities)

@@ -240,9 +240,14 @@ class Replay:
     def _again(self, told: Told, one: Selector, voided: Voided, state: Any, partition: int) -> Any:
         arrival, ready = told.sights[voided]
         said = told.said
-        room = 1 if said["propensity"] > 0 else 0  # a propensity of zero says that the cap was reached
-        known, pending = said["model"]["examples"], said["pending"]
-        situation = Situation(ready, room, pending, known, partition, self._partitions)
+        situation = Situation(
+            ready=ready,
+            room=1 if said["propensity"] > 0 else 0,  # a propensity of zero says that the cap was reached
+            pending=said["pending"],
+            known=said["model"]["examples"],
+            partition=partition,
+            partitions=self._partitions,
+        )
         (made,), state = one.decide(state, [arrival], situation)
         again = {name: getattr(made, name) for name in SAME}
         was = {name: said[name] for name in SAME}

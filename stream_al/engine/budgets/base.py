@@ -51,7 +51,7 @@ class Verdict(Struct, frozen=True, gc=False):
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """What a manager may know besides the utilities.
 
