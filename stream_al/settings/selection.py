@@ -57,8 +57,8 @@ class Budget(Section):
         default=0.05,
         ge=0,
         le=1,
-        description="Share of the budget bought uniformly at random; 0 makes it impossible to estimate the "
-        "accuracy over the whole stream.",
+        description="Share of the budget bought uniformly at random; `stratified` buys more so while answers "
+        "are on their way. 0 makes it impossible to estimate the accuracy over the whole stream.",
     )
     pending: Count = Field(default=10_000, description="Most pending queries; selection pauses above.")
     per_hour: Count | None = Field(
