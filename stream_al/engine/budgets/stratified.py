@@ -86,8 +86,9 @@ learn too slowly to have the priors of their examples. Doubting as a copy of the
 its own guesses of what is pending gains a little (+0.03 over all, +0.08 for labels 2,000 late), yet a
 decision would depend on which queries are pending, and a replica knows of some sooner than another.
 
-What nothing tried mends: late labels at 1%, where any ten labels are worth as much as any others; and rare
-classes under Bayes, whose priors and variances choosing by doubt bends.
+What nothing tried mends: late labels at 1%, where any ten labels are worth as much as any others; rare
+classes under Bayes, whose priors and variances choosing by doubt bends; and trees of few labels, whose leaves
+prefer the majority to naive Bayes where the examples they have are the doubtful ones.
 """
 
 from __future__ import annotations
