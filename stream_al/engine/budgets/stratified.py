@@ -72,8 +72,8 @@ How much to explore when labels are late, then, by points over random in 738 cas
 
 What failed besides: strata chosen to be representative (kernel herding against recent arrivals and queries:
 5.6 at 500 late, where their first arrivals gave 5.1); the same as a factor; asking for less than the best
-in a crowd, down to the median (5.2 to 5.7 at 500); a highest quantile of .95, .9 or .8; entropy (5.4 over
-all); margin with 10% exploration, whatever is pending; exploring by 80 or 100% in a crowd; refusing
+with 20 pending, down to the median (5.2 to 5.7 at 500); a highest quantile of .95, .9 or .8; entropy (5.4
+over all); margin with 10% exploration, whatever is pending; exploring by 80 or 100% with 20 pending; refusing
 near-duplicates of pending queries; novelty against all recent queries, answered or not; weighted random
 draws in place of the secretary; thresholds of highest expected rank (Moser: On a Problem of Cayley, 1956).
 
