@@ -4,7 +4,7 @@ JSON, unknown fields ignored, timestamps ISO 8601 in UTC. Everything read here m
 are checked before parsing, nothing is evaluated, and whatever is wrong with a record becomes a
 `BadMessage` with a reason that is fit for a metric label.
 
-Samples are not here: what they look like is up to the stream (see `engine.sample`).
+Samples are not here: what they look like is up to the stream (see `engine.samples.sample`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from stream_al.engine.model import Label as LabelValue
+from stream_al.engine.model.model import Label as LabelValue
 from stream_al.errors import BadMessage
 
 __all__ = [

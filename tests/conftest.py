@@ -23,9 +23,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from stream_al.demo.broker import embedded, free_port
-from stream_al.service.kafka import cluster
+from stream_al.service.broker.kafka import cluster
 from tests.broker.kafka import KafkaBroker
-from tests.service.world import MakeWorld, World, open_world
+from tests.support.world import MakeWorld, World, open_world
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import httpx
 
-from stream_al.engine.query import diagram
-from stream_al.service.http import api
+from stream_al.engine.labels.lifecycle import diagram
+from stream_al.service.http.api import api
 from stream_al.settings import table
 from tests.faults.table import markdown
-from tests.service.world import MakeWorld
+from tests.support.world import MakeWorld
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -28,7 +28,7 @@ def test_the_readme_carries_the_table_of_settings() -> None:
 
 
 def test_the_readme_carries_the_life_of_a_query() -> None:
-    """To renew it: print `stream_al.engine.query.diagram()` in a `mermaid` block between the two markers."""
+    """To renew it: print `engine.labels.lifecycle.diagram()` in a `mermaid` block between the two markers."""
     assert between("life") == f"```mermaid\n{diagram()}\n```"
 
 

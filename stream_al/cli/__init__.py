@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from stream_al import __version__
-from stream_al.cli import describing, records, running
+from stream_al.cli import inspection, processes, records
 from stream_al.errors import StreamAlError
 
 __all__ = ["cli", "main"]
@@ -28,16 +28,16 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-cli.add_typer(running.cli)
+cli.add_typer(processes.cli)
 for name, group in {
-    "config": describing.config_cli,
+    "config": inspection.config_cli,
     "topics": records.topics_cli,
     "examples": records.examples_cli,
     "labels": records.labels_cli,
     "offsets": records.offsets_cli,
     "dlq": records.dlq_cli,
-    "model": describing.model_cli,
-    "contracts": describing.contracts_cli,
+    "model": inspection.model_cli,
+    "contracts": inspection.contracts_cli,
 }.items():
     cli.add_typer(group, name=name)
 

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stream_al.service.log import Log, Record
+    from stream_al.service.broker.protocols import Log, Record
     from stream_al.settings import Settings
     from stream_al.simulate.topic import Known
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 def run(given: Settings, work: Callable[[Log], Coroutine[Any, Any, T]]) -> T:
     """Do something with the broker that the settings name."""
     from stream_al.logs import configure  # noqa: PLC0415
-    from stream_al.service.kafka import Kafka  # noqa: PLC0415
+    from stream_al.service.broker.kafka import Kafka  # noqa: PLC0415
 
     configure(given)
 
@@ -42,11 +42,11 @@ def run(given: Settings, work: Callable[[Log], Coroutine[Any, Any, T]]) -> T:
 
 def fetch(given: Settings, topic: str, wanted: Callable[[int], bool]) -> list[Record]:
     """The records of a topic whose timestamp is wanted."""
-    from stream_al.service import tools  # noqa: PLC0415
+    from stream_al.service import maintenance  # noqa: PLC0415
 
     async def read(log: Log) -> list[Record]:
-        async with tools.opened(log, topic):
-            found = tools.everything(log, topic, lambda done, total: None)
+        async with maintenance.opened(log, topic):
+            found = maintenance.everything(log, topic, lambda done, total: None)
             return [record async for record in found if wanted(record.timestamp_ms)]
 
     return run(given, read)
@@ -54,9 +54,9 @@ def fetch(given: Settings, topic: str, wanted: Callable[[int], bool]) -> list[Re
 
 def known_labels(given: Settings) -> dict[str, Known]:
     """The labels that the model has learned, by the ids of their samples."""
-    from stream_al.service import tools  # noqa: PLC0415
+    from stream_al.service import maintenance  # noqa: PLC0415
 
-    return run(given, lambda log: tools.known_labels(given, log))
+    return run(given, lambda log: maintenance.known_labels(given, log))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from stream_al.cli.options import AsJson, ConfigFile, Overrides
 from stream_al.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from stream_al.service.log import Log
+    from stream_al.service.broker.protocols import Log
 
 __all__ = ["dlq_cli", "examples_cli", "labels_cli", "offsets_cli", "topics_cli"]
 
@@ -32,10 +32,10 @@ DeadTopic = Annotated[str | None, typer.Option("--topic", help="Whose dead lette
 @topics_cli.command("create")
 def topics_create(config: ConfigFile = None, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Create the topics that do not exist yet."""
-    from stream_al.service import tools  # noqa: PLC0415
+    from stream_al.service import maintenance  # noqa: PLC0415
 
     given = settings.load(config, overrides or [])
-    created, there = run(given, lambda log: tools.create_topics(given, log))
+    created, there = run(given, lambda log: maintenance.create_topics(given, log))
     if as_json:
         typer.echo(json.dumps({"created": created, "existing": there}))
         return
@@ -55,7 +55,7 @@ def examples_export(
     form: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "csv",
 ) -> None:
     """Write the labelled dataset, one row for every sample that was labelled."""
-    from stream_al.service import tools  # noqa: PLC0415
+    from stream_al.service import maintenance  # noqa: PLC0415
 
     if form not in ("csv", "jsonl"):
         raise Misconfigured(f"--format: write csv or jsonl, not {form!r}")
@@ -64,9 +64,9 @@ def examples_export(
     async def export(log: Log) -> int:
         with bar("exporting") as progress:
             if out is None:
-                return await tools.export_examples(given, log, sys.stdout, form, progress)
+                return await maintenance.export_examples(given, log, sys.stdout, form, progress)
             with out.open("w", encoding="utf-8", newline="") as file:
-                return await tools.export_examples(given, log, file, form, progress)
+                return await maintenance.export_examples(given, log, file, form, progress)
 
     number = run(given, export)
     say(f"{number} examples written")
@@ -80,8 +80,8 @@ def labels_import(
     label: Annotated[str | None, typer.Option(help="Column of the label; default: the last one.")] = None,
 ) -> None:
     """Seed the model from a file that is labelled already."""
-    from stream_al.service import tools  # noqa: PLC0415
-    from stream_al.simulate.recorded import rows  # noqa: PLC0415
+    from stream_al.datasets.rows import rows  # noqa: PLC0415
+    from stream_al.service import maintenance  # noqa: PLC0415
 
     given = settings.load(config, overrides or [])
     total = sum(1 for _ in rows(file, label))  # also finds every mistake in the file before anything is sent
@@ -89,7 +89,7 @@ def labels_import(
 
     async def seed(log: Log) -> int:
         with bar("importing") as progress:
-            return await tools.import_labels(
+            return await maintenance.import_labels(
                 given, log, rows(file, label), source, lambda sent: progress(sent, total)
             )
 
@@ -104,13 +104,13 @@ def offsets_reset(
     topic: Annotated[str | None, typer.Option(help="Samples or labels; default: the samples.")] = None,
 ) -> None:
     """Let the service go on at another sample or label; it must be stopped."""
-    from stream_al.service import tools  # noqa: PLC0415
+    from stream_al.service import maintenance  # noqa: PLC0415
 
     if to not in ("earliest", "latest"):
         raise Misconfigured(f"--to: write earliest or latest, not {to!r}")
     given = settings.load(config, overrides or [])
     name = topic or given.topics.samples
-    for partition, offset in run(given, lambda log: tools.reset_offsets(given, log, name, to)).items():
+    for partition, offset in run(given, lambda log: maintenance.reset_offsets(given, log, name, to)).items():
         typer.echo(f"{name}-{partition} goes on at {offset}")
 
 
@@ -122,14 +122,14 @@ def dlq_list(
     as_json: AsJson = False,
 ) -> None:
     """List dead letters: where each came from, and why."""
-    from stream_al.service import tools  # noqa: PLC0415
+    from stream_al.service import maintenance  # noqa: PLC0415
 
     given = settings.load(config, overrides or [])
 
     async def show(log: Log) -> int:
         number = 0
         with bar("reading") as progress:
-            async for letter in tools.letters(given, log, topic or given.topics.samples, progress):
+            async for letter in maintenance.letters(given, log, topic or given.topics.samples, progress):
                 number += 1
                 typer.echo(json.dumps(letter) if as_json else _letter_line(letter))
         return number
@@ -145,13 +145,13 @@ def dlq_replay(
     reason: Annotated[str | None, typer.Option(help="Only those with this reason, such as no_id.")] = None,
 ) -> None:
     """Send dead letters back onto their topic, each of them once."""
-    from stream_al.service import tools  # noqa: PLC0415
+    from stream_al.service import maintenance  # noqa: PLC0415
 
     given = settings.load(config, overrides or [])
 
     async def again(log: Log) -> int:
         with bar("replaying") as progress:
-            return await tools.replay(given, log, topic or given.topics.samples, reason, progress)
+            return await maintenance.replay(given, log, topic or given.topics.samples, reason, progress)
 
     say(f"{run(given, again)} records replayed")
 

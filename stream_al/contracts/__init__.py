@@ -19,8 +19,8 @@ import yaml
 from stream_al.contracts.channels import asyncapi
 from stream_al.contracts.schemas import SCHEMAS
 from stream_al.service.app import App
-from stream_al.service.http import api
-from stream_al.service.kafka import Kafka
+from stream_al.service.broker.kafka import Kafka
+from stream_al.service.http.api import api
 from stream_al.settings import Settings
 
 __all__ = ["NAMES", "asyncapi", "files", "openapi", "show"]

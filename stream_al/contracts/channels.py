@@ -1,7 +1,8 @@
 """The topics as an AsyncAPI 3 document: which there are, what lies on each, and who reads and writes it.
 
-Names, partitions and how each is kept are those of `service.topics`, so a topic that is created is a channel
-here. `receive` and `send` are seen from the service. HTTP puts samples and labels onto their topics too.
+Names, partitions and how each is kept are those of `service.broker.topics`, so a topic that is created is a
+channel here. `receive` and `send` are seen from the service. HTTP puts samples and labels onto their topics
+too.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from typing import Any, NamedTuple
 
 from stream_al import __version__
 from stream_al.contracts.schemas import ID, Schema, components
-from stream_al.service.log import Topic
-from stream_al.service.topics import needed, wanted
+from stream_al.service.broker.protocols import Topic
+from stream_al.service.broker.topics import needed, wanted
 from stream_al.settings import Settings
 
 __all__ = ["asyncapi"]

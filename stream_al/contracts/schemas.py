@@ -2,7 +2,7 @@
 
 Types and defaults are msgspec's reading of `messages`; descriptions are the types' own docstrings. What a
 type cannot say of a member, its range or how a time is written, stands here, once for every message that
-has the member. Two have no type: a sample, which `engine.sample` reads by rules, and the headers of a
+has the member. Two have no type: a sample, which `engine.samples.sample` reads by rules, and the headers of a
 dead letter.
 """
 
@@ -27,11 +27,11 @@ from stream_al.messages import (
     RuntimeModel,
     RuntimeSettings,
 )
-from stream_al.service.dead_letters import HEADER_PREFIX, MAX_MESSAGE_CHARACTERS
-from stream_al.service.intake import Intake
-from stream_al.service.select import Select
+from stream_al.service.broker.dead_letters import HEADER_PREFIX, MAX_MESSAGE_CHARACTERS
+from stream_al.service.loops.intake import Intake
+from stream_al.service.loops.select import Select
 from stream_al.settings import Budget
-from stream_al.settings.changing import CHANGEABLE, LARGEST
+from stream_al.settings.runtime_changes import CHANGEABLE, LARGEST
 
 __all__ = ["ID", "SCHEMAS", "Schema", "components", "inlined"]
 

@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Mapping
 from time import monotonic
 
-from stream_al.engine.model import Label as LabelValue
+from stream_al.engine.model.model import Label as LabelValue
 from stream_al.errors import BadMessage
 from stream_al.messages import Label, Query, decode, encode
-from stream_al.service.log import Log, Outgoing, Record
+from stream_al.service.broker.protocols import Log, Outgoing, Record
 from stream_al.settings import Settings
 
 __all__ = ["Annotator"]

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stream_al.demo.broker import embedded, free_port
 from stream_al.demo.plan import Options, prepare
-from stream_al.demo.show import Show, Summary, compare
+from stream_al.demo.session import Show, Summary, compare
 from stream_al.demo.view import View, report
 
 __all__ = ["perform"]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 from time import monotonic
 
+from stream_al.datasets.rows import Row
 from stream_al.messages import encode
-from stream_al.service.log import Log, Outgoing
-from stream_al.simulate.recorded import Row
+from stream_al.service.broker.protocols import Log, Outgoing
 
 __all__ = ["Player"]
 

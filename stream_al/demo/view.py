@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from stream_al.demo.show import Show, Summary
+from stream_al.demo.session import Show, Summary
 
 __all__ = ["View", "report"]
 

@@ -30,15 +30,15 @@ import numpy as np
 from msgspec import Struct
 
 from stream_al.engine import strategies
-from stream_al.engine.belief import Beliefs
 from stream_al.engine.budgets import MANAGERS, BudgetManager, Reason, Situation
-from stream_al.engine.caps import Account, Caps, hour_of
+from stream_al.engine.budgets.caps import Account, Caps, hour_of
 from stream_al.engine.encoding import rounded
-from stream_al.engine.memory import Memory, cut
-from stream_al.engine.model import Model
-from stream_al.engine.sketch import COMPONENTS, Point, points
+from stream_al.engine.model.model import Model
+from stream_al.engine.model.predictions import Beliefs
+from stream_al.engine.model.sketch import COMPONENTS, Point, points
+from stream_al.engine.samples.table import Sample, sample_of
 from stream_al.engine.strategies import Arrival, Sights
-from stream_al.engine.table import Sample, sample_of
+from stream_al.engine.strategies.history import Memory, cut
 from stream_al.errors import BadMessage
 
 __all__ = ["Decision", "Selector", "State"]

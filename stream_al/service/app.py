@@ -11,7 +11,7 @@
 
 A broker that is away at the start is waited for: live, not ready. A loop that ends by itself, and a
 watchdog that sees no progress, end the process: whoever runs it starts it again, and nothing is lost by
-that (`service.consume`).
+that (`service.loops.consumer`).
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from time import monotonic
 import structlog
 
 from stream_al.errors import Misconfigured, StateLost, StreamAlError, Unavailable
-from stream_al.service.backoff import Backoff
-from stream_al.service.consume import Consumer
+from stream_al.service.broker.protocols import Log
+from stream_al.service.broker.topics import needed
 from stream_al.service.control import Control
-from stream_al.service.deadline import Deadline, within
-from stream_al.service.intake import Intake
-from stream_al.service.learn import Learning, fresh_learner
-from stream_al.service.log import Log
-from stream_al.service.metrics import Metrics
-from stream_al.service.pending import PendingQueries
-from stream_al.service.select import Select
-from stream_al.service.snapshots import Snapshots
-from stream_al.service.sweep import Sweep
-from stream_al.service.topics import needed
-from stream_al.service.tracing import tracing
+from stream_al.service.loops.consumer import Consumer
+from stream_al.service.loops.expiry import Sweep
+from stream_al.service.loops.intake import Intake
+from stream_al.service.loops.pending import PendingQueries
+from stream_al.service.loops.select import Select
+from stream_al.service.model.local_model import Learning, fresh_learner
+from stream_al.service.model.snapshots import Snapshots
+from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.telemetry.tracing import tracing
+from stream_al.service.timing.backoff import Backoff
+from stream_al.service.timing.deadline import Deadline, within
 from stream_al.settings import Settings
 
 __all__ = ["App"]

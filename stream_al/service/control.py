@@ -33,14 +33,14 @@ from typing import Any
 import msgspec
 import structlog
 
-from stream_al.engine.voided import Voided
+from stream_al.engine.labels.exclusions import Voided
 from stream_al.errors import BadMessage, Misconfigured, Unavailable
 from stream_al.messages import RuntimeBudget, RuntimeModel, RuntimeSettings, decode, encode, iso
-from stream_al.service.follow import Follower
-from stream_al.service.log import Log, Outgoing, Record
-from stream_al.service.metrics import Metrics
+from stream_al.service.broker.follower import Follower
+from stream_al.service.broker.protocols import Log, Outgoing, Record
+from stream_al.service.telemetry.metrics import Metrics
 from stream_al.settings import Budget, Settings
-from stream_al.settings.changing import in_force
+from stream_al.settings.runtime_changes import in_force
 
 __all__ = ["MODEL", "SETTINGS", "Control"]
 

@@ -14,9 +14,9 @@ import uvicorn
 from stream_al.errors import Misconfigured
 from stream_al.logs import configure
 from stream_al.service.app import App
-from stream_al.service.http import api
-from stream_al.service.kafka import Kafka
-from stream_al.service.security.certificates import server_context
+from stream_al.service.broker.kafka import Kafka
+from stream_al.service.certificates import server_context
+from stream_al.service.http.api import api
 from stream_al.settings import HTTP, Settings
 from stream_al.settings.checks import is_loopback
 

@@ -13,11 +13,11 @@ them.
 
 from __future__ import annotations
 
-from stream_al.settings.access import HTTP, Kafka
-from stream_al.settings.flow import Input, Labels, Queries, Topics
-from stream_al.settings.reading import load
+from stream_al.settings.connections import HTTP, Kafka
+from stream_al.settings.data import Input, Labels, Queries, Topics
+from stream_al.settings.description import Row, describe, effective, table
 from stream_al.settings.selection import Budget, Model
-from stream_al.settings.showing import Row, describe, effective, table
+from stream_al.settings.sources import load
 from stream_al.settings.tree import Limits, Log, Settings, Snapshots
 
 __all__ = [

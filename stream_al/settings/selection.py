@@ -32,7 +32,7 @@ class Model(Section):
     @field_validator("definition", mode="after")
     @classmethod
     def _can_be_built(cls, value: str) -> str:
-        from stream_al.engine import expression  # noqa: PLC0415 (River is slow to import)
+        from stream_al.engine.model import expression  # noqa: PLC0415 (River is slow to import)
 
         with words():
             expression.load(value, seed=0)

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
-from stream_al.settings.access import HTTP, Kafka
 from stream_al.settings.checks import (
     Count,
     Location,
@@ -20,7 +19,8 @@ from stream_al.settings.checks import (
     Seconds,
     one_of,
 )
-from stream_al.settings.flow import Input, Labels, Queries, Topics
+from stream_al.settings.connections import HTTP, Kafka
+from stream_al.settings.data import Input, Labels, Queries, Topics
 from stream_al.settings.section import Section, words
 from stream_al.settings.selection import Budget, Model
 

@@ -25,7 +25,7 @@ from collections.abc import Collection, Mapping
 from fractions import Fraction
 from math import ceil
 
-from stream_al.engine.model import Label
+from stream_al.engine.model.model import Label
 from stream_al.engine.randomness import uniform
 from stream_al.simulate.run import identity
 

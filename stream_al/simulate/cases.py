@@ -8,8 +8,8 @@ from itertools import product
 from time import perf_counter
 from typing import Any
 
-from stream_al.engine.caps import Caps
-from stream_al.engine.model import Model
+from stream_al.engine.budgets.caps import Caps
+from stream_al.engine.model.model import Model
 from stream_al.engine.selector import Selector
 from stream_al.simulate.baselines import (
     ALL_LABELS,

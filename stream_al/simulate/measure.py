@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil, exp, log
 
-from stream_al.engine.model import Label, same_label
+from stream_al.engine.model.model import Label, same_label
 
 __all__ = ["STRETCHES", "Confusion", "Point", "curve", "worst_window"]
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Protocol
 
 from stream_al import settings
-from stream_al.engine.caps import Caps
-from stream_al.engine.sample import InputRules
+from stream_al.datasets.rows import Row, rows
+from stream_al.engine.budgets.caps import Caps
+from stream_al.engine.samples.sample import InputRules
 from stream_al.errors import Misconfigured
 from stream_al.settings import Settings
 from stream_al.simulate.cases import Grid, Terms
 from stream_al.simulate.choice import MEASURES
 from stream_al.simulate.delay import Delay
-from stream_al.simulate.recorded import Row, rows
 from stream_al.simulate.stream import UNITS, Columns, Stream, bundled, make_stream, moment
 from stream_al.simulate.topic import LABEL_TIME, TIME, Known, Record, recorded
 

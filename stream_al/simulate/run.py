@@ -25,15 +25,15 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any, Protocol, TypeAlias
 
+from stream_al.datasets.rows import Row
 from stream_al.engine.budgets import Situation
-from stream_al.engine.model import Label, prediction
+from stream_al.engine.model.model import Label, prediction
 from stream_al.engine.randomness import uniform
+from stream_al.engine.samples.table import Sample, alike, sample_of
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import Arrival
-from stream_al.engine.table import Sample, alike, sample_of
 from stream_al.errors import BadMessage
 from stream_al.simulate.delay import Arrivals
-from stream_al.simulate.recorded import Row
 
 __all__ = ["Annotator", "Buyer", "Chosen", "Learner", "Played", "Selective", "identity", "play", "warm_up"]
 

@@ -14,10 +14,10 @@ from itertools import accumulate
 from math import inf, isfinite
 from typing import Any
 
-from stream_al.engine.model import Label
-from stream_al.engine.sample import InputRules, flat_features
+from stream_al.datasets.rows import Row, label_of
+from stream_al.engine.model.model import Label
+from stream_al.engine.samples.sample import InputRules, flat_features
 from stream_al.errors import BadMessage, Misconfigured
-from stream_al.simulate.recorded import Row, label_of
 
 __all__ = ["BUNDLED", "UNITS", "Columns", "Stream", "bundled", "make_stream", "moment"]
 

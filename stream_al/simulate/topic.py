@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from stream_al.engine.model import Label
-from stream_al.engine.sample import InputRules, position_id, read_sample
+from stream_al.datasets.rows import Row
+from stream_al.engine.model.model import Label
+from stream_al.engine.samples.sample import InputRules, position_id, read_sample
 from stream_al.errors import BadMessage
 from stream_al.messages import decode_json
-from stream_al.simulate.recorded import Row
 
 __all__ = ["LABEL_TIME", "TIME", "Known", "Record", "recorded"]
 

@@ -21,14 +21,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stream_al.datasets.rows import Row
 from stream_al.engine.budgets import Situation
-from stream_al.engine.model import Label, Model
+from stream_al.engine.model.model import Label, Model
+from stream_al.engine.samples.table import Sample as Features
 from stream_al.engine.strategies import Arrival
-from stream_al.engine.table import Sample as Features
 from stream_al.simulate import delay as delays
 from stream_al.simulate import run as game
 from stream_al.simulate import stream as recorded
-from stream_al.simulate.recorded import Row
 from tests.benchmarks.learners import definition
 from tests.benchmarks.scores import Tally
 from tests.benchmarks.streams import WARM_START, Sample, Stream

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from stream_al.engine.model import Label
+from stream_al.engine.model.model import Label
 
 __all__ = ["Tally", "most_in_window"]
 

@@ -20,10 +20,10 @@ import numpy.typing as npt
 from river import datasets
 from river.datasets import synth
 
-from stream_al.engine.model import Label
+from stream_al.datasets.rows import rows
+from stream_al.engine.model.model import Label
 from stream_al.engine.randomness import uniform
 from stream_al.errors import Misconfigured
-from stream_al.simulate.recorded import rows
 
 __all__ = ["GENERATED", "WARM_START", "Sample", "Stream", "available", "fingerprint", "load"]
 

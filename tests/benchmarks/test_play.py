@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stream_al.engine.budgets import Situation
-from stream_al.engine.model import Label, Model, prediction
+from stream_al.engine.model.model import Label, Model, prediction
 from stream_al.simulate.run import Annotator
 from tests.benchmarks.learners import definition
 from tests.benchmarks.play import REAL, Rival, Rule, Sight, Terms, believed, play

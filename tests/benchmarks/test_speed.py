@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stream_al.engine.model import Model
+from stream_al.engine.model.model import Model
 from stream_al.messages import Example, decode
 from tests.benchmarks.speed.cases import CASES, Case
 

@@ -19,13 +19,13 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from stream_al.errors import BadMessage
-from stream_al.service import tracing
 from stream_al.service.app import App
-from stream_al.service.log import Ack, Headers, Record
+from stream_al.service.broker.protocols import Ack, Headers, Record
+from stream_al.service.telemetry import tracing
 from stream_al.settings import load
-from tests.service.memory_broker import Broker, Partition
-from tests.service.memory_log import MemoryLog
-from tests.service.stream import sample
+from tests.support.memory_broker import Broker, Partition
+from tests.support.memory_log import MemoryLog
+from tests.support.stream import sample
 
 BATCH = 500
 ROUNDS = 5

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from stream_al.datasets.rows import Row
 from stream_al.demo.annotator import Annotator
-from stream_al.demo.tally import Tally
-from stream_al.demo.twins import prequential, random_positions
-from stream_al.engine.model import Model
+from stream_al.demo.counterfactuals import prequential, random_positions
+from stream_al.demo.scoreboard import Tally
+from stream_al.engine.model.model import Model
 from stream_al.messages import Label, ModelStamp, Prediction, PredictionRecord, Query, decode, encode
-from stream_al.service.log import Ack, Outgoing, Record
+from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.settings import Settings
-from stream_al.simulate.recorded import Row
 
 COMMAND = [sys.executable, "-m", "stream_al", "demo", "--port", "0"]
 STAMP = ModelStamp("model", "v", 0)

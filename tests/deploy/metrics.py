@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from stream_al.service.metrics import Metrics
+from stream_al.service.telemetry.metrics import Metrics
 
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "info": ("_info",)}
 

@@ -17,16 +17,16 @@ from typer.testing import CliRunner
 
 from stream_al import __version__, settings
 from stream_al.cli import cli
-from stream_al.demo.play import main, play
+from stream_al.datasets.rows import Row
+from stream_al.demo.generator import main, play
 from stream_al.errors import Misconfigured
 from stream_al.messages import Label, ModelStamp, Prediction, Query, decode, encode
-from stream_al.service.log import Outgoing
-from stream_al.service.topics import needed
+from stream_al.service.broker.protocols import Outgoing
+from stream_al.service.broker.topics import needed
 from stream_al.settings.tokens import listed
-from stream_al.simulate.recorded import Row
 from stream_al.simulate.stream import BUNDLED
-from tests.service.memory_broker import Broker
-from tests.service.memory_log import MemoryLog
+from tests.support.memory_broker import Broker
+from tests.support.memory_log import MemoryLog
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")

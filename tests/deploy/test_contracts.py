@@ -16,7 +16,7 @@ import yaml
 from stream_al import contracts
 from stream_al.cli import main
 from stream_al.contracts.schemas import SCHEMAS
-from stream_al.service.topics import needed
+from stream_al.service.broker.topics import needed
 from stream_al.settings import load
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

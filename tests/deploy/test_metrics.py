@@ -9,9 +9,9 @@ import msgspec
 from prometheus_client import generate_latest
 
 import stream_al
-from stream_al.service.metrics import REFUSED, Metrics
-from tests.engine.test_drift import log
-from tests.service.world import MakeWorld, World
+from stream_al.service.telemetry.metrics import REFUSED, Metrics
+from tests.engine.labels.test_drift import log
+from tests.support.world import MakeWorld, World
 
 PACKAGE = Path(stream_al.__file__).parent
 

@@ -19,9 +19,9 @@ from deploy.grafana import dashboard
 from deploy.grafana.picture import MAIN, Asking, draw
 from tests.conftest import KafkaAddress
 from tests.deploy.prometheus import Prometheus, numbers
-from tests.service.processes import Server
-from tests.service.stream import truth
-from tests.service.world import MakeWorld, World
+from tests.support.processes import Server
+from tests.support.stream import truth
+from tests.support.world import MakeWorld, World
 
 CAP = 60
 SETTINGS = ["budget.share=0.5", f"budget.pending={CAP}", "limits.watchdog_seconds=20"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stream_al.contracts.schemas import SCHEMAS
 from stream_al.engine.budgets.base import Reason
-from stream_al.engine.sample import InputRules, read_sample
+from stream_al.engine.samples.sample import InputRules, read_sample
 from stream_al.errors import BadMessage
 from stream_al.messages import (
     MAX_ID_CHARACTERS,
@@ -30,10 +30,10 @@ from stream_al.messages import (
     encode,
     iso,
 )
-from stream_al.service import operations
-from stream_al.service.dead_letters import HEADER_PREFIX, MAX_MESSAGE_CHARACTERS, dead_letter
-from stream_al.service.log import Outgoing, Record
-from tests.service.world import MakeWorld
+from stream_al.service.broker.dead_letters import HEADER_PREFIX, MAX_MESSAGE_CHARACTERS, dead_letter
+from stream_al.service.broker.protocols import Outgoing, Record
+from stream_al.service.http import changes
+from tests.support.world import MakeWorld
 
 VALID = {name: jsonschema_rs.validator_for(schema) for name, schema in SCHEMAS.items()}
 law = settings(derandomize=True, deadline=None, max_examples=60)
@@ -157,8 +157,8 @@ async def test_whatever_the_service_puts_on_a_topic_is_as_its_schema_says(memory
     await world.until(done, "all is joined or buried")
     names = {"samples": "sample", "queries": "query", "labels": "label"}
     names |= {"examples": "example", "predictions": "prediction"}
-    await operations.change_settings(replica.app, {"budget": {"share": 0.25, "total": 1000}}, "ann")
-    await operations.roll_back(replica.app, 5, None)
+    await changes.change_settings(replica.app, {"budget": {"share": 0.25, "total": 1000}}, "ann")
+    await changes.roll_back(replica.app, 5, None)
     for change in await world.records(world.topics.control):
         VALID[f"runtime-{(change.key or b'').decode()}"].validate(json.loads(change.value or b""))
     for topic, name in names.items():

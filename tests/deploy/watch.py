@@ -18,7 +18,7 @@ from river.datasets import synth
 from deploy.grafana.picture import FILE, Asking, draw
 from stream_al.demo.broker import free_port
 from tests.deploy.prometheus import Prometheus, programs
-from tests.service.processes import command
+from tests.support.processes import command
 
 HALF = 6_000
 RATE = 100

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.engine.budgets import MANAGERS, Reason, Situation
-from stream_al.engine.caps import Caps
+from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.encoding import pack
-from stream_al.engine.memory import QUERIES, SAMPLES, VALUES, Memory
 from stream_al.engine.randomness import uniform
 from stream_al.engine.selector import STATE_LIMIT_BYTES, Decision, Selector, State
 from stream_al.engine.strategies import STRATEGIES, Arrival
 from stream_al.engine.strategies.base import ByMemory
+from stream_al.engine.strategies.history import QUERIES, SAMPLES, VALUES, Memory
 from stream_al.errors import Misconfigured
 
 law = settings(derandomize=True, deadline=None, max_examples=40)

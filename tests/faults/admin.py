@@ -12,8 +12,8 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import for_code
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
-from stream_al.service.topics import needed
-from tests.service.world import STOP_SECONDS, World
+from stream_al.service.broker.topics import needed
+from tests.support.world import STOP_SECONDS, World
 
 __all__ = ["create", "cut", "delete_group", "delete_topic", "ends"]
 

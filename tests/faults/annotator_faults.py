@@ -6,7 +6,7 @@ from tests.faults import oracles
 from tests.faults.arena import Arena, Figures, drain, wait_until
 from tests.faults.fault import Fault
 from tests.faults.server import Server
-from tests.service.world import World
+from tests.support.world import World
 
 __all__ = ["FAULTS"]
 

@@ -18,8 +18,8 @@ from stream_al.demo.broker import free_port
 from tests.broker.kafka import KafkaBroker
 from tests.faults.proxy import Proxy
 from tests.faults.server import SERVE, Server
-from tests.service.stream import truth
-from tests.service.world import World, open_world
+from tests.support.stream import truth
+from tests.support.world import World, open_world
 
 __all__ = ["Address", "Arena", "Figures", "answering", "drain", "trickle", "truth", "wait_until"]
 

@@ -15,7 +15,7 @@ from tests.faults import oracles
 from tests.faults.arena import Arena, Figures, answering, drain, wait_until
 from tests.faults.fault import Fault
 from tests.faults.group_faults import each_has_one
-from tests.service.world import World
+from tests.support.world import World
 
 __all__ = ["FAULTS"]
 

@@ -11,13 +11,13 @@ import random
 from collections.abc import Iterable
 from signal import SIGKILL
 
-from stream_al.service.kafka import Kafka
-from stream_al.service.select import selector
+from stream_al.service.broker.kafka import Kafka
+from stream_al.service.loops.select import selector
 from tests.faults import oracles
 from tests.faults.arena import Arena, Figures, answering, drain, wait_until
 from tests.faults.fault import Fault
 from tests.faults.server import Server
-from tests.service.world import World
+from tests.support.world import World
 
 __all__ = ["FAULTS", "accounts"]
 

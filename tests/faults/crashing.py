@@ -17,9 +17,9 @@ from collections.abc import Callable
 from stream_al.errors import StreamAlError
 from stream_al.logs import configure
 from stream_al.service.app import App
-from stream_al.service.consume import Consumer
-from stream_al.service.kafka import Kafka
-from stream_al.service.log import Record
+from stream_al.service.broker.kafka import Kafka
+from stream_al.service.broker.protocols import Record
+from stream_al.service.loops.consumer import Consumer
 from stream_al.service.serve import serving
 from stream_al.settings import Settings, load
 

@@ -12,12 +12,12 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
-from stream_al.service.kafka import Kafka
+from stream_al.service.broker.kafka import Kafka
 from tests.faults import oracles
 from tests.faults.admin import ends
 from tests.faults.arena import Arena, Figures, truth, wait_until
 from tests.faults.fault import Fault
-from tests.service.world import World
+from tests.support.world import World
 
 __all__ = ["FAULTS", "judged"]
 

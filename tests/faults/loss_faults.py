@@ -14,14 +14,14 @@ from functools import partial
 from typing import Any
 
 from stream_al.messages import Example, decode
-from stream_al.service.learn import fresh_learner
+from stream_al.service.model.local_model import fresh_learner
 from tests.faults import oracles
 from tests.faults.admin import create, cut, delete_group, delete_topic, ends
 from tests.faults.arena import Arena, Figures, drain, wait_until
 from tests.faults.fault import Fault
 from tests.faults.server import Server
-from tests.service.processes import run
-from tests.service.world import World
+from tests.support.processes import run
+from tests.support.world import World
 
 __all__ = ["FAULTS"]
 

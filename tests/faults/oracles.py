@@ -20,11 +20,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stream_al.service.kafka import Kafka
+from stream_al.service.broker.kafka import Kafka
 from tests.faults.arena import Figures
 from tests.faults.server import Server
 from tests.faults.twin import Twin
-from tests.service.world import World
+from tests.support.world import World
 
 __all__ = ["all_five", "committed", "o1", "o2", "o3", "o4", "o5", "tally"]
 

@@ -13,15 +13,15 @@ import msgspec
 
 from stream_al.errors import BadMessage
 from stream_al.messages import decode_json
-from stream_al.service.kafka import Kafka
-from stream_al.service.log import Outgoing, Record
+from stream_al.service.broker.kafka import Kafka
+from stream_al.service.broker.protocols import Outgoing, Record
 from tests.faults import oracles
 from tests.faults.admin import create, delete_topic
 from tests.faults.arena import Arena, Figures, answering, drain, wait_until
 from tests.faults.fault import Fault
 from tests.faults.server import Server
-from tests.service.stream import sample
-from tests.service.world import World
+from tests.support.stream import sample
+from tests.support.world import World
 
 __all__ = ["FAULTS"]
 

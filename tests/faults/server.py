@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from stream_al.demo.broker import free_port
-from tests.service import processes
+from tests.support import processes
 
 __all__ = ["Server"]
 

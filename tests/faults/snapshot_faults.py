@@ -14,16 +14,16 @@ from typing import Any
 
 import httpx
 
-from stream_al.service import tools
-from stream_al.service.learn import fresh_learner
-from stream_al.service.snapshots import Snapshots
+from stream_al.service import maintenance
+from stream_al.service.model.local_model import fresh_learner
+from stream_al.service.model.snapshots import Snapshots
 from stream_al.settings import Settings
 from tests.faults import oracles
 from tests.faults.arena import Arena, Figures, drain, wait_until
-from tests.faults.damage import attack, flipped, opened, sealed, torn
 from tests.faults.fault import Fault
 from tests.faults.server import Server
-from tests.service.world import World
+from tests.support.damage import attack, flipped, opened, sealed, torn
+from tests.support.world import World
 
 __all__ = ["FAULTS"]
 
@@ -79,7 +79,9 @@ async def untrusted(arena: Arena) -> Figures:
             assert not mark.exists(), f"{how}: it ran"
             tried += 1
             if number % (100 if arena.quick else 5) == 0:
-                learner = await tools.model(settings, world.connect(settings), rebuild=False, progress=_quiet)
+                learner = await maintenance.model(
+                    settings, world.connect(settings), rebuild=False, progress=_quiet
+                )
                 assert learner.model.digest() == digest, f"{how}: another model"
                 whole += 1
         discarded = await _nothing_sound(server, newest, older, content, mark)

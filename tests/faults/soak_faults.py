@@ -14,13 +14,13 @@ from typing import Any
 
 import msgspec
 
-from stream_al.service.log import Outgoing
+from stream_al.service.broker.protocols import Outgoing
 from tests.faults import oracles
 from tests.faults.arena import Arena, Figures, wait_until
 from tests.faults.fault import Fault
 from tests.faults.server import Server
-from tests.service.stream import truth
-from tests.service.world import World
+from tests.support.stream import truth
+from tests.support.world import World
 
 __all__ = ["FAULTS"]
 

@@ -21,18 +21,18 @@ from typing import Any
 import msgspec
 
 from stream_al.engine.budgets import Situation
-from stream_al.engine.learner import Learner
-from stream_al.engine.sample import position_id, read_sample
+from stream_al.engine.labels.learner import Learner
+from stream_al.engine.samples.sample import position_id, read_sample
+from stream_al.engine.samples.table import Sample
 from stream_al.engine.strategies import Arrival
-from stream_al.engine.table import Sample
 from stream_al.errors import BadMessage
 from stream_al.messages import Example, PredictionRecord, decode, decode_json
-from stream_al.service.kafka import Kafka
-from stream_al.service.learn import fresh_learner
-from stream_al.service.log import Position, Record
-from stream_al.service.select import input_rules, selector
+from stream_al.service.broker.kafka import Kafka
+from stream_al.service.broker.protocols import Position, Record
+from stream_al.service.loops.select import input_rules, selector
+from stream_al.service.model.local_model import fresh_learner
 from stream_al.settings import Settings
-from tests.service.world import World
+from tests.support.world import World
 
 __all__ = ["Twin"]
 

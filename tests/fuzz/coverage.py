@@ -14,8 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 
-from stream_al.engine.expression import load
-from stream_al.engine.sample import InputRules, read_sample
+from stream_al.engine.model.expression import load
+from stream_al.engine.samples.sample import InputRules, read_sample
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import Example, Label, Query, decode, decode_json
 
@@ -50,7 +50,11 @@ def main() -> None:
     atheris = import_module("atheris")  # not among the dependencies: it is large and has no wheels everywhere
     target = TARGETS[sys.argv.pop(1)]
     atheris.instrument_func(target)
-    for module in ("stream_al.messages", "stream_al.engine.sample", "stream_al.engine.expression"):
+    for module in (
+        "stream_al.messages",
+        "stream_al.engine.samples.sample",
+        "stream_al.engine.model.expression",
+    ):
         for found in vars(sys.modules[module]).values():
             if callable(found) and getattr(found, "__module__", "") == module and hasattr(found, "__code__"):
                 found.__code__ = atheris.instrument_func(found).__code__

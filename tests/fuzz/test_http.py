@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode, checks
 
-from stream_al.service import operations
 from stream_al.service.app import App
-from stream_al.service.http import api
-from tests.service.memory_log import MemoryLog
-from tests.service.world import open_world
+from stream_al.service.http import changes
+from stream_al.service.http.api import api
+from tests.support.memory_log import MemoryLog
+from tests.support.world import open_world
 
 # A 503 is an answer like any other; a 500 is in no description, so the first check finds it.
 CHECKS = [
@@ -40,7 +40,7 @@ def description(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The interface of an application that has worked, and stands still."""
     app = asyncio.run(_worked(tmp_path_factory.mktemp("fuzz")))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations, "REBUILD_SECONDS", 0.0)  # nobody is at work to build a model
+        patch.setattr(changes, "REBUILD_SECONDS", 0.0)  # nobody is at work to build a model
         yield schemathesis.openapi.from_asgi("/openapi.json", api(app))
 
 

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from stream_al.errors import Misconfigured
-from stream_al.service.status import status
-from tests.service.world import MakeWorld, World
+from stream_al.service.http.status import status
+from tests.support.world import MakeWorld, World
 
 
 async def decided(world: World, number: int) -> bool:

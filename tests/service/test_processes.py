@@ -15,8 +15,8 @@ from aiokafka import AIOKafkaProducer
 
 from tests.broker.kafka import foreign_produce
 from tests.conftest import KafkaAddress
-from tests.service.processes import Server, run
-from tests.service.world import MakeWorld, World
+from tests.support.processes import Server, run
+from tests.support.world import MakeWorld, World
 
 Serve = Callable[[World, str], Server]
 

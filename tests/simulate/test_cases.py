@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 from stream_al import settings as app_settings
-from stream_al.engine.caps import Caps
+from stream_al.datasets.rows import Row
+from stream_al.engine.budgets.caps import Caps
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.simulate.baselines import ALL_LABELS, BASELINE, LAST_LABEL, MAJORITY, PERIODIC, RANDOM
 from stream_al.simulate.cases import NO_MODEL, Case, Grid, Result, Terms, cases, simulate
 from stream_al.simulate.choice import choose, sentence
 from stream_al.simulate.jobs import results
-from stream_al.simulate.recorded import Row
 from stream_al.simulate.stream import Stream
 from stream_al.simulate.table import sections
 

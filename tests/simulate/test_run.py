@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_al.datasets.rows import Row
 from stream_al.engine.budgets import MANAGERS, Situation
-from stream_al.engine.model import Label, Model, prediction, same_label
+from stream_al.engine.model.model import Label, Model, prediction, same_label
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import Arrival
 from stream_al.errors import BadMessage
 from stream_al.simulate.delay import Arrivals, Delay, arrivals, later
 from stream_al.simulate.measure import Confusion
-from stream_al.simulate.recorded import Row
 from stream_al.simulate.run import Annotator, Chosen, Played, Selective, play, warm_up
 from stream_al.simulate.stream import Stream
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_al.engine.sample import InputRules
+from stream_al.datasets.rows import Row
+from stream_al.engine.samples.sample import InputRules
 from stream_al.errors import Misconfigured
 from stream_al.simulate.delay import Delay, arrivals
-from stream_al.simulate.recorded import Row
 from stream_al.simulate.stream import BUNDLED, Columns, Stream, bundled, make_stream
 
 

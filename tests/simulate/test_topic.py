@@ -12,12 +12,12 @@ import pytest
 
 from stream_al import settings as app_settings
 from stream_al.cli import main
-from stream_al.engine.sample import InputRules
+from stream_al.datasets.rows import Row
+from stream_al.engine.samples.sample import InputRules
 from stream_al.messages import Example, RuntimeModel, encode
-from stream_al.service.kafka import Kafka
-from stream_al.service.log import Outgoing, Record
-from stream_al.service.tools import create_topics
-from stream_al.simulate.recorded import Row
+from stream_al.service.broker.kafka import Kafka
+from stream_al.service.broker.protocols import Outgoing, Record
+from stream_al.service.maintenance import create_topics
 from stream_al.simulate.topic import Known, recorded
 from tests.conftest import KafkaAddress
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from stream_al.service.log import Ack, Outgoing, Position, Record
-from tests.service.memory_broker import Broker
+from stream_al.service.broker.protocols import Ack, Outgoing, Position, Record
 from tests.simulation.clock import EPOCH, VirtualLoop
 from tests.simulation.trace import Trace
+from tests.support.memory_broker import Broker
 
 __all__ = ["Batch", "Commit", "Sent", "SimBroker"]
 

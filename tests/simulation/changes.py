@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from stream_al.engine.voided import Voided
+from stream_al.engine.labels.exclusions import Voided
 from stream_al.messages import RuntimeModel, RuntimeSettings
 from stream_al.service.control import MODEL, SETTINGS
 from stream_al.settings import Budget, Settings
-from stream_al.settings.changing import in_force
+from stream_al.settings.runtime_changes import in_force
 from tests.simulation.broker import SimBroker
 
 __all__ = ["budgets", "voids"]

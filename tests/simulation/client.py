@@ -21,10 +21,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from stream_al.errors import Superseded, Unavailable
-from stream_al.service.log import Ack, Group, Outgoing, Position, Reader, Record
-from tests.service.memory_log import MemoryGroup, MemoryLog, MemoryReader
+from stream_al.service.broker.protocols import Ack, Group, Outgoing, Position, Reader, Record
 from tests.simulation.broker import Batch, Commit, SimBroker
 from tests.simulation.clock import Identity
+from tests.support.memory_log import MemoryGroup, MemoryLog, MemoryReader
 
 __all__ = ["DEADLINE_SECONDS", "Doom", "SimLog", "Weather"]
 

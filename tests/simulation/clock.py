@@ -30,7 +30,9 @@ from itertools import count
 from typing import Any
 from unittest.mock import patch
 
-from stream_al.service import backoff, metrics, snapshots, turns
+from stream_al.service.model import snapshots
+from stream_al.service.telemetry import metrics
+from stream_al.service.timing import backoff, time_slices
 
 __all__ = ["EPOCH", "PROCESS", "Identity", "VirtualLoop", "virtual_time"]
 
@@ -104,7 +106,7 @@ def virtual_time(loop: VirtualLoop, draw: random.Random) -> Iterator[None]:
         patches.enter_context(patch.object(backoff, "random", draw))
         short = (("SECONDS", 0.0), ("FIRST", 1), ("ROUNDS", 1), ("thread_time", count(step=1e-4).__next__))
         for name, value in short:
-            patches.enter_context(patch.object(turns, name, value))
+            patches.enter_context(patch.object(time_slices, name, value))
         for module in (metrics, snapshots):  # the file system is slow to say, and says the same every time
             patches.enter_context(patch.object(module, "version", cache(version)))
         for name, module in list(sys.modules.items()):

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from stream_al.errors import StateLost
 from stream_al.messages import Example, encode
-from stream_al.service import operations
-from stream_al.service.learn import fresh_learner
-from stream_al.service.log import Record
-from stream_al.service.snapshots import Anchor, Snapshots
-from tests.service.memory_log import MemoryLog
+from stream_al.service.broker.protocols import Record
+from stream_al.service.http import changes
+from stream_al.service.model.local_model import fresh_learner
+from stream_al.service.model.snapshots import Anchor, Snapshots
 from tests.simulation.client import Weather
 from tests.simulation.clock import Identity
 from tests.simulation.plan import POINTS, bad_sample, good_sample
 from tests.simulation.process import Process
+from tests.support.memory_log import MemoryLog
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -199,7 +199,7 @@ class Events:
         chosen = draw.sample(sorted(members), draw.randrange(1, 4))
         request = {"budget": {name: members[name] for name in chosen}}
         self.world.trace(f"{process.name} is asked for {request}")
-        process.request(operations.change_settings(process.app, request, "operator"))
+        process.request(changes.change_settings(process.app, request, "operator"))
 
     def rollback(self) -> None:
         """An operator takes the model back, or has what was taken back count again."""
@@ -208,7 +208,7 @@ class Events:
         begin, upto = sorted((self.draw.randrange(end + 1), self.draw.randrange(end + 1)))
         back = self.draw.random() < 0.6
         self.world.trace(f"{process.name} is asked to {'void' if back else 'count'} {begin} to {upto}")
-        work = operations.roll_back if back else partial(operations.count_again, end=upto)
+        work = changes.roll_back if back else partial(changes.count_again, end=upto)
         process.request(work(process.app, begin, by=None))
 
     def tamper(self) -> None:

@@ -27,8 +27,8 @@ from typing import Any
 
 import msgspec
 
-from stream_al.service.dead_letters import origin
-from stream_al.service.log import Record
+from stream_al.service.broker.dead_letters import origin
+from stream_al.service.broker.protocols import Record
 from stream_al.settings import Settings
 from tests.simulation.broker import Commit, Sent, SimBroker
 from tests.simulation.changes import budgets, voids

@@ -13,7 +13,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import Any
 
-from stream_al.engine.voided import Voided
+from stream_al.engine.labels.exclusions import Voided
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.app import App
 from stream_al.settings import Settings

@@ -21,18 +21,18 @@ from typing import Any
 import msgspec
 
 from stream_al.engine.budgets import Situation
-from stream_al.engine.model import Label as LabelValue
-from stream_al.engine.model import Model, prediction
-from stream_al.engine.sample import read_sample
+from stream_al.engine.labels.exclusions import Voided
+from stream_al.engine.model.model import Label as LabelValue
+from stream_al.engine.model.model import Model, prediction
+from stream_al.engine.samples.sample import read_sample
+from stream_al.engine.samples.table import Sample
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import Arrival
-from stream_al.engine.table import Sample
-from stream_al.engine.voided import Voided
 from stream_al.errors import BadMessage
 from stream_al.messages import Example, decode, decode_json, label_text
-from stream_al.service.learn import fresh_learner
-from stream_al.service.log import Record
-from stream_al.service.select import input_rules, selector
+from stream_al.service.broker.protocols import Record
+from stream_al.service.loops.select import input_rules, selector
+from stream_al.service.model.local_model import fresh_learner
 from stream_al.settings import Settings
 from tests.simulation.broker import Commit, SimBroker
 from tests.simulation.changes import budgets, voids

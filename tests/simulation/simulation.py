@@ -24,12 +24,10 @@ from typing import Any
 import msgspec
 import structlog
 
-from stream_al.engine.voided import Voided
+from stream_al.engine.labels.exclusions import Voided
 from stream_al.errors import StreamAlError
-from stream_al.service.log import Outgoing
-from stream_al.service.topics import needed
-from tests.service.memory_broker import GroupState
-from tests.service.memory_log import MemoryLog
+from stream_al.service.broker.protocols import Outgoing
+from stream_al.service.broker.topics import needed
 from tests.simulation.broker import Commit, Sent, SimBroker
 from tests.simulation.changes import voids
 from tests.simulation.clock import VirtualLoop, virtual_time
@@ -38,6 +36,8 @@ from tests.simulation.oracles import Failed, Oracles
 from tests.simulation.plan import annotation, good_sample, plan
 from tests.simulation.process import Process
 from tests.simulation.trace import Trace
+from tests.support.memory_broker import GroupState
+from tests.support.memory_log import MemoryLog
 
 __all__ = ["Result", "simulate"]
 

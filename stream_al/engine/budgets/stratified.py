@@ -99,9 +99,9 @@ from typing import Any
 
 import numpy as np
 
-from stream_al.engine.budgets import standing
+from stream_al.engine.budgets import percentile_rank
 from stream_al.engine.budgets.base import BudgetManager, Reason, Situation, Verdict
-from stream_al.engine.budgets.standing import Standings
+from stream_al.engine.budgets.percentile_rank import Standings
 from stream_al.engine.encoding import integer, number, share_of
 from stream_al.engine.randomness import uniform
 
@@ -198,7 +198,7 @@ class Stratified(BudgetManager):
             "arrivals": state.arrivals,
             "flags": [int(flag) for flag in flags],
             "exploration": state.exploration,
-            **standing.encode(state.recent, state.standings),
+            **percentile_rank.encode(state.recent, state.standings),
         }
 
     def decode(self, values: dict[str, Any]) -> State:
@@ -213,7 +213,7 @@ class Stratified(BudgetManager):
                 number(values, "exploration", 0.0, 1.0),
                 explores,
                 warmup,
-                *standing.decode(values),
+                *percentile_rank.decode(values),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a state of the stratified manager: {error!r}") from error

@@ -10,10 +10,10 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from msgspec import Struct
 
-from stream_al.engine.memory import Recall
-from stream_al.engine.model import Label, Model
-from stream_al.engine.sketch import Point, Points
-from stream_al.engine.table import Floats, Sample
+from stream_al.engine.model.model import Label, Model
+from stream_al.engine.model.sketch import Point, Points
+from stream_al.engine.samples.table import Floats, Sample
+from stream_al.engine.strategies.history import Recall
 from stream_al.errors import BadMessage
 
 __all__ = ["Arrival", "ByMemory", "ByModel", "Factor", "Need", "Sight", "Sights", "each"]
@@ -43,7 +43,7 @@ class Sight(NamedTuple):
 class Sights:
     """Samples side by side, as factors see them that judge by the model alone.
 
-    What is said of one must not depend on the others (see `engine.table`).
+    What is said of one must not depend on the others (see `engine.samples.table`).
 
     Attributes:
         samples: The samples.

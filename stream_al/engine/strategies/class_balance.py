@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from stream_al.engine.samples.table import Floats
 from stream_al.engine.strategies.base import Sights
-from stream_al.engine.table import Floats
 from stream_al.messages import label_text
 
 

@@ -8,8 +8,8 @@ members agree and are certain; members that agree to be uncertain are uncertain.
 
 from __future__ import annotations
 
+from stream_al.engine.strategies.committee import Opinions, disagreement
 from stream_al.engine.strategies.entropy import uncertainty
-from stream_al.engine.strategies.opinions import Opinions, disagreement
 
 
 def consensus(opinions: Opinions) -> float:

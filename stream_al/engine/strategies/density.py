@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_al.engine.memory import Recall
-from stream_al.engine.sketch import Points, points, spread, squared_distances
-from stream_al.engine.table import Floats
+from stream_al.engine.model.sketch import Points, points, spread, squared_distances
+from stream_al.engine.samples.table import Floats
+from stream_al.engine.strategies.history import Recall
 
 
 def density(sketches: Points, memory: Recall, pending: int = 0) -> Floats:
     """The mean similarity to the recent samples.
 
     >>> usual, outlier = bytes(16), bytes([100] * 16)
-    >>> from stream_al.engine.memory import Memory
+    >>> from stream_al.engine.strategies.history import Memory
     >>> memory = Memory(samples=usual * 40 + bytes([9] * 16) * 20).recall()
     >>> likely, unlikely = density(points(usual + outlier), memory)
     >>> bool(likely > 0.5 > 0.01 > unlikely)

@@ -17,16 +17,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_al.engine.memory import Recall
-from stream_al.engine.sketch import Points, points, spread, squared_distances
-from stream_al.engine.table import Floats
+from stream_al.engine.model.sketch import Points, points, spread, squared_distances
+from stream_al.engine.samples.table import Floats
+from stream_al.engine.strategies.history import Recall
 
 
 def diversity(sketches: Points, memory: Recall, pending: int = 0) -> Floats:
     """How far the nearest recent query is, beside the distance between any two samples.
 
     >>> near, far = bytes(16), bytes([100] * 16)
-    >>> from stream_al.engine.memory import Memory
+    >>> from stream_al.engine.strategies.history import Memory
     >>> memory = Memory(samples=near + far, queries=near).recall()
     >>> [round(float(value), 2) for value in diversity(points(near + far), memory)]
     [0.0, 0.86]

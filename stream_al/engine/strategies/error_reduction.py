@@ -12,7 +12,7 @@ would change, 1 that no error would be left. It costs a copy of the model a like
 from __future__ import annotations
 
 from stream_al.engine.strategies.base import Sight
-from stream_al.engine.strategies.hypotheses import Outlook, outlooks
+from stream_al.engine.strategies.lookahead import Outlook, outlooks
 
 
 def error_reduction(sight: Sight) -> float:

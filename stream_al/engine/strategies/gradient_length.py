@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import hypot, sqrt
 
-from stream_al.engine.sketch import numeric
+from stream_al.engine.model.sketch import numeric
 from stream_al.engine.strategies.base import Sight
 
 

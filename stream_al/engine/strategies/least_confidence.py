@@ -7,8 +7,8 @@ Lewis, Gale: A Sequential Algorithm for Training Text Classifiers (SIGIR 1994), 
 
 from __future__ import annotations
 
+from stream_al.engine.samples.table import Floats
 from stream_al.engine.strategies.base import Sights
-from stream_al.engine.table import Floats
 
 
 def least_confidence(sights: Sights) -> Floats:

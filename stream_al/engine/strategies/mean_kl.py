@@ -14,7 +14,7 @@ from math import log
 
 import numpy as np
 
-from stream_al.engine.strategies.opinions import Opinions, disagreement
+from stream_al.engine.strategies.committee import Opinions, disagreement
 
 
 def divergence(opinions: Opinions) -> float:

@@ -11,7 +11,7 @@ well as a forest. It costs a copy of the model a likely label.
 from __future__ import annotations
 
 from stream_al.engine.strategies.base import Sight
-from stream_al.engine.strategies.hypotheses import Outlook, outlooks
+from stream_al.engine.strategies.lookahead import Outlook, outlooks
 
 
 def model_change(sight: Sight) -> float:

@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_al.engine.memory import Recall
-from stream_al.engine.sketch import COMPONENTS, STEP, Points, points, squared_distances
-from stream_al.engine.table import Floats
+from stream_al.engine.model.sketch import COMPONENTS, STEP, Points, points, squared_distances
+from stream_al.engine.samples.table import Floats
+from stream_al.engine.strategies.history import Recall
 
 
 def novelty(sketches: Points, memory: Recall, pending: int) -> Floats:
     """How far the nearest pending query is.
 
     >>> here, there = bytes(16), bytes([32] * 16)
-    >>> from stream_al.engine.memory import Memory
+    >>> from stream_al.engine.strategies.history import Memory
     >>> memory, both = Memory(queries=here).recall(), points(here + there)
     >>> novelty(both, memory, pending=0).tolist(), novelty(both, memory, pending=1).tolist()
     ([1.0, 1.0], [0.0, 0.5])

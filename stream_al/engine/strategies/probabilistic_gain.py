@@ -23,7 +23,7 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_al.engine.sketch import points, spread, squared_distances
+from stream_al.engine.model.sketch import points, spread, squared_distances
 from stream_al.engine.strategies.base import Sight
 
 PRIOR = 1e-3

@@ -27,11 +27,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from stream_al.engine.memory import Recall
-from stream_al.engine.model import Model
-from stream_al.engine.sketch import Points
+from stream_al.engine.model.model import Model
+from stream_al.engine.model.sketch import Points
+from stream_al.engine.samples.table import Floats
 from stream_al.engine.strategies.base import ByMemory, ByModel, Factor, Need, Sights
-from stream_al.engine.table import Floats
+from stream_al.engine.strategies.history import Recall
 from stream_al.errors import Misconfigured
 
 __all__ = ["Strategy", "factors"]

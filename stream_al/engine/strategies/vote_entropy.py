@@ -13,8 +13,8 @@ from math import log
 
 import numpy as np
 
+from stream_al.engine.strategies.committee import Opinions, disagreement
 from stream_al.engine.strategies.entropy import uncertainty
-from stream_al.engine.strategies.opinions import Opinions, disagreement
 
 
 def votes(opinions: Opinions) -> float:

@@ -13,7 +13,7 @@ from math import exp, log, log2, sqrt
 
 import numpy as np
 
-from stream_al.engine.model import Label
+from stream_al.engine.model.model import Label
 from stream_al.engine.randomness import uniform
 from tests.benchmarks.play import Rival, Sight, Terms
 from tests.benchmarks.streams import WARM_START, Sample

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from stream_al.engine.model import Model
+from stream_al.engine.model.model import Model
 from stream_al.engine.selector import Selector
 from stream_al.errors import Misconfigured
 from stream_al.settings import Settings

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from stream_al.engine.model import Label
+from stream_al.engine.model.model import Label
 from tests.benchmarks.play import Rival, Sight, Terms
 from tests.benchmarks.streams import Sample
 

@@ -20,9 +20,9 @@ import sys
 import time
 
 from stream_al.engine.budgets import Situation
-from stream_al.engine.model import Model
-from stream_al.engine.reading import Reader
-from stream_al.engine.sample import InputRules
+from stream_al.engine.model.model import Model
+from stream_al.engine.samples.fast_reader import Reader
+from stream_al.engine.samples.sample import InputRules
 from stream_al.engine.selector import Selector
 from stream_al.errors import BadMessage
 from stream_al.messages import decode_json

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import cycle, islice
 from time import time
 
-from stream_al.engine.joiner import Pending, join
+from stream_al.engine.labels.join import Pending, join
 from stream_al.messages import Label, ModelStamp, Prediction, Query, encode, iso
 from tests.benchmarks.speed.cases import CASES, Case, Row
 

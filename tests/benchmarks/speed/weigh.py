@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from itertools import islice
 from time import time
 
-from stream_al.service.log import Record
-from stream_al.service.pending import PendingQueries
+from stream_al.service.broker.protocols import Record
+from stream_al.service.loops.pending import PendingQueries
 from stream_al.settings import Settings
 from tests.benchmarks.speed.stored import queries
 

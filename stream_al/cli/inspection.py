@@ -1,0 +1,113 @@
+"""Commands that show what there is: settings, model, contracts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+
+from stream_al import settings
+from stream_al.cli.broker import bar, run
+from stream_al.cli.options import AsJson, ConfigFile, Overrides
+from stream_al.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from stream_al.service.broker.protocols import Log
+
+__all__ = ["config_cli", "contracts_cli", "model_cli"]
+
+config_cli = typer.Typer(help="Look at the settings.", no_args_is_help=True)
+model_cli = typer.Typer(help="The model.", no_args_is_help=True)
+contracts_cli = typer.Typer(help="Messages, topics and HTTP as schemas.", no_args_is_help=True)
+
+
+@config_cli.command("check")
+def config_check(config: ConfigFile = None, overrides: Overrides = None) -> None:
+    """Check the settings; list every mistake."""
+    settings.load(config, overrides or [])
+    typer.echo("the settings are good")
+
+
+@config_cli.command("show")
+def config_show(config: ConfigFile = None, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Print the settings in force, secrets hidden."""
+    values = settings.effective(settings.load(config, overrides or []))
+    typer.echo(json.dumps(values, indent=2) if as_json else yaml.safe_dump(values, sort_keys=False).rstrip())
+
+
+@model_cli.command("show")
+def model_show(config: ConfigFile = None, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Print the model as it stands at the end of the examples."""
+    _model(config, overrides, as_json=as_json, rebuild=False)
+
+
+@model_cli.command("rebuild")
+def model_rebuild(
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    from_here: Annotated[
+        bool,
+        typer.Option(
+            "--from-here", help="Do without examples that the log no longer holds, on all replicas."
+        ),
+    ] = False,
+) -> None:
+    """Forget the snapshots, learn all examples anew, write a snapshot."""
+    _model(config, overrides, as_json=as_json, rebuild=True, from_here=from_here)
+
+
+@contracts_cli.command("show")
+def contracts_show(
+    name: Annotated[str, typer.Argument(help="asyncapi, openapi, or a message such as query.")],
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+) -> None:
+    """Print one: AsyncAPI of the topics, OpenAPI of HTTP, or the JSON Schema of a message."""
+    from stream_al import contracts  # noqa: PLC0415
+
+    if name not in contracts.NAMES:
+        raise Misconfigured(f"there is no contract {name!r}; write one of {', '.join(contracts.NAMES)}")
+    typer.echo(contracts.show(name, settings.load(config, overrides or [])), nl=False)
+
+
+@contracts_cli.command("write")
+def contracts_write(
+    directory: Annotated[Path, typer.Argument(help="Where to; made if it is not there.")],
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+) -> None:
+    """Write all of them into a directory."""
+    from stream_al import contracts  # noqa: PLC0415
+
+    for name, text in contracts.files(settings.load(config, overrides or [])).items():
+        path = directory / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise Misconfigured(
+                f"{path} cannot be written: {error.strerror}; name another directory"
+            ) from None
+        typer.echo(f"wrote {path}")
+
+
+def _model(
+    config: Path | None, overrides: list[str] | None, *, as_json: bool, rebuild: bool, from_here: bool = False
+) -> None:
+    from stream_al.service import maintenance  # noqa: PLC0415
+    from stream_al.service.http.status import describe_model  # noqa: PLC0415
+
+    given = settings.load(config, overrides or [])
+
+    async def work(log: Log) -> Any:
+        with bar("learning") as progress:
+            return await maintenance.model(
+                given, log, rebuild=rebuild, progress=progress, from_here=from_here
+            )
+
+    facts = describe_model(given.model.name, run(given, work))
+    typer.echo(json.dumps(facts) if as_json else yaml.safe_dump(facts, sort_keys=False).rstrip())

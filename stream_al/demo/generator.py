@@ -1,0 +1,73 @@
+"""A stream and an annotator for a broker and a service that run already.
+
+    python -m stream_al.demo.generator --stream shuttle --rate 50 --delay 5
+
+Plays a stream that River brings along onto the topics that the settings name, once, and answers its queries
+with the truth until it is stopped. Started again, it sends the same ids again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from stream_al import settings
+from stream_al.datasets.rows import Row
+from stream_al.demo.annotator import Annotator
+from stream_al.demo.player import Player
+from stream_al.errors import StreamAlError
+from stream_al.logs import configure
+from stream_al.service.broker.kafka import Kafka
+from stream_al.service.broker.protocols import Log
+from stream_al.service.maintenance import opened
+from stream_al.settings import Settings
+from stream_al.simulate.stream import bundled
+
+__all__ = ["main", "play"]
+
+
+def main(
+    stream: Annotated[str, typer.Option(help="shuttle or segments.")] = "shuttle",
+    samples: Annotated[int, typer.Option(min=1, help="Samples to play, at most.")] = 20_000,
+    rate: Annotated[float, typer.Option(min=0.01, help="Samples a second.")] = 50.0,
+    delay: Annotated[
+        float, typer.Option(min=0.0, help="Seconds that the annotator takes for a label.")
+    ] = 5.0,
+) -> None:
+    """Play a stream, and answer its queries until stopped; the settings say where."""
+    try:
+        given = settings.load()
+        configure(given)
+        recorded = list(islice(bundled(stream), samples))
+        asyncio.run(play(given, recorded, rate, delay))
+    except StreamAlError as error:
+        typer.echo(f"stream-al: {error}", err=True)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+async def play(
+    given: Settings, recorded: Sequence[Row], rate: float, delay: float, log: Log | None = None
+) -> None:
+    """Send the stream and answer its queries; goes on answering until it is cancelled."""
+    truth = {str(number): row.label for number, row in enumerate(recorded, 1)}  # as the player counts them
+    topics = given.topics
+    async with opened(log or Kafka(given), topics.samples, topics.queries, topics.labels) as broker:
+        # Nobody tells how far the service has come, so the rate alone holds the stream back.
+        player = Player(broker, topics.samples, rate, decided=lambda: sys.maxsize, behind=lambda: False)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(Annotator(broker, given, truth, delay).run())
+                tasks.create_task(player.play(recorded))
+        except* StreamAlError as group:
+            raise group.exceptions[0] from group
+
+
+if __name__ == "__main__":
+    typer.run(main)

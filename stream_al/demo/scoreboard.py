@@ -1,0 +1,88 @@
+"""The tally: what the service predicted for each sample as it came, held against the truth.
+
+It reads the topic of predictions, so it judges what the service said and not what it might say now.
+A prediction of null (the model knows fewer than two classes) is wrong, and so is a missing one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from stream_al.engine.model.model import Label, same_label
+from stream_al.messages import PredictionRecord
+from stream_al.service.broker.protocols import Reader
+
+__all__ = ["Tally"]
+
+AT_ONCE = 2000
+
+
+class Tally:
+    """Counts predictions, hits and queries.
+
+    Args:
+        reader: Reads the topic of predictions.
+        truth: The label of every sample, in their order; the ids count them from 1.
+
+    Attributes:
+        correct: Samples predicted rightly.
+        queries: Samples whose label was asked for.
+        threshold: The threshold of the last decision.
+    """
+
+    def __init__(self, reader: Reader, truth: Sequence[Label]) -> None:
+        self.reader = reader
+        self.truth = truth
+        self.correct = 0
+        self.queries = 0
+        self.threshold = 0.0
+        self._examples: dict[int, int] = {}
+
+    @property
+    def decided(self) -> int:
+        """Samples decided about."""
+        return len(self._examples)
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right predictions among the samples decided."""
+        return self.correct / self.decided if self.decided else 0.0
+
+    async def run(self) -> None:
+        """Count until cancelled."""
+        await self.reader.start()
+        try:
+            while True:
+                for record in await self.reader.poll(AT_ONCE, 0.1):
+                    self.see(msgspec.json.decode(record.value or b"", type=PredictionRecord))
+        finally:
+            await asyncio.shield(self.reader.stop(1.0))
+
+    def see(self, said: PredictionRecord) -> None:
+        """Count one prediction; the first of a sample counts, a repeated one does not."""
+        position = int(said.id) - 1
+        if position in self._examples:
+            return
+        self._examples[position] = said.model.examples
+        self.correct += said.label is not None and same_label(said.label, self.truth[position])
+        self.queries += said.queried
+        self.threshold = said.threshold
+
+    def delay_in_samples(self, learned: Iterable[str]) -> float:
+        """How many samples came, on average, from one whose label was bought to the first that knew it.
+
+        Args:
+            learned: The ids of the examples, in the order in which the model learned them.
+        """
+        positions = sorted(self._examples)
+        knew = [self._examples[position] for position in positions]  # rises from sample to sample
+        total = number = 0
+        for number, sample_id in enumerate(learned, 1):
+            first = bisect_left(knew, number)
+            came = positions[first] if first < len(positions) else len(self.truth)
+            total += max(1, came - (int(sample_id) - 1))
+        return total / number if number else 1.0

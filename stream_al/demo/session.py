@@ -1,0 +1,195 @@
+"""The show: start everything, play the stream, wait for the last label, stop everything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from time import monotonic
+
+from stream_al.demo.annotator import Annotator
+from stream_al.demo.counterfactuals import prequential, random_positions
+from stream_al.demo.plan import Plan
+from stream_al.demo.player import Player
+from stream_al.demo.scoreboard import Tally
+from stream_al.errors import Misconfigured, Unavailable
+from stream_al.logs import configure
+from stream_al.service.app import App
+from stream_al.service.broker.kafka import Kafka
+from stream_al.service.maintenance import create_topics
+from stream_al.service.model.local_model import fresh_learner
+from stream_al.service.serve import serving
+
+__all__ = ["Show", "Summary", "compare"]
+
+LOOK_SECONDS = 0.1
+STANDSTILL_SECONDS = 60.0
+LEASH = 25  # samples; the stream waits for as many labels as they bring, once they are given
+PARTITION = 0  # the demo's samples have one partition: one order, one account
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came out.
+
+    Attributes:
+        samples: Samples of the stream.
+        queries: Labels asked for.
+        examples: Labels learned.
+        budget_asked: The share that might be bought.
+        budget_spent: The share that was.
+        accuracy: Over all samples, as predicted when they came.
+        accuracy_random: The same with as many labels bought at random.
+        accuracy_all_labels: The same with every label.
+        seconds: From the first sample to the last label learned.
+    """
+
+    samples: int
+    queries: int
+    examples: int
+    budget_asked: float
+    budget_spent: float
+    accuracy: float
+    accuracy_random: float
+    accuracy_all_labels: float
+    seconds: float
+
+
+class Show:
+    """One performance of a plan.
+
+    Args:
+        plan: What to show.
+        look: Called now and then, for whoever draws.
+    """
+
+    def __init__(self, plan: Plan, look: Callable[[Show], None] = lambda show: None) -> None:
+        self.plan = plan
+        self.look = look
+        given = plan.settings
+        self.log = Kafka(given)
+        self.app = App(given, Kafka(given))
+        truth = [sample.label for sample in plan.samples]
+        ids = {str(number): label for number, label in enumerate(truth, 1)}
+        self.annotator = Annotator(self.log, given, ids, plan.delay)
+        self.tally = Tally(self.log.reader(str(given.topics.predictions)), truth)
+        self.player = Player(self.log, given.topics.samples, plan.rate, lambda: self.decided, self._behind)
+        self.began = self.ended = 0.0
+        self._decided = 0
+
+    @property
+    def decided(self) -> int:
+        """Samples that the service is done with, the unusable ones included."""
+        held = self.app.select.held.get(PARTITION)
+        self._decided = max(self._decided, held.offset if held else 0)
+        return self._decided
+
+    @property
+    def unusable(self) -> int:
+        """Samples that the model failed on, now dead letters; they count as predicted wrongly."""
+        counters = self.app.metrics.dead_letters.collect()
+        found = [sample for counter in counters for sample in counter.samples]
+        select = [s for s in found if s.name.endswith("_total") and s.labels["stage"] == "select"]
+        return int(sum(sample.value for sample in select))
+
+    @property
+    def learned(self) -> int:
+        """Labels folded into the model."""
+        return len(self.app.learning.learner.known)
+
+    @property
+    def seconds(self) -> float:
+        """How long the stream has been flowing."""
+        return (self.ended or monotonic()) - self.began if self.began else 0.0
+
+    async def run(self) -> None:
+        """Perform; end all that was started, whatever happens."""
+        configure(self.plan.settings)
+        await create_topics(self.plan.settings, self.log)  # also leaves the log stopped
+        await self.log.start()
+        service = asyncio.create_task(serving(self.app), name="service")
+        helpers = [asyncio.create_task(self.annotator.run()), asyncio.create_task(self.tally.run())]
+        play = asyncio.create_task(self._play())
+        try:
+            await asyncio.wait({service, play, *helpers}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (service, *helpers):
+                if task.done():
+                    task.result()  # raises why it could not go on
+            await play
+        finally:
+            for task in (play, *helpers):
+                task.cancel()
+            await asyncio.gather(play, *helpers, return_exceptions=True)
+            self.app.stopping.set()
+            await asyncio.gather(service, return_exceptions=True)
+            await self.log.stop(2.0)
+
+    def delay_in_samples(self) -> float:
+        """How late the labels came, in samples."""
+        return self.tally.delay_in_samples(self.app.learning.learner.known)
+
+    async def _play(self) -> None:
+        while not self.app.ready:
+            self.look(self)
+            await asyncio.sleep(LOOK_SECONDS)
+        self.began = monotonic()
+        playing = asyncio.create_task(self.player.play(self.plan.samples))
+        try:
+            await self._watch(playing)
+        finally:
+            playing.cancel()
+        self.ended = monotonic()
+        self.look(self)
+
+    async def _watch(self, playing: asyncio.Task[None]) -> None:
+        """Look on until every sample is decided and every label learned."""
+        before, moved = None, monotonic()
+        while not self._over():
+            if playing.done():
+                playing.result()
+            if stopped := self.app.select.stopped().get(PARTITION):
+                raise Misconfigured(f"--model: write one that can use this stream ({stopped.split(';')[0]})")
+            now = (self.player.sent, self.decided, self.tally.decided, self.annotator.answered, self.learned)
+            if now != before:
+                before, moved = now, monotonic()
+            if monotonic() - moved > STANDSTILL_SECONDS + self.plan.delay:
+                raise Unavailable("the demo stands still; run it again")
+            self.look(self)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _over(self) -> bool:
+        number = len(self.plan.samples)
+        judged = self.tally.decided + self.unusable
+        return self.decided == number == judged and self.learned >= self.tally.queries
+
+    def _behind(self) -> bool:
+        return self.annotator.answered - self.learned > LEASH * self.plan.settings.budget.share
+
+
+def compare(show: Show, progress: Callable[[int, int], None] = lambda done, total: None) -> Summary:
+    """Run the twins (`demo.counterfactuals`) and sum up.
+
+    Args:
+        show: It is over.
+        progress: Called with the samples done, of both twins, and their number.
+    """
+    plan, tally = show.plan, show.tally
+    number = len(plan.samples)
+
+    def twin(bought: set[int] | range, delay: int, done: int) -> float:
+        model = fresh_learner(plan.settings).model
+        return prequential(plan.samples, model, bought, delay, lambda now: progress(done + now, 2 * number))
+
+    bought = random_positions(tally.queries, number, plan.settings.seed)
+    return Summary(
+        samples=number,
+        queries=tally.queries,
+        examples=show.app.learning.model.examples,
+        budget_asked=plan.settings.budget.share,
+        budget_spent=tally.queries / number,
+        accuracy=tally.correct / number,
+        accuracy_random=twin(bought, ceil(show.delay_in_samples()), 0),
+        accuracy_all_labels=twin(range(number), 1, number),
+        seconds=round(show.seconds, 3),
+    )

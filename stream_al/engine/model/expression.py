@@ -1,0 +1,263 @@
+"""A model's definition: one line of text, as it stands in the settings.
+
+It is a River expression or the import path of a factory:
+
+    StandardScaler() | LogisticRegression(optimizer=optim.SGD(0.1))
+    my_package.models:build
+
+An expression has Python's syntax and River's names, and is never evaluated. Its syntax tree is
+walked here, and only these have a meaning: a River class (by its short name or any end of its path:
+`Log`, `losses.Log`, `optim.losses.Log`), a call of one, `|` and `+` between estimators, literals,
+and the four type names that `SelectType` wants. Whatever else stands in the text is a mistake with
+a sentence about it. So whoever writes the settings can choose a model and still cannot run code.
+
+The model is a deterministic fold over its examples. Hence every estimator that takes a `seed` and
+was given none gets the service's, and some classes have `substitutes`.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import functools
+import importlib
+import inspect
+import operator
+import re
+from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard, cast
+
+import river.api
+from river import base
+
+from stream_al.engine.model.river_patches import SUBSTITUTES
+from stream_al.engine.model.validation import complaint
+from stream_al.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["MAX_DEPTH", "MAX_LENGTH", "load", "parse"]
+
+MAX_LENGTH = 2000  # characters
+MAX_DEPTH = 20  # levels of calls, brackets and operators
+
+# These help no classifier, serve programs rather than models, or do I/O.
+_LEFT_OUT = frozenset(
+    {
+        *("active", "bandit", "base", "checks", "compat", "datasets", "evaluate", "model_selection"),
+        *("multioutput", "reco", "stream", "time_series", "utils"),
+    }
+)
+_FACTORY = re.compile(r"[\w.]+:[\w.]+")
+_TYPES: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
+_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.BitOr: operator.or_,
+    ast.Add: operator.add,
+}
+
+
+def parse(text: str, *, seed: int) -> base.Base:
+    """Build the River object that an expression describes.
+
+    Args:
+        text: The expression.
+        seed: Given to every estimator in it that takes a seed and was given none.
+
+    Raises:
+        Misconfigured: The text is not such an expression, or River refuses the arguments.
+
+    Examples:
+        >>> print(parse("StandardScaler() | LogisticRegression(l2=0.1)", seed=1))
+        StandardScaler | LogisticRegression
+        >>> parse("forest.ARFClassifier(n_models=3)", seed=7).seed
+        7
+        >>> parse("OneVsOne(GaussianNB())", seed=1)
+        Traceback (most recent call last):
+        stream_al.errors.Misconfigured: River has no 'OneVsOne'; did you mean 'OneVsOneClassifier'?
+    """
+    if len(text) > MAX_LENGTH:
+        raise Misconfigured(
+            f"The expression has {len(text)} characters and the limit is {MAX_LENGTH}; write a factory "
+            "and name it as my_package.models:build."
+        )
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        reason = getattr(error, "msg", None) or str(error) or "too deeply nested"
+        raise Misconfigured(
+            f"{_quoted(text)} is not an expression ({reason}); write one such as "
+            "StandardScaler() | LogisticRegression()."
+        ) from error
+    built = _Builder(text.strip(), seed).build(tree.body, 1)
+    if not isinstance(built, base.Base):
+        raise Misconfigured(f"{_quoted(text)} names no model; write a River class such as GaussianNB().")
+    return built
+
+
+def load(definition: str, *, seed: int) -> base.Classifier:
+    """Make the untrained classifier that a definition describes.
+
+    Args:
+        definition: A River expression, or the import path of a factory that takes no arguments.
+        seed: For the estimators of an expression; a factory sets its own.
+
+    Raises:
+        Misconfigured: It makes no classifier, or one that would not be the same on every replica.
+
+    Examples:
+        >>> load("GaussianNB()", seed=1)
+        GaussianNB ()
+        >>> load("river.tree:HoeffdingTreeClassifier", seed=1)._multiclass
+        True
+        >>> load("StandardScaler()", seed=1)
+        Traceback (most recent call last):
+        stream_al.errors.Misconfigured: 'StandardScaler()' makes a transformer; end it with a classifier, \
+such as LogisticRegression().
+    """
+    model = _call(definition) if _FACTORY.fullmatch(definition) else parse(definition, seed=seed)
+    if reason := complaint(model):
+        raise Misconfigured(f"{definition.strip()!r} {reason}.")
+    return cast("base.Classifier", model)
+
+
+def _call(path: str) -> object:
+    module, _, name = path.partition(":")
+    try:
+        factory = functools.reduce(getattr, name.split("."), cast("Any", importlib.import_module(module)))
+        return factory()
+    except (Exception, SystemExit) as error:  # the user's code raises what it likes
+        raise Misconfigured(
+            f"The factory {path} failed ({type(error).__name__}: {_line(str(error))}); it must be importable "
+            "and return a River classifier when called without arguments."
+        ) from error
+
+
+class _Builder:
+    """One walk over the syntax tree of one text."""
+
+    def __init__(self, text: str, seed: int) -> None:
+        self.text = text
+        self.seed = seed
+
+    def build(self, node: ast.expr, depth: int) -> Any:
+        if depth > MAX_DEPTH:
+            raise Misconfigured(
+                f"The expression nests deeper than {MAX_DEPTH} levels; list the steps of a long pipeline in "
+                "Pipeline(...), or write a factory and name it as my_package.models:build."
+            )
+        build = functools.partial(self.build, depth=depth + 1)
+        match node:
+            case ast.Name(id=name) if name in _TYPES:
+                built: Any = _TYPES[name]
+            case ast.Name() | ast.Attribute():
+                built = self.create(node, [], {})
+            case ast.Call(func=function, args=args, keywords=keywords):
+                named = {keyword.arg or self.refuse(node): build(keyword.value) for keyword in keywords}
+                built = self.create(function, [build(arg) for arg in args], named)
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+                built = self.join(node, _OPERATORS[type(op)], build(left), build(right))
+            case ast.List(elts=elements) | ast.Tuple(elts=elements):
+                built = (list if isinstance(node, ast.List) else tuple)(map(build, elements))
+            case ast.Dict(keys=keys, values=values):
+                built = dict(zip(map(self.literal, keys), map(build, values), strict=True))
+            case _:
+                built = self.literal(node)
+        return built
+
+    def literal(self, node: ast.expr | None) -> object:
+        match node:
+            case ast.Constant(value=None | bool() | int() | float() | str() as value):
+                return value
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+                return -value
+        return self.refuse(node)
+
+    def join(self, node: ast.expr, join: Callable[[Any, Any], Any], left: object, right: object) -> Any:
+        if not (isinstance(left, base.Estimator) and isinstance(right, base.Estimator)):
+            self.refuse(node)
+        try:
+            return join(left, right)
+        except Exception as error:  # River checks little before it joins
+            raise Misconfigured(
+                f"{self.source(node)} joins what River cannot join; '+' stands between transformers, and "
+                "'|' before the next step."
+            ) from error
+
+    def create(self, function: ast.expr, args: list[Any], named: dict[str, Any]) -> Any:
+        path = self.path(function)
+        cls = _find(path)
+        signature = inspect.signature(cls)
+        try:
+            given = signature.bind(*args, **named)
+            if "seed" in signature.parameters and given.arguments.get("seed") is None:
+                given.arguments["seed"] = self.seed
+            return cls(*given.args, **given.kwargs)
+        except Exception as error:  # a constructor raises whatever its arguments make it raise
+            reason = _line(str(error)) or type(error).__name__
+            takes = ", ".join(signature.parameters) or "none"
+            raise Misconfigured(f"{path} cannot use its arguments ({reason}); it takes {takes}.") from error
+
+    def path(self, node: ast.expr) -> str:
+        match node:
+            case ast.Name(id=name):
+                return name
+            case ast.Attribute(value=ast.Name() | ast.Attribute() as value, attr=name):
+                return f"{self.path(value)}.{name}"
+        return self.refuse(node)
+
+    def refuse(self, node: ast.AST | None) -> NoReturn:
+        raise Misconfigured(
+            f"{self.source(node)} is not allowed; write River classes, calls of them, '|' and '+' between "
+            "estimators, and literals, and put anything else into a factory named as my_package.models:build."
+        )
+
+    def source(self, node: ast.AST | None) -> str:
+        return _quoted((node and ast.get_source_segment(self.text, node)) or self.text)
+
+
+def _find(path: str) -> type:
+    found = _index().get(path, {})
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        raise Misconfigured(f"{path!r} is the name of several classes; write {' or '.join(sorted(found))}.")
+    near = difflib.get_close_matches(path, _index(), n=3)
+    advice = f"did you mean {' or '.join(map(repr, near))}?" if near else "its API reference lists the names."
+    raise Misconfigured(f"River has no {_quoted(path)}; {advice}")
+
+
+@functools.cache
+def _index() -> dict[str, dict[str, type]]:
+    """Map every end of a class's path to the classes that it may mean, by their qualified names."""
+    index: dict[str, dict[str, type]] = {}
+    modules = [(name, getattr(river.api, name)) for name in river.api.__all__ if name not in _LEFT_OUT]
+    for path, module in modules:
+        for name in module.__all__:
+            member = getattr(module, name, None)
+            full = f"{path}.{name}"
+            if inspect.ismodule(member) and name not in _LEFT_OUT:
+                modules.append((full, member))
+            elif _is_usable(member):
+                ends = ["river", *full.split(".")]
+                for start in range(len(ends)):
+                    index.setdefault(".".join(ends[start:]), {})[full] = SUBSTITUTES.get(full, member)
+    return index
+
+
+def _is_usable(member: object) -> TypeGuard[type]:
+    """Whether this is a class to build models from; what a module `base` defines is an interface."""
+    return (
+        inspect.isclass(member)
+        and issubclass(member, base.Base)
+        and not inspect.isabstract(member)
+        and not member.__module__.endswith(".base")
+    )
+
+
+def _quoted(text: str) -> str:
+    line = _line(text)
+    return repr(line if len(line) <= 60 else f"{line[:57]}...")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

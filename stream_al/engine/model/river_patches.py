@@ -1,0 +1,122 @@
+"""River's classes, where River's own would break the fold.
+
+A model must be the same on every replica that learned the same examples, whatever else the process
+does. A few of River's classes are not, for reasons that have nothing to do with what they compute.
+An expression that names one of them gets the substitute; a factory may import it from here. The
+ones that cannot be mended are refused, with the reason.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from river import compose, feature_extraction, neighbors, preprocessing
+from river.tree.nodes import efdtc_nodes, htc_nodes
+from river.tree.splitter.nominal_splitter_classif import NominalSplitterClassif
+
+__all__ = ["SUBSTITUTES", "UNSOUND", "KNNClassifier", "Select", "StandardScaler"]
+
+
+class Select(compose.Select):
+    """`compose.Select`, with its keys in the order in which they were written.
+
+    River keeps them in a set and hands the features on in the set's order, which differs from one
+    process to the next; sums of floats differ with it.
+
+    Examples:
+        >>> list(Select("b", "a").transform_one({"a": 1, "b": 2, "c": 3}))
+        ['b', 'a']
+    """
+
+    def __init__(self, *keys: str) -> None:
+        self.keys = dict.fromkeys(keys)  # type: ignore[assignment]  # only iterated and searched
+
+
+class StandardScaler(preprocessing.StandardScaler):
+    """`preprocessing.StandardScaler`, except that transforming leaves no trace.
+
+    River's enters every feature it has not learned into its tables, so a replica that scored a
+    sample would differ from one that did not.
+
+    Examples:
+        >>> scaler = StandardScaler()
+        >>> scaler.transform_one({"a": 1.0}), dict(scaler.means)
+        ({'a': 0.0}, {})
+    """
+
+    def transform_one(self, x: dict[Any, Any]) -> dict[Any, Any]:
+        """Scale the features that were learned; River centres the others on 0, with no variance."""
+        if x.keys() <= self.means.keys():  # nearly always: then River's leaves no trace either
+            known: dict[Any, Any] = super().transform_one(x)  # type: ignore[no-untyped-call]
+            return known
+        learned = {name: value for name, value in x.items() if name in self.means}
+        scaled = super().transform_one(learned)  # type: ignore[no-untyped-call]
+        return {name: scaled.get(name, 0.0 if self.with_std else value) for name, value in x.items()}
+
+
+class KNNClassifier(neighbors.KNNClassifier):
+    """`neighbors.KNNClassifier`, which searches by `LazySearch` unless it is told otherwise.
+
+    River's default is `SWINN`, an unseeded one.
+
+    Examples:
+        >>> print(KNNClassifier().engine)
+        LazySearch
+    """
+
+    def __init__(
+        self,
+        n_neighbors: int = 5,
+        engine: Any = None,
+        weighted: bool = True,
+        cleanup_every: int = 0,
+        softmax: bool = False,
+    ) -> None:
+        engine = neighbors.LazySearch() if engine is None else engine  # an empty engine is falsy
+        super().__init__(n_neighbors, engine, weighted, cleanup_every, softmax)
+
+
+class _Ordered(dict[Any, None]):
+    """As much of a set as the splitter needs, in order of first appearance."""
+
+    def add(self, value: Any) -> None:
+        self[value] = None
+
+
+class NominalSplitter(NominalSplitterClassif):
+    """What Hoeffding trees keep of a feature that is text, except that asking leaves no trace.
+
+    River's enters a class into its table when it is asked about it, so a tree that predicted would
+    differ from one that did not; and it breaks ties between splits in the order of a set of texts,
+    which differs between processes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._att_values = _Ordered()  # type: ignore[assignment]  # a set in all that River does with it
+
+    def cond_proba(self, att_val: Any, target_val: Any) -> float:
+        """Return the share of a value among the examples of a class."""
+        if target_val not in self._att_dist_per_class:
+            return 0.0
+        found: float = super().cond_proba(att_val, target_val)  # type: ignore[no-untyped-call]
+        return found
+
+
+# Leaves make their splitters themselves, in these two modules and by this name, in all kinds of trees
+# and forests alike; copying a whole tree after every example instead took up to 120 ms an example.
+for _nodes in (htc_nodes, efdtc_nodes):
+    _nodes.NominalSplitterClassif = NominalSplitter  # type: ignore[attr-defined]
+
+SUBSTITUTES: dict[str, type] = {
+    "compose.Select": Select,
+    "preprocessing.StandardScaler": StandardScaler,
+    "neighbors.KNNClassifier": KNNClassifier,
+}
+
+UNSOUND: dict[type, str] = {
+    compose.Select: "orders features anew in every process; "
+    "import Select from stream_al.engine.model.river_patches",
+    neighbors.SWINN: "shares state between all models of a process; use LazySearch",
+    feature_extraction.RandomTreesEmbedding: "does not survive pickling; use RBFSampler",
+}

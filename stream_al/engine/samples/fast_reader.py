@@ -1,0 +1,128 @@
+"""Reading: samples out of records, fast where they are flat.
+
+`engine.samples.sample` says what a record means and what is wrong with it. Of a record whose features are
+plain values, nearly all of that follows from its *layout*, the names of the members and the kinds of their
+values: which members are features, that none is nested too deep, that none is of a kind that cannot be used.
+A stream has few layouts, so each gets a plan of what to take over, which is kept. What depends on the values
+themselves is still checked; whatever is no such record, or not as it should be, is read at length.
+
+The plans kept are at most `LAYOUTS`, all forgotten together when that is passed: a stream of sparse features
+may have a layout for every record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from stream_al.engine.samples.sample import AUTO, WHOLE, InputRules, is_kept, members_taken, read_sample
+from stream_al.engine.samples.table import LARGEST, Sample, Shape
+from stream_al.messages import MAX_ID_CHARACTERS
+
+__all__ = ["Reader"]
+
+LAYOUTS = 256
+_NOTHING = type(None)
+SCALARS = frozenset({float, int, str, bool, _NOTHING})
+_Layout = tuple[bool, tuple[str, ...], tuple[type, ...]]
+
+
+class _Plan(NamedTuple):
+    """How to take the features of a layout.
+
+    Attributes:
+        shape: What they are called.
+        take: Their values out of all values; None if they are all.
+        whole: Places of whole numbers among them.
+        texts: Places of texts among them.
+    """
+
+    shape: Shape
+    take: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None
+    whole: tuple[int, ...]
+    texts: tuple[int, ...]
+
+
+class Reader:
+    """Reads the samples of a stream.
+
+    Args:
+        rules: Where things lie in a record, and how large they may be.
+
+    >>> reader = Reader(InputRules())
+    >>> [reader.read({"id": "a", "x": x}, key=None, position=str).features for x in (1.5, 2)]
+    [{'x': 1.5}, {'x': 2}]
+    """
+
+    def __init__(self, rules: InputRules) -> None:
+        self.rules = rules
+        self._plans: dict[_Layout, _Plan | None] = {}
+        self._taken = members_taken(rules)
+        self._picks = bool(rules.include or rules.exclude)
+        self._auto = rules.features == AUTO and rules.max_depth > 1
+        self._plain = rules.features in (AUTO, WHOLE) and rules.payload is None and rules.id in (AUTO, "id")
+
+    def read(self, record: Any, *, key: bytes | None, position: Callable[[], str]) -> Sample:
+        """The sample in a record of JSON values, as `read_sample` has it; `position` is asked if needed."""
+        if self._plain and isinstance(record, dict):
+            identity = record.get("id")
+            if type(identity) is str and 0 < len(identity) <= MAX_ID_CHARACTERS:
+                inner = record.get("features") if self._auto else None
+                native = isinstance(inner, dict)
+                source: dict[str, Any] = inner if isinstance(inner, dict) else record
+                # Beside the features there may be a payload, or members nested too deep.
+                if not native or len(record) == 2:
+                    values = self._values(source, native=native)
+                    if values is not None:
+                        return Sample(identity, *values)
+        return read_sample(record, self.rules, key=key, position=position())
+
+    def _values(self, source: dict[str, Any], *, native: bool) -> tuple[Shape, tuple[Any, ...]] | None:
+        """Shape and values of the features; None where only reading at length can tell."""
+        found = tuple(source.values())
+        layout = native, tuple(source), tuple(map(type, found))
+        try:
+            plan = self._plans[layout]
+        except KeyError:
+            if len(self._plans) >= LAYOUTS:
+                self._plans.clear()
+            plan = self._plans[layout] = self._plan(*layout)
+        if plan is None:
+            return None
+        values = found if plan.take is None else plan.take(found)
+        for place in plan.whole:
+            if not -LARGEST < values[place] < LARGEST:
+                return None
+        for place in plan.texts:
+            if len(values[place]) > self.rules.max_text:
+                return None
+        return plan.shape, values
+
+    def _plan(self, native: bool, names: tuple[str, ...], kinds: tuple[type, ...]) -> _Plan | None:
+        """The plan for a layout; None if it is nested or cannot be used."""
+        if not SCALARS.issuperset(kinds):
+            return None
+        taken_out = () if native else self._taken
+        places = [
+            place
+            for place, (name, kind) in enumerate(zip(names, kinds, strict=True))
+            if kind is not _NOTHING and name not in taken_out
+        ]
+        if self._picks:
+            places = [place for place in places if is_kept(names[place], self.rules)]
+        if not 0 < len(places) <= self.rules.max_features:
+            return None
+        kept = [kinds[place] for place in places]
+        return _Plan(
+            Shape(tuple([names[place] for place in places]), str not in kept),
+            None if len(places) == len(names) else _taker(places),
+            tuple([place for place, kind in enumerate(kept) if kind is int]),
+            tuple([place for place, kind in enumerate(kept) if kind is str]),
+        )
+
+
+def _taker(places: list[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    if len(places) == 1:  # an itemgetter of one gives no tuple
+        return lambda values: (values[places[0]],)
+    return itemgetter(*places)

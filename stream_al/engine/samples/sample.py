@@ -1,0 +1,224 @@
+"""A sample, read out of whatever the stream carries.
+
+A stream that already exists is not rewritten for this service: rules say where the id, the features
+and the payload lie. The native form, `{"id": ..., "features": {...}, "payload": ...}`, needs none.
+
+Features become one flat dictionary, as River takes it: nested objects and arrays turn into
+`name.key` and `name.0`, text stays text, null is left out (to River an absent feature is a missing
+one). Records come from outside, so depth, number and size of what is taken over are limited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from math import isfinite
+from typing import Any
+
+from stream_al.engine.samples.table import LARGEST, Feature, Sample, sample_of
+from stream_al.errors import BadMessage
+from stream_al.messages import MAX_ID_CHARACTERS
+
+__all__ = [
+    "AUTO",
+    "WHOLE",
+    "InputRules",
+    "flat_features",
+    "is_kept",
+    "members_taken",
+    "position_id",
+    "read_sample",
+]
+
+WHOLE = "."
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class InputRules:
+    """Where things lie in a record, and how large they may be.
+
+    Attributes:
+        id: `auto` (the member `id`, else the record's key, else its position), `key`, `position`, or
+            the path of a member such as `transaction.id`.
+        features: `auto` (the member `features` if it is an object, else the whole record), a path,
+            or `.` for the whole record.
+        payload: The path of the payload; None takes the member `payload` of the native form.
+        include: Shell patterns of the features to keep; empty keeps all.
+        exclude: Shell patterns of the features to leave out.
+        max_depth: How deep a record may be nested.
+        max_features: How many features a sample may have.
+        max_text: How many characters a text feature may have.
+    """
+
+    id: str = AUTO
+    features: str = AUTO
+    payload: str | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    max_depth: int = 8
+    max_features: int = 10_000
+    max_text: int = 100_000
+
+
+def read_sample(record: Any, rules: InputRules, *, key: bytes | None, position: str) -> Sample:
+    """The sample in a decoded record.
+
+    Args:
+        record: Plain JSON values.
+        rules: Where things lie in it.
+        key: The record's key.
+        position: The record's topic, partition and offset as one word; the id of last resort.
+
+    Raises:
+        BadMessage: `not_an_object`, `no_id`, `bad_id`, `no_features`, `bad_features`, `not_finite`,
+            `too_deep`, `too_many_features`, `text_too_long`.
+
+    >>> read_sample({"id": 7, "x": 2.5, "geo": {"at": [1, 2]}}, InputRules(), key=None, position="p").features
+    {'x': 2.5, 'geo.at.0': 1, 'geo.at.1': 2}
+    """
+    if not isinstance(record, dict):
+        raise BadMessage("not_an_object", f"the record is JSON, yet no object but {_kind(record)}")
+    _check_depth(record, rules.max_depth)
+    taken: tuple[str, ...] = ()
+    native = rules.features == AUTO and isinstance(record.get("features"), dict)
+    if native:
+        source: Any = record["features"]
+    elif rules.features in (AUTO, WHOLE):
+        source, taken = record, members_taken(rules)
+    else:
+        source = _at(record, rules.features)
+        inside = rules.features + "."
+        taken = tuple(path.removeprefix(inside) for path in members_taken(rules) if path.startswith(inside))
+        if not isinstance(source, dict):
+            raise BadMessage("no_features", f"there is no object at `{rules.features}`")
+    features = flat_features(source, rules, taken)
+    payload_path = rules.payload or ("payload" if native else None)
+    payload = _at(record, payload_path) if payload_path else None
+    return sample_of(_identify(record, rules, key, position), features, payload)
+
+
+def position_id(topic: str, partition: int, offset: int) -> str:
+    """The id of a sample that has no other: where it lies in the log.
+
+    >>> position_id("samples", 0, 17)
+    'samples-0-17'
+    """
+    return f"{topic}-{partition}-{offset}"
+
+
+def flat_features(
+    source: Mapping[str, Any], rules: InputRules, taken: tuple[str, ...] = ()
+) -> dict[str, Feature]:
+    """One flat dictionary of features, checked.
+
+    Args:
+        source: The object that holds them.
+        rules: What to keep, and the limits.
+        taken: Paths that are no features, since they hold the id or the payload.
+
+    Raises:
+        BadMessage: As `read_sample`.
+    """
+    flat: dict[str, Feature] = {}
+    picks = bool(rules.include or rules.exclude)
+    waiting = [(str(name), value, 1) for name, value in reversed(list(source.items()))]
+    while waiting:
+        name, value, depth = waiting.pop()
+        if value is None or name in taken:
+            continue
+        if isinstance(value, dict | list):
+            if depth >= rules.max_depth:
+                raise BadMessage("too_deep", f"`{name[:100]}` is nested deeper than {rules.max_depth}")
+            members = list(value.items() if isinstance(value, dict) else enumerate(value))
+            waiting += [(f"{name}.{part}", member, depth + 1) for part, member in reversed(members)]
+        elif not picks or is_kept(name, rules):
+            flat[name] = _feature(name, value, rules)
+            if len(flat) > rules.max_features:
+                raise BadMessage(
+                    "too_many_features", f"the sample has more than {rules.max_features} features"
+                )
+    if not flat:
+        raise BadMessage("no_features", "the sample has no features")
+    return flat
+
+
+def _feature(name: str, value: Any, rules: InputRules) -> Feature:
+    if isinstance(value, float) and isfinite(value):
+        return value  # as most are
+    if isinstance(value, str):
+        if len(value) > rules.max_text:
+            raise BadMessage("text_too_long", f"`{name[:100]}` has more than {rules.max_text} characters")
+        return value
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        try:
+            if isfinite(value):
+                # Past 2^63 an integer no longer fits what River's arithmetic is done in.
+                return value if isinstance(value, float) or abs(value) < LARGEST else float(value)
+        except OverflowError:
+            pass  # an integer too large for a float: not a number anyone can compute with
+        raise BadMessage("not_finite", f"`{name[:100]}` is not a finite number")
+    raise BadMessage("bad_features", f"`{name[:100]}` is neither number, text nor truth value")
+
+
+def is_kept(name: str, rules: InputRules) -> bool:
+    """Whether the rules keep a feature of this name."""
+    if rules.include and not any(fnmatchcase(name, pattern) for pattern in rules.include):
+        return False
+    return not any(fnmatchcase(name, pattern) for pattern in rules.exclude)
+
+
+def members_taken(rules: InputRules) -> tuple[str, ...]:
+    """Paths in the record that hold the id or the payload, and so no feature."""
+    identity = {AUTO: "id", "key": "", "position": ""}.get(rules.id, rules.id)
+    return tuple(path for path in (identity, rules.payload) if path)
+
+
+def _identify(record: dict[str, Any], rules: InputRules, key: bytes | None, position: str) -> str:
+    if rules.id == "position":
+        return position
+    found: Any = None
+    if rules.id != "key":
+        found = _at(record, "id" if rules.id == AUTO else rules.id)
+    if found is None and key is not None and rules.id in (AUTO, "key"):
+        found = key.decode("utf-8", "replace")
+    if found is None and rules.id == AUTO:
+        return position
+    if found is None:
+        where = "the record has no key" if rules.id == "key" else f"there is nothing at `{rules.id}`"
+        raise BadMessage("no_id", f"{where}, and that is where the id should be")
+    whole = isinstance(found, int) and not isinstance(found, bool) and found.bit_length() <= 128
+    if not whole and not (isinstance(found, str) and 0 < len(found) <= MAX_ID_CHARACTERS):
+        raise BadMessage("bad_id", f"an id is text of 1 to {MAX_ID_CHARACTERS} characters or a whole number")
+    return str(found)
+
+
+def _at(record: Any, path: str) -> Any:
+    """What lies at a dotted path, None if nothing does."""
+    for part in path.split("."):
+        if not isinstance(record, dict):
+            return None
+        record = record.get(part)
+    return record
+
+
+def _check_depth(record: dict[str, Any], limit: int) -> None:
+    level: list[Any] = [record]
+    for _ in range(limit):
+        level = [
+            member
+            for value in level
+            for member in (value.values() if isinstance(value, dict) else value)
+            if isinstance(member, dict | list)
+        ]
+        if not level:
+            return
+    raise BadMessage("too_deep", f"the record is nested deeper than {limit}")
+
+
+def _kind(value: Any) -> str:
+    names = {list: "an array", str: "a text", bool: "a truth value", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,1 @@
+"""The broker as the loops see it, and the topics on it."""

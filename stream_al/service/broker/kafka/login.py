@@ -1,0 +1,87 @@
+"""How to log in to the brokers, and how to keep the secrets of it out of the log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+from aiokafka.abc import AbstractTokenProvider
+from aiokafka.errors import AuthenticationFailedError
+
+from stream_al.errors import Misconfigured
+from stream_al.service.certificates import client_context
+from stream_al.settings import Kafka
+
+__all__ = ["login", "logs_in_by_token"]
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+
+
+def login(given: Kafka) -> dict[str, Any]:
+    """What a client of aiokafka is told about encryption and login.
+
+    Raises:
+        Misconfigured: A file cannot be used.
+    """
+    options: dict[str, Any] = {"security_protocol": given.security_protocol}
+    if given.security_protocol.endswith("SSL"):
+        options["ssl_context"] = client_context(given)
+    if given.security_protocol.startswith("SASL"):
+        options["sasl_mechanism"] = given.sasl_mechanism
+        if logs_in_by_token(given):
+            provider = _TokenFile(Path(given.sasl_oauth_token_file or ""))
+            provider.read()
+            options["sasl_oauth_token_provider"] = provider
+        elif given.sasl_password is not None:
+            options["sasl_plain_username"] = given.sasl_username
+            options["sasl_plain_password"] = given.sasl_password.get_secret_value()
+    return options
+
+
+def logs_in_by_token(given: Kafka) -> bool:
+    """Whether the login is by a bearer token."""
+    return given.security_protocol.startswith("SASL") and given.sasl_mechanism == "OAUTHBEARER"
+
+
+class _TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka is untyped
+    """The token in a file. Whoever renews it writes the file anew; each login reads it again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def token(self) -> str:
+        """The token as it is now."""
+        try:
+            return await asyncio.to_thread(self.read)
+        except Misconfigured as error:  # aiokafka's own tasks survive only its own errors
+            raise AuthenticationFailedError(str(error)) from None
+
+    def read(self) -> str:
+        """The token as it is now. Raises Misconfigured."""
+        where = f"kafka.sasl_oauth_token_file: {self._path}"
+        try:
+            text = self._path.read_bytes().decode("ascii").strip()
+        except OSError as error:
+            raise Misconfigured(
+                f"{where} cannot be read ({error.strerror}): name a file that we may read"
+            ) from None
+        except UnicodeError:
+            text = ""
+        if not _TOKEN.fullmatch(text):
+            raise Misconfigured(f"{where} holds no bearer token: write the token into it, and nothing else")
+        return text
+
+
+class _NoSecrets(logging.Filter):
+    """Keeps out of the log what aiokafka writes there when it debugs: every request, a login's too."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line may be written: those with a login in them may not."""
+        given = record.args if isinstance(record.args, tuple) else ()
+        return not any("SaslAuthenticate" in type(part).__name__ for part in given)
+
+
+logging.getLogger("aiokafka.conn").addFilter(_NoSecrets())

@@ -1,0 +1,198 @@
+"""HTTP: what a person, a probe or a program without Kafka can ask of one process.
+
+What is posted goes onto the topics and is answered when the broker has it, so both ways in have the
+same guarantees; nothing is decided here. Errors are `application/problem+json` (RFC 9457).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import Body, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+
+from stream_al import __version__
+from stream_al.engine.model.model import prediction
+from stream_al.engine.samples.sample import flat_features, position_id, read_sample
+from stream_al.errors import BadMessage, Misconfigured, StreamAlError, Unavailable
+from stream_al.messages import Label, decode, decode_json, encode, label_text
+from stream_al.service.app import App
+from stream_al.service.broker.protocols import Headers, Outgoing
+from stream_al.service.http.admin import operating
+from stream_al.service.http.guard import BodyLimit, Guard, audit_also
+from stream_al.service.http.openapi import describe
+from stream_al.service.http.rate import RateLimit
+from stream_al.service.http.roles import Access
+from stream_al.service.http.schemas import (
+    Accepted,
+    AcceptedSamples,
+    Predicted,
+    QueryPage,
+    problem,
+    problems,
+)
+from stream_al.service.http.status import status
+from stream_al.service.loops.select import input_rules
+
+__all__ = ["api"]
+
+MAX_PAGE = 1000
+NOT_YET: dict[int | str, dict[str, Any]] = {
+    503: {"description": "Not so.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+}
+
+
+def api(app: App) -> FastAPI:
+    """The HTTP interface of an application. Raises Misconfigured if its tokens cannot be read."""
+    web = FastAPI(
+        title="stream_al", version=__version__, summary="Streaming selective sampling", redoc_url=None
+    )
+    given = app.settings.http
+    web.add_middleware(BodyLimit, limit_bytes=given.max_body_bytes, limit_seconds=given.body_seconds)
+    web.add_middleware(Guard, routes=web, access=Access(given), limit=RateLimit(given.requests_per_second))
+    _errors(web)
+    _probes(web, app)
+    _reading(web, app)
+    _writing(web, app)
+    operating(web, app)
+    describe(web)
+    return web
+
+
+def _probes(web: FastAPI, app: App) -> None:
+    @web.get("/livez", tags=["probes"], response_class=PlainTextResponse, responses=NOT_YET)
+    async def livez() -> Response:
+        """Whether the process is worth keeping: 503 when a loop makes no progress."""
+        return _probe(app.live(), "live", f"no progress for {app.stalled_seconds():.0f} s")
+
+    @web.get("/readyz", tags=["probes"], response_class=PlainTextResponse, responses=NOT_YET)
+    async def readyz() -> Response:
+        """Whether the model is restored and the broker answers."""
+        return _probe(app.ready and app.reachable(), "ready", "starting, stopping, or the broker is away")
+
+    @web.get("/metrics", tags=["probes"], response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        """Prometheus metrics."""
+        return Response(generate_latest(app.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _reading(web: FastAPI, app: App) -> None:
+    @web.get("/v1/status", tags=["status"])
+    async def get_status() -> dict[str, Any]:
+        """What this process is doing, and how well."""
+        return status(app)
+
+    @web.get("/v1/queries", tags=["labelling"], response_model=QueryPage, responses=problems(422))
+    async def get_queries(
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50, offset: Annotated[int, Query(ge=0)] = 0
+    ) -> dict[str, Any]:
+        """Pending queries, the most useful first."""
+        page = app.pending.most_useful(limit, offset)
+        return {"total": len(app.pending), "offset": offset, "queries": msgspec.to_builtins(page)}
+
+    @web.post("/v1/predict", tags=["model"], response_model=Predicted, responses=problems(400, 408, 413, 422))
+    async def predict(
+        features: Annotated[dict[str, Any], Body(examples=[{"amount": 12.5}])],
+    ) -> dict[str, Any]:
+        """What the model says of some features; nothing is stored or asked."""
+        probabilities = app.learning.model.probabilities(flat_features(features, input_rules(app.settings)))
+        return {
+            "label": prediction(probabilities),
+            "probabilities": {label_text(label): p for label, p in probabilities.items()},
+            "model": msgspec.to_builtins(app.learning.stamp()),
+        }
+
+
+def _writing(web: FastAPI, app: App) -> None:
+    settings, topics = app.settings, app.settings.topics
+
+    @web.post(
+        "/v1/samples",
+        tags=["stream"],
+        status_code=202,
+        response_model=AcceptedSamples,
+        responses=problems(400, 408, 413, 422, 503),
+    )
+    async def post_samples(
+        request: Request, samples: Annotated[list[dict[str, Any]] | dict[str, Any], Body()]
+    ) -> dict[str, Any]:
+        """Put one sample or a list of them onto the stream, in the form that the settings describe."""
+        outgoing, trace = [], _trace(app, request)
+        for given in _listed(samples):
+            value = encode(given)
+            record = decode_json(value, max_bytes=settings.input.max_bytes)
+            key = str(given["id"]).encode() if "id" in given else None
+            sample = read_sample(record, input_rules(settings), key=key, position="")
+            outgoing.append(Outgoing(topics.samples, sample.id.encode() or None, value, trace))
+        acks = await app.log.send(outgoing)
+        ids = [
+            out.key.decode() if out.key else position_id(topics.samples, ack.partition, ack.offset)
+            for out, ack in zip(outgoing, acks, strict=True)
+        ]
+        return {"accepted": len(acks), "ids": ids}
+
+    @web.post(
+        "/v1/labels",
+        tags=["labelling"],
+        status_code=202,
+        response_model=Accepted,
+        responses=problems(400, 408, 413, 422, 503),
+    )
+    async def post_labels(
+        request: Request, labels: Annotated[list[dict[str, Any]] | dict[str, Any], Body()]
+    ) -> dict[str, Any]:
+        """Answer one query or several: `{"id": ..., "label": ...}`, or `{"id": ..., "skipped": true}`."""
+        outgoing, trace = [], _trace(app, request)
+        for given in _listed(labels):
+            value = encode(given)
+            label = decode(Label, value, max_bytes=settings.input.max_bytes)
+            outgoing.append(Outgoing(topics.labels, label.id.encode(), value, trace))
+        accepted = len(await app.log.send(outgoing))
+        audit_also(request, accepted=accepted)
+        return {"accepted": accepted}
+
+
+def _errors(web: FastAPI) -> None:
+    @web.exception_handler(BadMessage)
+    async def bad_message(request: Request, error: BadMessage) -> Response:
+        return problem(422, "Unusable message", str(error), reason=error.reason)
+
+    @web.exception_handler(Misconfigured)
+    async def mistakes(request: Request, error: Misconfigured) -> Response:
+        return problem(422, "Invalid request", "; ".join(error.mistakes), mistakes=error.mistakes)
+
+    @web.exception_handler(Unavailable)
+    async def unavailable(request: Request, error: Unavailable) -> Response:
+        return problem(503, "Unavailable", str(error))
+
+    @web.exception_handler(StreamAlError)
+    async def other(request: Request, error: StreamAlError) -> Response:
+        return problem(500, type(error).__name__, str(error))
+
+    @web.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        return problem(error.status_code, str(error.detail), None, headers=error.headers)
+
+    @web.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        mistakes = [
+            f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}" for found in error.errors()[:10]
+        ]
+        return problem(422, "Invalid request", "; ".join(mistakes))
+
+
+def _listed(given: list[dict[str, Any]] | dict[str, Any]) -> list[dict[str, Any]]:
+    return given if isinstance(given, list) else [given]
+
+
+def _trace(app: App, request: Request) -> Headers:
+    """Which trace the request says that it belongs to."""
+    return app.tracing.carried(tuple((name.decode("latin-1"), value) for name, value in request.headers.raw))
+
+
+def _probe(good: bool, yes: str, no: str) -> Response:
+    return PlainTextResponse(yes if good else no, status_code=200 if good else 503)

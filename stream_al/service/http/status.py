@@ -1,0 +1,90 @@
+"""What a process says about itself, as JSON-ready values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from stream_al import __version__
+from stream_al.engine.labels.evaluation import Accuracy
+from stream_al.engine.labels.learner import Learner
+from stream_al.messages import label_text
+from stream_al.service.app import App
+from stream_al.service.loops.consumer import Consumer
+
+__all__ = ["describe_model", "model_status", "status"]
+
+
+def status(app: App) -> dict[str, Any]:
+    """The whole picture."""
+    settings, budget = app.settings, app.control.budget
+    learner = app.learning.learner
+    return {
+        "application": settings.application,
+        "version": __version__,
+        "ready": app.ready,
+        "live": app.live(),
+        "paused": app.select.paused,
+        "select": _consumer(app, app.select),
+        "intake": _consumer(app, app.intake),
+        "budget": {
+            "share": budget.share,
+            "manager": budget.manager,
+            "strategy": settings.strategy,
+            "exploration": budget.exploration,
+            "pending_cap": budget.pending,
+            "per_hour_cap": budget.per_hour,
+            "total_cap": budget.total,
+            "partitions": _spent(app),
+        },
+        "pending": len(app.pending),
+        "examples": {
+            "offset": learner.offset,
+            "outcomes": {outcome.value: number for outcome, number in learner.counts.items()},
+        },
+        "model": model_status(app),
+    }
+
+
+def model_status(app: App) -> dict[str, Any]:
+    """The model of this process."""
+    return {
+        **describe_model(app.settings.model.name, app.learning.learner),
+        "rebuilding": app.learning.rebuilding,
+    }
+
+
+def describe_model(name: str, learner: Learner) -> dict[str, Any]:
+    """A model: equal digests at equal offsets mean equal models."""
+    model = learner.model
+    return {
+        "name": name,
+        "definition": model.definition,
+        "version": model.fingerprint[:12],
+        "examples": model.examples,
+        "offset": learner.offset,
+        "voided": [list(voided) for voided in learner.voided.ranges],
+        "classes": {label_text(label): number for label, number in model.classes.items()},
+        "digest": model.digest(),
+        "accuracy": {"all": _estimate(learner.overall), "recent": _estimate(learner.recent)},
+    }
+
+
+def _consumer(app: App, consumer: Consumer) -> dict[str, Any]:
+    lag = app.lag.get(consumer.group.topic, {})
+    return {
+        "topic": consumer.group.topic,
+        "partitions": sorted(consumer.group.assignment()),
+        "lag": {str(partition): number for partition, number in lag.items()},
+        "stopped": {str(partition): why for partition, why in consumer.stopped().items()},
+    }
+
+
+def _spent(app: App) -> dict[str, Any]:
+    """What each partition in hand has bought, and which cap binds it."""
+    return {str(p): app.selection.binding(p, held.state) for p, held in sorted(app.select.held.items())}
+
+
+def _estimate(accuracy: Accuracy) -> dict[str, float] | None:
+    estimate = accuracy.estimate()
+    return asdict(estimate) if estimate else None

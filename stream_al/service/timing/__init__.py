@@ -1,0 +1,1 @@
+"""Time: the clock, deadlines, waits between tries, and time slices on the event loop."""

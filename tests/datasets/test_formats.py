@@ -1,0 +1,124 @@
+"""The same rows in any format are the same stream."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from stream_al.datasets.rows import Row, rows
+from stream_al.errors import Misconfigured
+
+CELLS: dict[str, st.SearchStrategy[Any]] = {
+    "whole": st.one_of(st.none(), st.integers(-(2**40), 2**40)),
+    "broken": st.one_of(st.none(), st.floats(-1e6, 1e6).map(lambda x: round(x, 3) + 0.5)),
+    "word": st.one_of(st.none(), st.sampled_from(["a", "b c", 'd"e', "f,g", "é"])),
+    "_note": st.one_of(st.none(), st.integers(0, 9)),
+    "label": st.sampled_from(["up", "down"]),
+}
+tables = st.lists(st.fixed_dictionaries(CELLS), min_size=1, max_size=12)
+
+
+def write_csv(path: Path, table: list[dict[str, Any]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(CELLS))
+        writer.writeheader()
+        writer.writerows(table)
+
+
+def write_json(path: Path, table: list[dict[str, Any]]) -> None:
+    lines = ({k: v for k, v in row.items() if v is not None} for row in table)
+    path.write_text("\n".join(map(json.dumps, lines)))
+
+
+def write_parquet(path: Path, table: list[dict[str, Any]]) -> None:
+    parquet.write_table(pa.Table.from_pylist(table, schema=SCHEMA), path)
+
+
+TYPES = {"whole": pa.int64(), "broken": pa.float64(), "_note": pa.int64()}
+SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in CELLS])
+WRITERS: dict[str, Callable[[Path, list[dict[str, Any]]], None]] = {
+    "s.csv": write_csv,
+    "s.jsonl": write_json,
+    "s.parquet": write_parquet,
+}
+
+
+@given(table=tables)
+@settings(derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_csv_json_lines_and_parquet_give_the_same_rows(tmp_path: Path, table: list[dict[str, Any]]) -> None:
+    found = []
+    for name, write in WRITERS.items():
+        write(tmp_path / name, table)
+        packed = tmp_path / f"{name}.gz"
+        packed.write_bytes(gzip.compress((tmp_path / name).read_bytes()))
+        found += [list(rows(tmp_path / name)), list(rows(packed))]
+    assert all(each == found[0] for each in found)
+    assert [row.label for row in found[0]] == [row["label"] for row in table]
+    assert not [name for row in found[0] for name in row.features if name.startswith("_")]
+
+
+def parquet_of(path: Path, **columns: list[Any]) -> Path:
+    parquet.write_table(pa.table(columns), path)
+    return path
+
+
+def test_what_parquet_alone_can_hold_is_put_in_words_of_the_others(tmp_path: Path) -> None:
+    """A time is text, a decimal a number, NaN is missing, and a row without a label is passed over."""
+    path = parquet_of(
+        tmp_path / "s.parquet",
+        at=[datetime(2026, 1, 2, 3, tzinfo=UTC), None, None],
+        price=[Decimal("1.5"), Decimal("2.5"), Decimal("3.5")],
+        x=[float("nan"), 1.0, 2.0],
+        label=[True, None, False],
+    )
+    assert list(rows(path)) == [
+        Row({"at": "2026-01-02T03:00:00+00:00", "price": 1.5}, label=True),
+        Row({"price": 3.5, "x": 2.0}, label=False),
+    ]
+
+
+def test_another_column_of_a_parquet_file_may_be_the_label(tmp_path: Path) -> None:
+    path = parquet_of(tmp_path / "s.parquet", kind=["a", "b"], x=[1, 2])
+    assert [row.label for row in rows(path, "kind")] == ["a", "b"]
+    assert [row.label for row in rows(path)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "label", "said"),
+    [
+        (b"x,label\n1,a\n", None, "no Parquet file"),
+        (b"", None, "no Parquet file"),
+        ({"x": [1], "label": ["a"]}, "kind", "there is no column 'kind'"),
+        ({"x": [1], "label": [[1, 2]]}, None, "row 1 has no text or number at 'label'"),
+    ],
+)
+def test_a_mistake_in_a_parquet_file_is_one_sentence(
+    tmp_path: Path, content: bytes | dict[str, Any], label: str | None, said: str
+) -> None:
+    path = tmp_path / "s.parquet"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        parquet_of(path, **content)
+    with pytest.raises(Misconfigured, match=said) as caught:
+        list(rows(path, label))
+    assert "\n" not in str(caught.value)
+
+
+def test_without_pyarrow_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = parquet_of(tmp_path / "s.parquet", x=[1], label=["a"])
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(Misconfigured, match=r"stream_al\[parquet\]"):
+        list(rows(path))

@@ -1,0 +1,196 @@
+"""The laws of every budget manager: what it spends, and what it says of its reasons."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_al.engine.budgets import Reason, Situation
+from tests.support.managers import (
+    COLD,
+    EXPLORING,
+    SELECTING,
+    STREAMS,
+    WARM,
+    assert_budget_law,
+    every_claiming_manager,
+    every_exploring_manager,
+    every_manager,
+    every_share,
+    explorations,
+    fullest,
+    law,
+    length_for,
+    manager_of,
+    names,
+    restored,
+    seeded,
+    shares,
+    spent,
+    utilities,
+)
+
+
+@every_claiming_manager
+@every_share
+@pytest.mark.parametrize("stream", STREAMS)
+def test_the_budget_is_spent_and_never_exceeded_whatever_the_utilities(
+    name: str, share: float, stream: str
+) -> None:
+    """From a cold start, across restarts, in batches of any size."""
+    manager, draw = manager_of(name, share), seeded(f"{stream} {share}")
+    total = length_for(share)
+    values = [STREAMS[stream](draw, i / total) for i in range(total)]
+    state, verdicts = manager.start(), []
+    for batch in batches(total, draw):
+        situation = COLD if batch.start < total // 5 else WARM
+        said, state = manager.decide(state, values[batch], names(total)[batch], situation)
+        verdicts += said
+        state = restored(manager, state)
+    assert_budget_law(manager, verdicts)
+
+
+def batches(total: int, draw: random.Random) -> Iterator[slice]:
+    begin = 0
+    while begin < total:
+        end = min(total, begin + draw.choice((1, 7, 100, 1_000)))
+        yield slice(begin, end)
+        begin = end
+
+
+@every_claiming_manager
+@every_share
+@pytest.mark.parametrize("above", [False, True], ids=["just below", "just above"])
+def test_the_budget_holds_against_an_adversary_who_sees_the_threshold(
+    name: str, share: float, above: bool
+) -> None:
+    manager = manager_of(name, share)
+    state, verdicts = manager.start(), []
+    for sample_id in names(max(200, math.ceil(2.2 / share))):
+        (seen,), _ = manager.decide(state, [0.5], [sample_id], WARM)
+        bid = np.nextafter(np.float32(seen.threshold), np.float32(above))
+        (said,), state = manager.decide(state, [float(bid)], [sample_id], WARM)
+        verdicts.append(said)
+    assert_budget_law(manager, verdicts)
+
+
+@every_claiming_manager
+@law
+@given(share=shares, exploration=explorations, seed=st.integers(0, 5), data=st.data())
+def test_no_prefix_of_a_stream_is_more_than_one_label_off(
+    name: str, share: float, exploration: float, seed: int, data: st.DataObject
+) -> None:
+    """Hence the share comes within 1% after 100 labels, and stays there for ever."""
+    manager = manager_of(name, share, exploration, seed)
+    values = data.draw(utilities) * 8
+    verdicts, _ = manager.decide(manager.start(), values, names(len(values)), WARM)
+    before = spent(verdicts)
+    assert np.abs(before - share * np.arange(len(before))).max() <= 1 + 1e-9
+    assert fullest(verdicts, manager.window) <= share * manager.window + 1
+
+
+@every_claiming_manager
+@every_share
+def test_windows_of_any_length_are_bounded_too(name: str, share: float) -> None:
+    """By `share x length + 2`; by `+ 1` for multiples of the window where 1/share is whole."""
+    manager, draw = manager_of(name, share), seeded(1)
+    values = [draw.random() for _ in range(length_for(share))]
+    verdicts, _ = manager.decide(manager.start(), values, names(len(values)), WARM)
+    for length in [*range(1, 40), *(manager.window * times for times in range(1, 12))]:
+        assert fullest(verdicts, length) < share * length + 2
+    for times in range(1, 12) if share * manager.window == 1.0 else ():
+        assert fullest(verdicts, manager.window * times) <= times + 1
+
+
+@every_claiming_manager
+@every_share
+def test_a_model_that_knows_nothing_gets_its_first_label_within_one_over_share(
+    name: str, share: float
+) -> None:
+    for seed in range(10):
+        manager = manager_of(name, share, seed=seed)
+        count = manager.window
+        assert count - 1 < 1 / share + 1e-9
+        verdicts, _ = manager.decide(manager.start(), [1.0] * count, names(count), COLD)
+        assert Reason.WARMUP in {v.reason for v in verdicts if v.selected}
+
+
+@every_manager
+@law
+@given(share=shares, exploration=explorations, rooms=st.lists(st.integers(-1, 3), min_size=1), data=st.data())
+def test_a_cap_is_never_exceeded_and_what_it_forbids_is_said(
+    name: str, share: float, exploration: float, rooms: list[int], data: st.DataObject
+) -> None:
+    manager = manager_of(name, share, exploration)
+    state, all_said = manager.start(), []
+    for step, room in enumerate(rooms):
+        values = data.draw(utilities)
+        said, state = manager.decide(
+            state, values, names(len(values), 100 * step), Situation(ready=step > 1, room=room)
+        )
+        bought = np.cumsum([v.selected for v in said])
+        assert bought[-1] <= max(0, room)
+        for count, verdict in zip(bought, said, strict=True):
+            full = count - verdict.selected >= room
+            assert verdict.propensity == 0.0 or not full
+            assert verdict.propensity > 0.0 or full or exploration == 0.0 or name not in EXPLORING
+            assert (verdict.reason is Reason.CAPPED) <= full
+            assert not (full and verdict.selected)
+        all_said += said
+    if manager.claims_budget_law:
+        assert fullest(all_said, manager.window) <= share * manager.window + 1
+
+
+@every_claiming_manager
+def test_a_purchase_that_a_cap_forbids_is_reported_and_lost(name: str) -> None:
+    """Capped time is not saved up: when room returns, no more is bought than always."""
+    manager = manager_of(name, 0.1)
+    shut, state = manager.decide(manager.start(), [0.5] * 200, names(200), Situation(room=0))
+    assert sum(v.reason is Reason.CAPPED for v in shut) == 20
+    opened, _ = manager.decide(state, [0.5] * 200, names(200, 200), WARM)
+    assert sum(v.selected for v in opened) == 20
+    assert fullest(shut + opened, manager.window) <= 2
+
+
+@every_claiming_manager
+def test_another_share_begins_a_new_account_and_keeps_its_budget(name: str) -> None:
+    before, after = manager_of(name, 0.5), manager_of(name, 0.1)
+    _, state = before.decide(before.start(), [0.5] * 333, names(333), WARM)
+    verdicts, state = after.decide(after.decode(before.encode(state)), [0.5] * 1000, names(1000), WARM)
+    assert_budget_law(after, verdicts)
+    assert (state.share, state.arrivals) == (0.1, 1000)
+
+
+@every_manager
+@law
+@given(share=shares, exploration=explorations, ready=st.booleans(), values=utilities)
+def test_every_verdict_agrees_with_its_reason(
+    name: str, share: float, exploration: float, ready: bool, values: list[float]
+) -> None:
+    manager = manager_of(name, share, exploration)
+    verdicts, _ = manager.decide(manager.start(), values, names(len(values)), Situation(ready=ready))
+    for verdict, value in zip(verdicts, values, strict=True):
+        assert verdict.selected == (verdict.reason in SELECTING)
+        assert verdict.selected <= (verdict.propensity > 0.0)
+        assert 0.0 <= verdict.threshold <= 1.0
+        if verdict.reason is Reason.UNCERTAIN:
+            assert np.float32(value) >= verdict.threshold
+        if verdict.selected:
+            assert (verdict.reason is Reason.WARMUP) == (not ready)
+
+
+@every_exploring_manager
+def test_what_is_bought_is_worth_more_than_what_passes(name: str) -> None:
+    manager, draw = manager_of(name, 0.05), seeded(7)
+    values = [draw.random() for _ in range(10_000)]
+    verdicts, _ = manager.decide(manager.start(), values, names(10_000), WARM)
+    worth = [value for value, v in zip(values, verdicts, strict=True) if v.reason is Reason.UNCERTAIN]
+    assert float(np.mean(worth)) > 0.85
+    random_ones = [value for value, v in zip(values, verdicts, strict=True) if v.reason is Reason.EXPLORE]
+    assert 0.3 < float(np.mean(random_ones)) < 0.7

@@ -1,0 +1,91 @@
+"""The laws of voided examples: ranges are a set of offsets, and the fold is one over those that count."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_al.engine.labels.exclusions import Range, Voided
+from stream_al.engine.labels.learner import Learner, Outcome
+from stream_al.engine.model.model import Model
+from stream_al.messages import Example
+
+law = settings(derandomize=True, deadline=None, max_examples=150)
+MOST = 10
+ends = st.integers(0, MOST)
+ranges = st.lists(st.tuples(ends, ends), max_size=6)
+
+
+def offsets(found: list[Range]) -> set[int]:
+    """The same set, as plainly as can be."""
+    return {offset for begin, end in found for offset in range(begin, end)}
+
+
+@law
+@given(ranges)
+def test_ranges_are_the_set_of_offsets_that_they_hold_in_one_form(found: list[Range]) -> None:
+    voided, wanted = Voided.of(found), offsets(found)
+    assert {offset for offset in range(-1, MOST + 1) if offset in voided} == wanted
+    assert len(voided) == len(wanted)
+    assert voided.end == max(wanted, default=-1) + 1
+    assert voided == Voided.of(reversed(voided.ranges)) == Voided.of((n, n + 1) for n in wanted)
+    for (_, end), (begin, _) in zip(voided.ranges, voided.ranges[1:], strict=False):
+        assert end < begin
+    assert "1" not in voided
+
+
+@law
+@given(ranges, ends, ends)
+def test_adding_and_taking_away_are_those_of_sets(found: list[Range], begin: int, end: int) -> None:
+    voided, wanted, more = Voided.of(found), offsets(found), set(range(begin, end))
+    assert offsets(list(voided.adding(begin, end).ranges)) == wanted | more
+    assert offsets(list(voided.below(end).ranges)) == {offset for offset in wanted if offset < end}
+    if begin <= end:
+        assert offsets(list(voided.without(begin, end).ranges)) == wanted - more
+        assert voided.covers(begin, end) == (more <= wanted)
+
+
+def folded(examples: list[Example], voided: Voided, upto: int) -> Learner:
+    learner = Learner(Model("GaussianNB()", seed=0), remember=5)
+    learner.voided = voided
+    for offset, example in enumerate(examples[:upto]):
+        learner.fold(example, offset)
+    return learner
+
+
+def log_of(labels: str) -> list[Example]:
+    """Examples of some ids over and over, with one label or the other."""
+    return [
+        Example(f"e{n % 7}", label, {"x": float(n % 5), "y": float(ord(label))})
+        for n, label in enumerate(labels)
+    ]
+
+
+@law
+@given(st.text("ab", min_size=MOST, max_size=MOST), ranges)
+def test_a_fold_passes_over_what_is_voided_as_if_it_had_never_been(labels: str, found: list[Range]) -> None:
+    voided, log = Voided.of(found), log_of(labels)
+    learner = folded(log, voided, MOST)
+    plain = folded([example for offset, example in enumerate(log) if offset not in voided], Voided(), MOST)
+    assert learner.model.digest() == plain.model.digest()
+    assert (learner.known, learner.conflicted) == (plain.known, plain.conflicted)
+    assert learner.counts == plain.counts | {Outcome.VOIDED: len(voided.below(MOST))}
+    assert learner.offset == MOST
+
+
+@law
+@given(st.text("ab", min_size=MOST, max_size=MOST), ranges, ranges, ends)
+def test_learners_that_stand_under_the_same_ranges_are_the_same(
+    labels: str, these: list[Range], those: list[Range], upto: int
+) -> None:
+    """Whatever the ranges say of what is not folded yet; so one may go on under those of the other."""
+    log = log_of(labels)
+    one, other = folded(log, Voided.of(these), upto), folded(log, Voided.of(those), upto)
+    assert one.stands_under(other.voided) == other.stands_under(one.voided)
+    if one.stands_under(other.voided):
+        one.voided = other.voided
+        for learner in (one, other):
+            for offset, example in enumerate(log[upto:], upto):
+                learner.fold(example, offset)
+        assert one.model.digest() == other.model.digest()
+        assert one.counts == other.counts

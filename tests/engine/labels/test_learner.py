@@ -1,0 +1,243 @@
+"""The laws of the fold."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_al.engine.labels.learner import Learner, Outcome
+from stream_al.engine.labels.lifecycle import Stage
+from stream_al.engine.model.model import Label, Model
+from stream_al.errors import BadMessage
+from stream_al.messages import Example, Prediction
+
+law = settings(derandomize=True, deadline=None, max_examples=60)
+
+
+class Recorder(Model):
+    """A model that only writes down what it is to learn; it refuses the label `bad`."""
+
+    def __init__(self) -> None:
+        super().__init__("GaussianNB()", seed=0)
+        self.learned: list[tuple[object, Label]] = []
+
+    def learn(self, features: Any, label: Label) -> None:
+        if label == "bad":
+            raise BadMessage("model_error", "refused")
+        self.learned.append((features.get("of"), label))
+
+
+def learner_of(definition: str = "StandardScaler() | GaussianNB()", remember: int = 1_000) -> Learner:
+    return Learner(Model(definition, seed=0), remember)
+
+
+def example(sample_id: str, label: Label = "a", **rest: Any) -> Example:
+    return Example(sample_id, label, **{"features": {"x": float(len(sample_id))}, **rest})
+
+
+ids = st.sampled_from("pqrs")
+logs = st.lists(
+    st.builds(
+        lambda sample_id, label, record: Example(
+            sample_id, label, features=None if record else {"of": sample_id}
+        ),
+        ids,
+        st.sampled_from(["x", "y", "bad"]),
+        st.booleans(),
+    ),
+    max_size=25,
+)
+
+
+def reference(log: list[Example], remember: int) -> tuple[list[Outcome], list[tuple[object, Label]]]:
+    """The rules once more, as plainly as can be."""
+    known: list[tuple[str, Label]] = []
+    outcomes: list[Outcome] = []
+    learned: list[tuple[object, Label]] = []
+    for one in log:
+        first = dict(known).get(one.id)
+        if first is not None:
+            outcomes.append(Outcome.DUPLICATE if first == one.label else Outcome.CONFLICT)
+        elif one.features is None:
+            outcomes.append(Outcome.FORGOTTEN)
+        else:
+            known = [*known, (one.id, one.label)][-remember:]
+            if one.label == "bad":
+                outcomes.append(Outcome.REFUSED)
+            else:
+                outcomes.append(Outcome.LEARNED)
+                learned.append((one.id, one.label))
+    return outcomes, learned
+
+
+@settings(law, max_examples=150)
+@given(log=logs, remember=st.integers(1, 5))
+def test_the_fold_obeys_its_rules_for_any_log(log: list[Example], remember: int) -> None:
+    """The first label wins, each remembered id is learned once, memory is bounded, all is counted."""
+    model = Recorder()
+    learner = Learner(model, remember)
+    outcomes = [learner.fold(one, offset) for offset, one in enumerate(log, 40)]
+    expected, learned = reference(log, remember)
+    assert outcomes == expected
+    assert model.learned == learned
+    assert learner.counts == {outcome: expected.count(outcome) for outcome in Outcome}
+    assert len(learner.known) <= remember
+    assert learner.conflicted <= learner.known.keys()
+    assert learner.offset == (40 + len(log) if log else 0)
+
+
+@law
+@given(log=logs)
+def test_each_id_is_learned_at_most_once(log: list[Example]) -> None:
+    model = Recorder()
+    learner = Learner(model, remember=4)
+    for offset, one in enumerate(log):
+        learner.fold(one, offset)
+    assert max(Counter(sample_id for sample_id, _ in model.learned).values(), default=0) <= 1
+
+
+def stream(count: int = 60) -> list[Example]:
+    """Labels, repetitions and contradictions, with what a query knew."""
+    return [
+        Example(
+            f"s{i % 45}",
+            "even" if (i + i // 50) % 2 else "odd",
+            features={"x": float(i % 7), "word": "abc"[i % 3]},
+            propensity=0.5 / (1 + i % 3),
+            prediction=Prediction("odd", {"odd": 0.7, "even": 0.3}),
+        )
+        for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "StandardScaler() | GaussianNB()",
+        "OneHotEncoder() | LogisticRegression()",
+        "HoeffdingTreeClassifier(grace_period=10)",
+    ],
+)
+def test_the_fold_is_the_same_however_it_is_cut(definition: str) -> None:
+    """Without a break, pickled after every example, or begun anew from a snapshot in the middle."""
+    whole, pieces = learner_of(definition), learner_of(definition)
+    for offset, one in enumerate(stream()):
+        assert whole.fold(one, offset) == pieces.fold(one, offset)
+        pieces = pickle.loads(pickle.dumps(pieces))  # noqa: S301 -- our own bytes
+    assert whole.counts[Outcome.CONFLICT] > 0
+    assert pieces.model.digest() == whole.model.digest()
+    assert (pieces.counts, pieces.known, pieces.offset) == (whole.counts, whole.known, whole.offset)
+    assert (pieces.overall, pieces.recent) == (whole.overall, whole.recent)
+    other = learner_of(definition)
+    for offset, one in enumerate(stream()[:-20]):
+        other.fold(one, offset)
+    assert other.model.digest() != whole.model.digest()  # so the digest sees what was learned
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))), ids=str)
+def test_the_first_label_in_the_log_wins_whatever_follows(order: tuple[int, ...]) -> None:
+    answers = [example("a", label) for label in ("x", "x", "y", "y")]
+    log = [answers[i] for i in order]
+    model = Recorder()
+    learner = Learner(model, remember=10)
+    outcomes = [learner.fold(one, offset) for offset, one in enumerate(log)]
+    assert [label for _, label in model.learned] == [log[0].label]
+    assert learner.known == {"a": log[0].label}
+    assert sorted(outcomes) == sorted(
+        [Outcome.LEARNED, Outcome.DUPLICATE, Outcome.CONFLICT, Outcome.CONFLICT]
+    )
+
+
+def test_duplicates_and_conflicts_change_nothing_that_the_model_is() -> None:
+    learner = learner_of()
+    for offset, one in enumerate([example("a", "x"), example("bb", "y"), example("ccc", "x")]):
+        learner.fold(one, offset)
+    before, overall = learner.model.digest(), pickle.dumps(learner.overall)
+    asked = Prediction("x", {"x": 1.0})
+    assert learner.fold(example("a", "x", propensity=0.1, prediction=asked), 3) is Outcome.DUPLICATE
+    assert learner.fold(example("a", "y", propensity=0.1, prediction=asked), 4) is Outcome.CONFLICT
+    assert learner.model.digest() == before
+    assert learner.model.examples == 3
+    assert pickle.dumps(learner.overall) == overall  # nor is it evaluated twice
+    stages = [learner.stage(sample_id) for sample_id in ("a", "bb", "unheard of")]
+    assert stages == [Stage.CONFLICTED, Stage.LABELLED, Stage.PENDING]
+    learner.fold(example("a", "x"), 5)
+    assert learner.stage("a") is Stage.CONFLICTED
+
+
+def test_a_contradiction_without_features_is_counted_and_not_learned() -> None:
+    learner = learner_of()
+    learner.fold(example("a", "x"), 0)
+    assert learner.fold(example("a", "y", features=None), 1) is Outcome.CONFLICT
+    assert learner.fold(example("never seen", "y", features=None), 2) is Outcome.FORGOTTEN
+    assert "never seen" not in learner.known
+    assert learner.model.examples == 1
+
+
+def test_an_example_the_model_cannot_learn_is_refused_once_and_then_known() -> None:
+    learner = learner_of("LogisticRegression()")
+    log = [example("a", "x"), example("b", "y"), example("c", "z"), example("c", "z"), example("d", "x")]
+    outcomes = [learner.fold(one, offset) for offset, one in enumerate(log)]
+    assert outcomes == [
+        Outcome.LEARNED,
+        Outcome.LEARNED,
+        Outcome.REFUSED,
+        Outcome.DUPLICATE,
+        Outcome.LEARNED,
+    ]
+    assert learner.model.examples == 3
+    assert learner.offset == 5
+
+
+def test_the_oldest_id_is_forgotten_first_and_repetition_does_not_refresh_it() -> None:
+    learner = learner_of(remember=2)
+    for offset, sample_id in enumerate(["a", "b", "a", "c"]):
+        learner.fold(example(sample_id), offset)
+    assert set(learner.known) == {"b", "c"}
+    assert learner.fold(example("a"), 4) is Outcome.LEARNED  # the price of a bound
+
+
+def test_the_offset_follows_the_log_even_over_what_is_no_example() -> None:
+    learner = learner_of()
+    learner.fold(example("a"), 10)
+    assert learner.offset == 11
+    learner.skip(11)
+    assert learner.offset == 12
+    learner.fold(example("a"), 15)  # a gap, as compaction or a transaction marker leaves one
+    assert learner.offset == 16
+    assert sum(learner.counts.values()) == 2
+
+
+# --- Evaluation in the fold ------------------------------------------------------------------------------
+
+
+def test_the_prediction_of_the_query_is_what_is_evaluated() -> None:
+    learner = learner_of()
+    said = Prediction("x", {"x": 0.9, "y": 0.1})
+    learner.fold(example("a", "x", propensity=0.5, prediction=said), 0)
+    learner.fold(example("b", "y", propensity=0.25, prediction=said), 1)
+    assert (learner.overall.weight, learner.overall.weight_correct) == (6.0, 2.0)
+    assert learner.recent.weight < learner.overall.weight  # it fades
+
+
+def test_no_prediction_counts_as_a_wrong_one() -> None:
+    """A model that knows nothing yet is not excused from the stream."""
+    learner = learner_of()
+    learner.fold(example("a", "x", propensity=0.5, prediction=Prediction(None, {})), 0)
+    assert (learner.overall.weight, learner.overall.weight_correct) == (2.0, 0.0)
+
+
+@pytest.mark.parametrize("propensity", [None, 0.0, -0.5, 1.5, 1e-200, 5e-324, float("nan"), float("inf")])
+def test_labels_that_the_service_did_not_buy_say_nothing_of_the_stream(propensity: float | None) -> None:
+    learner = learner_of()
+    prediction = Prediction("x", {"x": 1.0})
+    learner.fold(example("a", "x", propensity=propensity, prediction=prediction), 0)
+    learner.fold(example("b", "x", propensity=0.5), 1)
+    assert learner.overall.estimate() is None
+    assert learner.counts[Outcome.LEARNED] == 2

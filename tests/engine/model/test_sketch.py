@@ -1,0 +1,212 @@
+"""Sketches and what is made of them: near samples have near sketches, the same on every replica."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pickle
+import random
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_al.engine.model.digest import digest
+from stream_al.engine.model.model import Model
+from stream_al.engine.model.reference_set import FEATURES, RECENT, Surroundings
+from stream_al.engine.model.sketch import COMPONENTS, points, project, spread, squared_distances
+from stream_al.engine.strategies.history import QUERIES, SAMPLES, VALUES, Memory
+
+law = settings(derandomize=True, deadline=None, max_examples=100)
+anything = st.dictionaries(
+    st.text(max_size=5) | st.sampled_from(["a", "b", "\ud800"]),
+    st.floats() | st.integers() | st.booleans() | st.text(max_size=20) | st.none() | st.lists(st.integers()),
+    max_size=6,
+)
+
+
+def normal(number: int, size: int) -> list[dict[str, Any]]:
+    draw = random.Random(11)  # noqa: S311 -- a fixed stream
+    return [{f"x{j}": draw.gauss(0.0, 1.0) for j in range(size)} for _ in range(number)]
+
+
+@pytest.mark.parametrize("size", [1, 3, 10, 100])
+def test_distances_between_sketches_are_those_between_samples(size: int) -> None:
+    """As far as sixteen components can tell: on the average, and mostly in order.
+
+    Between many independent features all distances are nearly the same, and there is no order to keep.
+    """
+    scale = {f"x{j}": (0.0, 1.0) for j in range(size)}
+    samples = normal(40, size)
+    made = [project(features, scale) for features in samples]
+    pairs = list(combinations(range(40), 2))
+    true = [math.dist(samples[i].values(), samples[j].values()) ** 2 / size for i, j in pairs]
+    seen = [
+        float(squared_distances(points(made[i]), points(made[j]))[0, 0]) / COMPONENTS / 32**2
+        for i, j in pairs
+    ]
+    assert sum(seen) / sum(true) == pytest.approx(1.0, abs=0.25)
+    assert size > 10 or np.corrcoef(true, seen)[0, 1] > 0.5
+
+
+def test_texts_that_share_words_are_nearer_than_those_that_share_none() -> None:
+    scale = {"body": (0.0, 0.0)}
+    said, near, far = (
+        project({"body": text}, scale)
+        for text in ("win a free prize now", "win a free cup now", "see you at seven tonight")
+    )
+    gaps = squared_distances(points(said), points(near + far))[0]
+    assert 0 < gaps[0] < gaps[1]
+
+
+def test_what_is_missing_is_average_and_what_was_never_learned_has_no_say() -> None:
+    scale = {"a": (5.0, 2.0), "b": (0.0, 1.0)}
+    assert project({"a": 5.0, "b": 1.0}, scale) == project({"b": 1.0}, scale)
+    assert project({"b": 1.0, "new": 1e9, "also new": "text"}, scale) == project({"b": 1.0}, scale)
+
+
+@law
+@given(stream=st.lists(anything, max_size=8), features=anything)
+def test_nothing_that_comes_along_breaks_them(stream: list[dict[str, Any]], features: dict[str, Any]) -> None:
+    """Not even what no reader of samples lets through: examples come from a topic of their own."""
+    around = Surroundings()
+    for example in stream:
+        around.learn(example, "ham")
+    sketch = around.sketch(features)
+    assert len(sketch) == COMPONENTS
+    assert around.sketch(dict(reversed(features.items()))) == sketch
+    assert around.points().shape == (len(stream), COMPONENTS)
+    assert spread(around.points()) >= 0.0
+
+
+@law
+@given(st.lists(st.floats(-1e300, 1e300, allow_subnormal=False), min_size=2, max_size=30))
+def test_the_scale_is_the_mean_and_the_deviation(values: list[float]) -> None:
+    around = Surroundings()
+    for value in values:
+        around.learn({"x": value}, "ham")
+    mean, deviation = around.scale()["x"]
+    if max(map(abs, values)) < 1e100:
+        assert mean == pytest.approx(np.mean(values), rel=1e-9, abs=1e-9 * max(map(abs, values)))
+        assert deviation == pytest.approx(np.std(values, ddof=1), rel=1e-6, abs=1e-6 * max(map(abs, values)))
+    assert not math.isnan(deviation)
+
+
+def test_memory_is_bounded_however_much_is_learned() -> None:
+    around, memory = Surroundings(), Memory().recall()
+    for i in range(3 * RECENT):
+        around.learn({f"feature {30 * i + j}": 1.0 for j in range(30)}, i % 2)
+        memory.rank((0.5, i))
+        memory.remember(bytes([i % 100] * COMPONENTS), selected=i % 2 == 0)
+    assert (len(around.recent), len(around.scale())) == (RECENT, FEATURES)
+    assert (len(memory.samples), len(memory.queries)) == (SAMPLES * COMPONENTS, QUERIES * COMPONENTS)
+    assert [len(values) for values in memory.memory().values] == [VALUES] * 2
+
+
+def test_the_last_examples_are_kept_as_they_were() -> None:
+    """Oldest first, and apart from the dictionary that was learned from."""
+    around = Surroundings()
+    features = {"x": 0.0}
+    for i in range(RECENT + 7):
+        features["x"] = float(i)
+        around.learn(features, i % 2)
+    assert [(f["x"], label) for f, label in around.recent] == [
+        (float(i), i % 2) for i in range(7, RECENT + 7)
+    ]
+
+
+def model_of(number: int) -> Model:
+    model = Model("Select('x0', 'x1') | GaussianNB()", seed=1, surroundings=True)
+    for i, features in enumerate(normal(number, 3)):
+        model.learn({**features, "kind": "abc"[i % 3]}, i % 2)
+    return model
+
+
+@law
+@given(values=st.lists(st.one_of(st.floats(), st.integers(), st.booleans(), st.text()), min_size=2))
+def test_the_scale_is_that_of_the_numbers(values: list[object]) -> None:
+    """Mean and deviation are those of the finite numbers, none beyond 1e100; whatever else there is."""
+    around = Surroundings()
+    for value in values:
+        around.learn({"x": value}, "ham")
+    finite = [value for value in values if isinstance(value, int | float) and math.isfinite(value)]
+    numbers = [min(1e100, max(-1e100, float(value))) for value in finite]
+    mean, deviation = around.scale()["x"]
+    most = max(map(abs, numbers), default=0.0)
+    assert mean == pytest.approx(fmean(numbers) if numbers else 0.0, rel=1e-9, abs=1e-9 * most)
+    true = float(stdev(numbers)) if len(numbers) > 1 else 0.0
+    tiny = 1e-150  # squares of smaller ones vanish
+    assert deviation == pytest.approx(true, rel=1e-6, abs=max(tiny, 1e-6 * most))
+
+
+def test_surroundings_are_part_of_the_fold_and_come_back_from_a_snapshot() -> None:
+    """Of the digest and the fingerprint; what was looked at meanwhile leaves no trace."""
+    model, sample = model_of(20), normal(21, 3)[-1]
+    assert model.surroundings is not None
+    before = model.digest()
+    sketch = model.sketch(sample)
+    model.surroundings.points()
+    restored: Model = pickle.loads(pickle.dumps(model))  # noqa: S301 -- our own bytes
+    for one in (model, restored, model_of(20)):
+        assert digest((one._river, one.classes, digest(one.surroundings))) == before == one.digest()
+        assert one.sketch(sample) == sketch
+        one.learn(sample, 1)
+    assert model.digest() == restored.digest() != before
+    assert model.sketch(normal(22, 3)[-1]) == restored.sketch(normal(22, 3)[-1])
+    assert Model(model.definition, seed=1).fingerprint != model.fingerprint
+
+
+def sketches() -> str:
+    model = model_of(10)
+    made = [model.sketch({**features, "kind": "b"}).hex() for features in normal(20, 3)]
+    return json.dumps([made, model.digest()])
+
+
+def test_they_are_the_same_in_every_process() -> None:
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", "from tests.engine.model.test_sketch import sketches; print(sketches())"],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=Path(__file__).parents[3],
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert runs[0] == runs[1]
+
+
+@law
+@given(
+    seen=st.lists(st.tuples(st.floats(0, 1, width=32), st.booleans()), max_size=120),
+    cut=st.integers(0, 120),
+    value=st.floats(0, 1, width=32),
+)
+def test_a_memory_taken_down_and_up_again_ranks_as_before(
+    seen: list[tuple[float, bool]], cut: int, value: float
+) -> None:
+    """Every batch begins with what the one before it left, through the text of the commit."""
+    whole, parted = Memory().recall(), Memory().recall()
+    for number, (part, selected) in enumerate(seen):
+        sketch = bytes([number] * COMPONENTS)
+        if number == cut:
+            parted = Memory.decode(parted.memory().encode()).recall()
+        for recall in (whole, parted):
+            recall.rank((part, 0.5))
+            recall.remember(sketch, selected=selected)
+    assert whole.memory() == parted.memory()
+    last = sorted(part for part, _ in seen[-VALUES:])
+    below, equal = sum(v < value for v in last), last.count(value)
+    rank, other = whole.rank((value, 0.5))
+    assert [rank, other] == parted.rank((value, 0.5))
+    assert rank == (below + equal / 2 + 0.5) / (len(last) + 1)
+    assert 0.0 < rank < 1.0
+    assert whole.rank((value, 0.5, 0.5)) == [0.5, 0.5, 0.5]  # of a strategy of other parts nothing is known

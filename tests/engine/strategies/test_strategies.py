@@ -1,0 +1,338 @@
+"""The laws of every query strategy."""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from stream_al.engine.encoding import rounded
+from stream_al.engine.model.digest import digest
+from stream_al.engine.model.model import Label, Model
+from stream_al.engine.model.sketch import Point, points
+from stream_al.engine.samples.table import sample_of
+from stream_al.engine.selector import Selector
+from stream_al.engine.strategies import STRATEGIES, Arrival, Factor, Need, Sights, factors, strategy
+from stream_al.engine.strategies.base import ByMemory, ByModel
+from stream_al.engine.strategies.history import Memory, Recall
+from stream_al.errors import BadMessage, Misconfigured
+
+CERTAINTIES = ["entropy", "least_confidence", "margin"]
+PRODUCTS = ["margin * diversity^0.5", "entropy^2*density ^ .3", " * ".join(STRATEGIES)]
+every_strategy = pytest.mark.parametrize("text", [*STRATEGIES, *PRODUCTS])
+every_certainty = pytest.mark.parametrize("name", CERTAINTIES)
+every_memory = pytest.mark.parametrize(
+    "name", [name for name, factor in STRATEGIES.items() if isinstance(factor, ByMemory)]
+)
+law = settings(derandomize=True, deadline=None, max_examples=80)
+slow_law = settings(law, max_examples=20)
+
+weights = st.floats(0, 1) | st.sampled_from([0.0, 1.0, 5e-324, 1e-300, 1e-12])
+beliefs = (
+    st.lists(weights, min_size=2, max_size=12)
+    .filter(lambda ws: sum(ws) > 1e-6)
+    .map(lambda ws: [w / sum(ws) for w in ws])
+)
+NAMES = ("a", "b", "colour")
+hostile = st.dictionaries(
+    st.sampled_from([*NAMES, "never met", "\ud800", ""]),
+    st.floats(allow_nan=False, allow_infinity=False)
+    | st.integers(-(2**70), 2**70)
+    | st.booleans()
+    | st.text(max_size=20)
+    | st.sampled_from([1e308, -1e308, 5e-324, "\ud800", " ", "word " * 300]),
+    min_size=1,
+    max_size=5,
+)
+
+
+def examples(number: int = 60) -> list[tuple[dict[str, Any], Label]]:
+    """Two numbers, a text, three classes."""
+    draw = random.Random(5)  # noqa: S311 -- a fixed stream
+    stream: list[tuple[dict[str, Any], Label]] = []
+    for i in range(number):
+        kind = i % 3
+        features = {"a": draw.gauss(kind, 1.0), "b": draw.gauss(-kind, 3.0), "colour": "rgb"[kind]}
+        stream.append((features, f"class {kind}"))
+    return stream
+
+
+def definition(text: str) -> str:
+    """A model that takes the examples and can serve the strategy."""
+    needs = strategy(text).needs
+    last = "SoftmaxRegression()" if Need.GRADIENT in needs else "GaussianNB()"
+    ensemble = f"BaggingClassifier({last}, n_models=3)" if Need.MEMBERS in needs else last
+    if {Need.GRADIENT, Need.MEMBERS} <= needs:
+        return "Select('a', 'b') | SoftmaxRegression()"
+    return f"Select('a', 'b') | {ensemble}"
+
+
+def model_for(text: str, number: int = 60) -> Model:
+    committee = ["Select('a') | GaussianNB()", "Select('b') | GaussianNB()"]
+    model = strategy(text).model(definition(text), seed=1, committee=committee)
+    for features, label in examples(number):
+        model.learn(features, label)
+    return model
+
+
+@functools.cache
+def trained(text: str) -> Model:
+    return model_for(text)
+
+
+def selector_of(text: str, seed: int = 0) -> Selector:
+    return Selector(text, "stratified", share=0.3, exploration=0.2, seed=seed)
+
+
+def remembered(text: str) -> Recall:
+    """What a partition may remember."""
+    memory = Memory().recall()
+    if strategy(text).remembers:
+        for number, (features, _) in enumerate(examples(20)):
+            sketch = trained(text).sketch(features)
+            memory.rank(parts_of(text, number / 20, sketch, memory, pending=5))
+            memory.remember(sketch, selected=number % 3 == 0)
+    return memory
+
+
+def parts_of(text: str, utility: float, sketch: Point, memory: Recall, pending: int) -> tuple[float, ...]:
+    (judged,) = strategy(text).ahead(points(sketch), memory, pending)
+    return (rounded(utility), *judged)
+
+
+def whole(text: str, arrival: Arrival, memory: Recall) -> float:
+    """The utility with all its factors."""
+    if arrival.sketch is None:
+        return arrival.utility
+    parts = parts_of(text, arrival.utility, arrival.sketch, memory, pending=9)
+    return strategy(text).ranked(memory.memory().recall().rank(parts))
+
+
+# --- All of them -----------------------------------------------------------------------------------------
+
+
+@every_strategy
+@slow_law
+@given(features=hostile)
+def test_a_utility_lies_between_0_and_1_whatever_is_asked_about(text: str, features: dict[str, Any]) -> None:
+    """Text where numbers were, huge numbers, what is missing, what was never met: BadMessage or a utility."""
+    try:
+        arrival = selector_of(text).look(trained(text), "s", features)
+    except BadMessage as error:
+        assert error.reason == "model_error"  # noqa: PT017 -- a refusal is an answer
+        return
+    for memory in (Memory().recall(), remembered(text)):
+        assert 0.0 <= whole(text, arrival, memory) <= 1.0
+
+
+@every_strategy
+def test_ten_thousand_features_are_looked_at(text: str) -> None:
+    features: dict[str, Any] = {f"feature {i}": float(i) for i in range(10_000)} | {"a": 1.0, "b": 0.0}
+    arrival = selector_of(text).look(trained(text), "s", features)
+    assert 0.0 <= whole(text, arrival, remembered(text)) <= 1.0
+
+
+@every_strategy
+@pytest.mark.parametrize("number", [0, 1], ids=["no class", "one class"])
+def test_a_model_that_knows_fewer_than_two_classes_wants_every_label(text: str, number: int) -> None:
+    model, features = model_for(text, number), examples()[1][0]
+    assert selector_of(text).look(model, "s", features) == Arrival("s", {}, 1.0, None)
+
+
+@every_strategy
+def test_two_examples_are_enough_to_be_asked(text: str) -> None:
+    """What the factors keep is nearly empty then."""
+    arrival = selector_of(text).look(model_for(text, 2), "s", examples()[5][0])
+    assert 0.0 <= whole(text, arrival, Memory().recall()) <= 1.0
+
+
+@every_strategy
+def test_looking_is_pure_and_replays_the_same(text: str) -> None:
+    """The order of the samples has no say, the model stays as it was, another process sees the same."""
+    model, selector = model_for(text), selector_of(text)
+    before = digest((model._river, model.classes, model.surroundings, model._committee))
+    samples = [(f"s{i}", features) for i, (features, _) in enumerate(examples(20))]
+    once = [selector.look(model, *sample) for sample in samples]
+    again = [selector.look(model, *sample) for sample in reversed(samples)]
+    assert again[::-1] == once
+    assert digest((model._river, model.classes, model.surroundings, model._committee)) == before
+    assert [selector_of(text).look(model_for(text), *sample) for sample in samples[:5]] == once[:5]
+
+
+@every_strategy
+def test_a_strategy_that_judges_does_not_say_the_same_of_all(text: str) -> None:
+    model, selector, memory = trained(text), selector_of(text), remembered(text)
+    seen = {whole(text, selector.look(model, f"s{i}", f), memory) for i, (f, _) in enumerate(examples())}
+    assert len(seen) > 1
+
+
+@law
+@given(utility=st.floats())
+def test_even_a_careless_factor_is_kept_in_bounds(utility: float) -> None:
+    """The law is kept where it is promised, once, and not in each factor."""
+    known: dict[str, Factor] = {
+        "careless": ByModel(lambda sights: np.full(len(sights.samples), utility)),
+        "forgetful": ByMemory(lambda rows, memory, pending: np.full(len(rows), utility)),
+    }
+    chosen = type(strategy("margin"))("careless^0.5 * forgetful^3", known)
+    sights: Any = SimpleNamespace(samples=[None])
+    assert 0.0 <= chosen.utilities(sights)[0] <= 1.0
+    parts = (0.5, *chosen.ahead(points(bytes(16)), Memory().recall(), pending=0)[0])
+    assert all(0.0 <= part <= 1.0 for part in parts)
+    assert 0.0 <= chosen.ranked(Memory().recall().rank(parts)) <= 1.0
+
+
+# --- Certainty -------------------------------------------------------------------------------------------
+
+
+def utility(name: str, probabilities: Sequence[float], sample_id: str = "a", seed: int = 0) -> float:
+    samples, labels = [sample_of(sample_id, {})], range(len(probabilities))
+    sights = Sights(samples, labels, np.array([probabilities]), trained(name), seed)
+    return float(strategy(name).utilities(sights)[0])
+
+
+@pytest.mark.parametrize("name", [*CERTAINTIES, "random"])
+@law
+@given(belief=beliefs)
+def test_whatever_is_believed_gives_a_utility(name: str, belief: list[float]) -> None:
+    assert 0.0 <= utility(name, belief) <= 1.0
+
+
+@every_certainty
+@law
+@given(belief=beliefs)
+def test_certainty_is_lowest_and_a_uniform_belief_highest(name: str, belief: list[float]) -> None:
+    size = len(belief)
+    assert utility(name, [1.0] + [0.0] * (size - 1)) == 0.0
+    assert utility(name, [1 / size] * size) == pytest.approx(1.0)
+    assert 0.0 <= utility(name, belief) <= utility(name, [1 / size] * size) + 1e-9
+
+
+@every_certainty
+@law
+@given(belief=beliefs, order=st.randoms(use_true_random=False))
+def test_the_order_of_the_classes_has_no_say(name: str, belief: list[float], order: random.Random) -> None:
+    mixed = list(belief)
+    order.shuffle(mixed)
+    assert utility(name, mixed) == pytest.approx(utility(name, belief))
+
+
+@every_certainty
+@law
+@given(one=st.floats(0, 1), other=st.floats(0, 1))
+def test_for_two_classes_all_strategies_agree_who_is_more_uncertain(
+    name: str, one: float, other: float
+) -> None:
+    """The nearer to one half, the higher the utility."""
+    assume(abs(abs(one - 0.5) - abs(other - 0.5)) > 1e-6)
+    nearer, farther = sorted((one, other), key=lambda p: abs(p - 0.5))
+    assert utility(name, [nearer, 1 - nearer]) > utility(name, [farther, 1 - farther])
+
+
+def test_the_formulas_are_those_of_the_literature() -> None:
+    belief = [0.5, 0.25, 0.25]
+    assert utility("margin", belief) == 0.75
+    assert utility("least_confidence", belief) == 0.75
+    assert utility("entropy", belief) == pytest.approx(1.5 / 1.584962500721156)  # bits of log2(3)
+
+
+def test_the_random_strategy_knows_the_sample_and_the_seed_and_nothing_else() -> None:
+    drawn = {utility("random", [0.5, 0.5], f"s{i}", seed) for i in range(50) for seed in range(2)}
+    assert len(drawn) == 100
+    assert utility("random", [0.5, 0.5], "a") == utility("random", [0.9, 0.05, 0.05], "a")
+
+
+# --- Expressions -----------------------------------------------------------------------------------------
+
+
+@law
+@given(
+    powers=st.dictionaries(
+        st.sampled_from(CERTAINTIES), st.sampled_from([0.25, 1.0, 2.0]), min_size=1, max_size=3
+    ),
+    belief=beliefs,
+)
+def test_a_product_is_the_product_of_its_factors_to_their_strengths(
+    powers: dict[str, float], belief: list[float]
+) -> None:
+    text = "*".join(f"{name}^{power}" for name, power in powers.items())
+    expected = 1.0
+    for name, power in powers.items():
+        expected *= utility(name, belief) ** power
+    sights = Sights([sample_of("a", {})], range(len(belief)), np.array([belief]), trained("margin"))
+    assert strategy(text).utilities(sights)[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("margin", "margin"),
+        (" margin ", "margin"),
+        ("margin*diversity^0.50", "margin * diversity^0.5"),
+        ("entropy ^ 2 *\tdensity^.3", "entropy^2 * density^0.3"),
+        ("margin^1.0", "margin"),
+        ("margin^.000000001", "margin^0.000000001"),
+    ],
+)
+def test_an_expression_has_a_normal_form(text: str, normal: str) -> None:
+    assert strategy(text).text == normal == strategy(normal).text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        *((text, "write factors joined by") for text in ("", "*", "margin *", "margin + entropy", "margin^")),
+        *((text, "write factors joined by") for text in ("margin^x", "margin^-1", "margin^1e9", "(margin)")),
+        *(
+            (text, "write factors joined by")
+            for text in ("margin ** 2", "2 * margin", "margin^1234", "märgin")
+        ),
+        *((text, "strength above 0") for text in ("margin^0", "margin^0.0", "margin^11")),
+        ("margin * entropy * margin", "write margin once"),
+        ("telepathy * margin", "not 'telepathy'"),
+    ],
+)
+def test_anything_else_is_a_mistake_with_one_sentence(text: str, said: str) -> None:
+    with pytest.raises(Misconfigured, match=said) as raised:
+        strategy(text)
+    assert len(raised.value.mistakes) == 1
+    assert "\n" not in str(raised.value)
+
+
+@law
+@given(st.text(max_size=40) | st.text(alphabet="margin*^.0 19\n", max_size=40))
+def test_no_text_whatever_does_more_than_be_refused(text: str) -> None:
+    try:
+        normal = strategy(text).text
+    except Misconfigured:
+        return
+    assert strategy(normal).text == normal
+    assert factors(normal) == factors(text)
+
+
+def test_a_model_keeps_what_its_strategy_needs_and_nothing_else() -> None:
+    """So a strategy that needs nothing costs nothing, and its snapshots fit whoever needs nothing."""
+    committee = ["GaussianNB()", "HoeffdingTreeClassifier()"]
+    plain = Model("GaussianNB()", seed=1)
+    for text in ("margin", "entropy * random"):
+        model = strategy(text).model("GaussianNB()", seed=1, committee=committee)
+        assert (model.surroundings, model._committee) == (None, [])
+        assert model.fingerprint == plain.fingerprint
+    keeping = strategy("density").model("GaussianNB()", seed=1, committee=committee)
+    assert keeping.surroundings is not None
+    assert keeping.fingerprint != plain.fingerprint
+    with pytest.raises(ValueError, match=r"Strategy\.model"):
+        selector_of("density").look(_learned(plain), "s", {"x": 1.0})
+
+
+def _learned(model: Model) -> Model:
+    for number in range(4):
+        model.learn({"x": float(number)}, number % 2)
+    return model

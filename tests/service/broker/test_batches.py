@@ -1,0 +1,140 @@
+"""How large batches are: as large as their work allows, whatever they wait for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from stream_al.service.broker.protocols import Outgoing, Record, Topic
+from stream_al.service.loops import consumer
+from stream_al.service.loops.consumer import Consumer, Items, Work
+from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.timing import time_slices
+from stream_al.settings import load
+from tests.support.memory_broker import Broker
+from tests.support.memory_log import MemoryLog
+
+
+class Clock:
+    """Time that passes only where a stage says so."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Slow:
+    """A stage that works and waits for as long as it is told, each record or batch."""
+
+    name = "slow"
+
+    def __init__(self, clock: Clock, *, reading: float = 0, waiting: float = 0, deciding: float = 0) -> None:
+        self.clock = clock
+        self.reading, self.waiting, self.deciding = reading, waiting, deciding
+        self.batches: list[list[int]] = []
+
+    def read(self, records: Sequence[Record]) -> Sequence[Any]:
+        self.clock.now += self.reading * len(records)
+        return [None] * len(records)
+
+    async def prepare(self, items: Items) -> None:
+        self.clock.now += self.waiting
+
+    def begin(self) -> Slow:
+        self.batches.append([])
+        return self
+
+    def decide(self, partition: int, items: Items, state: Any) -> Any:
+        self.batches[-1].append(len(items))
+        self.clock.now += self.deciding * len(items)
+        return state
+
+    def work(self) -> Work:
+        return Work([], lambda acks: None)
+
+    def encode(self, state: Any) -> str:
+        return ""
+
+    def decode(self, partition: int, metadata: str) -> Any:
+        return None
+
+
+async def sizes(clock: Clock, stage: Slow, batches: int, most: int = 100) -> list[int]:
+    settings = load(None, [f"limits.batch_records={most}", "limits.batch_seconds=0.02"])
+    broker = Broker()
+    log = MemoryLog(broker)
+    await log.create([Topic("t", 1, 1, {})])
+    for number in range(2 * most * batches):
+        broker.append(Outgoing("t", b"k", str(number).encode()))
+    group = log.group("g", "t", "earliest")
+    await group.start()
+    consumer = Consumer(stage, group, log, settings, Metrics("test"))
+    for _ in range(batches):
+        await consumer.step()
+    return [sum(batch) for batch in stage.batches]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(consumer, "monotonic", made)
+    monkeypatch.setattr(time_slices, "thread_time", made)
+    return made
+
+
+async def test_waiting_does_not_shrink_batches(clock: Clock) -> None:
+    """Else a slow broker makes small batches, which wait more often: a stage slowed down to a crawl so."""
+    assert await sizes(clock, Slow(clock, waiting=5.0, reading=1e-6), 6) == [100] * 6
+
+
+async def test_a_processor_that_others_use_does_not_shrink_batches(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the batches are small just when time is short, and each costs as much as a large one."""
+    monkeypatch.setattr(time_slices, "thread_time", Clock())  # of the work itself, which takes none
+    assert await sizes(clock, Slow(clock, reading=2**-9), 4) == [100] * 4
+
+
+@pytest.mark.parametrize("work", ["reading", "deciding"])
+async def test_work_does_so_that_a_batch_takes_as_long_as_agreed(clock: Clock, work: str) -> None:
+    assert await sizes(clock, Slow(clock, **{work: 2**-9}), 4) == [100, 10, 10, 10]
+
+
+async def test_nobody_begins_with_more_than_may_be_borne(clock: Clock) -> None:
+    """How long the model takes for a sample is not known before; what it bears is found by doubling."""
+    found = await sizes(clock, Slow(clock, reading=2**-14), 4, most=1000)
+    assert found == [100, 200, 327, 327]
+
+
+async def test_others_have_their_turns_while_a_batch_is_worked_on(clock: Clock) -> None:
+    """A heartbeat, an answer to a request, a label: none waits for the whole of a large batch."""
+    stage = Slow(clock, reading=2**-13, deciding=2**-13)
+    waited: list[float] = []
+
+    async def other() -> None:
+        while True:
+            before = clock.now
+            await asyncio.sleep(0)
+            waited.append(clock.now - before)
+
+    task = asyncio.create_task(other())
+    await sizes(clock, stage, 4, most=1000)
+    task.cancel()
+    assert stage.batches == [
+        [time_slices.FIRST],
+        *[[40, 40, 1]] * 3,
+    ]  # at first nobody knows what a record takes
+    worked = [seconds for seconds in waited if seconds > 0.0]
+    assert len(worked) >= 7
+    assert max(worked[1:]) <= time_slices.SECONDS
+
+
+async def test_what_waits_in_a_stage_ends_no_turn(clock: Clock) -> None:
+    """Else a broker that is slow cuts the work into pieces, each with a cost of its own."""
+    stage = Slow(clock, waiting=5.0, reading=2**-15)
+    await sizes(clock, stage, 6)
+    assert stage.batches == [[100]] * 6

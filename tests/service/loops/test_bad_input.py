@@ -1,0 +1,198 @@
+"""Bad input goes to the dead letters as it was, is counted, and never stops the stream; on both logs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import msgspec
+import pytest
+
+from stream_al.service import app as app_module
+from stream_al.service.broker.dead_letters import HEADER_PREFIX
+from stream_al.service.broker.protocols import Outgoing, Record
+from stream_al.service.http.status import status
+from tests.support.oracles import broker_of
+from tests.support.stream import sample
+from tests.support.world import MakeWorld, World
+
+HEADERS = (("trace", b"\x00\xff"), ("empty", b""))
+
+
+def nested(depth: int) -> bytes:
+    return b'{"id":"d","features":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
+
+
+SAMPLES: list[tuple[bytes | None, str]] = [
+    (b"not json", "not_json"),
+    (b"", "not_json"),
+    (b'{"id":"n","features":{"x":NaN}}', "not_json"),
+    (b'{"id":"i","features":{"x":Infinity}}', "not_json"),
+    (b"\xff\xfe{}", "not_json"),
+    (b'[{"id":"a"}]', "not_an_object"),
+    (b"7", "not_an_object"),
+    (b'{"features":{"x":1}}', "no_id"),
+    (b'{"id":"","features":{"x":1}}', "bad_id"),
+    (b'{"id":{"a":1},"features":{"x":1}}', "bad_id"),
+    (b'{"id":"e"}', "no_features"),
+    (b'{"id":"e","features":{}}', "no_features"),
+    (b'{"id":"e","features":{"x":null}}', "no_features"),
+    (b'{"id":"big","features":{"x":' + b"9" * 400 + b"}}", "not_finite"),
+    (nested(20), "too_deep"),
+    (b'{"id":"d","features":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "too_deep"),
+    (None, "null_value"),
+    (msgspec.json.encode({"id": "m", "features": {"t": "a" * 2_000_000}}), "too_large"),
+]
+LABELS: list[tuple[bytes | None, str]] = [
+    (b"not json", "not_json"),
+    (b"[1]", "bad_fields"),
+    (b'{"label":"up"}', "bad_fields"),
+    (b'{"id":"q","label":{"a":1}}', "bad_fields"),
+    (b'{"id":"q","label":null}', "no_label"),
+    (b'{"id":"q"}', "no_label"),
+    (b'{"id":"nobody asked","label":"up"}', "unknown_id"),
+    (b'{"id":"skipped unasked","skipped":true}', "unknown_id"),
+    (b'{"id":"e","label":"up","features":{}}', "no_features"),
+    (None, "null_value"),
+]
+
+
+@pytest.mark.parametrize(("kind", "table"), [("samples", SAMPLES), ("labels", LABELS)])
+async def test_bad_records_go_to_the_dead_letters_untouched(
+    make_world: MakeWorld, kind: str, table: list[tuple[bytes | None, str]]
+) -> None:
+    world = await make_world("input.id=id")
+    replica = await world.start()
+    topic, stage = getattr(world.topics, kind), {"samples": "select", "labels": "intake"}[kind]
+    await world.client.send(
+        [Outgoing(topic, f"k{n}".encode(), bad, HEADERS) for n, (bad, _) in enumerate(table)]
+    )
+
+    async def buried() -> bool:
+        return len(await world.records(f"{topic}.dlq")) >= len(table)
+
+    await world.until(buried, "all are in the dead letters")
+    origins = {r.key: r for r in await world.records(topic)}
+    letters = {r.key: r for r in await world.records(f"{topic}.dlq")}
+    assert letters.keys() == origins.keys()
+    for key, letter in letters.items():
+        check_letter(letter, origins[key], stage)
+    said = {key: dict(r.headers)[HEADER_PREFIX + "exception"].decode() for key, r in letters.items()}
+    assert said == {f"k{n}".encode(): reason for n, (_, reason) in enumerate(table)}
+    counts = Counter(reason for _, reason in table)
+    await world.until(
+        lambda: all(
+            replica.metric("dead_letters_total", stage=stage, reason=r) == n for r, n in counts.items()
+        ),
+        "all are counted",
+    )
+    ids = [s["id"] for s in await world.samples(30)]
+    await world.settle(ids)  # the stream goes on
+
+
+def check_letter(letter: Record, origin: Record, stage: str) -> None:
+    """A letter is the record, its headers first, and then where it came from and why."""
+    assert letter.value == origin.value
+    assert letter.headers[: len(HEADERS)] == HEADERS
+    facts = {
+        name.removeprefix(HEADER_PREFIX): value.decode() for name, value in letter.headers[len(HEADERS) :]
+    }
+    assert facts.keys() == {"topic", "partition", "offset", "stage", "exception", "message"}
+    assert facts["topic"] == origin.topic
+    assert (facts["partition"], facts["offset"]) == (str(origin.partition), str(origin.offset))
+    assert facts["stage"] == stage
+    assert facts["message"]
+
+
+async def test_a_query_too_large_for_its_topic_is_a_dead_letter_of_its_sample(
+    memory_world: MakeWorld,
+) -> None:
+    """Topics made by others may take less than a sample and its prediction; nobody can be asked then."""
+    world = await memory_world("budget.share=1.0", "input.id=id")
+    broker_of(world).config[world.topics.queries] = {"max.message.bytes": "3000"}
+    replica = await world.start()
+    await world.send(world.topics.samples, [{"id": "large", "features": {"text": "a" * 3000}}])
+    ids = {s["id"] for s in await world.samples(20)}
+    await world.settle(ids)
+    (letter,) = await world.records(world.topics.samples + ".dlq")
+    assert letter.key == b"large"
+    assert dict(letter.headers)[HEADER_PREFIX + "exception"] == b"query_too_large"
+    assert {e["id"] for e in await world.examples()} == ids
+    assert "large" not in replica.app.pending
+
+
+async def test_a_record_too_large_for_the_dead_letters_leaves_its_origin_there(make_world: MakeWorld) -> None:
+    world = await make_world()
+    await world.start()
+    await world.send(world.topics.samples, [b"x" * 3_000_000], [b"huge"], HEADERS)
+    await world.settle([s["id"] for s in await world.samples(10)])
+    (letter,) = await world.records(world.topics.samples + ".dlq")
+    facts = dict(letter.headers)
+    assert facts[HEADER_PREFIX + "exception"] == b"too_large"
+    if not world.limits_size:
+        assert (letter.key, letter.value) == (b"huge", b"x" * 3_000_000)
+        return
+    assert (letter.key, letter.value) == (b"huge", None)
+    assert b"3000000 bytes" in facts[HEADER_PREFIX + "value"]
+    assert facts["trace"] == HEADERS[0][1]
+
+
+async def test_good_records_around_bad_ones_are_all_decided(make_world: MakeWorld) -> None:
+    world = await make_world("limits.bad_records=3")
+    await world.start()
+    mixed = [value for n in range(60) for value in (sample(n), b"bad")]
+    keys = [str(n).encode() for n in range(60) for _ in (0, 1)]
+    await world.send(world.topics.samples, mixed, keys)
+    await world.settle(f"s{n}" for n in range(60))
+    assert len(await world.records(world.topics.samples + ".dlq")) == 60
+
+
+async def poisoned(world: World) -> tuple[bytes, int]:
+    """Send 8 bad records and a good one to one partition; their key, and the partition."""
+    values: list[object] = [*[b"bad"] * 8, sample(0)]
+    await world.send(world.topics.samples, values, [b"k"] * 9)
+    return b"k", (await world.records(world.topics.samples))[-1].partition
+
+
+@pytest.mark.parametrize("mended_by", ["resume", "restart"])
+async def test_a_run_of_bad_records_stops_its_partition_until_a_person_acts(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, mended_by: str
+) -> None:
+    monkeypatch.setattr(app_module, "LAG_SECONDS", 0.05)
+    world = await make_world("limits.bad_records=5")
+    replica = await world.start()
+    _, partition = await poisoned(world)
+    await world.until(lambda: status(replica.app)["select"]["stopped"], "the partition is stopped")
+    stopped = status(replica.app)["select"]["stopped"]
+    assert list(stopped) == [str(partition)]
+    assert "5 bad records in a row" in stopped[str(partition)]
+    assert "/v1/resume" in stopped[str(partition)]
+    await world.until(lambda: replica.metric("stopped_partitions", stage="select") == 1, "it is shown")
+    others = [n for n in range(1, 40) if not await goes_to(world, n, partition)]
+    await world.until(lambda: decided(world, others), "the other partition goes on")
+    assert len(await world.records(world.topics.samples + ".dlq")) == 5
+    assert "s0" not in await world.decided()
+    if mended_by == "resume":
+        replica.app.resume()
+    else:
+        await replica.stop()
+        replica = await world.start()
+    await world.until(lambda: decided(world, [0]), "the partition goes on")
+    await world.until(lambda: letters(world, 8), "the rest of the run is in the dead letters")
+    assert status(replica.app)["select"]["stopped"] == {}
+
+
+async def goes_to(world: World, number: int, partition: int) -> bool:
+    """Send a sample; whether it went to a partition."""
+    await world.samples(1, start=number)
+    mine = [r.partition for r in await world.records(world.topics.samples) if r.key == f"s{number}".encode()]
+    return mine == [partition]
+
+
+async def letters(world: World, number: int) -> bool:
+    return len(await world.records(world.topics.samples + ".dlq")) == number
+
+
+async def decided(world: World, numbers: list[int]) -> bool:
+    await asyncio.sleep(0)
+    return await world.decided() >= {f"s{n}" for n in numbers}

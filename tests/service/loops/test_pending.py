@@ -1,0 +1,167 @@
+"""Laws of the pending queries: whatever happened to them, they answer as if they looked at all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_al.messages import ModelStamp, Prediction, Query, encode, iso
+from stream_al.service.broker.protocols import Ack, Record
+from stream_al.service.loops.pending import PendingQueries
+from stream_al.settings import Settings
+
+HOUR_MS = 3_600_000
+LIVES_MS = (HOUR_MS, 5 * HOUR_MS)
+IDS = "abc"
+
+
+def query(sample_id: str, life_ms: int) -> Query:
+    return Query(
+        id=sample_id,
+        features={"x": 1.0},
+        prediction=Prediction(None, {}),
+        utility=1.0,
+        threshold=0.5,
+        propensity=1.0,
+        reason="uncertain",
+        strategy="margin",
+        model=ModelStamp("model", "0", 0),
+        sampled_at=iso(0),
+        queried_at=iso(0),
+        expires_at=iso(life_ms),
+    )
+
+
+class Topic:
+    """What a reader brings next."""
+
+    topic = "queries"
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    async def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
+        records, self.records = self.records, []
+        return records
+
+
+@dataclass
+class Plain:
+    """The same, by looking at everything each time.
+
+    Attributes:
+        open: Ids open in the topic.
+        waiting: Those that wait here: when they were asked, their life, their offset.
+        stale: Those that nobody waited for when last asked.
+    """
+
+    open: set[str] = field(default_factory=set)
+    waiting: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    stale: set[str] = field(default_factory=set)
+
+    def oldest_seconds(self, now_ms: int) -> float:
+        return max([0, *(now_ms - asked for asked, _, _ in self.waiting.values())]) / 1000
+
+    def over(self, now_ms: int) -> list[str]:
+        return sorted(i for i, (asked, life, _) in self.waiting.items() if now_ms > asked + life)
+
+    def left_open(self) -> list[str]:
+        stale = self.open - self.waiting.keys()
+        found, self.stale = sorted(stale & self.stale), stale
+        return found
+
+
+class Both:
+    """Pending queries and the plain ones, to which the same happens."""
+
+    def __init__(self, *, tombstones: bool) -> None:
+        self.topic = Topic()
+        self.answered: set[str] = set()
+        given = Settings.model_validate({"queries": {"tombstones": tombstones}})
+        reader: Any = self.topic
+        self.pending = PendingQueries(reader, given, answered=self.answered.__contains__)
+        self.plain = Plain()
+        self.tombstones = tombstones
+        self.now_ms = self.offset = 0
+
+    def ask(self, sample_id: str, life_ms: int, *, early: bool) -> None:
+        """A query is sent: it is entered from its acknowledgement, if early, and comes back from the log."""
+        self.offset += 1
+        sent = query(sample_id, life_ms)
+        value = encode(sent)
+        if early:
+            self.pending.add(sent, value, Ack(0, self.offset, self.now_ms))
+        self._read(sample_id, value)
+        if self.tombstones:
+            self.plain.open.add(sample_id)
+        if sample_id not in self.answered:
+            self.plain.waiting[sample_id] = (self.now_ms, life_ms, self.offset)
+
+    def answer(self, sample_id: str) -> None:
+        """An answer is learned, here."""
+        self.answered.add(sample_id)
+        self.close(sample_id)
+
+    def close(self, sample_id: str) -> None:
+        self.pending.close(sample_id)
+        self.plain.waiting.pop(sample_id, None)
+
+    def tombstone(self, sample_id: str) -> None:
+        self.offset += 1
+        self._read(sample_id, None)
+        self.plain.waiting.pop(sample_id, None)
+        self.plain.open.discard(sample_id)
+
+    def _read(self, sample_id: str, value: bytes | None) -> None:
+        key = sample_id.encode()
+        self.topic.records = [Record("queries", 0, self.offset, self.now_ms, key, value)]
+        asyncio.run(self.pending.step(0.0))
+
+    def agree(self) -> None:
+        pending, plain = self.pending, self.plain
+        assert {i for i in IDS if i in pending} == plain.waiting.keys()
+        assert {i for i in IDS if pending.stands(i)} == plain.open | plain.waiting.keys()
+        assert pending.oldest_seconds() == plain.oldest_seconds(self.now_ms)
+        over = plain.over(self.now_ms)
+        assert sorted(pending.expired(10, self.now_ms)) == over
+        assert sorted(pending.expired(10, self.now_ms)) == over, "they stay until closed"
+        assert len(pending.expired(1, self.now_ms)) == min(1, len(over))
+        assert pending.overdue() or not over
+        assert pending.left_open() == plain.left_open()
+
+
+ACTIONS = st.one_of(
+    st.tuples(st.just("ask"), st.sampled_from(IDS), st.sampled_from(LIVES_MS), st.booleans()),
+    st.tuples(st.sampled_from(["answer", "close", "tombstone"]), st.sampled_from(IDS)),
+    st.tuples(st.just("wait"), st.integers(1, 3 * HOUR_MS)),
+)
+
+
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(actions=st.lists(ACTIONS, min_size=10, max_size=40), tombstones=st.booleans())
+def test_they_answer_as_if_they_looked_at_all(actions: list[Any], tombstones: bool) -> None:
+    both = Both(tombstones=tombstones)
+    for name, *given_ in actions:
+        if name == "ask":
+            both.ask(given_[0], given_[1], early=given_[2])
+        elif name == "wait":
+            both.now_ms += given_[0]
+            both.pending.see_time(both.now_ms)
+        else:
+            getattr(both, name)(given_[0])
+        both.agree()
+
+
+def test_what_was_closed_takes_no_room_for_ever() -> None:
+    """The heaps hold a bounded number of queries that are closed, though nobody ever asks for the oldest."""
+    both = Both(tombstones=True)
+    value = encode(query("a", HOUR_MS))
+    for offset in range(5000):
+        both.topic.records = [Record("queries", 0, offset, 0, b"a", value)]
+        asyncio.run(both.pending.step(0.0))
+        both.pending.close("a")
+    assert sum(map(len, both.pending._heaps.values())) <= 1100

@@ -1,0 +1,325 @@
+"""The model taken back at the worst of moments, on the in-memory log, where each can be placed."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import shutil
+from typing import Any
+
+import pytest
+
+from stream_al.engine.labels.exclusions import Voided
+from stream_al.errors import Misconfigured, StateLost, Unavailable
+from stream_al.service import maintenance
+from stream_al.service.app import App
+from stream_al.service.http import changes
+from stream_al.service.http.changes import count_again, roll_back
+from stream_al.service.model import local_model
+from stream_al.service.model.replay import Fold
+from tests.support.exclusion import agree, digest_of, restarted, taught
+from tests.support.memory_log import MemoryLog
+from tests.support.replica import Replica
+from tests.support.world import MakeWorld, World
+
+
+async def test_the_old_model_serves_until_the_new_one_takes_its_place_whole(
+    memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Samples are decided, answers to queries in hand are learned meanwhile; others are waited with."""
+    world = await memory_world("limits.batch_records=2")
+    monkeypatch.setattr(changes, "REBUILD_SECONDS", 0.0)
+    monkeypatch.setattr(
+        local_model, "AT_ONCE", 1
+    )  # so that it stops short of what the old one learns meanwhile
+    a = await world.start()
+    end = await taught(world)
+    log, held, seen = a.log, asyncio.Event(), set[int]()
+    assert isinstance(log, MemoryLog)
+    plain = a.app.learning.open_reader
+
+    def slow() -> Any:
+        reader = plain()
+        poll = reader.poll
+
+        async def polled(most: int, seconds: float) -> Any:
+            await held.wait()
+            return await poll(most, seconds)
+
+        monkeypatch.setattr(reader, "poll", polled)
+        return reader
+
+    a.app.learning.open_reader = slow
+    before = a.digest
+    said = await roll_back(a.app, 3, None)
+    assert (said["rebuilt"], a.digest) == (False, before)
+    await world.until(lambda: a.app.learning.rebuilding, "it is being built")
+    await world.samples(30, start=60)
+    await world.until(lambda: enough(world, 90), "samples are decided")
+    fresh = next(q["id"] for q in await world.queries() if q["id"] not in world.answered)
+    await world.label(fresh, "up")
+    await world.until(lambda: a.offset == end + 1, "an answer whose query is in hand is learned")
+    voided_id = (await world.examples())[5]["id"]
+    await world.label(voided_id, "up", features={"x": 0.9, "y": 0.1})
+    await asyncio.sleep(0.2)
+    assert a.offset == end + 1, "what is known of it is about to change"
+    assert a.app.stalled_seconds() < 1
+    held.set()
+    await agree_now(world, a, seen)
+    await world.until(lambda: a.offset == end + 2, "it is joined")
+    assert a.app.learning.learner.known[voided_id] == "up"
+    await agree(world, [a], Voided(((3, end),)))
+
+
+async def enough(world: World, number: int) -> bool:
+    return len(await world.decided()) >= number
+
+
+async def agree_now(world: World, replica: Replica, seen: set[int]) -> None:
+    """The number of examples learned goes down in one step, and never to less than in the end."""
+
+    def settled() -> bool:
+        seen.add(replica.app.learning.model.examples)
+        return not replica.app.learning.rebuilding
+
+    await world.until(settled, "it is built")
+    assert len(seen) <= 3
+
+
+async def test_an_answer_is_judged_by_what_was_voided_before_it_was_sent(
+    memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However late the replica that reads it would have heard of that."""
+
+    async def never(app: App) -> None:
+        await asyncio.Event().wait()
+
+    world = await memory_world()
+    a = await world.start("a")
+    monkeypatch.setattr(App, "_follow_control", never)
+    deaf = await world.start("b")
+    await world.ask("q")
+    await world.label("q", "up")
+    await world.until(lambda: a.offset == deaf.offset == 1, "it is learned")
+    await roll_back(a.app, 0, None)
+    await a.stop()
+    assert not deaf.app.learning.voided.ranges
+    await world.label("q", "down", features={"x": 0.1, "y": 0.2})
+    await world.until(lambda: deaf.offset == 2, "it is joined anew")
+    await agree(world, [deaf], Voided(((0, 1),)))
+    assert deaf.app.learning.model.classes == {"down": 1}
+
+
+async def test_what_is_voided_while_a_start_restores_the_model_counts(memory_world: MakeWorld) -> None:
+    world = await memory_world("limits.batch_records=1", "snapshots.every_examples=1000")
+    a = await world.start("a")
+    end = await taught(world)
+    voided, reads = Voided(((2, end),)), 0
+    b = world.launch("b")
+    log = b.log
+    assert isinstance(log, MemoryLog)
+
+    def hook(step: str, topic: str) -> None:
+        nonlocal reads
+        reads += (step, topic) == ("read", world.topics.examples)
+        if reads == 8:
+            b.app.learning.void(voided)
+
+    log.hook = hook
+    await world.until(lambda: b.app.ready, "it is ready")
+    await world.until(lambda: b.app.learning.learner.voided == voided, "it has followed")
+    assert b.digest == await digest_of(world, voided) != a.digest
+
+
+async def test_a_reader_that_brings_old_examples_again_does_no_harm(memory_world: MakeWorld) -> None:
+    """Neither to the model nor to what ties a snapshot to the log."""
+    world = await memory_world()
+    a = await world.start("a")
+    end = await taught(world)
+    reader = world.client.reader(world.topics.examples)
+    await reader.start()
+    fold = Fold(reader, world.settings, a.app.learning.snapshots, a.app.metrics, Voided())
+    while fold.learner.offset < end:
+        await fold.step(0.1, 5)
+    anchor = fold.anchor
+    await reader.seek(0, 1)
+    records, outcomes = await fold.step(0.1, 2)
+    assert (len(records), outcomes) == (2, {})
+    assert (fold.anchor, fold.learner.offset, fold.learner.model.digest()) == (anchor, end, a.digest)
+
+
+async def test_an_answer_waits_for_a_rebuild_as_long_as_that_gets_on(
+    memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watchdog takes intake for as stalled as the rebuild that it waits for, and no more."""
+    world = await memory_world("limits.watchdog_seconds=1000")
+    monkeypatch.setattr(changes, "REBUILD_SECONDS", 0.0)
+    a = await world.start()
+    await taught(world)
+    learning, intake, tries = a.app.learning, a.app.intake, 0
+
+    def away() -> Any:
+        nonlocal tries
+        tries += 1
+        raise Unavailable("the broker is away")
+
+    plain = learning.open_reader
+    learning.open_reader = away
+    now = learning.progress
+    intake.moved = now - 100
+    intake.waiting = now
+    assert a.app.stalled_seconds() > 99
+    await roll_back(a.app, 0, None)
+    for _ in range(5):
+        before = tries
+        await world.until(lambda: tries > before, "it is tried again")  # noqa: B023 - now
+        intake.moved = now - 100
+        assert a.app.stalled_seconds() < 20, "an attempt that fails is a sign of life too"
+    learning.progress_aside = now - 50
+    assert a.app.stalled_seconds() > 49
+    learning.open_reader = plain
+    await world.until(lambda: not learning.rebuilding, "it is built")
+
+
+async def test_a_kill_between_the_record_and_the_rebuild_loses_nothing(memory_world: MakeWorld) -> None:
+    world = await memory_world()
+    a = await world.start("a")
+    end = await taught(world)
+    assert isinstance(a.log, MemoryLog)
+    log = a.log
+
+    def die(step: str, topic: str) -> None:
+        if (step, topic) == ("sent", world.topics.control):
+            log.kill()
+            raise Unavailable("this client was killed")
+
+    log.hook = die
+    with pytest.raises(Unavailable):
+        await roll_back(a.app, 4, None)
+    a.app.stopping.set()
+    b, again = await world.start("b"), await world.start("a")
+    await agree(world, [b, again], Voided(((4, end),)))
+
+
+async def test_a_change_on_the_way_overtakes_the_rebuild(memory_world: MakeWorld) -> None:
+    world = await memory_world("limits.batch_records=1")
+    a, b = await world.start("a"), await world.start("b")
+    end = await taught(world)
+    for offset in (5, 4, 3):
+        await roll_back(a.app, offset, None)
+    await count_again(b.app, 3, end, None)
+    await roll_back(a.app, 6, None)
+    await agree(world, [a, b], Voided(((6, end),)))
+
+
+async def test_a_rebuild_that_fails_is_tried_again(memory_world: MakeWorld) -> None:
+    world = await memory_world("limits.batch_records=2")
+    a = await world.start()
+    end = await taught(world)
+    failures = iter([True] * 5)
+    assert isinstance(a.log, MemoryLog)
+
+    def fail(step: str, topic: str) -> None:
+        if (step, topic) == ("read", world.topics.examples) and next(failures, False):
+            raise Unavailable("the broker is away")
+
+    await roll_back(a.app, end, None)
+    a.log.hook = fail
+    with pytest.raises(Unavailable):
+        await roll_back(a.app, 2, None)
+    for _ in failures:
+        pass
+    await roll_back(a.app, 2, None)
+    await agree(world, [a], Voided(((2, end),)))
+
+
+async def test_a_rollback_that_nobody_can_follow_is_refused(memory_world: MakeWorld) -> None:
+    """The log has lost its beginning, and no snapshot leads to what would count."""
+    world = await memory_world("snapshots.every_examples=1000", "snapshots.every_seconds=1000")
+    a = await world.start("a")
+    end = await taught(world)
+    await a.stop()
+    assert world.broker is not None
+    world.broker.truncate(world.topics.examples, 0, 5)
+    a = await world.start("a")
+    with pytest.raises(Misconfigured, match=r"begins at offset 5, and no snapshot here leads to"):
+        await roll_back(a.app, 7, None)
+    with pytest.raises(Misconfigured, match=r"from_offset: write 5 or more"):
+        await count_again(a.app, 0, 4, None)
+    assert await world.records(world.topics.control) == []
+    assert (await roll_back(a.app, end, None))["examples"] == 0
+
+
+async def test_who_goes_on_without_lost_examples_does_so_for_all(memory_world: MakeWorld) -> None:
+    """`model rebuild --from-here` voids what is gone: also for replicas whose snapshots cover it."""
+    world = await memory_world("snapshots.every_examples=3")
+    a = await world.start("a")
+    await taught(world)
+    assert world.broker is not None
+    world.broker.truncate(world.topics.examples, 0, 5)
+    new = world.launch("new")
+    with pytest.raises(StateLost, match=r"begins at offset 5 .* model rebuild --from-here"):
+        await asyncio.wait_for(new.task, 30)
+    world.replicas.remove(new)
+    own = world.settings.snapshots.model_copy(update={"directory": str(world.snapshots("new"))})
+    settings = world.settings.model_copy(update={"snapshots": own})
+    await maintenance.model(
+        settings, world.connect(settings), rebuild=True, progress=lambda done, end: None, from_here=True
+    )
+    new = await world.start("new")
+    await agree(world, [a, new], Voided(((0, 5),)), begin=5)
+    a, new = await restarted(world, "a", "new", snapshots=True)
+    await agree(world, [a, new], Voided(((0, 5),)), begin=5)
+
+
+async def test_a_rollback_that_was_forgotten_is_no_silent_reset(memory_world: MakeWorld) -> None:
+    """The topic of changes is gone: who has a snapshot made under it says so; a rebuild accepts it."""
+    world = await memory_world("snapshots.every_examples=3")
+    a = await world.start("a")
+    await taught(world)
+    await roll_back(a.app, 4, None)
+    await taught(world, start=60)
+    await a.stop()
+    assert world.broker is not None
+    del world.broker.topics[world.topics.control]
+    await maintenance.create_topics(world.settings, world.connect(world.settings))
+    b = world.launch("a")
+    with pytest.raises(StateLost, match=r"without the examples 4 to \d+, and the topic .* no longer says so"):
+        await asyncio.wait_for(b.task, 30)
+    world.replicas.remove(b)
+    shutil.rmtree(world.snapshots("a"))
+    b = await world.start("a")
+    await agree(world, [b], Voided())
+
+
+async def test_ranges_of_a_log_that_was_created_anew_are_refused(memory_world: MakeWorld) -> None:
+    world = await memory_world()
+    a = await world.start("a")
+    end = await taught(world)
+    await roll_back(a.app, 2, None)
+    await a.stop()
+    shutil.rmtree(world.snapshots("a"))
+    assert world.broker is not None
+    world.broker.truncate(world.topics.examples, 0, 0)
+    kept = world.broker.topics[world.topics.examples][0]
+    kept.records, kept.end = [], 0
+    b = world.launch("a")
+    with pytest.raises(StateLost, match=rf"up to offset {end} .* are voided, and it holds 0"):
+        await asyncio.wait_for(b.task, 30)
+    world.replicas.remove(b)
+    await maintenance.model(
+        world.settings, world.connect(world.settings), rebuild=True, progress=lambda done, end: None
+    )
+    b = await world.start("b")
+    assert not b.app.learning.voided.ranges
+
+
+async def test_what_is_exported_is_what_counts(memory_world: MakeWorld) -> None:
+    world = await memory_world()
+    a = await world.start("a")
+    await taught(world)
+    await roll_back(a.app, 4, None)
+    out = io.StringIO()
+    log = world.connect(world.settings)
+    assert await maintenance.export_examples(world.settings, log, out, "jsonl", lambda done, total: None) == 4
+    assert len(await maintenance.known_labels(world.settings, world.connect(world.settings))) == 4

@@ -1,0 +1,57 @@
+"""Metrics as Prometheus sees them, on the in-memory log."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+
+from stream_al.service.http.api import api
+from tests.support.world import MakeWorld
+
+NAME = re.compile(r"^(?:# TYPE )?(stream_al_\w+)", re.MULTILINE)
+
+
+async def test_metrics_are_all_there_and_name_no_sample_and_no_annotator(memory_world: MakeWorld) -> None:
+    world = await memory_world()
+    replica = await world.start()
+    await world.settle([s["id"] for s in await world.samples(60)])
+    await world.label("unknown-id", "up")
+    await world.until(
+        lambda: replica.metric("dead_letters_total", stage="intake", reason="unknown_id"), "counted"
+    )
+    transport = httpx.ASGITransport(app=api(replica.app))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    names = set(NAME.findall(answer.text))
+    for name in METRICS:
+        assert f"stream_al_{name}" in names, name
+    labels = set(re.findall(r'[{,](\w+)="', answer.text))
+    known = {
+        "decision",
+        "reason",
+        "partition",
+        "topic",
+        "stage",
+        "outcome",
+        "span",
+        "bound",
+        "le",
+        "generation",
+    }
+    versions = {"version", "river", "python", "application", "implementation", "major", "minor", "patchlevel"}
+    assert labels <= known | versions
+    for word in ('"s1"', "unknown-id", '"ann"'):
+        assert word not in answer.text
+    assert replica.metric("samples_total", decision="query", reason="warmup") > 0
+    assert replica.metric("queries_total") == len(await world.queries())
+
+
+METRICS = """
+samples_total utility_bucket threshold budget_asked_labels_total budget_spent_labels_total budget_share_ratio
+queries_total labels_total label_delay_seconds_count pending_queries pending_queries_limit
+expired_queries_total examples_total model_update_duration_seconds_count model_examples model_classes
+model_offset_lag accuracy_ratio snapshots_total batch_duration_seconds_count dead_letters_total paused ready
+build_info
+""".split()  # noqa: SIM905 - a table of words

@@ -1,0 +1,156 @@
+"""The tools of the command line, on both logs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import msgspec
+import pytest
+
+from stream_al.datasets.rows import Row
+from stream_al.errors import Misconfigured
+from stream_al.service import maintenance
+from tests.support.world import MakeWorld, World
+
+
+def quiet(*numbers: int) -> None:
+    """Take no notice of progress."""
+
+
+async def learned(world: World, number: int) -> None:
+    (replica,) = [r for r in world.replicas if not r.task.done()]
+    await world.until(lambda: replica.offset >= number, f"{number} examples are folded")
+
+
+async def taught(world: World) -> None:
+    """Two labels, one of them contradicted, and one skipped."""
+    await world.start()
+    await world.ask("q1", "q2", "q3")
+    await world.label("q1", "up", annotator="ann")
+    await world.label("q2", 3)
+    await world.label("q3", None, skipped=True)
+    await learned(world, 2)
+    await world.label("q1", "down")
+    await learned(world, 3)
+
+
+async def export(world: World, form: str) -> str:
+    out = io.StringIO()
+    number = await maintenance.export_examples(
+        world.settings, world.connect(world.settings), out, form, quiet
+    )
+    assert number == 2
+    return out.getvalue()
+
+
+async def test_create_topics_creates_what_is_missing_once(make_world: MakeWorld) -> None:
+    world = await make_world("topics.predictions=null")  # the world has created the others
+    named = world.topics.model_copy(update={"predictions": world.topics.samples + ".more"})
+    settings = world.settings.model_copy(update={"topics": named})
+    created, there = await maintenance.create_topics(settings, world.connect(settings))
+    assert created == [named.predictions]
+    assert len(there) == 7
+    again, all_there = await maintenance.create_topics(settings, world.connect(settings))
+    assert (again, len(all_there)) == ([], 8)
+
+
+async def test_export_writes_the_labelled_dataset_without_contradictions(make_world: MakeWorld) -> None:
+    world = await make_world()
+    await taught(world)
+    rows = list(csv.DictReader(io.StringIO(await export(world, "csv"))))
+    assert {(row["_id"], row["label"], row["_annotator"]) for row in rows} == {
+        ("q1", "up", "ann"),
+        ("q2", "3", ""),
+    }
+    assert {(row["x"], row["_propensity"], row["_reason"]) for row in rows} == {("0.75", "0.25", "uncertain")}
+    lines: list[dict[str, Any]] = [
+        msgspec.json.decode(line) for line in (await export(world, "jsonl")).splitlines()
+    ]
+    assert {(line["id"], line["label"]) for line in lines} == {("q1", "up"), ("q2", 3)}
+
+
+async def test_known_labels_are_those_that_are_exported(make_world: MakeWorld) -> None:
+    world = await make_world()
+    await taught(world)
+    known = await maintenance.known_labels(world.settings, world.connect(world.settings))
+    assert {name: label for name, (label, _) in known.items()} == {"q1": "up", "q2": 3}
+    assert all(at_ms > 0 for _, at_ms in known.values())
+
+
+async def test_what_is_imported_twice_is_learned_once(make_world: MakeWorld) -> None:
+    world = await make_world()
+    replica = await world.start()
+    rows = [Row({"x": n / 10, "deep": {"y": n}}, "up" if n > 5 else "down") for n in range(10)]
+    for _ in range(2):
+        log = world.connect(world.settings)
+        assert await maintenance.import_labels(world.settings, log, rows, "file", quiet) == 10
+    await learned(world, 20)
+    assert replica.app.learning.model.examples == 10
+    assert {(e["reason"], *e["features"]) for e in await world.examples()} == {("seed", "x", "deep.y")}
+
+
+async def test_an_import_names_the_row_that_cannot_be_learned(make_world: MakeWorld) -> None:
+    world = await make_world()
+    rows = [Row({"x": 1}, "up"), Row({}, "down")]
+    with pytest.raises(Misconfigured, match="row 2"):
+        await maintenance.import_labels(world.settings, world.connect(world.settings), rows, "file", quiet)
+
+
+async def replay(world: World, reason: str | None = None) -> int:
+    log = world.connect(world.settings)
+    return await maintenance.replay(world.settings, log, world.topics.labels, reason, quiet)
+
+
+async def test_dead_letters_are_listed_with_origin_and_replayed_once(make_world: MakeWorld) -> None:
+    world = await make_world()
+    await world.start()
+    await world.label("later", "up")
+    await world.send(world.topics.labels, [b"bad"], [b"k"], (("trace", b"1"),))
+    log = world.connect(world.settings)
+
+    async def listed() -> list[dict[str, Any]]:
+        return [entry async for entry in maintenance.letters(world.settings, log, world.topics.labels, quiet)]
+
+    async def both() -> bool:
+        return len(await world.records(world.topics.labels + ".dlq")) == 2
+
+    await world.until(both, "both are in the dead letters")
+    found = {entry["key"]: entry for entry in await listed()}
+    assert found["later"]["origin_exception"] == "unknown_id"
+    assert found["later"]["origin_topic"] == world.topics.labels
+    assert (found["k"]["value"], found["k"]["origin_exception"]) == ("bad", "not_json")
+    await world.ask("later")
+    assert await replay(world, "unknown_id") == 1
+    await learned(world, 1)
+    assert await replay(world, "unknown_id") == 0
+    replayed = (await world.records(world.topics.labels))[2:]
+    assert [(r.key, r.headers) for r in replayed] == [(b"later", ())]
+
+
+async def test_a_replayed_record_is_as_it_was(make_world: MakeWorld) -> None:
+    world = await make_world()
+    await world.start()
+    await world.send(world.topics.labels, [b"bad"], [b"k"], (("trace", b"1"),))
+
+    async def letters(number: int) -> bool:
+        return len(await world.records(world.topics.labels + ".dlq")) == number
+
+    await world.until(lambda: letters(1), "it is in the dead letters")
+    assert await replay(world) == 1
+    await world.until(lambda: letters(2), "it is bad once more")
+    first, second = await world.records(world.topics.labels)
+    assert (first.key, first.value, first.headers) == (second.key, second.value, second.headers)
+
+
+async def test_a_rebuilt_model_is_the_one_that_serves(make_world: MakeWorld) -> None:
+    world = await make_world()
+    replica = await world.start()
+    await world.settle([s["id"] for s in await world.samples(60)])
+    served = (replica.digest, replica.offset)
+    await replica.stop()
+    for rebuild in (True, False):
+        log = world.connect(world.settings)
+        learner = await maintenance.model(world.settings, log, rebuild=rebuild, progress=quiet)
+        assert (learner.model.digest(), learner.offset) == served

@@ -1,0 +1,53 @@
+"""What tests of rollbacks share: learning, starting anew, and whether all agree with the pure engine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+
+from stream_al.engine.labels.exclusions import Voided
+from stream_al.messages import Example, decode
+from stream_al.service.model.replay import fresh_learner
+from tests.support.replica import Replica
+from tests.support.world import World
+
+
+async def digest_of(world: World, voided: Voided, begin: int = 0) -> str:
+    """What the pure engine makes of the examples that count."""
+    learner = fresh_learner(world.settings)
+    for record in await world.records(world.topics.examples):
+        if record.offset >= begin and record.offset not in voided:
+            learner.fold(decode(Example, record.value, max_bytes=10**6), record.offset)
+    return learner.model.digest()
+
+
+async def agree(world: World, replicas: Iterable[Replica], voided: Voided, begin: int = 0) -> None:
+    """All replicas have folded all that counts, and nothing else."""
+    end = (await world.records(world.topics.examples))[-1].offset + 1
+
+    def there(replica: Replica) -> bool:
+        learner = replica.app.learning.learner
+        return (learner.offset, learner.voided) == (end, voided)
+
+    for replica in replicas:
+        await world.until(lambda: there(replica), "the model is folded anew")  # noqa: B023 - now
+        assert replica.digest == await digest_of(world, voided, begin)
+        learner = replica.app.learning.learner
+        assert learner.model.examples == sum(learner.model.classes.values()) == len(learner.known)
+        assert replica.metric("model_examples") == learner.model.examples
+
+
+async def taught(world: World, number: int = 60, start: int = 0) -> int:
+    """Have samples decided, answered and learned; the end of the examples."""
+    await world.settle([s["id"] for s in await world.samples(number, start=start)])
+    return len(await world.records(world.topics.examples))
+
+
+async def restarted(world: World, *names: str, snapshots: bool) -> list[Replica]:
+    """The same replicas again."""
+    for replica in world.replicas:
+        await replica.stop()
+    if not snapshots:
+        for name in names:
+            shutil.rmtree(world.snapshots(name), ignore_errors=True)
+    return [await world.start(name) for name in names]

@@ -1,0 +1,110 @@
+"""A broker in memory: topics and groups, without any client (see `memory_log`).
+
+- `now_ms` is the log append time of the next record;
+- `compact` does what Kafka's cleaner may do at any time, `truncate` what retention may do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+
+import msgspec
+
+from stream_al.errors import Unavailable
+from stream_al.service.broker.protocols import Ack, Group, Outgoing, Position, Record
+
+MAX_MESSAGE_BYTES = 1_048_588  # Kafka's default
+
+
+@dataclass
+class Partition:
+    """Records with their offsets; compaction leaves holes."""
+
+    records: list[Record] = field(default_factory=list)
+    begin: int = 0
+    end: int = 0
+
+    def after(self, offset: int, limit: int) -> list[Record]:
+        """At most `limit` records from an offset on."""
+        return [record for record in self.records if record.offset >= offset][:limit]
+
+
+@dataclass
+class GroupState:
+    """A consumer group: who is in it, and what it has committed."""
+
+    members: list[Group] = field(default_factory=list)
+    committed: dict[int, Position] = field(default_factory=dict)
+
+    def move(self, *, joins: Group | None = None, leaves: Group | None = None) -> None:
+        """Rebalance: for everyone, what was read before is stale."""
+        touched = [*self.members, *([joins] if joins else [])]
+        if joins is not None:
+            self.members.append(joins)
+        if leaves is not None:
+            self.members.remove(leaves)
+        for member in touched:
+            member.generation += 1
+
+
+class Broker:
+    """Topics and groups."""
+
+    def __init__(self) -> None:
+        self.topics: dict[str, list[Partition]] = {}
+        self.config: dict[str, Mapping[str, str]] = {}
+        self.groups: dict[tuple[str, str], GroupState] = {}
+        self.now_ms = 1_700_000_000_000
+        self._keyless = count()
+        self._news = asyncio.Event()
+
+    def append(self, record: Outgoing) -> Ack:
+        """Append a record where its key belongs."""
+        if record.topic not in self.topics:
+            raise Unavailable(f"there is no topic {record.topic}")
+        size = len(record.key or b"") + len(record.value or b"")
+        if size > int(self.config[record.topic].get("max.message.bytes", MAX_MESSAGE_BYTES)):
+            if record.smaller is None:
+                raise Unavailable(f"{record.topic} refuses {size} bytes")
+            return msgspec.structs.replace(self.append(record.smaller()), smaller=True)
+        partitions = self.topics[record.topic]
+        number = next(self._keyless) if record.key is None else zlib.crc32(record.key)
+        number %= len(partitions)
+        partition = partitions[number]
+        offset = partition.end
+        kept = Record(record.topic, number, offset, self.now_ms, record.key, record.value, record.headers)
+        partition.records.append(kept)
+        partition.end += 1
+        self.wake()
+        return Ack(number, offset, self.now_ms)
+
+    def compact(self, topic: str, *, tombstones: bool = True) -> None:
+        """Keep the last record of every key; tombstones go only when everyone has had a day to read them."""
+        for partition in self.topics[topic]:
+            last = {record.key: record.offset for record in partition.records}
+            partition.records = [
+                record
+                for record in partition.records
+                if last[record.key] == record.offset and (tombstones or record.value is not None)
+            ]
+
+    def truncate(self, topic: str, partition: int, begin: int) -> None:
+        """Delete the records before an offset."""
+        kept = self.topics[topic][partition]
+        kept.records, kept.begin = kept.after(begin, kept.end), begin
+
+    def wake(self) -> None:
+        """Let waiting polls look again."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def news(self, seconds: float) -> None:
+        """Wait until something happens, but not for ever."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()

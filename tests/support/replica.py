@@ -1,0 +1,63 @@
+"""One process of the service, as a task of the test's."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from stream_al.service.app import App
+from stream_al.service.broker.protocols import Log
+from stream_al.settings import Settings
+from tests.support.memory_log import MemoryLog
+
+DEADLINE_SECONDS = 30.0
+
+
+class Crash(Exception):
+    """The process died here."""
+
+
+class Replica:
+    """One process of the service, as a task of this one."""
+
+    def __init__(self, settings: Settings, log: Log) -> None:
+        self.log = log
+        self.passed: list[tuple[str, str]] = []
+        self._crash_at: tuple[str, str] | None = None
+        self.app = App(settings, log, self._reached)
+        self.task = asyncio.create_task(self.app.run())
+
+    @property
+    def digest(self) -> str:
+        return self.app.learning.model.digest()
+
+    @property
+    def offset(self) -> int:
+        return self.app.learning.learner.offset
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The value of a metric now, 0 if it has none."""
+        return self.app.metrics.registry.get_sample_value("stream_al_" + name, labels) or 0.0
+
+    def _reached(self, loop: str, step: str) -> None:
+        self.passed.append((loop, step))
+        if self._crash_at == (loop, step):
+            if isinstance(self.log, MemoryLog):
+                self.log.kill()
+            raise Crash
+
+    def die_at(self, loop: str, step: str) -> None:
+        """Die at the next passing of a step of the commit protocol."""
+        self._crash_at = (loop, step)
+
+    async def stop(self) -> None:
+        """Stop in order, or see to it that what died is gone."""
+        self.app.stopping.set()
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            with suppress(ExceptionGroup):
+                await self.task
+
+    def check(self) -> None:
+        """Raise what ended the replica, if it ended by itself and not by a crash."""
+        if self.task.done() and self._crash_at is None:
+            self.task.result()

@@ -1,0 +1,245 @@
+"""The world around the service in a test: a stream, annotators, replicas, and eyes on every topic.
+
+A world is one application on one broker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Any, Protocol
+
+import msgspec
+
+from stream_al.errors import Unavailable
+from stream_al.service import maintenance
+from stream_al.service.broker.kafka import Kafka
+from stream_al.service.broker.protocols import Headers, Log, Outgoing, Reader, Record, Topic, behind
+from stream_al.service.broker.topics import needed
+from stream_al.settings import Settings, load
+from tests.support.memory_broker import Broker
+from tests.support.memory_log import MemoryLog
+from tests.support.replica import DEADLINE_SECONDS, Replica
+from tests.support.stream import query, sample, truth
+
+MakeWorld = Callable[..., Awaitable["World"]]
+STOP_SECONDS = 5.0
+LARGEST_SAMPLE = 4_000_000
+
+BASICS = [
+    "model.definition=GaussianNB()",
+    "budget.share=0.2",
+    "snapshots.every_examples=7",
+    "kafka.session_timeout_seconds=6",
+    "limits.poll_seconds=0.05",
+    "limits.backoff_seconds=0.01",
+    "limits.backoff_max_seconds=0.05",
+    "limits.batch_records=20",
+    "http.enabled=false",
+]
+
+
+class Address(Protocol):
+    """Where a broker is, and what it can do."""
+
+    @property
+    def real(self) -> bool:
+        """Whether it is Apache Kafka."""
+
+    @property
+    def settings(self) -> list[str]:
+        """Settings for a client."""
+
+
+class World:
+    """One application on one broker."""
+
+    def __init__(self, settings: Settings, connect: Callable[[Settings], Log], directory: Path) -> None:
+        self.settings = settings
+        self.topics = settings.topics
+        self.connect = connect
+        self.directory = directory
+        self.broker: Broker | None = None
+        self.written: list[str] = []
+        self.keeps_metadata = self.limits_size = True
+        self.client = connect(settings)
+        self.replicas: list[Replica] = []
+        self.answered: set[str] = set()
+        self._endings: list[Callable[[], Awaitable[None]]] = []
+        self._readers: dict[str, tuple[Reader, list[Record]]] = {}
+        self._one_at_a_time = asyncio.Lock()  # two readings at once could keep records out of order
+
+    async def start(self, name: str = "a") -> Replica:
+        """Start a replica with a snapshot directory of its own, and wait until it is ready."""
+        replica = self.launch(name)
+        await self.until(lambda: replica.app.ready, f"replica {name} is ready")
+        return replica
+
+    def launch(self, name: str = "a", directory: str | None = None) -> Replica:
+        """Start a replica, with its snapshots in a directory of its own unless one is given."""
+        own = self.settings.snapshots.model_copy(update={"directory": directory or str(self.snapshots(name))})
+        settings = self.settings.model_copy(update={"snapshots": own})
+        replica = Replica(settings, self.connect(settings))
+        self.replicas.append(replica)
+        return replica
+
+    def snapshots(self, name: str) -> Path:
+        """Where a replica keeps its snapshots."""
+        return self.directory / f"snapshots-{name}"
+
+    async def until(self, condition: Callable[[], Any], what: str) -> None:
+        """Wait until something is so; fail after a deadline, or with what ended a replica."""
+        end = monotonic() + DEADLINE_SECONDS
+        while True:
+            found = condition()
+            if found if not isinstance(found, Awaitable) else await found:
+                return
+            for replica in self.replicas:
+                replica.check()
+            assert monotonic() < end, f"not within {DEADLINE_SECONDS:g} s: {what}"
+            await asyncio.sleep(0.02)
+
+    async def send(
+        self,
+        topic: str,
+        values: Iterable[Any],
+        keys: Sequence[bytes | None] | None = None,
+        headers: Headers = (),
+    ) -> None:
+        """Send values, as JSON unless they are bytes or None, under their ids unless keys are given."""
+        out = []
+        for number, value in enumerate(values):
+            raw = value if isinstance(value, bytes | None) else msgspec.json.encode(value)
+            named = str(value["id"]).encode() if isinstance(value, dict) and "id" in value else None
+            out.append(Outgoing(topic, keys[number] if keys else named, raw, headers))
+        await self.client.send(out)
+
+    async def samples(self, number: int, start: int = 0) -> list[dict[str, Any]]:
+        """Send samples s<start>, s<start + 1>, ...; what was sent."""
+        made = [sample(n) for n in range(start, start + number)]
+        await self.send(self.topics.samples, made)
+        return made
+
+    async def ask(self, *sample_ids: str, life_ms: int = 3_600_000) -> None:
+        """Publish queries, as a replica elsewhere would."""
+        await self.send(self.topics.queries, [query(i, life_ms) for i in sample_ids])
+
+    async def label(self, sample_id: str, label: Any = "up", **more: Any) -> None:
+        """Send one label."""
+        await self.send(self.topics.labels, [{"id": sample_id, "label": label, **more}])
+
+    async def answer(self) -> None:
+        """Answer every query that was not answered yet, as the truth has it."""
+        asked = {q["id"]: q for q in await self.queries() if q["id"] not in self.answered}
+        self.answered |= asked.keys()
+        truths = [{"id": i, "label": truth(q["features"]), "annotator": "ann"} for i, q in asked.items()]
+        await self.send(self.topics.labels, truths)
+
+    async def records(self, topic: str) -> list[Record]:
+        """All that a topic holds now, in order within a partition."""
+        async with self._one_at_a_time:
+            if topic not in self._readers:
+                self._readers[topic] = (await self._reader(topic), [])
+            reader, seen = self._readers[topic]
+            end = await reader.end()
+            while await behind(reader, end):
+                seen += await reader.poll(1000, 0.2)
+            return list(seen)
+
+    async def _reader(self, topic: str) -> Reader:
+        end = monotonic() + DEADLINE_SECONDS
+        while True:
+            reader = self.client.reader(topic, expiring=True)
+            try:
+                await reader.start()
+            except Unavailable:  # a topic is not everywhere at once
+                await reader.stop(STOP_SECONDS)
+                assert monotonic() < end, f"{topic} cannot be read"
+                await asyncio.sleep(0.1)
+            else:
+                return reader
+
+    async def messages(self, topic: str) -> list[dict[str, Any]]:
+        """The values of a topic, tombstones left out."""
+        return [msgspec.json.decode(r.value) for r in await self.records(topic) if r.value is not None]
+
+    async def queries(self) -> list[dict[str, Any]]:
+        return await self.messages(self.topics.queries)
+
+    async def examples(self) -> list[dict[str, Any]]:
+        return await self.messages(self.topics.examples)
+
+    async def decided(self) -> set[str]:
+        """Ids of the samples that have a prediction."""
+        return {p["id"] for p in await self.messages(str(self.topics.predictions))}
+
+    async def open_queries(self) -> set[str]:
+        """Ids in `queries` whose last word is not a tombstone."""
+        last = {r.key: r.value for r in await self.records(self.topics.queries)}
+        return {key.decode() for key, value in last.items() if key and value is not None}
+
+    async def settle(self, ids: Iterable[str]) -> None:
+        """Answer queries until all samples are decided, all queries answered, all examples learned."""
+        wanted = set(ids)
+
+        async def settled() -> bool:
+            if not await self.decided() >= wanted:
+                return False
+            await self.answer()
+            asked = {q["id"] for q in await self.queries()}
+            learned = {e["id"] for e in await self.examples()}
+            end = len(await self.records(self.topics.examples))
+            running = [r for r in self.replicas if not r.task.done()]
+            return asked <= learned and all(r.offset == end and not r.app.pending for r in running)
+
+        await self.until(settled, "all is decided, answered and learned")
+
+    def at_end(self, *endings: Callable[[], Awaitable[None]]) -> None:
+        """Have something ended with this world."""
+        self._endings += endings
+
+    async def close(self) -> None:
+        """End everything that was started."""
+        for ending in self._endings:
+            await ending()
+        for replica in self.replicas:
+            replica.app.stopping.set()
+        await asyncio.gather(*(replica.task for replica in self.replicas), return_exceptions=True)
+        for reader, _ in self._readers.values():
+            await reader.stop(STOP_SECONDS)
+        await self.client.stop(STOP_SECONDS)
+
+
+def settings_of(directory: Path, address: Address | None, given: Sequence[str]) -> list[str]:
+    """The settings of an application with a name and topics of its own, as they are written."""
+    name = f"t{uuid.uuid4().hex[:10]}"
+    kinds = ("samples", "queries", "labels", "examples", "control", "predictions")
+    names = [f"application={name}", *(f"topics.{kind}={name}.{kind}" for kind in kinds)]
+    snapshots = f"snapshots.directory={directory / 'snapshots'}"
+    return [*BASICS, *names, snapshots, *(address.settings if address else []), *given]
+
+
+async def open_world(directory: Path, address: Address | None, given: Sequence[str]) -> World:
+    """An application whose topics exist, and nothing else."""
+    written = settings_of(directory, address, given)
+    settings = load(overrides=written, environ={})
+    broker = Broker() if address is None else None
+    connect: Callable[[Settings], Log] = (lambda _: MemoryLog(broker)) if broker else Kafka
+    world = World(settings, connect, directory)
+    world.broker, world.written = broker, written
+    world.keeps_metadata = world.limits_size = address is None or address.real
+    await world.client.start()
+    large = {
+        "max.message.bytes": str(LARGEST_SAMPLE)
+    }  # the stream was there before, and takes more than we do
+    await world.client.create([Topic(settings.topics.samples, settings.topics.partitions, 1, large)])
+    await maintenance.create_topics(settings, connect(settings))
+
+    async def there() -> bool:  # what is created is not everywhere at once
+        return not await world.client.missing(topic.name for topic in needed(settings))
+
+    await world.until(there, "the topics are there")
+    return world
