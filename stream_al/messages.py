@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
-from stream_al.engine.model.model import Label as LabelValue
 from stream_al.errors import BadMessage
 
 __all__ = [
+    "ClassLabel",
     "Example",
     "Label",
     "ModelStamp",
@@ -41,6 +41,9 @@ MAX_LABEL_BITS = 64
 MAX_RANGES = 100
 MAX_OFFSET = 2**63 - 1
 
+ClassLabel: TypeAlias = str | int | float | bool
+"""The name of a class, as a label gives it."""
+
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
 Offset = Annotated[int, msgspec.Meta(ge=0, le=MAX_OFFSET)]
 
@@ -53,7 +56,7 @@ class Prediction(msgspec.Struct, frozen=True):
         probabilities: Class to probability, the class written as text.
     """
 
-    label: LabelValue | None
+    label: ClassLabel | None
     probabilities: dict[str, float]
 
 
@@ -101,7 +104,7 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     id: Id
-    label: LabelValue | None = None
+    label: ClassLabel | None = None
     annotator: str | None = None
     labelled_at: str | None = None
     skipped: bool = False
@@ -120,7 +123,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     id: Id
-    label: LabelValue
+    label: ClassLabel
     features: dict[str, Any] | None = None
     annotator: str | None = None
     propensity: float | None = None
@@ -134,7 +137,7 @@ class PredictionRecord(msgspec.Struct, frozen=True):
     """What was predicted and decided for one sample, selected or not; `pending` as in its query."""
 
     id: str
-    label: LabelValue | None
+    label: ClassLabel | None
     probabilities: dict[str, float]
     utility: float
     threshold: float
@@ -169,16 +172,16 @@ class RuntimeSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     by: str | None = None
 
 
-class RuntimeModel(msgspec.Struct, frozen=True, omit_defaults=True):
+class RuntimeModel(msgspec.Struct, frozen=True, omit_defaults=True, rename={"excluded": "voided"}):
     """Which examples count no more; the newest record counts, as a whole.
 
     Attributes:
-        voided: Ranges of offsets of the examples: from one, up to but not including another.
+        excluded: Ranges of offsets of the examples: from one, up to but not including another.
         changed_at: When, by the clock of the replica that was asked.
         by: The name of the token that it was asked with; None if none was needed.
     """
 
-    voided: Annotated[list[tuple[Offset, Offset]], msgspec.Meta(max_length=MAX_RANGES)]
+    excluded: Annotated[list[tuple[Offset, Offset]], msgspec.Meta(max_length=MAX_RANGES)]
     changed_at: str
     by: str | None = None
 
@@ -232,7 +235,7 @@ def _decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:
 
 
 def _check_label(message: Label | Example) -> None:
-    label: LabelValue | None = message.label
+    label: ClassLabel | None = message.label
     skipped = isinstance(message, Label) and message.skipped
     if label is None and not skipped:
         raise BadMessage("no_label", "`label` is null and `skipped` is not true")
@@ -242,7 +245,7 @@ def _check_label(message: Label | Example) -> None:
         raise BadMessage("label_too_long", f"`label` is a whole number of more than {MAX_LABEL_BITS} bits")
 
 
-def label_text(label: LabelValue) -> str:
+def label_text(label: ClassLabel) -> str:
     """A class as a key of a JSON object: text as it is, anything else as JSON writes it.
 
     >>> label_text("spam"), label_text(True), label_text(3)

@@ -1,15 +1,17 @@
 """What may import what: the shape of the package, held by walking its imports.
 
-    errors <- engine and messages <- settings, simulate <- service <- contracts, desk, demo <- cli
+Each part of the package stands on a level, and imports from its own part and from levels below:
 
-`service` takes `Row`, the type of a labelled row, from `datasets.rows`: seeding a model and
-replaying a recorded stream read the same files.
+    errors < messages < engine < settings < datasets, logs < simulate, service < contracts < demo < cli
+
+Within the package no module imports itself through others: there is no circle.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -40,47 +42,21 @@ EFFECTS = {
     *("now", "utcnow", "today", "fromtimestamp", "default_rng", "getrandbits", "urandom"),
     *("read_text", "read_bytes", "write_text", "write_bytes"),
 }
-VERSION = "__version__"
-LAYERS: dict[str, set[str]] = {
-    "engine": {"engine", "errors", "messages"},
-    "errors": set(),
-    "messages": {"engine", "errors"},
-    "settings": {"settings", "engine", "errors"},
-    "logs": {"settings", "errors"},
-    "simulate": {"simulate", "engine", "errors", "messages", "settings"},
-    "service": {"service", "engine", "errors", "messages", "settings", "logs", VERSION},
-    "desk": {"desk", "service", "simulate", "engine", "errors", "messages", "settings", "logs", VERSION},
-    "contracts": {"contracts", "service", "engine", "messages", "settings", VERSION},
-    "demo": {
-        "demo",
-        "desk",
-        "service",
-        "simulate",
-        "engine",
-        "errors",
-        "messages",
-        "settings",
-        "logs",
-        VERSION,
-    },
-    "cli": {
-        "cli",
-        "contracts",
-        "demo",
-        "desk",
-        "service",
-        "simulate",
-        "engine",
-        "errors",
-        "messages",
-        "settings",
-        "logs",
-        VERSION,
-    },
-    "__main__": {"cli"},
-    "__init__": set(),
-}
-"""Part of the package to the parts it may import."""
+LEVELS: tuple[tuple[str, ...], ...] = (
+    ("errors", "__version__"),
+    ("messages",),
+    ("engine",),
+    ("settings",),
+    ("datasets", "logs"),
+    ("simulate", "service"),
+    ("contracts",),
+    ("demo",),
+    ("cli",),
+    ("__main__",),
+)
+"""The parts of the package, lowest first."""
+
+LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 
 every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
 every_engine_file = pytest.mark.parametrize("file", ENGINE, ids=lambda file: str(file.relative_to(PACKAGE)))
@@ -106,7 +82,7 @@ def part_of(file: Path) -> str:
 
 def test_there_is_something_to_look_at() -> None:
     assert len(ENGINE) > 10
-    assert {part_of(file) for file in FILES} <= set(LAYERS)
+    assert {part_of(file) for file in FILES} <= {*LEVEL, "__init__"}
 
 
 @every_engine_file
@@ -141,10 +117,33 @@ def test_the_engine_draws_from_no_generator(file: Path) -> None:
 
 
 @every_file
-def test_imports_point_one_way(file: Path) -> None:
-    own = {name for name in imports(file) if lies_in(name, {"stream_al"})}
-    parts = {name.removeprefix("stream_al").removeprefix(".") for name in own}
-    assert not {part for part in parts if not lies_in(part, LAYERS[part_of(file)])}
+def test_imports_point_downwards(file: Path) -> None:
+    own = part_of(file)
+    found = {name.split(".")[1] for name in imports(file) if lies_in(name, {"stream_al"}) and "." in name}
+    upward = {part for part in found - {own} if own == "__init__" or LEVEL[part] >= LEVEL[own]}
+    assert not upward
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    """The graph of all imports, those inside functions and for type checkers alone too, has no circle."""
+    modules = {module_of(file): file for file in FILES}
+    needs = {name: {n for n in map(known(modules), imports(file)) if n} for name, file in modules.items()}
+    TopologicalSorter(
+        {name: needed - {name} for name, needed in needs.items()}
+    ).prepare()  # raises CycleError
+
+
+def module_of(file: Path) -> str:
+    return ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def known(modules: Mapping[str, Path]) -> Callable[[str], str | None]:
+    """From the full name of what is imported to the module that it lies in."""
+    return lambda name: (
+        name
+        if name in modules
+        else next((above for above in [name.rpartition(".")[0]] if above in modules), None)
+    )
 
 
 @every_file

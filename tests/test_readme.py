@@ -62,7 +62,7 @@ async def test_the_commands_that_change_a_running_service_do_so(memory_world: Ma
     assert (model["offset"], model["voided"]) == (end, [])
     assert dry["examples"] == done["examples"] == end - 7
     assert restored["examples"] == 2
-    assert replica.app.learning.voided.ranges == ((9, end),)
+    assert replica.app.local_model.excluded.ranges == ((9, end),)
 
 
 def test_the_readme_carries_the_table_of_faults() -> None:

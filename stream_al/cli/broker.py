@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stream_al.service.broker.protocols import Log, Record
+    from stream_al.service.broker.protocols import Broker, Record
     from stream_al.settings import Settings
     from stream_al.simulate.topic import Known
 
@@ -24,7 +24,7 @@ __all__ = ["bar", "fetch", "known_labels", "run", "say"]
 T = TypeVar("T")
 
 
-def run(given: Settings, work: Callable[[Log], Coroutine[Any, Any, T]]) -> T:
+def run(given: Settings, work: Callable[[Broker], Coroutine[Any, Any, T]]) -> T:
     """Do something with the broker that the settings name."""
     from stream_al.logs import configure  # noqa: PLC0415
     from stream_al.service.broker.kafka import Kafka  # noqa: PLC0415
@@ -44,9 +44,9 @@ def fetch(given: Settings, topic: str, wanted: Callable[[int], bool]) -> list[Re
     """The records of a topic whose timestamp is wanted."""
     from stream_al.service import maintenance  # noqa: PLC0415
 
-    async def read(log: Log) -> list[Record]:
-        async with maintenance.opened(log, topic):
-            found = maintenance.everything(log, topic, lambda done, total: None)
+    async def read(broker: Broker) -> list[Record]:
+        async with maintenance.opened(broker, topic):
+            found = maintenance.everything(broker, topic, lambda done, total: None)
             return [record async for record in found if wanted(record.timestamp_ms)]
 
     return run(given, read)
@@ -56,7 +56,7 @@ def known_labels(given: Settings) -> dict[str, Known]:
     """The labels that the model has learned, by the ids of their samples."""
     from stream_al.service import maintenance  # noqa: PLC0415
 
-    return run(given, lambda log: maintenance.known_labels(given, log))
+    return run(given, lambda broker: maintenance.known_labels(given, broker))
 
 
 @contextmanager

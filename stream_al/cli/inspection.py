@@ -15,7 +15,7 @@ from stream_al.cli.options import AsJson, ConfigFile, Overrides
 from stream_al.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from stream_al.service.broker.protocols import Log
+    from stream_al.service.broker.protocols import Broker
 
 __all__ = ["config_cli", "contracts_cli", "model_cli"]
 
@@ -103,10 +103,10 @@ def _model(
 
     given = settings.load(config, overrides or [])
 
-    async def work(log: Log) -> Any:
+    async def work(broker: Broker) -> Any:
         with bar("learning") as progress:
             return await maintenance.model(
-                given, log, rebuild=rebuild, progress=progress, from_here=from_here
+                given, broker, rebuild=rebuild, progress=progress, from_here=from_here
             )
 
     facts = describe_model(given.model.name, run(given, work))

@@ -16,7 +16,7 @@ from stream_al.cli.options import AsJson, ConfigFile, Overrides
 from stream_al.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from stream_al.service.broker.protocols import Log
+    from stream_al.service.broker.protocols import Broker
 
 __all__ = ["dlq_cli", "examples_cli", "labels_cli", "offsets_cli", "topics_cli"]
 
@@ -35,7 +35,7 @@ def topics_create(config: ConfigFile = None, overrides: Overrides = None, as_jso
     from stream_al.service import maintenance  # noqa: PLC0415
 
     given = settings.load(config, overrides or [])
-    created, there = run(given, lambda log: maintenance.create_topics(given, log))
+    created, there = run(given, lambda broker: maintenance.create_topics(given, broker))
     if as_json:
         typer.echo(json.dumps({"created": created, "existing": there}))
         return
@@ -61,12 +61,12 @@ def examples_export(
         raise Misconfigured(f"--format: write csv or jsonl, not {form!r}")
     given = settings.load(config, overrides or [])
 
-    async def export(log: Log) -> int:
+    async def export(broker: Broker) -> int:
         with bar("exporting") as progress:
             if out is None:
-                return await maintenance.export_examples(given, log, sys.stdout, form, progress)
+                return await maintenance.export_examples(given, broker, sys.stdout, form, progress)
             with out.open("w", encoding="utf-8", newline="") as file:
-                return await maintenance.export_examples(given, log, file, form, progress)
+                return await maintenance.export_examples(given, broker, file, form, progress)
 
     number = run(given, export)
     say(f"{number} examples written")
@@ -87,10 +87,10 @@ def labels_import(
     total = sum(1 for _ in rows(file, label))  # also finds every mistake in the file before anything is sent
     source = hashlib.blake2b(file.read_bytes(), digest_size=6).hexdigest()
 
-    async def seed(log: Log) -> int:
+    async def seed(broker: Broker) -> int:
         with bar("importing") as progress:
             return await maintenance.import_labels(
-                given, log, rows(file, label), source, lambda sent: progress(sent, total)
+                given, broker, rows(file, label), source, lambda sent: progress(sent, total)
             )
 
     say(f"{run(given, seed)} examples imported")
@@ -110,7 +110,9 @@ def offsets_reset(
         raise Misconfigured(f"--to: write earliest or latest, not {to!r}")
     given = settings.load(config, overrides or [])
     name = topic or given.topics.samples
-    for partition, offset in run(given, lambda log: maintenance.reset_offsets(given, log, name, to)).items():
+    for partition, offset in run(
+        given, lambda broker: maintenance.reset_offsets(given, broker, name, to)
+    ).items():
         typer.echo(f"{name}-{partition} goes on at {offset}")
 
 
@@ -126,10 +128,10 @@ def dlq_list(
 
     given = settings.load(config, overrides or [])
 
-    async def show(log: Log) -> int:
+    async def show(broker: Broker) -> int:
         number = 0
         with bar("reading") as progress:
-            async for letter in maintenance.letters(given, log, topic or given.topics.samples, progress):
+            async for letter in maintenance.letters(given, broker, topic or given.topics.samples, progress):
                 number += 1
                 typer.echo(json.dumps(letter) if as_json else _letter_line(letter))
         return number
@@ -149,9 +151,9 @@ def dlq_replay(
 
     given = settings.load(config, overrides or [])
 
-    async def again(log: Log) -> int:
+    async def again(broker: Broker) -> int:
         with bar("replaying") as progress:
-            return await maintenance.replay(given, log, topic or given.topics.samples, reason, progress)
+            return await maintenance.replay(given, broker, topic or given.topics.samples, reason, progress)
 
     say(f"{run(given, again)} records replayed")
 

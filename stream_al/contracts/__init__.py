@@ -65,6 +65,6 @@ def _json(document: dict[str, Any]) -> str:
 
 
 def _yaml(document: dict[str, Any]) -> str:
-    apart = json.loads(json.dumps(document))  # what occurs twice is written twice, not as an alias
-    text: str = yaml.safe_dump(apart, sort_keys=False, width=110)
+    run_in_thread = json.loads(json.dumps(document))  # what occurs twice is written twice, not as an alias
+    text: str = yaml.safe_dump(run_in_thread, sort_keys=False, width=110)
     return text

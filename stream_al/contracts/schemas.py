@@ -30,7 +30,7 @@ from stream_al.messages import (
 from stream_al.service.broker.dead_letters import HEADER_PREFIX, MAX_MESSAGE_CHARACTERS
 from stream_al.service.loops.intake import Intake
 from stream_al.service.loops.select import Select
-from stream_al.settings import Budget
+from stream_al.settings import BudgetSettings
 from stream_al.settings.runtime_changes import CHANGEABLE, LARGEST
 
 __all__ = ["ID", "SCHEMAS", "Schema", "components", "inlined"]
@@ -88,7 +88,7 @@ _OWN_MEMBERS: dict[type, dict[str, Schema]] = {
     },
     Example: {"features": {"additionalProperties": _FLAT["additionalProperties"]}},
     RuntimeBudget: {
-        name: {"description": Budget.model_fields[name].description, **_RANGES.get(name, _COUNT)}
+        name: {"description": BudgetSettings.model_fields[name].description, **_RANGES.get(name, _COUNT)}
         for name in CHANGEABLE
     },
     RuntimeSettings: {"changed_at": _TIME},

@@ -24,8 +24,8 @@ from typing import Any, BinaryIO, TextIO, cast
 import msgspec
 
 from stream_al.datasets.parquet import records
-from stream_al.engine.model.model import Label
 from stream_al.errors import Misconfigured
+from stream_al.messages import ClassLabel
 
 __all__ = ["Row", "label_of", "rows"]
 
@@ -51,7 +51,7 @@ class Row:
     """
 
     features: dict[str, Any]
-    label: Label
+    label: ClassLabel
     notes: dict[str, str] = field(default_factory=dict)
 
 
@@ -78,7 +78,7 @@ def rows(path: Path, label: str | None = None) -> Iterator[Row]:
         raise Misconfigured(f"{path}: it cannot be read: {error}") from None
 
 
-def label_of(text: str) -> Label:
+def label_of(text: str) -> ClassLabel:
     """A label as it was meant: a whole number, `true` or `false`, or text.
 
     >>> label_of("3"), label_of("true"), label_of("UP"), label_of("1.5")

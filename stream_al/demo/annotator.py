@@ -7,10 +7,9 @@ from collections import deque
 from collections.abc import Mapping
 from time import monotonic
 
-from stream_al.engine.model.model import Label as LabelValue
 from stream_al.errors import BadMessage
-from stream_al.messages import Label, Query, decode, encode
-from stream_al.service.broker.protocols import Log, Outgoing, Record
+from stream_al.messages import ClassLabel, Label, Query, decode, encode
+from stream_al.service.broker.protocols import Broker, Outgoing, Record
 from stream_al.settings import Settings
 
 __all__ = ["Annotator"]
@@ -34,8 +33,10 @@ class Annotator:
         answered: Labels sent.
     """
 
-    def __init__(self, log: Log, settings: Settings, truth: Mapping[str, LabelValue], delay: float) -> None:
-        self.log = log
+    def __init__(
+        self, broker: Broker, settings: Settings, truth: Mapping[str, ClassLabel], delay: float
+    ) -> None:
+        self.broker = broker
         self.topics = settings.topics
         self.truth = truth
         self.delay = delay
@@ -46,7 +47,7 @@ class Annotator:
 
     async def run(self) -> None:
         """Answer until cancelled."""
-        reader = self.log.reader(self.topics.queries, expiring=True)
+        reader = self.broker.reader(self.topics.queries, expiring=True)
         await reader.start()
         try:
             while True:
@@ -75,4 +76,4 @@ class Annotator:
             _, sample_id = self._waiting.popleft()
             label = Label(sample_id, self.truth[sample_id], annotator="simulated")
             labels.append(Outgoing(self.topics.labels, sample_id.encode(), encode(label)))
-        self.answered += len(await self.log.send(labels))
+        self.answered += len(await self.broker.send(labels))

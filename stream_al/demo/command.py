@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stream_al.demo.broker import embedded, free_port
 from stream_al.demo.plan import Options, prepare
-from stream_al.demo.session import Show, Summary, compare
+from stream_al.demo.session import Demo, Summary, compare
 from stream_al.demo.view import View, report
 
 __all__ = ["perform"]
@@ -31,19 +31,19 @@ def perform(options: Options, *, as_json: bool) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have us ignore it
         signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
         with embedded(broker_port), View(console) as view:
-            show = Show(plan, view.look)
-            asyncio.run(show.run())
-    if show.unusable:
-        console.print(f"samples that the model failed on, counted as predicted wrongly: {show.unusable:,}")
-    summary = _compare(show, console)
+            demo = Demo(plan, view.refresh)
+            asyncio.run(demo.run())
+    if demo.unusable:
+        console.print(f"samples that the model failed on, counted as predicted wrongly: {demo.unusable:,}")
+    summary = _compare(demo, console)
     if as_json:
         print(json.dumps(asdict(summary)))  # noqa: T201 - the result of the command
     else:
         Console(highlight=False).print(report(summary))
 
 
-def _compare(show: Show, console: Console) -> Summary:
+def _compare(demo: Demo, console: Console) -> Summary:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("comparing with labels bought in other ways")
-        return compare(show, lambda done, total: bar.update(task, completed=done, total=total))
+        return compare(demo, lambda done, total: bar.update(task, completed=done, total=total))

@@ -23,7 +23,7 @@ from stream_al.demo.player import Player
 from stream_al.errors import StreamAlError
 from stream_al.logs import configure
 from stream_al.service.broker.kafka import Kafka
-from stream_al.service.broker.protocols import Log
+from stream_al.service.broker.protocols import Broker
 from stream_al.service.maintenance import opened
 from stream_al.settings import Settings
 from stream_al.simulate.stream import bundled
@@ -53,17 +53,19 @@ def main(
 
 
 async def play(
-    given: Settings, recorded: Sequence[Row], rate: float, delay: float, log: Log | None = None
+    given: Settings, recorded: Sequence[Row], rate: float, delay: float, broker: Broker | None = None
 ) -> None:
     """Send the stream and answer its queries; goes on answering until it is cancelled."""
     truth = {str(number): row.label for number, row in enumerate(recorded, 1)}  # as the player counts them
     topics = given.topics
-    async with opened(log or Kafka(given), topics.samples, topics.queries, topics.labels) as broker:
+    async with opened(broker or Kafka(given), topics.samples, topics.queries, topics.labels) as opened_broker:
         # Nobody tells how far the service has come, so the rate alone holds the stream back.
-        player = Player(broker, topics.samples, rate, decided=lambda: sys.maxsize, behind=lambda: False)
+        player = Player(
+            opened_broker, topics.samples, rate, decided=lambda: sys.maxsize, behind=lambda: False
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(Annotator(broker, given, truth, delay).run())
+                tasks.create_task(Annotator(opened_broker, given, truth, delay).run())
                 tasks.create_task(player.play(recorded))
         except* StreamAlError as group:
             raise group.exceptions[0] from group

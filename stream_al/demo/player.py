@@ -9,7 +9,7 @@ from time import monotonic
 
 from stream_al.datasets.rows import Row
 from stream_al.messages import encode
-from stream_al.service.broker.protocols import Log, Outgoing
+from stream_al.service.broker.protocols import Broker, Outgoing
 
 __all__ = ["Player"]
 
@@ -34,9 +34,9 @@ class Player:
     """
 
     def __init__(
-        self, log: Log, topic: str, rate: float, decided: Callable[[], int], behind: Callable[[], bool]
+        self, broker: Broker, topic: str, rate: float, decided: Callable[[], int], behind: Callable[[], bool]
     ) -> None:
-        self.log = log
+        self.broker = broker
         self.topic = topic
         self.rate = rate
         self.decided = decided
@@ -56,4 +56,4 @@ class Player:
             for number, sample in enumerate(samples[self.sent : self.sent + chunk], self.sent + 1):
                 value = encode({"id": str(number), "features": sample.features})
                 records.append(Outgoing(self.topic, str(number).encode(), value))
-            self.sent += len(await self.log.send(records))
+            self.sent += len(await self.broker.send(records))

@@ -12,16 +12,16 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from stream_al.engine.model.model import Label, same_label
-from stream_al.messages import PredictionRecord
+from stream_al.engine.model.model import same_label
+from stream_al.messages import ClassLabel, PredictionRecord
 from stream_al.service.broker.protocols import Reader
 
-__all__ = ["Tally"]
+__all__ = ["Scoreboard"]
 
 AT_ONCE = 2000
 
 
-class Tally:
+class Scoreboard:
     """Counts predictions, hits and queries.
 
     Args:
@@ -34,7 +34,7 @@ class Tally:
         threshold: The threshold of the last decision.
     """
 
-    def __init__(self, reader: Reader, truth: Sequence[Label]) -> None:
+    def __init__(self, reader: Reader, truth: Sequence[ClassLabel]) -> None:
         self.reader = reader
         self.truth = truth
         self.correct = 0

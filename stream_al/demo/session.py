@@ -12,7 +12,7 @@ from stream_al.demo.annotator import Annotator
 from stream_al.demo.counterfactuals import prequential, random_positions
 from stream_al.demo.plan import Plan
 from stream_al.demo.player import Player
-from stream_al.demo.scoreboard import Tally
+from stream_al.demo.scoreboard import Scoreboard
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.logs import configure
 from stream_al.service.app import App
@@ -21,9 +21,9 @@ from stream_al.service.maintenance import create_topics
 from stream_al.service.model.local_model import fresh_learner
 from stream_al.service.serve import serving
 
-__all__ = ["Show", "Summary", "compare"]
+__all__ = ["Demo", "Summary", "compare"]
 
-LOOK_SECONDS = 0.1
+REFRESH_SECONDS = 0.1
 STANDSTILL_SECONDS = 60.0
 LEASH = 25  # samples; the stream waits for as many labels as they bring, once they are given
 PARTITION = 0  # the demo's samples have one partition: one order, one account
@@ -56,7 +56,7 @@ class Summary:
     seconds: float
 
 
-class Show:
+class Demo:
     """One performance of a plan.
 
     Args:
@@ -64,17 +64,17 @@ class Show:
         look: Called now and then, for whoever draws.
     """
 
-    def __init__(self, plan: Plan, look: Callable[[Show], None] = lambda show: None) -> None:
+    def __init__(self, plan: Plan, refresh: Callable[[Demo], None] = lambda demo: None) -> None:
         self.plan = plan
-        self.look = look
+        self.refresh = refresh
         given = plan.settings
-        self.log = Kafka(given)
+        self.broker = Kafka(given)
         self.app = App(given, Kafka(given))
         truth = [sample.label for sample in plan.samples]
         ids = {str(number): label for number, label in enumerate(truth, 1)}
-        self.annotator = Annotator(self.log, given, ids, plan.delay)
-        self.tally = Tally(self.log.reader(str(given.topics.predictions)), truth)
-        self.player = Player(self.log, given.topics.samples, plan.rate, lambda: self.decided, self._behind)
+        self.annotator = Annotator(self.broker, given, ids, plan.delay)
+        self.scoreboard = Scoreboard(self.broker.reader(str(given.topics.predictions)), truth)
+        self.player = Player(self.broker, given.topics.samples, plan.rate, lambda: self.decided, self._behind)
         self.began = self.ended = 0.0
         self._decided = 0
 
@@ -96,7 +96,7 @@ class Show:
     @property
     def learned(self) -> int:
         """Labels folded into the model."""
-        return len(self.app.learning.learner.known)
+        return len(self.app.local_model.learner.known)
 
     @property
     def seconds(self) -> float:
@@ -106,10 +106,10 @@ class Show:
     async def run(self) -> None:
         """Perform; end all that was started, whatever happens."""
         configure(self.plan.settings)
-        await create_topics(self.plan.settings, self.log)  # also leaves the log stopped
-        await self.log.start()
+        await create_topics(self.plan.settings, self.broker)  # also leaves the log stopped
+        await self.broker.start()
         service = asyncio.create_task(serving(self.app), name="service")
-        helpers = [asyncio.create_task(self.annotator.run()), asyncio.create_task(self.tally.run())]
+        helpers = [asyncio.create_task(self.annotator.run()), asyncio.create_task(self.scoreboard.run())]
         play = asyncio.create_task(self._play())
         try:
             await asyncio.wait({service, play, *helpers}, return_when=asyncio.FIRST_COMPLETED)
@@ -123,16 +123,16 @@ class Show:
             await asyncio.gather(play, *helpers, return_exceptions=True)
             self.app.stopping.set()
             await asyncio.gather(service, return_exceptions=True)
-            await self.log.stop(2.0)
+            await self.broker.stop(2.0)
 
     def delay_in_samples(self) -> float:
         """How late the labels came, in samples."""
-        return self.tally.delay_in_samples(self.app.learning.learner.known)
+        return self.scoreboard.delay_in_samples(self.app.local_model.learner.known)
 
     async def _play(self) -> None:
         while not self.app.ready:
-            self.look(self)
-            await asyncio.sleep(LOOK_SECONDS)
+            self.refresh(self)
+            await asyncio.sleep(REFRESH_SECONDS)
         self.began = monotonic()
         playing = asyncio.create_task(self.player.play(self.plan.samples))
         try:
@@ -140,7 +140,7 @@ class Show:
         finally:
             playing.cancel()
         self.ended = monotonic()
-        self.look(self)
+        self.refresh(self)
 
     async def _watch(self, playing: asyncio.Task[None]) -> None:
         """Look on until every sample is decided and every label learned."""
@@ -150,46 +150,52 @@ class Show:
                 playing.result()
             if stopped := self.app.select.stopped().get(PARTITION):
                 raise Misconfigured(f"--model: write one that can use this stream ({stopped.split(';')[0]})")
-            now = (self.player.sent, self.decided, self.tally.decided, self.annotator.answered, self.learned)
+            now = (
+                self.player.sent,
+                self.decided,
+                self.scoreboard.decided,
+                self.annotator.answered,
+                self.learned,
+            )
             if now != before:
                 before, moved = now, monotonic()
             if monotonic() - moved > STANDSTILL_SECONDS + self.plan.delay:
                 raise Unavailable("the demo stands still; run it again")
-            self.look(self)
-            await asyncio.sleep(LOOK_SECONDS)
+            self.refresh(self)
+            await asyncio.sleep(REFRESH_SECONDS)
 
     def _over(self) -> bool:
         number = len(self.plan.samples)
-        judged = self.tally.decided + self.unusable
-        return self.decided == number == judged and self.learned >= self.tally.queries
+        judged = self.scoreboard.decided + self.unusable
+        return self.decided == number == judged and self.learned >= self.scoreboard.queries
 
     def _behind(self) -> bool:
         return self.annotator.answered - self.learned > LEASH * self.plan.settings.budget.share
 
 
-def compare(show: Show, progress: Callable[[int, int], None] = lambda done, total: None) -> Summary:
+def compare(demo: Demo, progress: Callable[[int, int], None] = lambda done, total: None) -> Summary:
     """Run the twins (`demo.counterfactuals`) and sum up.
 
     Args:
-        show: It is over.
+        demo: It is over.
         progress: Called with the samples done, of both twins, and their number.
     """
-    plan, tally = show.plan, show.tally
+    plan, scoreboard = demo.plan, demo.scoreboard
     number = len(plan.samples)
 
-    def twin(bought: set[int] | range, delay: int, done: int) -> float:
+    def counterfactual(bought: set[int] | range, delay: int, done: int) -> float:
         model = fresh_learner(plan.settings).model
         return prequential(plan.samples, model, bought, delay, lambda now: progress(done + now, 2 * number))
 
-    bought = random_positions(tally.queries, number, plan.settings.seed)
+    bought = random_positions(scoreboard.queries, number, plan.settings.seed)
     return Summary(
         samples=number,
-        queries=tally.queries,
-        examples=show.app.learning.model.examples,
+        queries=scoreboard.queries,
+        examples=demo.app.local_model.model.examples,
         budget_asked=plan.settings.budget.share,
-        budget_spent=tally.queries / number,
-        accuracy=tally.correct / number,
-        accuracy_random=twin(bought, ceil(show.delay_in_samples()), 0),
-        accuracy_all_labels=twin(range(number), 1, number),
-        seconds=round(show.seconds, 3),
+        budget_spent=scoreboard.queries / number,
+        accuracy=scoreboard.correct / number,
+        accuracy_random=counterfactual(bought, ceil(demo.delay_in_samples()), 0),
+        accuracy_all_labels=counterfactual(range(number), 1, number),
+        seconds=round(demo.seconds, 3),
     )

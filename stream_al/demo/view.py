@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from stream_al.demo.session import Show, Summary
+from stream_al.demo.session import Demo, Summary
 
 __all__ = ["View", "report"]
 
@@ -47,13 +47,13 @@ class View:
     ) -> None:
         self._context.__exit__(kind, error, trace)
 
-    def look(self, show: Show) -> None:
+    def refresh(self, demo: Demo) -> None:
         """Draw the show as it stands."""
         if self._live is not None:
-            self._live.update(_panel(show), refresh=bool(show.ended))
-        elif monotonic() >= self._next_line or show.ended:
+            self._live.update(_panel(demo), refresh=bool(demo.ended))
+        elif monotonic() >= self._next_line or demo.ended:
             self._next_line = monotonic() + LINE_SECONDS
-            self.console.print(_line(show), soft_wrap=True, highlight=False)
+            self.console.print(_line(demo), soft_wrap=True, highlight=False)
 
 
 def report(summary: Summary) -> RenderableType:
@@ -77,37 +77,40 @@ def report(summary: Summary) -> RenderableType:
     )
 
 
-def _panel(show: Show) -> Panel:
-    plan, tally, total = show.plan, show.tally, len(show.plan.samples)
+def _panel(demo: Demo) -> Panel:
+    plan, scoreboard, total = demo.plan, demo.scoreboard, len(demo.plan.samples)
     top = Table.grid(padding=(0, 2), expand=True)
     top.add_column(ratio=1)
     top.add_column(justify="right")
     top.add_row(
-        ProgressBar(total=total, completed=show.decided, pulse=not show.began),
-        f"{show.decided:>{len(f'{total:,}')},} of {total:,} samples",
+        ProgressBar(total=total, completed=demo.decided, pulse=not demo.began),
+        f"{demo.decided:>{len(f'{total:,}')},} of {total:,} samples",
     )
     rest = Table.grid(padding=(0, 3))
     rest.add_column(style="dim")
     for _ in range(3):
         rest.add_column(min_width=18)
     asked = plan.settings.budget.share
-    spent = tally.queries / tally.decided if tally.decided else 0.0
-    rest.add_row("stream", f"{_rate(show)} samples/s", f"{show.seconds:.1f} s", _state(show))
+    spent = scoreboard.queries / scoreboard.decided if scoreboard.decided else 0.0
+    rest.add_row("stream", f"{_rate(demo)} samples/s", f"{demo.seconds:.1f} s", _state(demo))
     rest.add_row(
-        "budget", f"{_percent(asked)} asked", f"{_percent(spent)} spent", f"threshold {tally.threshold:.3f}"
+        "budget",
+        f"{_percent(asked)} asked",
+        f"{_percent(spent)} spent",
+        f"threshold {scoreboard.threshold:.3f}",
     )
     rest.add_row(
         "labels",
-        f"{tally.queries:,} bought",
-        f"{show.learned:,} learned",
-        f"{len(show.app.pending):,} pending",
+        f"{scoreboard.queries:,} bought",
+        f"{demo.learned:,} learned",
+        f"{len(demo.app.pending):,} pending",
     )
-    rest.add_row("accuracy", f"[bold]{_percent(tally.accuracy)}[/] so far", *_estimate(show))
+    rest.add_row("accuracy", f"[bold]{_percent(scoreboard.accuracy)}[/] so far", *_estimate(demo))
     return Panel(
         Group(top, Text(), rest),
         title=f"stream_al demo: [bold]{plan.name}",
         title_align="left",
-        subtitle=_address(show),
+        subtitle=_address(demo),
         subtitle_align="left",
         width=min(WIDTH + 4, 100),
         padding=(1, 2),
@@ -115,37 +118,38 @@ def _panel(show: Show) -> Panel:
     )
 
 
-def _line(show: Show) -> str:
-    if not show.began:
+def _line(demo: Demo) -> str:
+    if not demo.began:
         return "starting"
-    tally = show.tally
-    estimated = " ".join(_estimate(show))
+    scoreboard = demo.scoreboard
+    estimated = " ".join(_estimate(demo))
     return (
-        f"{show.decided:,} of {len(show.plan.samples):,} samples, {_rate(show)}/s, {tally.queries:,} labels, "
-        f"accuracy {_percent(tally.accuracy)} so far, {estimated}, {_address(show)}"
+        f"{demo.decided:,} of {len(demo.plan.samples):,} samples, {_rate(demo)}/s, "
+        f"{scoreboard.queries:,} labels, accuracy {_percent(scoreboard.accuracy)} so far, "
+        f"{estimated}, {_address(demo)}"
     )
 
 
-def _estimate(show: Show) -> tuple[str, str]:
-    estimate = show.app.learning.learner.overall.estimate()
+def _estimate(demo: Demo) -> tuple[str, str]:
+    estimate = demo.app.local_model.learner.overall.estimate()
     if estimate is None:
         return "no estimate yet", ""
     between = f"{_percent(estimate.low)} to {_percent(estimate.high)}"
     return f"{_percent(estimate.accuracy)} estimated", between
 
 
-def _address(show: Show) -> str:
-    return f"http://{show.app.settings.http.host}:{show.app.port}/docs" if show.app.port else ""
+def _address(demo: Demo) -> str:
+    return f"http://{demo.app.settings.http.host}:{demo.app.port}/docs" if demo.app.port else ""
 
 
-def _state(show: Show) -> str:
-    if not show.began:
+def _state(demo: Demo) -> str:
+    if not demo.began:
         return "starting"
-    return "done" if show.ended else "flowing"
+    return "done" if demo.ended else "flowing"
 
 
-def _rate(show: Show) -> str:
-    return f"{show.decided / show.seconds:,.0f}" if show.seconds else "0"
+def _rate(demo: Demo) -> str:
+    return f"{demo.decided / demo.seconds:,.0f}" if demo.seconds else "0"
 
 
 def _percent(share: float) -> str:

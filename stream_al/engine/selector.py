@@ -2,7 +2,7 @@
 
     sample --look: model, factors--> arrival --decide: memory, budget manager--> decision
 
-It works in two steps. `look` does all that needs the model, sample by sample as they are read, where a
+It works in two steps. `score` does all that needs the model, sample by sample as they are read, where a
 sample that the model fails on can still be set aside. `decide` takes the partition's state and a batch
 of arrivals and returns the decisions and the state after them.
 
@@ -30,15 +30,15 @@ import numpy as np
 from msgspec import Struct
 
 from stream_al.engine import strategies
-from stream_al.engine.budgets import MANAGERS, BudgetManager, Reason, Situation
+from stream_al.engine.budgets import MANAGERS, BudgetManager, Context, Reason
 from stream_al.engine.budgets.caps import Account, Caps, hour_of
 from stream_al.engine.encoding import rounded
 from stream_al.engine.model.model import Model
-from stream_al.engine.model.predictions import Beliefs
+from stream_al.engine.model.predictions import Predictions
 from stream_al.engine.model.sketch import COMPONENTS, Point, points
 from stream_al.engine.samples.table import Sample, sample_of
-from stream_al.engine.strategies import Arrival, Sights
-from stream_al.engine.strategies.history import Memory, cut
+from stream_al.engine.strategies import Arrival, Candidates
+from stream_al.engine.strategies.history import History, cut
 from stream_al.errors import BadMessage
 
 __all__ = ["Decision", "Selector", "State"]
@@ -76,12 +76,12 @@ class State:
     Attributes:
         account: The budget manager's state.
         spent: The labels bought, for the caps.
-        memory: Of the last samples and queries; None for a strategy that does without.
+        history: Of the last samples and queries; None for a strategy that does without.
     """
 
     account: Any
     spent: Account = field(default_factory=Account)
-    memory: Memory | None = None
+    history: History | None = None
 
 
 class Selector:
@@ -107,8 +107,8 @@ class Selector:
     >>> model = selector.strategy.model("GaussianNB()", seed=0)
     >>> for x, label in [(0.0, "ham"), (0.2, "ham"), (0.8, "spam"), (1.0, "spam")]:
     ...     model.learn({"x": x}, label)
-    >>> arrivals = [selector.look(model, str(x), {"x": x}) for x in (0.1, 0.6, 0.51, 0.9)]
-    >>> decisions, after = selector.decide(selector.start(), arrivals, Situation())
+    >>> arrivals = [selector.score(model, str(x), {"x": x}) for x in (0.1, 0.6, 0.51, 0.9)]
+    >>> decisions, after = selector.decide(selector.start(), arrivals, Context())
     >>> [d.id for d in decisions if d.selected]
     ['0.1', '0.51']
     """
@@ -134,9 +134,9 @@ class Selector:
 
     def start(self) -> State:
         """The state of a partition before its first sample."""
-        return State(self.manager.start(), memory=Memory() if self.strategy.remembers else None)
+        return State(self.manager.start(), history=History() if self.strategy.remembers else None)
 
-    def look(
+    def score(
         self, model: Model, sample_id: str, features: Mapping[str, object], timestamp_ms: int = 0
     ) -> Arrival:
         """Look at a sample through the model as it stands; the model is left as it is.
@@ -154,12 +154,12 @@ class Selector:
         Raises:
             BadMessage: River fails on these features (`model_error`).
         """
-        (seen,) = self.look_at(model, [sample_of(sample_id, features)], [timestamp_ms])
+        (seen,) = self.score_many(model, [sample_of(sample_id, features)], [timestamp_ms])
         if isinstance(seen, BadMessage):
             raise seen
         return seen
 
-    def look_at(
+    def score_many(
         self, model: Model, samples: Sequence[Sample], timestamps_ms: Sequence[int]
     ) -> list[Arrival | BadMessage]:
         """Look at many samples at once, and see in each what is seen in it alone.
@@ -172,51 +172,53 @@ class Selector:
         Returns:
             For each sample the arrival, or why River fails on it.
         """
-        beliefs = model.believe(samples)
-        told: list[int] = np.flatnonzero(beliefs.known).tolist()
+        predictions = model.predict_proba_many(samples)
+        told: list[int] = np.flatnonzero(predictions.known).tolist()
         seen: list[Arrival | BadMessage] = []
         if len(told) < len(samples):
             came = zip(samples, timestamps_ms, strict=True)
             seen = [Arrival(sample.id, {}, 1.0, None, at) for sample, at in came]
-            for place, error in beliefs.failed.items():
+            for place, error in predictions.failed.items():
                 seen[place] = error
         if not told:
             return seen
         if not seen:
-            return self._arrivals(model, samples, timestamps_ms, beliefs)
+            return self._arrivals(model, samples, timestamps_ms, predictions)
         some = [samples[place] for place in told], [timestamps_ms[place] for place in told]
-        for place, arrival in zip(told, self._arrivals(model, *some, beliefs.some(told)), strict=True):
+        for place, arrival in zip(told, self._arrivals(model, *some, predictions.some(told)), strict=True):
             seen[place] = arrival
         return seen
 
     def _arrivals(
-        self, model: Model, samples: Sequence[Sample], timestamps_ms: Sequence[int], beliefs: Beliefs
+        self, model: Model, samples: Sequence[Sample], timestamps_ms: Sequence[int], predictions: Predictions
     ) -> list[Arrival | BadMessage]:
         """The arrivals of samples that the model has an opinion about."""
-        sights = Sights(samples, beliefs.labels, beliefs.shares, model, self.seed, self.target)
-        utilities = self.strategy.utilities(sights).tolist()
+        candidates = Candidates(
+            samples, predictions.labels, predictions.probabilities, model, self.seed, self.target
+        )
+        utilities = self.strategy.utilities(candidates).tolist()
         sketches: Sequence[Point | None] = [None] * len(samples)
         if self.strategy.remembers:
             sketches = cut(model.sketches(samples).tobytes())
         seen: list[Arrival | BadMessage] = [
             Arrival(sample.id, said, utility, sketch, at)
             for sample, said, utility, sketch, at in zip(
-                samples, beliefs.rows(), utilities, sketches, timestamps_ms, strict=True
+                samples, predictions.rows(), utilities, sketches, timestamps_ms, strict=True
             )
         ]
-        for place, error in sights.failed.items():
+        for place, error in candidates.failed.items():
             seen[place] = error
         return seen
 
     def decide(
-        self, state: State, arrivals: Sequence[Arrival], situation: Situation
+        self, state: State, arrivals: Sequence[Arrival], context: Context
     ) -> tuple[list[Decision], State]:
         """Decide about arrivals in their order.
 
         Args:
             state: The partition's state before the first of them; it is left as it is.
-            arrivals: The samples as `look` saw them.
-            situation: What else is known before the first of them; its room is that of the pending
+            arrivals: The samples as `score` saw them.
+            context: What else is known before the first of them; its room is that of the pending
                 queries, the other caps are reckoned in here.
 
         Returns:
@@ -224,28 +226,28 @@ class Selector:
         """
         decisions: list[Decision] = []
         for hour, part in self._by_hour(arrivals):
-            room, _ = self.caps.room(state.spent, hour, situation.partition, situation.partitions)
-            now = replace(situation, room=min(situation.room, room))
-            if state.memory is None:
-                made, account, memory = *self._decide_at_once(state.account, part, now), None
+            room, _ = self.caps.room(state.spent, hour, context.partition, context.partitions)
+            now = replace(context, room=min(context.room, room))
+            if state.history is None:
+                made, account, history = *self._decide_at_once(state.account, part, now), None
             else:
-                made, account, memory = self._decide_one_by_one(state.account, state.memory, part, now)
+                made, account, history = self._decide_one_by_one(state.account, state.history, part, now)
             bought = sum(decision.selected for decision in made)
-            state = State(account, state.spent.spend(hour, bought), memory)
-            situation = situation.after(bought)
+            state = State(account, state.spent.spend(hour, bought), history)
+            context = context.after(bought)
             decisions += made
         return decisions, state
 
-    def binding(self, state: State, situation: Situation) -> str:
+    def binding(self, state: State, context: Context) -> str:
         """The cap that binds a partition now: `share`, or the one that leaves no room.
 
         >>> selector = Selector("margin", "stratified", share=0.5, exploration=0.1, seed=0)
-        >>> [selector.binding(selector.start(), Situation(room=room)) for room in (9, 0)]
+        >>> [selector.binding(selector.start(), Context(room=room)) for room in (9, 0)]
         ['share', 'pending']
         """
-        if situation.room <= 0:
+        if context.room <= 0:
             return "pending"
-        room, cap = self.caps.room(state.spent, state.spent.hour, situation.partition, situation.partitions)
+        room, cap = self.caps.room(state.spent, state.spent.hour, context.partition, context.partitions)
         return cap if cap is not None and room <= 0 else "share"
 
     def _by_hour(self, arrivals: Sequence[Arrival]) -> Iterator[tuple[int, Sequence[Arrival]]]:
@@ -257,10 +259,10 @@ class Selector:
             yield hour, list(part)
 
     def _decide_at_once(
-        self, account: Any, arrivals: Sequence[Arrival], situation: Situation
+        self, account: Any, arrivals: Sequence[Arrival], context: Context
     ) -> tuple[list[Decision], Any]:
         scores = _rounded(arrivals)
-        verdicts, account = self.manager.decide(account, scores, [a.id for a in arrivals], situation)
+        verdicts, account = self.manager.decide(account, scores, [a.id for a in arrivals], context)
         decisions = [
             Decision(a.id, v.selected, u, v.threshold, v.propensity, v.reason)
             for a, u, v in zip(arrivals, scores, verdicts, strict=True)
@@ -268,15 +270,15 @@ class Selector:
         return decisions, account
 
     def _decide_one_by_one(
-        self, account: Any, memory: Memory, arrivals: Sequence[Arrival], situation: Situation
-    ) -> tuple[list[Decision], Any, Memory]:
+        self, account: Any, history: History, arrivals: Sequence[Arrival], context: Context
+    ) -> tuple[list[Decision], Any, History]:
         """What is decided about a sample is remembered when the next one is judged.
 
         What the factors by memory say is reckoned for some samples ahead, and anew after each purchase.
         """
         decisions = []
-        walk, recall, strategy = self.manager.walk(account, situation), memory.recall(), self.strategy
-        pending, partitions = situation.pending, situation.partitions
+        session, cursor, strategy = self.manager.session(account, context), history.cursor(), self.strategy
+        pending, partitions = context.pending, context.partitions
         sketches = points(b"".join([arrival.sketch or _NOWHERE for arrival in arrivals]))
         far, begin = 1 if strategy.by_samples else AHEAD, 0
         judged: list[tuple[float, ...]] = []
@@ -285,16 +287,16 @@ class Selector:
             if sketch is not None:
                 if place - begin >= len(judged):
                     begin, rows = place, sketches[place : place + far]
-                    judged = strategy.ahead(rows, recall, -(-pending // partitions))
-                score = rounded(strategy.ranked(recall.rank((utility, *judged[place - begin]))))
-            v = walk.step(score, arrival.id)
+                    judged = strategy.ahead(rows, cursor, -(-pending // partitions))
+                score = rounded(strategy.ranked(cursor.rank((utility, *judged[place - begin]))))
+            v = session.step(score, arrival.id)
             if sketch is not None:
-                recall.remember(sketch, selected=v.selected)
+                cursor.remember(sketch, selected=v.selected)
             if v.selected:
                 pending += 1
                 judged = []
             decisions.append(Decision(arrival.id, v.selected, score, v.threshold, v.propensity, v.reason))
-        return decisions, walk.state(), recall.memory()
+        return decisions, session.state(), cursor.history()
 
     def encode(self, state: State) -> str:
         """The state as text of at most `STATE_LIMIT_BYTES` bytes of ASCII."""
@@ -304,8 +306,8 @@ class Selector:
             "state": self.manager.encode(state.account),
             "spent": state.spent.encode(),
         }
-        if state.memory is not None:
-            values["memory"] = state.memory.encode()
+        if state.history is not None:
+            values["memory"] = state.history.encode()
         text = json.dumps(values, separators=(",", ":"))
         if len(text) > STATE_LIMIT_BYTES:
             raise ValueError(f"the state of {self.manager_name} takes {len(text)} bytes")
@@ -327,10 +329,10 @@ class Selector:
                 return None
             account = self.manager.decode(values["state"])
             spent = Account.decode(values["spent"]) if "spent" in values else Account()
-            memory = Memory.decode(values["memory"]) if "memory" in values else Memory()
+            history = History.decode(values["memory"]) if "memory" in values else History()
         except (KeyError, TypeError, ValueError, RecursionError):
             return None
-        return State(account, spent, memory if self.strategy.remembers else None)
+        return State(account, spent, history if self.strategy.remembers else None)
 
 
 def _rounded(arrivals: Sequence[Arrival]) -> list[float]:

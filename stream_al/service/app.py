@@ -24,15 +24,15 @@ from time import monotonic
 import structlog
 
 from stream_al.errors import Misconfigured, StateLost, StreamAlError, Unavailable
-from stream_al.service.broker.protocols import Log
+from stream_al.service.broker.protocols import Broker
 from stream_al.service.broker.topics import needed
 from stream_al.service.control import Control
 from stream_al.service.loops.consumer import Consumer
-from stream_al.service.loops.expiry import Sweep
+from stream_al.service.loops.expiry import Expiry
 from stream_al.service.loops.intake import Intake
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.select import Select
-from stream_al.service.model.local_model import Learning, fresh_learner
+from stream_al.service.model.local_model import LocalModel, fresh_learner
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.tracing import tracing
@@ -44,7 +44,7 @@ __all__ = ["App"]
 
 log = structlog.get_logger(__name__)
 
-SWEEP_SECONDS = 1.0
+EXPIRY_SECONDS = 1.0
 LAG_SECONDS = 5.0
 
 
@@ -53,20 +53,23 @@ class App:
 
     Args:
         settings: The settings.
-        log_: The broker.
-        reached: Called with the name of every step of the commit protocol; tests place crashes there.
+        broker: The broker.
+        on_step: Called with the name of every step of the commit protocol; tests place crashes there.
     """
 
     def __init__(
-        self, settings: Settings, log_: Log, reached: Callable[[str, str], None] = lambda loop, step: None
+        self,
+        settings: Settings,
+        broker: Broker,
+        on_step: Callable[[str, str], None] = lambda loop, step: None,
     ) -> None:
         self.settings = settings
-        self.log = log_
+        self.broker = broker
         self.metrics = Metrics(settings.application)
         self.tracing = tracing(settings)
         topics, limits = settings.topics, settings.limits
-        self.learning = Learning(
-            lambda: log_.reader(topics.examples),
+        self.local_model = LocalModel(
+            lambda: broker.reader(topics.examples),
             settings,
             Snapshots(settings, fresh_learner(settings).model.fingerprint),
             self.metrics,
@@ -74,37 +77,41 @@ class App:
             tracing=self.tracing,
         )
         self.pending = PendingQueries(
-            log_.reader(topics.queries, expiring=True),
+            broker.reader(topics.queries, expiring=True),
             settings,
-            answered=lambda sample_id: sample_id in self.learning.learner.known,
+            is_labelled=lambda sample_id: sample_id in self.local_model.learner.known,
             tracing=self.tracing,
         )
         name, start = settings.application, settings.input.start
-        samples = log_.group(f"{name}.select", topics.samples, start)
+        samples = broker.group(f"{name}.select", topics.samples, start)
         self.selection = Select(
-            settings, self.learning, self.pending, self.metrics, samples.partitions, self.tracing
+            settings, self.local_model, self.pending, self.metrics, samples.partitions, self.tracing
         )
         self.control = Control(
-            log_, settings, self.metrics, budgeted=self.selection.rebudget, voided=self.learning.void
+            broker,
+            settings,
+            self.metrics,
+            on_budget=self.selection.change_budget,
+            excluded=self.local_model.exclude,
         )
         self.select = Consumer(
             self.selection,
             samples,
-            log_,
+            broker,
             settings,
             self.metrics,
-            lambda step: reached("select", step),
+            lambda step: on_step("select", step),
         )
         self.intake = Consumer(
-            Intake(settings, self.learning, self.pending, self.control, self.metrics, self.tracing),
-            log_.group(f"{name}.intake", topics.labels, "earliest"),
-            log_,
+            Intake(settings, self.local_model, self.pending, self.control, self.metrics, self.tracing),
+            broker.group(f"{name}.intake", topics.labels, "earliest"),
+            broker,
             settings,
             self.metrics,
-            lambda step: reached("intake", step),
+            lambda step: on_step("intake", step),
         )
         self.consumers = (self.select, self.intake)
-        self.sweep = Sweep(settings, log_, self.intake.group, self.pending, self.metrics)
+        self.expiry = Expiry(settings, broker, self.intake.group, self.pending, self.metrics)
         self.ready = False
         self.port: int | None = None
         self.stopping = asyncio.Event()
@@ -134,36 +141,36 @@ class App:
 
     async def _work(self) -> None:
         await self._patiently(self._backoff("start"), self._start)
-        for part in (*self.consumers, self.learning):
-            part.set_out()  # however long the start took
+        for part in (*self.consumers, self.local_model):
+            part.reset_watchdog()  # however long the start took
         self.ready = True
         self.metrics.ready.set(1)
-        log.info("ready", examples=self.learning.learner.offset, pending=len(self.pending))
+        log.info("ready", examples=self.local_model.learner.offset, pending=len(self.pending))
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._loops = {
                     tasks.create_task(consumer.run(), name=consumer.stage.name) for consumer in self.consumers
                 }
                 tasks.create_task(self._repeat("learn", self._learn), name="learn")
-                tasks.create_task(self._repeat("rebuild", self.learning.follow), name="rebuild")
+                tasks.create_task(self._repeat("rebuild", self.local_model.follow), name="rebuild")
                 tasks.create_task(self._repeat("control", self._follow_control), name="control")
                 tasks.create_task(self._repeat("pending", self._follow_queries), name="pending")
-                tasks.create_task(self._repeat("sweep", self._sweep), name="sweep")
+                tasks.create_task(self._repeat("sweep", self._expire), name="sweep")
                 tasks.create_task(self._repeat("lag", self._measure_lag), name="lag")
                 tasks.create_task(self._watch(), name="watchdog")
         except* StreamAlError as group:
             raise group.exceptions[0] from group
 
     async def _start(self) -> None:
-        await self.log.start()
-        missing = await self.log.missing(topic.name for topic in needed(self.settings))
+        await self.broker.start()
+        missing = await self.broker.missing(topic.name for topic in needed(self.settings))
         if missing:
             raise Misconfigured(f"topics: {', '.join(missing)} do not exist: run `stream-al topics create`")
         if not self._started:
             await self.control.reader.start()
             await self.control.catch_up()
-            await self.learning.reader.start()
-            await self.learning.restore(self._restoring)
+            await self.local_model.reader.start()
+            await self.local_model.restore(self._restoring)
             await self.pending.reader.start()
             self._started = True
         await self.pending.catch_up()
@@ -218,9 +225,9 @@ class App:
         return self._backoffs[-1]
 
     async def _learn(self) -> None:
-        await self.learning.step(self.settings.limits.poll_seconds)
-        if self.learning.due():
-            await self.learning.save()
+        await self.local_model.step(self.settings.limits.poll_seconds)
+        if self.local_model.due():
+            await self.local_model.save()
 
     async def _follow_control(self) -> None:
         await self.control.follower.step(self.settings.limits.poll_seconds)
@@ -229,9 +236,9 @@ class App:
         await self.pending.step(self.settings.limits.poll_seconds)
         self.metrics.pending.set(len(self.pending))
 
-    async def _sweep(self) -> None:
-        await asyncio.sleep(SWEEP_SECONDS)
-        await self.sweep.step()
+    async def _expire(self) -> None:
+        await asyncio.sleep(EXPIRY_SECONDS)
+        await self.expiry.step()
 
     async def _measure_lag(self) -> None:
         await asyncio.sleep(min(LAG_SECONDS, self._watchdog_seconds / 10))
@@ -242,8 +249,8 @@ class App:
             self._broker_was_away = True  # and nobody could move
             raise
         self._broker_was_away = False
-        end = sum((await self.learning.reader.end()).values())
-        self.metrics.model_offset_lag.set(max(0, end - self.learning.learner.offset))
+        end = sum((await self.local_model.reader.end()).values())
+        self.metrics.model_offset_lag.set(max(0, end - self.local_model.learner.offset))
         self.metrics.pending_oldest.set(self.pending.oldest_seconds())
 
     async def _measure(self, consumer: Consumer) -> None:
@@ -277,9 +284,9 @@ class App:
             return 0.0
         now = monotonic()
         select, intake = (max(now - c.progress, c.waiting - c.moved) for c in self.consumers)
-        if self.learning.rebuilding:  # which intake may be waiting for
-            intake = min(intake, now - self.learning.progress_aside)
-        return max(select, intake, now - self.learning.progress)
+        if self.local_model.rebuilding:  # which intake may be waiting for
+            intake = min(intake, now - self.local_model.progress_aside)
+        return max(select, intake, now - self.local_model.progress)
 
     def live(self) -> bool:
         """Whether the process is worth keeping: false a little before the watchdog ends it."""
@@ -313,9 +320,9 @@ class App:
         await asyncio.gather(*(consumer.group.stop(deadline.left / 2) for consumer in self.consumers))
         if self._started:
             with suppress(Unavailable):  # a store that is slow costs the snapshot, not the orderly stop
-                await within(deadline.left / 2, "the last snapshot", self.learning.save())
-            readers = (self.learning.reader, self.pending.reader, self.control.reader)
+                await within(deadline.left / 2, "the last snapshot", self.local_model.save())
+            readers = (self.local_model.reader, self.pending.reader, self.control.reader)
             await asyncio.gather(*(reader.stop(deadline.left / 2) for reader in readers))
         await self.tracing.stop(deadline.left / 2)
-        await self.log.stop(deadline.left)
-        log.info("stopped", examples=self.learning.learner.offset)
+        await self.broker.stop(deadline.left)
+        log.info("stopped", examples=self.local_model.learner.offset)

@@ -8,12 +8,12 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from stream_al.errors import Misconfigured
-from stream_al.settings import HTTP, Kafka
+from stream_al.settings import HTTPSettings, KafkaSettings
 
 __all__ = ["client_context", "server_context"]
 
 
-def client_context(given: Kafka) -> ssl.SSLContext:
+def client_context(given: KafkaSettings) -> ssl.SSLContext:
     """TLS towards the brokers, as the settings want it. Raises Misconfigured."""
     if given.ssl_cafile:
         _readable("kafka.ssl_cafile", given.ssl_cafile)
@@ -30,7 +30,7 @@ def client_context(given: Kafka) -> ssl.SSLContext:
     return context
 
 
-def server_context(given: HTTP) -> ssl.SSLContext | None:
+def server_context(given: HTTPSettings) -> ssl.SSLContext | None:
     """TLS for HTTP, or None where it is not wanted. Raises Misconfigured."""
     if not given.ssl_certfile:
         return None

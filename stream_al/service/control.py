@@ -33,13 +33,13 @@ from typing import Any
 import msgspec
 import structlog
 
-from stream_al.engine.labels.exclusions import Voided
+from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import BadMessage, Misconfigured, Unavailable
 from stream_al.messages import RuntimeBudget, RuntimeModel, RuntimeSettings, decode, encode, iso
 from stream_al.service.broker.follower import Follower
-from stream_al.service.broker.protocols import Log, Outgoing, Record
+from stream_al.service.broker.protocols import Broker, Outgoing, Record
 from stream_al.service.telemetry.metrics import Metrics
-from stream_al.settings import Budget, Settings
+from stream_al.settings import BudgetSettings, Settings
 from stream_al.settings.runtime_changes import in_force
 
 __all__ = ["MODEL", "SETTINGS", "Control"]
@@ -55,37 +55,37 @@ class Control:
     """What is changed at run time, as far as this replica has read.
 
     Args:
-        log_: The broker.
+        broker: The broker.
         settings: What is configured.
-        budgeted: Called with the budget, whenever it may be another one.
-        voided: Called with the examples that count no more, whenever they may be others.
+        on_budget: Called with the budget, whenever it may be another one.
+        excluded: Called with the examples that count no more, whenever they may be others.
 
     Attributes:
         budget: The budget in force.
-        voids: The examples that count no more.
-        of_settings: The record that says so of the budget, if one does.
-        of_model: The record that says so of the examples, if one does.
+        exclusions: The examples that count no more.
+        settings_record: The record that says so of the budget, if one does.
+        model_record: The record that says so of the examples, if one does.
     """
 
     def __init__(
         self,
-        log_: Log,
+        broker: Broker,
         settings: Settings,
         metrics: Metrics,
-        budgeted: Callable[[Budget], None] = lambda budget: None,
-        voided: Callable[[Voided], None] = lambda voids: None,
+        on_budget: Callable[[BudgetSettings], None] = lambda budget: None,
+        excluded: Callable[[Exclusions], None] = lambda exclusions: None,
     ) -> None:
-        self.log = log_
+        self.broker = broker
         self.settings = settings
         self.metrics = metrics
-        self.budgeted = budgeted
-        self.voided = voided
+        self.on_budget = on_budget
+        self.excluded = excluded
         self.budget = settings.budget
-        self.voids = Voided()
-        self.of_settings: RuntimeSettings | None = None
-        self.of_model: RuntimeModel | None = None
+        self.exclusions = Exclusions()
+        self.settings_record: RuntimeSettings | None = None
+        self.model_record: RuntimeModel | None = None
         self.topic = settings.topics.control
-        self.reader = log_.reader(self.topic)
+        self.reader = broker.reader(self.topic)
         self.follower = Follower(self.reader, settings.limits.batch_records, self._apply)
         self._writing = asyncio.Lock()
         self._heard: list[tuple[bytes, int, Any]] = []  # what came while we write, and what was in force then
@@ -93,13 +93,13 @@ class Control:
     @property
     def members(self) -> dict[str, Any]:
         """The settings under `budget` that are changed."""
-        return dict(msgspec.to_builtins(self.of_settings.budget)) if self.of_settings else {}
+        return dict(msgspec.to_builtins(self.settings_record.budget)) if self.settings_record else {}
 
     async def catch_up(self) -> None:
         """Apply all that is on the topic now."""
         await self.follower.catch_up()
 
-    async def rebudget(self, make: Callable[[dict[str, Any]], dict[str, Any]], by: str | None) -> None:
+    async def change_budget(self, make: Callable[[dict[str, Any]], dict[str, Any]], by: str | None) -> None:
         """Change the budget, here and everywhere.
 
         Args:
@@ -115,10 +115,10 @@ class Control:
 
         await self._write(SETTINGS, made)
 
-    async def revoid(self, make: Callable[[Voided], Voided], by: str | None) -> None:
+    async def change_exclusions(self, make: Callable[[Exclusions], Exclusions], by: str | None) -> None:
         """Change which examples count; arguments and errors as for `rebudget`."""
 
-        def made(before: Voided) -> RuntimeModel:
+        def made(before: Exclusions) -> RuntimeModel:
             return RuntimeModel(list(make(before).ranges), iso(_now_ms()), by)
 
         await self._write(MODEL, made)
@@ -130,7 +130,7 @@ class Control:
             self._heard.clear()
             before, last = self._in_force(key), -1
             for _ in range(TRIES):
-                (ack,) = await self.log.send([Outgoing(self.topic, key, encode(make(before)))])
+                (ack,) = await self.broker.send([Outgoing(self.topic, key, encode(make(before)))])
                 await self.catch_up()
                 others = [was for name, at, was in self._heard if name == key and last < at < ack.offset]
                 if not others:
@@ -139,7 +139,7 @@ class Control:
         raise Unavailable(f"others change {self.topic} all the time: ask what is in force, and try again")
 
     def _in_force(self, key: bytes) -> Any:
-        return self.members if key == SETTINGS else self.voids
+        return self.members if key == SETTINGS else self.exclusions
 
     def _apply(self, record: Record) -> None:
         key = record.key or b""
@@ -158,15 +158,15 @@ class Control:
             budget = in_force(self.settings, msgspec.to_builtins(found.budget) if found else {})
         except Misconfigured as error:
             raise BadMessage("bad_fields", "; ".join(error.mistakes)) from None
-        self.of_settings, self.budget = found, budget
-        self.budgeted(budget)
+        self.settings_record, self.budget = found, budget
+        self.on_budget(budget)
         log.info("budget in force", **budget.model_dump(), by=found.by if found else None)
 
     def _apply_model(self, record: Record) -> None:
         found = decode(RuntimeModel, record.value, max_bytes=MAX_BYTES) if record.value else None
-        self.of_model, self.voids = found, Voided.of(found.voided if found else ())
-        self.voided(self.voids)
-        log.info("examples voided", ranges=self.voids.ranges, by=found.by if found else None)
+        self.model_record, self.exclusions = found, Exclusions.of(found.excluded if found else ())
+        self.excluded(self.exclusions)
+        log.info("examples voided", ranges=self.exclusions.ranges, by=found.by if found else None)
 
 
 def _refuse(record: Record) -> None:

@@ -12,18 +12,17 @@ from contextlib import asynccontextmanager
 from typing import Any, TextIO
 
 from stream_al.datasets.rows import Row
-from stream_al.engine.labels.exclusions import Voided
+from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.learner import Learner
-from stream_al.engine.model.model import Label
 from stream_al.engine.samples.sample import flat_features
 from stream_al.errors import BadMessage, Misconfigured, Unavailable
-from stream_al.messages import Example, decode, encode, label_text
+from stream_al.messages import ClassLabel, Example, decode, encode, label_text
 from stream_al.service.broker.dead_letters import origin
-from stream_al.service.broker.protocols import Group, Log, Outgoing, Position, Reader, Record, behind
+from stream_al.service.broker.protocols import Broker, Group, Outgoing, Position, Reader, Record, behind
 from stream_al.service.broker.topics import needed
 from stream_al.service.control import Control
 from stream_al.service.loops.select import input_rules
-from stream_al.service.model.local_model import Learning, fresh_learner
+from stream_al.service.model.local_model import LocalModel, fresh_learner
 from stream_al.service.model.replay import PARTITION
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
@@ -47,39 +46,39 @@ QUIET_POLLS = 10  # polls without a record after which a group has nothing more 
 
 
 @asynccontextmanager
-async def opened(log: Log, *topics: str) -> AsyncIterator[Log]:
+async def opened(broker: Broker, *topics: str) -> AsyncIterator[Broker]:
     """The broker, connected, with the topics there."""
     try:
-        await log.start()
-        missing = await log.missing(topics)
+        await broker.start()
+        missing = await broker.missing(topics)
         if missing:
             raise Misconfigured(f"topics: {', '.join(missing)} do not exist: run `stream-al topics create`")
-        yield log
+        yield broker
     finally:
-        await log.stop(5.0)
+        await broker.stop(5.0)
 
 
-async def create_topics(settings: Settings, log: Log) -> tuple[list[str], list[str]]:
+async def create_topics(settings: Settings, broker: Broker) -> tuple[list[str], list[str]]:
     """Create the topics that do not exist; the names created, and those that were there."""
-    async with opened(log):
+    async with opened(broker):
         topics = needed(settings)
-        missing = set(await log.missing(topic.name for topic in topics))
-        created = await log.create([topic for topic in topics if topic.name in missing])
+        missing = set(await broker.missing(topic.name for topic in topics))
+        created = await broker.create([topic for topic in topics if topic.name in missing])
         return created, [topic.name for topic in topics if topic.name not in created]
 
 
-async def reset_offsets(settings: Settings, log: Log, topic: str, to: str) -> dict[int, int]:
+async def reset_offsets(settings: Settings, broker: Broker, topic: str, to: str) -> dict[int, int]:
     """Let the group that reads a topic go on at its earliest or latest record; the offset by partition."""
     stages = {settings.topics.samples: "select", settings.topics.labels: "intake"}
     if topic not in stages:
         raise Misconfigured(f"--topic: write {' or '.join(stages)}, not {topic!r}")
-    async with opened(log, topic):
-        return await log.move(f"{settings.application}.{stages[topic]}", topic, to)
+    async with opened(broker, topic):
+        return await broker.move(f"{settings.application}.{stages[topic]}", topic, to)
 
 
-async def everything(log: Log, topic: str, progress: Progress) -> AsyncIterator[Record]:
+async def everything(broker: Broker, topic: str, progress: Progress) -> AsyncIterator[Record]:
     """All records that a topic holds now."""
-    reader: Reader = log.reader(topic)
+    reader: Reader = broker.reader(topic)
     await reader.start()
     try:
         first, end = await reader.begin(), await reader.end()
@@ -94,30 +93,32 @@ async def everything(log: Log, topic: str, progress: Progress) -> AsyncIterator[
         await reader.stop(5.0)
 
 
-async def export_examples(settings: Settings, log: Log, out: TextIO, form: str, progress: Progress) -> int:
+async def export_examples(
+    settings: Settings, broker: Broker, out: TextIO, form: str, progress: Progress
+) -> int:
     """Write the labelled dataset; how many rows.
 
     It holds what the model has learned: contradictions and what an operator has taken back are left out.
     """
-    async with opened(log, settings.topics.examples, settings.topics.control):
+    async with opened(broker, settings.topics.examples, settings.topics.control):
         if form == "jsonl":
             number = 0
-            async for example, _ in _learned(settings, log, progress):
+            async for example, _ in _learned(settings, broker, progress):
                 out.write(encode(example).decode() + "\n")
                 number += 1
             return number
-        return await _export_csv(settings, log, out, progress)
+        return await _export_csv(settings, broker, out, progress)
 
 
-async def _export_csv(settings: Settings, log: Log, out: TextIO, progress: Progress) -> int:
+async def _export_csv(settings: Settings, broker: Broker, out: TextIO, progress: Progress) -> int:
     names: dict[str, None] = {}
-    async for example, _ in _learned(settings, log, lambda done, total: None):
+    async for example, _ in _learned(settings, broker, lambda done, total: None):
         names.update(dict.fromkeys(example.features or {}))
     facts = ("id", "annotator", "propensity", "reason", "queried_at", "labelled_at")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*(f"_{fact}" for fact in facts), *names, "label"])
     number = 0
-    async for example, _ in _learned(settings, log, progress):
+    async for example, _ in _learned(settings, broker, progress):
         features = example.features or {}
         cells = [getattr(example, fact) for fact in facts] + [features.get(name) for name in names]
         writer.writerow(["" if cell is None else cell for cell in cells] + [label_text(example.label)])
@@ -125,33 +126,35 @@ async def _export_csv(settings: Settings, log: Log, out: TextIO, progress: Progr
     return number
 
 
-async def known_labels(settings: Settings, log: Log) -> dict[str, tuple[Label, int]]:
+async def known_labels(settings: Settings, broker: Broker) -> dict[str, tuple[ClassLabel, int]]:
     """The labels that the model has learned, by the ids of their samples, and when the log got each (ms)."""
-    async with opened(log, settings.topics.examples, settings.topics.control):
-        learned = _learned(settings, log, lambda done, total: None)
+    async with opened(broker, settings.topics.examples, settings.topics.control):
+        learned = _learned(settings, broker, lambda done, total: None)
         return {example.id: (example.label, at_ms) async for example, at_ms in learned}
 
 
-async def _learned(settings: Settings, log: Log, progress: Progress) -> AsyncIterator[tuple[Example, int]]:
+async def _learned(
+    settings: Settings, broker: Broker, progress: Progress
+) -> AsyncIterator[tuple[Example, int]]:
     """What the model learns of the examples, and when the log got each, in milliseconds.
 
     The first of an id that is not voided; contradictions, which carry no features, teach nothing.
     """
     seen: set[str] = set()
-    async with _control(settings, log) as control:
-        voided = control.voids
-    async for record in everything(log, settings.topics.examples, progress):
+    async with _control(settings, broker) as control:
+        excluded = control.exclusions
+    async for record in everything(broker, settings.topics.examples, progress):
         try:
             example = decode(Example, record.value, max_bytes=len(record.value or b""))
         except BadMessage:
             continue  # the fold passes over it too
-        if example.features is not None and example.id not in seen and record.offset not in voided:
+        if example.features is not None and example.id not in seen and record.offset not in excluded:
             seen.add(example.id)
             yield example, record.timestamp_ms
 
 
 async def import_labels(
-    settings: Settings, log: Log, rows: Iterable[Row], source: str, progress: Callable[[int], None]
+    settings: Settings, broker: Broker, rows: Iterable[Row], source: str, progress: Callable[[int], None]
 ) -> int:
     """Seed the model: append rows as examples with reason `seed`; how many.
 
@@ -159,7 +162,7 @@ async def import_labels(
     after it was interrupted, teaches nothing twice.
     """
     rules, topic = input_rules(settings), settings.topics.examples
-    async with opened(log, topic):
+    async with opened(broker, topic):
         chunk: list[Outgoing] = []
         sent = 0
         for number, row in enumerate(rows, 1):
@@ -171,21 +174,21 @@ async def import_labels(
             example = Example(id=sample_id, label=row.label, features=dict(features), reason="seed")
             chunk.append(Outgoing(topic, sample_id.encode(), encode(example)))
             if len(chunk) == CHUNK:
-                sent += len(await log.send(chunk))
+                sent += len(await broker.send(chunk))
                 progress(sent)
                 chunk = []
-        sent += len(await log.send(chunk))
+        sent += len(await broker.send(chunk))
         progress(sent)
         return sent
 
 
 async def letters(
-    settings: Settings, log: Log, topic: str, progress: Progress
+    settings: Settings, broker: Broker, topic: str, progress: Progress
 ) -> AsyncIterator[dict[str, Any]]:
     """The dead letters of a topic, with where they came from and why."""
     name = topic + settings.topics.dead_letter_suffix
-    async with opened(log, name):
-        async for record in everything(log, name, progress):
+    async with opened(broker, name):
+        async for record in everything(broker, name, progress):
             facts, _ = origin(record)
             key = record.key.decode("utf-8", "replace") if record.key is not None else None
             value = record.value[:500].decode("utf-8", "replace") if record.value is not None else None
@@ -197,30 +200,32 @@ async def letters(
             }
 
 
-async def replay(settings: Settings, log: Log, topic: str, reason: str | None, progress: Progress) -> int:
+async def replay(
+    settings: Settings, broker: Broker, topic: str, reason: str | None, progress: Progress
+) -> int:
     """Send dead letters back onto their topic as they were; how many.
 
     What was replayed is remembered as the offset of a consumer group, so a second call takes up where
     the first ended. Letters with another reason, or without their value, are passed over.
     """
     name = topic + settings.topics.dead_letter_suffix
-    async with opened(log, name, topic):
-        reader = log.reader(name)
+    async with opened(broker, name, topic):
+        reader = broker.reader(name)
         await reader.start()
         try:
             end = await reader.end()  # what is replayed may come back as a letter: once is enough
         finally:
             await reader.stop(5.0)
-        group = log.group(f"{settings.application}.replay.{topic}", name, "earliest")
+        group = broker.group(f"{settings.application}.replay.{topic}", name, "earliest")
         await group.start()
         try:
-            return await _replay(group, end, log, topic, reason, progress)
+            return await _replay(group, end, broker, topic, reason, progress)
         finally:
             await group.stop(5.0)
 
 
 async def _replay(
-    group: Group, end: dict[int, int], log: Log, topic: str, reason: str | None, progress: Progress
+    group: Group, end: dict[int, int], broker: Broker, topic: str, reason: str | None, progress: Progress
 ) -> int:
     sent = quiet = 0
     past: set[int] = set()
@@ -243,7 +248,7 @@ async def _replay(
                 wanted = reason in (None, facts.get("exception")) and "value" not in facts
                 if wanted:
                     again.append(Outgoing(topic, record.key, record.value, headers))
-        sent += len(await log.send(again))
+        sent += len(await broker.send(again))
         await group.commit(positions)
         progress(sent, sent)
     if quiet == QUIET_POLLS and not group.assignment():
@@ -252,54 +257,54 @@ async def _replay(
 
 
 async def model(
-    settings: Settings, log: Log, *, rebuild: bool, progress: Progress, from_here: bool = False
+    settings: Settings, broker: Broker, *, rebuild: bool, progress: Progress, from_here: bool = False
 ) -> Learner:
     """The model at the end of the log: from the newest snapshot, or rebuilt from the first example.
 
     Args:
         settings: Which model.
-        log: The broker.
+        broker: The broker.
         rebuild: Delete the snapshots first and write a new one.
         progress: Called with the examples learned and their number.
         from_here: Do without examples that the log no longer holds, on all replicas: they are voided.
     """
     snapshots = Snapshots(settings, fresh_learner(settings).model.fingerprint)
     topic = settings.topics.examples
-    async with opened(log, topic, settings.topics.control), _control(settings, log) as control:
+    async with opened(broker, topic, settings.topics.control), _control(settings, broker) as control:
         if rebuild:
             await snapshots.clear()
         metrics = Metrics(settings.application)
-        learning = Learning(lambda: log.reader(topic), settings, snapshots, metrics)
-        await learning.reader.start()
+        local_model = LocalModel(lambda: broker.reader(topic), settings, snapshots, metrics)
+        await local_model.reader.start()
         try:
             if rebuild:
-                await _agree(control, learning.reader, from_here=from_here)
-            if control.of_model:
-                learning.void(control.voids)
-            await learning.restore(progress)
+                await _agree(control, local_model.reader, from_here=from_here)
+            if control.model_record:
+                local_model.exclude(control.exclusions)
+            await local_model.restore(progress)
             if rebuild:
-                await learning.save()
+                await local_model.save()
         finally:
-            await learning.reader.stop(5.0)
-        return learning.learner
+            await local_model.reader.stop(5.0)
+        return local_model.learner
 
 
 async def _agree(control: Control, reader: Reader, *, from_here: bool) -> None:
     """Have what is voided suit the log: nothing of another log, and what is gone if that is wanted."""
     begin, end = (await reader.begin())[PARTITION], (await reader.end())[PARTITION]
 
-    def suited(before: Voided) -> Voided:
-        of_this_log = before if before.end <= end else Voided()
+    def suited(before: Exclusions) -> Exclusions:
+        of_this_log = before if before.end <= end else Exclusions()
         return of_this_log.adding(0, begin) if from_here else of_this_log
 
-    if suited(control.voids) != control.voids:
-        await control.revoid(suited, by=None)
+    if suited(control.exclusions) != control.exclusions:
+        await control.change_exclusions(suited, by=None)
 
 
 @asynccontextmanager
-async def _control(settings: Settings, log: Log) -> AsyncIterator[Control]:
+async def _control(settings: Settings, broker: Broker) -> AsyncIterator[Control]:
     """What is changed at run time, as it stands."""
-    control = Control(log, settings, Metrics(settings.application))
+    control = Control(broker, settings, Metrics(settings.application))
     await control.reader.start()
     try:
         await control.catch_up()

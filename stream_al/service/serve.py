@@ -17,7 +17,7 @@ from stream_al.service.app import App
 from stream_al.service.broker.kafka import Kafka
 from stream_al.service.certificates import server_context
 from stream_al.service.http.api import api
-from stream_al.settings import HTTP, Settings
+from stream_al.settings import HTTPSettings, Settings
 from stream_al.settings.checks import is_loopback
 
 __all__ = ["serve", "serving"]
@@ -83,7 +83,7 @@ async def serving(app: App) -> None:
         await web
 
 
-def _warn(settings: HTTP) -> None:
+def _warn(settings: HTTPSettings) -> None:
     """Say what may be meant so, and may be an oversight."""
     if is_loopback(settings.host):
         return

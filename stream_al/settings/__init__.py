@@ -13,27 +13,27 @@ them.
 
 from __future__ import annotations
 
-from stream_al.settings.connections import HTTP, Kafka
-from stream_al.settings.data import Input, Labels, Queries, Topics
+from stream_al.settings.connections import HTTPSettings, KafkaSettings
+from stream_al.settings.data import InputSettings, LabelSettings, QuerySettings, TopicSettings
 from stream_al.settings.description import Row, describe, effective, table
-from stream_al.settings.selection import Budget, Model
+from stream_al.settings.selection import BudgetSettings, ModelSettings
 from stream_al.settings.sources import load
-from stream_al.settings.tree import Limits, Log, Settings, Snapshots
+from stream_al.settings.tree import LimitSettings, LoggingSettings, Settings, SnapshotSettings
 
 __all__ = [
-    "HTTP",
-    "Budget",
-    "Input",
-    "Kafka",
-    "Labels",
-    "Limits",
-    "Log",
-    "Model",
-    "Queries",
+    "BudgetSettings",
+    "HTTPSettings",
+    "InputSettings",
+    "KafkaSettings",
+    "LabelSettings",
+    "LimitSettings",
+    "LoggingSettings",
+    "ModelSettings",
+    "QuerySettings",
     "Row",
     "Settings",
-    "Snapshots",
-    "Topics",
+    "SnapshotSettings",
+    "TopicSettings",
     "describe",
     "effective",
     "load",

@@ -17,12 +17,12 @@ from stream_al.settings.checks import (
 from stream_al.settings.section import Section, belongs_to_a_certificate
 from stream_al.settings.tokens import Token, listed
 
-__all__ = ["HTTP", "Kafka"]
+__all__ = ["HTTPSettings", "KafkaSettings"]
 
 Login = str | SecretStr | None
 
 
-class Kafka(Section):
+class KafkaSettings(Section):
     """The brokers, and how to log in."""
 
     model_config = ConfigDict(validate_default=True)
@@ -94,7 +94,7 @@ class Kafka(Section):
     _key_has_a_certificate = field_validator("ssl_keyfile", mode="after")(belongs_to_a_certificate)
 
 
-class HTTP(Section):
+class HTTPSettings(Section):
     """The HTTP interface: health, metrics, state, and who may use it."""
 
     model_config = ConfigDict(validate_default=True)

@@ -17,10 +17,10 @@ from stream_al.settings.checks import (
 )
 from stream_al.settings.section import Section
 
-__all__ = ["Input", "Labels", "Queries", "Topics"]
+__all__ = ["InputSettings", "LabelSettings", "QuerySettings", "TopicSettings"]
 
 
-class Topics(Section):
+class TopicSettings(Section):
     """The topics, and how they are created where they do not exist."""
 
     model_config = ConfigDict(validate_default=True)
@@ -64,7 +64,7 @@ class Topics(Section):
         return suffix
 
 
-class Input(Section):
+class InputSettings(Section):
     """Where a sample's parts lie in a record, and how much of it is accepted."""
 
     id: Inside = Field(
@@ -85,7 +85,7 @@ class Input(Section):
     max_text: Count = Field(default=100_000, description="Most characters of one text feature.")
 
 
-class Queries(Section):
+class QuerySettings(Section):
     """Requests for labels."""
 
     life_hours: float = Field(
@@ -96,7 +96,7 @@ class Queries(Section):
     )
 
 
-class Labels(Section):
+class LabelSettings(Section):
     """Answers."""
 
     remember: Count = Field(

@@ -11,7 +11,7 @@ from typing import Any
 
 from stream_al.errors import Misconfigured
 from stream_al.settings.description import fields
-from stream_al.settings.selection import Budget
+from stream_al.settings.selection import BudgetSettings
 from stream_al.settings.sources import Given, Reading
 from stream_al.settings.tree import Settings
 
@@ -62,7 +62,7 @@ def changed(settings: Settings, before: Mapping[str, Any], request: Mapping[str,
     return {name: value for name, value in {**before, **given}.items() if value is not None}
 
 
-def in_force(settings: Settings, changes: Mapping[str, Any]) -> Budget:
+def in_force(settings: Settings, changes: Mapping[str, Any]) -> BudgetSettings:
     """The budget with changes that were recorded.
 
     Raises:
@@ -85,7 +85,7 @@ def _refuse(reading: Reading, path: str) -> None:
         reading.take(path, None, "the request")
 
 
-def _check(reading: Reading, settings: Settings, values: Mapping[str, Any], source: str) -> Budget:
+def _check(reading: Reading, settings: Settings, values: Mapping[str, Any], source: str) -> BudgetSettings:
     for name, value in values.items():
         path = f"budget.{name}"
         reading.given[path] = Given(value, source)

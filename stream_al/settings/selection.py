@@ -11,10 +11,10 @@ from stream_al.settings.checks import (
 )
 from stream_al.settings.section import Section, words
 
-__all__ = ["Budget", "Model"]
+__all__ = ["BudgetSettings", "ModelSettings"]
 
 
-class Model(Section):
+class ModelSettings(Section):
     """The classifier."""
 
     definition: str = Field(
@@ -48,7 +48,7 @@ class Model(Section):
         return value
 
 
-class Budget(Section):
+class BudgetSettings(Section):
     """How many labels may be bought; the lowest cap binds."""
 
     share: float = Field(default=0.05, gt=0, le=1, description="Share of the samples to ask labels for.")

@@ -19,15 +19,15 @@ from stream_al.settings.checks import (
     Seconds,
     one_of,
 )
-from stream_al.settings.connections import HTTP, Kafka
-from stream_al.settings.data import Input, Labels, Queries, Topics
+from stream_al.settings.connections import HTTPSettings, KafkaSettings
+from stream_al.settings.data import InputSettings, LabelSettings, QuerySettings, TopicSettings
 from stream_al.settings.section import Section, words
-from stream_al.settings.selection import Budget, Model
+from stream_al.settings.selection import BudgetSettings, ModelSettings
 
-__all__ = ["Limits", "Log", "Settings", "Snapshots", "Tracing"]
+__all__ = ["LimitSettings", "LoggingSettings", "Settings", "SnapshotSettings", "TracingSettings"]
 
 
-class Snapshots(Section):
+class SnapshotSettings(Section):
     """Copies of the model; only a cache, for a quick start."""
 
     directory: Location = Field(
@@ -48,7 +48,7 @@ class Snapshots(Section):
     )
 
 
-class Limits(Section):
+class LimitSettings(Section):
     """How long anything may take, and how much of it there may be."""
 
     model_config = ConfigDict(validate_default=True)
@@ -79,7 +79,7 @@ class Limits(Section):
         return value
 
 
-class Log(Section):
+class LoggingSettings(Section):
     """The log, on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
@@ -90,7 +90,7 @@ class Log(Section):
     )
 
 
-class Tracing(Section):
+class TracingSettings(Section):
     """OpenTelemetry; what is exported where, its own variables (OTEL_...) say."""
 
     enabled: bool = Field(
@@ -108,10 +108,10 @@ class Settings(Section):
     seed: int = Field(
         default=0, ge=0, le=2**32 - 1, description="Of every random choice; the same on all replicas."
     )
-    kafka: Kafka = Field(default=Kafka(), description=Kafka.__doc__)
-    topics: Topics = Field(default=Topics(), description=Topics.__doc__)
-    input: Input = Field(default=Input(), description=Input.__doc__)
-    model: Model = Field(default=Model(), description=Model.__doc__)
+    kafka: KafkaSettings = Field(default=KafkaSettings(), description=KafkaSettings.__doc__)
+    topics: TopicSettings = Field(default=TopicSettings(), description=TopicSettings.__doc__)
+    input: InputSettings = Field(default=InputSettings(), description=InputSettings.__doc__)
+    model: ModelSettings = Field(default=ModelSettings(), description=ModelSettings.__doc__)
     strategy: str = Field(
         default="margin",
         description="The query strategy: one factor or a product of several, each with a strength if it "
@@ -122,14 +122,14 @@ class Settings(Section):
         description="Shares of the classes that class_balance works towards, such as spam=0.5, ham=0.5; "
         "null: equal shares.",
     )
-    budget: Budget = Field(default=Budget(), description=Budget.__doc__)
-    queries: Queries = Field(default=Queries(), description=Queries.__doc__)
-    labels: Labels = Field(default=Labels(), description=Labels.__doc__)
-    snapshots: Snapshots = Field(default=Snapshots(), description=Snapshots.__doc__)
-    http: HTTP = Field(default=HTTP(), description=HTTP.__doc__)
-    limits: Limits = Field(default=Limits(), description=Limits.__doc__)
-    log: Log = Field(default=Log(), description=Log.__doc__)
-    tracing: Tracing = Field(default=Tracing(), description=Tracing.__doc__)
+    budget: BudgetSettings = Field(default=BudgetSettings(), description=BudgetSettings.__doc__)
+    queries: QuerySettings = Field(default=QuerySettings(), description=QuerySettings.__doc__)
+    labels: LabelSettings = Field(default=LabelSettings(), description=LabelSettings.__doc__)
+    snapshots: SnapshotSettings = Field(default=SnapshotSettings(), description=SnapshotSettings.__doc__)
+    http: HTTPSettings = Field(default=HTTPSettings(), description=HTTPSettings.__doc__)
+    limits: LimitSettings = Field(default=LimitSettings(), description=LimitSettings.__doc__)
+    log: LoggingSettings = Field(default=LoggingSettings(), description=LoggingSettings.__doc__)
+    tracing: TracingSettings = Field(default=TracingSettings(), description=TracingSettings.__doc__)
 
     def target(self) -> dict[str, float] | None:
         """The shares that `class_target` asks for, by class."""

@@ -25,8 +25,8 @@ from collections.abc import Collection, Mapping
 from fractions import Fraction
 from math import ceil
 
-from stream_al.engine.model.model import Label
 from stream_al.engine.randomness import uniform
+from stream_al.messages import ClassLabel
 from stream_al.simulate.run import identity
 
 __all__ = [
@@ -58,13 +58,13 @@ class LastLabel:
 
     def __init__(self) -> None:
         self.examples = 0
-        self.label: Label | None = None
+        self.label: ClassLabel | None = None
 
-    def probabilities(self, features: Mapping[str, object]) -> dict[Label, float]:
+    def probabilities(self, features: Mapping[str, object]) -> dict[ClassLabel, float]:
         """All on one label."""
         return {} if self.label is None else {self.label: 1.0}
 
-    def learn(self, features: Mapping[str, object], label: Label) -> None:
+    def learn(self, features: Mapping[str, object], label: ClassLabel) -> None:
         """Remember it."""
         self.examples += 1
         self.label = label
@@ -76,19 +76,19 @@ class Majority:
     ready = True
 
     def __init__(self) -> None:
-        self.counts: Counter[Label] = Counter()
+        self.counts: Counter[ClassLabel] = Counter()
 
     @property
     def examples(self) -> int:
         """How many there were."""
         return self.counts.total()
 
-    def probabilities(self, features: Mapping[str, object]) -> dict[Label, float]:
+    def probabilities(self, features: Mapping[str, object]) -> dict[ClassLabel, float]:
         """The shares of the labels learned."""
         number = self.counts.total()
         return {label: count / number for label, count in self.counts.items()}
 
-    def learn(self, features: Mapping[str, object], label: Label) -> None:
+    def learn(self, features: Mapping[str, object], label: ClassLabel) -> None:
         """Count it."""
         self.counts[label] += 1
 

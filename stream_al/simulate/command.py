@@ -36,7 +36,7 @@ def perform(options: Options, rules: Rules, broker: Broker, *, as_json: bool) ->
     with _interruptible(), _bar(aside) as (bar, task):
         plan = prepare(options, rules, broker, lambda done: bar.update(task, description=f"reading {done:,}"))
         found = _run(plan, options.jobs, bar, task, as_json=as_json)
-    for note in [*plan.notes, *_complaints(found)]:
+    for note in [*plan.notes, *_problems(found)]:
         aside.print(note, markup=False)
     chosen = choose(found, options.measure)
     if not as_json:
@@ -61,7 +61,7 @@ def _run(plan: Plan, jobs: int, bar: Progress, task: TaskID, *, as_json: bool) -
     return found
 
 
-def _complaints(found: list[Result]) -> Iterator[str]:
+def _problems(found: list[Result]) -> Iterator[str]:
     """What the models failed on, each model once: the run in which it failed most."""
     worst: dict[str, Result] = {}
     for result in found:

@@ -20,7 +20,7 @@ from stream_al.simulate.workers import workers
 
 __all__ = ["results"]
 
-LOOK_SECONDS = 0.2
+REFRESH_SECONDS = 0.2
 
 Progress = Callable[[int], None]
 
@@ -75,10 +75,10 @@ def _after(before: int, progress: Progress) -> Progress:
     return lambda done: progress(before + done)
 
 
-def _awaited(future: Future[Result], look: Callable[[], None]) -> Result:
-    while not wait([future], LOOK_SECONDS, FIRST_COMPLETED).done:
-        look()
-    look()
+def _awaited(future: Future[Result], refresh: Callable[[], None]) -> Result:
+    while not wait([future], REFRESH_SECONDS, FIRST_COMPLETED).done:
+        refresh()
+    refresh()
     try:
         return future.result()
     except BrokenProcessPool:

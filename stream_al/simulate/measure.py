@@ -22,7 +22,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil, exp, log
 
-from stream_al.engine.model.model import Label, same_label
+from stream_al.engine.model.model import same_label
+from stream_al.messages import ClassLabel
 
 __all__ = ["STRETCHES", "Confusion", "Point", "curve", "worst_window"]
 
@@ -43,11 +44,11 @@ class Confusion:
 
     number: int = 0
     right: int = 0
-    true: Counter[Label] = field(default_factory=Counter)
-    said: Counter[Label | None] = field(default_factory=Counter)
-    recognised: Counter[Label] = field(default_factory=Counter)
+    true: Counter[ClassLabel] = field(default_factory=Counter)
+    said: Counter[ClassLabel | None] = field(default_factory=Counter)
+    recognised: Counter[ClassLabel] = field(default_factory=Counter)
 
-    def add(self, truth: Label, said: Label | None) -> None:
+    def add(self, truth: ClassLabel, said: ClassLabel | None) -> None:
         """Count one prediction."""
         self.number += 1
         self.true[truth] += 1
@@ -97,7 +98,9 @@ class Point:
     g_mean: float
 
 
-def curve(truth: Sequence[Label], predicted: Sequence[Label | None], bought: Sequence[int]) -> list[Point]:
+def curve(
+    truth: Sequence[ClassLabel], predicted: Sequence[ClassLabel | None], bought: Sequence[int]
+) -> list[Point]:
     """How a run went, at evenly spaced samples; the last point is the whole run.
 
     Args:

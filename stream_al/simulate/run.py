@@ -26,13 +26,14 @@ from heapq import heappop, heappush
 from typing import Any, Protocol, TypeAlias
 
 from stream_al.datasets.rows import Row
-from stream_al.engine.budgets import Situation
-from stream_al.engine.model.model import Label, prediction
+from stream_al.engine.budgets import Context
+from stream_al.engine.model.model import prediction
 from stream_al.engine.randomness import uniform
-from stream_al.engine.samples.table import Sample, alike, sample_of
+from stream_al.engine.samples.table import Sample, sample_of, with_shared_shapes
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import Arrival
 from stream_al.errors import BadMessage
+from stream_al.messages import ClassLabel
 from stream_al.simulate.delay import Arrivals
 
 __all__ = ["Annotator", "Buyer", "Chosen", "Learner", "Played", "Selective", "identity", "play", "warm_up"]
@@ -54,20 +55,20 @@ class Learner(Protocol):
     def examples(self) -> int:
         """How many examples it has learned."""
 
-    def probabilities(self, features: Mapping[str, object]) -> dict[Label, float]:
+    def probabilities(self, features: Mapping[str, object]) -> dict[ClassLabel, float]:
         """What it believes; may raise BadMessage."""
 
-    def learn(self, features: Mapping[str, object], label: Label) -> None:
+    def learn(self, features: Mapping[str, object], label: ClassLabel) -> None:
         """Learn one example; may raise BadMessage."""
 
 
 class Buyer(Protocol):
     """What decides which labels to buy."""
 
-    def look(self, learner: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
+    def score(self, learner: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
         """The samples as the learner sees them; a BadMessage for one that it fails on."""
 
-    def decide(self, arrivals: Sequence[Arrival], situation: Situation) -> tuple[list[bool], Any]:
+    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
         """Decide about samples in their order: which to buy, and the state after them."""
 
     def keep(self, state: Any) -> None:
@@ -87,16 +88,16 @@ class Selective:
         self.clock = clock
         self.state = selector.start()
 
-    def look(self, learner: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
+    def score(self, learner: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
         """As the selector looks at samples."""
         times = [0] * len(samples)
         if self.clock is not None:
             times = [int(1000 * self.clock[int(sample.id) - 1]) for sample in samples]
-        return self.selector.look_at(learner, samples, times)
+        return self.selector.score_many(learner, samples, times)
 
-    def decide(self, arrivals: Sequence[Arrival], situation: Situation) -> tuple[list[bool], Any]:
+    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
         """As the selector decides."""
-        decisions, after = self.selector.decide(self.state, arrivals, situation)
+        decisions, after = self.selector.decide(self.state, arrivals, context)
         return [decision.selected for decision in decisions], after
 
     def keep(self, state: Any) -> None:
@@ -114,17 +115,17 @@ class Chosen:
     def __init__(self, positions: Collection[int]) -> None:
         self.positions = positions
 
-    def look(self, learner: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
+    def score(self, learner: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
         """What the learner believes; what a label would be worth has no say."""
-        return [self._look(learner, sample) for sample in samples]
+        return [self._score(learner, sample) for sample in samples]
 
-    def _look(self, learner: Any, sample: Sample) -> Arrival | BadMessage:
+    def _score(self, learner: Any, sample: Sample) -> Arrival | BadMessage:
         try:
             return Arrival(sample.id, learner.probabilities(sample.features), utility=0.0)
         except BadMessage as error:
             return error
 
-    def decide(self, arrivals: Sequence[Arrival], situation: Situation) -> tuple[list[bool], Any]:
+    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
         """Whether each is among the positions."""
         return [int(arrival.id) - 1 in self.positions for arrival in arrivals], None
 
@@ -145,11 +146,11 @@ class Annotator:
     'b'
     """
 
-    classes: Sequence[Label] = ()
+    classes: Sequence[ClassLabel] = ()
     error: float = 0.0
     seed: int = 0
 
-    def answer(self, sample_id: str, truth: Label) -> Label:
+    def answer(self, sample_id: str, truth: ClassLabel) -> ClassLabel:
         """The label that is given, always the same for the same sample."""
         draw = uniform(self.seed, "annotator", sample_id)
         others = [label for label in self.classes if label != truth]
@@ -171,7 +172,7 @@ class Played:
         complaint: What it said of the first of them.
     """
 
-    predicted: list[Label | None] = field(default_factory=list)
+    predicted: list[ClassLabel | None] = field(default_factory=list)
     bought: list[int] = field(default_factory=list)
     learned: list[tuple[int, int]] = field(default_factory=list)
     failed: int = 0
@@ -203,7 +204,7 @@ def play(  # noqa: PLR0913 - what a run is made of
     buyer: Buyer,
     arrivals: Arrivals,
     *,
-    answer: Callable[[str, Label], Label] = Annotator().answer,
+    answer: Callable[[str, ClassLabel], ClassLabel] = Annotator().answer,
     names: Callable[[int], str] = identity,
     most_pending: int = UNLIMITED,
     batch: int = BATCH,
@@ -223,7 +224,9 @@ def play(  # noqa: PLR0913 - what a run is made of
         progress: Called with the samples done, batch by batch.
     """
     played = Played()
-    samples = alike(sample_of(names(position), row.features) for position, row in enumerate(rows))
+    samples = with_shared_shapes(
+        sample_of(names(position), row.features) for position, row in enumerate(rows)
+    )
     waiting: list[tuple[int, float, int]] = []  # first sample to know it, order among equals, position
     position, size = 0, 1
     while position < len(rows):
@@ -233,12 +236,12 @@ def play(  # noqa: PLR0913 - what a run is made of
             _learn(played, learner, row, answer(samples[labelled].id, row.label))
             played.learned.append((labelled, position))
         end = min(position + size, len(rows), waiting[0][0] if waiting else len(rows))
-        seen = list(zip(range(position, end), buyer.look(learner, samples[position:end]), strict=True))
+        seen = list(zip(range(position, end), buyer.score(learner, samples[position:end]), strict=True))
         pending = len(waiting)
-        situation = Situation(
+        context = Context(
             ready=learner.ready, room=most_pending - pending, pending=pending, known=learner.examples
         )
-        bought, end = _buy(buyer, seen, situation, arrivals, end)
+        bought, end = _buy(buyer, seen, context, arrivals, end)
         for _, arrival in seen[: end - position]:
             if isinstance(arrival, BadMessage):
                 played.complain(arrival)
@@ -255,14 +258,14 @@ def play(  # noqa: PLR0913 - what a run is made of
 
 
 def _buy(
-    buyer: Buyer, seen: Sequence[Seen], situation: Situation, arrivals: Arrivals, end: int
+    buyer: Buyer, seen: Sequence[Seen], context: Context, arrivals: Arrivals, end: int
 ) -> tuple[list[int], int]:
     """What is bought, and the position up to which that holds.
 
     Beyond the first sample that knows a label bought here, all has to be looked at anew.
     """
     usable = [(at, arrival) for at, arrival in seen if not isinstance(arrival, BadMessage)]
-    selected, after = buyer.decide([arrival for _, arrival in usable], situation)
+    selected, after = buyer.decide([arrival for _, arrival in usable], context)
     bought: list[int] = []
     for (at, _), yes in zip(usable, selected, strict=True):
         if yes and at < end:
@@ -270,12 +273,12 @@ def _buy(
             end = min(end, arrivals.first[at])
     before = [arrival for at, arrival in usable if at < end]
     if len(before) < len(usable):
-        _, after = buyer.decide(before, situation)
+        _, after = buyer.decide(before, context)
     buyer.keep(after)
     return bought, end
 
 
-def _learn(played: Played, learner: Learner, row: Row, label: Label) -> None:
+def _learn(played: Played, learner: Learner, row: Row, label: ClassLabel) -> None:
     try:
         learner.learn(row.features, label)
     except BadMessage as error:

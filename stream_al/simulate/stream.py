@@ -15,9 +15,9 @@ from math import inf, isfinite
 from typing import Any
 
 from stream_al.datasets.rows import Row, label_of
-from stream_al.engine.model.model import Label
 from stream_al.engine.samples.sample import InputRules, flat_features
 from stream_al.errors import BadMessage, Misconfigured
+from stream_al.messages import ClassLabel
 
 __all__ = ["BUNDLED", "UNITS", "Columns", "Stream", "bundled", "make_stream", "moment"]
 
@@ -44,7 +44,7 @@ class Stream:
     labelled: Sequence[float] | None = None
 
     @property
-    def classes(self) -> list[Label]:
+    def classes(self) -> list[ClassLabel]:
         """Every label, in order of first appearance."""
         return list(dict.fromkeys(row.label for row in self.rows))
 

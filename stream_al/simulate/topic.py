@@ -15,10 +15,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from stream_al.datasets.rows import Row
-from stream_al.engine.model.model import Label
 from stream_al.engine.samples.sample import InputRules, position_id, read_sample
 from stream_al.errors import BadMessage
-from stream_al.messages import decode_json
+from stream_al.messages import ClassLabel, decode_json
 
 __all__ = ["LABEL_TIME", "TIME", "Known", "Record", "recorded"]
 
@@ -54,7 +53,7 @@ class Record(Protocol):
         """Its value."""
 
 
-Known = tuple[Label, int]
+Known = tuple[ClassLabel, int]
 """A label that the model has learned, and when the log got it, in milliseconds."""
 
 

@@ -22,18 +22,19 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_al.datasets.rows import Row
-from stream_al.engine.budgets import Situation
-from stream_al.engine.model.model import Label, Model
+from stream_al.engine.budgets import Context
+from stream_al.engine.model.model import Model
 from stream_al.engine.samples.table import Sample as Features
 from stream_al.engine.strategies import Arrival
+from stream_al.messages import ClassLabel
 from stream_al.simulate import delay as delays
 from stream_al.simulate import run as game
 from stream_al.simulate import stream as recorded
 from tests.benchmarks.learners import definition
-from tests.benchmarks.scores import Tally
+from tests.benchmarks.scores import Scoreboard
 from tests.benchmarks.streams import WARM_START, Sample, Stream
 
-__all__ = ["REAL", "Rival", "Rule", "Run", "Sight", "Terms", "play"]
+__all__ = ["REAL", "Candidate", "Rival", "Rule", "Run", "Terms", "play"]
 
 REAL = "real"
 """The delay of a stream that says itself when its labels came."""
@@ -55,7 +56,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Candidate:
     """What a rival sees of an arrival.
 
     Attributes:
@@ -87,7 +88,7 @@ class Rule:
         """The rule as it decides about these samples, whose labels come then."""
         raise NotImplementedError
 
-    def label(self, sample: Sample, label: Label) -> None:
+    def label(self, sample: Sample, label: ClassLabel) -> None:
         """A label has come, of the warm start too."""
 
 
@@ -97,7 +98,7 @@ class Rival(Rule):
     def buyer(self, samples: Sequence[Sample], come: delays.Arrivals) -> game.Buyer:
         return _Asked(self, samples, come)
 
-    def decide(self, sight: Sight) -> bool:
+    def decide(self, candidate: Candidate) -> bool:
         """Whether it buys this label; called once a sample, in their order."""
         raise NotImplementedError
 
@@ -117,23 +118,23 @@ class _Asked:
         self.said: list[bool] = []
         self.known = 0
 
-    def look(self, learner: Any, samples: Sequence[Features]) -> Sequence[Arrival]:
+    def score(self, learner: Any, samples: Sequence[Features]) -> Sequence[Arrival]:
         """What the learner believes; what it fails on, it has no opinion about."""
         self.known = len(learner.classes)
-        told = learner.believe(samples).rows()
+        told = learner.predict_proba_many(samples).rows()
         return [Arrival(sample.id, row, utility=0.0) for sample, row in zip(samples, told, strict=True)]
 
-    def decide(self, arrivals: Sequence[Arrival], situation: Situation) -> tuple[list[bool], Any]:
+    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
         """Whether the rival buys each, up to the first that knows a label bought here."""
         selected = [False] * len(arrivals)
-        pending, end = situation.pending, len(self.samples)
+        pending, end = context.pending, len(self.samples)
         for place, arrival in enumerate(arrivals):
             at = self.position[arrival.id]
             if at >= end:
                 break
             if at == len(self.said):
-                sight = Sight(self.samples[at], believed(arrival.probabilities, self.known), pending)
-                self.said.append(bool(self.rival.decide(sight)))
+                candidate = Candidate(self.samples[at], believed(arrival.probabilities, self.known), pending)
+                self.said.append(bool(self.rival.decide(candidate)))
             if self.said[at]:
                 selected[place] = True
                 pending += 1
@@ -181,7 +182,7 @@ def play(
     for sample in start:
         rule.label(sample, sample.label)
 
-    def answer(sample_id: str, truth: Label) -> Label:
+    def answer(sample_id: str, truth: ClassLabel) -> ClassLabel:
         label = annotator.answer(sample_id, truth)
         rule.label(named[sample_id], label)
         return label
@@ -193,7 +194,7 @@ def play(
     played = game.play(
         _rows(samples), model, buyer, come, answer=answer, names=lambda position: samples[position].id
     )
-    tally = Tally(stream.classes)
+    tally = Scoreboard(stream.classes)
     for sample, guess in zip(samples, played.predicted, strict=True):
         tally.predicted(sample.label, first if guess is None else guess)
     labels = [samples[position].label for position in played.bought]
@@ -214,7 +215,7 @@ def _due(samples: Sequence[Sample], delay: int | str) -> delays.Arrivals:
     return delays.arrivals(delays.Delay(delays.RECORDED), recorded.Stream("", [], clock, labelled))
 
 
-def believed(probabilities: Mapping[Label, float], known: int) -> npt.NDArray[np.float64]:
+def believed(probabilities: Mapping[ClassLabel, float], known: int) -> npt.NDArray[np.float64]:
     """The probabilities as an array, in the order in which the classes were learned.
 
     Args:

@@ -23,15 +23,15 @@ from typing import Any
 
 import numpy as np
 
-from stream_al.engine.model.model import Label
+from stream_al.messages import ClassLabel
 
-__all__ = ["Tally", "most_in_window"]
+__all__ = ["Scoreboard", "most_in_window"]
 
 ENOUGH = 20
 LONG = 1000
 
 
-class Tally:
+class Scoreboard:
     """Counts predictions against truths.
 
     >>> tally = Tally(["ham", "spam"])  # the most frequent first
@@ -42,16 +42,16 @@ class Tally:
     (0.75, 0.5, 0.5, 0.5)
     """
 
-    def __init__(self, classes: Sequence[Label]) -> None:
+    def __init__(self, classes: Sequence[ClassLabel]) -> None:
         self.classes = {label: k for k, label in enumerate(classes)}
         self.counts = np.zeros((len(classes), len(classes) + 1), dtype=np.int64)
 
-    def predicted(self, truth: Label, said: Label | None) -> None:
+    def predicted(self, truth: ClassLabel, said: ClassLabel | None) -> None:
         """Count a prediction; None is a wrong one."""
         self.counts[self.classes[truth], -1 if said is None else self.classes[said]] += 1
 
     def scores(
-        self, positions: Sequence[int], labels: Sequence[Label], share: float, window: int | None
+        self, positions: Sequence[int], labels: Sequence[ClassLabel], share: float, window: int | None
     ) -> dict[str, Any]:
         """All scores.
 

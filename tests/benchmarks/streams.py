@@ -21,9 +21,9 @@ from river import datasets
 from river.datasets import synth
 
 from stream_al.datasets.rows import rows
-from stream_al.engine.model.model import Label
 from stream_al.engine.randomness import uniform
 from stream_al.errors import Misconfigured
+from stream_al.messages import ClassLabel
 
 __all__ = ["GENERATED", "WARM_START", "Sample", "Stream", "available", "fingerprint", "load"]
 
@@ -50,7 +50,7 @@ class Sample:
 
     id: str
     features: dict[str, Any]
-    label: Label
+    label: ClassLabel
     vector: npt.NDArray[np.float64]
     came: float
     answered: float
@@ -70,12 +70,12 @@ class Stream:
 
     name: str
     samples: tuple[Sample, ...]
-    classes: tuple[Label, ...]
+    classes: tuple[ClassLabel, ...]
     real_delays: bool
     kind: str
 
 
-Pairs = Iterator[tuple[dict[Any, Any], Label]]
+Pairs = Iterator[tuple[dict[Any, Any], ClassLabel]]
 
 
 def _blocks(make: Callable[[int, int], Any], variants: tuple[int, ...]) -> Callable[[int, int], Pairs]:
@@ -91,7 +91,7 @@ def _blocks(make: Callable[[int, int], Any], variants: tuple[int, ...]) -> Calla
     return draw
 
 
-def _rare(inner: Callable[[int, int], Pairs], label: Label, share: float) -> Callable[[int, int], Pairs]:
+def _rare(inner: Callable[[int, int], Pairs], label: ClassLabel, share: float) -> Callable[[int, int], Pairs]:
     """The same stream with one class made rare: this share of what is kept, where it was a half."""
 
     def draw(seed: int, samples: int) -> Pairs:
@@ -164,7 +164,7 @@ def load(name: str, data: Path | None, samples: int, seed: int) -> Stream:
     """
     files = _files(data)
     times: list[tuple[float, float]] = []
-    pairs: list[tuple[dict[Any, Any], Label]]
+    pairs: list[tuple[dict[Any, Any], ClassLabel]]
     if name in files:
         read = list(islice(rows(files[name]), samples))
         pairs = [(row.features, row.label) for row in read]
@@ -181,7 +181,9 @@ def load(name: str, data: Path | None, samples: int, seed: int) -> Stream:
     return _stream(name, pairs, times)
 
 
-def _stream(name: str, pairs: list[tuple[dict[Any, Any], Label]], times: list[tuple[float, float]]) -> Stream:
+def _stream(
+    name: str, pairs: list[tuple[dict[Any, Any], ClassLabel]], times: list[tuple[float, float]]
+) -> Stream:
     named = [({f"x{k}" if isinstance(k, int) else k: v for k, v in x.items()}, y) for x, y in pairs]
     texts = {key for x, _ in named for key, value in x.items() if isinstance(value, str)}
     keys = {key for x, _ in named for key in x}

@@ -26,7 +26,7 @@ from tests.benchmarks.comparison import benjamini_hochberg, cases, holm, mean_ra
 from tests.benchmarks.plan import Plan
 from tests.benchmarks.plan import jobs as planned
 from tests.benchmarks.rivals import policy
-from tests.benchmarks.scores import Tally, most_in_window
+from tests.benchmarks.scores import Scoreboard, most_in_window
 from tests.benchmarks.streams import fingerprint
 from tests.benchmarks.summary import summarise
 from tests.benchmarks.tables import markdown
@@ -89,7 +89,7 @@ def test_paired_tests_agree_with_scipy_and_ignore_the_sign(differences: list[flo
 @settings(derandomize=True, deadline=None)
 def test_scores_are_rivers_own(pairs: list[tuple[int, int]]) -> None:
     river_metrics: Any = metrics  # without types
-    tally, river = Tally([0, 1, 2]), [river_metrics.Accuracy(), river_metrics.CohenKappa()]
+    tally, river = Scoreboard([0, 1, 2]), [river_metrics.Accuracy(), river_metrics.CohenKappa()]
     for truth, said in pairs:
         tally.predicted(truth, said)
         for metric in river:

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from stream_al.engine.budgets import Situation
-from stream_al.engine.model.model import Label, Model, prediction
+from stream_al.engine.budgets import Context
+from stream_al.engine.model.model import Model, prediction
+from stream_al.messages import ClassLabel
 from stream_al.simulate.run import Annotator
 from tests.benchmarks.learners import definition
-from tests.benchmarks.play import REAL, Rival, Rule, Sight, Terms, believed, play
+from tests.benchmarks.play import REAL, Candidate, Rival, Rule, Terms, believed, play
 from tests.benchmarks.rivals import policy
 from tests.benchmarks.rivals.ours import Ours
-from tests.benchmarks.scores import Tally
+from tests.benchmarks.scores import Scoreboard
 from tests.benchmarks.streams import WARM_START, Sample, Stream, load
 
 TERMS = Terms(share=0.1, classes=2, seed=3)
@@ -27,15 +28,15 @@ class Script(Rival):
     def __init__(self, positions: set[int]) -> None:
         self.positions = positions
         self.position = WARM_START - 1
-        self.events: list[tuple[int, Sample, Label]] = []
+        self.events: list[tuple[int, Sample, ClassLabel]] = []
         self.pending: list[int] = []
 
-    def decide(self, sight: Sight) -> bool:
+    def decide(self, candidate: Candidate) -> bool:
         self.position += 1
-        self.pending.append(sight.pending)
+        self.pending.append(candidate.pending)
         return self.position in self.positions
 
-    def label(self, sample: Sample, label: Label) -> None:
+    def label(self, sample: Sample, label: ClassLabel) -> None:
         if self.position >= WARM_START:
             self.events.append((self.position, sample, label))
 
@@ -43,9 +44,9 @@ class Script(Rival):
 class Talkative(Script):
     """The same decisions from another rule."""
 
-    def decide(self, sight: Sight) -> bool:
-        sight.probabilities.sort()
-        return super().decide(sight)
+    def decide(self, candidate: Candidate) -> bool:
+        candidate.probabilities.sort()
+        return super().decide(candidate)
 
 
 def _play(rival: Rival, stream: Stream, **how: Any) -> dict[str, Any]:
@@ -132,17 +133,17 @@ def _chooser(rule: Rule) -> Chooser:
 
         def ours(sample: Sample, model: Model, pending: int) -> bool:
             nonlocal state
-            arrival = rule.selector.look(model, sample.id, sample.features)
-            situation = Situation(ready=model.ready, pending=pending, known=model.examples)
-            (decision,), state = rule.selector.decide(state, [arrival], situation)
+            arrival = rule.selector.score(model, sample.id, sample.features)
+            context = Context(ready=model.ready, pending=pending, known=model.examples)
+            (decision,), state = rule.selector.decide(state, [arrival], context)
             return decision.selected
 
         return ours
 
     def rivals(sample: Sample, model: Model, pending: int) -> bool:
         assert isinstance(rule, Rival)
-        beliefs = believed(model.probabilities(sample.features), len(model.classes))
-        return rule.decide(Sight(sample, beliefs, pending))
+        predictions = believed(model.probabilities(sample.features), len(model.classes))
+        return rule.decide(Candidate(sample, predictions, pending))
 
     return rivals
 
@@ -151,7 +152,7 @@ def _one_by_one(
     stream: Stream, learner: str, make: Callable[[Terms], Rule], terms: Terms, delay: int | str, error: float
 ) -> tuple[list[int], dict[str, Any]]:
     """The game as its rules say it, with no batch anywhere; every prediction is River's own."""
-    rule, tally = make(terms), Tally(stream.classes)
+    rule, tally = make(terms), Scoreboard(stream.classes)
     model, wants = rule.model(definition(learner, stream), terms.seed), _chooser(rule)
     for sample in stream.samples[:WARM_START]:
         model.learn(sample.features, sample.label)
@@ -215,9 +216,9 @@ def test_what_the_learner_fails_on_is_an_even_opinion_to_a_rival(stream: Stream)
     seen: list[list[float]] = []
 
     class Curious(Script):
-        def decide(self, sight: Sight) -> bool:
-            seen.append(sight.probabilities.tolist())
-            return super().decide(sight)
+        def decide(self, candidate: Candidate) -> bool:
+            seen.append(candidate.probabilities.tolist())
+            return super().decide(candidate)
 
     curious = Curious({100, 150})
     run = play(replace(stream, samples=garbled), "logistic", lambda terms: curious, TERMS)

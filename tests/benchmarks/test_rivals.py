@@ -15,21 +15,21 @@ from river import tree
 from river.active import EntropySampler as RiverSampler
 
 from stream_al.errors import Misconfigured
-from tests.benchmarks.play import Rival, Sight, Terms, play
+from tests.benchmarks.play import Candidate, Rival, Terms, play
 from tests.benchmarks.rivals import POLICIES, formulas, moa, ours, policy
 from tests.benchmarks.streams import load
 
 CAPPED = ("moa_fixed", "moa_variable", "moa_random_variable", "moa_selective", "prodigy", "density_split")
 
 
-def _sight(*probabilities: float, at: int = 0) -> Sight:
+def _candidate(*probabilities: float, at: int = 0) -> Candidate:
     sample: Any = SimpleNamespace(id=str(at))
-    return Sight(sample, np.array(probabilities), 0)
+    return Candidate(sample, np.array(probabilities), 0)
 
 
 def _rate(rival: Rival, number: int = 4000) -> float:
     beliefs = np.random.default_rng(1).uniform(0.5, 1.0, number).tolist()
-    return sum(rival.decide(_sight(p, 1 - p, at=k)) for k, p in enumerate(beliefs)) / number
+    return sum(rival.decide(_candidate(p, 1 - p, at=k)) for k, p in enumerate(beliefs)) / number
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -69,8 +69,8 @@ def test_the_entropy_sampler_has_rivers_formula() -> None:
     river: Any = RiverSampler(tree.HoeffdingTreeClassifier())
     mine = formulas.EntropySampler(Terms(0.25, 3, 0))  # it starts with River's own factor, 3
     for given in np.random.default_rng(0).dirichlet(np.ones(3), 50):
-        assert mine.chance(_sight(*given)) == pytest.approx(river._p(dict(enumerate(given))))
-    assert mine.chance(_sight(1.0, 0.0)) == river._p({0: 1.0, 1: 0.0}) == 0.0
+        assert mine.chance(_candidate(*given)) == pytest.approx(river._p(dict(enumerate(given))))
+    assert mine.chance(_candidate(1.0, 0.0)) == river._p({0: 1.0, 1: 0.0}) == 0.0
 
 
 def test_importance_weighting_asks_less_the_wider_the_margin() -> None:
@@ -79,7 +79,7 @@ def test_importance_weighting_asks_less_the_wider_the_margin() -> None:
     chances = []
     for gap in np.linspace(0.0, 0.999, 500):
         rule.seen = 1000
-        chances.append(rule.chance(_sight((1 + gap) / 2, (1 - gap) / 2)))
+        chances.append(rule.chance(_candidate((1 + gap) / 2, (1 - gap) / 2)))
     assert chances[0] == 1.0
     assert chances[-1] < 0.01
     assert all(a >= b for a, b in pairwise(chances))

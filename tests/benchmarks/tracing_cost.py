@@ -23,8 +23,8 @@ from stream_al.service.app import App
 from stream_al.service.broker.protocols import Ack, Headers, Record
 from stream_al.service.telemetry import tracing
 from stream_al.settings import load
-from tests.support.memory_broker import Broker, Partition
-from tests.support.memory_log import MemoryLog
+from tests.support.memory_broker import MemoryBroker, Partition
+from tests.support.memory_log import MemoryClient
 from tests.support.stream import sample
 
 BATCH = 500
@@ -46,9 +46,9 @@ def to_nowhere() -> list[SpanProcessor]:
 def seconds(samples: int, share: float, headers: Headers, *, on: bool) -> float:
     """CPU seconds that the stage takes for so many samples."""
     given = [f"budget.share={share}", f"tracing.enabled={on}", "budget.pending=1000000"]
-    broker = Broker()
+    broker = MemoryBroker()
     broker.topics["samples"] = [Partition()]
-    app = App(load(overrides=[*given, "model.definition=GaussianNB()"], environ={}), MemoryLog(broker))
+    app = App(load(overrides=[*given, "model.definition=GaussianNB()"], environ={}), MemoryClient(broker))
     stage, state = app.selection, app.selection.decode(0, "")
     values = [msgspec.json.encode(sample(number)) for number in range(BATCH)]
     began = process_time()

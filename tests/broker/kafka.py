@@ -148,7 +148,7 @@ class KafkaBroker:
         self.bootstrap = f"127.0.0.1:{self._ports[0]}"
         # What advertises itself: an observer's way past the proxy that clients are told to use.
         self.direct = f"127.0.0.1:{self._ports[1]}"
-        self.log = directory / "broker.log"
+        self.broker = directory / "broker.log"
         directory.mkdir(parents=True, exist_ok=True)
         config = directory / "server.properties"
         plain = _SERVER.format(*self._ports[:3], advertised or self.bootstrap, directory)
@@ -220,15 +220,15 @@ class KafkaBroker:
         # is killed leaves no broker behind, and no Python runs between fork and exec.
         guard = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
         command = [*guard, *_java(self._cache / "broker", *self._jvm, *main)]
-        with self.log.open("ab") as out:
+        with self.broker.open("ab") as out:
             self._process = process = _SPAWNER.submit(_spawn, command, out).result()
         deadline = time.monotonic() + timeout
         while not _serves(self._ports[0]):
             if process.poll() is not None or time.monotonic() > deadline:
                 why = "took too long" if process.returncode is None else f"ended with {process.returncode}"
                 self.kill()
-                tail = self.log.read_text(errors="replace")[-4000:]
-                raise BrokerError(f"Kafka {why} while starting; {self.log}:\n{tail}")
+                tail = self.broker.read_text(errors="replace")[-4000:]
+                raise BrokerError(f"Kafka {why} while starting; {self.broker}:\n{tail}")
             time.sleep(0.05)
 
     def stop(self, timeout: float = 20) -> None:

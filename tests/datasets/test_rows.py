@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.datasets.rows import LOOK_AHEAD_ROWS, Row, label_of, rows
-from stream_al.engine.model.model import Label
 from stream_al.errors import Misconfigured
+from stream_al.messages import ClassLabel
 
 CSV = """x,word,_note,y,label
 1,a,first,0.5,UP
@@ -122,7 +122,7 @@ def test_a_cell_that_reads_as_a_finite_number_is_one(tmp_path: Path, cell: str, 
         ("9" * 16, "9" * 16),
     ],
 )
-def test_a_label_is_a_whole_number_a_truth_value_or_text(text: str, label: Label) -> None:
+def test_a_label_is_a_whole_number_a_truth_value_or_text(text: str, label: ClassLabel) -> None:
     assert (label_of(text), type(label_of(text))) == (label, type(label))
 
 

@@ -17,7 +17,7 @@ import pytest
 from stream_al.datasets.rows import Row
 from stream_al.demo.annotator import Annotator
 from stream_al.demo.counterfactuals import prequential, random_positions
-from stream_al.demo.scoreboard import Tally
+from stream_al.demo.scoreboard import Scoreboard
 from stream_al.engine.model.model import Model
 from stream_al.messages import Label, ModelStamp, Prediction, PredictionRecord, Query, decode, encode
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
@@ -158,15 +158,15 @@ async def test_the_annotator_answers_every_query_once() -> None:
 
 def test_the_tally_counts_the_first_prediction_and_measures_the_delay() -> None:
     """Null and repeated predictions win nothing; a label is late by the samples that did not know it."""
-    tally = Tally(Queries([]), ["a", "a", "b", "a"])  # type: ignore[arg-type]
+    scoreboard = Scoreboard(Queries([]), ["a", "a", "b", "a"])  # type: ignore[arg-type]
     for sample_id, label, queried, examples in (
         *(("1", None, True, 0), ("2", "a", False, 0), ("2", "b", False, 0)),
         *(("3", "b", True, 1), ("4", "b", False, 1)),
     ):
         stamp = ModelStamp("model", "v", examples)
-        tally.see(PredictionRecord(sample_id, label, {}, 1.0, 0.5, 1.0, queried, "below", stamp))
-    assert (tally.decided, tally.correct, tally.queries) == (4, 2, 2)
-    assert tally.delay_in_samples(["1", "3"]) == (2 + 2) / 2  # sample 3 never was known: two to the end
+        scoreboard.see(PredictionRecord(sample_id, label, {}, 1.0, 0.5, 1.0, queried, "below", stamp))
+    assert (scoreboard.decided, scoreboard.correct, scoreboard.queries) == (4, 2, 2)
+    assert scoreboard.delay_in_samples(["1", "3"]) == (2 + 2) / 2  # sample 3 never was known: two to the end
 
 
 def test_a_twin_learns_as_late_as_it_is_told() -> None:

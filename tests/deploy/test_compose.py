@@ -25,8 +25,8 @@ from stream_al.service.broker.protocols import Outgoing
 from stream_al.service.broker.topics import needed
 from stream_al.settings.tokens import listed
 from stream_al.simulate.stream import BUNDLED
-from tests.support.memory_broker import Broker
-from tests.support.memory_log import MemoryLog
+from tests.support.memory_broker import MemoryBroker
+from tests.support.memory_log import MemoryClient
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -234,8 +234,8 @@ def test_the_demo_plays_a_stream_that_comes_with_river() -> None:
 
 async def test_playing_sends_the_whole_stream_and_answers_with_the_truth_until_it_is_stopped() -> None:
     """A query that comes after the last sample is answered as well."""
-    given, broker = settings.load(environ={}), Broker()
-    log = MemoryLog(broker)
+    given, broker = settings.load(environ={}), MemoryBroker()
+    log = MemoryClient(broker)
     await log.create(needed(given))
     recorded = [Row({"x": float(k)}, "even" if k % 2 == 0 else "odd") for k in range(1, 8)]
     playing = asyncio.create_task(play(given, recorded, 1000.0, 0.0, log))

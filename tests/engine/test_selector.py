@@ -12,27 +12,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_al.engine.budgets import MANAGERS, Reason, Situation
+from stream_al.engine.budgets import MANAGERS, Context, Reason
 from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.encoding import pack
 from stream_al.engine.randomness import uniform
 from stream_al.engine.selector import STATE_LIMIT_BYTES, Decision, Selector, State
 from stream_al.engine.strategies import STRATEGIES, Arrival
-from stream_al.engine.strategies.base import ByMemory
-from stream_al.engine.strategies.history import QUERIES, SAMPLES, VALUES, Memory
+from stream_al.engine.strategies.base import ByHistory
+from stream_al.engine.strategies.history import QUERIES, SAMPLES, VALUES, History
 from stream_al.errors import Misconfigured
 
 law = settings(derandomize=True, deadline=None, max_examples=40)
 sketches = st.binary(min_size=16, max_size=16) | st.sampled_from([bytes(16), bytes([129] * 16)])
-sights = st.tuples(st.floats(0, 1), st.none() | sketches)
-arrivals_of = st.lists(sights, max_size=40).map(
+candidates = st.tuples(st.floats(0, 1), st.none() | sketches)
+arrivals_of = st.lists(candidates, max_size=40).map(
     lambda seen: [
         Arrival(f"s{i}", {"x": p, "y": 1 - p}, p if sketch else 1.0, sketch)
         for i, (p, sketch) in enumerate(seen)
     ]
 )
 STREAM = [(p, bytes([int(100 * p) + i % 7] * 16)) for i, p in enumerate(np.linspace(0, 1, 120).tolist())]
-REMEMBERING = [name for name, factor in STRATEGIES.items() if isinstance(factor, ByMemory)]
+REMEMBERING = [name for name, factor in STRATEGIES.items() if isinstance(factor, ByHistory)]
 every_manager = pytest.mark.parametrize("manager", MANAGERS)
 every_pair = pytest.mark.parametrize(
     ("strategy", "manager"),
@@ -54,11 +54,11 @@ def selector_of(strategy: str = "margin", manager: str = "stratified", explorati
 def test_there_is_one_decision_an_arrival_in_order_and_it_explains_itself(
     manager: str, arrivals: list[Arrival], ready: bool
 ) -> None:
-    selector, situation = selector_of("margin", manager), Situation(ready=ready)
-    decisions, _ = selector.decide(selector.start(), arrivals, situation)
+    selector, context = selector_of("margin", manager), Context(ready=ready)
+    decisions, _ = selector.decide(selector.start(), arrivals, context)
     scores = [arrival.utility for arrival in arrivals]
     verdicts, _ = MANAGERS[manager](0.3, 0.2, 4).decide(
-        selector.manager.start(), scores, [a.id for a in arrivals], situation
+        selector.manager.start(), scores, [a.id for a in arrivals], context
     )
     assert [d.id for d in decisions] == [a.id for a in arrivals]
     assert [d.utility for d in decisions] == np.asarray(scores, dtype="<f4").tolist()
@@ -75,9 +75,9 @@ def test_a_restart_in_mid_stream_changes_no_decision(
 ) -> None:
     """The state goes through its text, as it does through an offset commit."""
     selector = selector_of(strategy, manager)
-    whole, after = selector.decide(selector.start(), arrivals, Situation())
-    head, state = selector.decide(selector.start(), arrivals[:cut], Situation())
-    now = Situation().after(sum(d.selected for d in head))
+    whole, after = selector.decide(selector.start(), arrivals, Context())
+    head, state = selector.decide(selector.start(), arrivals[:cut], Context())
+    now = Context().after(sum(d.selected for d in head))
     reborn = selector_of(strategy, manager)
     back = reborn.decode(selector.encode(state))
     assert back is not None
@@ -95,11 +95,11 @@ def test_batches_decide_as_one_by_one(
 ) -> None:
     """Memory and verdicts interleave, yet where a batch ends has no say; the room is used up alike."""
     selector = selector_of(strategy, manager)
-    whole, after = selector.decide(selector.start(), arrivals, Situation(room=room))
+    whole, after = selector.decide(selector.start(), arrivals, Context(room=room))
     decisions: list[Decision] = []
     state, ends = selector.start(), sorted({*cuts, len(arrivals)})
     for begin, end in zip([0, *ends], ends, strict=False):
-        now = Situation(room=room).after(sum(d.selected for d in decisions))
+        now = Context(room=room).after(sum(d.selected for d in decisions))
         made, state = selector.decide(state, arrivals[begin:end], now)
         decisions += made
     assert (decisions[: len(whole)], state) == (whole, after)
@@ -111,12 +111,12 @@ def test_what_was_decided_is_remembered(strategy: str) -> None:
     """The last samples and the last queries, in order, and no more of them than there is room for."""
     selector = selector_of(strategy)
     arrivals = [Arrival(f"s{i}", {"x": p, "y": 1 - p}, p, sketch) for i, (p, sketch) in enumerate(STREAM)]
-    decisions, after = selector.decide(selector.start(), arrivals, Situation())
+    decisions, after = selector.decide(selector.start(), arrivals, Context())
     asked = [sketch for (_, sketch), decision in zip(STREAM, decisions, strict=True) if decision.selected]
     assert len(asked) > QUERIES
-    assert after.memory is not None
-    assert after.memory.samples == b"".join(sketch for _, sketch in STREAM[-SAMPLES:])
-    assert after.memory.queries == b"".join(asked[-QUERIES:])
+    assert after.history is not None
+    assert after.history.samples == b"".join(sketch for _, sketch in STREAM[-SAMPLES:])
+    assert after.history.queries == b"".join(asked[-QUERIES:])
     assert {d.utility for d in decisions} != {np.float32(p) for p, _ in STREAM}
 
 
@@ -125,22 +125,22 @@ def test_a_sample_that_the_model_cannot_judge_is_neither_judged_by_memory_nor_re
     strategy: str,
 ) -> None:
     selector = selector_of(strategy)
-    known = State(selector.manager.start(), memory=Memory(bytes(320), bytes(160)))
+    known = State(selector.manager.start(), history=History(bytes(320), bytes(160)))
     arrivals = [Arrival(f"s{i}", {}, 1.0) for i in range(20)]
-    decisions, after = selector.decide(known, arrivals, Situation(ready=False))
+    decisions, after = selector.decide(known, arrivals, Context(ready=False))
     assert {d.utility for d in decisions} == {1.0}
-    assert after.memory == known.memory
+    assert after.history == known.history
 
 
 def test_no_arrivals_change_nothing() -> None:
     selector = selector_of()
-    assert selector.decide(selector.start(), [], Situation()) == ([], selector.start())
+    assert selector.decide(selector.start(), [], Context()) == ([], selector.start())
 
 
 def test_an_untrained_model_asks_at_random_and_says_so() -> None:
     selector = selector_of()
     unknown = [Arrival(f"s{i}", {}, 1.0) for i in range(40)]
-    decisions, _ = selector.decide(selector.start(), unknown, Situation(ready=False))
+    decisions, _ = selector.decide(selector.start(), unknown, Context(ready=False))
     assert {d.utility for d in decisions} == {1.0}
     assert {d.reason for d in decisions if d.selected} == {Reason.WARMUP}
     assert sum(d.selected for d in decisions) == 12
@@ -150,7 +150,7 @@ def test_the_most_uncertain_are_preferred() -> None:
     """Of every three or four the best would have a utility of 0.77 in the mean, any of them one of 0.5."""
     selector = selector_of(exploration=0.0)
     arrivals = [Arrival(f"s{i}", {}, uniform(0, "utility", str(i))) for i in range(1000)]
-    decisions, _ = selector.decide(selector.start(), arrivals, Situation())
+    decisions, _ = selector.decide(selector.start(), arrivals, Context())
     bought = [d.utility for d in decisions if d.selected]
     assert len(bought) == 300
     assert sum(bought) / 300 > 0.67
@@ -161,7 +161,7 @@ def test_the_most_uncertain_are_preferred() -> None:
 
 def text_of(**changes: Any) -> str:
     selector = selector_of()
-    _, state = selector.decide(selector.start(), [Arrival("a", {}, 1.0)] * 50, Situation())
+    _, state = selector.decide(selector.start(), [Arrival("a", {}, 1.0)] * 50, Context())
     return json.dumps({**json.loads(selector.encode(state)), **changes})
 
 
@@ -255,7 +255,7 @@ def full(strategy: str = "diversity", manager: str = "stratified") -> tuple[Sele
     arrivals = [
         Arrival(f"s{i}", {"x": 0.1, "y": 0.9}, 1 / (3 + i), bytes([i % 100] * 16)) for i in range(600)
     ]
-    return selector, selector.decide(selector.start(), arrivals, Situation())[1]
+    return selector, selector.decide(selector.start(), arrivals, Context())[1]
 
 
 @every_manager
@@ -264,10 +264,10 @@ def test_account_and_memory_together_fit_an_offset_commit(manager: str) -> None:
     values = (
         tuple(np.linspace(0, 1, VALUES, dtype="<f4").tolist()),
     ) * 4  # of all three factors, and the model's
-    memory = Memory(bytes(range(256)) * 3, bytes(range(256)) * 2, values)
-    state = replace(state, memory=replace(memory, samples=memory.samples[: SAMPLES * 16]))
-    assert state.memory is not None
-    assert (len(state.memory.samples), len(state.memory.queries)) == (SAMPLES * 16, QUERIES * 16)
+    history = History(bytes(range(256)) * 3, bytes(range(256)) * 2, values)
+    state = replace(state, history=replace(history, samples=history.samples[: SAMPLES * 16]))
+    assert state.history is not None
+    assert (len(state.history.samples), len(state.history.queries)) == (SAMPLES * 16, QUERIES * 16)
     assert len(selector.encode(state)) <= STATE_LIMIT_BYTES
     assert selector.decode(selector.encode(state)) == state
 
@@ -275,8 +275,8 @@ def test_account_and_memory_together_fit_an_offset_commit(manager: str) -> None:
 def test_a_state_from_before_there_was_a_memory_is_read_and_the_other_way_round() -> None:
     """Whoever changes the strategy keeps the account."""
     forgetful, (remembering, state) = selector_of(), full()
-    plain = replace(state, memory=None)
-    assert remembering.decode(forgetful.encode(plain)) == replace(state, memory=Memory())
+    plain = replace(state, history=None)
+    assert remembering.decode(forgetful.encode(plain)) == replace(state, history=History())
     assert forgetful.decode(remembering.encode(state)) == plain
 
 
@@ -284,7 +284,7 @@ BLANK: dict[str, Any] = {"samples": "", "queries": "", "values": []}
 
 
 @pytest.mark.parametrize(
-    "memory",
+    "history",
     [
         *(None, [], "", 7, {}, {"samples": ""}, {"samples": "", "queries": None}),
         {"samples": "", "queries": ""},
@@ -296,11 +296,11 @@ BLANK: dict[str, Any] = {"samples": "", "queries": "", "values": []}
         *({**BLANK, "values": [pack([0.5, value])]} for value in (np.nan, np.inf, -0.5, 1.5)),
     ],
 )
-def test_a_memory_that_is_not_ours_gives_no_state(memory: Any) -> None:
+def test_a_memory_that_is_not_ours_gives_no_state(history: Any) -> None:
     selector, state = full()
     values = json.loads(selector.encode(state))
     assert selector.decode(json.dumps(values)) == state
-    assert selector.decode(json.dumps({**values, "memory": memory})) is None
+    assert selector.decode(json.dumps({**values, "memory": history})) is None
 
 
 @settings(law, max_examples=200)
@@ -313,7 +313,7 @@ def test_no_spoilt_text_of_a_memory_does_more_than_give_no_state(at: int, with_:
         state = selector.decode(spoilt)
         if state is not None:
             arrival = Arrival("next", {"x": 0.5, "y": 0.5}, 0.5, bytes(range(16)))
-            (made,), after = selector.decide(state, [arrival], Situation())
+            (made,), after = selector.decide(state, [arrival], Context())
             assert 0.0 <= made.utility <= 1.0
             assert selector.encode(after)
 
@@ -344,7 +344,7 @@ def test_the_lowest_cap_binds_whatever_the_batches(
 ) -> None:
     """Never more in all, nor in an hour of the log; batches and restarts decide as one batch does."""
     selector = capped(per_hour=per_hour, total=total)
-    whole, after = selector.decide(selector.start(), arrivals, Situation())
+    whole, after = selector.decide(selector.start(), arrivals, Context())
     assert sum(d.selected for d in whole) <= total == selector.caps.total
     bought = Counter[int]()
     hour = 0
@@ -356,7 +356,7 @@ def test_the_lowest_cap_binds_whatever_the_batches(
     parts: list[Decision] = []
     state, ends = selector.start(), sorted({*cuts, len(arrivals)})
     for begin, end in zip([0, *ends], ends, strict=False):
-        now = Situation().after(sum(d.selected for d in parts))
+        now = Context().after(sum(d.selected for d in parts))
         made, next_state = selector.decide(state, arrivals[begin:end], now)
         back = selector.decode(selector.encode(next_state))
         assert back is not None
@@ -368,9 +368,9 @@ def test_the_cap_that_binds_has_a_name() -> None:
     arrivals = [Arrival(f"s{i}", {"x": 0.5, "y": 0.5}, 1.0) for i in range(40)]
     for caps, name in (({}, "share"), ({"total": 3}, "total"), ({"per_hour": 3}, "per_hour")):
         selector = capped(**caps)
-        _, state = selector.decide(selector.start(), arrivals, Situation())
-        assert selector.binding(state, Situation()) == name
-        assert selector.binding(state, Situation(room=0)) == "pending"
+        _, state = selector.decide(selector.start(), arrivals, Context())
+        assert selector.binding(state, Context()) == name
+        assert selector.binding(state, Context(room=0)) == "pending"
 
 
 def test_caps_are_divided_among_partitions() -> None:
@@ -379,6 +379,6 @@ def test_caps_are_divided_among_partitions() -> None:
     arrivals = [Arrival(f"s{i}", {"x": 0.5, "y": 0.5}, 1.0) for i in range(40)]
     bought = []
     for partition in range(3):
-        place = Situation(partition=partition, partitions=3)
+        place = Context(partition=partition, partitions=3)
         bought.append(sum(d.selected for d in selector.decide(selector.start(), arrivals, place)[0]))
     assert bought == [3, 2, 2]

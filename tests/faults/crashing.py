@@ -31,12 +31,12 @@ def crasher(what: str) -> Callable[[str, str], None]:
     kind, *where = what.split(":")
     passed = Counter[tuple[str, str]]()
 
-    def reached(loop: str, step: str) -> None:
+    def on_step(loop: str, step: str) -> None:
         passed[loop, step] += 1
         if kind == "crash" and [loop, step, str(passed[loop, step])] == where:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return reached
+    return on_step
 
 
 def wedge(consumer: Consumer, kind: str, after: int) -> None:
@@ -59,7 +59,7 @@ def wedge(consumer: Consumer, kind: str, after: int) -> None:
 
 async def run(settings: Settings, what: str) -> None:
     """Serve until the end that was asked for."""
-    app = App(settings, Kafka(settings), reached=crasher(what))
+    app = App(settings, Kafka(settings), on_step=crasher(what))
     kind, loop, *rest = what.split(":")
     if kind in (FREEZE, STARVE):
         wedge({"select": app.select, "intake": app.intake}[loop], kind, int(rest[0]))

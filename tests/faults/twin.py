@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from stream_al.engine.budgets import Situation
+from stream_al.engine.budgets import Context
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.samples.sample import position_id, read_sample
 from stream_al.engine.samples.table import Sample
@@ -40,7 +40,7 @@ MANY = 10**9
 MOST_STATES = 500
 
 Decided = tuple[float, float, float, bool, str]
-Scored = tuple[Arrival, Situation]
+Scored = tuple[Arrival, Context]
 
 
 @dataclass
@@ -84,7 +84,7 @@ class Twin:
                 partitions[record.partition].append(sample)
         scored = self._score([sample for samples in partitions.values() for sample in samples])
         for partition, samples in partitions.items():
-            walk = _Walk(self.world.settings, samples)
+            walk = _Session(self.world.settings, samples)
             for said in self.predictions:
                 if said.id in walk.place:
                     walk.step(said, *scored[said.id, said.model.examples])
@@ -120,12 +120,10 @@ class Twin:
         def score() -> None:
             model = self.learner.model
             for sample_id in due.pop(model.examples, ()):
-                arrival = engine.look(model, sample_id, known[sample_id].features)
+                arrival = engine.score(model, sample_id, known[sample_id].features)
                 arrivals[sample_id, model.examples] = (
                     arrival,
-                    Situation(
-                        ready=model.ready, known=model.examples, partitions=self.world.topics.partitions
-                    ),
+                    Context(ready=model.ready, known=model.examples, partitions=self.world.topics.partitions),
                 )
 
         score()
@@ -137,7 +135,7 @@ class Twin:
         return arrivals
 
 
-class _Walk:
+class _Session:
     """The replay of one partition: the states that are possible before each of its samples."""
 
     def __init__(self, settings: Settings, samples: list[Sample]) -> None:
@@ -149,15 +147,15 @@ class _Walk:
         self._before: tuple[int, int] | None = None  # the next place and the model of the attempt in hand
         self._states: dict[str, Any] = {}
 
-    def step(self, said: PredictionRecord, arrival: Arrival, situation: Situation) -> None:
+    def step(self, said: PredictionRecord, arrival: Arrival, context: Context) -> None:
         """Follow one record of the log."""
         place = self.place[said.id]
         continues = self._before == (place, said.model.examples)
         after, others = self._follow(
-            self._states if continues else self._possible[place], said, arrival, situation
+            self._states if continues else self._possible[place], said, arrival, context
         )
         if continues and not after:
-            after, others = self._follow(self._possible[place], said, arrival, situation)
+            after, others = self._follow(self._possible[place], said, arrival, context)
         assert after, f"O5: {said.id}: the log says {_of(said)}, the engine {others or 'has no state here'}"
         assert len(after) < MOST_STATES, f"O5: {len(after)} possible states"
         self._states, self._before = after, (place + 1, said.model.examples)
@@ -170,13 +168,13 @@ class _Walk:
         assert self.engine.encode(known) in self._possible[place], f"O5: another state at sample {place}"
 
     def _follow(
-        self, states: dict[str, Any], said: PredictionRecord, arrival: Arrival, situation: Situation
+        self, states: dict[str, Any], said: PredictionRecord, arrival: Arrival, context: Context
     ) -> tuple[dict[str, Any], set[Decided]]:
         """The states after a record, out of those that explain it; and what else would be decided."""
         after: dict[str, Any] = {}
         others: set[Decided] = set()
         for state in states.values():
-            known = replace(situation, pending=said.pending)
+            known = replace(context, pending=said.pending)
             (made,), then = self.engine.decide(state, [arrival], known)
             decided = made.utility, made.threshold, made.propensity, made.selected, made.reason.value
             if decided == _of(said):

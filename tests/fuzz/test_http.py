@@ -20,7 +20,7 @@ from schemathesis import GenerationMode, checks
 from stream_al.service.app import App
 from stream_al.service.http import changes
 from stream_al.service.http.api import api
-from tests.support.memory_log import MemoryLog
+from tests.support.memory_log import MemoryClient
 from tests.support.world import open_world
 
 # A 503 is an answer like any other; a 500 is in no description, so the first check finds it.
@@ -52,8 +52,8 @@ async def _worked(directory: Path) -> App:
     await world.samples(20, start=20)
     await world.until(lambda: len(replica.app.pending) == 20, "queries wait")
     await world.close()
-    assert isinstance(replica.log, MemoryLog)
-    for reader in (replica.app.control.reader, replica.app.learning.reader):  # what a request reads with
+    assert isinstance(replica.broker, MemoryClient)
+    for reader in (replica.app.control.reader, replica.app.local_model.reader):  # what a request reads with
         await reader.start()
     return replica.app
 

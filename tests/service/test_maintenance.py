@@ -87,7 +87,7 @@ async def test_what_is_imported_twice_is_learned_once(make_world: MakeWorld) -> 
         log = world.connect(world.settings)
         assert await maintenance.import_labels(world.settings, log, rows, "file", quiet) == 10
     await learned(world, 20)
-    assert replica.app.learning.model.examples == 10
+    assert replica.app.local_model.model.examples == 10
     assert {(e["reason"], *e["features"]) for e in await world.examples()} == {("seed", "x", "deep.y")}
 
 

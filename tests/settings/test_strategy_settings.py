@@ -40,7 +40,7 @@ def test_every_strategy_can_be_named_and_served(name: str) -> None:
     for number in range(6):
         features = {"x": float(number)}
         learner.fold(Example(id=f"{number}", features=features, label=f"class {number % 2}"), number)
-    arrival = selector(given).look(learner.model, "s", {"x": 2.5})
+    arrival = selector(given).score(learner.model, "s", {"x": 2.5})
     assert 0.0 <= arrival.utility <= 1.0
     assert selector(given).strategy_name == name
 
@@ -96,7 +96,7 @@ def test_the_target_reaches_the_strategy() -> None:
     model = fresh_learner(one).model
     for number in range(20):
         model.learn({"x": number % 2 + number / 50}, "ab"[number % 2])
-    seen = [selector(given).look(model, "s", {"x": 0.0}).utility for given in (one, other)]
+    seen = [selector(given).score(model, "s", {"x": 0.0}).utility for given in (one, other)]
     assert seen[0] > seen[1]
 
 
@@ -109,8 +109,8 @@ def test_a_snapshot_holds_whatever_a_strategy_needs() -> None:
         learner.fold(Example(id=f"{number}", features=features, label=number % 3), number)
     restored: Learner = loads(dumps(learner))
     assert restored.model.digest() == learner.model.digest()
-    look = selector(given).look
-    assert look(restored.model, "s", {"x": 7.5}) == look(learner.model, "s", {"x": 7.5})
+    score = selector(given).score
+    assert score(restored.model, "s", {"x": 7.5}) == score(learner.model, "s", {"x": 7.5})
 
 
 def test_a_change_of_strategy_replays_only_where_the_fold_keeps_something_else() -> None:

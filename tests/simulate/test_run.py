@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.datasets.rows import Row
-from stream_al.engine.budgets import MANAGERS, Situation
-from stream_al.engine.model.model import Label, Model, prediction, same_label
+from stream_al.engine.budgets import MANAGERS, Context
+from stream_al.engine.model.model import Model, prediction, same_label
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import Arrival
 from stream_al.errors import BadMessage
+from stream_al.messages import ClassLabel
 from stream_al.simulate.delay import Arrivals, Delay, arrivals, later
 from stream_al.simulate.measure import Confusion
 from stream_al.simulate.run import Annotator, Chosen, Played, Selective, play, warm_up
@@ -77,9 +78,9 @@ def test_batches_are_used() -> None:
     sizes: list[int] = []
 
     class Counting(Chosen):
-        def decide(self, arrivals: Sequence[Arrival], situation: Situation) -> tuple[list[bool], Any]:
+        def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
             sizes.append(len(arrivals))
-            return super().decide(arrivals, situation)
+            return super().decide(arrivals, context)
 
     play(ROWS, Model("GaussianNB()", seed=0), Counting({150}), later(300, 40), batch=100)
     assert max(sizes) == 100
@@ -94,18 +95,18 @@ class Watching:
 
     def __init__(self) -> None:
         self.ready = True
-        self.learned: list[Label] = []
-        self.before: dict[Any, list[Label]] = {}
+        self.learned: list[ClassLabel] = []
+        self.before: dict[Any, list[ClassLabel]] = {}
 
     @property
     def examples(self) -> int:
         return len(self.learned)
 
-    def probabilities(self, features: Mapping[str, object]) -> dict[Label, float]:
+    def probabilities(self, features: Mapping[str, object]) -> dict[ClassLabel, float]:
         self.before[features["x"]] = list(self.learned)  # the last look is the one that stands
         return {}
 
-    def learn(self, features: object, label: Label) -> None:
+    def learn(self, features: object, label: ClassLabel) -> None:
         self.learned.append(label)
 
 
@@ -249,12 +250,12 @@ def test_what_the_model_fails_on_counts_as_wrong_and_the_stream_goes_on() -> Non
     """Neither predicted nor decided about, as in the service; a refused label is paid for all the same."""
 
     class Failing(Watching):
-        def probabilities(self, features: object) -> dict[Label, float]:
+        def probabilities(self, features: object) -> dict[ClassLabel, float]:
             if features == {"x": 2}:
                 raise BadMessage("model_error", "two is too much")
             return {"up": 1.0}
 
-        def learn(self, features: object, label: Label) -> None:
+        def learn(self, features: object, label: ClassLabel) -> None:
             raise BadMessage("model_error", "later")
 
     rows = [Row({"x": k % 3}, "up") for k in range(9)]

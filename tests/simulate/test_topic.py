@@ -88,8 +88,8 @@ async def fill(settings: app_settings.Settings) -> None:
     contradiction, taken_back = Example("0", "down"), Example("2", "down", {"x": 74})
     await log.send([Outgoing(settings.topics.examples, b"0", encode(contradiction))])
     (ack,) = await log.send([Outgoing(settings.topics.examples, b"2", encode(taken_back))])
-    voided = RuntimeModel([(ack.offset, ack.offset + 1)], "2026-01-01T00:00:00Z")
-    await log.send([Outgoing(settings.topics.control, b"model", encode(voided))])
+    excluded = RuntimeModel([(ack.offset, ack.offset + 1)], "2026-01-01T00:00:00Z")
+    await log.send([Outgoing(settings.topics.control, b"model", encode(excluded))])
     await log.stop(5.0)
 
 

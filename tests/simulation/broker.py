@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from stream_al.service.broker.protocols import Ack, Outgoing, Position, Record
 from tests.simulation.clock import EPOCH, VirtualLoop
 from tests.simulation.trace import Trace
-from tests.support.memory_broker import Broker
+from tests.support.memory_broker import MemoryBroker
 
 __all__ = ["Batch", "Commit", "Sent", "SimBroker"]
 
@@ -57,7 +57,7 @@ class Commit:
     calls: int
 
 
-class SimBroker(Broker):
+class SimBroker(MemoryBroker):
     """A broker in virtual time that writes everything down."""
 
     def __init__(self, loop: VirtualLoop, trace: Trace) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
-from stream_al.engine.labels.exclusions import Voided
+from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.messages import RuntimeModel, RuntimeSettings
 from stream_al.service.control import MODEL, SETTINGS
-from stream_al.settings import Budget, Settings
+from stream_al.settings import BudgetSettings, Settings
 from stream_al.settings.runtime_changes import in_force
 from tests.simulation.broker import SimBroker
 
-__all__ = ["budgets", "voids"]
+__all__ = ["budgets", "exclusions"]
 
 
-def budgets(settings: Settings, broker: SimBroker) -> list[Budget]:
+def budgets(settings: Settings, broker: SimBroker) -> list[BudgetSettings]:
     """Every budget that was in force anywhere, the one that is in the end last."""
     found = [settings.budget]
     for record in broker.history(settings.topics.control):
@@ -24,8 +24,8 @@ def budgets(settings: Settings, broker: SimBroker) -> list[Budget]:
     return found
 
 
-def voids(settings: Settings, broker: SimBroker) -> list[Voided]:
+def exclusions(settings: Settings, broker: SimBroker) -> list[Exclusions]:
     """Every set of examples that counted no more anywhere, the one that does not in the end last."""
     history = [record for record in broker.history(settings.topics.control) if record.key == MODEL]
     records = [msgspec.json.decode(record.value or b"", type=RuntimeModel) for record in history]
-    return [Voided(), *(Voided.of(record.voided) for record in records)]
+    return [Exclusions(), *(Exclusions.of(record.excluded) for record in records)]

@@ -18,7 +18,7 @@ from tests.simulation.client import Weather
 from tests.simulation.clock import Identity
 from tests.simulation.plan import POINTS, bad_sample, good_sample
 from tests.simulation.process import Process
-from tests.support.memory_log import MemoryLog
+from tests.support.memory_log import MemoryClient
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -142,7 +142,7 @@ class Events:
         """Partitions move and may come back at once."""
         broker, settings = self.world.broker, self.world.settings
         for (name, topic), state in broker.groups.items():
-            other = MemoryLog(broker).group(name, topic, settings.input.start)
+            other = MemoryClient(broker).group(name, topic, settings.input.start)
             state.move(joins=other)
             if self.draw.random() < 0.5:
                 state.move(leaves=other)
@@ -155,9 +155,9 @@ class Events:
         """A process stands still, for longer than its session."""
         process, loop = self.draw.choice(self.world.alive), self.world.loop
         seconds = self.draw.choice([1.0, 7.0, 20.0])
-        process.log.frozen_until = loop.now + seconds
-        process.log.expire()
-        loop.call_later(seconds + self.draw.choice([0.0, 0.05, 1.0]), process.log.rejoin)
+        process.broker.frozen_until = loop.now + seconds
+        process.broker.expire()
+        loop.call_later(seconds + self.draw.choice([0.0, 0.05, 1.0]), process.broker.rejoin)
 
     def storm(self) -> None:
         """The network is bad for a while, for one process or for all."""
@@ -167,7 +167,7 @@ class Events:
         late = self.draw.choice([0.0, 0.0, 0.3])
         chosen = self.world.alive if self.draw.random() < 0.3 else [self.draw.choice(self.world.alive)]
         for process in chosen:
-            process.log.weather = Weather(until, fails, slow, late)
+            process.broker.weather = Weather(until, fails, slow, late)
 
     def compact(self) -> None:
         """The broker cleans up the queries; tombstones stay until all who are at work have had the time."""

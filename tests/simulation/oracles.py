@@ -31,7 +31,7 @@ from stream_al.service.broker.dead_letters import origin
 from stream_al.service.broker.protocols import Record
 from stream_al.settings import Settings
 from tests.simulation.broker import Commit, Sent, SimBroker
-from tests.simulation.changes import budgets, voids
+from tests.simulation.changes import budgets, exclusions
 from tests.simulation.process import Process
 from tests.simulation.replay import Failed, Replay, require
 
@@ -91,8 +91,8 @@ class Oracles:
 
     def _void(self) -> None:
         """Take note of ids of which an example does not count, or did not once: they are free again."""
-        for voided in voids(self.settings, self.broker):
-            self._voided |= {key for offset, key in enumerate(self._ids) if offset in voided}
+        for excluded in exclusions(self.settings, self.broker):
+            self._voided |= {key for offset, key in enumerate(self._ids) if offset in excluded}
 
     def _queried(self, key: str, record: Record) -> None:
         if record.value is None:
@@ -174,7 +174,7 @@ class Oracles:
         require(not self.open, f"queries are left open: {sorted(self.open)[:5]}")
 
     def _check_model(self, process: Process, replay: Replay) -> None:
-        app, learner = process.app, process.app.learning.learner
+        app, learner = process.app, process.app.local_model.learner
         budget = budgets(self.settings, self.broker)[-1]
         require(
             app.control.budget == app.selection.settings.budget == budget,

@@ -13,7 +13,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import Any
 
-from stream_al.engine.labels.exclusions import Voided
+from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.app import App
 from stream_al.settings import Settings
@@ -43,9 +43,9 @@ class Process:
         context.run(PROCESS.set, identity)
         self._context = context
         self._requests: set[asyncio.Task[None]] = set()
-        self.log = SimLog(broker, identity, draw)
-        self.log.die = self.kill
-        self.app: App = context.run(App, settings, self.log, self._reached)
+        self.broker = SimLog(broker, identity, draw)
+        self.broker.die = self.kill
+        self.app: App = context.run(App, settings, self.broker, self._reached)
         self.task = asyncio.get_running_loop().create_task(self.app.run(), context=context)
 
     @property
@@ -60,17 +60,17 @@ class Process:
     @property
     def offset(self) -> int:
         """The next example to fold."""
-        return self.app.learning.learner.offset
+        return self.app.local_model.learner.offset
 
     @property
-    def voided(self) -> Voided:
+    def excluded(self) -> Exclusions:
         """The examples that its model was folded without."""
-        return self.app.learning.learner.voided
+        return self.app.local_model.learner.excluded
 
     @property
     def digest(self) -> str:
         """Of its model."""
-        return self.app.learning.model.digest()
+        return self.app.local_model.model.digest()
 
     @property
     def read_queries(self) -> bool:
@@ -80,16 +80,16 @@ class Process:
         return reader.at_end
 
     def _reached(self, loop: str, step: str) -> None:
-        self.log.point(f"{loop} {step}")
+        self.broker.point(f"{loop} {step}")
 
     def die_at(self, point: str, passings: int) -> None:
         """Let it die at the n-th passing of a point."""
-        self.log.doom = Doom(point, passings)
+        self.broker.doom = Doom(point, passings)
 
     def kill(self) -> None:
         """Kill it, here and now."""
         if not self.identity.dead:
-            self.log.kill(self.sessions)
+            self.broker.kill(self.sessions)
             for task in (self.task, *self._requests):
                 task.cancel()
 

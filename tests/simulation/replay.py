@@ -20,22 +20,21 @@ from typing import Any
 
 import msgspec
 
-from stream_al.engine.budgets import Situation
-from stream_al.engine.labels.exclusions import Voided
-from stream_al.engine.model.model import Label as LabelValue
+from stream_al.engine.budgets import Context
+from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.model.model import Model, prediction
 from stream_al.engine.samples.sample import read_sample
 from stream_al.engine.samples.table import Sample
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import Arrival
 from stream_al.errors import BadMessage
-from stream_al.messages import Example, decode, decode_json, label_text
+from stream_al.messages import ClassLabel, Example, decode, decode_json, label_text
 from stream_al.service.broker.protocols import Record
 from stream_al.service.loops.select import input_rules, selector
 from stream_al.service.model.local_model import fresh_learner
 from stream_al.settings import Settings
 from tests.simulation.broker import Commit, SimBroker
-from tests.simulation.changes import budgets, voids
+from tests.simulation.changes import budgets, exclusions
 
 __all__ = ["Failed", "Replay", "require"]
 
@@ -61,7 +60,7 @@ class Told:
     said: dict[str, Any]
     asked: dict[str, Any] | None
     came_ms: int
-    sights: dict[Voided, tuple[Arrival, bool]] = field(default_factory=dict)
+    candidates: dict[Exclusions, tuple[Arrival, bool]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -108,7 +107,7 @@ class Replay:
             if commit.topic == settings.topics.samples
             for part in self._parts(commit)
         ]
-        self._fold(parts)
+        self._replay(parts)
         self._decide(parts)
 
     def _by_call(self, topic: str) -> dict[str, dict[int, list[dict[str, Any]]]]:
@@ -156,32 +155,32 @@ class Replay:
                 found.append((sample, record.timestamp_ms))
         return found
 
-    def _fold(self, parts: list[Part]) -> None:
+    def _replay(self, parts: list[Part]) -> None:
         """Learn the examples, and look at every sample with the models that it may have been seen with."""
         waiting: dict[int, list[Told]] = defaultdict(list)
         for part in parts:
             for told in part.told:
                 waiting[told.said["model"]["examples"]].append(told)
-        found = voids(self.settings, self.broker)
+        found = exclusions(self.settings, self.broker)
         history = self.broker.history(self.settings.topics.examples)
-        for voided in {*found} - {found[-1]}:
-            self._learn(voided, history, waiting)
+        for excluded in {*found} - {found[-1]}:
+            self._learn(excluded, history, waiting)
         model, self.conflicts = self._learn(found[-1], history, waiting)
-        unseen = {told.said["id"] for part in parts for told in part.told if not told.sights}
+        unseen = {told.said["id"] for part in parts for told in part.told if not told.candidates}
         require(not unseen, f"O5: nobody can have had the model that {sorted(unseen)} were seen with")
         self.offset, self.learned, self.digest = len(history), model.examples, model.digest()
 
     def _learn(
-        self, voided: Voided, history: list[Record], waiting: dict[int, list[Told]]
+        self, excluded: Exclusions, history: list[Record], waiting: dict[int, list[Told]]
     ) -> tuple[Model, int]:
         """The model of all examples but some, and the number of contradictions; look with it on the way."""
         conflicts = set[str]()
-        labels: dict[str, LabelValue] = {}
+        labels: dict[str, ClassLabel] = {}
         model = fresh_learner(self.settings).model
-        self._look(voided, model, waiting)
+        self._look(excluded, model, waiting)
         for offset, record in enumerate(history):
             example = decode(Example, record.value, max_bytes=MAX_BYTES)
-            if offset in voided:
+            if offset in excluded:
                 continue
             if example.id in labels:
                 conflicts |= {example.id} if labels[example.id] != example.label else set()
@@ -191,13 +190,13 @@ class Replay:
                 with suppress(BadMessage):  # refused, and known all the same
                     model.learn(example.features, example.label)
                 if model.examples > before:
-                    self._look(voided, model, waiting)
+                    self._look(excluded, model, waiting)
         return model, len(conflicts)
 
-    def _look(self, voided: Voided, model: Model, waiting: dict[int, list[Told]]) -> None:
+    def _look(self, excluded: Exclusions, model: Model, waiting: dict[int, list[Told]]) -> None:
         for told in waiting.get(model.examples, []):
-            arrival = self._selectors[0].look(model, told.sample.id, told.sample.features, told.came_ms)
-            told.sights[voided] = arrival, model.ready
+            arrival = self._selectors[0].score(model, told.sample.id, told.sample.features, told.came_ms)
+            told.candidates[excluded] = arrival, model.ready
 
     def _decide(self, parts: list[Part]) -> None:
         """Decide again, batch by batch, each on the account as it stood at its first offset."""
@@ -214,33 +213,33 @@ class Replay:
     def _decided(self, part: Part, before: Any) -> Any:
         """The account after one partition of a batch, by one of the budgets, of one of the models."""
         failures: list[Failed] = []
-        seen = [set(told.sights) for told in part.told] or [{Voided()}]
-        for one, voided in product(self._selectors, set.intersection(*seen)):
+        seen = [set(told.candidates) for told in part.told] or [{Exclusions()}]
+        for one, excluded in product(self._selectors, set.intersection(*seen)):
             state = one.start() if before is None else before
             if not state.account.arrivals:  # two may have begun it at once, each by its own budget
                 state = replace(state, account=replace(state.account, share=one.manager.share))
             try:
-                return self._part(part, one, voided, state)
+                return self._part(part, one, excluded, state)
             except Failed as failure:
                 failures.append(failure)
         require(bool(failures), f"O5: nobody can have had one model for all of {part}")
         raise failures[-1]
 
-    def _part(self, part: Part, one: Selector, voided: Voided, state: Any) -> Any:
+    def _part(self, part: Part, one: Selector, excluded: Exclusions, state: Any) -> Any:
         if not part.told:  # nothing but bad records: another budget begins with them all the same
-            _, state = one.decide(state, [], Situation())
+            _, state = one.decide(state, [], Context())
         for told in part.told:
-            state = self._again(told, one, voided, state, part.partition)
+            state = self._again(told, one, excluded, state, part.partition)
         expected = one.encode(state)
         where = f"{part.partition}, {part.first} to {part.offset}"
         require(part.metadata == expected, f"O5: account of {where}: {part.metadata}, not {expected}")
         self.selected |= {told.sample.id for told in part.told if told.said["queried"]}
         return state
 
-    def _again(self, told: Told, one: Selector, voided: Voided, state: Any, partition: int) -> Any:
-        arrival, ready = told.sights[voided]
+    def _again(self, told: Told, one: Selector, excluded: Exclusions, state: Any, partition: int) -> Any:
+        arrival, ready = told.candidates[excluded]
         said = told.said
-        situation = Situation(
+        context = Context(
             ready=ready,
             room=1 if said["propensity"] > 0 else 0,  # a propensity of zero says that the cap was reached
             pending=said["pending"],
@@ -248,7 +247,7 @@ class Replay:
             partition=partition,
             partitions=self._partitions,
         )
-        (made,), state = one.decide(state, [arrival], situation)
+        (made,), state = one.decide(state, [arrival], context)
         again = {name: getattr(made, name) for name in SAME}
         was = {name: said[name] for name in SAME}
         require(again == was, f"O5: {said['id']} was {was}, and is {again}")

@@ -24,12 +24,12 @@ from typing import Any
 import msgspec
 import structlog
 
-from stream_al.engine.labels.exclusions import Voided
+from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import StreamAlError
 from stream_al.service.broker.protocols import Outgoing
 from stream_al.service.broker.topics import needed
 from tests.simulation.broker import Commit, Sent, SimBroker
-from tests.simulation.changes import voids
+from tests.simulation.changes import exclusions
 from tests.simulation.clock import VirtualLoop, virtual_time
 from tests.simulation.events import Events
 from tests.simulation.oracles import Failed, Oracles
@@ -37,7 +37,7 @@ from tests.simulation.plan import annotation, good_sample, plan
 from tests.simulation.process import Process
 from tests.simulation.trace import Trace
 from tests.support.memory_broker import GroupState
-from tests.support.memory_log import MemoryLog
+from tests.support.memory_log import MemoryClient
 
 __all__ = ["Result", "simulate"]
 
@@ -136,7 +136,7 @@ class Simulation:
 
     async def run(self) -> None:
         """The whole life of this world."""
-        client = MemoryLog(self.broker)
+        client = MemoryClient(self.broker)
         await client.create(needed(self.settings))
         self.trace(f"settings {self.settings.model_dump(mode='json', exclude={'snapshots'})}")
         for event in self.plan.events:
@@ -161,7 +161,8 @@ class Simulation:
     def faults(self) -> int:
         """How often a batch may have been decided in vain."""
         return sum(
-            p.log.faults + p.identity.dead + p.stopped + p.app.select.group.generation for p in self.processes
+            p.broker.faults + p.identity.dead + p.stopped + p.app.select.group.generation
+            for p in self.processes
         )
 
     def figures(self) -> dict[str, int]:
@@ -177,14 +178,14 @@ class Simulation:
             "queries": sum(sent.record.value is not None for sent in journal.get(topics.queries, [])),
             "processes": len(self.processes),
             "kills": sum(process.identity.dead for process in self.processes),
-            "faults": sum(process.log.faults for process in self.processes),
+            "faults": sum(process.broker.faults for process in self.processes),
             "commits": len(self.broker.commits),
             "trace": self.trace.lines,
         }
 
-    def voided(self) -> Voided:
+    def excluded(self) -> Exclusions:
         """The examples that count no more."""
-        return voids(self.settings, self.broker)[-1]
+        return exclusions(self.settings, self.broker)[-1]
 
     def put(self, topic: str, value: Any, key: bytes | None, sender: str = "world") -> None:
         """Put a record onto a topic, from outside of the service."""
@@ -227,8 +228,8 @@ class Simulation:
         self.trace("calm")
         self.diligent = True
         for process in self.processes:
-            process.log.weather.until = 0.0
-            process.log.doom = None
+            process.broker.weather.until = 0.0
+            process.broker.doom = None
         await asyncio.sleep(100.0)
         for disk in ("new", "other"):
             self.events.launch(disk)
@@ -255,8 +256,8 @@ class Simulation:
                     number not in group.committed or group.committed[number].offset < partition.end
                 ):
                     return False
-        end, voided = self.broker.topics[self.settings.topics.examples][0].end, self.voided()
-        return all((process.offset, process.voided) == (end, voided) for process in self.alive)
+        end, excluded = self.broker.topics[self.settings.topics.examples][0].end, self.excluded()
+        return all((process.offset, process.excluded) == (end, excluded) for process in self.alive)
 
     def _at_rest(self) -> bool:
         if not self._read() or self.oracles.open:
@@ -284,6 +285,6 @@ class Simulation:
         groups = {
             name[0]: {p: c.offset for p, c in g.committed.items()} for name, g in self.broker.groups.items()
         }
-        pending = {p.name: (p.offset, p.voided.ranges, len(p.app.pending)) for p in self.alive}
+        pending = {p.name: (p.offset, p.excluded.ranges, len(p.app.pending)) for p in self.alive}
         ends = {name: [p.end for p in kept] for name, kept in self.broker.topics.items()}
         return f"{groups=} {pending=} {ends=} open={sorted(self.oracles.open)[:5]}"

@@ -5,34 +5,34 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 
-from stream_al.engine.labels.exclusions import Voided
+from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.messages import Example, decode
 from stream_al.service.model.replay import fresh_learner
 from tests.support.replica import Replica
 from tests.support.world import World
 
 
-async def digest_of(world: World, voided: Voided, begin: int = 0) -> str:
+async def digest_of(world: World, excluded: Exclusions, begin: int = 0) -> str:
     """What the pure engine makes of the examples that count."""
     learner = fresh_learner(world.settings)
     for record in await world.records(world.topics.examples):
-        if record.offset >= begin and record.offset not in voided:
+        if record.offset >= begin and record.offset not in excluded:
             learner.fold(decode(Example, record.value, max_bytes=10**6), record.offset)
     return learner.model.digest()
 
 
-async def agree(world: World, replicas: Iterable[Replica], voided: Voided, begin: int = 0) -> None:
+async def agree(world: World, replicas: Iterable[Replica], excluded: Exclusions, begin: int = 0) -> None:
     """All replicas have folded all that counts, and nothing else."""
     end = (await world.records(world.topics.examples))[-1].offset + 1
 
     def there(replica: Replica) -> bool:
-        learner = replica.app.learning.learner
-        return (learner.offset, learner.voided) == (end, voided)
+        learner = replica.app.local_model.learner
+        return (learner.offset, learner.excluded) == (end, excluded)
 
     for replica in replicas:
         await world.until(lambda: there(replica), "the model is folded anew")  # noqa: B023 - now
-        assert replica.digest == await digest_of(world, voided, begin)
-        learner = replica.app.learning.learner
+        assert replica.digest == await digest_of(world, excluded, begin)
+        learner = replica.app.local_model.learner
         assert learner.model.examples == sum(learner.model.classes.values()) == len(learner.known)
         assert replica.metric("model_examples") == learner.model.examples
 

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from stream_al.engine.budgets import MANAGERS, BudgetManager, Reason, Situation, Verdict
+from stream_al.engine.budgets import MANAGERS, BudgetManager, Context, Reason, Verdict
 
 SHARES = (0.001, 0.01, 0.05, 0.07, 0.1, 0.3, 1 / 3, 0.5, 0.9, 1.0)
 CLAIMING = sorted(name for name, manager in MANAGERS.items() if manager.claims_budget_law)
 EXPLORING = [name for name in CLAIMING if MANAGERS[name].explores]
 SELECTING = {Reason.UNCERTAIN, Reason.EXPLORE, Reason.WARMUP}
-COLD = Situation(ready=False)
-WARM = Situation()
+COLD = Context(ready=False)
+WARM = Context()
 
 every_manager = pytest.mark.parametrize("name", sorted(MANAGERS))
 every_claiming_manager = pytest.mark.parametrize("name", CLAIMING)
@@ -46,10 +46,10 @@ def with_pending(
 ) -> tuple[list[Verdict], Any]:
     """Decide about a stream of which so many queries are pending at the beginning of every stratum."""
     state, verdicts, length = manager.start(), [], manager.window
-    situation = Situation(pending=pending, known=known)
+    context = Context(pending=pending, known=known)
     for begin in range(0, len(values), length):
         part = values[begin : begin + length]
-        said, state = manager.decide(state, part, names(len(part), begin), situation)
+        said, state = manager.decide(state, part, names(len(part), begin), context)
         verdicts += said
     return verdicts, state
 

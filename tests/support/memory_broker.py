@@ -52,7 +52,7 @@ class GroupState:
             member.generation += 1
 
 
-class Broker:
+class MemoryBroker:
     """Topics and groups."""
 
     def __init__(self) -> None:

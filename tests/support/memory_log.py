@@ -18,13 +18,13 @@ from contextlib import suppress
 
 from stream_al.errors import StateLost, Superseded, Unavailable
 from stream_al.service.broker.protocols import Ack, Group, Outgoing, Position, Reader, Record, Topic
-from tests.support.memory_broker import Broker, GroupState, Partition
+from tests.support.memory_broker import GroupState, MemoryBroker, Partition
 
 
-class MemoryLog:
+class MemoryClient:
     """One client of a broker."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: MemoryBroker) -> None:
         self.broker = broker
         self.hook: Callable[[str, str], None] = lambda step, topic: None
         self.joined: list[MemoryGroup] = []
@@ -89,9 +89,9 @@ class MemoryLog:
 class MemoryGroup:
     """A member of a group; partitions are dealt out in the order of joining."""
 
-    def __init__(self, log: MemoryLog, name: str, topic: str, start: str) -> None:
-        self.log, self.topic, self.start_at = log, topic, start
-        self.state = log.broker.groups.setdefault((name, topic), GroupState())
+    def __init__(self, broker: MemoryClient, name: str, topic: str, start: str) -> None:
+        self.broker, self.topic, self.start_at = broker, topic, start
+        self.state = broker.broker.groups.setdefault((name, topic), GroupState())
         self._next: dict[int, int] = {}
         self._paused: set[int] = set()
         self.generation = 0
@@ -99,13 +99,13 @@ class MemoryGroup:
 
     @property
     def _partitions(self) -> list[Partition]:
-        return self.log.broker.topics[self.topic]
+        return self.broker.broker.topics[self.topic]
 
     async def start(self) -> None:
-        self.log.reach("join", self.topic)
+        self.broker.reach("join", self.topic)
         if self not in self.state.members:
             self.state.move(joins=self)
-            self.log.joined.append(self)
+            self.broker.joined.append(self)
 
     async def stop(self, deadline_seconds: float) -> None:
         if self in self.state.members:
@@ -123,11 +123,11 @@ class MemoryGroup:
 
     async def poll(self, max_records: int, timeout_seconds: float) -> dict[int, list[Record]]:
         await asyncio.sleep(0)
-        self.log.reach("poll", self.topic)
+        self.broker.reach("poll", self.topic)
         batch = self._fetch(max_records)
         if not batch:
-            await self.log.broker.news(timeout_seconds)
-            self.log.reach("poll", self.topic)
+            await self.broker.broker.news(timeout_seconds)
+            self.broker.reach("poll", self.topic)
             batch = self._fetch(max_records)
         return batch
 
@@ -158,21 +158,21 @@ class MemoryGroup:
 
     async def committed(self, partition: int) -> Position | None:
         await asyncio.sleep(0)
-        self.log.reach("committed", self.topic)
+        self.broker.reach("committed", self.topic)
         return self.state.committed.get(partition)
 
     async def untouched(self) -> bool:
         await asyncio.sleep(0)
-        self.log.reach("committed", self.topic)
+        self.broker.reach("committed", self.topic)
         return not self.state.committed
 
     async def commit(self, positions: Mapping[int, Position]) -> None:
         await asyncio.sleep(0)
-        self.log.reach("commit", self.topic)
+        self.broker.reach("commit", self.topic)
         if not self.assignment() >= positions.keys():
             raise Superseded(f"{sorted(positions)} of {self.topic} are not held")
         self.state.committed |= positions
-        self.log.reach("commit done", self.topic)
+        self.broker.reach("commit done", self.topic)
 
     def seek(self, partition: int, offset: int) -> None:
         self._follow()
@@ -185,16 +185,16 @@ class MemoryGroup:
 
     def resume(self, partitions: Iterable[int]) -> None:
         self._paused -= set(partitions)
-        self.log.broker.wake()
+        self.broker.broker.wake()
 
     async def ends(self) -> dict[int, int]:
         await asyncio.sleep(0)
-        self.log.reach("committed", self.topic)
+        self.broker.reach("committed", self.topic)
         return {number: kept.end for number, kept in enumerate(self._partitions)}
 
     async def unread(self, ends: Mapping[int, int]) -> bool:
         await asyncio.sleep(0)
-        self.log.reach("committed", self.topic)
+        self.broker.reach("committed", self.topic)
         read = {number: position.offset for number, position in self.state.committed.items()}
         begins = {number: kept.begin for number, kept in enumerate(self._partitions)}
         return any(max(read.get(number, 0), begins[number]) < end for number, end in ends.items())
@@ -207,16 +207,16 @@ class MemoryGroup:
 class MemoryReader:
     """A reader of a whole topic."""
 
-    def __init__(self, log: MemoryLog, topic: str, *, expiring: bool) -> None:
-        self.log, self.topic, self.expiring = log, topic, expiring
+    def __init__(self, broker: MemoryClient, topic: str, *, expiring: bool) -> None:
+        self.broker, self.topic, self.expiring = broker, topic, expiring
         self._next: dict[int, int] = {}
 
     @property
     def _partitions(self) -> list[Partition]:
-        return self.log.broker.topics[self.topic]
+        return self.broker.broker.topics[self.topic]
 
     async def start(self) -> None:
-        self.log.reach("read", self.topic)
+        self.broker.reach("read", self.topic)
         self._next = await self.begin()
 
     async def stop(self, deadline_seconds: float) -> None:
@@ -224,12 +224,12 @@ class MemoryReader:
 
     async def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
         await asyncio.sleep(0)
-        self.log.reach("read", self.topic)
+        self.broker.reach("read", self.topic)
         if not self._next:
             raise Unavailable(f"the reader of {self.topic} is not started")
         records = self._fetch(max_records)
         if not records:
-            await self.log.broker.news(timeout_seconds)
+            await self.broker.broker.news(timeout_seconds)
             records = self._fetch(max_records)
         return records
 
@@ -247,11 +247,11 @@ class MemoryReader:
         return found
 
     async def begin(self) -> dict[int, int]:
-        self.log.reach("read", self.topic)
+        self.broker.reach("read", self.topic)
         return {number: kept.begin for number, kept in enumerate(self._partitions)}
 
     async def end(self) -> dict[int, int]:
-        self.log.reach("read", self.topic)
+        self.broker.reach("read", self.topic)
         return {number: kept.end for number, kept in enumerate(self._partitions)}
 
     async def position(self) -> dict[int, int]:

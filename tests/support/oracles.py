@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import Any
 
 from stream_al.service.loops.select import selector
-from tests.support.memory_broker import Broker
-from tests.support.memory_log import MemoryLog
+from tests.support.memory_broker import MemoryBroker
+from tests.support.memory_log import MemoryClient
 from tests.support.replica import Replica
 from tests.support.world import World
 
@@ -21,14 +21,14 @@ BATCH = 20
 SHARE = 0.2
 
 
-def broker_of(world: World) -> Broker:
+def broker_of(world: World) -> MemoryBroker:
     assert world.broker is not None
     return world.broker
 
 
-def client_of(replica: Replica) -> MemoryLog:
-    assert isinstance(replica.log, MemoryLog)
-    return replica.log
+def client_of(replica: Replica) -> MemoryClient:
+    assert isinstance(replica.broker, MemoryClient)
+    return replica.broker
 
 
 def committed_accounts(world: World) -> dict[int, Any]:
@@ -59,7 +59,9 @@ async def check_end(world: World, replica: Replica, ids: list[str], crashes: int
     assert {p["id"] for p in said} <= asked
     assert asked == {e["id"] for e in await world.examples()}
     assert (
-        sum(replica.app.learning.model.classes.values()) == replica.app.learning.model.examples == len(asked)
+        sum(replica.app.local_model.model.classes.values())
+        == replica.app.local_model.model.examples
+        == len(asked)
     )
     await world.until(lambda: all_closed(world), "no query is left open")
     partitions = world.topics.partitions

@@ -6,9 +6,9 @@ import asyncio
 from contextlib import suppress
 
 from stream_al.service.app import App
-from stream_al.service.broker.protocols import Log
+from stream_al.service.broker.protocols import Broker
 from stream_al.settings import Settings
-from tests.support.memory_log import MemoryLog
+from tests.support.memory_log import MemoryClient
 
 DEADLINE_SECONDS = 30.0
 
@@ -20,20 +20,20 @@ class Crash(Exception):
 class Replica:
     """One process of the service, as a task of this one."""
 
-    def __init__(self, settings: Settings, log: Log) -> None:
-        self.log = log
+    def __init__(self, settings: Settings, broker: Broker) -> None:
+        self.broker = broker
         self.passed: list[tuple[str, str]] = []
         self._crash_at: tuple[str, str] | None = None
-        self.app = App(settings, log, self._reached)
+        self.app = App(settings, broker, self._reached)
         self.task = asyncio.create_task(self.app.run())
 
     @property
     def digest(self) -> str:
-        return self.app.learning.model.digest()
+        return self.app.local_model.model.digest()
 
     @property
     def offset(self) -> int:
-        return self.app.learning.learner.offset
+        return self.app.local_model.learner.offset
 
     def metric(self, name: str, **labels: str) -> float:
         """The value of a metric now, 0 if it has none."""
@@ -42,8 +42,8 @@ class Replica:
     def _reached(self, loop: str, step: str) -> None:
         self.passed.append((loop, step))
         if self._crash_at == (loop, step):
-            if isinstance(self.log, MemoryLog):
-                self.log.kill()
+            if isinstance(self.broker, MemoryClient):
+                self.broker.kill()
             raise Crash
 
     def die_at(self, loop: str, step: str) -> None:

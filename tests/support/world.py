@@ -17,11 +17,11 @@ import msgspec
 from stream_al.errors import Unavailable
 from stream_al.service import maintenance
 from stream_al.service.broker.kafka import Kafka
-from stream_al.service.broker.protocols import Headers, Log, Outgoing, Reader, Record, Topic, behind
+from stream_al.service.broker.protocols import Broker, Headers, Outgoing, Reader, Record, Topic, behind
 from stream_al.service.broker.topics import needed
 from stream_al.settings import Settings, load
-from tests.support.memory_broker import Broker
-from tests.support.memory_log import MemoryLog
+from tests.support.memory_broker import MemoryBroker
+from tests.support.memory_log import MemoryClient
 from tests.support.replica import DEADLINE_SECONDS, Replica
 from tests.support.stream import query, sample, truth
 
@@ -57,12 +57,12 @@ class Address(Protocol):
 class World:
     """One application on one broker."""
 
-    def __init__(self, settings: Settings, connect: Callable[[Settings], Log], directory: Path) -> None:
+    def __init__(self, settings: Settings, connect: Callable[[Settings], Broker], directory: Path) -> None:
         self.settings = settings
         self.topics = settings.topics
         self.connect = connect
         self.directory = directory
-        self.broker: Broker | None = None
+        self.broker: MemoryBroker | None = None
         self.written: list[str] = []
         self.keeps_metadata = self.limits_size = True
         self.client = connect(settings)
@@ -226,8 +226,8 @@ async def open_world(directory: Path, address: Address | None, given: Sequence[s
     """An application whose topics exist, and nothing else."""
     written = settings_of(directory, address, given)
     settings = load(overrides=written, environ={})
-    broker = Broker() if address is None else None
-    connect: Callable[[Settings], Log] = (lambda _: MemoryLog(broker)) if broker else Kafka
+    broker = MemoryBroker() if address is None else None
+    connect: Callable[[Settings], Broker] = (lambda _: MemoryClient(broker)) if broker else Kafka
     world = World(settings, connect, directory)
     world.broker, world.written = broker, written
     world.keeps_metadata = world.limits_size = address is None or address.real

@@ -16,7 +16,7 @@ A new manager is one file and one line in `MANAGERS`.
 
 from __future__ import annotations
 
-from stream_al.engine.budgets.base import BudgetManager, Reason, Situation, Verdict
+from stream_al.engine.budgets.base import BudgetManager, Context, Reason, Verdict
 from stream_al.engine.budgets.fixed import Fixed
 from stream_al.engine.budgets.periodic import Periodic
 from stream_al.engine.budgets.quantile import Quantile
@@ -25,7 +25,7 @@ from stream_al.engine.budgets.stratified import Stratified
 from stream_al.engine.budgets.variable import Variable
 from stream_al.engine.budgets.variable_random import VariableRandom
 
-__all__ = ["MANAGERS", "BudgetManager", "Reason", "Situation", "Verdict"]
+__all__ = ["MANAGERS", "BudgetManager", "Context", "Reason", "Verdict"]
 
 MANAGERS: dict[str, type[BudgetManager]] = {
     "stratified": Stratified,

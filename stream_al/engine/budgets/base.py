@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
 
-__all__ = ["BudgetManager", "Reason", "Situation", "Verdict", "Walk"]
+__all__ = ["BudgetManager", "Context", "Reason", "Session", "Verdict"]
 
 
 class Reason(StrEnum):
@@ -52,7 +52,7 @@ class Verdict(Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class Context:
     """What a manager may know besides the utilities.
 
     Attributes:
@@ -71,12 +71,12 @@ class Situation:
     partition: int = 0
     partitions: int = 1
 
-    def after(self, bought: int) -> Situation:
+    def after(self, bought: int) -> Context:
         """The situation with so many more queries pending."""
         return replace(self, room=self.room - bought, pending=self.pending + bought)
 
 
-class Walk(Protocol):
+class Session(Protocol):
     """A manager on its way through a batch."""
 
     def step(self, utility: float, sample_id: str) -> Verdict:
@@ -130,7 +130,7 @@ class BudgetManager(ABC):
 
     @abstractmethod
     def decide(
-        self, state: Any, utilities: Sequence[float], ids: Sequence[str], situation: Situation
+        self, state: Any, utilities: Sequence[float], ids: Sequence[str], context: Context
     ) -> tuple[list[Verdict], Any]:
         """Decide about arrivals in their order.
 
@@ -138,21 +138,21 @@ class BudgetManager(ABC):
             state: The state before the first of them; it is left as it is.
             utilities: Their utilities, in [0, 1].
             ids: Their ids, which every random draw is made from.
-            situation: What else is known before the first of them; what is bought changes it for those
-                that follow, as `Situation.after` says.
+            context: What else is known before the first of them; what is bought changes it for those
+                that follow, as `Context.after` says.
 
         Returns:
             One verdict an arrival, and the state after the last of them.
         """
 
-    def walk(self, state: Any, situation: Situation) -> Walk:
+    def session(self, state: Any, context: Context) -> Session:
         """Decide about arrivals one at a time, where the utility of one depends on the verdicts before it.
 
         Args:
             state: The state before the first of them; it is left as it is.
-            situation: What else is known before the first of them.
+            context: What else is known before the first of them.
         """
-        return _Steps(self, state, situation)
+        return _Steps(self, state, context)
 
     @abstractmethod
     def encode(self, state: Any) -> dict[str, Any]:
@@ -170,14 +170,14 @@ class BudgetManager(ABC):
 class _Steps:
     """A walk by batches of one."""
 
-    def __init__(self, manager: BudgetManager, state: Any, situation: Situation) -> None:
+    def __init__(self, manager: BudgetManager, state: Any, context: Context) -> None:
         self.manager = manager
-        self.situation = situation
+        self.context = context
         self._state = state
 
     def step(self, utility: float, sample_id: str) -> Verdict:
-        (verdict,), self._state = self.manager.decide(self._state, [utility], [sample_id], self.situation)
-        self.situation = self.situation.after(verdict.selected)
+        (verdict,), self._state = self.manager.decide(self._state, [utility], [sample_id], self.context)
+        self.context = self.context.after(verdict.selected)
         return verdict
 
     def state(self) -> Any:

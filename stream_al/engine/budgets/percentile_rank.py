@@ -18,25 +18,25 @@ from typing import Any
 from stream_al.engine.encoding import pack, unpack
 from stream_al.engine.window import Window
 
-__all__ = ["MEMORY", "NEAR", "Standings", "decode", "encode"]
+__all__ = ["MEMORY", "NEAR", "PercentileRanks", "decode", "encode"]
 
 NEAR = 48  # utilities that an arrival's own is compared with
 MEMORY = 200  # standings that its standing is compared with
 
 
-class Standings:
+class PercentileRanks:
     """The last utilities and how high they stood, changed from arrival to arrival.
 
     Args:
         utilities: The last `NEAR`, oldest first, as float32 holds them.
         places: The last `MEMORY` standings, oldest first, a byte each.
 
-    >>> standings = Standings()
+    >>> ranks = PercentileRanks()
     >>> for utility in (0.25, 0.75, 0.5, 0.5):
-    ...     standings.remember(utility)
-    >>> list(standings.places)
+    ...     ranks.remember(utility)
+    >>> list(ranks.places)
     [48, 96, 48, 48]
-    >>> standings.reached_by((1, 2)), standings.reached_by((3, 4))
+    >>> ranks.utility_at((1, 2)), ranks.utility_at((3, 4))
     (0.5, 0.7500000000000001)
     """
 
@@ -54,7 +54,7 @@ class Standings:
         """As given and remembered since."""
         return bytes(self._places.values)
 
-    def reached_by(self, quantile: tuple[int, int]) -> float:
+    def utility_at(self, quantile: tuple[int, int]) -> float:
         """The least utility that now stands as high as this quantile of the last standings.
 
         Args:

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 from msgspec.structs import replace
 
-from stream_al.engine.budgets.base import BudgetManager, Reason, Situation, Verdict
+from stream_al.engine.budgets.base import BudgetManager, Context, Reason, Verdict
 
 __all__ = ["Sequential"]
 
@@ -39,12 +39,12 @@ class Sequential(BudgetManager):
         """The state that `encode` was given; may raise KeyError, TypeError or ValueError."""
 
     def decide(
-        self, state: Any, utilities: Sequence[float], ids: Sequence[str], situation: Situation
+        self, state: Any, utilities: Sequence[float], ids: Sequence[str], context: Context
     ) -> tuple[list[Verdict], Any]:
         """Decide about arrivals in their order; see `BudgetManager.decide`."""
         if state.share != self.share:
             state = self.start()
-        room, verdicts = situation.room, []
+        room, verdicts = context.room, []
         rounded = np.asarray(utilities, dtype="<f4").tolist()  # as remembered, so that ties stay ties
         for utility, sample_id in zip(rounded, ids, strict=True):
             verdict, state = self.rule(state, utility, sample_id)
@@ -53,7 +53,7 @@ class Sequential(BudgetManager):
                 verdict = replace(verdict, selected=False, propensity=0.0, reason=reason)
             elif verdict.selected:
                 room -= 1
-                if not situation.ready:
+                if not context.ready:
                     verdict = replace(verdict, reason=Reason.WARMUP)
             verdicts.append(verdict)
         return verdicts, state

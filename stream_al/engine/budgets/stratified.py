@@ -100,15 +100,15 @@ from typing import Any
 import numpy as np
 
 from stream_al.engine.budgets import percentile_rank
-from stream_al.engine.budgets.base import BudgetManager, Reason, Situation, Verdict
-from stream_al.engine.budgets.percentile_rank import Standings
+from stream_al.engine.budgets.base import BudgetManager, Context, Reason, Verdict
+from stream_al.engine.budgets.percentile_rank import PercentileRanks
 from stream_al.engine.encoding import integer, number, share_of
 from stream_al.engine.randomness import uniform
 
 __all__ = ["Stratified"]
 
-BLIND_EXPLORATION = 0.8
-LASTING = 1000
+MAX_EXPLORATION = 0.8
+MAX_KNOWN = 1000
 _PASSED = (Reason.BELOW, Reason.SPENT)  # by whether the stratum's label is bought
 
 
@@ -125,7 +125,7 @@ class State:
         explores: Whether it does.
         warmup: Whether it does because the model knew too little when it began.
         recent: The last utilities, and
-        standings: how high they stood, as `Standings` remembers them.
+        standings: how high they stood, as `PercentileRanks` remembers them.
     """
 
     share: float
@@ -136,7 +136,7 @@ class State:
     explores: bool = False
     warmup: bool = False
     recent: tuple[float, ...] = ()
-    standings: bytes = b""
+    ranks: bytes = b""
 
 
 class Stratified(BudgetManager):
@@ -149,19 +149,19 @@ class Stratified(BudgetManager):
         return State(self.share)
 
     def decide(
-        self, state: State, utilities: Sequence[float], ids: Sequence[str], situation: Situation
+        self, state: State, utilities: Sequence[float], ids: Sequence[str], context: Context
     ) -> tuple[list[Verdict], State]:
         """Decide about arrivals in their order; see `BudgetManager.decide`."""
-        walk = self.walk(state, situation)
+        session = self.session(state, context)
         rounded = np.asarray(utilities, dtype="<f4").tolist()  # as remembered, so that ties stay ties
-        verdicts = [walk.step(u, i) for u, i in zip(rounded, ids, strict=True)]
-        return verdicts, walk.state()
+        verdicts = [session.step(u, i) for u, i in zip(rounded, ids, strict=True)]
+        return verdicts, session.state()
 
-    def walk(self, state: State, situation: Situation) -> _Walk:
+    def session(self, state: State, context: Context) -> _Session:
         """Decide about arrivals one at a time; see `BudgetManager.walk`."""
         if state.share != self.share:
-            state = State(self.share, recent=state.recent, standings=state.standings)
-        return _Walk(self, state, situation)
+            state = State(self.share, recent=state.recent, ranks=state.ranks)
+        return _Session(self, state, context)
 
     def exploration_when(self, pending: int, known: int) -> float:
         """The probability with which a stratum explores that begins now.
@@ -177,8 +177,8 @@ class Stratified(BudgetManager):
         """
         if not (self.exploration and pending):
             return self.exploration
-        most = max(self.exploration, BLIND_EXPLORATION)
-        return self.exploration + (most - self.exploration) * pending / (pending + min(known, LASTING))
+        most = max(self.exploration, MAX_EXPLORATION)
+        return self.exploration + (most - self.exploration) * pending / (pending + min(known, MAX_KNOWN))
 
     def bounds(self, arrival: int) -> tuple[int, int]:
         """First and one past the last arrival of the stratum that `arrival` lies in.
@@ -198,7 +198,7 @@ class Stratified(BudgetManager):
             "arrivals": state.arrivals,
             "flags": [int(flag) for flag in flags],
             "exploration": state.exploration,
-            **percentile_rank.encode(state.recent, state.standings),
+            **percentile_rank.encode(state.recent, state.ranks),
         }
 
     def decode(self, values: dict[str, Any]) -> State:
@@ -219,19 +219,19 @@ class Stratified(BudgetManager):
             raise ValueError(f"not a state of the stratified manager: {error!r}") from error
 
 
-class _Walk:
+class _Session:
     """One pass over a batch: the state unpacked into what changes fast."""
 
-    def __init__(self, manager: Stratified, state: State, situation: Situation) -> None:
+    def __init__(self, manager: Stratified, state: State, context: Context) -> None:
         self.manager = manager
-        self.ready = situation.ready
-        self.room = situation.room
-        self.pending, self.known = situation.pending, situation.known
+        self.ready = context.ready
+        self.room = context.room
+        self.pending, self.known = context.pending, context.known
         self.arrivals = state.arrivals
         self.bought, self.settled = state.bought, state.settled
         self.exploration, self.explores, self.warmup = state.exploration, state.explores, state.warmup
         self.begin, self.end = manager.bounds(state.arrivals)
-        self.standings = Standings(state.recent, state.standings)
+        self.ranks = PercentileRanks(state.recent, state.ranks)
 
     def step(self, utility: float, sample_id: str) -> Verdict:
         """Decide about the next arrival."""
@@ -241,7 +241,7 @@ class _Walk:
             self._open(sample_id)
         left = self.end - self.arrivals - 1
         # The n / (n + 1) quantile of the recent standings, n arrivals being left after this one.
-        threshold = self.standings.reached_by((left, left + 1)) if left else 0.0
+        threshold = self.ranks.utility_at((left, left + 1)) if left else 0.0
         taken = not self.settled and utility >= threshold
         propensity = self.exploration / (self.end - self.begin)
         if taken:
@@ -258,7 +258,7 @@ class _Walk:
         self.pending += selected
         self.arrivals += 1
 
-        self.standings.remember(utility)
+        self.ranks.remember(utility)
         return Verdict(selected, threshold, propensity, reason)
 
     def state(self) -> State:
@@ -271,8 +271,8 @@ class _Walk:
             exploration=self.exploration,
             explores=self.explores,
             warmup=self.warmup,
-            recent=self.standings.utilities,
-            standings=self.standings.places,
+            recent=self.ranks.utilities,
+            ranks=self.ranks.places,
         )
 
     def _open(self, sample_id: str) -> None:

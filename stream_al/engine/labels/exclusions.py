@@ -18,23 +18,23 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Range", "Voided"]
+__all__ = ["Exclusions", "Range"]
 
 Range = tuple[int, int]
 """From an offset, up to but not including another one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Voided:
+class Exclusions:
     """A set of offsets, as ranges in order that neither overlap nor touch; `of` makes one of any ranges."""
 
     ranges: tuple[Range, ...] = ()
 
     @classmethod
-    def of(cls, ranges: Iterable[Range]) -> Voided:
+    def of(cls, ranges: Iterable[Range]) -> Exclusions:
         """The union of ranges; empty ones add nothing.
 
-        >>> Voided.of([(7, 9), (1, 3), (3, 5), (4, 4), (8, 12)]).ranges
+        >>> Exclusions.of([(7, 9), (1, 3), (3, 5), (4, 4), (8, 12)]).ranges
         ((1, 5), (7, 12))
         """
         made: list[Range] = []
@@ -60,15 +60,15 @@ class Voided:
         after = bisect_right(self.ranges, (offset, self.end))
         return after > 0 and offset < self.ranges[after - 1][1]
 
-    def within(self, begin: int, end: int) -> Voided:
+    def within(self, begin: int, end: int) -> Exclusions:
         """The part that lies in a range.
 
-        >>> Voided(((2, 5), (8, 9))).within(4, 100).ranges
+        >>> Exclusions(((2, 5), (8, 9))).within(4, 100).ranges
         ((4, 5), (8, 9))
         """
-        return Voided.of((max(begin, first), min(end, last)) for first, last in self.ranges)
+        return Exclusions.of((max(begin, first), min(end, last)) for first, last in self.ranges)
 
-    def below(self, offset: int) -> Voided:
+    def below(self, offset: int) -> Exclusions:
         """The part below an offset: all that a learner which stands there can know of."""
         return self.within(0, offset)
 
@@ -76,14 +76,14 @@ class Voided:
         """Whether all of a range is voided."""
         return len(self.within(begin, end)) == max(0, end - begin)
 
-    def adding(self, begin: int, end: int) -> Voided:
+    def adding(self, begin: int, end: int) -> Exclusions:
         """With a range more."""
-        return Voided.of([*self.ranges, (begin, end)])
+        return Exclusions.of([*self.ranges, (begin, end)])
 
-    def without(self, begin: int, end: int) -> Voided:
+    def without(self, begin: int, end: int) -> Exclusions:
         """With a range less: what it holds counts again.
 
-        >>> Voided(((2, 9),)).without(4, 6).ranges
+        >>> Exclusions(((2, 9),)).without(4, 6).ranges
         ((2, 4), (6, 9))
         """
-        return Voided.of([*self.below(begin).ranges, *self.within(end, max(end, self.end)).ranges])
+        return Exclusions.of([*self.below(begin).ranges, *self.within(end, max(end, self.end)).ranges])

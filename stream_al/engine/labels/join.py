@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stream_al.engine.labels.lifecycle import Event, Stage, expires, follow
-from stream_al.engine.model.model import Label as LabelValue
 from stream_al.engine.model.model import same_label
 from stream_al.errors import BadMessage
-from stream_al.messages import Example, Label, Query, iso
+from stream_al.messages import ClassLabel, Example, Label, Query, iso
 
 __all__ = ["Joined", "Outcome", "Pending", "join"]
 
@@ -63,7 +62,7 @@ class Joined:
     closes: bool = False
 
 
-def join(label: Label, *, at_ms: int, pending: Pending | None, known: LabelValue | None) -> Joined:
+def join(label: Label, *, at_ms: int, pending: Pending | None, known: ClassLabel | None) -> Joined:
     """Judge an answer.
 
     Args:
@@ -76,7 +75,7 @@ def join(label: Label, *, at_ms: int, pending: Pending | None, known: LabelValue
         BadMessage: `unknown_id`: no query waits, none is remembered, and the answer brought no features.
     """
     if pending is not None:
-        return _answer(label, at_ms, pending)
+        return _label(label, at_ms, pending)
     if known is not None:
         if label.skipped or label.label is None or same_label(known, label.label):
             return Joined(Outcome.DUPLICATE, closes=True)  # a skip of what is labelled changes nothing either
@@ -91,7 +90,7 @@ def join(label: Label, *, at_ms: int, pending: Pending | None, known: LabelValue
     )
 
 
-def _answer(label: Label, at_ms: int, pending: Pending) -> Joined:
+def _label(label: Label, at_ms: int, pending: Pending) -> Joined:
     late = expires(pending.queried_ms, pending.life_ms, at_ms)
     event = Event.DEADLINE if late else Event.SKIP if label.skipped else Event.LABEL
     stage = follow(Stage.PENDING, event)

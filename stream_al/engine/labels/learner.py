@@ -28,11 +28,11 @@ from sys import intern
 
 from stream_al.engine.labels.drift import Drift
 from stream_al.engine.labels.evaluation import Accuracy
-from stream_al.engine.labels.exclusions import Voided
+from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.lifecycle import Event, Stage, follow
-from stream_al.engine.model.model import Label, Model, same_label
+from stream_al.engine.model.model import Model, same_label
 from stream_al.errors import BadMessage
-from stream_al.messages import Example
+from stream_al.messages import ClassLabel, Example
 
 __all__ = ["Learner", "Outcome"]
 
@@ -49,7 +49,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     FORGOTTEN = "forgotten"
     """A contradiction of a label that is no longer remembered."""
-    VOIDED = "voided"
+    EXCLUDED = "voided"
     """Taken back by an operator."""
 
 
@@ -69,30 +69,30 @@ class Learner:
         overall: Accuracy over the whole stream.
         recent: The same, fading.
         drift: Whether the model's error has changed.
-        voided: The examples that count no more. Whoever sets it sees to it that it says the same as before
-            of the offsets already folded (`stands_under`).
+        excluded: The examples that count no more. Whoever sets it sees to it that it says the same as before
+            of the offsets already folded (`is_consistent_with`).
     """
 
     model: Model
     remember: int
     offset: int = 0
     counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
-    known: dict[str, Label] = field(default_factory=dict)
+    known: dict[str, ClassLabel] = field(default_factory=dict)
     conflicted: set[str] = field(default_factory=set)
     # A dictionary's own order would do, but finding its first key passes over all those deleted before it.
     _order: deque[str] = field(default_factory=deque)
     overall: Accuracy = field(default_factory=Accuracy)
     recent: Accuracy = field(default_factory=lambda: Accuracy(decay=RECENT))
     drift: Drift = field(default_factory=Drift)
-    voided: Voided = field(default_factory=Voided)
+    excluded: Exclusions = field(default_factory=Exclusions)
 
-    def stands_under(self, voided: Voided) -> bool:
+    def is_consistent_with(self, excluded: Exclusions) -> bool:
         """Whether this is the learner that folding under these ranges would have led to."""
-        return self.voided.below(self.offset) == voided.below(self.offset)
+        return self.excluded.below(self.offset) == excluded.below(self.offset)
 
     def fold(self, example: Example, offset: int) -> Outcome:
         """Fold the example at `offset`, and say what became of it."""
-        outcome = Outcome.VOIDED if offset in self.voided else self._judge(example, offset)
+        outcome = Outcome.EXCLUDED if offset in self.excluded else self._judge(example, offset)
         self.counts[outcome] += 1
         self.offset = offset + 1
         return outcome

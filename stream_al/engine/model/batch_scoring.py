@@ -43,7 +43,7 @@ class Scorer(ABC):
     def __init__(self, scaler: Any) -> None:
         self.scaler = scaler
 
-    def masses(self, table: Table) -> Mapping[Hashable, Floats]:
+    def scores(self, table: Table) -> Mapping[Hashable, Floats]:
         """What the classifier gives each of its classes, a number a sample; the classes as River calls them.
 
         Numbers that are too large for arithmetic end as NaN; whoever asked has to look.

@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard, cast
 import river.api
 from river import base
 
-from stream_al.engine.model.river_patches import SUBSTITUTES
-from stream_al.engine.model.validation import complaint
+from stream_al.engine.model.river_patches import PATCHED
+from stream_al.engine.model.validation import problem_with
 from stream_al.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def load(definition: str, *, seed: int) -> base.Classifier:
 such as LogisticRegression().
     """
     model = _call(definition) if _FACTORY.fullmatch(definition) else parse(definition, seed=seed)
-    if reason := complaint(model):
+    if reason := problem_with(model):
         raise Misconfigured(f"{definition.strip()!r} {reason}.")
     return cast("base.Classifier", model)
 
@@ -240,7 +240,7 @@ def _index() -> dict[str, dict[str, type]]:
             elif _is_usable(member):
                 ends = ["river", *full.split(".")]
                 for start in range(len(ends)):
-                    index.setdefault(".".join(ends[start:]), {})[full] = SUBSTITUTES.get(full, member)
+                    index.setdefault(".".join(ends[start:]), {})[full] = PATCHED.get(full, member)
     return index
 
 

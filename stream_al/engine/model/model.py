@@ -39,22 +39,23 @@ from stream_al.engine.model.digest import digest
 from stream_al.engine.model.expression import load
 from stream_al.engine.model.introspection import descend, is_ensemble, is_linear, writes_when_read
 from stream_al.engine.model.pickling import dumps, loads
-from stream_al.engine.model.predictions import DIGITS, Beliefs, Label
-from stream_al.engine.model.reference_set import Surroundings
+from stream_al.engine.model.predictions import DIGITS, Predictions
+from stream_al.engine.model.reference_set import ReferenceSet
 from stream_al.engine.samples.table import Sample, Table
 from stream_al.errors import BadMessage
+from stream_al.messages import ClassLabel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from stream_al.engine.model.sketch import Point, Sketches
 
-__all__ = ["Label", "Model", "prediction", "same_label"]
+__all__ = ["Model", "prediction", "same_label"]
 
-OUTLOOK = 25  # examples that a hypothetical model is judged by
+RECENT_PREDICTIONS = 25  # examples that a hypothetical model is judged by
 
 
-def same_label(one: Label, other: Label) -> bool:
+def same_label(one: ClassLabel, other: ClassLabel) -> bool:
     """Whether two labels name one class.
 
     Examples:
@@ -64,7 +65,7 @@ def same_label(one: Label, other: Label) -> bool:
     return one == other
 
 
-def prediction(probabilities: Mapping[Label, float]) -> Label | None:
+def prediction(probabilities: Mapping[ClassLabel, float]) -> ClassLabel | None:
     """Return the likeliest label, the one learned first among equals; None without probabilities.
 
     Examples:
@@ -114,26 +115,26 @@ class Model:
         seed: int,
         max_classes: int = 1000,
         committee: Sequence[str] = (),
-        surroundings: bool = False,
+        reference_set: bool = False,
     ) -> None:
         self.definition = definition
         self.max_classes = max_classes
-        self.classes: dict[Label, int] = {}
+        self.classes: dict[ClassLabel, int] = {}
         self.examples = 0
         self._river: Any = load(definition, seed=seed)
         self._binary = not self._river._multiclass
         self._ask_copy = writes_when_read(self._river)
         self._copy: Any = None
         self._pickle: bytes | None = None
-        self._outlook: list[dict[Label, float]] | None = None
+        self._recent_predictions: list[dict[ClassLabel, float]] | None = None
         self._digest: str | None = None
         # Each with a seed of its own, or two of one definition would always agree.
         self._committee: list[Model] = [
             Model(member, seed=seed + number, max_classes=max_classes)
             for number, member in enumerate(committee, start=1)
         ]
-        self.surroundings = Surroundings() if surroundings else None
-        kept = [member.fingerprint for member in self._committee], surroundings
+        self.reference_set = ReferenceSet() if reference_set else None
+        kept = [member.fingerprint for member in self._committee], reference_set
         self.fingerprint: str = digest(
             (definition, seed, max_classes, river_version, digest(self._river), kept)
         )
@@ -143,7 +144,7 @@ class Model:
         """Whether it has learned two classes, and so has something to be uncertain about."""
         return len(self.classes) >= 2
 
-    def probabilities(self, features: Mapping[str, object]) -> dict[Label, float]:
+    def probabilities(self, features: Mapping[str, object]) -> dict[ClassLabel, float]:
         """Return the probability of every class learned, or nothing if it has no opinion.
 
         Raises:
@@ -158,7 +159,7 @@ class Model:
         except Exception as error:
             raise _model_error("predict from", error) from error
 
-    def believe(self, samples: Sequence[Sample]) -> Beliefs:
+    def predict_proba_many(self, samples: Sequence[Sample]) -> Predictions:
         """Return what it says of many samples at once: of each the same as of that sample alone.
 
         To 1e-12 it is what `probabilities` says, which is River's own answer.
@@ -168,13 +169,14 @@ class Model:
             >>> model = Model("GaussianNB()", seed=1)
             >>> for x, label in [(0.0, "ham"), (0.2, "ham"), (0.8, "spam"), (1.0, "spam")]:
             ...     model.learn({"x": x}, label)
-            >>> beliefs = model.believe([sample_of("a", {"x": 0.1}), sample_of("b", {"x": 0.5})])
-            >>> beliefs.labels, beliefs.shares[1].tolist()
+            >>> samples = [sample_of("a", {"x": 0.1}), sample_of("b", {"x": 0.5})]
+            >>> predictions = model.predict_proba_many(samples)
+            >>> predictions.labels, predictions.probabilities[1].tolist()
             (('ham', 'spam'), [0.5, 0.5])
         """
         if not self.ready:
-            return Beliefs.none(len(samples))
-        masses = np.zeros((len(samples), len(self.classes)))
+            return Predictions.none(len(samples))
+        scores = np.zeros((len(samples), len(self.classes)))
         failed: dict[int, BadMessage] = {}
         targets = [self._target(label) for label in self.classes]
         score, scored = scorer(self._river), list[int]()
@@ -183,19 +185,19 @@ class Model:
         if score is not None and scored:
             every = len(scored) == len(samples)
             table = Table.of(samples if every else [samples[place] for place in scored])
-            for target, found in score.masses(table).items():
+            for target, found in score.scores(table).items():
                 if target in targets:
-                    masses[scored, targets.index(target)] = found
+                    scores[scored, targets.index(target)] = found
         if len(scored) < len(samples):
             done = set(scored)
             for place in (place for place in range(len(samples)) if place not in done):
                 try:
-                    masses[place] = self._ask(samples[place], targets)
+                    scores[place] = self._ask(samples[place], targets)
                 except BadMessage as error:
                     failed[place] = error
-        return Beliefs.of(tuple(self.classes), masses, failed)
+        return Predictions.of(tuple(self.classes), scores, failed)
 
-    def _ask(self, sample: Sample, targets: Sequence[Label]) -> list[float]:
+    def _ask(self, sample: Sample, targets: Sequence[ClassLabel]) -> list[float]:
         """What River itself gives the classes."""
         try:
             answer = self._reader().predict_proba_one(sample.features)
@@ -215,7 +217,7 @@ class Model:
         """Whether its probabilities come from a linear function of what its last step sees."""
         return is_linear(self._river)
 
-    def members(self, features: Mapping[str, object]) -> list[dict[Label, float]]:
+    def members(self, features: Mapping[str, object]) -> list[dict[ClassLabel, float]]:
         """Return what each member says: of the committee if there is one, else of the ensemble.
 
         Members without an opinion, and those that fail on these features, are left out.
@@ -245,9 +247,9 @@ class Model:
         Raises:
             ValueError: The model keeps no surroundings.
         """
-        if self.surroundings is None:
+        if self.reference_set is None:
             raise ValueError("this model keeps no surroundings; make it by Strategy.model")
-        return self.surroundings.sketch(features)
+        return self.reference_set.sketch(features)
 
     def sketches(self, samples: Sequence[Sample]) -> Sketches:
         """Return the samples as small vectors, one a row.
@@ -255,11 +257,11 @@ class Model:
         Raises:
             ValueError: The model keeps no surroundings.
         """
-        if self.surroundings is None:
+        if self.reference_set is None:
             raise ValueError("this model keeps no surroundings; make it by Strategy.model")
-        return self.surroundings.sketches(samples)
+        return self.reference_set.sketches(samples)
 
-    def after(self, features: Mapping[str, object], label: Label) -> Model:
+    def with_example(self, features: Mapping[str, object], label: ClassLabel) -> Model:
         """Return the model as it would be after this example: a copy, without committee.
 
         Its surroundings are those of now, so that the outlooks of both can be compared.
@@ -273,29 +275,29 @@ class Model:
         copy.__dict__.update(
             self.__getstate__(),
             classes=dict(self.classes),
-            surroundings=None,
+            reference_set=None,
             _river=loads(self._pickle),
             _committee=[],
             _ask_copy=False,  # whatever is written into it is thrown away with it
         )
         copy.learn(features, label)
-        copy.surroundings = self.surroundings
+        copy.reference_set = self.reference_set
         return copy
 
-    def outlook(self) -> list[dict[Label, float]]:
-        """Return what the model says of the last examples that it keeps, `OUTLOOK` of them at most.
+    def recent_predictions(self) -> list[dict[ClassLabel, float]]:
+        """Return what the model says of the last examples it keeps, of `RECENT_PREDICTIONS` at most.
 
         Where it has no opinion or fails, there is an empty one.
         """
-        if self._outlook is None:
-            recent = list(self.surroundings.recent)[-OUTLOOK:] if self.surroundings else []
-            self._outlook = [{} for _ in recent]
-            for opinion, (features, _) in zip(self._outlook, recent, strict=True):
+        if self._recent_predictions is None:
+            recent = list(self.reference_set.recent)[-RECENT_PREDICTIONS:] if self.reference_set else []
+            self._recent_predictions = [{} for _ in recent]
+            for opinion, (features, _) in zip(self._recent_predictions, recent, strict=True):
                 with suppress(BadMessage):
                     opinion.update(self.probabilities(features))
-        return self._outlook
+        return self._recent_predictions
 
-    def learn(self, features: Mapping[str, object], label: Label) -> None:
+    def learn(self, features: Mapping[str, object], label: ClassLabel) -> None:
         """Learn one example.
 
         An example on which River fails is not counted. River may have learned a part of it, the same
@@ -307,7 +309,7 @@ class Model:
         """
         if label not in self.classes:
             self._admit(label)
-        self._copy = self._digest = self._pickle = self._outlook = None
+        self._copy = self._digest = self._pickle = self._recent_predictions = None
         try:
             self._river.learn_one(dict(features), self._target(label))
         except (MemoryError, RecursionError):
@@ -319,26 +321,26 @@ class Model:
         for member in self._committee:
             with suppress(BadMessage):  # the others go on, on every replica alike
                 member.learn(features, label)
-        if self.surroundings is not None:
-            self.surroundings.learn(features, label)
+        if self.reference_set is not None:
+            self.reference_set.learn(features, label)
 
     def digest(self) -> str:
         """Return what two models have in common exactly when they are in the same state."""
         if self._digest is None:
             kept = [member.digest() for member in self._committee]
-            kept += [digest(self.surroundings)] if self.surroundings is not None else []
+            kept += [digest(self.reference_set)] if self.reference_set is not None else []
             self._digest = digest((self._river, self.classes, *kept))
         return self._digest
 
-    def _distribution(self, answer: Mapping[Any, Any]) -> dict[Label, float]:
+    def _distribution(self, answer: Mapping[Any, Any]) -> dict[ClassLabel, float]:
         """What River answered as shares of the classes learned; nothing if it is no distribution."""
-        masses = {label: float(answer.get(self._target(label), 0.0)) for label in self.classes}
-        total = sum(masses.values())
-        if not (isfinite(total) and total > 0.0 and min(masses.values()) >= 0.0):
+        scores = {label: float(answer.get(self._target(label), 0.0)) for label in self.classes}
+        total = sum(scores.values())
+        if not (isfinite(total) and total > 0.0 and min(scores.values()) >= 0.0):
             return {}
-        return {label: round(mass / total, DIGITS) for label, mass in masses.items()}
+        return {label: round(mass / total, DIGITS) for label, mass in scores.items()}
 
-    def _opinion(self, member: Any, features: Mapping[Any, Any]) -> dict[Label, float]:
+    def _opinion(self, member: Any, features: Mapping[Any, Any]) -> dict[ClassLabel, float]:
         """What a member of the ensemble says."""
         try:
             return self._distribution(member.predict_proba_one(dict(features)))
@@ -355,7 +357,7 @@ class Model:
         except Exception as error:
             raise _model_error("transform", error) from error
 
-    def _admit(self, label: Label) -> None:
+    def _admit(self, label: ClassLabel) -> None:
         known = len(self.classes)
         if self._binary and known == 2:
             raise BadMessage(
@@ -370,7 +372,7 @@ class Model:
                 "raise max_classes if it is no mistake",
             )
 
-    def _target(self, label: Label) -> Label:
+    def _target(self, label: ClassLabel) -> ClassLabel:
         """Return what River calls this label."""
         if not self._binary:
             return label

@@ -20,39 +20,39 @@ from stream_al.engine.model.sketch import Point, Points, Sketches, numeric, poin
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stream_al.engine.model.predictions import Label
     from stream_al.engine.samples.table import Sample
+    from stream_al.messages import ClassLabel
 
-__all__ = ["FEATURES", "RECENT", "Surroundings"]
+__all__ = ["FEATURES", "RECENT", "ReferenceSet"]
 
 RECENT = 100  # examples
 FEATURES = 1000
 HUGE = 1e100  # values beyond are as good as this one, and their squares can be summed
 
 
-class Surroundings:
+class ReferenceSet:
     """The examples of late.
 
     Attributes:
         recent: The last examples, features and label, oldest first.
 
     Examples:
-        >>> around = Surroundings()
+        >>> reference = ReferenceSet()
         >>> for x in (1.0, 2.0, 3.0):
-        ...     around.learn({"x": x}, "ham")
-        >>> around.sketch({"x": 2.0}) == bytes(16)
+        ...     reference.learn({"x": x}, "ham")
+        >>> reference.sketch({"x": 2.0}) == bytes(16)
         True
-        >>> around.scale()["x"]
+        >>> reference.scale()["x"]
         (2.0, 1.0)
     """
 
     def __init__(self) -> None:
-        self.recent: deque[tuple[Mapping[str, object], Label]] = deque(maxlen=RECENT)
+        self.recent: deque[tuple[Mapping[str, object], ClassLabel]] = deque(maxlen=RECENT)
         self._moments: dict[str, tuple[int, float, float]] = {}  # count, mean, sum of squared gaps
         self._scale: dict[str, tuple[float, float]] | None = None
         self._points: Points | None = None
 
-    def learn(self, features: Mapping[str, object], label: Label) -> None:
+    def learn(self, features: Mapping[str, object], label: ClassLabel) -> None:
         """Take an example in."""
         self.recent.append((dict(features), label))
         moments = self._moments

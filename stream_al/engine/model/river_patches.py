@@ -14,7 +14,7 @@ from river import compose, feature_extraction, neighbors, preprocessing
 from river.tree.nodes import efdtc_nodes, htc_nodes
 from river.tree.splitter.nominal_splitter_classif import NominalSplitterClassif
 
-__all__ = ["SUBSTITUTES", "UNSOUND", "KNNClassifier", "Select", "StandardScaler"]
+__all__ = ["PATCHED", "REFUSED_CLASSES", "KNNClassifier", "Select", "StandardScaler"]
 
 
 class Select(compose.Select):
@@ -108,13 +108,13 @@ class NominalSplitter(NominalSplitterClassif):
 for _nodes in (htc_nodes, efdtc_nodes):
     _nodes.NominalSplitterClassif = NominalSplitter  # type: ignore[attr-defined]
 
-SUBSTITUTES: dict[str, type] = {
+PATCHED: dict[str, type] = {
     "compose.Select": Select,
     "preprocessing.StandardScaler": StandardScaler,
     "neighbors.KNNClassifier": KNNClassifier,
 }
 
-UNSOUND: dict[type, str] = {
+REFUSED_CLASSES: dict[type, str] = {
     compose.Select: "orders features anew in every process; "
     "import Select from stream_al.engine.model.river_patches",
     neighbors.SWINN: "shares state between all models of a process; use LazySearch",

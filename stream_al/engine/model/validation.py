@@ -17,12 +17,12 @@ from river.active.base import ActiveLearningClassifier
 from river.proba.base import Distribution
 
 from stream_al.engine.model.pickling import dumps, loads
-from stream_al.engine.model.river_patches import UNSOUND
+from stream_al.engine.model.river_patches import REFUSED_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["complaint", "parts"]
+__all__ = ["parts", "problem_with"]
 
 _STEPS = (base.Transformer, base.SupervisedTransformer, base.AnomalyFilter)
 # What a definition may make; the first that fits is its name in a complaint.
@@ -56,7 +56,7 @@ def parts(model: object) -> Iterator[object]:
             stack.extend(vars(part).values())
 
 
-def complaint(model: object) -> str | None:
+def problem_with(model: object) -> str | None:
     """Say why the service cannot use this model, if it cannot.
 
     Returns:
@@ -64,15 +64,15 @@ def complaint(model: object) -> str | None:
 
     Examples:
         >>> from river import naive_bayes, stats
-        >>> complaint(naive_bayes.GaussianNB())
-        >>> complaint(stats.Mean())
+        >>> problem_with(naive_bayes.GaussianNB())
+        >>> problem_with(stats.Mean())
         'makes a Mean; end it with a classifier, such as LogisticRegression()'
     """
     found = list(parts(model))
     # First of all, since River fails to say what an empty pipeline is.
     if any(isinstance(part, compose.Pipeline) and not part.steps for part in found):
         return "has a pipeline without steps; give it a classifier"
-    if unsound := next(filter(None, map(_unsound, found)), None):
+    if unsound := next(filter(None, map(_unusable_part, found)), None):
         return f"has {unsound}"
     kind = next((noun for cls, noun in _KINDS if isinstance(model, cls)), f"a {type(model).__name__}")
     if kind != "a classifier":
@@ -90,9 +90,9 @@ def complaint(model: object) -> str | None:
     return None
 
 
-def _unsound(part: object) -> str | None:
+def _unusable_part(part: object) -> str | None:
     name = type(part).__name__
-    if reason := UNSOUND.get(type(part)):
+    if reason := REFUSED_CLASSES.get(type(part)):
         return f"{name}, which {reason}"
     if getattr(part, "seed", 0) is None and not isinstance(part, Distribution):
         return f"{name} without a seed; give it one, since all replicas must learn the same"

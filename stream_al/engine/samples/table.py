@@ -25,7 +25,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LARGEST", "Feature", "Floats", "Sample", "Shape", "Table", "alike", "is_numeric", "sample_of"]
+__all__ = [
+    "LARGEST",
+    "Feature",
+    "Floats",
+    "Sample",
+    "Shape",
+    "Table",
+    "is_numeric",
+    "sample_of",
+    "with_shared_shapes",
+]
 
 LARGEST = 2**63  # past it an integer no longer fits what River's arithmetic is done in
 NUMBERS = {float, int, bool}
@@ -70,10 +80,10 @@ def sample_of(sample_id: str, features: Mapping[str, Any], payload: Any = None) 
     return Sample(sample_id, Shape(tuple(features), is_numeric(values)), values, payload)
 
 
-def alike(samples: Iterable[Sample]) -> list[Sample]:
+def with_shared_shapes(samples: Iterable[Sample]) -> list[Sample]:
     """The samples, equal shapes made one object: so it is seen at a glance that a table is regular.
 
-    >>> one, other = alike([sample_of("a", {"x": 1}), sample_of("b", {"x": 2.5})])
+    >>> one, other = with_shared_shapes([sample_of("a", {"x": 1}), sample_of("b", {"x": 2.5})])
     >>> one.shape is other.shape
     True
     """

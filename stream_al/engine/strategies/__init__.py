@@ -14,7 +14,16 @@ that the model gives two probabilities or more; for the others every utility is 
 
 from __future__ import annotations
 
-from stream_al.engine.strategies.base import Arrival, ByMemory, ByModel, Factor, Need, Sight, Sights, each
+from stream_al.engine.strategies.base import (
+    Arrival,
+    ByHistory,
+    ByModel,
+    Candidate,
+    Candidates,
+    Factor,
+    Need,
+    each,
+)
 from stream_al.engine.strategies.class_balance import class_balance
 from stream_al.engine.strategies.consensus_entropy import consensus_entropy
 from stream_al.engine.strategies.density import density
@@ -32,10 +41,20 @@ from stream_al.engine.strategies.product import Strategy, factors
 from stream_al.engine.strategies.random import random
 from stream_al.engine.strategies.vote_entropy import vote_entropy
 
-__all__ = ["STRATEGIES", "Arrival", "Factor", "Need", "Sight", "Sights", "Strategy", "factors", "strategy"]
+__all__ = [
+    "STRATEGIES",
+    "Arrival",
+    "Candidate",
+    "Candidates",
+    "Factor",
+    "Need",
+    "Strategy",
+    "factors",
+    "strategy",
+]
 
 _MEMBERS = frozenset({Need.MEMBERS})
-_SURROUNDINGS = frozenset({Need.SURROUNDINGS})
+_REFERENCE_SET = frozenset({Need.REFERENCE_SET})
 
 STRATEGIES: dict[str, Factor] = {
     "margin": ByModel(margin),
@@ -46,13 +65,13 @@ STRATEGIES: dict[str, Factor] = {
     "consensus_entropy": ByModel(each(consensus_entropy), _MEMBERS),
     "mean_kl": ByModel(each(mean_kl), _MEMBERS),
     "gradient_length": ByModel(each(gradient_length), frozenset({Need.GRADIENT})),
-    "model_change": ByModel(each(model_change), _SURROUNDINGS),
-    "error_reduction": ByModel(each(error_reduction), _SURROUNDINGS),
-    "probabilistic_gain": ByModel(each(probabilistic_gain), _SURROUNDINGS),
+    "model_change": ByModel(each(model_change), _REFERENCE_SET),
+    "error_reduction": ByModel(each(error_reduction), _REFERENCE_SET),
+    "probabilistic_gain": ByModel(each(probabilistic_gain), _REFERENCE_SET),
     "class_balance": ByModel(class_balance),
-    "diversity": ByMemory(diversity),
-    "density": ByMemory(density),
-    "novelty": ByMemory(novelty, by_samples=False),
+    "diversity": ByHistory(diversity),
+    "density": ByHistory(density),
+    "novelty": ByHistory(novelty, by_samples=False),
 }
 
 

@@ -10,16 +10,17 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from msgspec import Struct
 
-from stream_al.engine.model.model import Label, Model
+from stream_al.engine.model.model import Model
 from stream_al.engine.model.sketch import Point, Points
 from stream_al.engine.samples.table import Floats, Sample
-from stream_al.engine.strategies.history import Recall
+from stream_al.engine.strategies.history import HistoryCursor
 from stream_al.errors import BadMessage
+from stream_al.messages import ClassLabel
 
-__all__ = ["Arrival", "ByMemory", "ByModel", "Factor", "Need", "Sight", "Sights", "each"]
+__all__ = ["Arrival", "ByHistory", "ByModel", "Candidate", "Candidates", "Factor", "Need", "each"]
 
 
-class Sight(NamedTuple):
+class Candidate(NamedTuple):
     """A sample as a factor sees it that judges by the model alone.
 
     Attributes:
@@ -33,14 +34,14 @@ class Sight(NamedTuple):
 
     id: str
     features: Mapping[str, object]
-    probabilities: Mapping[Label, float]
+    probabilities: Mapping[ClassLabel, float]
     model: Model
     seed: int = 0
     target: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Sights:
+class Candidates:
     """Samples side by side, as factors see them that judge by the model alone.
 
     What is said of one must not depend on the others (see `engine.samples.table`).
@@ -48,37 +49,37 @@ class Sights:
     Attributes:
         samples: The samples.
         labels: The classes, two or more.
-        shares: Their probabilities, a row a sample.
-        model: As in `Sight`, and so
+        probabilities: Their probabilities, a row a sample.
+        model: As in `Candidate`, and so
         seed: and
         target.
         failed: Samples, by their place, on which River fails while a factor asks it; factors add to it.
     """
 
     samples: Sequence[Sample]
-    labels: Sequence[Label]
-    shares: Floats
+    labels: Sequence[ClassLabel]
+    probabilities: Floats
     model: Model
     seed: int = 0
     target: Mapping[str, float] | None = None
     failed: dict[int, BadMessage] = field(default_factory=dict)
 
-    def __iter__(self) -> Iterator[Sight]:
-        for sample, row in zip(self.samples, self.shares.tolist(), strict=True):
+    def __iter__(self) -> Iterator[Candidate]:
+        for sample, row in zip(self.samples, self.probabilities.tolist(), strict=True):
             said = dict(zip(self.labels, row, strict=True))
-            yield Sight(sample.id, sample.features, said, self.model, self.seed, self.target)
+            yield Candidate(sample.id, sample.features, said, self.model, self.seed, self.target)
 
 
-def each(judge: Callable[[Sight], float]) -> Callable[[Sights], Floats]:
+def each(judge: Callable[[Candidate], float]) -> Callable[[Candidates], Floats]:
     """A factor that takes samples one at a time, as one that takes them side by side."""
 
-    def judged(sights: Sights) -> Floats:
-        found = np.zeros(len(sights.samples))
-        for place, sight in enumerate(sights):
+    def judged(candidates: Candidates) -> Floats:
+        found = np.zeros(len(candidates.samples))
+        for place, candidate in enumerate(candidates):
             try:
-                found[place] = judge(sight)
+                found[place] = judge(candidate)
             except BadMessage as error:
-                sights.failed.setdefault(place, error)
+                candidates.failed.setdefault(place, error)
         return found
 
     return judged
@@ -97,7 +98,7 @@ class Arrival(Struct, frozen=True, gc=False):
     """
 
     id: str
-    probabilities: Mapping[Label, float]
+    probabilities: Mapping[ClassLabel, float]
     utility: float
     sketch: Point | None = None
     timestamp_ms: int = 0
@@ -110,7 +111,7 @@ class Need(StrEnum):
     """Several opinions: an ensemble's, or a committee's."""
     GRADIENT = "gradient"
     """A linear model at the end."""
-    SURROUNDINGS = "surroundings"
+    REFERENCE_SET = "surroundings"
     """The last examples, and the scale of the features."""
 
 
@@ -123,12 +124,12 @@ class ByModel:
         needs: What the model must have for it.
     """
 
-    judge: Callable[[Sights], Floats]
+    judge: Callable[[Candidates], Floats]
     needs: frozenset[Need] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class ByMemory:
+class ByHistory:
     """A factor that judges by what the partition remembers.
 
     Attributes:
@@ -138,8 +139,8 @@ class ByMemory:
             comes after it, else only what is asked about does.
     """
 
-    judge: Callable[[Points, Recall, int], Floats]
+    judge: Callable[[Points, HistoryCursor, int], Floats]
     by_samples: bool = True
 
 
-Factor: TypeAlias = ByModel | ByMemory
+Factor: TypeAlias = ByModel | ByHistory

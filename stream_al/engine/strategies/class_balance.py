@@ -15,19 +15,21 @@ from __future__ import annotations
 import numpy as np
 
 from stream_al.engine.samples.table import Floats
-from stream_al.engine.strategies.base import Sights
+from stream_al.engine.strategies.base import Candidates
 from stream_al.messages import label_text
 
 
-def class_balance(sights: Sights) -> Floats:
+def class_balance(candidates: Candidates) -> Floats:
     """The expected want of the label, as a share of the largest."""
-    counts, target = sights.model.classes, sights.target
+    counts, target = candidates.model.classes, candidates.target
     want = {
         label: (1.0 if target is None else target.get(label_text(label), 0.0)) / (number + 1)
         for label, number in counts.items()
     }
     most = max(want.values())
     if most == 0.0:  # all that is wanted has never been seen
-        return np.ones(len(sights.samples))
-    found: Floats = (sights.shares * [want[label] / most for label in sights.labels]).sum(axis=1)
+        return np.ones(len(candidates.samples))
+    found: Floats = (candidates.probabilities * [want[label] / most for label in candidates.labels]).sum(
+        axis=1
+    )
     return found

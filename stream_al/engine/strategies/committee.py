@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_al.engine.strategies.base import Sight
+from stream_al.engine.strategies.base import Candidate
 
 __all__ = ["Opinions", "disagreement"]
 
@@ -21,11 +21,11 @@ Opinions = NDArray[np.float64]
 """One row a member, one column a class; each row sums to 1."""
 
 
-def disagreement(measure: Callable[[Opinions], float]) -> Callable[[Sight], float]:
+def disagreement(measure: Callable[[Opinions], float]) -> Callable[[Candidate], float]:
     """The factor that a measure of two opinions or more makes."""
 
-    def judge(sight: Sight) -> float:
-        said = sight.model.members(sight.features)
+    def judge(candidate: Candidate) -> float:
+        said = candidate.model.members(candidate.features)
         if len(said) < 2:
             return 1.0
         return measure(np.asarray([list(opinion.values()) for opinion in said]))

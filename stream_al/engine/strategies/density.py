@@ -15,24 +15,24 @@ import numpy as np
 
 from stream_al.engine.model.sketch import Points, points, spread, squared_distances
 from stream_al.engine.samples.table import Floats
-from stream_al.engine.strategies.history import Recall
+from stream_al.engine.strategies.history import HistoryCursor
 
 
-def density(sketches: Points, memory: Recall, pending: int = 0) -> Floats:
+def density(sketches: Points, history: HistoryCursor, pending: int = 0) -> Floats:
     """The mean similarity to the recent samples.
 
     >>> usual, outlier = bytes(16), bytes([100] * 16)
-    >>> from stream_al.engine.strategies.history import Memory
-    >>> memory = Memory(samples=usual * 40 + bytes([9] * 16) * 20).recall()
-    >>> likely, unlikely = density(points(usual + outlier), memory)
+    >>> from stream_al.engine.strategies.history import History
+    >>> cursor = History(samples=usual * 40 + bytes([9] * 16) * 20).cursor()
+    >>> likely, unlikely = density(points(usual + outlier), cursor)
     >>> bool(likely > 0.5 > 0.01 > unlikely)
     True
     """
-    samples = points(memory.samples)
+    samples = points(history.samples)
     typical = spread(samples)
     if len(samples) < 2:  # too few to tell
         return np.ones(len(sketches))
     distances = squared_distances(sketches, samples)
-    alike = np.exp(distances / (-2.0 * typical)) if typical > 0.0 else distances == 0
-    found: Floats = alike.mean(axis=1)
+    with_shared_shapes = np.exp(distances / (-2.0 * typical)) if typical > 0.0 else distances == 0
+    found: Floats = with_shared_shapes.mean(axis=1)
     return found

@@ -19,22 +19,22 @@ import numpy as np
 
 from stream_al.engine.model.sketch import Points, points, spread, squared_distances
 from stream_al.engine.samples.table import Floats
-from stream_al.engine.strategies.history import Recall
+from stream_al.engine.strategies.history import HistoryCursor
 
 
-def diversity(sketches: Points, memory: Recall, pending: int = 0) -> Floats:
+def diversity(sketches: Points, history: HistoryCursor, pending: int = 0) -> Floats:
     """How far the nearest recent query is, beside the distance between any two samples.
 
     >>> near, far = bytes(16), bytes([100] * 16)
-    >>> from stream_al.engine.strategies.history import Memory
-    >>> memory = Memory(samples=near + far, queries=near).recall()
-    >>> [round(float(value), 2) for value in diversity(points(near + far), memory)]
+    >>> from stream_al.engine.strategies.history import History
+    >>> cursor = History(samples=near + far, queries=near).cursor()
+    >>> [round(float(value), 2) for value in diversity(points(near + far), cursor)]
     [0.0, 0.86]
     """
-    if not memory.queries:
+    if not history.queries:
         return np.ones(len(sketches))
-    nearest = squared_distances(sketches, points(memory.queries)).min(axis=1)
-    typical = spread(points(memory.samples))
+    nearest = squared_distances(sketches, points(history.queries)).min(axis=1)
+    typical = spread(points(history.samples))
     if typical == 0.0:
         return np.where(nearest > 0, 1.0, 0.0)
     found: Floats = 1.0 - np.exp(-2.0 * nearest / typical)

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from math import log
 
-from stream_al.engine.strategies.base import Sight
+from stream_al.engine.strategies.base import Candidate
 
 
-def entropy(sight: Sight) -> float:
+def entropy(candidate: Candidate) -> float:
     """The entropy of the class probabilities as a share of the highest possible."""
-    return uncertainty(sight.probabilities.values())
+    return uncertainty(candidate.probabilities.values())
 
 
 def uncertainty(probabilities: Collection[float]) -> float:

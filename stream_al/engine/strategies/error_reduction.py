@@ -11,22 +11,22 @@ would change, 1 that no error would be left. It costs a copy of the model a like
 
 from __future__ import annotations
 
-from stream_al.engine.strategies.base import Sight
-from stream_al.engine.strategies.lookahead import Outlook, outlooks
+from stream_al.engine.strategies.base import Candidate
+from stream_al.engine.strategies.lookahead import RecentPredictions, lookahead
 
 
-def error_reduction(sight: Sight) -> float:
+def error_reduction(candidate: Candidate) -> float:
     """The expected error now, beside the one after an answer."""
-    now = expected_error(sight.model.outlook())
-    after = sum(p * expected_error(then) for p, then in outlooks(sight))
+    now = expected_error(candidate.model.recent_predictions())
+    after = sum(p * expected_error(then) for p, then in lookahead(candidate))
     return now / (now + after) if now + after > 0.0 else 0.5
 
 
-def expected_error(outlook: Outlook) -> float:
+def expected_error(recent_predictions: RecentPredictions) -> float:
     """The error that a model believes it makes.
 
     >>> expected_error([{"x": 0.75, "y": 0.25}, {"x": 0.5, "y": 0.5}, {}])
     0.375
     """
-    known = [max(opinion.values()) for opinion in outlook if opinion]
+    known = [max(opinion.values()) for opinion in recent_predictions if opinion]
     return 1.0 - sum(known) / len(known) if known else 0.0

@@ -16,14 +16,14 @@ from collections.abc import Iterable
 from math import hypot, sqrt
 
 from stream_al.engine.model.sketch import numeric
-from stream_al.engine.strategies.base import Sight
+from stream_al.engine.strategies.base import Candidate
 
 
-def gradient_length(sight: Sight) -> float:
+def gradient_length(candidate: Candidate) -> float:
     """The expected length of the gradient, squashed."""
-    if (surprise := _surprise(sight.probabilities.values())) == 0.0:
+    if (surprise := _surprise(candidate.probabilities.values())) == 0.0:
         return 0.0
-    seen = [numeric(value) for value in sight.model.transformed(sight.features).values()]
+    seen = [numeric(value) for value in candidate.model.transformed(candidate.features).values()]
     inputs = [value for value in seen if value is not None]
     length = surprise * hypot(1.0, *inputs) / sqrt(1 + len(inputs))
     return 1.0 - 1.0 / (1.0 + length)

@@ -19,16 +19,16 @@ from stream_al.engine.encoding import pack, unpack
 from stream_al.engine.model.sketch import COMPONENTS, Point
 from stream_al.engine.window import Window
 
-__all__ = ["QUERIES", "SAMPLES", "VALUES", "Memory", "Recall", "cut"]
+__all__ = ["QUERIES", "SAMPLES", "VALUES", "History", "HistoryCursor", "cut"]
 
 SAMPLES = 40
 QUERIES = 32
 VALUES = 48
-_MOST_PARTS = 16
+_MAX_PARTS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class History:
     """The last sketches and values of a partition, oldest first, one behind the other.
 
     Attributes:
@@ -36,13 +36,13 @@ class Memory:
         queries: Sketches of the last `QUERIES` samples that were selected.
         values: For each part of the strategy its last `VALUES` utilities, as float32 holds them.
 
-    >>> recall = Memory().recall()
-    >>> recall.remember(bytes(16), selected=True), recall.remember(bytes(16), selected=False)
+    >>> cursor = History().cursor()
+    >>> cursor.remember(bytes(16), selected=True), cursor.remember(bytes(16), selected=False)
     (None, None)
-    >>> [recall.rank(parts) for parts in [(0.5, 1.0), (0.25, 1.0), (0.375, 1.0)]]
+    >>> [cursor.rank(parts) for parts in [(0.5, 1.0), (0.25, 1.0), (0.375, 1.0)]]
     [[0.5, 0.5], [0.25, 0.5], [0.5, 0.5]]
-    >>> after = recall.memory()
-    >>> len(after.samples), len(after.queries), Memory.decode(after.encode()) == after
+    >>> after = cursor.history()
+    >>> len(after.samples), len(after.queries), History.decode(after.encode()) == after
     (32, 16, True)
     """
 
@@ -50,9 +50,9 @@ class Memory:
     queries: bytes = b""
     values: tuple[tuple[float, ...], ...] = ()
 
-    def recall(self) -> Recall:
+    def cursor(self) -> HistoryCursor:
         """The memory in use; this one stays as it is."""
-        return Recall(self)
+        return HistoryCursor(self)
 
     def encode(self) -> dict[str, Any]:
         """The memory as JSON-ready values."""
@@ -60,7 +60,7 @@ class Memory:
         return {"samples": samples, "queries": queries, "values": [pack(part) for part in self.values]}
 
     @classmethod
-    def decode(cls, given: Any) -> Memory:
+    def decode(cls, given: Any) -> History:
         """The memory that `encode` was given.
 
         Raises:
@@ -68,11 +68,11 @@ class Memory:
         """
         try:
             samples, queries = (b64decode(given[name], validate=True) for name in ("samples", "queries"))
-            texts = [*given["values"]][: _MOST_PARTS + 1]
+            texts = [*given["values"]][: _MAX_PARTS + 1]
             values = tuple(unpack({"values": text}, "values", VALUES) for text in texts)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a memory: {error!r}") from error
-        if len(values) > _MOST_PARTS:
+        if len(values) > _MAX_PARTS:
             raise ValueError("not a memory: too many values")
         for rows, most in ((samples, SAMPLES), (queries, QUERIES)):
             if len(rows) % COMPONENTS or len(rows) > most * COMPONENTS:
@@ -80,25 +80,25 @@ class Memory:
         return cls(samples, queries, values)
 
 
-class Recall:
+class HistoryCursor:
     """A memory in use: asked, and changed from sample to sample.
 
     Values are ones that float32 can hold: a memory that was put away has to rank as this one does.
     """
 
-    def __init__(self, memory: Memory) -> None:
-        self._samples = deque(cut(memory.samples), maxlen=SAMPLES)
-        self._queries = deque(cut(memory.queries), maxlen=QUERIES)
-        self._parts = [Window(values, most=VALUES) for values in memory.values]
+    def __init__(self, history: History) -> None:
+        self._samples = deque(cut(history.samples), maxlen=SAMPLES)
+        self._queries = deque(cut(history.queries), maxlen=QUERIES)
+        self._parts = [Window(values, most=VALUES) for values in history.values]
 
     @property
     def samples(self) -> bytes:
-        """As in `Memory`."""
+        """As in `History`."""
         return b"".join(self._samples)
 
     @property
     def queries(self) -> bytes:
-        """As in `Memory`."""
+        """As in `History`."""
         return b"".join(self._queries)
 
     def last_queries(self, number: int) -> bytes:
@@ -122,9 +122,9 @@ class Recall:
         if selected:
             self._queries.append(sketch)
 
-    def memory(self) -> Memory:
+    def history(self) -> History:
         """What is remembered now."""
-        return Memory(self.samples, self.queries, tuple(tuple(part.values) for part in self._parts))
+        return History(self.samples, self.queries, tuple(tuple(part.values) for part in self._parts))
 
 
 def cut(rows: bytes) -> list[Point]:

@@ -8,11 +8,11 @@ Lewis, Gale: A Sequential Algorithm for Training Text Classifiers (SIGIR 1994), 
 from __future__ import annotations
 
 from stream_al.engine.samples.table import Floats
-from stream_al.engine.strategies.base import Sights
+from stream_al.engine.strategies.base import Candidates
 
 
-def least_confidence(sights: Sights) -> Floats:
+def least_confidence(candidates: Candidates) -> Floats:
     """The chance that the best guess is wrong, as a share of the highest possible."""
-    classes = len(sights.labels)
-    found: Floats = (1.0 - sights.shares.max(axis=1)) * (classes / (classes - 1))
+    classes = len(candidates.labels)
+    found: Floats = (1.0 - candidates.probabilities.max(axis=1)) * (classes / (classes - 1))
     return found

@@ -1,6 +1,6 @@
 """Hypotheses: what the model would say of the last examples if it learned this or that label of a sample.
 
-For each label that is likely enough a copy of the model learns it. That costs a copy and `OUTLOOK`
+For each label that is likely enough a copy of the model learns it. That costs a copy and `RECENT_PREDICTIONS`
 predictions a label, so only the `LABELS` likeliest labels are tried, weighed by their probability; a
 label that the model cannot learn would change nothing.
 """
@@ -10,28 +10,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from stream_al.engine.model.model import Label
-from stream_al.engine.strategies.base import Sight
+from stream_al.engine.strategies.base import Candidate
 from stream_al.errors import BadMessage
+from stream_al.messages import ClassLabel
 
-__all__ = ["Outlook", "outlooks"]
+__all__ = ["RecentPredictions", "lookahead"]
 
 LABELS = 5
 
-Outlook = list[dict[Label, float]]
+RecentPredictions = list[dict[ClassLabel, float]]
 """What a model says of each of the last examples; empty where it has no opinion."""
 
 
-def outlooks(sight: Sight) -> Iterator[tuple[float, Outlook]]:
+def lookahead(candidate: Candidate) -> Iterator[tuple[float, RecentPredictions]]:
     """The probability of each likely label, and the outlook of the model that has learned it."""
-    for label, p in _likeliest(sight.probabilities):
-        after = sight.model
+    for label, p in _likeliest(candidate.probabilities):
+        after = candidate.model
         with suppress(BadMessage):
-            after = sight.model.after(sight.features, label)
-        yield p, after.outlook()
+            after = candidate.model.with_example(candidate.features, label)
+        yield p, after.recent_predictions()
 
 
-def _likeliest(probabilities: Mapping[Label, float]) -> list[tuple[Label, float]]:
+def _likeliest(probabilities: Mapping[ClassLabel, float]) -> list[tuple[ClassLabel, float]]:
     ranked = sorted(probabilities.items(), key=lambda each: -each[1])[:LABELS]
     total = sum(p for _, p in ranked)
     return [(label, p / total) for label, p in ranked if p > 0.0]

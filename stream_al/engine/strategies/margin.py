@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from stream_al.engine.samples.table import Floats
-from stream_al.engine.strategies.base import Sights
+from stream_al.engine.strategies.base import Candidates
 
 
-def margin(sights: Sights) -> Floats:
+def margin(candidates: Candidates) -> Floats:
     """One minus the distance between the two highest probabilities."""
-    ordered = np.partition(sights.shares, -2, axis=1)
+    ordered = np.partition(candidates.probabilities, -2, axis=1)
     return 1.0 - (ordered[:, -1] - ordered[:, -2])

@@ -10,17 +10,17 @@ well as a forest. It costs a copy of the model a likely label.
 
 from __future__ import annotations
 
-from stream_al.engine.strategies.base import Sight
-from stream_al.engine.strategies.lookahead import Outlook, outlooks
+from stream_al.engine.strategies.base import Candidate
+from stream_al.engine.strategies.lookahead import RecentPredictions, lookahead
 
 
-def model_change(sight: Sight) -> float:
+def model_change(candidate: Candidate) -> float:
     """The expected change of the distributions over the last examples."""
-    now = sight.model.outlook()
-    return sum(p * variation(now, then) for p, then in outlooks(sight))
+    now = candidate.model.recent_predictions()
+    return sum(p * variation(now, then) for p, then in lookahead(candidate))
 
 
-def variation(now: Outlook, then: Outlook) -> float:
+def variation(now: RecentPredictions, then: RecentPredictions) -> float:
     """The mean total variation between two outlooks, where both have an opinion.
 
     >>> variation([{"x": 1.0, "y": 0.0}, {}], [{"x": 0.5, "y": 0.5}, {"x": 1.0}])

@@ -16,19 +16,19 @@ import numpy as np
 
 from stream_al.engine.model.sketch import COMPONENTS, STEP, Points, points, squared_distances
 from stream_al.engine.samples.table import Floats
-from stream_al.engine.strategies.history import Recall
+from stream_al.engine.strategies.history import HistoryCursor
 
 
-def novelty(sketches: Points, memory: Recall, pending: int) -> Floats:
+def novelty(sketches: Points, history: HistoryCursor, pending: int) -> Floats:
     """How far the nearest pending query is.
 
     >>> here, there = bytes(16), bytes([32] * 16)
-    >>> from stream_al.engine.strategies.history import Memory
-    >>> memory, both = Memory(queries=here).recall(), points(here + there)
-    >>> novelty(both, memory, pending=0).tolist(), novelty(both, memory, pending=1).tolist()
+    >>> from stream_al.engine.strategies.history import History
+    >>> cursor, both = History(queries=here).cursor(), points(here + there)
+    >>> novelty(both, cursor, pending=0).tolist(), novelty(both, cursor, pending=1).tolist()
     ([1.0, 1.0], [0.0, 0.5])
     """
-    waiting = memory.last_queries(pending)
+    waiting = history.last_queries(pending)
     if not waiting:
         return np.ones(len(sketches))
     nearest = squared_distances(sketches, points(waiting)).min(axis=1) / (COMPONENTS * STEP * STEP)

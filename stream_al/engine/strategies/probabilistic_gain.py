@@ -24,23 +24,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_al.engine.model.sketch import points, spread, squared_distances
-from stream_al.engine.strategies.base import Sight
+from stream_al.engine.strategies.base import Candidate
 
 PRIOR = 1e-3
 DELTA = 2.0**0.5 * 1e-6  # of the mean criterion, as its authors have it
 CLASSES = 20  # with the most labels near; pairs are dear, and the others hardly occur
 
 
-def probabilistic_gain(sight: Sight) -> float:
+def probabilistic_gain(candidate: Candidate) -> float:
     """The expected gain a label, from the recent examples around the sample."""
-    around = sight.model.surroundings
-    counts = dict.fromkeys(sight.probabilities, 0.0)
-    if around is not None and around.recent:
-        those = around.points()
-        distances = squared_distances(points(around.sketch(sight.features)), those)[0]
+    reference = candidate.model.reference_set
+    counts = dict.fromkeys(candidate.probabilities, 0.0)
+    if reference is not None and reference.recent:
+        those = reference.points()
+        distances = squared_distances(points(reference.sketch(candidate.features)), those)[0]
         width = bandwidth(len(those), spread(those))
         near = np.exp(distances / (-2.0 * width)) if width > 0.0 else distances == 0
-        for (_, label), share in zip(around.recent, near.tolist(), strict=True):
+        for (_, label), share in zip(reference.recent, near.tolist(), strict=True):
             counts[label] = counts.get(label, 0.0) + share
     return gain(sorted(counts.values(), reverse=True)[:CLASSES])
 

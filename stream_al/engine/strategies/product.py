@@ -30,8 +30,8 @@ import numpy as np
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.sketch import Points
 from stream_al.engine.samples.table import Floats
-from stream_al.engine.strategies.base import ByMemory, ByModel, Factor, Need, Sights
-from stream_al.engine.strategies.history import Recall
+from stream_al.engine.strategies.base import ByHistory, ByModel, Candidates, Factor, Need
+from stream_al.engine.strategies.history import HistoryCursor
 from stream_al.errors import Misconfigured
 
 __all__ = ["Strategy", "factors"]
@@ -105,33 +105,33 @@ class Strategy:
         chosen = [(name, known[name], power) for name, power in powers]
         self._by_model = [(factor.judge, power) for _, factor, power in chosen if isinstance(factor, ByModel)]
         self._by_memory = [
-            (factor.judge, power) for _, factor, power in chosen if isinstance(factor, ByMemory)
+            (factor.judge, power) for _, factor, power in chosen if isinstance(factor, ByHistory)
         ]
         self._needs = {name: factor.needs for name, factor, _ in chosen if isinstance(factor, ByModel)}
         self._powers = [(number, power) for number, (_, power) in enumerate(self._by_memory, 1)]
         self.remembers = bool(self._by_memory)
-        self.by_samples = any(factor.by_samples for _, factor, _ in chosen if isinstance(factor, ByMemory))
+        self.by_samples = any(factor.by_samples for _, factor, _ in chosen if isinstance(factor, ByHistory))
         self.needs = frozenset[Need]().union(*self._needs.values())
         if self.remembers:
-            self.needs |= {Need.SURROUNDINGS}
+            self.needs |= {Need.REFERENCE_SET}
 
-    def utilities(self, sights: Sights) -> Floats:
+    def utilities(self, candidates: Candidates) -> Floats:
         """What the factors say that judge by the model alone, in [0, 1].
 
         Samples that River fails on are in `sights.failed` then.
         """
-        found = np.ones(len(sights.samples))
+        found = np.ones(len(candidates.samples))
         for judge, power in self._by_model:
-            judged = _bounded(judge(sights))
+            judged = _bounded(judge(candidates))
             found *= judged if power == 1.0 else judged**power
         return found
 
-    def ahead(self, sketches: Points, memory: Recall, pending: int) -> list[tuple[float, ...]]:
+    def ahead(self, sketches: Points, history: HistoryCursor, pending: int) -> list[tuple[float, ...]]:
         """What the factors by memory say of the samples to come, in [0, 1], a tuple a sample.
 
         It holds until something is remembered that a factor goes by: a query, or with `by_samples` a sample.
         """
-        judged = [_bounded(judge(sketches, memory, pending)) for judge, _ in self._by_memory]
+        judged = [_bounded(judge(sketches, history, pending)) for judge, _ in self._by_memory]
         rounded = [values.astype("<f4").tolist() for values in judged]  # as they will be remembered
         return list(zip(*rounded, strict=True))
 
@@ -151,7 +151,7 @@ class Strategy:
             Misconfigured: The definition makes no model that can serve, or none that can serve this strategy.
 
         >>> from stream_al.engine.strategies import STRATEGIES
-        >>> Strategy("margin * density", STRATEGIES).model("GaussianNB()", seed=0).surroundings is None
+        >>> Strategy("margin * density", STRATEGIES).model("GaussianNB()", seed=0).reference_set is None
         False
         """
         model = Model(
@@ -159,9 +159,9 @@ class Strategy:
             seed=seed,
             max_classes=max_classes,
             committee=committee if Need.MEMBERS in self.needs else (),
-            surroundings=Need.SURROUNDINGS in self.needs,
+            reference_set=Need.REFERENCE_SET in self.needs,
         )
-        has = {Need.MEMBERS: model.has_members, Need.GRADIENT: model.is_linear, Need.SURROUNDINGS: True}
+        has = {Need.MEMBERS: model.has_members, Need.GRADIENT: model.is_linear, Need.REFERENCE_SET: True}
         for name, needs in self._needs.items():
             if missing := next((need for need in needs if not has[need]), None):
                 raise Misconfigured(f"{name} {_MISSING[missing]}")

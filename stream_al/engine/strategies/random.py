@@ -7,9 +7,9 @@ that a replay selects the same samples.
 from __future__ import annotations
 
 from stream_al.engine.randomness import uniform
-from stream_al.engine.strategies.base import Sight
+from stream_al.engine.strategies.base import Candidate
 
 
-def random(sight: Sight) -> float:
+def random(candidate: Candidate) -> float:
     """A number in [0, 1) drawn from the sample's id."""
-    return uniform(sight.seed, "random strategy", sight.id)
+    return uniform(candidate.seed, "random strategy", candidate.id)

@@ -25,8 +25,8 @@ def votes(opinions: Opinions) -> float:
     (0.0, 1.0)
     """
     members, classes = opinions.shape
-    shares = np.bincount(opinions.argmax(axis=1), minlength=classes) / members
-    return uncertainty(shares.tolist()) * log(classes) / log(min(members, classes))
+    probabilities = np.bincount(opinions.argmax(axis=1), minlength=classes) / members
+    return uncertainty(probabilities.tolist()) * log(classes) / log(min(members, classes))
 
 
 vote_entropy = disagreement(votes)

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable
 
 from stream_al.service.broker.protocols import Reader, Record, behind
-from stream_al.service.timing.time_slices import Turns
+from stream_al.service.timing.time_slices import TimeSlices
 
 __all__ = ["Follower"]
 
@@ -31,7 +31,7 @@ class Follower:
         self._most = most
         self._apply = apply
         self._applied: dict[int, int] = {}
-        self._turns = Turns()
+        self._time_slices = TimeSlices()
         self._one_reader = asyncio.Lock()
 
     async def catch_up(self) -> None:
@@ -47,11 +47,11 @@ class Follower:
         """Read one batch of records; their number."""
         async with self._one_reader:
             records = await self.reader.poll(self._most, timeout_seconds)
-            for stretch in self._turns.cut(records):
-                with self._turns.working():
-                    for record in stretch:
+            for chunk in self._time_slices.cut(records):
+                with self._time_slices.working():
+                    for record in chunk:
                         self._apply(record)
                         self._applied[record.partition] = record.offset + 1
-                await self._turns.over()
-            self._turns.fit()
+                await self._time_slices.over()
+            self._time_slices.fit()
         return len(records)

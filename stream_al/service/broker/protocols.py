@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["Ack", "Group", "Log", "Outgoing", "Position", "Reader", "Record", "Topic", "behind"]
+__all__ = ["Ack", "Broker", "Group", "Outgoing", "Position", "Reader", "Record", "Topic", "behind"]
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -161,7 +161,7 @@ async def behind(reader: Reader, end: Mapping[int, int]) -> bool:
     return any(position.get(partition, 0) < offset for partition, offset in end.items())
 
 
-class Log(Protocol):
+class Broker(Protocol):
     """A broker."""
 
     async def start(self) -> None:

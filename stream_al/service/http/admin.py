@@ -21,12 +21,12 @@ from stream_al.service.http.schemas import (
 )
 from stream_al.service.http.status import model_status
 
-__all__ = ["operating"]
+__all__ = ["admin_routes"]
 
 CHANGED = problems(400, 408, 413, 422, 503)
 
 
-def operating(web: FastAPI, app: App) -> None:
+def admin_routes(web: FastAPI, app: App) -> None:
     """Add the routes."""
     _pausing(web, app)
     _settings(web, app)
@@ -72,7 +72,7 @@ def _model(web: FastAPI, app: App) -> None:
         """The model as it stands, and the snapshots of it; null where their store cannot be reached."""
         snapshots = None
         with suppress(Unavailable, Misconfigured):  # a store that is away has no say in how the model is
-            found = await app.learning.snapshots.listed()
+            found = await app.local_model.snapshots.listed()
             snapshots = [{"name": name, "offset": offset} for name, offset in found.items()]
         return {**model_status(app), "snapshots": snapshots}
 

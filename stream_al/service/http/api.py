@@ -22,7 +22,7 @@ from stream_al.errors import BadMessage, Misconfigured, StreamAlError, Unavailab
 from stream_al.messages import Label, decode, decode_json, encode, label_text
 from stream_al.service.app import App
 from stream_al.service.broker.protocols import Headers, Outgoing
-from stream_al.service.http.admin import operating
+from stream_al.service.http.admin import admin_routes
 from stream_al.service.http.guard import BodyLimit, Guard, audit_also
 from stream_al.service.http.openapi import describe
 from stream_al.service.http.rate import RateLimit
@@ -58,7 +58,7 @@ def api(app: App) -> FastAPI:
     _probes(web, app)
     _reading(web, app)
     _writing(web, app)
-    operating(web, app)
+    admin_routes(web, app)
     describe(web)
     return web
 
@@ -99,11 +99,13 @@ def _reading(web: FastAPI, app: App) -> None:
         features: Annotated[dict[str, Any], Body(examples=[{"amount": 12.5}])],
     ) -> dict[str, Any]:
         """What the model says of some features; nothing is stored or asked."""
-        probabilities = app.learning.model.probabilities(flat_features(features, input_rules(app.settings)))
+        probabilities = app.local_model.model.probabilities(
+            flat_features(features, input_rules(app.settings))
+        )
         return {
             "label": prediction(probabilities),
             "probabilities": {label_text(label): p for label, p in probabilities.items()},
-            "model": msgspec.to_builtins(app.learning.stamp()),
+            "model": msgspec.to_builtins(app.local_model.stamp()),
         }
 
 
@@ -128,7 +130,7 @@ def _writing(web: FastAPI, app: App) -> None:
             key = str(given["id"]).encode() if "id" in given else None
             sample = read_sample(record, input_rules(settings), key=key, position="")
             outgoing.append(Outgoing(topics.samples, sample.id.encode() or None, value, trace))
-        acks = await app.log.send(outgoing)
+        acks = await app.broker.send(outgoing)
         ids = [
             out.key.decode() if out.key else position_id(topics.samples, ack.partition, ack.offset)
             for out, ack in zip(outgoing, acks, strict=True)
@@ -151,7 +153,7 @@ def _writing(web: FastAPI, app: App) -> None:
             value = encode(given)
             label = decode(Label, value, max_bytes=settings.input.max_bytes)
             outgoing.append(Outgoing(topics.labels, label.id.encode(), value, trace))
-        accepted = len(await app.log.send(outgoing))
+        accepted = len(await app.broker.send(outgoing))
         audit_also(request, accepted=accepted)
         return {"accepted": accepted}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stream_al.engine.labels.exclusions import Voided
+from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import Misconfigured
 from stream_al.messages import MAX_RANGES
 from stream_al.service.app import App
@@ -25,7 +25,7 @@ REBUILD_SECONDS = 5.0
 
 def settings_in_force(app: App) -> dict[str, Any]:
     """What may be changed, as it is in force and as it is configured; what is changed, by whom and when."""
-    control, record = app.control, app.control.of_settings
+    control, record = app.control, app.control.settings_record
     return {
         "budget": {name: getattr(control.budget, name) for name in CHANGEABLE},
         "configured": {"budget": {name: getattr(app.settings.budget, name) for name in CHANGEABLE}},
@@ -46,7 +46,7 @@ async def change_settings(app: App, request: Mapping[str, Any], by: str | None) 
     changed(app.settings, control.members, request)  # what is refused is so before anybody is asked
     await control.catch_up()
     before = control.budget
-    await control.rebudget(lambda members: changed(app.settings, members, request), by)
+    await control.change_budget(lambda members: changed(app.settings, members, request), by)
     return {
         f"budget.{name}": {"from": getattr(before, name), "to": getattr(control.budget, name)}
         for name in CHANGEABLE
@@ -60,7 +60,7 @@ async def snapshot_offset(app: App, name: str) -> int:
     Raises:
         Misconfigured: This replica has no such snapshot.
     """
-    found = await app.learning.snapshots.listed()
+    found = await app.local_model.snapshots.listed()
     if name not in found:
         known = ", ".join(found) or "none"
         raise Misconfigured(f"snapshot: write one that this replica has ({known}), or to_offset instead")
@@ -79,10 +79,10 @@ async def roll_back(app: App, offset: int, by: str | None, *, dry_run: bool = Fa
         Unavailable: The broker did not take it in time.
     """
     await app.control.catch_up()
-    end = (await app.learning.reader.end())[PARTITION]
+    end = (await app.local_model.reader.end())[PARTITION]
     if offset > end:
         raise Misconfigured(f"to_offset: write 0 to {end}, where the examples end, not {offset}")
-    return await _revoid(app, (offset, end), Voided.adding, by, dry_run=dry_run)
+    return await _change_exclusions(app, (offset, end), Exclusions.adding, by, dry_run=dry_run)
 
 
 async def count_again(
@@ -93,23 +93,23 @@ async def count_again(
     Returns and raises as `roll_back`.
     """
     await app.control.catch_up()
-    first = (await app.learning.reader.begin())[PARTITION]
+    first = (await app.local_model.reader.begin())[PARTITION]
     if begin < first:
         raise Misconfigured(f"from_offset: write {first} or more, the log holds no example before that")
-    return await _revoid(app, (begin, end), Voided.without, by, dry_run=dry_run)
+    return await _change_exclusions(app, (begin, end), Exclusions.without, by, dry_run=dry_run)
 
 
-async def _revoid(
+async def _change_exclusions(
     app: App,
     between: tuple[int, int],
-    change: Callable[[Voided, int, int], Voided],
+    change: Callable[[Exclusions, int, int], Exclusions],
     by: str | None,
     *,
     dry_run: bool,
 ) -> dict[str, Any]:
-    learning, before = app.learning, app.control.voids
+    local_model, before = app.local_model, app.control.exclusions
 
-    def made(before: Voided) -> Voided:
+    def made(before: Exclusions) -> Exclusions:
         after = change(before, *between)
         if len(after.ranges) > MAX_RANGES:
             raise Misconfigured(
@@ -117,14 +117,14 @@ async def _revoid(
             )
         return after
 
-    await learning.check(made(before))
+    await local_model.check(made(before))
     moved = abs(len(made(before)) - len(before))
     if moved and not dry_run:
-        await app.control.revoid(made, by)
+        await app.control.change_exclusions(made, by)
     return {
         "from_offset": between[0],
         "to_offset": between[1],
         "examples": moved,
         "dry_run": dry_run,
-        "rebuilt": not dry_run and await learning.settle(REBUILD_SECONDS),
+        "rebuilt": not dry_run and await local_model.settle(REBUILD_SECONDS),
     }

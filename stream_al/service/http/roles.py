@@ -24,7 +24,7 @@ from typing import NamedTuple
 import structlog
 
 from stream_al.errors import Misconfigured
-from stream_al.settings import HTTP
+from stream_al.settings import HTTPSettings
 from stream_al.settings.tokens import Token, of_file
 
 __all__ = ["RULES", "UNKNOWN", "Access", "Caller", "Role", "Rule"]
@@ -101,7 +101,7 @@ class Access:
         Misconfigured: The file of tokens cannot be used.
     """
 
-    def __init__(self, settings: HTTP) -> None:
+    def __init__(self, settings: HTTPSettings) -> None:
         self._own = settings.tokens()
         self._file = _TokensFile(settings.tokens_file) if settings.tokens_file else None
         self.closed = bool(self._own or self._file)

@@ -18,7 +18,7 @@ __all__ = ["describe_model", "model_status", "status"]
 def status(app: App) -> dict[str, Any]:
     """The whole picture."""
     settings, budget = app.settings, app.control.budget
-    learner = app.learning.learner
+    learner = app.local_model.learner
     return {
         "application": settings.application,
         "version": __version__,
@@ -49,8 +49,8 @@ def status(app: App) -> dict[str, Any]:
 def model_status(app: App) -> dict[str, Any]:
     """The model of this process."""
     return {
-        **describe_model(app.settings.model.name, app.learning.learner),
-        "rebuilding": app.learning.rebuilding,
+        **describe_model(app.settings.model.name, app.local_model.learner),
+        "rebuilding": app.local_model.rebuilding,
     }
 
 
@@ -63,7 +63,7 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
         "version": model.fingerprint[:12],
         "examples": model.examples,
         "offset": learner.offset,
-        "voided": [list(voided) for voided in learner.voided.ranges],
+        "voided": [list(excluded) for excluded in learner.excluded.ranges],
         "classes": {label_text(label): number for label, number in model.classes.items()},
         "digest": model.digest(),
         "accuracy": {"all": _estimate(learner.overall), "recent": _estimate(learner.recent)},

@@ -35,13 +35,13 @@ import structlog
 from stream_al.engine.poison import Streak
 from stream_al.errors import BadMessage, Superseded, Unavailable
 from stream_al.service.broker.dead_letters import dead_letter
-from stream_al.service.broker.protocols import Ack, Group, Log, Outgoing, Position, Record
+from stream_al.service.broker.protocols import Ack, Broker, Group, Outgoing, Position, Record
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.timing.backoff import Backoff
-from stream_al.service.timing.time_slices import FIRST, Turns
+from stream_al.service.timing.time_slices import FIRST, TimeSlices
 from stream_al.settings import Settings
 
-__all__ = ["Consumer", "Draft", "Items", "Stage", "Work"]
+__all__ = ["BatchDecision", "Consumer", "Items", "Stage", "Work"]
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +62,7 @@ class Work:
     applied: Callable[[list[list[Ack]]], None]
 
 
-class Draft(Protocol):
+class BatchDecision(Protocol):
     """What a stage has decided so far about a batch."""
 
     def decide(self, partition: int, items: Items, state: Any) -> Any:
@@ -83,7 +83,7 @@ class Stage(Protocol):
     async def prepare(self, items: Items) -> None:
         """Wait for what the decision about them must have seen."""
 
-    def begin(self) -> Draft:
+    def begin(self) -> BatchDecision:
         """Begin with a batch."""
 
     def encode(self, state: Any) -> str:
@@ -94,7 +94,7 @@ class Stage(Protocol):
 
 
 @dataclass(slots=True)
-class Held:
+class PartitionState:
     """A partition in hand: its state in force, its run of bad records, and the next offset."""
 
     state: Any
@@ -107,7 +107,7 @@ class Consumer:
     """Runs a stage over the records of a group.
 
     Args:
-        reached: Called with the name of every step passed; tests place crashes there.
+        on_step: Called with the name of every step passed; tests place crashes there.
 
     Attributes:
         progress: When it last passed a step or came back from a failed one.
@@ -119,27 +119,27 @@ class Consumer:
         self,
         stage: Stage,
         group: Group,
-        log_: Log,
+        broker: Broker,
         settings: Settings,
         metrics: Metrics,
-        reached: Callable[[str], None] = lambda step: None,
+        on_step: Callable[[str], None] = lambda step: None,
     ) -> None:
         self.stage = stage
         self.group = group
-        self.log = log_
+        self.broker = broker
         self.settings = settings
         self.metrics = metrics
-        self.reached = reached
-        self.held: dict[int, Held] = {}
+        self.on_step = on_step
+        self.held: dict[int, PartitionState] = {}
         self.generation = -1
         self.paused = False
         self.closing = False
         self.backoff = Backoff(stage.name, settings.limits)
         self._records = min(FIRST, settings.limits.batch_records)
-        self._turns = Turns()
-        self.set_out()
+        self._time_slices = TimeSlices()
+        self.reset_watchdog()
 
-    def set_out(self) -> None:
+    def reset_watchdog(self) -> None:
         """From here on progress is expected."""
         self.progress = self.moved = self.waiting = monotonic()
 
@@ -222,11 +222,11 @@ class Consumer:
     def _passed(self, step: str) -> None:
         """A step is a sign of life of its own: each may take as long as its deadline."""
         self.progress = monotonic()
-        self.reached(step)
+        self.on_step(step)
 
     async def _send(self, group: Sequence[Outgoing]) -> list[Ack]:
         self.progress = monotonic()
-        return await self.log.send(group)
+        return await self.broker.send(group)
 
     async def _load(self, batch: dict[int, list[Record]]) -> bool:
         """Load the states of partitions new to us; false if one is not read from where its state was left.
@@ -243,24 +243,24 @@ class Consumer:
                 if position is None:
                     # From here on the group is known: should its offsets be gone one day, that is a loss.
                     await self.group.commit({partition: Position(first, self.stage.encode(state))})
-                self.held[partition] = Held(state, position.offset if position else first)
+                self.held[partition] = PartitionState(state, position.offset if position else first)
                 placed = placed and self.held[partition].offset == first
         return placed
 
-    async def _decide(self, batch: dict[int, list[Record]]) -> tuple[Work, dict[int, Held]]:
+    async def _decide(self, batch: dict[int, list[Record]]) -> tuple[Work, dict[int, PartitionState]]:
         """Read what can be read, bury what cannot, and let the stage decide about the rest."""
-        draft, turns = self.stage.begin(), self._turns
-        buried: list[tuple[Record, BadMessage]] = []
-        after: dict[int, Held] = {}
+        draft, time_slices = self.stage.begin(), self._time_slices
+        unusable: list[tuple[Record, BadMessage]] = []
+        after: dict[int, PartitionState] = {}
         for partition, records in batch.items():
             held = after[partition] = replace(self.held[partition])
-            for stretch in turns.cut(records):
-                with turns.working():
-                    items = self._read(stretch, held, buried)
+            for chunk in time_slices.cut(records):
+                with time_slices.working():
+                    items = self._read(chunk, held, unusable)
                 await self.stage.prepare(items)
-                with turns.working():
+                with time_slices.working():
                     held.state = draft.decide(partition, items, held.state)
-                await turns.over()
+                await time_slices.over()
                 if held.streak.reached(self.settings.limits.bad_records):
                     break
         work = draft.work()
@@ -268,19 +268,21 @@ class Consumer:
 
         def applied(acks: list[list[Ack]]) -> None:
             work.applied([acks[0][: len(first)], *acks[1:]])
-            for _, error in buried:
+            for _, error in unusable:
                 self.metrics.dead_letters.labels(self.stage.name, error.reason).inc()
 
-        return Work([[*first, *(self.bury(*one) for one in buried)], *rest], applied), after
+        return Work([[*first, *(self.to_dead_letter(*one) for one in unusable)], *rest], applied), after
 
-    def _read(self, records: Sequence[Record], held: Held, buried: list[tuple[Record, BadMessage]]) -> Items:
+    def _read(
+        self, records: Sequence[Record], held: PartitionState, unusable: list[tuple[Record, BadMessage]]
+    ) -> Items:
         """What the good ones among some records say, up to where a run of bad ones stops the partition."""
         limit, unbroken, items = self.settings.limits.bad_records, Streak(), []
         for record, said in zip(records, self.stage.read(records), strict=True):
             held.offset = record.offset + 1
             if isinstance(said, BadMessage):
                 held.streak = held.streak.add(str(said))
-                buried.append((record, said))
+                unusable.append((record, said))
                 if held.streak.reached(limit):
                     break
             else:
@@ -288,11 +290,11 @@ class Consumer:
                 held.streak = unbroken
         return items
 
-    def bury(self, record: Record, error: BadMessage) -> Outgoing:
+    def to_dead_letter(self, record: Record, error: BadMessage) -> Outgoing:
         """The dead letter for a record of this stage."""
         return dead_letter(record, self.stage.name, error, self.settings.topics.dead_letter_suffix)
 
-    def _stop_if_poisoned(self, partition: int, held: Held) -> None:
+    def _stop_if_poisoned(self, partition: int, held: PartitionState) -> None:
         if held.streak.reached(self.settings.limits.bad_records):
             held.stopped = (
                 f"{held.streak.length} bad records in a row, the last one: {held.streak.last}; "
@@ -314,8 +316,8 @@ class Consumer:
 
     def _fit(self) -> None:
         """Size the next batch so that its work takes about `batch_seconds`, whatever it waits for."""
-        self._turns.fit()
-        limits, each = self.settings.limits, self._turns.each
+        self._time_slices.fit()
+        limits, each = self.settings.limits, self._time_slices.each
         if each > 0:
             self._records = max(
                 1, min(limits.batch_records, int(limits.batch_seconds / each), 2 * self._records)

@@ -16,17 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stream_al.service.broker.protocols import Group, Log, Outgoing
+from stream_al.service.broker.protocols import Broker, Group, Outgoing
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.settings import Settings
 
-__all__ = ["Sweep"]
+__all__ = ["Expiry"]
 
 AT_ONCE = 1000  # queries closed in one go
 
 
-class Sweep:
+class Expiry:
     """Closes queries.
 
     Args:
@@ -34,11 +34,11 @@ class Sweep:
     """
 
     def __init__(
-        self, settings: Settings, log_: Log, answers: Group, pending: PendingQueries, metrics: Metrics
+        self, settings: Settings, broker: Broker, labels: Group, pending: PendingQueries, metrics: Metrics
     ) -> None:
         self.settings = settings
-        self.log = log_
-        self.answers = answers
+        self.broker = broker
+        self.labels = labels
         self.pending = pending
         self.metrics = metrics
         self._mark: tuple[int, Mapping[int, int]] | None = None
@@ -46,16 +46,16 @@ class Sweep:
 
     async def step(self) -> None:
         """Close what is over now. Raises Unavailable."""
-        tombstones, one = self.settings.queries.tombstones, 0 in self.answers.assignment()
+        tombstones, one = self.settings.queries.tombstones, 0 in self.labels.assignment()
         if tombstones and not one:
             return
         expired: list[str] = []
         if self.pending.overdue():
             expired = self.pending.expired(AT_ONCE, await self._judged())
         if tombstones:
-            over = [*expired, *self.pending.left_open()[:AT_ONCE]]
+            over = [*expired, *self.pending.orphaned()[:AT_ONCE]]
             queries = self.settings.topics.queries
-            await self.log.send([Outgoing(queries, sample_id.encode(), None) for sample_id in over])
+            await self.broker.send([Outgoing(queries, sample_id.encode(), None) for sample_id in over])
         for sample_id in expired:
             self.pending.close(sample_id)
         if one:
@@ -65,8 +65,8 @@ class Sweep:
         """Log time up to which every answer is judged."""
         if self._mark is None:
             now_ms = self.pending.log_time_ms
-            self._mark = now_ms, await self.answers.ends()
+            self._mark = now_ms, await self.labels.ends()
         now_ms, ends = self._mark
-        if not await self.answers.unread(ends):
+        if not await self.labels.unread(ends):
             self._judged_ms, self._mark = now_ms, None
         return self._judged_ms

@@ -22,17 +22,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stream_al.engine.labels.join import Outcome, join
-from stream_al.engine.model.model import Label as LabelValue
 from stream_al.engine.samples.sample import flat_features
 from stream_al.errors import BadMessage
-from stream_al.messages import Label, decode, encode
+from stream_al.messages import ClassLabel, Label, decode, encode
 from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.service.control import Control
 from stream_al.service.loops.consumer import Items, Work
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.select import input_rules
-from stream_al.service.model.local_model import Learning
+from stream_al.service.model.local_model import LocalModel
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.tracing import OFF, Step, Tracing
 from stream_al.settings import Settings
@@ -48,7 +47,7 @@ class Intake:
     def __init__(
         self,
         settings: Settings,
-        learning: Learning,
+        local_model: LocalModel,
         pending: PendingQueries,
         control: Control,
         metrics: Metrics,
@@ -56,7 +55,7 @@ class Intake:
     ) -> None:
         self.tracing = tracing
         self.settings = settings
-        self.learning = learning
+        self.local_model = local_model
         self.pending = pending
         self.control = control
         self.metrics = metrics
@@ -87,12 +86,12 @@ class Intake:
             return
         await self.pending.catch_up()
         await self.control.catch_up()
-        await self.learning.catch_up()
+        await self.local_model.catch_up()
         self._taken_over = False
 
-    def begin(self) -> _Draft:
+    def begin(self) -> _BatchDecision:
         """Begin with a batch."""
-        return _Draft(self)
+        return _BatchDecision(self)
 
     def encode(self, state: Any) -> str:
         """Nothing: all that intake knows is in the topics."""
@@ -105,7 +104,7 @@ class Intake:
 
 
 @dataclass(slots=True)
-class _Draft:
+class _BatchDecision:
     """What a batch of answers leads to.
 
     Attributes:
@@ -119,7 +118,7 @@ class _Draft:
     steps: list[Step] = field(default_factory=list)
     letters: list[Outgoing] = field(default_factory=list)
     closed: dict[str, Outgoing] = field(default_factory=dict)
-    learned: dict[str, LabelValue] = field(default_factory=dict)
+    learned: dict[str, ClassLabel] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
     delays: list[float] = field(default_factory=list)
 
@@ -145,7 +144,7 @@ class _Draft:
         stage = self.stage
         topics, key = stage.settings.topics, label.id.encode()
         pending = None if label.id in self.closed else stage.pending.get(label.id)
-        known = self.learned.get(label.id, stage.learning.learner.known.get(label.id))
+        known = self.learned.get(label.id, stage.local_model.learner.known.get(label.id))
         joined = join(label, at_ms=record.timestamp_ms, pending=pending, known=known)
         self.outcomes[joined.outcome.value] += 1
         if joined.example is not None:
@@ -154,7 +153,7 @@ class _Draft:
             self.examples.append(Outgoing(topics.examples, key, encode(joined.example), step.headers))
             self.steps.append(step)
             self.learned.setdefault(label.id, joined.example.label)
-        if joined.closes and stage.pending.stands(label.id):  # what was never asked for closes nothing
+        if joined.closes and stage.pending.is_open(label.id):  # what was never asked for closes nothing
             self.closed[label.id] = Outgoing(topics.queries, key, None)
         if joined.outcome is Outcome.LABELLED and pending is not None:
             self.delays.append(max(0, record.timestamp_ms - pending.queried_ms) / 1000)

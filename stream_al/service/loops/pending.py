@@ -54,7 +54,7 @@ class PendingQueries:
     Args:
         reader: Reads the topic `queries`.
         settings: For the size limit of a query.
-        answered: Whether an id is labelled already: a query repeated after its answer, or one whose
+        is_labelled: Whether an id is labelled already: a query repeated after its answer, or one whose
             tombstone the settings turned off, waits for nothing.
         tracing: For the traces that queries belong to.
 
@@ -63,18 +63,18 @@ class PendingQueries:
     """
 
     def __init__(
-        self, reader: Reader, settings: Settings, answered: Callable[[str], bool], tracing: Tracing = OFF
+        self, reader: Reader, settings: Settings, is_labelled: Callable[[str], bool], tracing: Tracing = OFF
     ) -> None:
         self.reader = reader
         self.tracing = tracing
-        self.answered = answered
+        self.is_labelled = is_labelled
         # A query repeats the sample and adds what was decided about it.
         self.max_bytes = 2 * settings.input.max_bytes + 100_000
         self.follower = Follower(reader, settings.limits.batch_records, self._apply)
         self.log_time_ms = 0
         self._read: dict[int, int] = {}
         self._tombstones = settings.queries.tombstones
-        self._forsaken: set[str] = set()  # open in the topic, though nobody waits for them here
+        self._orphaned: set[str] = set()  # open in the topic, though nobody waits for them here
         self._stale: set[str] = set()
         self._entries: dict[str, Entry] = {}
         self._heaps: dict[int, list[Waiting]] = {}
@@ -104,9 +104,9 @@ class PendingQueries:
             return  # it is entered already, and may even be closed already
         self._set(query, value, ack.offset, ack.timestamp_ms, headers)
 
-    def stands(self, sample_id: str) -> bool:
+    def is_open(self, sample_id: str) -> bool:
         """Whether a query is open under an id, here or in the topic."""
-        return sample_id in self._entries or sample_id in self._forsaken
+        return sample_id in self._entries or sample_id in self._orphaned
 
     def see_time(self, timestamp_ms: int) -> None:
         """Let the log's time pass."""
@@ -137,12 +137,12 @@ class PendingQueries:
         oldest = min((waiting[0] for waiting in first if waiting), default=self.log_time_ms)
         return max(0, self.log_time_ms - oldest) / 1000
 
-    def left_open(self) -> list[str]:
+    def orphaned(self) -> list[str]:
         """Ids that stood open in the topic when last asked and still do, though nobody waits for them.
 
         A crash makes them: it publishes a query once more, after its answer and its tombstone.
         """
-        found, self._stale = sorted(self._forsaken & self._stale), set(self._forsaken)
+        found, self._stale = sorted(self._orphaned & self._stale), set(self._orphaned)
         return found
 
     def most_useful(self, limit: int, offset: int = 0) -> list[Query]:
@@ -155,7 +155,7 @@ class PendingQueries:
     def close(self, sample_id: str) -> None:
         """Forget a query that is answered or over."""
         if self._entries.pop(sample_id, None) is not None and self._tombstones:
-            self._forsaken.add(sample_id)  # until the tombstone is read
+            self._orphaned.add(sample_id)  # until the tombstone is read
 
     async def catch_up(self) -> None:
         """Read to what is the end of the topic now."""
@@ -176,7 +176,7 @@ class PendingQueries:
             return
         if record.value is None:
             self._entries.pop(sample_id, None)
-            self._forsaken.discard(sample_id)
+            self._orphaned.discard(sample_id)
             return
         try:
             query = decode(Query, record.value, max_bytes=self.max_bytes)
@@ -187,12 +187,12 @@ class PendingQueries:
     def _set(self, query: Query, value: bytes, offset: int, timestamp_ms: int, headers: Headers) -> None:
         trace = self.tracing.carried(headers)
         entry = Entry(value, timestamp_ms, _life_ms(query), query.utility, offset, trace)
-        if not self.answered(query.id):
-            self._forsaken.discard(query.id)
+        if not self.is_labelled(query.id):
+            self._orphaned.discard(query.id)
             self._entries[query.id] = entry
             self._watch(query.id, entry)
         elif self._tombstones and query.id not in self._entries:
-            self._forsaken.add(query.id)
+            self._orphaned.add(query.id)
         self.see_time(timestamp_ms)
 
     def _first(self, heap: list[Waiting]) -> Waiting | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from time import time
 from typing import Any
 
-from stream_al.engine.budgets import Situation
+from stream_al.engine.budgets import Context
 from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.model.model import prediction
 from stream_al.engine.samples.fast_reader import Reader
@@ -35,10 +35,10 @@ from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Record
 from stream_al.service.loops.consumer import Items, Work
 from stream_al.service.loops.pending import PendingQueries
-from stream_al.service.model.local_model import Learning
+from stream_al.service.model.local_model import LocalModel
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.tracing import OFF, Step, Tracing
-from stream_al.settings import Budget, Settings
+from stream_al.settings import BudgetSettings, Settings
 
 __all__ = ["Select", "input_rules", "selector"]
 
@@ -80,7 +80,7 @@ class Select:
     def __init__(
         self,
         settings: Settings,
-        learning: Learning,
+        local_model: LocalModel,
         pending: PendingQueries,
         metrics: Metrics,
         partitions: Callable[[], int],
@@ -89,18 +89,18 @@ class Select:
         self.tracing = tracing
         self.partitions = partitions
         self.settings = settings
-        self.learning = learning
+        self.local_model = local_model
         self.pending = pending
         self.metrics = metrics
         self.reader = Reader(input_rules(settings))
-        self.rebudget(settings.budget)
+        self.change_budget(settings.budget)
 
     def read(self, records: Sequence[Record]) -> list[tuple[Sample, Arrival] | BadMessage]:
         """The samples, and what the model says of them now; a BadMessage for a record that cannot be used."""
         said: list[Sample | BadMessage] = [self._sample(record) for record in records]
         samples = [sample for sample in said if not isinstance(sample, BadMessage)]
         times = [r.timestamp_ms for r, s in zip(records, said, strict=True) if not isinstance(s, BadMessage)]
-        seen = iter(self.selector.look_at(self.learning.model, samples, times))
+        seen = iter(self.selector.score_many(self.local_model.model, samples, times))
         return [sample if isinstance(sample, BadMessage) else _both(sample, next(seen)) for sample in said]
 
     def _sample(self, record: Record) -> Sample | BadMessage:
@@ -114,7 +114,7 @@ class Select:
         except BadMessage as error:
             return error
 
-    def rebudget(self, budget: Budget) -> None:
+    def change_budget(self, budget: BudgetSettings) -> None:
         """Decide by another budget, from the next batch on; partitions keep their accounts."""
         self.settings = self.settings.model_copy(update={"budget": budget})
         self.selector = selector(self.settings)
@@ -124,15 +124,15 @@ class Select:
     async def prepare(self, items: Items) -> None:
         """Nothing to wait for: what is read now is decided now, by the same model."""
 
-    def begin(self) -> _Draft:
+    def begin(self) -> _BatchDecision:
         """Begin with a batch; all of it is decided by the budget that is in force now."""
-        return _Draft(self, self.selector, self.settings.budget, len(self.pending))
+        return _BatchDecision(self, self.selector, self.settings.budget, len(self.pending))
 
-    def situation(self, partition: int, pending: int, budget: Budget) -> Situation:
+    def context(self, partition: int, pending: int, budget: BudgetSettings) -> Context:
         """What the selector may know about a partition, so many queries being pending."""
         room = budget.pending - pending
-        model = self.learning.model
-        return Situation(
+        model = self.local_model.model
+        return Context(
             ready=model.ready,
             room=room,
             pending=pending,
@@ -143,8 +143,8 @@ class Select:
 
     def binding(self, partition: int, state: Any) -> dict[str, Any]:
         """What a partition has bought, and the cap that binds it now."""
-        situation = self.situation(partition, len(self.pending), self.settings.budget)
-        return {"bought": state.spent.bought, "binding": self.selector.binding(state, situation)}
+        context = self.context(partition, len(self.pending), self.settings.budget)
+        return {"bought": state.spent.bought, "binding": self.selector.binding(state, context)}
 
     def encode(self, state: Any) -> str:
         """The partition's account as commit metadata."""
@@ -229,7 +229,7 @@ class Select:
 
 
 @dataclass(slots=True)
-class _Draft:
+class _BatchDecision:
     """What is decided about a batch of samples.
 
     Attributes:
@@ -243,7 +243,7 @@ class _Draft:
 
     stage: Select
     selector: Selector
-    budget: Budget
+    budget: BudgetSettings
     pending: int
     asked: float = 0.0
     queries: list[tuple[Query, Outgoing, Step]] = field(default_factory=list)
@@ -253,10 +253,10 @@ class _Draft:
 
     def decide(self, partition: int, items: Items, state: Any) -> Any:
         """Decide about the next samples of a partition, on its own account."""
-        stage, stamp, now_ms = self.stage, self.stage.learning.stamp(), int(time() * 1000)
+        stage, stamp, now_ms = self.stage, self.stage.local_model.stamp(), int(time() * 1000)
         stage.pending.see_time(max((record.timestamp_ms for record, _ in items), default=0))
-        situation = stage.situation(partition, self.pending, self.budget)
-        made, state = self.selector.decide(state, [arrival for _, (_, arrival) in items], situation)
+        context = stage.context(partition, self.pending, self.budget)
+        made, state = self.selector.decide(state, [arrival for _, (_, arrival) in items], context)
         for (record, (sample, arrival)), decision in zip(items, made, strict=True):
             if stage.settings.topics.predictions:
                 self.predictions.append(stage.prediction(arrival, decision, stamp, self.pending))

@@ -19,19 +19,19 @@ from time import monotonic
 
 import structlog
 
-from stream_al.engine.labels.exclusions import Voided
+from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.model.model import Model
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.messages import ModelStamp
 from stream_al.service.broker.protocols import Reader, behind
-from stream_al.service.model.replay import PARTITION, Fold, fresh_learner
+from stream_al.service.model.replay import PARTITION, Replay, fresh_learner
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.tracing import OFF, Tracing
 from stream_al.settings import Settings
 
-__all__ = ["Learning", "fresh_learner"]
+__all__ = ["LocalModel", "fresh_learner"]
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ READER_STOP_SECONDS = 1.0
 AT_ONCE = 500  # examples between two signs of life, however slow the model is
 
 
-class Learning:
+class LocalModel:
     """The model of this replica, and the loops that keep it up to date.
 
     Args:
@@ -48,7 +48,7 @@ class Learning:
         folded: Called with the id of every example that was folded.
 
     Attributes:
-        voided: The examples that count no more; the model may still be on its way there.
+        excluded: The examples that count no more; the model may still be on its way there.
         progress: When the loop went round last.
         progress_aside: When the model that is built aside got on last, or was begun anew after a failure.
     """
@@ -69,25 +69,25 @@ class Learning:
         self.snapshots = snapshots
         self.metrics = metrics
         self.folded = folded
-        self.voided = Voided()
+        self.excluded = Exclusions()
         self.restored = False
         self._recorded = False
-        self._fold = self._fresh(self.reader)
-        self.set_out()
+        self._replay = self._fresh(self.reader)
+        self.reset_watchdog()
         self._one_reader = asyncio.Lock()  # the loop and intake both read on; order must not suffer
         self._stale = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
         self._saved_at = monotonic()
 
-    def set_out(self) -> None:
+    def reset_watchdog(self) -> None:
         """From here on progress is expected."""
         self.progress = self.progress_aside = monotonic()
 
     @property
     def learner(self) -> Learner:
         """The fold as it stands."""
-        return self._fold.learner
+        return self._replay.learner
 
     @property
     def model(self) -> Model:
@@ -103,16 +103,16 @@ class Learning:
         """Which model speaks now."""
         return ModelStamp(self.settings.model.name, self.model.fingerprint[:12], self.model.examples)
 
-    def void(self, voided: Voided) -> None:
+    def exclude(self, excluded: Exclusions) -> None:
         """Have these examples count no more, and all others count; the model follows where it has to."""
-        self.voided, self._recorded = voided, True
+        self.excluded, self._recorded = excluded, True
         if self.restored:
             self._conform()
 
     def _conform(self) -> None:
         """Go on under what is voided now, or have the model folded anew."""
-        if self.learner.stands_under(self.voided):
-            self.learner.voided = self.voided
+        if self.learner.is_consistent_with(self.excluded):
+            self.learner.excluded = self.excluded
             self._stale.clear()
             self._settled.set()
         else:
@@ -126,11 +126,13 @@ class Learning:
             progress: Called with the offset reached and the end.
 
         Raises:
-            StateLost: As `Fold.begin` says.
+            StateLost: As `Replay.begin` says.
         """
-        if self.learner.voided != self.voided:  # it was made before anybody knew, or an attempt failed since
-            self._fold = self._fresh(self.reader)
-        end = await self._fold.begin(recorded=self._recorded)
+        if (
+            self.learner.excluded != self.excluded
+        ):  # it was made before anybody knew, or an attempt failed since
+            self._replay = self._fresh(self.reader)
+        end = await self._replay.begin(recorded=self._recorded)
         while await behind(self.reader, {PARTITION: end}):
             await self.step(1.0)
             progress(self.learner.offset, end)
@@ -157,7 +159,7 @@ class Learning:
             drifts = self.learner.drift.found
             most = min(AT_ONCE, self.settings.limits.batch_records)
             began = monotonic()
-            records, outcomes = await self._fold.step(timeout_seconds, most, self.folded)
+            records, outcomes = await self._replay.step(timeout_seconds, most, self.folded)
             found = self.learner.drift.found - drifts
         if records:
             self._count(outcomes)
@@ -171,7 +173,7 @@ class Learning:
         """Wait until the model has to be folded anew, and do so. Raises Unavailable or StateLost."""
         await self._stale.wait()
         self.progress_aside = monotonic()
-        await self._rebuild(self.voided)
+        await self._rebuild(self.excluded)
 
     async def settle(self, seconds: float) -> bool:
         """Whether the model is what it has to be, or gets there within a time."""
@@ -182,62 +184,62 @@ class Learning:
             return False
         return True
 
-    async def check(self, voided: Voided) -> None:
+    async def check(self, excluded: Exclusions) -> None:
         """See whether the model can be folded under these ranges, from what this replica has.
 
         Raises:
             Misconfigured: The log no longer begins with the first example, and no snapshot makes up for it.
         """
         begin = (await self.reader.begin())[PARTITION]
-        if self.learner.stands_under(voided) or voided.covers(0, begin):
+        if self.learner.is_consistent_with(excluded) or excluded.covers(0, begin):
             return
         async for learner, _ in self.snapshots.load(self.model.fingerprint):
-            if learner.stands_under(voided) and learner.offset >= begin:
+            if learner.is_consistent_with(excluded) and learner.offset >= begin:
                 return
         raise Misconfigured(
             f"the topic {self.reader.topic} begins at offset {begin}, and no snapshot here leads to the "
             "model of what would count; choose a later offset, or restore the topic first"
         )
 
-    async def _rebuild(self, voided: Voided) -> None:
+    async def _rebuild(self, excluded: Exclusions) -> None:
         """Fold anew, aside, and replace the model that stands, unless this is overtaken on the way."""
         reader = self.open_reader()
         fold = self._fresh(reader)
-        log.info("folding the model anew", voided=len(voided))
+        log.info("folding the model anew", excluded=len(excluded))
         try:
             await reader.start()
             end = {PARTITION: await fold.begin()}
-            while self.voided == voided and await behind(reader, end):
+            while self.excluded == excluded and await behind(reader, end):
                 await fold.step(1.0, AT_ONCE)
                 self.progress_aside = monotonic()
             async with self._one_reader:
-                while self.voided == voided and fold.learner.offset < self.learner.offset:
+                while self.excluded == excluded and fold.learner.offset < self.learner.offset:
                     await fold.step(1.0, AT_ONCE)
-                if self.voided == voided:
+                if self.excluded == excluded:
                     self._replace(fold)
         finally:
             await reader.stop(READER_STOP_SECONDS)
 
-    def _replace(self, fold: Fold) -> None:
+    def _replace(self, fold: Replay) -> None:
         """Put the model that was built aside in the place of the one that stands."""
-        fold.reader, self._fold = self.reader, fold  # which may bring again what is folded already
+        fold.reader, self._replay = self.reader, fold  # which may bring again what is folded already
         self._stale.clear()
         self._settled.set()
         self._tell_anew()
         log.info("the model is folded anew", offset=self.learner.offset, examples=self.model.examples)
 
-    def _fresh(self, reader: Reader) -> Fold:
-        return Fold(reader, self.settings, self.snapshots, self.metrics, self.voided)
+    def _fresh(self, reader: Reader) -> Replay:
+        return Replay(reader, self.settings, self.snapshots, self.metrics, self.excluded)
 
     def due(self) -> bool:
         """Whether it is time for a snapshot."""
-        limits, new = self.settings.snapshots, self.learner.offset - self._fold.saved
+        limits, new = self.settings.snapshots, self.learner.offset - self._replay.saved
         waited = monotonic() - self._saved_at
         return new >= limits.every_examples or (new > 0 and waited >= limits.every_seconds)
 
     async def save(self) -> None:
         """Write a snapshot; a store that fails costs the snapshot and nothing else."""
-        fold, offset = self._fold, self.learner.offset
+        fold, offset = self._replay, self.learner.offset
         if fold.anchor is None or offset == fold.saved:
             return
         try:

@@ -16,7 +16,7 @@ from time import monotonic
 
 import structlog
 
-from stream_al.engine.labels.exclusions import Voided
+from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.strategies import strategy
 from stream_al.errors import BadMessage, StateLost, Unavailable
@@ -25,10 +25,10 @@ from stream_al.service.broker.protocols import Reader, Record
 from stream_al.service.model.snapshots import Anchor, Snapshots
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.timing.deadline import Deadline
-from stream_al.service.timing.time_slices import Turns
+from stream_al.service.timing.time_slices import TimeSlices
 from stream_al.settings import Settings
 
-__all__ = ["PARTITION", "Fold", "fresh_learner"]
+__all__ = ["PARTITION", "Replay", "fresh_learner"]
 
 log = structlog.get_logger(__name__)
 
@@ -44,12 +44,12 @@ def fresh_learner(settings: Settings) -> Learner:
     return Learner(model, remember=settings.labels.remember)
 
 
-class Fold:
+class Replay:
     """A learner, and the reader that brings its examples.
 
     Args:
         reader: Reads the topic `examples`; nobody else reads with it meanwhile.
-        voided: The examples that count no more.
+        excluded: The examples that count no more.
 
     Attributes:
         learner: The state.
@@ -58,17 +58,17 @@ class Fold:
     """
 
     def __init__(
-        self, reader: Reader, settings: Settings, snapshots: Snapshots, metrics: Metrics, voided: Voided
+        self, reader: Reader, settings: Settings, snapshots: Snapshots, metrics: Metrics, excluded: Exclusions
     ) -> None:
         self.reader = reader
         self.settings = settings
         self.snapshots = snapshots
         self.metrics = metrics
         self.learner = fresh_learner(settings)
-        self.learner.voided = voided
+        self.learner.excluded = excluded
         self.anchor: Anchor | None = None
         self.saved = 0
-        self._turns = Turns()
+        self._time_slices = TimeSlices()
         # An example repeats a query's features and adds the label.
         self._max_bytes = 2 * settings.input.max_bytes + 100_000
 
@@ -86,14 +86,14 @@ class Fold:
                 that counts.
         """
         begin, end = (await self.reader.begin())[PARTITION], (await self.reader.end())[PARTITION]
-        voided, topic = self.learner.voided, self.reader.topic
-        if voided.end > end:
+        excluded, topic = self.learner.excluded, self.reader.topic
+        if excluded.end > end:
             raise StateLost(
-                f"examples up to offset {voided.end} of the topic {topic} are voided, and it holds {end}: it "
-                "was created anew; run `stream-al model rebuild` for every replica, and all of it counts"
+                f"examples up to offset {excluded.end} of the topic {topic} are voided, and it holds {end}: "
+                "it was created anew; run `stream-al model rebuild` for every replica, and all of it counts"
             )
         async for learner, anchor in self.snapshots.load(self.learner.model.fingerprint):
-            if not learner.stands_under(voided):
+            if not learner.is_consistent_with(excluded):
                 self._refuse_if_lost(learner, recorded=recorded)
                 log.info("snapshot passed over", offset=learner.offset, why="other examples counted then")
                 continue
@@ -102,7 +102,7 @@ class Fold:
             break
         else:
             await self._begin_at(begin)
-        self.learner.voided, self.learner.remember = voided, self.settings.labels.remember
+        self.learner.excluded, self.learner.remember = excluded, self.settings.labels.remember
         return end
 
     async def step(
@@ -118,16 +118,16 @@ class Fold:
         outcomes: Counter[Outcome] = Counter()
         records = await self.reader.poll(most, timeout_seconds)
         began = monotonic()
-        for stretch in self._turns.cut(records):
-            with self._turns.working():
-                for record in stretch:
+        for chunk in self._time_slices.cut(records):
+            with self._time_slices.working():
+                for record in chunk:
                     if record.offset >= self.learner.offset:
                         self._fold(record, outcomes, folded)
-                if stretch[-1].offset + 1 == self.learner.offset:
-                    self.anchor = Anchor.of(stretch[-1])
-            await self._turns.over()
+                if chunk[-1].offset + 1 == self.learner.offset:
+                    self.anchor = Anchor.of(chunk[-1])
+            await self._time_slices.over()
         if records:
-            self._turns.fit()
+            self._time_slices.fit()
             self.metrics.update_seconds.observe(monotonic() - began)
         return records, outcomes
 
@@ -144,7 +144,7 @@ class Fold:
 
     async def _begin_at(self, begin: int) -> None:
         """Begin with the first record of the log, if nothing before it counts."""
-        if not self.learner.voided.covers(0, begin):
+        if not self.learner.excluded.covers(0, begin):
             raise StateLost(
                 f"the topic {self.reader.topic} begins at offset {begin} and no snapshot covers the "
                 "examples before it; restore a snapshot, or go on without them on all replicas: run "
@@ -158,7 +158,7 @@ class Fold:
     def _refuse_if_lost(self, learner: Learner, *, recorded: bool) -> None:
         """Refuse to count again, without a word, what an operator once took back."""
         if not recorded:
-            ranges = ", ".join(f"{begin} to {end}" for begin, end in learner.voided.ranges)
+            ranges = ", ".join(f"{begin} to {end}" for begin, end in learner.excluded.ranges)
             raise StateLost(
                 f"the newest snapshot was made without the examples {ranges}, and the topic "
                 f"{self.settings.topics.control} no longer says so: it was deleted or created anew; run "

@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING, Any
 from stream_al import __version__
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.broker.protocols import Ack, Headers, Record
-from stream_al.service.timing.deadline import apart, within
+from stream_al.service.timing.deadline import run_in_thread, within
 from stream_al.settings import Settings
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class _On(Tracing):
     async def stop(self, seconds: float) -> None:
         """Send what still waits, in time."""
         with suppress(Unavailable):
-            await within(seconds, "the last spans", apart(self._provider.shutdown))
+            await within(seconds, "the last spans", run_in_thread(self._provider.shutdown))
 
     def _context(self, headers: Headers) -> Context | None:
         """The context that a record carries, if it carries a sound one."""

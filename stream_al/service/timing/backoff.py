@@ -7,7 +7,7 @@ import random
 
 import structlog
 
-from stream_al.settings import Limits
+from stream_al.settings import LimitSettings
 
 __all__ = ["Backoff"]
 
@@ -22,7 +22,7 @@ class Backoff:
         limits: First and longest wait.
     """
 
-    def __init__(self, what: str, limits: Limits) -> None:
+    def __init__(self, what: str, limits: LimitSettings) -> None:
         self.what = what
         self.limits = limits
         self.failures = 0

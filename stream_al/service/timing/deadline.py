@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from stream_al.errors import Unavailable
 
-__all__ = ["Deadline", "apart", "within"]
+__all__ = ["Deadline", "run_in_thread", "within"]
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ async def within(seconds: float, what: str, waiting: Awaitable[T]) -> T:
         raise Unavailable(f"{what} took longer than {seconds:g} s") from None
 
 
-def apart(action: Callable[[], T]) -> asyncio.Future[T]:
+def run_in_thread(action: Callable[[], T]) -> asyncio.Future[T]:
     """Do what blocks in a thread of its own, which nobody has to wait for.
 
     The thread is a daemon: one that hangs does not hold up the end of the process, as those of

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from time import thread_time
 from typing import TypeVar
 
-__all__ = ["FIRST", "Turns", "give_way"]
+__all__ = ["FIRST", "TimeSlices", "yield_to_loop"]
 
 T = TypeVar("T")
 
@@ -27,13 +27,13 @@ ROUNDS = 6  # of the loop: an HTTP request takes some five from its first byte t
 FIRST = 100  # records of the first stretch, and the first batch, while nobody knows yet how long one takes
 
 
-async def give_way() -> None:
+async def yield_to_loop() -> None:
     """Let everyone else on the loop have a turn."""
     for _ in range(ROUNDS):
         await asyncio.sleep(0)
 
 
-class Turns:
+class TimeSlices:
     """Cuts work into stretches.
 
     Attributes:
@@ -42,7 +42,7 @@ class Turns:
 
     def __init__(self) -> None:
         self.each = 0.0
-        self._stretch = FIRST
+        self._chunk = FIRST
         self._worked = self._since = 0.0
         self._records = 0
 
@@ -50,10 +50,10 @@ class Turns:
         """The records in stretches."""
         begin = 0
         while begin < len(records):
-            stretch = records[begin : begin + self._stretch]
-            self._records += len(stretch)
-            begin += len(stretch)
-            yield stretch
+            chunk = records[begin : begin + self._chunk]
+            self._records += len(chunk)
+            begin += len(chunk)
+            yield chunk
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -68,11 +68,11 @@ class Turns:
         """After a stretch: give way, if the turn is over."""
         if self._since > SECONDS / 2:
             self._since = 0.0
-            await give_way()
+            await yield_to_loop()
 
     def fit(self) -> None:
         """After a batch: size stretches by what its records took."""
         if self._worked > 0.0:
             self.each = self._worked / self._records
-            self._stretch = max(1, min(int(SECONDS / self.each), 2 * self._stretch))
+            self._chunk = max(1, min(int(SECONDS / self.each), 2 * self._chunk))
         self._worked, self._records = 0.0, 0

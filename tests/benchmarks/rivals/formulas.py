@@ -13,9 +13,9 @@ from math import exp, log, log2, sqrt
 
 import numpy as np
 
-from stream_al.engine.model.model import Label
 from stream_al.engine.randomness import uniform
-from tests.benchmarks.play import Rival, Sight, Terms
+from stream_al.messages import ClassLabel
+from tests.benchmarks.play import Candidate, Rival, Terms
 from tests.benchmarks.streams import WARM_START, Sample
 
 __all__ = ["Bernoulli", "EntropySampler", "ImportanceWeighted", "MovingAverage", "Periodic", "Uncapped"]
@@ -30,8 +30,8 @@ class Bernoulli(Rival):
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
 
-    def decide(self, sight: Sight) -> bool:
-        return uniform(self.terms.seed, "random rival", sight.sample.id) < self.terms.share
+    def decide(self, candidate: Candidate) -> bool:
+        return uniform(self.terms.seed, "random rival", candidate.sample.id) < self.terms.share
 
 
 class Periodic(Rival):
@@ -41,7 +41,7 @@ class Periodic(Rival):
         self.share = terms.share
         self.seen = uniform(terms.seed, "phase", "periodic") / terms.share
 
-    def decide(self, sight: Sight) -> bool:
+    def decide(self, candidate: Candidate) -> bool:
         self.seen += 1.0
         return int(self.seen * self.share) > int((self.seen - 1.0) * self.share)
 
@@ -57,14 +57,14 @@ class _Steered(Rival):
     def ease(self) -> float:
         return exp(_within(-AT_ONCE * self.ahead - IN_TIME * self.gathered))
 
-    def decide(self, sight: Sight) -> bool:
-        chance = self.chance(sight)
-        buys = uniform(self.terms.seed, "steered rival", sight.sample.id) < chance
+    def decide(self, candidate: Candidate) -> bool:
+        chance = self.chance(candidate)
+        buys = uniform(self.terms.seed, "steered rival", candidate.sample.id) < chance
         self.ahead += buys - self.terms.share
         self.gathered = _within(self.gathered + self.terms.share * self.ahead, REACH / IN_TIME)
         return buys
 
-    def chance(self, sight: Sight) -> float:
+    def chance(self, candidate: Candidate) -> float:
         raise NotImplementedError
 
 
@@ -83,8 +83,8 @@ class EntropySampler(_Steered):
         super().__init__(terms)
         self.discount_factor = 1.0 / terms.share - 1.0
 
-    def chance(self, sight: Sight) -> float:
-        possible = [p for p in sight.probabilities.tolist() if p > 0.0]
+    def chance(self, candidate: Candidate) -> float:
+        possible = [p for p in candidate.probabilities.tolist() if p > 0.0]
         if len(possible) < 2:
             return 0.0
         entropy = -sum(p * log2(p) for p in possible) / log2(len(possible))
@@ -111,11 +111,11 @@ class ImportanceWeighted(_Steered):
         self.seen = WARM_START
         self.weights = self.wrong = 0.0
         self.asked: dict[str, tuple[float, int]] = {}
-        self.order: dict[Label, int] = {}
+        self.order: dict[ClassLabel, int] = {}
 
-    def chance(self, sight: Sight) -> float:
+    def chance(self, candidate: Candidate) -> float:
         self.seen += 1
-        order = np.sort(sight.probabilities)
+        order = np.sort(candidate.probabilities)
         gap = float(order[-1] - order[-2])
         m = self.terms.share * self.ease * log(self.seen + 1) / self.seen
         error = self.wrong / self.weights if self.weights else 0.5
@@ -123,10 +123,10 @@ class ImportanceWeighted(_Steered):
             chance = 1.0
         else:
             chance = min(1.0, ((sqrt(m) + sqrt(m + 4.0 * gap * m)) / (2.0 * gap)) ** 2)
-        self.asked[sight.sample.id] = chance, int(sight.probabilities.argmax())
+        self.asked[candidate.sample.id] = chance, int(candidate.probabilities.argmax())
         return chance
 
-    def label(self, sample: Sample, label: Label) -> None:
+    def label(self, sample: Sample, label: ClassLabel) -> None:
         position = self.order.setdefault(label, len(self.order))  # in which the learner learns them
         if sample.id in self.asked:
             chance, guess = self.asked[sample.id]
@@ -148,8 +148,8 @@ class Uncapped(Rival):
         self.mean: float | None = None
         self.variance = 0.0
 
-    def decide(self, sight: Sight) -> bool:
-        uncertainty = 1.0 - float(sight.probabilities.max())
+    def decide(self, candidate: Candidate) -> bool:
+        uncertainty = 1.0 - float(candidate.probabilities.max())
         if self.mean is None:
             self.mean = uncertainty
         buys = uncertainty > self.mean + sqrt(self.variance)
@@ -166,8 +166,8 @@ class MovingAverage(Uncapped):
         super().__init__(terms)
         self.seen = self.spent = 0
 
-    def decide(self, sight: Sight) -> bool:
+    def decide(self, candidate: Candidate) -> bool:
         self.seen += 1
-        buys = super().decide(sight) and self.spent < self.terms.share * self.seen
+        buys = super().decide(candidate) and self.spent < self.terms.share * self.seen
         self.spent += buys
         return buys

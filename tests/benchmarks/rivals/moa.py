@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.benchmarks.play import Rival, Sight, Terms
+from tests.benchmarks.play import Candidate, Rival, Terms
 
 __all__ = ["Fixed", "RandomVariable", "Selective", "Variable"]
 
@@ -23,10 +23,10 @@ class _Capped(Rival):
         self.random = np.random.default_rng(terms.seed)
         self.seen = self.spent = 0
 
-    def decide(self, sight: Sight) -> bool:
+    def decide(self, candidate: Candidate) -> bool:
         allowed = self.spent < self.terms.share * (self.seen + 1)
         self.seen += 1
-        buys = allowed and self.wants(float(sight.probabilities.max()))
+        buys = allowed and self.wants(float(candidate.probabilities.max()))
         self.spent += buys
         return buys
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from stream_al.engine.model.model import Label
-from tests.benchmarks.play import Rival, Sight, Terms
+from stream_al.messages import ClassLabel
+from tests.benchmarks.play import Candidate, Rival, Terms
 from tests.benchmarks.streams import Sample
 
 KEPT = 500  # labelled samples from which PAL estimates how often a region was labelled
@@ -31,8 +31,8 @@ class Managed(Rival):
         self.manager = manager
         self.remembers = remembers
 
-    def decide(self, sight: Sight) -> bool:
-        utility = np.array([1.0 - float(sight.probabilities.max())])
+    def decide(self, candidate: Candidate) -> bool:
+        utility = np.array([1.0 - float(candidate.probabilities.max())])
         chosen = self.manager.query_by_utility(utility)
         known = {"utilities": utility} if self.remembers else {}
         self.manager.update(NOTHING, chosen, **known)
@@ -46,9 +46,9 @@ class Strategic(Rival):
         self.strategy = strategy
         self.river = _river()
 
-    def decide(self, sight: Sight) -> bool:
-        self.river.said = sight.probabilities
-        candidates = sight.sample.vector.reshape(1, -1)
+    def decide(self, candidate: Candidate) -> bool:
+        self.river.said = candidate.probabilities
+        candidates = candidate.sample.vector.reshape(1, -1)
         chosen = self.strategy.query(candidates, clf=self.river)
         self.strategy.update(candidates, chosen)
         return len(chosen) > 0
@@ -72,19 +72,19 @@ class Probabilistic(Rival):
         self.kept: Any = None
         self.gamma = 1.0
 
-    def decide(self, sight: Sight) -> bool:
-        vector = sight.sample.vector
+    def decide(self, candidate: Candidate) -> bool:
+        vector = candidate.sample.vector
         if self.kept is None:
             self._estimate()
         distances = np.square(self.kept - vector).sum(axis=1)
-        self.river.said = sight.probabilities
+        self.river.said = candidate.probabilities
         self.river.frequency = float(np.exp(-self.gamma * distances).sum())
         candidates = vector.reshape(1, -1)
         chosen, utilities = self.strategy.query(candidates, clf=self.river, return_utilities=True)
         self.strategy.update(candidates, chosen, budget_manager_param_dict={"utilities": utilities})
         return len(chosen) > 0
 
-    def label(self, sample: Sample, label: Label) -> None:
+    def label(self, sample: Sample, label: ClassLabel) -> None:
         self.labelled.append(sample.vector)
         self.kept = None
 

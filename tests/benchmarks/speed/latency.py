@@ -59,10 +59,13 @@ class Times:
 
     def figures(self) -> dict[str, float]:
         """The medians of the rounds' percentiles, and the last of all rounds."""
-        alike = {
+        with_shared_shapes = {
             name: median(nearest_rank(one, share) for one in self.rounds) for name, share in SHARES.items()
         }
-        return {**alike, "p99.9": nearest_rank([value for one in self.rounds for value in one], 0.999)}
+        return {
+            **with_shared_shapes,
+            "p99.9": nearest_rank([value for one in self.rounds for value in one], 0.999),
+        }
 
 
 SHARES = {"p50": 0.5, "p99": 0.99}

@@ -19,7 +19,7 @@ import json
 import sys
 import time
 
-from stream_al.engine.budgets import Situation
+from stream_al.engine.budgets import Context
 from stream_al.engine.model.model import Model
 from stream_al.engine.samples.fast_reader import Reader
 from stream_al.engine.samples.sample import InputRules
@@ -55,10 +55,10 @@ def _round(selector: Selector, model: Model, values: list[bytes]) -> list[float]
         times.append(time.process_time())
         samples = [reader.read(record, key=None, position=str) for record in given]
         times.append(time.process_time())
-        seen = selector.look_at(model, samples, [0] * len(samples))
+        seen = selector.score_many(model, samples, [0] * len(samples))
         times.append(time.process_time())
         arrivals = [arrival for arrival in seen if not isinstance(arrival, BadMessage)]
-        _, state = selector.decide(state, arrivals, Situation(pending=PENDING))
+        _, state = selector.decide(state, arrivals, Context(pending=PENDING))
         times.append(time.process_time())
         spent = [before + after - at for before, at, after in zip(spent, times, times[1:], strict=False)]
     return spent

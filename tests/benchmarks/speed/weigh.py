@@ -44,7 +44,7 @@ class Topic:
 async def run(number: int) -> dict[str, float]:
     """Weigh them."""
     topic = Topic(number)
-    pending = PendingQueries(topic, Settings(), answered=lambda sample_id: False)  # type: ignore[arg-type]
+    pending = PendingQueries(topic, Settings(), is_labelled=lambda sample_id: False)  # type: ignore[arg-type]
     tracemalloc.start()
     while await pending.step(0.0):
         pass

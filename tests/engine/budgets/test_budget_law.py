@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_al.engine.budgets import Reason, Situation
+from stream_al.engine.budgets import Context, Reason
 from tests.support.managers import (
     COLD,
     EXPLORING,
@@ -49,8 +49,8 @@ def test_the_budget_is_spent_and_never_exceeded_whatever_the_utilities(
     values = [STREAMS[stream](draw, i / total) for i in range(total)]
     state, verdicts = manager.start(), []
     for batch in batches(total, draw):
-        situation = COLD if batch.start < total // 5 else WARM
-        said, state = manager.decide(state, values[batch], names(total)[batch], situation)
+        context = COLD if batch.start < total // 5 else WARM
+        said, state = manager.decide(state, values[batch], names(total)[batch], context)
         verdicts += said
         state = restored(manager, state)
     assert_budget_law(manager, verdicts)
@@ -132,7 +132,7 @@ def test_a_cap_is_never_exceeded_and_what_it_forbids_is_said(
     for step, room in enumerate(rooms):
         values = data.draw(utilities)
         said, state = manager.decide(
-            state, values, names(len(values), 100 * step), Situation(ready=step > 1, room=room)
+            state, values, names(len(values), 100 * step), Context(ready=step > 1, room=room)
         )
         bought = np.cumsum([v.selected for v in said])
         assert bought[-1] <= max(0, room)
@@ -151,7 +151,7 @@ def test_a_cap_is_never_exceeded_and_what_it_forbids_is_said(
 def test_a_purchase_that_a_cap_forbids_is_reported_and_lost(name: str) -> None:
     """Capped time is not saved up: when room returns, no more is bought than always."""
     manager = manager_of(name, 0.1)
-    shut, state = manager.decide(manager.start(), [0.5] * 200, names(200), Situation(room=0))
+    shut, state = manager.decide(manager.start(), [0.5] * 200, names(200), Context(room=0))
     assert sum(v.reason is Reason.CAPPED for v in shut) == 20
     opened, _ = manager.decide(state, [0.5] * 200, names(200, 200), WARM)
     assert sum(v.selected for v in opened) == 20
@@ -174,7 +174,7 @@ def test_every_verdict_agrees_with_its_reason(
     name: str, share: float, exploration: float, ready: bool, values: list[float]
 ) -> None:
     manager = manager_of(name, share, exploration)
-    verdicts, _ = manager.decide(manager.start(), values, names(len(values)), Situation(ready=ready))
+    verdicts, _ = manager.decide(manager.start(), values, names(len(values)), Context(ready=ready))
     for verdict, value in zip(verdicts, values, strict=True):
         assert verdict.selected == (verdict.reason in SELECTING)
         assert verdict.selected <= (verdict.propensity > 0.0)

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_al.engine.budgets import Situation, Verdict
+from stream_al.engine.budgets import Context, Verdict
 from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.selector import Selector, State
 from stream_al.engine.strategies import Arrival
@@ -33,7 +33,7 @@ def test_the_law_holds_before_and_after_every_change(
         state = manager.start() if state is None else restored(manager, state)
         values = [utility if draw.random() < 0.7 else draw.random() for _ in range(length)]
         ids = [f"{number}-{place}" for place in range(length)]
-        verdicts, state = manager.decide(state, values, ids, Situation())
+        verdicts, state = manager.decide(state, values, ids, Context())
         if accounts and accounts[-1][0] == share:  # nothing has changed
             accounts[-1][1].extend(verdicts)
         else:
@@ -64,7 +64,7 @@ def test_a_changed_cap_counts_what_was_bought_before_it(
         arrivals = [
             Arrival(f"{number}-{n}", {"a": 0.5, "b": 0.5}, 1.0, None, hour * 3_600_000) for n in range(length)
         ]
-        decisions, after = selector.decide(found, arrivals, Situation())
+        decisions, after = selector.decide(found, arrivals, Context())
         new = sum(decision.selected for decision in decisions)
         if total is not None:
             assert bought + new <= max(bought, total)

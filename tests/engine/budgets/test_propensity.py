@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from stream_al.engine.budgets import Reason, Situation
+from stream_al.engine.budgets import Context, Reason
 from tests.support.managers import (
     WARM,
     every_claiming_manager,
@@ -20,12 +20,12 @@ from tests.support.managers import (
 )
 
 SEEDS = 1500
-DESIGNS: dict[str, tuple[float, float, Callable[[int], Situation]]] = {
+DESIGNS: dict[str, tuple[float, float, Callable[[int], Context]]] = {
     "explores a little": (0.1, 0.1, lambda i: WARM),
     "strata of unequal length": (0.3, 0.4, lambda i: WARM),
     "explores always": (0.125, 1.0, lambda i: WARM),
-    "warms up": (0.2, 0.1, lambda i: Situation(ready=i > 7)),
-    "capped in between": (0.1, 0.5, lambda i: Situation(room=0 if 3 <= i <= 5 else 9)),
+    "warms up": (0.2, 0.1, lambda i: Context(ready=i > 7)),
+    "capped in between": (0.1, 0.5, lambda i: Context(room=0 if 3 <= i <= 5 else 9)),
 }
 
 
@@ -33,7 +33,7 @@ DESIGNS: dict[str, tuple[float, float, Callable[[int], Situation]]] = {
 @pytest.mark.parametrize("design", DESIGNS)
 def test_the_propensity_is_the_frequency_over_the_draws(name: str, design: str) -> None:
     """Of many seeds as many select a position as the recorded propensity says, up to 4.5 sigma."""
-    share, exploration, situation = DESIGNS[design]
+    share, exploration, context = DESIGNS[design]
     draw = seeded(3)
     values = [draw.random() for _ in range(20)]
     selected, recorded = np.zeros(20), None
@@ -41,7 +41,7 @@ def test_the_propensity_is_the_frequency_over_the_draws(name: str, design: str) 
         manager = manager_of(name, share, exploration, seed)
         state, said = manager.start(), []
         for i, value in enumerate(values):
-            (verdict,), state = manager.decide(state, [value], [f"s{i}"], situation(i))
+            (verdict,), state = manager.decide(state, [value], [f"s{i}"], context(i))
             said.append(verdict)
         propensities = [v.propensity for v in said]
         assert recorded in (None, propensities)  # known before the draw, so not a matter of the seed

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_al.engine.budgets import MANAGERS, Reason, Situation, variable_random, zliobaite
+from stream_al.engine.budgets import MANAGERS, Context, Reason, variable_random, zliobaite
 from stream_al.engine.budgets.periodic import Periodic
 from stream_al.engine.budgets.quantile import MEMORY, quantile
 from stream_al.engine.budgets.sequential import Sequential
@@ -49,7 +49,7 @@ def test_a_pause_leaves_the_account_as_though_everything_had_been_bought(
     """So nothing is saved up: what is bought after a pause is what would have been bought without."""
     manager, ids = manager_of(name, 0.2), names(len(values))
     said, unpaused = manager.decide(manager.start(), values, ids, WARM)
-    shut, state = manager.decide(manager.start(), values[:pause], ids[:pause], Situation(room=0))
+    shut, state = manager.decide(manager.start(), values[:pause], ids[:pause], Context(room=0))
     opened, after = manager.decide(state, values[pause:], ids[pause:], WARM)
     assert opened == said[pause:]
     assert after == unpaused

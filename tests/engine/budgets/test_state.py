@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_al.engine.budgets import Situation
+from stream_al.engine.budgets import Context
 from stream_al.engine.selector import STATE_LIMIT_BYTES
 from tests.support.managers import (
     WARM,
@@ -38,14 +38,14 @@ def test_batches_of_any_size_and_restarts_give_the_decisions_of_one_by_one(
 ) -> None:
     manager = manager_of(name, share, exploration)
     values, ready = data.draw(utilities), data.draw(st.booleans())
-    ids, situation = names(len(values)), Situation(ready=ready, room=30)
-    singly, one_by_one, now = [], manager.start(), situation
+    ids, context = names(len(values)), Context(ready=ready, room=30)
+    singly, one_by_one, now = [], manager.start(), context
     for value, sample_id in zip(values, ids, strict=True):
         (verdict,), one_by_one = manager.decide(one_by_one, [value], [sample_id], now)
         singly.append(verdict)
         now = now.after(verdict.selected)
     edges = [0, *sorted(cut for cut in cuts if cut < len(values)), len(values)]
-    batched, state, now = [], manager.start(), situation
+    batched, state, now = [], manager.start(), context
     for begin, end in pairwise(edges):
         said, state = manager.decide(state, values[begin:end], ids[begin:end], now)
         batched += said

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_al.engine.budgets import Reason, Situation
+from stream_al.engine.budgets import Context, Reason
 from stream_al.engine.budgets.percentile_rank import MEMORY, NEAR
-from stream_al.engine.budgets.stratified import BLIND_EXPLORATION, LASTING, Stratified
+from stream_al.engine.budgets.stratified import MAX_EXPLORATION, MAX_KNOWN, Stratified
 from stream_al.engine.randomness import uniform
 from tests.support.managers import WARM, law, names, seeded, with_pending
 
@@ -72,7 +72,7 @@ def test_the_memory_is_bounded_and_holds_the_last_arrivals() -> None:
     singles = np.asarray(values, dtype="<f4").tolist()
     assert state.recent == tuple(singles[-NEAR:])
     stood = [standing(singles[i - NEAR : i], singles[i]) for i in range(2 * MEMORY, 3 * MEMORY)]
-    assert list(state.standings) == stood
+    assert list(state.ranks) == stood
 
 
 def standing(near: Sequence[float], utility: float) -> int:
@@ -145,7 +145,7 @@ def test_the_less_of_what_was_asked_is_known_the_more_is_explored() -> None:
     """A model does not know which labels are on their way, and doubts on where it has asked already."""
     manager = Stratified(0.1, 0.1, 0)
     shares = [explored(manager, pending, known=60) for pending in (0, 20, 60, 180)]
-    more = BLIND_EXPLORATION - 0.1
+    more = MAX_EXPLORATION - 0.1
     expected = [0.1, 0.1 + more / 4, 0.1 + more / 2, 0.1 + more * 3 / 4]
     assert shares == pytest.approx(expected, abs=4 * math.sqrt(0.25 / 4000))
     assert shares == sorted(shares)
@@ -154,15 +154,15 @@ def test_the_less_of_what_was_asked_is_known_the_more_is_explored() -> None:
 def test_a_model_that_knows_nothing_is_asked_to_explore_and_one_without_queries_is_not() -> None:
     manager = Stratified(0.1, 0.1, 0)
     assert manager.exploration_when(pending=0, known=0) == 0.1
-    assert manager.exploration_when(pending=1, known=0) == pytest.approx(BLIND_EXPLORATION)
+    assert manager.exploration_when(pending=1, known=0) == pytest.approx(MAX_EXPLORATION)
 
 
 def test_what_was_learned_long_ago_does_not_stand_for_what_is_pending() -> None:
     """Else a long stream of late labels would end in asking for one doubt again and again."""
     manager = Stratified(0.1, 0.1, 0)
-    late = manager.exploration_when(pending=LASTING, known=LASTING)
-    assert late == pytest.approx((0.1 + BLIND_EXPLORATION) / 2)
-    assert manager.exploration_when(pending=LASTING, known=10**9) == late
+    late = manager.exploration_when(pending=MAX_KNOWN, known=MAX_KNOWN)
+    assert late == pytest.approx((0.1 + MAX_EXPLORATION) / 2)
+    assert manager.exploration_when(pending=MAX_KNOWN, known=10**9) == late
 
 
 def test_who_wants_no_exploration_gets_none_however_much_is_pending() -> None:
@@ -180,7 +180,7 @@ def test_who_explores_more_than_that_goes_on_doing_so(exploration: float) -> Non
 def test_a_stratum_keeps_the_exploration_that_it_began_with() -> None:
     """Else its propensities would not be those of the draw that was made."""
     manager = Stratified(0.1, 0.1, 0)
-    _, state = manager.decide(manager.start(), [0.5], ["a"], Situation(pending=20))
-    rest, after = manager.decide(state, [0.0] * 9, names(9), Situation(pending=0))
-    assert {v.propensity for v in rest} == {BLIND_EXPLORATION / 10}
-    assert after.exploration == BLIND_EXPLORATION
+    _, state = manager.decide(manager.start(), [0.5], ["a"], Context(pending=20))
+    rest, after = manager.decide(state, [0.0] * 9, names(9), Context(pending=0))
+    assert {v.propensity for v in rest} == {MAX_EXPLORATION / 10}
+    assert after.exploration == MAX_EXPLORATION

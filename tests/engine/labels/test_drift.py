@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from river.datasets import synth
 
-from stream_al.engine.budgets import Situation
+from stream_al.engine.budgets import Context
 from stream_al.engine.labels.drift import DELTA, Drift
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.model.digest import digest
@@ -119,8 +119,8 @@ def errors_bought(function: int, seed: int, samples: int, model: Model, drift: D
     state = selector.start()
     stream = synth.Agrawal(classification_function=function, seed=seed)
     for number, (features, label) in enumerate(stream.take(samples)):
-        arrival = selector.look(model, f"{function}-{number}", features)
-        (decision,), state = selector.decide(state, [arrival], Situation(ready=model.ready, room=1_000))
+        arrival = selector.score(model, f"{function}-{number}", features)
+        (decision,), state = selector.decide(state, [arrival], Context(ready=model.ready, room=1_000))
         if not decision.selected:
             continue
         said = prediction(arrival.probabilities)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_al.engine.labels.exclusions import Range, Voided
+from stream_al.engine.labels.exclusions import Exclusions, Range
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.model.model import Model
 from stream_al.messages import Example
@@ -24,30 +24,30 @@ def offsets(found: list[Range]) -> set[int]:
 @law
 @given(ranges)
 def test_ranges_are_the_set_of_offsets_that_they_hold_in_one_form(found: list[Range]) -> None:
-    voided, wanted = Voided.of(found), offsets(found)
-    assert {offset for offset in range(-1, MOST + 1) if offset in voided} == wanted
-    assert len(voided) == len(wanted)
-    assert voided.end == max(wanted, default=-1) + 1
-    assert voided == Voided.of(reversed(voided.ranges)) == Voided.of((n, n + 1) for n in wanted)
-    for (_, end), (begin, _) in zip(voided.ranges, voided.ranges[1:], strict=False):
+    excluded, wanted = Exclusions.of(found), offsets(found)
+    assert {offset for offset in range(-1, MOST + 1) if offset in excluded} == wanted
+    assert len(excluded) == len(wanted)
+    assert excluded.end == max(wanted, default=-1) + 1
+    assert excluded == Exclusions.of(reversed(excluded.ranges)) == Exclusions.of((n, n + 1) for n in wanted)
+    for (_, end), (begin, _) in zip(excluded.ranges, excluded.ranges[1:], strict=False):
         assert end < begin
-    assert "1" not in voided
+    assert "1" not in excluded
 
 
 @law
 @given(ranges, ends, ends)
 def test_adding_and_taking_away_are_those_of_sets(found: list[Range], begin: int, end: int) -> None:
-    voided, wanted, more = Voided.of(found), offsets(found), set(range(begin, end))
-    assert offsets(list(voided.adding(begin, end).ranges)) == wanted | more
-    assert offsets(list(voided.below(end).ranges)) == {offset for offset in wanted if offset < end}
+    excluded, wanted, more = Exclusions.of(found), offsets(found), set(range(begin, end))
+    assert offsets(list(excluded.adding(begin, end).ranges)) == wanted | more
+    assert offsets(list(excluded.below(end).ranges)) == {offset for offset in wanted if offset < end}
     if begin <= end:
-        assert offsets(list(voided.without(begin, end).ranges)) == wanted - more
-        assert voided.covers(begin, end) == (more <= wanted)
+        assert offsets(list(excluded.without(begin, end).ranges)) == wanted - more
+        assert excluded.covers(begin, end) == (more <= wanted)
 
 
-def folded(examples: list[Example], voided: Voided, upto: int) -> Learner:
+def folded(examples: list[Example], excluded: Exclusions, upto: int) -> Learner:
     learner = Learner(Model("GaussianNB()", seed=0), remember=5)
-    learner.voided = voided
+    learner.excluded = excluded
     for offset, example in enumerate(examples[:upto]):
         learner.fold(example, offset)
     return learner
@@ -64,12 +64,14 @@ def log_of(labels: str) -> list[Example]:
 @law
 @given(st.text("ab", min_size=MOST, max_size=MOST), ranges)
 def test_a_fold_passes_over_what_is_voided_as_if_it_had_never_been(labels: str, found: list[Range]) -> None:
-    voided, log = Voided.of(found), log_of(labels)
-    learner = folded(log, voided, MOST)
-    plain = folded([example for offset, example in enumerate(log) if offset not in voided], Voided(), MOST)
+    excluded, log = Exclusions.of(found), log_of(labels)
+    learner = folded(log, excluded, MOST)
+    plain = folded(
+        [example for offset, example in enumerate(log) if offset not in excluded], Exclusions(), MOST
+    )
     assert learner.model.digest() == plain.model.digest()
     assert (learner.known, learner.conflicted) == (plain.known, plain.conflicted)
-    assert learner.counts == plain.counts | {Outcome.VOIDED: len(voided.below(MOST))}
+    assert learner.counts == plain.counts | {Outcome.EXCLUDED: len(excluded.below(MOST))}
     assert learner.offset == MOST
 
 
@@ -80,10 +82,10 @@ def test_learners_that_stand_under_the_same_ranges_are_the_same(
 ) -> None:
     """Whatever the ranges say of what is not folded yet; so one may go on under those of the other."""
     log = log_of(labels)
-    one, other = folded(log, Voided.of(these), upto), folded(log, Voided.of(those), upto)
-    assert one.stands_under(other.voided) == other.stands_under(one.voided)
-    if one.stands_under(other.voided):
-        one.voided = other.voided
+    one, other = folded(log, Exclusions.of(these), upto), folded(log, Exclusions.of(those), upto)
+    assert one.is_consistent_with(other.excluded) == other.is_consistent_with(one.excluded)
+    if one.is_consistent_with(other.excluded):
+        one.excluded = other.excluded
         for learner in (one, other):
             for offset, example in enumerate(log[upto:], upto):
                 learner.fold(example, offset)

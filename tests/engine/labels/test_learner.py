@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.labels.lifecycle import Stage
-from stream_al.engine.model.model import Label, Model
+from stream_al.engine.model.model import Model
 from stream_al.errors import BadMessage
-from stream_al.messages import Example, Prediction
+from stream_al.messages import ClassLabel, Example, Prediction
 
 law = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -25,9 +25,9 @@ class Recorder(Model):
 
     def __init__(self) -> None:
         super().__init__("GaussianNB()", seed=0)
-        self.learned: list[tuple[object, Label]] = []
+        self.learned: list[tuple[object, ClassLabel]] = []
 
-    def learn(self, features: Any, label: Label) -> None:
+    def learn(self, features: Any, label: ClassLabel) -> None:
         if label == "bad":
             raise BadMessage("model_error", "refused")
         self.learned.append((features.get("of"), label))
@@ -37,7 +37,7 @@ def learner_of(definition: str = "StandardScaler() | GaussianNB()", remember: in
     return Learner(Model(definition, seed=0), remember)
 
 
-def example(sample_id: str, label: Label = "a", **rest: Any) -> Example:
+def example(sample_id: str, label: ClassLabel = "a", **rest: Any) -> Example:
     return Example(sample_id, label, **{"features": {"x": float(len(sample_id))}, **rest})
 
 
@@ -55,11 +55,11 @@ logs = st.lists(
 )
 
 
-def reference(log: list[Example], remember: int) -> tuple[list[Outcome], list[tuple[object, Label]]]:
+def reference(log: list[Example], remember: int) -> tuple[list[Outcome], list[tuple[object, ClassLabel]]]:
     """The rules once more, as plainly as can be."""
-    known: list[tuple[str, Label]] = []
+    known: list[tuple[str, ClassLabel]] = []
     outcomes: list[Outcome] = []
-    learned: list[tuple[object, Label]] = []
+    learned: list[tuple[object, ClassLabel]] = []
     for one in log:
         first = dict(known).get(one.id)
         if first is not None:

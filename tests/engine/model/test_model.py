@@ -25,12 +25,13 @@ from stream_al.engine.model import expression
 from stream_al.engine.model import model as module
 from stream_al.engine.model.digest import digest
 from stream_al.engine.model.introspection import writes_when_read
-from stream_al.engine.model.model import Label, Model, prediction, same_label
+from stream_al.engine.model.model import Model, prediction, same_label
 from stream_al.engine.model.pickling import dumps
-from stream_al.engine.model.river_patches import SUBSTITUTES, UNSOUND
+from stream_al.engine.model.river_patches import PATCHED, REFUSED_CLASSES
 from stream_al.errors import BadMessage, Misconfigured
+from stream_al.messages import ClassLabel
 
-Example = tuple[dict[str, Any], Label]
+Example = tuple[dict[str, Any], ClassLabel]
 
 segments: Any = datasets.ImageSegments
 MODELS = {
@@ -87,7 +88,7 @@ def strange(features: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def ask(model: Model, features: dict[str, Any]) -> dict[Label, float]:
+def ask(model: Model, features: dict[str, Any]) -> dict[ClassLabel, float]:
     try:
         return model.probabilities(features)
     except BadMessage as error:
@@ -187,7 +188,7 @@ def test_every_river_class_that_writes_when_read_is_asked_through_a_copy() -> No
     streams.append([(features, label == "bad") for features, label in examples("binary", 25)])
     classes = {cls for found in expression._index().values() for cls in found.values()}
     writers = set()
-    for cls in sorted(classes - {*SUBSTITUTES.values(), *UNSOUND}, key=lambda cls: cls.__name__):
+    for cls in sorted(classes - {*PATCHED.values(), *REFUSED_CLASSES}, key=lambda cls: cls.__name__):
         if not issubclass(cls, base.Transformer | base.SupervisedTransformer | base.Classifier):
             continue
         for stream in streams:
@@ -261,7 +262,7 @@ def test_river_is_not_asked_before_two_classes_are_learned(definition: str) -> N
         ([2, 1], [False, True]),
     ],
 )
-def test_a_binary_classifier_learns_any_two_labels(labels: list[Label], targets: list[bool]) -> None:
+def test_a_binary_classifier_learns_any_two_labels(labels: list[ClassLabel], targets: list[bool]) -> None:
     model = Model("LogisticRegression()", seed=1)
     for value, label in enumerate(labels):
         model.learn({"a": 2 * value - 1}, label)

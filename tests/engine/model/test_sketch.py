@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 
 from stream_al.engine.model.digest import digest
 from stream_al.engine.model.model import Model
-from stream_al.engine.model.reference_set import FEATURES, RECENT, Surroundings
+from stream_al.engine.model.reference_set import FEATURES, RECENT, ReferenceSet
 from stream_al.engine.model.sketch import COMPONENTS, points, project, spread, squared_distances
-from stream_al.engine.strategies.history import QUERIES, SAMPLES, VALUES, Memory
+from stream_al.engine.strategies.history import QUERIES, SAMPLES, VALUES, History
 
 law = settings(derandomize=True, deadline=None, max_examples=100)
 anything = st.dictionaries(
@@ -77,23 +77,23 @@ def test_what_is_missing_is_average_and_what_was_never_learned_has_no_say() -> N
 @given(stream=st.lists(anything, max_size=8), features=anything)
 def test_nothing_that_comes_along_breaks_them(stream: list[dict[str, Any]], features: dict[str, Any]) -> None:
     """Not even what no reader of samples lets through: examples come from a topic of their own."""
-    around = Surroundings()
+    reference = ReferenceSet()
     for example in stream:
-        around.learn(example, "ham")
-    sketch = around.sketch(features)
+        reference.learn(example, "ham")
+    sketch = reference.sketch(features)
     assert len(sketch) == COMPONENTS
-    assert around.sketch(dict(reversed(features.items()))) == sketch
-    assert around.points().shape == (len(stream), COMPONENTS)
-    assert spread(around.points()) >= 0.0
+    assert reference.sketch(dict(reversed(features.items()))) == sketch
+    assert reference.points().shape == (len(stream), COMPONENTS)
+    assert spread(reference.points()) >= 0.0
 
 
 @law
 @given(st.lists(st.floats(-1e300, 1e300, allow_subnormal=False), min_size=2, max_size=30))
 def test_the_scale_is_the_mean_and_the_deviation(values: list[float]) -> None:
-    around = Surroundings()
+    reference = ReferenceSet()
     for value in values:
-        around.learn({"x": value}, "ham")
-    mean, deviation = around.scale()["x"]
+        reference.learn({"x": value}, "ham")
+    mean, deviation = reference.scale()["x"]
     if max(map(abs, values)) < 1e100:
         assert mean == pytest.approx(np.mean(values), rel=1e-9, abs=1e-9 * max(map(abs, values)))
         assert deviation == pytest.approx(np.std(values, ddof=1), rel=1e-6, abs=1e-6 * max(map(abs, values)))
@@ -101,30 +101,30 @@ def test_the_scale_is_the_mean_and_the_deviation(values: list[float]) -> None:
 
 
 def test_memory_is_bounded_however_much_is_learned() -> None:
-    around, memory = Surroundings(), Memory().recall()
+    reference, history = ReferenceSet(), History().cursor()
     for i in range(3 * RECENT):
-        around.learn({f"feature {30 * i + j}": 1.0 for j in range(30)}, i % 2)
-        memory.rank((0.5, i))
-        memory.remember(bytes([i % 100] * COMPONENTS), selected=i % 2 == 0)
-    assert (len(around.recent), len(around.scale())) == (RECENT, FEATURES)
-    assert (len(memory.samples), len(memory.queries)) == (SAMPLES * COMPONENTS, QUERIES * COMPONENTS)
-    assert [len(values) for values in memory.memory().values] == [VALUES] * 2
+        reference.learn({f"feature {30 * i + j}": 1.0 for j in range(30)}, i % 2)
+        history.rank((0.5, i))
+        history.remember(bytes([i % 100] * COMPONENTS), selected=i % 2 == 0)
+    assert (len(reference.recent), len(reference.scale())) == (RECENT, FEATURES)
+    assert (len(history.samples), len(history.queries)) == (SAMPLES * COMPONENTS, QUERIES * COMPONENTS)
+    assert [len(values) for values in history.history().values] == [VALUES] * 2
 
 
 def test_the_last_examples_are_kept_as_they_were() -> None:
     """Oldest first, and apart from the dictionary that was learned from."""
-    around = Surroundings()
+    reference = ReferenceSet()
     features = {"x": 0.0}
     for i in range(RECENT + 7):
         features["x"] = float(i)
-        around.learn(features, i % 2)
-    assert [(f["x"], label) for f, label in around.recent] == [
+        reference.learn(features, i % 2)
+    assert [(f["x"], label) for f, label in reference.recent] == [
         (float(i), i % 2) for i in range(7, RECENT + 7)
     ]
 
 
 def model_of(number: int) -> Model:
-    model = Model("Select('x0', 'x1') | GaussianNB()", seed=1, surroundings=True)
+    model = Model("Select('x0', 'x1') | GaussianNB()", seed=1, reference_set=True)
     for i, features in enumerate(normal(number, 3)):
         model.learn({**features, "kind": "abc"[i % 3]}, i % 2)
     return model
@@ -134,12 +134,12 @@ def model_of(number: int) -> Model:
 @given(values=st.lists(st.one_of(st.floats(), st.integers(), st.booleans(), st.text()), min_size=2))
 def test_the_scale_is_that_of_the_numbers(values: list[object]) -> None:
     """Mean and deviation are those of the finite numbers, none beyond 1e100; whatever else there is."""
-    around = Surroundings()
+    reference = ReferenceSet()
     for value in values:
-        around.learn({"x": value}, "ham")
+        reference.learn({"x": value}, "ham")
     finite = [value for value in values if isinstance(value, int | float) and math.isfinite(value)]
     numbers = [min(1e100, max(-1e100, float(value))) for value in finite]
-    mean, deviation = around.scale()["x"]
+    mean, deviation = reference.scale()["x"]
     most = max(map(abs, numbers), default=0.0)
     assert mean == pytest.approx(fmean(numbers) if numbers else 0.0, rel=1e-9, abs=1e-9 * most)
     true = float(stdev(numbers)) if len(numbers) > 1 else 0.0
@@ -150,13 +150,13 @@ def test_the_scale_is_that_of_the_numbers(values: list[object]) -> None:
 def test_surroundings_are_part_of_the_fold_and_come_back_from_a_snapshot() -> None:
     """Of the digest and the fingerprint; what was looked at meanwhile leaves no trace."""
     model, sample = model_of(20), normal(21, 3)[-1]
-    assert model.surroundings is not None
+    assert model.reference_set is not None
     before = model.digest()
     sketch = model.sketch(sample)
-    model.surroundings.points()
+    model.reference_set.points()
     restored: Model = pickle.loads(pickle.dumps(model))  # noqa: S301 -- our own bytes
     for one in (model, restored, model_of(20)):
-        assert digest((one._river, one.classes, digest(one.surroundings))) == before == one.digest()
+        assert digest((one._river, one.classes, digest(one.reference_set))) == before == one.digest()
         assert one.sketch(sample) == sketch
         one.learn(sample, 1)
     assert model.digest() == restored.digest() != before
@@ -194,15 +194,15 @@ def test_a_memory_taken_down_and_up_again_ranks_as_before(
     seen: list[tuple[float, bool]], cut: int, value: float
 ) -> None:
     """Every batch begins with what the one before it left, through the text of the commit."""
-    whole, parted = Memory().recall(), Memory().recall()
+    whole, parted = History().cursor(), History().cursor()
     for number, (part, selected) in enumerate(seen):
         sketch = bytes([number] * COMPONENTS)
         if number == cut:
-            parted = Memory.decode(parted.memory().encode()).recall()
-        for recall in (whole, parted):
-            recall.rank((part, 0.5))
-            recall.remember(sketch, selected=selected)
-    assert whole.memory() == parted.memory()
+            parted = History.decode(parted.history().encode()).cursor()
+        for cursor in (whole, parted):
+            cursor.rank((part, 0.5))
+            cursor.remember(sketch, selected=selected)
+    assert whole.history() == parted.history()
     last = sorted(part for part, _ in seen[-VALUES:])
     below, equal = sum(v < value for v in last), last.count(value)
     rank, other = whole.rank((value, 0.5))

@@ -54,7 +54,7 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
 
 
 @st.composite
-def alike(draw: st.DrawFn) -> list[Any]:
+def with_shared_shapes(draw: st.DrawFn) -> list[Any]:
     """Records of one layout, flat or native, as a stream has them."""
     kinds = draw(st.dictionaries(names, st.sampled_from([*KINDS]), min_size=1, max_size=4))
     row = st.fixed_dictionaries({name: KINDS[kind] for name, kind in kinds.items()})
@@ -97,7 +97,7 @@ def test_a_reader_that_has_seen_others_reads_as_if_it_had_not(
 
 
 @law
-@given(rules=st.sampled_from(PLAIN) | rules, batch=alike())
+@given(rules=st.sampled_from(PLAIN) | rules, batch=with_shared_shapes())
 def test_what_depends_on_the_values_is_checked_whatever_the_plan(rules: InputRules, batch: list[Any]) -> None:
     """A number too large, a text too long, an object where none was before."""
     same_as_at_length(rules, [*batch[:1], *batch], None)

@@ -77,9 +77,9 @@ def test_a_sample_is_judged_the_same_alone_and_in_company(
 ) -> None:
     """To the last bit: a replay reads other batches, and has to decide alike."""
     model, samples = MODELS[definition], samples_of(batch)
-    together = model.believe(samples)
+    together = model.predict_proba_many(samples)
     for place, sample in enumerate(samples):
-        alone = model.believe([sample])
+        alone = model.predict_proba_many([sample])
         assert (place in together.failed) == (0 in alone.failed)
         assert together.known[place] == alone.known[0]
         assert together.row(place) == alone.row(0)
@@ -89,9 +89,9 @@ def test_a_sample_is_judged_the_same_alone_and_in_company(
 def test_large_batches_are_no_exception(definition: str) -> None:
     """Beyond what NumPy takes at a stride, and of every length."""
     model, samples = MODELS[definition], samples_of([given for given, _ in stream(600)])
-    alone = [model.believe([sample]).shares[0].tolist() for sample in samples]
+    alone = [model.predict_proba_many([sample]).probabilities[0].tolist() for sample in samples]
     for size in (2, 7, 8, 9, 63, 64, 65, 600):
-        assert model.believe(samples[:size]).shares.tolist() == alone[:size]
+        assert model.predict_proba_many(samples[:size]).probabilities.tolist() == alone[:size]
 
 
 @pytest.mark.parametrize("definition", SCORED)
@@ -100,12 +100,12 @@ def test_large_batches_are_no_exception(definition: str) -> None:
 def test_a_scorer_says_what_river_says(definition: str, batch: list[dict[str, Any]]) -> None:
     model = MODELS[definition]
     assert scorer(model._river) is not None
-    beliefs = model.believe(samples_of(batch))
+    predictions = model.predict_proba_many(samples_of(batch))
     for place, given_features in enumerate(batch):
         with suppress(BadMessage):  # River has Python's numbers, which refuse to overflow
             said = model.probabilities(given_features)
             if all(isinstance(v, str) or abs(v) < 1e100 for v in given_features.values()):
-                assert beliefs.row(place) == pytest.approx(said, abs=2e-12)
+                assert predictions.row(place) == pytest.approx(said, abs=2e-12)
 
 
 @pytest.mark.parametrize("definition", SCORED)
@@ -114,9 +114,9 @@ def test_a_scorer_follows_the_model(definition: str) -> None:
     model = trained(definition, classes=classes_of(definition))
     probe, label = stream(1)[0][0], "spam"
     for _ in range(5):
-        model.believe([sample_of("s", probe)])
+        model.predict_proba_many([sample_of("s", probe)])
         model.learn(probe, label)
-        assert model.believe([sample_of("s", probe)]).row(0) == pytest.approx(
+        assert model.predict_proba_many([sample_of("s", probe)]).row(0) == pytest.approx(
             model.probabilities(probe), abs=2e-12
         )
 
@@ -144,9 +144,9 @@ def test_a_batch_is_looked_at_as_its_samples_are(text: str, batch: list[dict[str
     model = looked_through(text)
     selector = Selector(text, "stratified", share=0.1, exploration=0.1, seed=0)
     samples = samples_of(batch)
-    seen = selector.look_at(model, samples, range(len(samples)))
+    seen = selector.score_many(model, samples, range(len(samples)))
     for place, sample in enumerate(samples):
-        (alone,) = selector.look_at(model, [sample], [place])
+        (alone,) = selector.score_many(model, [sample], [place])
         if isinstance(alone, BadMessage):
             assert str(seen[place]) == str(alone)
         else:
@@ -157,10 +157,10 @@ def test_what_river_fails_on_is_told_and_the_others_are_looked_at() -> None:
     model = looked_through("margin")
     selector = Selector("margin", "stratified", share=0.1, exploration=0.1, seed=0)
     good, bad = stream(1)[0][0], {"f0": "text"}
-    seen = selector.look_at(model, samples_of([good, bad, good]), [1, 2, 3])
+    seen = selector.score_many(model, samples_of([good, bad, good]), [1, 2, 3])
     assert [isinstance(each, BadMessage) for each in seen] == [False, True, False]
     with pytest.raises(BadMessage, match="River cannot predict"):
-        selector.look(model, "s", bad)
+        selector.score(model, "s", bad)
 
 
 CACHE: dict[str, Model] = {}
@@ -193,8 +193,8 @@ def test_a_table_holds_each_number_under_its_name(batch: list[dict[str, Any]]) -
 def test_samples_of_one_shape_make_the_same_table_as_any() -> None:
     rows = [given for given, _ in stream(9)]
     shape = sample_of("", rows[0]).shape
-    alike = [Sample(f"s{i}", shape, tuple(given.values())) for i, given in enumerate(rows)]
-    one, other = Table.of(alike), Table.of(samples_of(rows))
+    with_shared_shapes = [Sample(f"s{i}", shape, tuple(given.values())) for i, given in enumerate(rows)]
+    one, other = Table.of(with_shared_shapes), Table.of(samples_of(rows))
     assert (one.regular, other.regular) == (True, False)
     for name in ("names", "values", "columns", "begins"):
         assert list(getattr(one, name)) == list(getattr(other, name))
@@ -204,10 +204,10 @@ def test_samples_of_one_shape_make_the_same_table_as_any() -> None:
 @given(given_features=features)
 def test_sketches_do_not_depend_on_company_either(given_features: dict[str, Any]) -> None:
     model = looked_through("novelty")
-    assert model.surroundings is not None
+    assert model.reference_set is not None
     others = [given for given, _ in stream(30)]
     made = model.sketches(samples_of([*others, given_features, *others]))
-    assert made[30].tobytes() == project(given_features, model.surroundings.scale())
+    assert made[30].tobytes() == project(given_features, model.reference_set.scale())
     shape = sample_of("", others[0]).shape
     regular = model.sketches([Sample("", shape, tuple(given.values())) for given in others])
     assert regular.tobytes() == made[:30].tobytes()

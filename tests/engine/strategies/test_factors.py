@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.engine.encoding import rounded
-from stream_al.engine.model.model import OUTLOOK, Label, Model
+from stream_al.engine.model.model import RECENT_PREDICTIONS, Model
 from stream_al.engine.model.sketch import Point, points
 from stream_al.engine.samples.table import Floats, sample_of
-from stream_al.engine.strategies import Sight, Sights, strategy
+from stream_al.engine.strategies import Candidate, Candidates, strategy
 from stream_al.engine.strategies.class_balance import class_balance
 from stream_al.engine.strategies.committee import Opinions
 from stream_al.engine.strategies.consensus_entropy import consensus, consensus_entropy
@@ -24,19 +24,20 @@ from stream_al.engine.strategies.density import density
 from stream_al.engine.strategies.diversity import diversity
 from stream_al.engine.strategies.error_reduction import error_reduction
 from stream_al.engine.strategies.gradient_length import gradient_length
-from stream_al.engine.strategies.history import Memory, Recall
+from stream_al.engine.strategies.history import History, HistoryCursor
 from stream_al.engine.strategies.mean_kl import divergence, mean_kl
 from stream_al.engine.strategies.model_change import model_change
 from stream_al.engine.strategies.novelty import novelty
 from stream_al.engine.strategies.probabilistic_gain import CLASSES, gain, probabilistic_gain
 from stream_al.engine.strategies.vote_entropy import vote_entropy, votes
 from stream_al.errors import BadMessage, Misconfigured
+from stream_al.messages import ClassLabel
 
 law = settings(derandomize=True, deadline=None, max_examples=60)
 Features = dict[str, Any]
 
 
-def clouds(number: int = 60, seed: int = 3) -> list[tuple[Features, Label]]:
+def clouds(number: int = 60, seed: int = 3) -> list[tuple[Features, ClassLabel]]:
     """Two clouds that overlap."""
     draw = random.Random(seed)  # noqa: S311 -- a fixed stream
     return [
@@ -45,15 +46,15 @@ def clouds(number: int = 60, seed: int = 3) -> list[tuple[Features, Label]]:
     ]
 
 
-def folded(text: str, definition: str, examples: list[tuple[Features, Label]], **more: Any) -> Model:
+def folded(text: str, definition: str, examples: list[tuple[Features, ClassLabel]], **more: Any) -> Model:
     model = strategy(text).model(definition, seed=1, **more)
     for features, label in examples:
         model.learn(features, label)
     return model
 
 
-def sight(model: Model, features: Features, **more: Any) -> Sight:
-    return Sight("s", features, model.probabilities(features), model, **more)
+def candidate(model: Model, features: Features, **more: Any) -> Candidate:
+    return Candidate("s", features, model.probabilities(features), model, **more)
 
 
 # --- Committees ------------------------------------------------------------------------------------------
@@ -96,10 +97,10 @@ def test_members_who_agree_for_certain_give_0_and_those_who_differ_for_certain_1
 
 def test_members_who_agree_to_be_uncertain_are_of_one_opinion() -> None:
     """Only the consensus is uncertain then."""
-    alike = table([[0.6, 0.4]] * 3)
-    assert votes(alike) == 0.0
-    assert divergence(alike) == pytest.approx(0.0, abs=1e-12)
-    assert consensus(alike) > 0.9
+    with_shared_shapes = table([[0.6, 0.4]] * 3)
+    assert votes(with_shared_shapes) == 0.0
+    assert divergence(with_shared_shapes) == pytest.approx(0.0, abs=1e-12)
+    assert consensus(with_shared_shapes) > 0.9
 
 
 ENSEMBLES = [
@@ -135,22 +136,22 @@ def test_the_members_of_every_ensemble_speak_for_themselves(definition: str) -> 
 
 @factors
 def test_between_the_clouds_a_committee_disagrees_more_than_within_them(
-    factor: Callable[[Sight], float],
+    factor: Callable[[Candidate], float],
 ) -> None:
     committee = ["GaussianNB()", "HoeffdingTreeClassifier(grace_period=10)", "KNNClassifier()"]
-    apart = [({**f, "x": f["x"] + 4.0 * (label == "ham")}, label) for f, label in clouds(200)]
-    model = folded(factor_name(factor), "GaussianNB()", apart, committee=committee)
+    run_in_thread = [({**f, "x": f["x"] + 4.0 * (label == "ham")}, label) for f, label in clouds(200)]
+    model = folded(factor_name(factor), "GaussianNB()", run_in_thread, committee=committee)
     within = [{"x": x + i / 50, "y": float(i - 10)} for i in range(20) for x in (-0.2, 5.8)]
     between = [{"x": 2.0 + i / 10, "y": float(i - 10)} for i in range(20)]
     assert mean(factor, model, between) > mean(factor, model, within)
 
 
-def factor_name(factor: Callable[[Sight], float]) -> str:
+def factor_name(factor: Callable[[Candidate], float]) -> str:
     return {vote_entropy: "vote_entropy", consensus_entropy: "consensus_entropy", mean_kl: "mean_kl"}[factor]
 
 
-def mean(factor: Callable[[Sight], float], model: Model, samples: list[Features]) -> float:
-    return sum(factor(sight(model, features)) for features in samples) / len(samples)
+def mean(factor: Callable[[Candidate], float], model: Model, samples: list[Features]) -> float:
+    return sum(factor(candidate(model, features)) for features in samples) / len(samples)
 
 
 def test_a_committee_of_one_definition_has_members_with_seeds_of_their_own() -> None:
@@ -162,7 +163,7 @@ def test_a_committee_of_one_definition_has_members_with_seeds_of_their_own() -> 
 
 @factors
 def test_members_without_an_opinion_do_not_vote_and_one_voter_is_none(
-    factor: Callable[[Sight], float],
+    factor: Callable[[Candidate], float],
 ) -> None:
     """A member that fails costs the sample nothing, neither when it is looked at nor when it is learned."""
     committee = ["GaussianNB()", "StandardScaler() | LogisticRegression()"]
@@ -175,7 +176,7 @@ def test_members_without_an_opinion_do_not_vote_and_one_voter_is_none(
     assert all(set(opinion) == set(model.classes) for opinion in model.members({"x": 1.0, "y": 1.0}))
     odd = {"x": 1.0, "y": "text"}
     assert len(model.members(odd)) < 2
-    assert factor(sight(model, odd)) == 1.0
+    assert factor(candidate(model, odd)) == 1.0
 
 
 def test_the_committee_is_part_of_the_fold() -> None:
@@ -218,10 +219,10 @@ def test_the_gradient_is_as_long_as_the_step_that_a_label_makes() -> None:
     for features, _ in clouds(20, seed=9):
         before, expected = model._river, 0.0
         for label, p in model.probabilities(features).items():
-            after = model.after(features, label)._river
+            after = model.with_example(features, label)._river
             moved = [after.weights[name] - before.weights[name] for name in features]
             expected += p * math.hypot(after.intercept - before.intercept, *moved)
-        utility = gradient_length(sight(model, features))
+        utility = gradient_length(candidate(model, features))
         length = utility / (1.0 - utility)
         assert length == pytest.approx(math.sqrt(2.0) * expected / math.sqrt(3.0), rel=1e-6, abs=1e-11)
 
@@ -231,22 +232,24 @@ def test_the_gradient_is_of_what_the_last_step_sees() -> None:
     model = folded("gradient_length", definition, clouds())
     scaled = model.transformed({"x": 1.0, "y": 500.0})
     assert 50 < scaled["y"] < 200
-    assert gradient_length(sight(model, {"x": 1.0, "y": 500.0})) >= 0.0
+    assert gradient_length(candidate(model, {"x": 1.0, "y": 500.0})) >= 0.0
     assert model.digest() == folded("gradient_length", definition, clouds()).digest()
     with pytest.raises(BadMessage, match="cannot transform"):
         model.transformed({"x": "text"})
 
 
-def brute_force(definition: str, stream: list[tuple[Features, Label]], features: Features) -> list[float]:
+def brute_force(
+    definition: str, stream: list[tuple[Features, ClassLabel]], features: Features
+) -> list[float]:
     """Expected change and expected error, with models that really learned each label."""
 
-    def fold(*more: tuple[Features, Label]) -> Model:
+    def fold(*more: tuple[Features, ClassLabel]) -> Model:
         model = Model(definition, seed=1)
         for example in (*stream, *more):
             model.learn(*example)
         return model
 
-    recent = [x for x, _ in stream[-OUTLOOK:]]
+    recent = [x for x, _ in stream[-RECENT_PREDICTIONS:]]
     now = fold()
     said = [now.probabilities(x) for x in recent]
     change = error = 0.0
@@ -268,18 +271,18 @@ def test_hypothetical_learning_is_what_learning_would_be(definition: str) -> Non
     before = model.digest()
     for features, _ in clouds(8, seed=4):
         change, error, now = brute_force(definition, clouds(), features)
-        assert model_change(sight(model, features)) == pytest.approx(change, abs=1e-9)
-        assert error_reduction(sight(model, features)) == pytest.approx(now / (now + error), abs=1e-9)
+        assert model_change(candidate(model, features)) == pytest.approx(change, abs=1e-9)
+        assert error_reduction(candidate(model, features)) == pytest.approx(now / (now + error), abs=1e-9)
     assert model.digest() == before
 
 
 def test_a_label_that_cannot_be_learned_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model = folded("model_change", "GaussianNB()", clouds())
 
-    def refuse(self: Model, features: Features, label: Label) -> None:
+    def refuse(self: Model, features: Features, label: ClassLabel) -> None:
         raise BadMessage("model_error", "not this one")
 
-    asked = sight(model, {"x": 1.0, "y": 1.0})
+    asked = candidate(model, {"x": 1.0, "y": 1.0})
     assert model_change(asked) > 0.0
     monkeypatch.setattr(Model, "learn", refuse)
     assert model_change(asked) == 0.0
@@ -289,10 +292,10 @@ def test_a_label_that_cannot_be_learned_changes_nothing(monkeypatch: pytest.Monk
 def test_one_bad_example_does_not_spoil_every_look() -> None:
     """A model may fail to predict what it could learn; then it has no opinion of that example."""
     model = folded("model_change * error_reduction", "KNNClassifier()", clouds())
-    assert model.surroundings is not None
-    model.surroundings.recent.append(({"x": "text", "y": 1.0}, "ham"))
-    assert model.outlook()[-1] == {}
-    assert 0.0 <= model_change(sight(model, {"x": 1.0, "y": 1.0})) <= 1.0
+    assert model.reference_set is not None
+    model.reference_set.recent.append(({"x": "text", "y": 1.0}, "ham"))
+    assert model.recent_predictions()[-1] == {}
+    assert 0.0 <= model_change(candidate(model, {"x": 1.0, "y": 1.0})) <= 1.0
 
 
 # --- Class balance ---------------------------------------------------------------------------------------
@@ -304,8 +307,10 @@ def unbalanced() -> Model:
 
 
 def balance(model: Model, said: dict[Any, float], target: dict[str, float] | None = None) -> float:
-    shares = np.array([list(said.values())])
-    return float(class_balance(Sights([sample_of("s", {})], tuple(said), shares, model, 0, target))[0])
+    probabilities = np.array([list(said.values())])
+    return float(
+        class_balance(Candidates([sample_of("s", {})], tuple(said), probabilities, model, 0, target))[0]
+    )
 
 
 @law
@@ -324,8 +329,8 @@ unbalanced_model = unbalanced()
 def test_a_target_says_what_is_wanted_instead() -> None:
     model = unbalanced_model
     rare, usual = {"ham": 0.0, "spam": 1.0}, {"ham": 1.0, "spam": 0.0}
-    shares = {"ham": 0.99, "spam": 0.01}
-    assert balance(model, usual, shares) > balance(model, rare, shares)
+    probabilities = {"ham": 0.99, "spam": 0.01}
+    assert balance(model, usual, probabilities) > balance(model, rare, probabilities)
     assert balance(model, rare, {"ham": 1.0}) == 0.0
     assert balance(model, rare, {"eggs": 1.0}) == 1.0  # none of it has been seen
 
@@ -339,42 +344,42 @@ def test_a_target_names_classes_as_messages_do() -> None:
 # --- Diversity and density -------------------------------------------------------------------------------
 
 
-def alone(factor: Callable[..., Floats], sketch: Point, memory: Recall, pending: int = 0) -> float:
-    return float(factor(points(sketch), memory, pending)[0])
+def alone(factor: Callable[..., Floats], sketch: Point, history: HistoryCursor, pending: int = 0) -> float:
+    return float(factor(points(sketch), history, pending)[0])
 
 
-def partition(model: Model, queried: int = 5) -> tuple[Recall, list[bytes]]:
-    memory, came = Memory().recall(), list[bytes]()
+def partition(model: Model, queried: int = 5) -> tuple[HistoryCursor, list[bytes]]:
+    history, came = History().cursor(), list[bytes]()
     for i, (features, _) in enumerate(clouds(64, seed=6)):
         came.append(model.sketch(features))
-        memory.remember(came[-1], selected=i % queried == 0)
-    return memory, came
+        history.remember(came[-1], selected=i % queried == 0)
+    return history, came
 
 
 def test_what_was_asked_about_is_not_worth_asking_again() -> None:
     """Not exactly, not nearly, and not when the scale has moved on meanwhile; what is new is."""
     model = folded("diversity", "GaussianNB()", clouds())
-    memory, came = partition(model)
+    history, came = partition(model)
     asked = [features for i, (features, _) in enumerate(clouds(64, seed=6)) if i % 5 == 0]
     for features in asked:
         near = {name: value + 1e-3 for name, value in features.items()}
-        assert alone(diversity, model.sketch(features), memory) == 0.0
-        assert alone(diversity, model.sketch(near), memory) < 0.01
+        assert alone(diversity, model.sketch(features), history) == 0.0
+        assert alone(diversity, model.sketch(near), history) < 0.01
     new = {"x": 6.0, "y": -20.0}
-    usual = sum(alone(diversity, point, memory) for point in came) / len(came)
-    assert alone(diversity, model.sketch(new), memory) > usual > 0.05
+    usual = sum(alone(diversity, point, history) for point in came) / len(came)
+    assert alone(diversity, model.sketch(new), history) > usual > 0.05
     model.learn(*clouds(1, seed=7)[0])
-    assert all(alone(diversity, model.sketch(features), memory) < 0.05 for features in asked)
-    memory.remember(model.sketch(new), selected=True)
-    assert alone(diversity, model.sketch(new), memory) == 0.0
+    assert all(alone(diversity, model.sketch(features), history) < 0.05 for features in asked)
+    history.remember(model.sketch(new), selected=True)
+    assert alone(diversity, model.sketch(new), history) == 0.0
 
 
 def test_what_is_typical_is_worth_more_than_an_outlier() -> None:
     model = folded("density", "GaussianNB()", clouds())
-    memory, came = partition(model)
-    usual = sum(alone(density, point, memory) for point in came) / len(came)
+    history, came = partition(model)
+    usual = sum(alone(density, point, history) for point in came) / len(came)
     for outlier in ({"x": 30.0, "y": 0.0}, {"x": 1.0, "y": 200.0}, {"x": -20.0, "y": -90.0}):
-        assert alone(density, model.sketch(outlier), memory) < usual / 4
+        assert alone(density, model.sketch(outlier), history) < usual / 4
 
 
 def test_neither_depends_on_the_units_of_the_features() -> None:
@@ -392,43 +397,43 @@ def test_neither_depends_on_the_units_of_the_features() -> None:
     st.booleans(),
 )
 def test_whatever_is_remembered_gives_a_utility(samples: bytes, sketch: bytes, asked: bool) -> None:
-    memory = Memory(samples, samples[: 32 * 16] if asked else b"").recall()
-    assert 0.0 <= alone(diversity, sketch, memory) <= 1.0
-    assert 0.0 <= alone(density, sketch, memory) <= 1.0 + 1e-12
-    assert 0.0 <= alone(novelty, sketch, memory, 7) <= 1.0
-    memory.remember(sketch, selected=True)
-    assert alone(diversity, sketch, memory) == 0.0
-    assert alone(novelty, sketch, memory, 1) == 0.0
+    history = History(samples, samples[: 32 * 16] if asked else b"").cursor()
+    assert 0.0 <= alone(diversity, sketch, history) <= 1.0
+    assert 0.0 <= alone(density, sketch, history) <= 1.0 + 1e-12
+    assert 0.0 <= alone(novelty, sketch, history, 7) <= 1.0
+    history.remember(sketch, selected=True)
+    assert alone(diversity, sketch, history) == 0.0
+    assert alone(novelty, sketch, history, 1) == 0.0
 
 
 def test_only_what_is_pending_makes_a_sample_less_new() -> None:
     """An answer that has come is in the model; one that is on its way is not."""
     model = folded("novelty", "GaussianNB()", clouds())
-    memory, came = partition(model)
+    history, came = partition(model)
     asked = [point for i, point in enumerate(came) if i % 5 == 0]
     for age, point in enumerate(reversed(asked), 1):
-        assert alone(novelty, point, memory, pending=age) == 0.0
+        assert alone(novelty, point, history, pending=age) == 0.0
         older = [p for p in asked[-age + 1 :] if p == point] if age > 1 else []
-        assert alone(novelty, point, memory, pending=age - 1) > 0.0 or older
-    assert {alone(novelty, point, memory, pending=0) for point in came} == {1.0}
+        assert alone(novelty, point, history, pending=age - 1) > 0.0 or older
+    assert {alone(novelty, point, history, pending=0) for point in came} == {1.0}
 
 
 def test_ranks_let_no_factor_drown_another() -> None:
     """Margins that span orders of magnitude would leave novelty nothing to say in a plain product."""
     chosen = strategy("margin * novelty")
     here, there = bytes(16), bytes([90] * 16)
-    memory = Memory().recall()
+    history = History().cursor()
     for power in range(40):
-        memory.rank((rounded(10.0**-power), power % 2))
-        memory.remember(there if power % 2 else here, selected=False)
-    memory.rank((0.5, 1.0))
-    memory.remember(here, selected=True)
+        history.rank((rounded(10.0**-power), power % 2))
+        history.remember(there if power % 2 else here, selected=False)
+    history.rank((0.5, 1.0))
+    history.remember(here, selected=True)
     repeated, new = (
-        (rounded(margin), *chosen.ahead(points(p), memory, 1)[0])
+        (rounded(margin), *chosen.ahead(points(p), history, 1)[0])
         for margin, p in ((1e-3, here), (1e-5, there))
     )
     assert repeated[0] * repeated[1] <= new[0] * new[1] or repeated[0] > new[0]
-    ranks = [memory.memory().recall().rank(parts) for parts in (new, repeated)]
+    ranks = [history.history().cursor().rank(parts) for parts in (new, repeated)]
     assert chosen.ranked(ranks[0]) > chosen.ranked(ranks[1])
 
 
@@ -467,15 +472,15 @@ def test_a_gain_is_a_share_of_the_decisions(counts: list[float]) -> None:
 def test_most_is_gained_where_no_label_is_near_and_least_where_many_agree() -> None:
     model = folded("probabilistic_gain", "GaussianNB()", clouds(100))
     nowhere, contested, settled = (
-        probabilistic_gain(sight(model, {"x": x, "y": y}))
+        probabilistic_gain(candidate(model, {"x": x, "y": y}))
         for x, y in ((60.0, 200.0), (1.0, 0.0), (-1.2, 0.0))
     )
     assert nowhere > contested > settled
 
 
 def test_more_classes_than_are_looked_at_are_no_harm() -> None:
-    stream: list[tuple[Features, Label]] = [
+    stream: list[tuple[Features, ClassLabel]] = [
         ({"x": float(i), "y": 0.0}, f"class {i}") for i in range(3 * CLASSES)
     ]
     model = folded("probabilistic_gain", "GaussianNB()", stream)
-    assert 0.0 <= probabilistic_gain(sight(model, {"x": 1.0, "y": 0.0})) <= 1.0
+    assert 0.0 <= probabilistic_gain(candidate(model, {"x": 1.0, "y": 0.0})) <= 1.0

@@ -15,27 +15,28 @@ from hypothesis import strategies as st
 
 from stream_al.engine.encoding import rounded
 from stream_al.engine.model.digest import digest
-from stream_al.engine.model.model import Label, Model
+from stream_al.engine.model.model import Model
 from stream_al.engine.model.sketch import Point, points
 from stream_al.engine.samples.table import sample_of
 from stream_al.engine.selector import Selector
-from stream_al.engine.strategies import STRATEGIES, Arrival, Factor, Need, Sights, factors, strategy
-from stream_al.engine.strategies.base import ByMemory, ByModel
-from stream_al.engine.strategies.history import Memory, Recall
+from stream_al.engine.strategies import STRATEGIES, Arrival, Candidates, Factor, Need, factors, strategy
+from stream_al.engine.strategies.base import ByHistory, ByModel
+from stream_al.engine.strategies.history import History, HistoryCursor
 from stream_al.errors import BadMessage, Misconfigured
+from stream_al.messages import ClassLabel
 
 CERTAINTIES = ["entropy", "least_confidence", "margin"]
 PRODUCTS = ["margin * diversity^0.5", "entropy^2*density ^ .3", " * ".join(STRATEGIES)]
 every_strategy = pytest.mark.parametrize("text", [*STRATEGIES, *PRODUCTS])
 every_certainty = pytest.mark.parametrize("name", CERTAINTIES)
 every_memory = pytest.mark.parametrize(
-    "name", [name for name, factor in STRATEGIES.items() if isinstance(factor, ByMemory)]
+    "name", [name for name, factor in STRATEGIES.items() if isinstance(factor, ByHistory)]
 )
 law = settings(derandomize=True, deadline=None, max_examples=80)
 slow_law = settings(law, max_examples=20)
 
 weights = st.floats(0, 1) | st.sampled_from([0.0, 1.0, 5e-324, 1e-300, 1e-12])
-beliefs = (
+predictions = (
     st.lists(weights, min_size=2, max_size=12)
     .filter(lambda ws: sum(ws) > 1e-6)
     .map(lambda ws: [w / sum(ws) for w in ws])
@@ -53,10 +54,10 @@ hostile = st.dictionaries(
 )
 
 
-def examples(number: int = 60) -> list[tuple[dict[str, Any], Label]]:
+def examples(number: int = 60) -> list[tuple[dict[str, Any], ClassLabel]]:
     """Two numbers, a text, three classes."""
     draw = random.Random(5)  # noqa: S311 -- a fixed stream
-    stream: list[tuple[dict[str, Any], Label]] = []
+    stream: list[tuple[dict[str, Any], ClassLabel]] = []
     for i in range(number):
         kind = i % 3
         features = {"a": draw.gauss(kind, 1.0), "b": draw.gauss(-kind, 3.0), "colour": "rgb"[kind]}
@@ -91,28 +92,30 @@ def selector_of(text: str, seed: int = 0) -> Selector:
     return Selector(text, "stratified", share=0.3, exploration=0.2, seed=seed)
 
 
-def remembered(text: str) -> Recall:
+def remembered(text: str) -> HistoryCursor:
     """What a partition may remember."""
-    memory = Memory().recall()
+    history = History().cursor()
     if strategy(text).remembers:
         for number, (features, _) in enumerate(examples(20)):
             sketch = trained(text).sketch(features)
-            memory.rank(parts_of(text, number / 20, sketch, memory, pending=5))
-            memory.remember(sketch, selected=number % 3 == 0)
-    return memory
+            history.rank(parts_of(text, number / 20, sketch, history, pending=5))
+            history.remember(sketch, selected=number % 3 == 0)
+    return history
 
 
-def parts_of(text: str, utility: float, sketch: Point, memory: Recall, pending: int) -> tuple[float, ...]:
-    (judged,) = strategy(text).ahead(points(sketch), memory, pending)
+def parts_of(
+    text: str, utility: float, sketch: Point, history: HistoryCursor, pending: int
+) -> tuple[float, ...]:
+    (judged,) = strategy(text).ahead(points(sketch), history, pending)
     return (rounded(utility), *judged)
 
 
-def whole(text: str, arrival: Arrival, memory: Recall) -> float:
+def whole(text: str, arrival: Arrival, history: HistoryCursor) -> float:
     """The utility with all its factors."""
     if arrival.sketch is None:
         return arrival.utility
-    parts = parts_of(text, arrival.utility, arrival.sketch, memory, pending=9)
-    return strategy(text).ranked(memory.memory().recall().rank(parts))
+    parts = parts_of(text, arrival.utility, arrival.sketch, history, pending=9)
+    return strategy(text).ranked(history.history().cursor().rank(parts))
 
 
 # --- All of them -----------------------------------------------------------------------------------------
@@ -124,18 +127,18 @@ def whole(text: str, arrival: Arrival, memory: Recall) -> float:
 def test_a_utility_lies_between_0_and_1_whatever_is_asked_about(text: str, features: dict[str, Any]) -> None:
     """Text where numbers were, huge numbers, what is missing, what was never met: BadMessage or a utility."""
     try:
-        arrival = selector_of(text).look(trained(text), "s", features)
+        arrival = selector_of(text).score(trained(text), "s", features)
     except BadMessage as error:
         assert error.reason == "model_error"  # noqa: PT017 -- a refusal is an answer
         return
-    for memory in (Memory().recall(), remembered(text)):
-        assert 0.0 <= whole(text, arrival, memory) <= 1.0
+    for history in (History().cursor(), remembered(text)):
+        assert 0.0 <= whole(text, arrival, history) <= 1.0
 
 
 @every_strategy
 def test_ten_thousand_features_are_looked_at(text: str) -> None:
     features: dict[str, Any] = {f"feature {i}": float(i) for i in range(10_000)} | {"a": 1.0, "b": 0.0}
-    arrival = selector_of(text).look(trained(text), "s", features)
+    arrival = selector_of(text).score(trained(text), "s", features)
     assert 0.0 <= whole(text, arrival, remembered(text)) <= 1.0
 
 
@@ -143,33 +146,33 @@ def test_ten_thousand_features_are_looked_at(text: str) -> None:
 @pytest.mark.parametrize("number", [0, 1], ids=["no class", "one class"])
 def test_a_model_that_knows_fewer_than_two_classes_wants_every_label(text: str, number: int) -> None:
     model, features = model_for(text, number), examples()[1][0]
-    assert selector_of(text).look(model, "s", features) == Arrival("s", {}, 1.0, None)
+    assert selector_of(text).score(model, "s", features) == Arrival("s", {}, 1.0, None)
 
 
 @every_strategy
 def test_two_examples_are_enough_to_be_asked(text: str) -> None:
     """What the factors keep is nearly empty then."""
-    arrival = selector_of(text).look(model_for(text, 2), "s", examples()[5][0])
-    assert 0.0 <= whole(text, arrival, Memory().recall()) <= 1.0
+    arrival = selector_of(text).score(model_for(text, 2), "s", examples()[5][0])
+    assert 0.0 <= whole(text, arrival, History().cursor()) <= 1.0
 
 
 @every_strategy
 def test_looking_is_pure_and_replays_the_same(text: str) -> None:
     """The order of the samples has no say, the model stays as it was, another process sees the same."""
     model, selector = model_for(text), selector_of(text)
-    before = digest((model._river, model.classes, model.surroundings, model._committee))
+    before = digest((model._river, model.classes, model.reference_set, model._committee))
     samples = [(f"s{i}", features) for i, (features, _) in enumerate(examples(20))]
-    once = [selector.look(model, *sample) for sample in samples]
-    again = [selector.look(model, *sample) for sample in reversed(samples)]
+    once = [selector.score(model, *sample) for sample in samples]
+    again = [selector.score(model, *sample) for sample in reversed(samples)]
     assert again[::-1] == once
-    assert digest((model._river, model.classes, model.surroundings, model._committee)) == before
-    assert [selector_of(text).look(model_for(text), *sample) for sample in samples[:5]] == once[:5]
+    assert digest((model._river, model.classes, model.reference_set, model._committee)) == before
+    assert [selector_of(text).score(model_for(text), *sample) for sample in samples[:5]] == once[:5]
 
 
 @every_strategy
 def test_a_strategy_that_judges_does_not_say_the_same_of_all(text: str) -> None:
-    model, selector, memory = trained(text), selector_of(text), remembered(text)
-    seen = {whole(text, selector.look(model, f"s{i}", f), memory) for i, (f, _) in enumerate(examples())}
+    model, selector, history = trained(text), selector_of(text), remembered(text)
+    seen = {whole(text, selector.score(model, f"s{i}", f), history) for i, (f, _) in enumerate(examples())}
     assert len(seen) > 1
 
 
@@ -178,15 +181,15 @@ def test_a_strategy_that_judges_does_not_say_the_same_of_all(text: str) -> None:
 def test_even_a_careless_factor_is_kept_in_bounds(utility: float) -> None:
     """The law is kept where it is promised, once, and not in each factor."""
     known: dict[str, Factor] = {
-        "careless": ByModel(lambda sights: np.full(len(sights.samples), utility)),
-        "forgetful": ByMemory(lambda rows, memory, pending: np.full(len(rows), utility)),
+        "careless": ByModel(lambda candidates: np.full(len(candidates.samples), utility)),
+        "forgetful": ByHistory(lambda rows, history, pending: np.full(len(rows), utility)),
     }
     chosen = type(strategy("margin"))("careless^0.5 * forgetful^3", known)
-    sights: Any = SimpleNamespace(samples=[None])
-    assert 0.0 <= chosen.utilities(sights)[0] <= 1.0
-    parts = (0.5, *chosen.ahead(points(bytes(16)), Memory().recall(), pending=0)[0])
+    candidates: Any = SimpleNamespace(samples=[None])
+    assert 0.0 <= chosen.utilities(candidates)[0] <= 1.0
+    parts = (0.5, *chosen.ahead(points(bytes(16)), History().cursor(), pending=0)[0])
     assert all(0.0 <= part <= 1.0 for part in parts)
-    assert 0.0 <= chosen.ranked(Memory().recall().rank(parts)) <= 1.0
+    assert 0.0 <= chosen.ranked(History().cursor().rank(parts)) <= 1.0
 
 
 # --- Certainty -------------------------------------------------------------------------------------------
@@ -194,20 +197,20 @@ def test_even_a_careless_factor_is_kept_in_bounds(utility: float) -> None:
 
 def utility(name: str, probabilities: Sequence[float], sample_id: str = "a", seed: int = 0) -> float:
     samples, labels = [sample_of(sample_id, {})], range(len(probabilities))
-    sights = Sights(samples, labels, np.array([probabilities]), trained(name), seed)
-    return float(strategy(name).utilities(sights)[0])
+    candidates = Candidates(samples, labels, np.array([probabilities]), trained(name), seed)
+    return float(strategy(name).utilities(candidates)[0])
 
 
 @pytest.mark.parametrize("name", [*CERTAINTIES, "random"])
 @law
-@given(belief=beliefs)
+@given(belief=predictions)
 def test_whatever_is_believed_gives_a_utility(name: str, belief: list[float]) -> None:
     assert 0.0 <= utility(name, belief) <= 1.0
 
 
 @every_certainty
 @law
-@given(belief=beliefs)
+@given(belief=predictions)
 def test_certainty_is_lowest_and_a_uniform_belief_highest(name: str, belief: list[float]) -> None:
     size = len(belief)
     assert utility(name, [1.0] + [0.0] * (size - 1)) == 0.0
@@ -217,7 +220,7 @@ def test_certainty_is_lowest_and_a_uniform_belief_highest(name: str, belief: lis
 
 @every_certainty
 @law
-@given(belief=beliefs, order=st.randoms(use_true_random=False))
+@given(belief=predictions, order=st.randoms(use_true_random=False))
 def test_the_order_of_the_classes_has_no_say(name: str, belief: list[float], order: random.Random) -> None:
     mixed = list(belief)
     order.shuffle(mixed)
@@ -257,7 +260,7 @@ def test_the_random_strategy_knows_the_sample_and_the_seed_and_nothing_else() ->
     powers=st.dictionaries(
         st.sampled_from(CERTAINTIES), st.sampled_from([0.25, 1.0, 2.0]), min_size=1, max_size=3
     ),
-    belief=beliefs,
+    belief=predictions,
 )
 def test_a_product_is_the_product_of_its_factors_to_their_strengths(
     powers: dict[str, float], belief: list[float]
@@ -266,8 +269,8 @@ def test_a_product_is_the_product_of_its_factors_to_their_strengths(
     expected = 1.0
     for name, power in powers.items():
         expected *= utility(name, belief) ** power
-    sights = Sights([sample_of("a", {})], range(len(belief)), np.array([belief]), trained("margin"))
-    assert strategy(text).utilities(sights)[0] == pytest.approx(expected)
+    candidates = Candidates([sample_of("a", {})], range(len(belief)), np.array([belief]), trained("margin"))
+    assert strategy(text).utilities(candidates)[0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -323,13 +326,13 @@ def test_a_model_keeps_what_its_strategy_needs_and_nothing_else() -> None:
     plain = Model("GaussianNB()", seed=1)
     for text in ("margin", "entropy * random"):
         model = strategy(text).model("GaussianNB()", seed=1, committee=committee)
-        assert (model.surroundings, model._committee) == (None, [])
+        assert (model.reference_set, model._committee) == (None, [])
         assert model.fingerprint == plain.fingerprint
     keeping = strategy("density").model("GaussianNB()", seed=1, committee=committee)
-    assert keeping.surroundings is not None
+    assert keeping.reference_set is not None
     assert keeping.fingerprint != plain.fingerprint
     with pytest.raises(ValueError, match=r"Strategy\.model"):
-        selector_of("density").look(_learned(plain), "s", {"x": 1.0})
+        selector_of("density").score(_learned(plain), "s", {"x": 1.0})
 
 
 def _learned(model: Model) -> Model:

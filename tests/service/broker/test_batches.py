@@ -14,8 +14,8 @@ from stream_al.service.loops.consumer import Consumer, Items, Work
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.timing import time_slices
 from stream_al.settings import load
-from tests.support.memory_broker import Broker
-from tests.support.memory_log import MemoryLog
+from tests.support.memory_broker import MemoryBroker
+from tests.support.memory_log import MemoryClient
 
 
 class Clock:
@@ -65,8 +65,8 @@ class Slow:
 
 async def sizes(clock: Clock, stage: Slow, batches: int, most: int = 100) -> list[int]:
     settings = load(None, [f"limits.batch_records={most}", "limits.batch_seconds=0.02"])
-    broker = Broker()
-    log = MemoryLog(broker)
+    broker = MemoryBroker()
+    log = MemoryClient(broker)
     await log.create([Topic("t", 1, 1, {})])
     for number in range(2 * most * batches):
         broker.append(Outgoing("t", b"k", str(number).encode()))

@@ -12,7 +12,7 @@ import pytest
 
 from stream_al.errors import Unavailable
 from stream_al.service.http.api import api
-from tests.support.memory_log import MemoryLog
+from tests.support.memory_log import MemoryClient
 from tests.support.replica import Replica
 from tests.support.world import MakeWorld, World
 
@@ -56,28 +56,28 @@ def fail_sends(replica: Replica) -> None:
         if step == "send":
             raise Unavailable("the broker is away")
 
-    assert isinstance(replica.log, MemoryLog)
-    replica.log.hook = hook
+    assert isinstance(replica.broker, MemoryClient)
+    replica.broker.hook = hook
 
 
 async def test_probes_tell_live_from_ready(memory_world: MakeWorld) -> None:
     """Waiting for a broker is live and not ready."""
     world = await memory_world()
     replica = world.launch()
-    assert isinstance(replica.log, MemoryLog)
+    assert isinstance(replica.broker, MemoryClient)
 
     def away(step: str, topic: str) -> None:
         raise Unavailable("the broker is away")
 
-    replica.log.hook = away
+    replica.broker.hook = away
     async with client_of(replica) as client:
         await asyncio.sleep(0)
         assert (await client.get("/livez")).status_code == 200
         assert (await client.get("/readyz")).status_code == 503
-        replica.log.hook = lambda step, topic: None
+        replica.broker.hook = lambda step, topic: None
         await world.until(lambda: replica.app.ready, "it is ready")
         assert (await client.get("/readyz")).text == "ready"
-        replica.log.hook = away
+        replica.broker.hook = away
         await world.until(lambda: not replica.app.reachable(), "the broker is missed")
         assert (await client.get("/readyz")).status_code == 503
         assert (await client.get("/livez")).status_code == 200
@@ -107,7 +107,7 @@ async def test_posted_labels_are_joined(opened: Open) -> None:
     answer = await client.post("/v1/labels", json=labels)
     assert (answer.status_code, answer.json()) == (202, {"accepted": 2})
     await world.until(lambda: replica.offset == 1, "the label is learned")
-    assert replica.app.learning.model.classes == {True: 1}
+    assert replica.app.local_model.model.classes == {True: 1}
 
 
 @pytest.mark.parametrize("path", ["/v1/samples", "/v1/labels"])
@@ -209,7 +209,7 @@ async def test_predict_says_what_the_model_says_and_changes_nothing(opened: Open
     said = (await client.post("/v1/predict", json={"x": 0.9, "y": 0.5})).json()
     assert sum(said["probabilities"].values()) == pytest.approx(1)
     assert said["label"] == max(said["probabilities"], key=said["probabilities"].__getitem__)
-    assert said["model"]["examples"] == replica.app.learning.model.examples
+    assert said["model"]["examples"] == replica.app.local_model.model.examples
     assert (replica.digest, len(await world.records(world.topics.samples))) == (digest, ends)
 
 
@@ -283,7 +283,7 @@ async def test_the_model_is_taken_back_to_an_offset_or_a_snapshot_and_restored(o
     world, replica, client = await opened("snapshots.every_examples=1")
     await world.settle([s["id"] for s in await world.samples(40)])
     end = replica.offset
-    await replica.app.learning.save()
+    await replica.app.local_model.save()
     model = (await client.get("/v1/model")).json()
     newest = model["snapshots"][0]
     assert newest == {"name": f"examples-{end:020}.snapshot", "offset": end}

@@ -137,7 +137,7 @@ async def test_a_record_that_cannot_be_used_leaves_what_is_in_force(make_world: 
         await world.send(world.topics.control, [value], [key])
     await replica.app.control.catch_up()
     assert share(replica) == 0.5
-    assert not replica.app.learning.voided.ranges
+    assert not replica.app.local_model.excluded.ranges
     for reason in {reason for _, _, reason in HOSTILE}:
         number = sum(reason == other for _, _, other in HOSTILE)
         assert replica.metric("dead_letters_total", stage="control", reason=reason) == number
@@ -157,4 +157,4 @@ async def test_a_compacted_topic_says_the_same(memory_world: MakeWorld) -> None:
     assert world.broker is not None
     world.broker.compact(world.topics.control)
     b = await world.start("b")
-    assert (share(b), b.app.learning.voided) == (0.5, a.app.learning.voided)
+    assert (share(b), b.app.local_model.excluded) == (0.5, a.app.local_model.excluded)

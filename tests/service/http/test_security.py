@@ -25,10 +25,10 @@ from stream_al.service.app import App
 from stream_al.service.http.api import api
 from stream_al.service.http.roles import RULES, Access, Role
 from stream_al.service.serve import serving
-from stream_al.settings import HTTP, load
+from stream_al.settings import HTTPSettings, load
 from tests.support.authority import Authority
-from tests.support.memory_broker import Broker
-from tests.support.memory_log import MemoryLog
+from tests.support.memory_broker import MemoryBroker
+from tests.support.memory_log import MemoryClient
 from tests.support.processes import run
 from tests.support.world import MakeWorld
 
@@ -44,7 +44,7 @@ def application(*given: str) -> FastAPI:
 
 
 def still(*given: str) -> App:
-    return App(load(overrides=[*given], environ={}), MemoryLog(Broker()))
+    return App(load(overrides=[*given], environ={}), MemoryClient(MemoryBroker()))
 
 
 def client_of(web: FastAPI, address: str = "127.0.0.1", **more: Any) -> httpx.AsyncClient:
@@ -221,7 +221,7 @@ def test_a_file_of_tokens_is_read_again_when_it_changes(tmp_path: Path) -> None:
         return [caller.name for caller in callers if caller and caller.name]
 
     path.write_text(f"# ours\nadmin ann {ANN}  # until May\n\n")
-    access = Access(HTTP(tokens_file=path))
+    access = Access(HTTPSettings(tokens_file=path))
     assert names() == ["ann"]
     renew(path, f"read bob {BOB}\n")
     assert names() == ["bob"]
@@ -252,7 +252,7 @@ def test_a_file_of_tokens_that_cannot_be_used_at_the_start_is_a_mistake(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(Misconfigured) as caught:
-        Access(HTTP(tokens_file=path))
+        Access(HTTPSettings(tokens_file=path))
     assert str(caught.value).startswith(f"http.tokens_file: {path}: ")
     assert "canary" not in str(caught.value)
 
@@ -293,7 +293,7 @@ async def test_one_network_of_ipv6_is_one_client() -> None:
 async def served(*given: str) -> AsyncIterator[App]:
     """A server on a port of its own, with an application that waits for its topics."""
     app = still("http.port=0", "limits.stop_seconds=2", *given)
-    app.log.hook = away  # type: ignore[attr-defined]  # it is the in-memory log
+    app.broker.hook = away  # type: ignore[attr-defined]  # it is the in-memory log
     running = asyncio.create_task(serving(app))
     try:
         async with asyncio.timeout(20):

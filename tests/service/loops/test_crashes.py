@@ -11,7 +11,7 @@ import pytest
 
 from stream_al.errors import Superseded, Unavailable
 from stream_al.service import app as app_module
-from tests.support.memory_log import MemoryLog
+from tests.support.memory_log import MemoryClient
 from tests.support.oracles import (
     broker_of,
     check_account,
@@ -27,7 +27,7 @@ from tests.support.world import MakeWorld, World
 
 @pytest.fixture(autouse=True)
 def _swept_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(app_module, "EXPIRY_SECONDS", 0.05)
 
 
 STEPS = ("decided", "acknowledged", "committed")
@@ -158,7 +158,7 @@ async def test_a_batch_overtaken_by_a_rebalance_is_dropped(memory_world: MakeWor
     def move(step: str, topic: str) -> None:
         if (step, topic) == ("sent", world.topics.predictions) and moved["times"] < 3:
             moved["times"] += 1
-            other = MemoryLog(broker_of(world)).group(
+            other = MemoryClient(broker_of(world)).group(
                 f"{world.settings.application}.select", topic, "earliest"
             )
             state = group.state  # type: ignore[attr-defined]  # the in-memory group's

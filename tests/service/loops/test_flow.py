@@ -55,7 +55,7 @@ async def test_labels_become_examples_and_the_model_learns_the_truth(make_world:
         for fact in ("features", "propensity", "reason", "prediction", "queried_at"):
             assert example[fact] == asked[fact]
         assert example["annotator"] == "ann"
-    model = replica.app.learning.model
+    model = replica.app.local_model.model
     fresh = [sample(n)["features"] for n in range(1000, 1200)]
     said = [model.probabilities(features) for features in fresh]
     right = sum(max(p, key=p.__getitem__) == truth(f) for p, f in zip(said, fresh, strict=True))
@@ -148,7 +148,7 @@ async def test_when_a_replica_dies_the_other_takes_over(make_world: MakeWorld, l
     await world.until(a.task.done, "the one is dead")
     asked = {q["id"] for q in await world.queries()}
     assert asked == {e["id"] for e in await world.examples()}
-    assert b.app.learning.model.examples == len(asked)
+    assert b.app.local_model.model.examples == len(asked)
     low, high = budget_of(await partition_sizes(world))
     again = int(world.settings.limits.batch_records * 0.2) + 1  # a batch may be asked about twice
     forgotten = 0 if world.keeps_metadata else 2 * world.topics.partitions

@@ -84,7 +84,7 @@ async def test_two_labels_at_once_teach_the_first_one(make_world: MakeWorld) -> 
         "all three are judged",
     )
     await learned(world, replica, len(await world.examples()))
-    assert replica.app.learning.model.classes == {"up": 1}
+    assert replica.app.local_model.model.classes == {"up": 1}
 
 
 async def test_a_label_after_its_deadline_by_the_logs_time_is_not_learned(make_world: MakeWorld) -> None:
@@ -110,7 +110,7 @@ async def test_a_label_after_its_deadline_by_the_logs_time_is_not_learned(make_w
 async def test_a_query_without_a_label_is_closed_when_the_log_says_so(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app_module, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(app_module, "EXPIRY_SECONDS", 0.05)
     world = await make_world()
     replica = await world.start()
     await world.ask("short", life_ms=LIFE_MS)
@@ -131,7 +131,7 @@ async def test_a_label_nobody_asked_for_is_learned_if_it_brings_features(make_wo
     assert example["features"] == {"x": 0.9, "deep.y": 1}
     assert example["reason"] == "unsolicited"
     assert "propensity" not in example
-    assert replica.app.learning.model.classes == {"up": 1}
+    assert replica.app.local_model.model.classes == {"up": 1}
 
 
 async def test_a_label_that_overtakes_its_query_is_joined(make_world: MakeWorld) -> None:

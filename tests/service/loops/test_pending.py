@@ -69,7 +69,7 @@ class Plain:
     def over(self, now_ms: int) -> list[str]:
         return sorted(i for i, (asked, life, _) in self.waiting.items() if now_ms > asked + life)
 
-    def left_open(self) -> list[str]:
+    def orphaned(self) -> list[str]:
         stale = self.open - self.waiting.keys()
         found, self.stale = sorted(stale & self.stale), stale
         return found
@@ -80,10 +80,10 @@ class Both:
 
     def __init__(self, *, tombstones: bool) -> None:
         self.topic = Topic()
-        self.answered: set[str] = set()
+        self.is_labelled: set[str] = set()
         given = Settings.model_validate({"queries": {"tombstones": tombstones}})
         reader: Any = self.topic
-        self.pending = PendingQueries(reader, given, answered=self.answered.__contains__)
+        self.pending = PendingQueries(reader, given, is_labelled=self.is_labelled.__contains__)
         self.plain = Plain()
         self.tombstones = tombstones
         self.now_ms = self.offset = 0
@@ -98,12 +98,12 @@ class Both:
         self._read(sample_id, value)
         if self.tombstones:
             self.plain.open.add(sample_id)
-        if sample_id not in self.answered:
+        if sample_id not in self.is_labelled:
             self.plain.waiting[sample_id] = (self.now_ms, life_ms, self.offset)
 
     def answer(self, sample_id: str) -> None:
         """An answer is learned, here."""
-        self.answered.add(sample_id)
+        self.is_labelled.add(sample_id)
         self.close(sample_id)
 
     def close(self, sample_id: str) -> None:
@@ -124,14 +124,14 @@ class Both:
     def agree(self) -> None:
         pending, plain = self.pending, self.plain
         assert {i for i in IDS if i in pending} == plain.waiting.keys()
-        assert {i for i in IDS if pending.stands(i)} == plain.open | plain.waiting.keys()
+        assert {i for i in IDS if pending.is_open(i)} == plain.open | plain.waiting.keys()
         assert pending.oldest_seconds() == plain.oldest_seconds(self.now_ms)
         over = plain.over(self.now_ms)
         assert sorted(pending.expired(10, self.now_ms)) == over
         assert sorted(pending.expired(10, self.now_ms)) == over, "they stay until closed"
         assert len(pending.expired(1, self.now_ms)) == min(1, len(over))
         assert pending.overdue() or not over
-        assert pending.left_open() == plain.left_open()
+        assert pending.orphaned() == plain.orphaned()
 
 
 ACTIONS = st.one_of(

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from stream_al.engine.labels.exclusions import Voided
+from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import Misconfigured
 from stream_al.service.http import changes
 from stream_al.service.http.changes import count_again, roll_back
@@ -34,19 +34,19 @@ async def test_all_replicas_take_the_model_back_and_it_outlives_them(
     assert a.digest == before
     said = await roll_back(a.app, 5, "ann")
     assert (said["examples"], said["rebuilt"]) == (end - 5, True)
-    voided = Voided(((5, end),))
-    assert a.digest == await digest_of(world, voided) != before
-    await agree(world, [a, b], voided)
+    excluded = Exclusions(((5, end),))
+    assert a.digest == await digest_of(world, excluded) != before
+    await agree(world, [a, b], excluded)
     more = await taught(world, start=60)
-    await agree(world, [a, b], voided)
+    await agree(world, [a, b], excluded)
     a, b = await restarted(world, "a", "b", snapshots=snapshots)
-    await agree(world, [a, b], voided)
+    await agree(world, [a, b], excluded)
     again = await count_again(b.app, 0, end, None)
     assert again["examples"] == end - 5
-    await agree(world, [a, b], Voided())
-    assert a.app.learning.learner.model.examples == more
+    await agree(world, [a, b], Exclusions())
+    assert a.app.local_model.learner.model.examples == more
     a, b = await restarted(world, "a", "b", snapshots=snapshots)
-    await agree(world, [a, b], Voided())
+    await agree(world, [a, b], Exclusions())
 
 
 async def test_rollbacks_at_once_by_two_replicas_all_count(make_world: MakeWorld) -> None:
@@ -55,8 +55,8 @@ async def test_rollbacks_at_once_by_two_replicas_all_count(make_world: MakeWorld
     end = await taught(world)
     await roll_back(a.app, end - 2, None)
     await asyncio.gather(count_again(a.app, end - 2, end - 1, None), roll_back(b.app, end - 6, None))
-    await agree(world, [a, b], a.app.control.voids)
-    assert a.app.control.voids.covers(end - 6, end - 2)
+    await agree(world, [a, b], a.app.control.exclusions)
+    assert a.app.control.exclusions.covers(end - 6, end - 2)
 
 
 async def test_a_replica_that_is_away_or_behind_finds_the_same_model(make_world: MakeWorld) -> None:
@@ -67,7 +67,7 @@ async def test_a_replica_that_is_away_or_behind_finds_the_same_model(make_world:
     await b.stop()
     await roll_back(a.app, 4, None)
     b, new = await world.start("b"), await world.start("new")
-    await agree(world, [a, b, new], Voided(((4, end),)))
+    await agree(world, [a, b, new], Exclusions(((4, end),)))
 
 
 async def test_an_answer_that_was_voided_may_be_sent_again(make_world: MakeWorld) -> None:
@@ -82,11 +82,13 @@ async def test_an_answer_that_was_voided_may_be_sent_again(make_world: MakeWorld
     for name in ("q1", "q2", "q3"):
         await world.label(name, "down", features={"x": 0.1, "y": 0.2})
     await world.until(lambda: a.offset == b.offset == 6, "all are joined")
-    await agree(world, [a, b], Voided(((1, 3),)))
-    assert a.app.learning.model.classes == {"up": 1, "down": 2}, "q1 still counts: its new label contradicts"
+    await agree(world, [a, b], Exclusions(((1, 3),)))
+    assert a.app.local_model.model.classes == {"up": 1, "down": 2}, (
+        "q1 still counts: its new label contradicts"
+    )
     await count_again(b.app, 1, 3, None)
-    await agree(world, [a, b], Voided())
-    assert a.app.learning.model.classes == {"up": 3}, "the first label in the log wins, as ever"
+    await agree(world, [a, b], Exclusions())
+    assert a.app.local_model.model.classes == {"up": 3}, "the first label in the log wins, as ever"
 
 
 async def test_accuracy_and_drift_go_back_with_the_model(make_world: MakeWorld) -> None:
@@ -96,7 +98,7 @@ async def test_accuracy_and_drift_go_back_with_the_model(make_world: MakeWorld) 
     await taught(world, start=60)  # now with a model that says something
     assert a.metric("accuracy_ratio", span="all", bound="estimate") > 0
     await roll_back(a.app, 0, None)
-    learner = a.app.learning.learner
+    learner = a.app.local_model.learner
     assert (learner.model.examples, learner.known, learner.overall.estimate()) == (0, {}, None)
     assert a.app.metrics.registry.get_sample_value("stream_al_accuracy_ratio") is None
     assert a.metric("accuracy_ratio", span="all", bound="estimate") == 0

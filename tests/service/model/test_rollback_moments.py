@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from stream_al.engine.labels.exclusions import Voided
+from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import Misconfigured, StateLost, Unavailable
 from stream_al.service import maintenance
 from stream_al.service.app import App
 from stream_al.service.http import changes
 from stream_al.service.http.changes import count_again, roll_back
 from stream_al.service.model import local_model
-from stream_al.service.model.replay import Fold
+from stream_al.service.model.replay import Replay
 from tests.support.exclusion import agree, digest_of, restarted, taught
-from tests.support.memory_log import MemoryLog
+from tests.support.memory_log import MemoryClient
 from tests.support.replica import Replica
 from tests.support.world import MakeWorld, World
 
@@ -34,9 +34,9 @@ async def test_the_old_model_serves_until_the_new_one_takes_its_place_whole(
     )  # so that it stops short of what the old one learns meanwhile
     a = await world.start()
     end = await taught(world)
-    log, held, seen = a.log, asyncio.Event(), set[int]()
-    assert isinstance(log, MemoryLog)
-    plain = a.app.learning.open_reader
+    log, held, seen = a.broker, asyncio.Event(), set[int]()
+    assert isinstance(log, MemoryClient)
+    plain = a.app.local_model.open_reader
 
     def slow() -> Any:
         reader = plain()
@@ -49,11 +49,11 @@ async def test_the_old_model_serves_until_the_new_one_takes_its_place_whole(
         monkeypatch.setattr(reader, "poll", polled)
         return reader
 
-    a.app.learning.open_reader = slow
+    a.app.local_model.open_reader = slow
     before = a.digest
     said = await roll_back(a.app, 3, None)
     assert (said["rebuilt"], a.digest) == (False, before)
-    await world.until(lambda: a.app.learning.rebuilding, "it is being built")
+    await world.until(lambda: a.app.local_model.rebuilding, "it is being built")
     await world.samples(30, start=60)
     await world.until(lambda: enough(world, 90), "samples are decided")
     fresh = next(q["id"] for q in await world.queries() if q["id"] not in world.answered)
@@ -67,8 +67,8 @@ async def test_the_old_model_serves_until_the_new_one_takes_its_place_whole(
     held.set()
     await agree_now(world, a, seen)
     await world.until(lambda: a.offset == end + 2, "it is joined")
-    assert a.app.learning.learner.known[voided_id] == "up"
-    await agree(world, [a], Voided(((3, end),)))
+    assert a.app.local_model.learner.known[voided_id] == "up"
+    await agree(world, [a], Exclusions(((3, end),)))
 
 
 async def enough(world: World, number: int) -> bool:
@@ -79,8 +79,8 @@ async def agree_now(world: World, replica: Replica, seen: set[int]) -> None:
     """The number of examples learned goes down in one step, and never to less than in the end."""
 
     def settled() -> bool:
-        seen.add(replica.app.learning.model.examples)
-        return not replica.app.learning.rebuilding
+        seen.add(replica.app.local_model.model.examples)
+        return not replica.app.local_model.rebuilding
 
     await world.until(settled, "it is built")
     assert len(seen) <= 3
@@ -103,32 +103,32 @@ async def test_an_answer_is_judged_by_what_was_voided_before_it_was_sent(
     await world.until(lambda: a.offset == deaf.offset == 1, "it is learned")
     await roll_back(a.app, 0, None)
     await a.stop()
-    assert not deaf.app.learning.voided.ranges
+    assert not deaf.app.local_model.excluded.ranges
     await world.label("q", "down", features={"x": 0.1, "y": 0.2})
     await world.until(lambda: deaf.offset == 2, "it is joined anew")
-    await agree(world, [deaf], Voided(((0, 1),)))
-    assert deaf.app.learning.model.classes == {"down": 1}
+    await agree(world, [deaf], Exclusions(((0, 1),)))
+    assert deaf.app.local_model.model.classes == {"down": 1}
 
 
 async def test_what_is_voided_while_a_start_restores_the_model_counts(memory_world: MakeWorld) -> None:
     world = await memory_world("limits.batch_records=1", "snapshots.every_examples=1000")
     a = await world.start("a")
     end = await taught(world)
-    voided, reads = Voided(((2, end),)), 0
+    excluded, reads = Exclusions(((2, end),)), 0
     b = world.launch("b")
-    log = b.log
-    assert isinstance(log, MemoryLog)
+    log = b.broker
+    assert isinstance(log, MemoryClient)
 
     def hook(step: str, topic: str) -> None:
         nonlocal reads
         reads += (step, topic) == ("read", world.topics.examples)
         if reads == 8:
-            b.app.learning.void(voided)
+            b.app.local_model.exclude(excluded)
 
     log.hook = hook
     await world.until(lambda: b.app.ready, "it is ready")
-    await world.until(lambda: b.app.learning.learner.voided == voided, "it has followed")
-    assert b.digest == await digest_of(world, voided) != a.digest
+    await world.until(lambda: b.app.local_model.learner.excluded == excluded, "it has followed")
+    assert b.digest == await digest_of(world, excluded) != a.digest
 
 
 async def test_a_reader_that_brings_old_examples_again_does_no_harm(memory_world: MakeWorld) -> None:
@@ -138,7 +138,7 @@ async def test_a_reader_that_brings_old_examples_again_does_no_harm(memory_world
     end = await taught(world)
     reader = world.client.reader(world.topics.examples)
     await reader.start()
-    fold = Fold(reader, world.settings, a.app.learning.snapshots, a.app.metrics, Voided())
+    fold = Replay(reader, world.settings, a.app.local_model.snapshots, a.app.metrics, Exclusions())
     while fold.learner.offset < end:
         await fold.step(0.1, 5)
     anchor = fold.anchor
@@ -156,16 +156,16 @@ async def test_an_answer_waits_for_a_rebuild_as_long_as_that_gets_on(
     monkeypatch.setattr(changes, "REBUILD_SECONDS", 0.0)
     a = await world.start()
     await taught(world)
-    learning, intake, tries = a.app.learning, a.app.intake, 0
+    local_model, intake, tries = a.app.local_model, a.app.intake, 0
 
     def away() -> Any:
         nonlocal tries
         tries += 1
         raise Unavailable("the broker is away")
 
-    plain = learning.open_reader
-    learning.open_reader = away
-    now = learning.progress
+    plain = local_model.open_reader
+    local_model.open_reader = away
+    now = local_model.progress
     intake.moved = now - 100
     intake.waiting = now
     assert a.app.stalled_seconds() > 99
@@ -175,18 +175,18 @@ async def test_an_answer_waits_for_a_rebuild_as_long_as_that_gets_on(
         await world.until(lambda: tries > before, "it is tried again")  # noqa: B023 - now
         intake.moved = now - 100
         assert a.app.stalled_seconds() < 20, "an attempt that fails is a sign of life too"
-    learning.progress_aside = now - 50
+    local_model.progress_aside = now - 50
     assert a.app.stalled_seconds() > 49
-    learning.open_reader = plain
-    await world.until(lambda: not learning.rebuilding, "it is built")
+    local_model.open_reader = plain
+    await world.until(lambda: not local_model.rebuilding, "it is built")
 
 
 async def test_a_kill_between_the_record_and_the_rebuild_loses_nothing(memory_world: MakeWorld) -> None:
     world = await memory_world()
     a = await world.start("a")
     end = await taught(world)
-    assert isinstance(a.log, MemoryLog)
-    log = a.log
+    assert isinstance(a.broker, MemoryClient)
+    log = a.broker
 
     def die(step: str, topic: str) -> None:
         if (step, topic) == ("sent", world.topics.control):
@@ -198,7 +198,7 @@ async def test_a_kill_between_the_record_and_the_rebuild_loses_nothing(memory_wo
         await roll_back(a.app, 4, None)
     a.app.stopping.set()
     b, again = await world.start("b"), await world.start("a")
-    await agree(world, [b, again], Voided(((4, end),)))
+    await agree(world, [b, again], Exclusions(((4, end),)))
 
 
 async def test_a_change_on_the_way_overtakes_the_rebuild(memory_world: MakeWorld) -> None:
@@ -209,7 +209,7 @@ async def test_a_change_on_the_way_overtakes_the_rebuild(memory_world: MakeWorld
         await roll_back(a.app, offset, None)
     await count_again(b.app, 3, end, None)
     await roll_back(a.app, 6, None)
-    await agree(world, [a, b], Voided(((6, end),)))
+    await agree(world, [a, b], Exclusions(((6, end),)))
 
 
 async def test_a_rebuild_that_fails_is_tried_again(memory_world: MakeWorld) -> None:
@@ -217,20 +217,20 @@ async def test_a_rebuild_that_fails_is_tried_again(memory_world: MakeWorld) -> N
     a = await world.start()
     end = await taught(world)
     failures = iter([True] * 5)
-    assert isinstance(a.log, MemoryLog)
+    assert isinstance(a.broker, MemoryClient)
 
     def fail(step: str, topic: str) -> None:
         if (step, topic) == ("read", world.topics.examples) and next(failures, False):
             raise Unavailable("the broker is away")
 
     await roll_back(a.app, end, None)
-    a.log.hook = fail
+    a.broker.hook = fail
     with pytest.raises(Unavailable):
         await roll_back(a.app, 2, None)
     for _ in failures:
         pass
     await roll_back(a.app, 2, None)
-    await agree(world, [a], Voided(((2, end),)))
+    await agree(world, [a], Exclusions(((2, end),)))
 
 
 async def test_a_rollback_that_nobody_can_follow_is_refused(memory_world: MakeWorld) -> None:
@@ -267,9 +267,9 @@ async def test_who_goes_on_without_lost_examples_does_so_for_all(memory_world: M
         settings, world.connect(settings), rebuild=True, progress=lambda done, end: None, from_here=True
     )
     new = await world.start("new")
-    await agree(world, [a, new], Voided(((0, 5),)), begin=5)
+    await agree(world, [a, new], Exclusions(((0, 5),)), begin=5)
     a, new = await restarted(world, "a", "new", snapshots=True)
-    await agree(world, [a, new], Voided(((0, 5),)), begin=5)
+    await agree(world, [a, new], Exclusions(((0, 5),)), begin=5)
 
 
 async def test_a_rollback_that_was_forgotten_is_no_silent_reset(memory_world: MakeWorld) -> None:
@@ -289,7 +289,7 @@ async def test_a_rollback_that_was_forgotten_is_no_silent_reset(memory_world: Ma
     world.replicas.remove(b)
     shutil.rmtree(world.snapshots("a"))
     b = await world.start("a")
-    await agree(world, [b], Voided())
+    await agree(world, [b], Exclusions())
 
 
 async def test_ranges_of_a_log_that_was_created_anew_are_refused(memory_world: MakeWorld) -> None:
@@ -311,7 +311,7 @@ async def test_ranges_of_a_log_that_was_created_anew_are_refused(memory_world: M
         world.settings, world.connect(world.settings), rebuild=True, progress=lambda done, end: None
     )
     b = await world.start("b")
-    assert not b.app.learning.voided.ranges
+    assert not b.app.local_model.excluded.ranges
 
 
 async def test_what_is_exported_is_what_counts(memory_world: MakeWorld) -> None:

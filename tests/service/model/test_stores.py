@@ -267,12 +267,12 @@ async def test_a_store_that_hangs_holds_up_neither_the_loop_nor_the_call_for_lon
 ) -> None:
     patient, given = at(s3), at(s3, "limits.deadline_seconds=0.5")
     await save(patient, 10)
-    turns = 0
+    time_slices = 0
 
     async def others() -> None:
-        nonlocal turns
+        nonlocal time_slices
         while True:
-            turns += 1
+            time_slices += 1
             await asyncio.sleep(0.01)
 
     beside = asyncio.create_task(others())
@@ -285,7 +285,7 @@ async def test_a_store_that_hangs_holds_up_neither_the_loop_nor_the_call_for_lon
     finally:
         server.thaw()
         beside.cancel()
-    assert turns > 10, "the loop went round meanwhile"
+    assert time_slices > 10, "the loop went round meanwhile"
     assert await offsets(patient) == [10]
 
 

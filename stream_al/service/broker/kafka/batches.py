@@ -46,7 +46,7 @@ class _Batch:
 
     def __init__(self, producer: AIOKafkaProducer, topic: str, partition: int) -> None:
         self.producer = producer
-        self.whither = topic, partition
+        self.topic_partition = topic, partition
         self.places: list[int] = []
         self.stamps: list[int] = []
         self._built: Any = producer.create_batch()
@@ -65,7 +65,9 @@ class _Batch:
 
     async def send(self) -> None:
         """Hand it to the producer."""
-        sent = await self.producer.send_batch(self._built, self.whither[0], partition=self.whither[1])
+        sent = await self.producer.send_batch(
+            self._built, self.topic_partition[0], partition=self.topic_partition[1]
+        )
         # The first failure is raised; asyncio would log each of the others as forgotten.
         sent.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._delivered = sent
@@ -75,7 +77,11 @@ class _Batch:
         assert self._delivered is not None, "it was not sent"  # noqa: S101 - only `send_all` makes batches
         found = await self._delivered
         return [
-            Ack(self.whither[1], found.offset + place, stamp if found.timestamp == -1 else found.timestamp)
+            Ack(
+                self.topic_partition[1],
+                found.offset + place,
+                stamp if found.timestamp == -1 else found.timestamp,
+            )
             for place, stamp in enumerate(self.stamps)
         ]
 
@@ -101,10 +107,10 @@ async def send_all(producer: AIOKafkaProducer, records: Sequence[Outgoing], anew
         try:
             acks.update(zip(batch.places, await batch.acks(), strict=True))
         except MessageSizeTooLargeError:
-            refused.add(batch.whither)
+            refused.add(batch.topic_partition)
             left += batch.places
         except OutOfOrderSequenceNumber:
-            if batch.whither not in refused:
+            if batch.topic_partition not in refused:
                 raise
             left += batch.places
     if left:

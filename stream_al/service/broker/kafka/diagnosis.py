@@ -27,7 +27,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from stream_al.settings import Kafka
+from stream_al.settings import KafkaSettings
 
 __all__ = ["diagnosis"]
 
@@ -43,7 +43,7 @@ FAILURES = (OSError, KafkaError, ValueError, KeyError)
 """How a connection fails; the last two when a broker does not prove that it knows the password (SCRAM)."""
 
 
-async def diagnosis(given: Kafka, options: dict[str, Any], seconds: float) -> str | None:
+async def diagnosis(given: KafkaSettings, options: dict[str, Any], seconds: float) -> str | None:
     """What is wrong with the settings, or None if nothing is known to be.
 
     Args:
@@ -66,7 +66,7 @@ async def diagnosis(given: Kafka, options: dict[str, Any], seconds: float) -> st
 
 
 async def _look(
-    given: Kafka, told: dict[str, Any], host: str, port: int
+    given: KafkaSettings, told: dict[str, Any], host: str, port: int
 ) -> tuple[str | None, list[tuple[str, int]]]:
     """What is wrong with one server, and the brokers that it names."""
     where = f"{host}:{port}"
@@ -104,7 +104,7 @@ class _HungUp(Exception):
     """A server has taken our login, if there was one, and answers no question."""
 
 
-def _sentence(given: Kafka, where: str, error: BaseException) -> str | None:
+def _sentence(given: KafkaSettings, where: str, error: BaseException) -> str | None:
     for cause in _causes(error):
         for kind, say in CAUSES.items():
             if isinstance(cause, kind):
@@ -112,7 +112,7 @@ def _sentence(given: Kafka, where: str, error: BaseException) -> str | None:
     return None
 
 
-def _certificate(given: Kafka, where: str, error: Any) -> str:
+def _certificate(given: KafkaSettings, where: str, error: Any) -> str:
     code = error.verify_code
     subject = f"the certificate of {where}"
     if code in OTHER_NAME:
@@ -131,7 +131,7 @@ def _certificate(given: Kafka, where: str, error: Any) -> str:
     return f"kafka.ssl_cafile: {subject} is not accepted ({error.verify_message}): have another one made"
 
 
-def _handshake(given: Kafka, where: str, error: Any) -> str | None:
+def _handshake(given: KafkaSettings, where: str, error: Any) -> str | None:
     reason = error.reason or ""
     if not any(sign in reason for sign in REFUSED):
         return None
@@ -142,7 +142,7 @@ def _handshake(given: Kafka, where: str, error: Any) -> str | None:
     )
 
 
-def _login(given: Kafka, where: str, error: Any = None) -> str:
+def _login(given: KafkaSettings, where: str, error: Any = None) -> str:
     if given.sasl_mechanism == "OAUTHBEARER":
         return (
             f"kafka.sasl_oauth_token_file: {where} refuses the token in {given.sasl_oauth_token_file}: write "
@@ -154,20 +154,22 @@ def _login(given: Kafka, where: str, error: Any = None) -> str:
     )
 
 
-def _no_mechanism(given: Kafka, where: str, error: Any) -> str:
+def _no_mechanism(given: KafkaSettings, where: str, error: Any) -> str:
     return f"kafka.sasl_mechanism: {where} knows no {given.sasl_mechanism}: write one that it offers"
 
 
-def _no_login(given: Kafka, where: str, error: Any) -> str:
+def _no_login(given: KafkaSettings, where: str, error: Any) -> str:
     less = given.security_protocol.removeprefix("SASL_")
     return f"kafka.security_protocol: {where} asks for no login: write {less}"
 
 
-def _our_own(given: Kafka, where: str, error: Any) -> str:
+def _our_own(given: KafkaSettings, where: str, error: Any) -> str:
     return str(error.args[0])  # of the token's file
 
 
-CAUSES: dict[type[Exception] | tuple[type[Exception], ...], Callable[[Kafka, str, Any], str | None]] = {
+CAUSES: dict[
+    type[Exception] | tuple[type[Exception], ...], Callable[[KafkaSettings, str, Any], str | None]
+] = {
     ssl.SSLCertVerificationError: _certificate,
     ssl.SSLError: _handshake,
     SaslAuthenticationFailed: _login,
@@ -179,14 +181,14 @@ CAUSES: dict[type[Exception] | tuple[type[Exception], ...], Callable[[Kafka, str
 """What a cause means, the first that fits: an error of verification is an SSLError and a ValueError too."""
 
 
-def _hung_up(given: Kafka, where: str) -> str:
+def _hung_up(given: KafkaSettings, where: str) -> str:
     if given.security_protocol.startswith("SASL"):
         return _login(given, where)
     more = "SASL_SSL" if given.security_protocol == "SSL" else "SASL_PLAINTEXT, or SASL_SSL"
     return f"kafka.security_protocol: {where} hangs up on who does not log in: write {more}"
 
 
-async def _other_language(given: Kafka, where: str, host: str, port: int) -> str | None:
+async def _other_language(given: KafkaSettings, where: str, host: str, port: int) -> str | None:
     """Whether one of the two speaks TLS and the other one does not."""
     encrypted = given.security_protocol.endswith("SSL")
     if encrypted and await _speaks_plainly(host, port):

@@ -13,14 +13,14 @@ from aiokafka.errors import AuthenticationFailedError
 
 from stream_al.errors import Misconfigured
 from stream_al.service.certificates import client_context
-from stream_al.settings import Kafka
+from stream_al.settings import KafkaSettings
 
 __all__ = ["login", "logs_in_by_token"]
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
-def login(given: Kafka) -> dict[str, Any]:
+def login(given: KafkaSettings) -> dict[str, Any]:
     """What a client of aiokafka is told about encryption and login.
 
     Raises:
@@ -41,7 +41,7 @@ def login(given: Kafka) -> dict[str, Any]:
     return options
 
 
-def logs_in_by_token(given: Kafka) -> bool:
+def logs_in_by_token(given: KafkaSettings) -> bool:
     """Whether the login is by a bearer token."""
     return given.security_protocol.startswith("SASL") and given.sasl_mechanism == "OAUTHBEARER"
 

@@ -27,7 +27,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from stream_al.errors import Misconfigured, Unavailable
-from stream_al.service.timing.deadline import apart, within
+from stream_al.service.timing.deadline import run_in_thread, within
 
 __all__ = ["Remote"]
 
@@ -133,7 +133,7 @@ class Remote:
 
         self._busy = True
         try:
-            return await within(self.deadline_seconds, f"{what} {self.url}", apart(work))
+            return await within(self.deadline_seconds, f"{what} {self.url}", run_in_thread(work))
         except (FileNotFoundError, PermissionError, Unavailable):
             raise
         except Exception as error:  # noqa: BLE001 - a filesystem raises what its library does
