@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from stream_al.service.broker.protocols import Broker, Record
     from stream_al.settings import Settings
-    from stream_al.simulate.topic import Known
+    from stream_al.simulate.topic import KnownLabel
 
 __all__ = ["bar", "fetch", "known_labels", "run", "say"]
 
@@ -52,7 +52,7 @@ def fetch(given: Settings, topic: str, wanted: Callable[[int], bool]) -> list[Re
     return run(given, read)
 
 
-def known_labels(given: Settings) -> dict[str, Known]:
+def known_labels(given: Settings) -> dict[str, KnownLabel]:
     """The labels that the model has learned, by the ids of their samples."""
     from stream_al.service import maintenance  # noqa: PLC0415
 

@@ -55,9 +55,9 @@ def demo(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Show it all on this machine: a broker, a stream, the service and a simulated annotator."""
     from stream_al.demo.command import perform  # noqa: PLC0415
-    from stream_al.demo.plan import Options  # noqa: PLC0415
+    from stream_al.demo.plan import DemoOptions  # noqa: PLC0415
 
-    options = Options(data, stream, samples, rate, delay, budget, strategy, model, port, seed)
+    options = DemoOptions(data, stream, samples, rate, delay, budget, strategy, model, port, seed)
     try:
         perform(options, as_json=as_json)
     except KeyboardInterrupt:
@@ -117,9 +117,9 @@ def simulate(  # noqa: PLR0913 - one argument an option
     """
     from stream_al.service.loops.select import input_rules  # noqa: PLC0415
     from stream_al.simulate.command import perform  # noqa: PLC0415
-    from stream_al.simulate.plan import Options  # noqa: PLC0415
+    from stream_al.simulate.plan import SimulationOptions  # noqa: PLC0415
 
-    options = Options(
+    options = SimulationOptions(
         file=file,
         stream=stream,
         topic=topic,

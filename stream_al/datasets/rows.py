@@ -27,7 +27,7 @@ from stream_al.datasets.parquet import records
 from stream_al.errors import Misconfigured
 from stream_al.messages import ClassLabel
 
-__all__ = ["Row", "label_of", "rows"]
+__all__ = ["Row", "parse_label", "rows"]
 
 GZIP_MAGIC = b"\x1f\x8b"
 CSV_FIELD_CHARACTERS = 10_000_000
@@ -37,7 +37,7 @@ WHOLE = re.compile("0|-?[1-9][0-9]{0,14}")
 ENCODING = "utf-8-sig"  # UTF-8, with or without the mark that spreadsheets begin with
 
 
-Reader = Callable[[Path, BinaryIO, str | None], Iterator["Row"]]
+FormatReader = Callable[[Path, BinaryIO, str | None], Iterator["Row"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,10 @@ def rows(path: Path, label: str | None = None) -> Iterator[Row]:
         raise Misconfigured(f"{path}: it cannot be read: {error}") from None
 
 
-def label_of(text: str) -> ClassLabel:
+def parse_label(text: str) -> ClassLabel:
     """A label as it was meant: a whole number, `true` or `false`, or text.
 
-    >>> label_of("3"), label_of("true"), label_of("UP"), label_of("1.5")
+    >>> parse_label("3"), parse_label("true"), parse_label("UP"), parse_label("1.5")
     (3, True, 'UP', '1.5')
     """
     if text in ("true", "false"):
@@ -95,7 +95,7 @@ def _opened(path: Path) -> BinaryIO:
     return cast("BinaryIO", gzip.open(path)) if compressed else path.open("rb")
 
 
-def _of_text(read: Callable[[Path, TextIO, str | None], Iterator[Row]]) -> Reader:
+def _of_text(read: Callable[[Path, TextIO, str | None], Iterator[Row]]) -> FormatReader:
     def reader(path: Path, file: BinaryIO, label: str | None) -> Iterator[Row]:
         with io.TextIOWrapper(file, encoding=ENCODING, newline="") as text:
             yield from read(path, text, label)
@@ -123,7 +123,7 @@ def _csv(path: Path, file: TextIO, label: str | None) -> Iterator[Row]:
             for name, cell in given.items()
             if cell != "" and name not in notes
         }
-        yield Row(features, label_of(truth), notes)
+        yield Row(features, parse_label(truth), notes)
 
 
 def _label_column(path: Path, columns: list[str], label: str | None) -> str:
@@ -188,7 +188,7 @@ def _number(cell: str) -> float | int | None:
     return int(number) if number.is_integer() and abs(number) < 2**53 and "." not in cell else number
 
 
-READERS: dict[str, Reader] = {
+READERS: dict[str, FormatReader] = {
     ".csv": _of_text(_csv),
     ".json": _of_text(_json),
     ".jsonl": _of_text(_json),

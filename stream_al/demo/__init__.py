@@ -4,12 +4,12 @@
                            ^                     |
                            +-------labels--------+
 
-Everything is real except the world: an embedded broker, the service as `stream-al serve` runs it, a
-player that sends a recorded stream, and an annotator that looks the labels up in that recording.
-Since the recording holds the truth, the demo can say what nobody can say in production: the accuracy
-over all samples, and what other ways of buying labels would have given (`demo.counterfactuals`).
+The service is the real one, as `stream-al serve` runs it, on an embedded broker. Two parts are simulated: a
+player sends a recorded stream, and an annotator looks up the labels in that recording. The recording holds
+the truth, so the demo can report what nobody knows in production: the accuracy over all samples, and what
+other ways of buying labels would have given (`demo.counterfactuals`).
 
-*Pace.* Without a rate the stream is as fast as the service, not as fast as the player: it never gets
-more than a window ahead of the last decision, nor leaves labels that are due far behind. Else
-everything would be decided before the first label came back, and the demo would show nothing.
+*Pace.* Without a rate the stream goes at the speed of the service. The player waits while it is more than a
+window of samples ahead of the last decision, and while labels that were given are not learned. Otherwise
+everything would be decided before the first label came back, and the model would be of no use.
 """

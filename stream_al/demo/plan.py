@@ -1,28 +1,27 @@
-"""The plan: what a demo is to show; every mistake in the options is found before it begins."""
+"""The plan of a demo. Every mistake in the options is found before the demo begins."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from stream_al import settings
-from stream_al.datasets.rows import Row, rows
-from stream_al.engine.samples.sample import flat_features
-from stream_al.errors import BadMessage, Misconfigured
+from stream_al.datasets.rows import Row
+from stream_al.errors import Misconfigured
 from stream_al.service.loops.select import input_rules
 from stream_al.settings import Settings
-from stream_al.simulate.stream import bundled
+from stream_al.simulate.stream import Columns, make_stream, named_rows
 
-__all__ = ["Options", "Plan", "prepare"]
+__all__ = ["DemoOptions", "DemoPlan", "prepare"]
 
 SAMPLES = 20_000  # unless the user says how many
 HOST = "127.0.0.1"
-# Where an option is a setting, the setting's own check judges it.
+# The check of the setting judges the option.
 PATHS = {
     "--budget": "budget.share",
     "--model": "model.definition",
@@ -33,7 +32,7 @@ PATHS = {
 
 
 @dataclass(frozen=True)
-class Options:
+class DemoOptions:
     """The options of the command, as given."""
 
     data: Path | None
@@ -49,25 +48,25 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What to show.
+class DemoPlan:
+    """What the demo plays.
 
     Attributes:
-        name: The stream's name.
-        samples: The stream, features flat as the model sees them.
-        rate: Samples a second at most.
+        name: The name of the stream.
+        samples: The stream, features flat as the model gets them.
+        rate: The most samples per second.
         delay: Seconds from query to label.
-        settings: Of the service.
+        settings: The settings of the service.
     """
 
     name: str
-    samples: list[Row]
+    samples: Sequence[Row]
     rate: float
     delay: float
     settings: Settings
 
 
-def prepare(options: Options, broker_port: int, snapshots: Path) -> Plan:
+def prepare(options: DemoOptions, broker_port: int, snapshots: Path) -> DemoPlan:
     """Check the options and read the stream.
 
     Raises:
@@ -76,25 +75,24 @@ def prepare(options: Options, broker_port: int, snapshots: Path) -> Plan:
     if options.samples is not None and options.samples < 1:
         raise Misconfigured(f"--samples: write a number of at least 1, not {options.samples}")
     if options.rate is not None and not 0 < options.rate < inf:
-        raise Misconfigured(f"--rate: write a number of samples a second above 0, not {options.rate:g}")
+        raise Misconfigured(f"--rate: write a number of samples per second above 0, not {options.rate:g}")
     if not 0 <= options.delay < inf:
         raise Misconfigured(f"--delay: write a number of seconds, 0 or more, not {options.delay:g}")
     given = _settings(options, broker_port, snapshots)
-    name, recorded = _stream(options)
-    samples = list(_flat(islice(recorded, options.samples or SAMPLES), given))
-    if not samples:
-        raise Misconfigured(f"{name}: it holds no sample with a label")
-    return Plan(name, samples, options.rate or inf, options.delay, given)
+    name, recorded = named_rows(options.data, options.stream)
+    chosen = islice(recorded, options.samples or SAMPLES)
+    stream = make_stream(name, chosen, Columns(), input_rules(given))
+    return DemoPlan(name, stream.rows, options.rate or inf, options.delay, given)
 
 
-def _settings(options: Options, broker_port: int, snapshots: Path) -> Settings:
+def _settings(options: DemoOptions, broker_port: int, snapshots: Path) -> Settings:
     values: dict[str, Any] = {
         "kafka.bootstrap_servers": f"{HOST}:{broker_port}",
         "kafka.idempotent": "false",
-        "kafka.session_timeout_seconds": 3,  # the embedded broker lets a group wait for most of it
+        "kafka.session_timeout_seconds": 3,  # a group on the embedded broker starts after most of this time
         "topics.predictions": "predictions",
         "topics.partitions": 1,
-        "limits.poll_seconds": 0.01,  # nor does it wake who waits for records
+        "limits.poll_seconds": 0.01,  # the embedded broker does not wake a consumer when records arrive
         "snapshots.directory": snapshots,
         "log.level": "warning",
     }
@@ -106,25 +104,15 @@ def _settings(options: Options, broker_port: int, snapshots: Path) -> Settings:
         "--seed": options.seed,
     }
     values |= {PATHS[option]: value for option, value in chosen.items() if value is not None}
-    try:
-        # A demo shows the same everywhere: neither file nor environment has a say in it.
+    with settings.option_mistakes(PATHS):
+        # Neither a file nor the environment is read, so that a demo gives the same everywhere.
         given = settings.load(overrides=[f"{path}={value}" for path, value in values.items()], environ={})
-    except Misconfigured as error:
-        raise Misconfigured(*map(_as_option, error.mistakes)) from None
     free = given.http.model_copy(update={"port": _free(given.http.port)})
     return given.model_copy(update={"http": free})
 
 
-def _as_option(mistake: str) -> str:
-    """A mistake in a setting, told as one in the option that set it."""
-    for option, path in PATHS.items():
-        if mistake.startswith(f"{path}: "):
-            return option + mistake.removeprefix(path).removesuffix(" (the command line)")
-    return mistake
-
-
 def _free(port: int) -> int:
-    """The port, or 0 (any) when someone else has it."""
+    """The port, or 0 (any free port) if it is taken."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -132,18 +120,3 @@ def _free(port: int) -> int:
         except OSError:
             return 0
     return port
-
-
-def _stream(options: Options) -> tuple[str, Iterator[Row]]:
-    if options.data is not None:
-        return options.data.name, rows(options.data)
-    return options.stream, bundled(options.stream)
-
-
-def _flat(recorded: Iterable[Row], given: Settings) -> Iterator[Row]:
-    rules = input_rules(given)
-    for number, row in enumerate(recorded, 1):
-        try:
-            yield replace(row, features=dict(flat_features(row.features, rules)))
-        except BadMessage as error:
-            raise Misconfigured(f"sample {number}: {error}") from None

@@ -1,4 +1,4 @@
-"""The player: sends a recorded stream, no faster than asked and no faster than it can be digested."""
+"""The player: it sends a recorded stream, no faster than its rate and no faster than the service decides."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from stream_al.service.broker.protocols import Broker, Outgoing
 
 __all__ = ["Player"]
 
-WINDOW = 100  # samples sent and not yet decided, at most
-CHUNK = 25  # samples sent at once, at most
-CHUNK_SECONDS = 0.05  # a slow stream is sent in smaller pieces, so that it flows
+WINDOW = 100  # the most samples sent and not decided yet
+CHUNK = 25  # the most samples sent at once
+CHUNK_SECONDS = 0.05  # the most of a slow stream that is sent at once
 WAIT_SECONDS = 0.002
 
 
 class Player:
-    """Sends samples in the native form; their ids count them from 1.
+    """Sends samples in the native form. Their ids count from 1.
 
     Args:
-        log: The broker, started.
-        topic: Where to.
-        rate: Samples a second, at most; may be infinite.
-        decided: How many samples were decided so far.
-        behind: Whether the stream has to wait, since labels that are due were not learned yet.
+        broker: The broker, started.
+        topic: The topic to send to.
+        rate: The most samples per second; may be infinite.
+        decided: Gives the number of samples decided so far.
+        behind: Gives whether the stream has to wait, because labels that were given are not learned yet.
 
     Attributes:
-        sent: Samples sent.
+        sent: The number of samples sent.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Player:
         chunk = int(min(CHUNK, max(1, self.rate * CHUNK_SECONDS)))
         while self.sent < len(samples):
             due = began + self.sent / self.rate if isfinite(self.rate) else began
-            # Looked at again and again: what is waited for happens in the service, which knows no player.
+            # Polled, because the service does not notify the player.
             while monotonic() < due or self.behind() or self.sent + chunk - self.decided() > WINDOW:  # noqa: ASYNC110
                 await asyncio.sleep(max(WAIT_SECONDS, due - monotonic()))
             records = []

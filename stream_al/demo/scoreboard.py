@@ -1,7 +1,7 @@
-"""The tally: what the service predicted for each sample as it came, held against the truth.
+"""The scoreboard: it compares the service's prediction of each sample with the truth.
 
-It reads the topic of predictions, so it judges what the service said and not what it might say now.
-A prediction of null (the model knows fewer than two classes) is wrong, and so is a missing one.
+It reads the topic of predictions, so it counts each prediction as it was made when the sample came. A
+prediction of null (the model knows fewer than two classes) is wrong, and so is a missing one.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ AT_ONCE = 2000
 
 
 class Scoreboard:
-    """Counts predictions, hits and queries.
+    """Counts predictions, correct predictions and queries.
 
     Args:
         reader: Reads the topic of predictions.
-        truth: The label of every sample, in their order; the ids count them from 1.
+        truth: The label of every sample, in order. The ids of the samples count from 1.
 
     Attributes:
-        correct: Samples predicted rightly.
-        queries: Samples whose label was asked for.
+        correct: The number of samples predicted correctly.
+        queries: The number of samples whose label was queried.
         threshold: The threshold of the last decision.
     """
 
@@ -44,12 +44,12 @@ class Scoreboard:
 
     @property
     def decided(self) -> int:
-        """Samples decided about."""
+        """The number of samples decided."""
         return len(self._examples)
 
     @property
     def accuracy(self) -> float:
-        """The share of right predictions among the samples decided."""
+        """The share of correct predictions among the samples decided."""
         return self.correct / self.decided if self.decided else 0.0
 
     async def run(self) -> None:
@@ -58,22 +58,22 @@ class Scoreboard:
         try:
             while True:
                 for record in await self.reader.poll(AT_ONCE, 0.1):
-                    self.see(msgspec.json.decode(record.value or b"", type=PredictionRecord))
+                    self.count(msgspec.json.decode(record.value or b"", type=PredictionRecord))
         finally:
             await asyncio.shield(self.reader.stop(1.0))
 
-    def see(self, said: PredictionRecord) -> None:
-        """Count one prediction; the first of a sample counts, a repeated one does not."""
-        position = int(said.id) - 1
+    def count(self, record: PredictionRecord) -> None:
+        """Count one prediction. Only the first prediction of a sample counts."""
+        position = int(record.id) - 1
         if position in self._examples:
             return
-        self._examples[position] = said.model.examples
-        self.correct += said.label is not None and same_label(said.label, self.truth[position])
-        self.queries += said.queried
-        self.threshold = said.threshold
+        self._examples[position] = record.model.examples
+        self.correct += record.label is not None and same_label(record.label, self.truth[position])
+        self.queries += record.queried
+        self.threshold = record.threshold
 
     def delay_in_samples(self, learned: Iterable[str]) -> float:
-        """How many samples came, on average, from one whose label was bought to the first that knew it.
+        """The mean number of samples from one whose label was bought to the first that knew the label.
 
         Args:
             learned: The ids of the examples, in the order in which the model learned them.

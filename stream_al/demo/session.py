@@ -1,4 +1,4 @@
-"""The show: start everything, play the stream, wait for the last label, stop everything."""
+"""A demo session: start everything, play the stream, wait for the last label, stop everything."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from math import ceil
 from time import monotonic
 
-from stream_al.demo.annotator import Annotator
-from stream_al.demo.counterfactuals import prequential, random_positions
-from stream_al.demo.plan import Plan
+from stream_al.demo.annotator import TopicAnnotator
+from stream_al.demo.counterfactuals import prequential
+from stream_al.demo.plan import DemoPlan
 from stream_al.demo.player import Player
 from stream_al.demo.scoreboard import Scoreboard
 from stream_al.errors import Misconfigured, Unavailable
@@ -20,29 +20,30 @@ from stream_al.service.broker.kafka import Kafka
 from stream_al.service.maintenance import create_topics
 from stream_al.service.model.local_model import fresh_learner
 from stream_al.service.serve import serving
+from stream_al.simulate.baselines import random_positions
 
 __all__ = ["Demo", "Summary", "compare"]
 
 REFRESH_SECONDS = 0.1
 STANDSTILL_SECONDS = 60.0
-LEASH = 25  # samples; the stream waits for as many labels as they bring, once they are given
-PARTITION = 0  # the demo's samples have one partition: one order, one account
+UNLEARNED_SAMPLES = 25  # the stream waits while more labels are unlearned than so many samples bring
+PARTITION = 0  # the samples of the demo have one partition, so they have one order
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What came out.
+    """The result of a demo.
 
     Attributes:
-        samples: Samples of the stream.
-        queries: Labels asked for.
-        examples: Labels learned.
-        budget_asked: The share that might be bought.
-        budget_spent: The share that was.
-        accuracy: Over all samples, as predicted when they came.
+        samples: The number of samples of the stream.
+        queries: The number of labels asked for.
+        examples: The number of labels learned.
+        budget_asked: The share of the samples whose label may be bought.
+        budget_spent: The share of the samples whose label was bought.
+        accuracy: The accuracy over all samples, as predicted when they came.
         accuracy_random: The same with as many labels bought at random.
         accuracy_all_labels: The same with every label.
-        seconds: From the first sample to the last label learned.
+        seconds: The time from the first sample to the last label learned.
     """
 
     samples: int
@@ -57,14 +58,14 @@ class Summary:
 
 
 class Demo:
-    """One performance of a plan.
+    """One demo.
 
     Args:
-        plan: What to show.
-        look: Called now and then, for whoever draws.
+        plan: What to play.
+        refresh: Called many times a second, to draw the state of the demo.
     """
 
-    def __init__(self, plan: Plan, refresh: Callable[[Demo], None] = lambda demo: None) -> None:
+    def __init__(self, plan: DemoPlan, refresh: Callable[[Demo], None] = lambda demo: None) -> None:
         self.plan = plan
         self.refresh = refresh
         given = plan.settings
@@ -72,7 +73,7 @@ class Demo:
         self.app = App(given, Kafka(given))
         truth = [sample.label for sample in plan.samples]
         ids = {str(number): label for number, label in enumerate(truth, 1)}
-        self.annotator = Annotator(self.broker, given, ids, plan.delay)
+        self.annotator = TopicAnnotator(self.broker, given, ids, plan.delay)
         self.scoreboard = Scoreboard(self.broker.reader(str(given.topics.predictions)), truth)
         self.player = Player(self.broker, given.topics.samples, plan.rate, lambda: self.decided, self._behind)
         self.began = self.ended = 0.0
@@ -80,14 +81,14 @@ class Demo:
 
     @property
     def decided(self) -> int:
-        """Samples that the service is done with, the unusable ones included."""
+        """The number of samples that the service has finished, the unusable ones included."""
         held = self.app.select.held.get(PARTITION)
         self._decided = max(self._decided, held.offset if held else 0)
         return self._decided
 
     @property
     def unusable(self) -> int:
-        """Samples that the model failed on, now dead letters; they count as predicted wrongly."""
+        """The number of samples that the model failed on. They are dead letters now."""
         counters = self.app.metrics.dead_letters.collect()
         found = [sample for counter in counters for sample in counter.samples]
         select = [s for s in found if s.name.endswith("_total") and s.labels["stage"] == "select"]
@@ -95,18 +96,18 @@ class Demo:
 
     @property
     def learned(self) -> int:
-        """Labels folded into the model."""
+        """The number of labels that the model has learned."""
         return len(self.app.local_model.learner.known)
 
     @property
     def seconds(self) -> float:
-        """How long the stream has been flowing."""
+        """The time since the first sample."""
         return (self.ended or monotonic()) - self.began if self.began else 0.0
 
     async def run(self) -> None:
-        """Perform; end all that was started, whatever happens."""
+        """Play the demo. Everything that was started is stopped, whatever happens."""
         configure(self.plan.settings)
-        await create_topics(self.plan.settings, self.broker)  # also leaves the log stopped
+        await create_topics(self.plan.settings, self.broker)  # stops the broker's client afterwards
         await self.broker.start()
         service = asyncio.create_task(serving(self.app), name="service")
         helpers = [asyncio.create_task(self.annotator.run()), asyncio.create_task(self.scoreboard.run())]
@@ -115,7 +116,7 @@ class Demo:
             await asyncio.wait({service, play, *helpers}, return_when=asyncio.FIRST_COMPLETED)
             for task in (service, *helpers):
                 if task.done():
-                    task.result()  # raises why it could not go on
+                    task.result()  # raises the error that ended the task
             await play
         finally:
             for task in (play, *helpers):
@@ -126,7 +127,7 @@ class Demo:
             await self.broker.stop(2.0)
 
     def delay_in_samples(self) -> float:
-        """How late the labels came, in samples."""
+        """The mean delay of the labels, in samples."""
         return self.scoreboard.delay_in_samples(self.app.local_model.learner.known)
 
     async def _play(self) -> None:
@@ -143,7 +144,7 @@ class Demo:
         self.refresh(self)
 
     async def _watch(self, playing: asyncio.Task[None]) -> None:
-        """Look on until every sample is decided and every label learned."""
+        """Wait until every sample is decided and every label is learned."""
         before, moved = None, monotonic()
         while not self._over():
             if playing.done():
@@ -154,31 +155,32 @@ class Demo:
                 self.player.sent,
                 self.decided,
                 self.scoreboard.decided,
-                self.annotator.answered,
+                self.annotator.labelled,
                 self.learned,
             )
             if now != before:
                 before, moved = now, monotonic()
             if monotonic() - moved > STANDSTILL_SECONDS + self.plan.delay:
-                raise Unavailable("the demo stands still; run it again")
+                raise Unavailable("the demo makes no progress; run it again")
             self.refresh(self)
             await asyncio.sleep(REFRESH_SECONDS)
 
     def _over(self) -> bool:
         number = len(self.plan.samples)
-        judged = self.scoreboard.decided + self.unusable
-        return self.decided == number == judged and self.learned >= self.scoreboard.queries
+        counted = self.scoreboard.decided + self.unusable
+        return self.decided == number == counted and self.learned >= self.scoreboard.queries
 
     def _behind(self) -> bool:
-        return self.annotator.answered - self.learned > LEASH * self.plan.settings.budget.share
+        unlearned = self.annotator.labelled - self.learned
+        return unlearned > UNLEARNED_SAMPLES * self.plan.settings.budget.share
 
 
 def compare(demo: Demo, progress: Callable[[int, int], None] = lambda done, total: None) -> Summary:
-    """Run the twins (`demo.counterfactuals`) and sum up.
+    """Compute the counterfactuals (`demo.counterfactuals`) and summarise.
 
     Args:
-        demo: It is over.
-        progress: Called with the samples done, of both twins, and their number.
+        demo: A demo that is over.
+        progress: Called with the number of samples done in both counterfactuals, and their total number.
     """
     plan, scoreboard = demo.plan, demo.scoreboard
     number = len(plan.samples)

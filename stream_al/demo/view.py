@@ -1,4 +1,4 @@
-"""What is seen of a demo while it runs: a live panel in a terminal, elsewhere a line every few seconds.
+"""The view of a running demo: a live panel in a terminal, elsewhere a line every few seconds.
 
 Both go to standard error, so that standard output holds the result and nothing else.
 """
@@ -25,7 +25,7 @@ WIDTH = 78
 
 
 class View:
-    """Draws a show; a context, for the terminal has to be left as it was."""
+    """Draws a demo. It is a context manager, because it must restore the terminal."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -48,7 +48,7 @@ class View:
         self._context.__exit__(kind, error, trace)
 
     def refresh(self, demo: Demo) -> None:
-        """Draw the show as it stands."""
+        """Draw the state of the demo."""
         if self._live is not None:
             self._live.update(_panel(demo), refresh=bool(demo.ended))
         elif monotonic() >= self._next_line or demo.ended:
@@ -57,7 +57,7 @@ class View:
 
 
 def report(summary: Summary) -> RenderableType:
-    """What came out, for people."""
+    """The summary as a table."""
     saved = summary.samples - summary.queries
     table = Table(box=None, padding=(0, 3, 0, 0), show_header=True, header_style="dim")
     table.add_column("labels bought")
@@ -145,7 +145,7 @@ def _address(demo: Demo) -> str:
 def _state(demo: Demo) -> str:
     if not demo.began:
         return "starting"
-    return "done" if demo.ended else "flowing"
+    return "done" if demo.ended else "running"
 
 
 def _rate(demo: Demo) -> str:

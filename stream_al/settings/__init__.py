@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from stream_al.settings.connections import HTTPSettings, KafkaSettings
 from stream_al.settings.data import InputSettings, LabelSettings, QuerySettings, TopicSettings
-from stream_al.settings.description import Row, describe, effective, table
+from stream_al.settings.description import SettingRow, describe, effective, table
 from stream_al.settings.selection import BudgetSettings, ModelSettings
-from stream_al.settings.sources import load
+from stream_al.settings.sources import load, option_mistakes
 from stream_al.settings.tree import LimitSettings, LoggingSettings, Settings, SnapshotSettings
 
 __all__ = [
@@ -30,12 +30,13 @@ __all__ = [
     "LoggingSettings",
     "ModelSettings",
     "QuerySettings",
-    "Row",
+    "SettingRow",
     "Settings",
     "SnapshotSettings",
     "TopicSettings",
     "describe",
     "effective",
     "load",
+    "option_mistakes",
     "table",
 ]

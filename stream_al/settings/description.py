@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-__all__ = ["PREFIX", "Row", "describe", "effective", "fields", "kind", "may_be_null", "table", "type_text"]
+__all__ = [
+    "PREFIX",
+    "SettingRow",
+    "describe",
+    "effective",
+    "fields",
+    "kind",
+    "may_be_null",
+    "table",
+    "type_text",
+]
 
 PREFIX = "STREAM_AL_"
 
@@ -32,7 +42,7 @@ _KINDS: dict[Any, str] = {
 _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
-class Row(NamedTuple):
+class SettingRow(NamedTuple):
     """One setting, in words.
 
     Attributes:
@@ -59,14 +69,14 @@ def effective(settings: Settings) -> dict[str, Any]:
     return settings.model_dump(mode="json")
 
 
-def describe() -> list[Row]:
+def describe() -> list[SettingRow]:
     """Every setting, in the order of the tree.
 
     >>> describe()[0].environment
     'STREAM_AL_APPLICATION'
     """
     return [
-        Row(
+        SettingRow(
             path,
             PREFIX + path.upper().replace(".", "__"),
             type_text(field),

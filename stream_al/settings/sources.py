@@ -1,14 +1,16 @@
-"""Reading the settings: three sources reduced to one thing, *path -> value*, the later winning.
+"""The sources of the settings: file, environment and command line, each a mapping from path to value.
 
-YAML is read by its failsafe schema: a scalar is text until the setting's own type says what it means. A
-client id `0123` keeps its zero, a topic `no` is no boolean, a password of digits is no number. A setting
-that may be empty is emptied by `null`, `~` or nothing. A secret from the environment or the command line
-is not even YAML; it is taken as it stands, for passwords love `#`, `&` and `*`.
+A later source wins over an earlier one.
 
-Reading never stops at a mistake, it collects: a user should not meet them one restart at a time. (The
-sources of pydantic-settings stop at the first value they cannot parse, and pass over variables
-they do not know.) A mistake shows what was written, except for a secret, and except where a whole section or
-an unknown setting was written, for that may hold one.
+YAML is read by its failsafe schema: a scalar is text until the type of the setting says what it means. So a
+client id `0123` keeps its zero, a topic `no` is no boolean, and a password of digits is no number. `null`,
+`~` or nothing empties a setting that may be empty. A secret from the environment or the command line is not
+read as YAML but taken literally, because passwords often contain `#`, `&` and `*`.
+
+Reading does not stop at the first mistake but collects all of them, so that a user need not restart for
+each. (The sources of pydantic-settings stop at the first value that they cannot parse, and ignore variables
+that they do not know.) A mistake shows the value that was written. It does not show a secret, nor the value
+of a whole section or of an unknown setting, because that may contain a secret.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from reprlib import repr as short
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,10 +34,11 @@ from stream_al.settings.tree import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["load"]
+__all__ = ["load", "option_mistakes"]
 
 FILE_VARIABLE = "STREAM_AL_CONFIG"
 TEST_PREFIX = "STREAM_AL_TEST_"
+COMMAND_LINE = "the command line"
 
 _FIELDS = dict(fields())
 _SECTIONS = {path.partition(".")[0] for path in _FIELDS if "." in path}
@@ -54,7 +58,7 @@ def load(
     Args:
         file: A YAML file; without it, the one that STREAM_AL_CONFIG names, if any.
         overrides: `path=value`, the value in YAML.
-        environ: The environment variables; the process's own by default.
+        environ: The environment variables; those of the process by default.
 
     Raises:
         Misconfigured: With every mistake found, one sentence each.
@@ -75,13 +79,47 @@ def load(
     return settings
 
 
+@contextmanager
+def option_mistakes(paths: Mapping[str, str]) -> Iterator[None]:
+    """Report a mistake in an override as a mistake in the option that it comes from.
+
+    Args:
+        paths: For each option of a command, the path of the setting that it overrides.
+
+    Raises:
+        Misconfigured: With the same sentences, each under the name of its option.
+
+    >>> with option_mistakes({"--budget": "budget.share"}):
+    ...     load(overrides=["budget.share=2"], environ={})
+    Traceback (most recent call last):
+    stream_al.errors.Misconfigured: --budget: write a number > 0 and <= 1, not '2'
+    """
+    try:
+        yield
+    except Misconfigured as error:
+        mistakes = error.mistakes
+    else:
+        return
+    options = {path: option for option, path in paths.items()}
+    raise Misconfigured(*(_as_option(mistake, options) for mistake in mistakes))
+
+
+def _as_option(mistake: str, options: Mapping[str, str]) -> str:
+    path, colon, sentence = mistake.partition(": ")
+    if not colon or path not in options:
+        return mistake
+    return f"{options[path]}: {sentence.removesuffix(f' ({COMMAND_LINE})')}"
+
+
 class Given(NamedTuple):
+    """A value that was written, and where."""
+
     value: Any
     source: str
 
 
 class Reading:
-    """What was given so far, and what is wrong with it."""
+    """The values read so far, and the mistakes in them."""
 
     def __init__(self) -> None:
         self.given: dict[str, Given] = {}
@@ -95,7 +133,7 @@ class Reading:
         except OSError as error:
             self.mistakes.append(f"{path}: cannot be read ({error.strerror}); name a YAML file of settings")
         except UnicodeError:
-            self.mistakes.append(f"{path}: is not in UTF-8; save it so")
+            self.mistakes.append(f"{path}: is not in UTF-8; save it in UTF-8")
         except ValueError as error:
             self.mistakes.append(f"{path}: {error}")
         else:
@@ -107,7 +145,7 @@ class Reading:
                 self.mistakes.append(f"{path}: write a mapping at the top, such as `budget: {{share: 0.1}}`")
 
     def environment(self, environ: Mapping[str, str]) -> None:
-        """Take the variables with our prefix; a section's own comes before those of its settings."""
+        """Take the variables with our prefix, that of a section before those of its settings."""
         for variable in sorted(environ, key=len):
             if (
                 not variable.startswith(PREFIX)
@@ -118,10 +156,10 @@ class Reading:
             if variable in _PATHS:
                 self.take(_PATHS[variable], _text(_PATHS[variable], environ[variable]), variable)
             else:
-                # Without the prefix, which would make everything look alike.
+                # The prefix is left out of the comparison, because it would make all names look alike.
                 known = [name.removeprefix(PREFIX) for name in _PATHS]
                 close = did_you_mean(variable.removeprefix(PREFIX), known, PREFIX)
-                self.mistakes.append(f"{variable}: there is no such setting{close or '; take it away'}")
+                self.mistakes.append(f"{variable}: there is no such setting{close or '; remove it'}")
 
     def command_line(self, overrides: Sequence[str]) -> None:
         """Take settings written as path=value."""
@@ -129,22 +167,22 @@ class Reading:
             found = re.fullmatch(r"\s*([\w.]*)\s*(=?)(.*)", override, re.DOTALL)
             path, equals, text = found.groups() if found else (override, "", "")
             if equals:
-                self.take(path, _text(path, text), "the command line")
+                self.take(path, _text(path, text), COMMAND_LINE)
             else:  # show the path alone: the rest may be a secret, with a colon or a blank for its `=`
                 self.mistakes.append(f"{path}: write path=value, such as budget.share=0.1")
 
     def settings(self, *, typed: bool = False) -> Settings | None:
-        """Build the tree from what was given, or note why that cannot be.
+        """Build the tree of the values read, or note the mistakes in them and return None.
 
         Args:
-            typed: Whether the values are of JSON's types, and not texts that mean one.
+            typed: Whether the values have JSON's types already; else they are texts.
         """
         tree: dict[str, Any] = {}
         for path, (value, _) in self.given.items():
             section, _, leaf = path.rpartition(".")
             (tree.setdefault(section, {}) if section else tree)[leaf] = value
         try:
-            if typed:  # only from JSON does pydantic read strictly what is nested
+            if typed:  # pydantic reads nested values strictly only from JSON
                 return Settings.model_validate_json(json.dumps(tree), strict=True)
             return Settings.model_validate(tree)
         except ValidationError as error:
@@ -155,12 +193,12 @@ class Reading:
             return None
 
     def take(self, path: str, value: Any, source: str) -> None:
-        """Take a setting, or all settings of a section."""
+        """Take the value of a setting, or of all settings of a section."""
         if path in _FIELDS:
             self.given[path] = Given(None if value in _EMPTY else value, source)
         elif path not in _SECTIONS:
             close = did_you_mean(path, [*_FIELDS, *_SECTIONS])
-            self.mistakes.append(f"{path}: there is no such setting{close or '; take it away'} ({source})")
+            self.mistakes.append(f"{path}: there is no such setting{close or '; remove it'} ({source})")
         elif isinstance(value, dict):
             for name, inner in value.items():
                 self.take(f"{path}.{name}", inner, source)
@@ -168,7 +206,12 @@ class Reading:
             self.mistakes.append(f"{path}: write a mapping of its settings ({source})")
 
     def refuse(self, path: str, words: Sequence[str]) -> None:
-        """Note what the type or a check has against a value, or against a default beside other values."""
+        """Note a mistake in a value, or in a default that does not fit other values.
+
+        Args:
+            path: The setting.
+            words: The sentences of a check; none if the value is not of the setting's type.
+        """
         given = self.given.get(path, Given(None, "the default"))
         if not words:
             expected = type_text(_FIELDS[path])
@@ -179,7 +222,10 @@ class Reading:
 
 
 def _text(path: str, text: str) -> Any:
-    """The value of a text from outside a file; it stands as it is where YAML would find no such value."""
+    """The value of a text from the environment or the command line.
+
+    A text is read as YAML. If the setting is no list and YAML finds no text, the text itself is the value.
+    """
     if path in _FIELDS and _is_secret(path):
         return text
     try:
@@ -205,7 +251,7 @@ def _yaml(text: str) -> Any:
 
 
 def _set_twice(text: str) -> Iterator[str]:
-    """The settings that a file sets more than once; YAML's reader would keep the last in silence."""
+    """The settings that a file sets more than once. YAML's reader would keep the last without a word."""
     top = yaml.compose(text, Loader=yaml.BaseLoader)
     mappings = [("", top)]
     if isinstance(top, yaml.MappingNode):

@@ -1,4 +1,4 @@
-"""Cases: which runs a comparison consists of, and what each of them gives."""
+"""Cases: the runs that a comparison consists of, and the result of each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.model.model import Model
 from stream_al.engine.selector import Selector
+from stream_al.simulate.annotator import SimulatedAnnotator
 from stream_al.simulate.baselines import (
     ALL_LABELS,
     BASELINE,
@@ -22,9 +23,10 @@ from stream_al.simulate.baselines import (
     Majority,
     positions,
 )
+from stream_al.simulate.buyers import Buyer, Classifier, FixedBuyer, SelectorBuyer
 from stream_al.simulate.delay import Delay, arrivals
 from stream_al.simulate.measure import Point, curve, worst_window
-from stream_al.simulate.run import Annotator, Buyer, Chosen, Learner, Selective, play, warm_up
+from stream_al.simulate.run import run, warm_up
 from stream_al.simulate.stream import Stream
 
 __all__ = ["NO_MODEL", "Case", "Grid", "Result", "Terms", "cases", "simulate"]
@@ -34,16 +36,16 @@ NO_MODEL = "none"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One run to be made.
+    """One run to make.
 
     Attributes:
-        strategy: A query strategy, or a baseline.
+        strategy: A query strategy, or the name of a baseline.
         manager: A budget manager, or `BASELINE`.
         model: A definition, or `NO_MODEL`.
         budget: The share of the samples whose label may be bought.
         delay: The label delay, as written.
-        annotator_error: How often the annotator is wrong.
-        seed: Of every random choice.
+        annotator_error: The probability of a wrong label.
+        seed: The seed of every random choice.
     """
 
     strategy: str
@@ -56,13 +58,13 @@ class Case:
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it is there to be compared with."""
+        """Whether the run is a baseline."""
         return self.manager == BASELINE
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """What to compare: every combination of these."""
+    """The values to compare. Every combination of them is a run."""
 
     strategies: Sequence[str]
     managers: Sequence[str]
@@ -78,14 +80,15 @@ class Terms:
     """What all runs have in common.
 
     Attributes:
-        exploration: The share of the budget drawn at random.
-        most_pending: Labels on their way above which none is bought.
+        exploration: The share of the budget that is spent at random.
+        most_pending: No label is bought while this many are pending.
         max_classes: The most classes that a model learns.
-        committee: Definitions of further classifiers, for strategies that ask for several opinions.
+        committee: Definitions of further classifiers, for strategies that compare several predictions.
         target: Class, as text, to the share that the labels should have of it; None for equal shares.
-        warm_start: Samples at the beginning that are labelled and learned before the run; they are neither
-            predicted nor paid.
-        caps: On the number of labels, for what is no baseline; one on an hour goes by the stream's clock.
+        warm_start: The number of samples at the beginning that are labelled and learned before the run.
+            They are neither predicted nor paid for.
+        caps: Caps on the number of labels. They do not bind baselines. A cap per hour goes by the stream's
+            clock.
     """
 
     exploration: float
@@ -99,21 +102,21 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run gave.
+    """The result of a run. `simulate.measure` defines its measures.
 
     Attributes:
-        case: Which run.
-        samples: Samples predicted.
-        labels: Labels bought.
+        case: The run.
+        samples: The number of samples predicted.
+        labels: The number of labels bought.
         budget_spent: The share of the samples whose label was bought.
-        worst_window: See `simulate.measure`, as are the next three.
-        accuracy: Of all predictions.
-        kappa: Of all predictions.
-        g_mean: Of all predictions.
-        seconds: That the run took.
-        curve: How things stood on the way.
-        failed: Samples and labels that the model failed on.
-        complaint: What it said of the first of them.
+        worst_window: The largest share bought in any window, relative to the budget.
+        accuracy: The accuracy of all predictions.
+        kappa: Cohen's kappa of all predictions.
+        g_mean: The G-mean of all predictions.
+        seconds: The time that the run took.
+        curve: The measures at evenly spaced samples.
+        failed: The number of samples and labels that the model failed on.
+        first_failure: What the model said about the first of them.
     """
 
     case: Case
@@ -127,7 +130,7 @@ class Result:
     seconds: float
     curve: tuple[Point, ...]
     failed: int
-    complaint: str
+    first_failure: str
 
     def record(self) -> dict[str, Any]:
         """The run as one JSON object."""
@@ -152,7 +155,7 @@ class Result:
 
 
 def cases(grid: Grid) -> Iterator[Case]:
-    """Every combination, and the baselines that it is to be held against, each of them once."""
+    """Every combination and every baseline to compare it with, each once."""
     error = grid.annotator_error
     for delay, seed in product(grid.delays, grid.seeds):
         for model in grid.models:
@@ -173,45 +176,44 @@ def simulate(
     """Make one run.
 
     Args:
-        case: Which.
-        stream: The stream, with the samples for a warm start.
+        case: The run to make.
+        stream: The stream, including the samples of the warm start.
         terms: What all runs have in common.
-        progress: Called with the samples done.
+        progress: Called with the number of samples done.
     """
     began = perf_counter()
     classes = stream.classes
     number = len(stream.rows) - terms.warm_start
     rest = stream.after(terms.warm_start)
-    learner, buyer = _baseline(case, terms, number) if case.is_baseline else _selection(case, terms, rest)
-    warm_up(stream.rows[: terms.warm_start], learner)
-    stream = rest
-    played = play(
-        stream.rows,
-        learner,
+    classifier, buyer = _baseline(case, terms, number) if case.is_baseline else _selection(case, terms, rest)
+    warm_up(stream.rows[: terms.warm_start], classifier)
+    done = run(
+        rest.rows,
+        classifier,
         buyer,
-        arrivals(Delay.parse(case.delay), stream),
-        answer=Annotator(classes, case.annotator_error, case.seed).answer,
+        arrivals(Delay.parse(case.delay), rest),
+        annotate=SimulatedAnnotator(classes, case.annotator_error, case.seed).label,
         most_pending=number if case.is_baseline else terms.most_pending,
         progress=progress,
     )
-    points = curve([row.label for row in stream.rows], played.predicted, played.bought)
+    points = curve([row.label for row in rest.rows], done.predicted, done.bought)
     return Result(
         case=case,
         samples=number,
-        labels=len(played.bought),
-        budget_spent=len(played.bought) / number,
-        worst_window=worst_window(played.bought, number, case.budget),
+        labels=len(done.bought),
+        budget_spent=len(done.bought) / number,
+        worst_window=worst_window(done.bought, number, case.budget),
         accuracy=points[-1].accuracy,
         kappa=points[-1].kappa,
         g_mean=points[-1].g_mean,
         seconds=round(perf_counter() - began, 3),
         curve=tuple(points),
-        failed=played.failed,
-        complaint=played.complaint,
+        failed=done.failed,
+        first_failure=done.first_failure,
     )
 
 
-def _selection(case: Case, terms: Terms, stream: Stream) -> tuple[Learner, Buyer]:
+def _selection(case: Case, terms: Terms, stream: Stream) -> tuple[Classifier, Buyer]:
     selector = Selector(
         case.strategy,
         case.manager,
@@ -224,13 +226,13 @@ def _selection(case: Case, terms: Terms, stream: Stream) -> tuple[Learner, Buyer
     model = selector.strategy.model(
         case.model, seed=case.seed, max_classes=terms.max_classes, committee=terms.committee
     )
-    return model, Selective(selector, stream.clock)
+    return model, SelectorBuyer(selector, stream.clock)
 
 
-def _baseline(case: Case, terms: Terms, samples: int) -> tuple[Learner, Buyer]:
-    learner: Learner
+def _baseline(case: Case, terms: Terms, samples: int) -> tuple[Classifier, Buyer]:
+    classifier: Classifier
     if case.model == NO_MODEL:
-        learner = LastLabel() if case.strategy == LAST_LABEL else Majority()
+        classifier = LastLabel() if case.strategy == LAST_LABEL else Majority()
     else:
-        learner = Model(case.model, seed=case.seed, max_classes=terms.max_classes)
-    return learner, Chosen(positions(case.strategy, case.budget, samples, case.seed))
+        classifier = Model(case.model, seed=case.seed, max_classes=terms.max_classes)
+    return classifier, FixedBuyer(positions(case.strategy, case.budget, samples, case.seed))

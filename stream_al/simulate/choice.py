@@ -1,15 +1,16 @@
-"""The choice: which setting to take at each budget.
+"""The choice: the settings to take at each budget.
 
-Runs that differ in the delay or the seed alone are the same setting under other circumstances. In each of
-these the settings of a budget are ranked by the measure (equal ones share their ranks), and the lowest mean
-rank wins, the higher mean measure among equals. Ranks keep one circumstance, where differences are large,
-from outvoting the others (Demsar: Statistical Comparisons of Classifiers over Multiple Data Sets, 2006).
+Runs that differ only in the delay or the seed are runs of the same setting under other conditions. Under
+each condition the settings of a budget are ranked by the measure; equal ones share the mean of their ranks.
+The lowest mean rank wins. Among equal mean ranks the higher mean measure wins. With ranks, one condition
+with large differences cannot outweigh the others (Demsar: Statistical Comparisons of Classifiers over
+Multiple Data Sets, 2006).
 
-A budget is a cap: a setting that somewhere buys more than `TOLERANCE` beyond it is out, however well it does,
-for it would cost more than was agreed. Where nobody keeps the budget, one is named with what it spends.
+A budget is a cap. A setting that anywhere buys more than `TOLERANCE` above it is left out, because it would
+cost more than was agreed. If no setting keeps the budget, the choice names the best one and what it spends.
 
-A choice says what labels bought at random reach under the same circumstances: that is the least that a choice
-has to be better than.
+A choice also gives what labels bought at random reach under the same conditions. A setting is worth taking
+if it reaches more than that.
 """
 
 from __future__ import annotations
@@ -30,29 +31,30 @@ __all__ = ["MEASURES", "Choice", "choose", "percent", "sentence", "value"]
 MEASURES = {"accuracy": "accuracy", "kappa": "kappa", "g_mean": "G-mean"}
 
 TOLERANCE = 0.01
-"""Of the budget, and one label besides, since a stream may end in mid-stretch."""
+"""The share of the budget by which a setting may exceed it; one label more is allowed, because a stream may
+end in the middle of a budget interval."""
 
 Setting = tuple[str, str, str]
-Circumstance = tuple[str, int]
+Condition = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What to take at one budget.
+    """The setting to take at one budget.
 
     Attributes:
-        budget: The share asked.
+        budget: The share allowed.
         strategy: The query strategy.
         manager: The budget manager.
-        model: The definition.
-        measure: What it was chosen by.
-        rivals: How many settings there were.
-        overspent: How many of them are out, since they bought more than the budget allows.
-        reached: Its mean measure.
-        labels: Labels bought, on average.
-        random: What random labelling reaches with the same model.
-        all_labels: What every label would have given.
-        samples: Their number, all of which that would have cost.
+        model: The definition of the model.
+        measure: The measure that it was chosen by.
+        compared: The number of settings compared.
+        overspent: The number of settings left out, because they bought more than the budget allows.
+        reached: The mean measure of the chosen setting.
+        labels: The mean number of labels that it bought.
+        random: The mean measure with labels bought at random and the same model.
+        all_labels: The mean measure with all labels and the same model.
+        samples: The number of samples.
     """
 
     budget: float
@@ -60,7 +62,7 @@ class Choice:
     manager: str
     model: str
     measure: str
-    rivals: int
+    compared: int
     overspent: int
     reached: float
     labels: float
@@ -69,7 +71,7 @@ class Choice:
     samples: int
 
     def settings(self, exploration: float) -> str:
-        """The YAML to paste."""
+        """The setting as YAML for a settings file."""
         values: dict[str, Any] = {
             "strategy": self.strategy,
             "model": {"definition": self.model},
@@ -82,14 +84,14 @@ def choose(results: Sequence[Result], measure: str) -> list[Choice]:
     """The choice at each budget, lowest first.
 
     Args:
-        results: All runs.
-        measure: A name in `MEASURES`.
+        results: The results of all runs.
+        measure: The measure to choose by, a name in `MEASURES`.
     """
     return [_choice(results, budget, measure) for budget in _budgets(results)]
 
 
 def value(result: Result, measure: str) -> float:
-    """One measure of a run."""
+    """A measure of a run, by its name."""
     return float(getattr(result, measure))
 
 
@@ -97,14 +99,14 @@ def sentence(choice: Choice) -> str:
     """The choice in words."""
     noun = MEASURES[choice.measure]
     show = percent if choice.measure == "accuracy" else "{:.3f}".format
-    than = f"of {choice.rivals} settings" if choice.rivals > 1 else "the only setting tried"
-    if 0 < choice.overspent < choice.rivals:
+    than = f"of {choice.compared} settings" if choice.compared > 1 else "the only setting tried"
+    if 0 < choice.overspent < choice.compared:
         than += f", {choice.overspent} of which spend more than that"
     verdict = ""
-    if choice.overspent == choice.rivals:
+    if choice.overspent == choice.compared:
         verdict += f" It spends {percent(choice.labels / choice.samples)}: `stratified` keeps a budget."
     if choice.reached <= choice.random:
-        verdict += " Random labels did no worse: more samples, another strategy or another model may tell."
+        verdict += " Random labels did no worse: try more samples, another strategy or another model."
     return (
         f"At a budget of {percent(choice.budget)}: {choice.strategy} with {choice.manager} "
         f"and {choice.model} ({than}): {noun} {show(choice.reached)} with {choice.labels:,.0f} labels; "
@@ -114,7 +116,7 @@ def sentence(choice: Choice) -> str:
 
 
 def percent(share: float) -> str:
-    """A share for people.
+    """A share as a percentage.
 
     >>> percent(0.8), percent(0.0125)
     ('80.0%', '1.25%')
@@ -127,18 +129,20 @@ def _budgets(results: Iterable[Result]) -> list[float]:
 
 
 def _choice(results: Sequence[Result], budget: float, measure: str) -> Choice:
-    rivals: dict[Setting, dict[Circumstance, Result]] = defaultdict(dict)
+    compared: dict[Setting, dict[Condition, Result]] = defaultdict(dict)
     for result in results:
         if result.case.budget == budget and not result.case.is_baseline:
-            rivals[_setting(result.case)][_circumstance(result.case)] = result
-    thrifty = {s: runs for s, runs in rivals.items() if all(map(_keeps_its_budget, runs.values()))}
-    field = thrifty or rivals
-    ranks = _mean_ranks({s: {c: value(r, measure) for c, r in runs.items()} for s, runs in field.items()})
+            compared[_setting(result.case)][_condition(result.case)] = result
+    within_budget = {s: runs for s, runs in compared.items() if all(map(_keeps_its_budget, runs.values()))}
+    candidates = within_budget or compared
+    ranks = _mean_ranks(
+        {s: {c: value(r, measure) for c, r in runs.items()} for s, runs in candidates.items()}
+    )
 
     def reached(setting: Setting) -> float:
-        return mean(value(result, measure) for result in rivals[setting].values())
+        return mean(value(result, measure) for result in compared[setting].values())
 
-    best = min(field, key=lambda setting: (ranks[setting], -reached(setting)))
+    best = min(candidates, key=lambda setting: (ranks[setting], -reached(setting)))
 
     def baseline(name: str, asked: float) -> float:
         return mean(
@@ -147,13 +151,13 @@ def _choice(results: Sequence[Result], budget: float, measure: str) -> Choice:
             if r.case.is_baseline and (r.case.strategy, r.case.model, r.case.budget) == (name, best[2], asked)
         )
 
-    runs = list(rivals[best].values())
+    runs = list(compared[best].values())
     return Choice(
         budget,
         *best,
         measure=measure,
-        rivals=len(rivals),
-        overspent=len(rivals) - len(thrifty),
+        compared=len(compared),
+        overspent=len(compared) - len(within_budget),
         reached=reached(best),
         labels=mean(run.labels for run in runs),
         random=baseline(RANDOM, budget),
@@ -170,15 +174,15 @@ def _setting(case: Case) -> Setting:
     return case.strategy, case.manager, case.model
 
 
-def _circumstance(case: Case) -> Circumstance:
+def _condition(case: Case) -> Condition:
     return case.delay, case.seed
 
 
-def _mean_ranks(values: dict[Setting, dict[Circumstance, float]]) -> dict[Setting, float]:
-    """1 is the best; those who are equal share the mean of their ranks."""
+def _mean_ranks(values: dict[Setting, dict[Condition, float]]) -> dict[Setting, float]:
+    """The mean rank of each setting. Rank 1 is the best; equal settings share the mean of their ranks."""
     ranks: dict[Setting, list[float]] = defaultdict(list)
-    for circumstance in next(iter(values.values())):
-        row = {setting: found[circumstance] for setting, found in values.items()}
+    for condition in next(iter(values.values())):
+        row = {setting: found[condition] for setting, found in values.items()}
         for setting, own in row.items():
             above = sum(other > own for other in row.values())
             equal = sum(other == own for other in row.values())

@@ -14,19 +14,19 @@ from stream_al.simulate import report
 from stream_al.simulate.cases import Result, cases
 from stream_al.simulate.choice import Choice, choose, sentence
 from stream_al.simulate.jobs import results
-from stream_al.simulate.plan import Broker, Options, Plan, Rules, prepare
+from stream_al.simulate.plan import InputRulesOf, SimulationOptions, SimulationPlan, TopicSource, prepare
 from stream_al.simulate.table import tables
 
 __all__ = ["perform"]
 
 
-def perform(options: Options, rules: Rules, broker: Broker, *, as_json: bool) -> None:
+def perform(options: SimulationOptions, rules: InputRulesOf, source: TopicSource, *, as_json: bool) -> None:
     """Simulate; say what came out on standard output, and everything else on standard error.
 
     Args:
         options: As given.
         rules: How the service reads features.
-        broker: Reads topics.
+        source: Reads topics.
         as_json: One JSON object a run, as soon as it is over, instead of the table.
     """
     aside = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -34,7 +34,7 @@ def perform(options: Options, rules: Rules, broker: Broker, *, as_json: bool) ->
     if options.report is not None:
         report.check(options.report)  # before anything that takes time
     with _interruptible(), _bar(aside) as (bar, task):
-        plan = prepare(options, rules, broker, lambda done: bar.update(task, description=f"reading {done:,}"))
+        plan = prepare(options, rules, source, lambda done: bar.update(task, description=f"reading {done:,}"))
         found = _run(plan, options.jobs, bar, task, as_json=as_json)
     for note in [*plan.notes, *_problems(found)]:
         aside.print(note, markup=False)
@@ -47,7 +47,7 @@ def perform(options: Options, rules: Rules, broker: Broker, *, as_json: bool) ->
         aside.print(f"the report is in {options.report}", markup=False)
 
 
-def _run(plan: Plan, jobs: int, bar: Progress, task: TaskID, *, as_json: bool) -> list[Result]:
+def _run(plan: SimulationPlan, jobs: int, bar: Progress, task: TaskID, *, as_json: bool) -> list[Result]:
     todo = list(cases(plan.grid))
     samples = len(plan.stream.rows) - plan.terms.warm_start
     bar.update(task, description=f"{len(todo)} runs", total=len(todo) * samples)
@@ -71,11 +71,11 @@ def _problems(found: list[Result]) -> Iterator[str]:
     for model, result in worst.items():
         yield (
             f"{model} failed {result.failed:,} times in {result.samples:,} samples, which counts as "
-            f"predicted wrongly, or as a label paid for in vain: {result.complaint}"
+            f"a wrong prediction or as a label paid for in vain: {result.first_failure}"
         )
 
 
-def _say_choice(console: Console, chosen: list[Choice], plan: Plan) -> None:
+def _say_choice(console: Console, chosen: list[Choice], plan: SimulationPlan) -> None:
     for choice in chosen:
         console.print(sentence(choice), markup=False)
         console.print()

@@ -1,4 +1,4 @@
-"""The plan: what to simulate; every mistake in the options is found before anything is run."""
+"""The plan of a simulation. Every mistake in the options is found before anything is run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stream_al import settings
-from stream_al.datasets.rows import Row, rows
+from stream_al.datasets.rows import Row
 from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.samples.sample import InputRules
 from stream_al.errors import Misconfigured
@@ -18,35 +18,35 @@ from stream_al.settings import Settings
 from stream_al.simulate.cases import Grid, Terms
 from stream_al.simulate.choice import MEASURES
 from stream_al.simulate.delay import Delay
-from stream_al.simulate.stream import UNITS, Columns, Stream, bundled, make_stream, moment
-from stream_al.simulate.topic import LABEL_TIME, TIME, Known, Record, recorded
+from stream_al.simulate.stream import UNITS, Columns, Stream, make_stream, moment, named_rows
+from stream_al.simulate.topic import LABEL_TIME, TIME, KnownLabel, TopicRecord, recorded
 
-__all__ = ["Broker", "Options", "Plan", "Rules", "prepare"]
+__all__ = ["InputRulesOf", "SimulationOptions", "SimulationPlan", "TopicSource", "prepare"]
 
-# Options that list values of a setting, whose own check judges each of them.
+# SimulationOptions that list values of a setting, whose own check judges each of them.
 PATHS = {
     "--strategies": "strategy",
     "--managers": "budget.manager",
     "--models": "model.definition",
 }
 
-Rules = Callable[[Settings], InputRules]
-"""How the service reads features, with these settings."""
+InputRulesOf = Callable[[Settings], InputRules]
+"""From the settings to the rules by which the service reads features."""
 
 
-class Broker(Protocol):
-    """The broker that settings name, as far as a simulation reads it."""
+class TopicSource(Protocol):
+    """Reads the topics on the broker that the settings name."""
 
-    def fetch(self, given: Settings, topic: str, wanted: Callable[[int], bool]) -> Sequence[Record]:
-        """The records of a topic whose timestamp, in milliseconds, is wanted."""
+    def fetch(self, given: Settings, topic: str, wanted: Callable[[int], bool]) -> Sequence[TopicRecord]:
+        """The records of a topic whose timestamp in milliseconds is wanted."""
 
-    def known_labels(self, given: Settings) -> Mapping[str, Known]:
-        """The labels that the model has learned, by the ids of their samples."""
+    def known_labels(self, given: Settings) -> Mapping[str, KnownLabel]:
+        """The labels that the model has learned, by the id of the sample."""
 
 
 @dataclass(frozen=True)
-class Options:
-    """The options of the command, as given; None is not given."""
+class SimulationOptions:
+    """The options of the command, as given. None means not given."""
 
     file: Path | None = None
     stream: str | None = None
@@ -74,14 +74,14 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SimulationPlan:
     """What to simulate.
 
     Attributes:
         stream: The stream.
-        grid: What to compare.
+        grid: The values to compare.
         terms: What all runs have in common.
-        notes: What the user should know about the stream.
+        notes: What the user should know about the stream, in sentences.
     """
 
     stream: Stream
@@ -91,9 +91,18 @@ class Plan:
 
 
 def prepare(
-    options: Options, rules: Rules, broker: Broker, progress: Callable[[int], None] = lambda done: None
-) -> Plan:
+    options: SimulationOptions,
+    rules: InputRulesOf,
+    source: TopicSource,
+    progress: Callable[[int], None] = lambda done: None,
+) -> SimulationPlan:
     """Check the options and read the stream.
+
+    Args:
+        options: The options of the command.
+        rules: From the settings to the rules by which the service reads features.
+        source: Reads topics.
+        progress: Called with the number of rows read.
 
     Raises:
         Misconfigured: What to write instead.
@@ -107,7 +116,7 @@ def prepare(
         delay.check(clock=columns.time is not None, labelled=columns.label_time is not None)
     if budget.per_hour is not None and columns.time is None:
         raise Misconfigured(
-            "--time: name the column that says when each sample came, for budget.per_hour caps the labels "
+            "--time: name the column with the time of each sample, because budget.per_hour caps the labels "
             "of an hour"
         )
     models = [model for text in options.models for model in _listed(text, "--models", ";")]
@@ -120,8 +129,8 @@ def prepare(
         annotator_error=options.annotator_error,
         seeds=range(given.seed, given.seed + options.seeds),
     )
-    _judge(options, grid)
-    name, found, notes = _source(options, given, rules(given), broker)
+    _check_values(options, grid)
+    name, found, notes = _read(options, given, rules(given), source)
     chosen = islice(found, options.samples)
     stream = make_stream(name, chosen, columns, rules(given), progress)
     if options.warm_start >= len(stream.rows):
@@ -135,10 +144,10 @@ def prepare(
         warm_start=options.warm_start,
         caps=Caps(budget.per_hour, budget.total),
     )
-    return Plan(stream, grid, terms, notes)
+    return SimulationPlan(stream, grid, terms, notes)
 
 
-def _check(options: Options) -> None:
+def _check(options: SimulationOptions) -> None:
     sources = [source for source in (options.file, options.stream, options.topic) if source is not None]
     if len(sources) != 1:
         raise Misconfigured("simulate: name one stream: a FILE, --stream shuttle, or --topic TOPIC")
@@ -158,34 +167,22 @@ def _check(options: Options) -> None:
         raise Misconfigured("--from, --to: they are a range of a --topic; for a file, write --samples")
 
 
-def _columns(options: Options) -> Columns:
+def _columns(options: SimulationOptions) -> Columns:
     if options.topic is None or options.time is not None:
         return Columns(options.time, options.label_time, UNITS[options.time_unit])
     return Columns(TIME, options.label_time or (None if options.label else LABEL_TIME))
 
 
-def _judge(options: Options, grid: Grid) -> None:
-    """See that the settings would take each value; a strategy may suit one model and not another."""
-    for model, strategy in product(grid.models, grid.strategies):
-        _judge_values(options, {"--models": model, "--strategies": strategy})
-    for manager in grid.managers:
-        _judge_values(options, {"--managers": manager})
-
-
-def _judge_values(options: Options, values: dict[str, str]) -> None:
-    given = [f"{PATHS[option]}={value}" for option, value in values.items()]
-    try:
-        settings.load(options.config, [*options.overrides, *given])
-    except Misconfigured as error:
-        raise Misconfigured(*map(_as_option, error.mistakes)) from None
-
-
-def _as_option(mistake: str) -> str:
-    """A mistake in a setting, told as one in the option that lists its values."""
-    for option, path in PATHS.items():
-        if mistake.startswith(f"{path}: "):
-            return option + mistake.removeprefix(path).removesuffix(" (the command line)")
-    return mistake
+def _check_values(options: SimulationOptions, grid: Grid) -> None:
+    """Check that the settings accept each value. A strategy may suit one model and not another."""
+    together = [
+        {"--models": model, "--strategies": strategy}
+        for model, strategy in product(grid.models, grid.strategies)
+    ]
+    for values in [*together, *({"--managers": manager} for manager in grid.managers)]:
+        given = [f"{PATHS[option]}={value}" for option, value in values.items()]
+        with settings.option_mistakes(PATHS):
+            settings.load(options.config, [*options.overrides, *given])
 
 
 def _shares(text: str) -> list[float]:
@@ -202,7 +199,7 @@ def _shares(text: str) -> list[float]:
 
 
 def _listed(text: str, option: str, separator: str = ",") -> list[str]:
-    """Values separated by commas, those within brackets left alone.
+    """Values separated by commas. A comma within brackets does not separate.
 
     >>> _listed("margin, committee(a, b)", "--strategies")
     ['margin', 'committee(a, b)']
@@ -220,27 +217,31 @@ def _listed(text: str, option: str, separator: str = ",") -> list[str]:
     return found
 
 
-def _source(
-    options: Options, given: Settings, rules: InputRules, broker: Broker
+def _read(
+    options: SimulationOptions, given: Settings, rules: InputRules, source: TopicSource
 ) -> tuple[str, Iterable[Row], list[str]]:
-    """The stream's name, its rows, and what to know about them."""
-    if options.file is not None:
-        return options.file.name, rows(options.file, options.label), []
-    if options.stream is not None:
-        return options.stream, bundled(options.stream), []
-    topic = options.topic or ""
+    """The name of the stream, its rows, and what the user should know about them."""
+    if options.topic is not None:
+        return _read_topic(options, options.topic, given, rules, source)
+    return *named_rows(options.file, options.stream or "", options.label), []
+
+
+def _read_topic(
+    options: SimulationOptions, topic: str, given: Settings, rules: InputRules, source: TopicSource
+) -> tuple[str, Iterable[Row], list[str]]:
     begin, end = _bound("--from", options.begin), _bound("--to", options.end)
 
     def wanted(timestamp_ms: int) -> bool:
         return (begin is None or timestamp_ms >= begin) and (end is None or timestamp_ms < end)
 
-    known = {} if options.label else broker.known_labels(given)
-    records = broker.fetch(given, topic, wanted)
+    known = {} if options.label else source.known_labels(given)
+    records = source.fetch(given, topic, wanted)
     found, left_out = recorded(records, rules, given.input.max_bytes, label=options.label, known=known)
     notes = [f"{left_out:,} of {len(records):,} records have no label and are left out"] if left_out else []
     if not options.label and left_out:
         notes.append(
-            "the rest is what the service chose to ask for: compare settings on it, not with the stream"
+            "the other records are those that the service queried: results on them hold for these samples "
+            "and not for the whole stream"
         )
     if not found:
         where = f"at {options.label!r}" if options.label else f"in the topic {given.topics.examples}"
@@ -249,7 +250,7 @@ def _source(
 
 
 def _bound(option: str, text: str | None) -> int | None:
-    """A time, in milliseconds."""
+    """The time of an option, in milliseconds."""
     if text is None:
         return None
     seconds = moment(text)

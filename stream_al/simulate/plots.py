@@ -18,7 +18,7 @@ from stream_al.errors import Misconfigured
 from stream_al.simulate.baselines import ALL_LABELS, LAST_LABEL, MAJORITY, PERIODIC, RANDOM
 from stream_al.simulate.choice import MEASURES
 from stream_al.simulate.measure import Point
-from stream_al.simulate.table import Row
+from stream_al.simulate.table import TableRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +54,7 @@ def require() -> None:
         raise Misconfigured("--report: to draw it, run `python -m pip install 'stream_al[plots]'`")
 
 
-def learning_figure(rows: Sequence[Row], budget: float) -> str:
+def learning_figure(rows: Sequence[TableRow], budget: float) -> str:
     """Measures against labels, and the budget over time.
 
     Args:
@@ -84,14 +84,14 @@ def learning_figure(rows: Sequence[Row], budget: float) -> str:
     return _svg(draw, 2, 2, 7.2)
 
 
-def budget_figure(rows: Sequence[Row], measure: str) -> str:
+def budget_figure(rows: Sequence[TableRow], measure: str) -> str:
     """A measure at the end of the stream against the labels that it took.
 
     Args:
         rows: Of one model and one delay under several budgets, the baselines included.
         measure: What is measured.
     """
-    named: dict[str, list[Row]] = {}
+    named: dict[str, list[TableRow]] = {}
     for row in rows:
         named.setdefault(row.name(), []).append(row)
 
@@ -108,7 +108,7 @@ def budget_figure(rows: Sequence[Row], measure: str) -> str:
     return _svg(draw, 1, 1, 4.6)
 
 
-def _points(row: Row) -> list[tuple[int, float, dict[str, float]]]:
+def _points(row: TableRow) -> list[tuple[int, float, dict[str, float]]]:
     """Samples, labels and measures on the way, the mean of all seeds; all of them were looked at alike."""
     ways: list[Sequence[Point]] = [run.curve for run in row.runs]
     early = EARLY * ways[0][-1].samples
@@ -123,9 +123,9 @@ def _points(row: Row) -> list[tuple[int, float, dict[str, float]]]:
     ]
 
 
-def _styled(rows: Sequence[Row]) -> list[tuple[Row, dict[str, Any]]]:
+def _styled(rows: Sequence[TableRow]) -> list[tuple[TableRow, dict[str, Any]]]:
     colours = cycle(COLOURS)
-    found: list[tuple[Row, dict[str, Any]]] = []
+    found: list[tuple[TableRow, dict[str, Any]]] = []
     for row in rows:
         if row.case.is_baseline:
             style: dict[str, Any] = {
@@ -139,7 +139,7 @@ def _styled(rows: Sequence[Row]) -> list[tuple[Row, dict[str, Any]]]:
     return found
 
 
-def _limits(rows: Sequence[Row], measure: str) -> tuple[float, float]:
+def _limits(rows: Sequence[TableRow], measure: str) -> tuple[float, float]:
     values = [row.mean(measure) for row in rows]
     values += [point[2][measure] for row in rows for point in _points(row)]
     low, high = min(values), max(values)

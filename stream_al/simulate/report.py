@@ -10,8 +10,8 @@ from stream_al.errors import Misconfigured
 from stream_al.simulate import plots
 from stream_al.simulate.cases import NO_MODEL, Result
 from stream_al.simulate.choice import Choice, sentence
-from stream_al.simulate.plan import Plan
-from stream_al.simulate.table import HEADINGS, Row, Section, cells, letters, sections, title
+from stream_al.simulate.plan import SimulationPlan
+from stream_al.simulate.table import HEADINGS, Section, TableRow, cells, letters, sections, title
 
 __all__ = ["check", "page", "write"]
 
@@ -41,7 +41,9 @@ def check(path: Path) -> None:
         raise Misconfigured(f"--report: name a file in a directory that is there, not {str(path)!r}")
 
 
-def write(path: Path, plan: Plan, results: Sequence[Result], chosen: Sequence[Choice], measure: str) -> None:
+def write(
+    path: Path, plan: SimulationPlan, results: Sequence[Result], chosen: Sequence[Choice], measure: str
+) -> None:
     """Write the page.
 
     Raises:
@@ -53,7 +55,7 @@ def write(path: Path, plan: Plan, results: Sequence[Result], chosen: Sequence[Ch
         raise Misconfigured(f"--report: {path} cannot be written: {error.strerror}") from None
 
 
-def page(plan: Plan, results: Sequence[Result], chosen: Sequence[Choice], measure: str) -> str:
+def page(plan: SimulationPlan, results: Sequence[Result], chosen: Sequence[Choice], measure: str) -> str:
     """The page as text.
 
     Args:
@@ -72,7 +74,9 @@ def page(plan: Plan, results: Sequence[Result], chosen: Sequence[Choice], measur
     )
 
 
-def _body(plan: Plan, results: Sequence[Result], chosen: Sequence[Choice], measure: str) -> Iterator[str]:
+def _body(
+    plan: SimulationPlan, results: Sequence[Result], chosen: Sequence[Choice], measure: str
+) -> Iterator[str]:
     yield f'<p class="quiet">{escape(_about(plan))}</p>'
     yield from (f'<p class="quiet">{escape(note)}</p>' for note in plan.notes)
     yield "<section><h2>The choice</h2>"
@@ -109,7 +113,7 @@ WORDS = (
 )
 
 
-def _about(plan: Plan) -> str:
+def _about(plan: SimulationPlan) -> str:
     number = len(plan.stream.rows) - plan.terms.warm_start
     parts = [f"{number:,} samples of {len(plan.stream.classes)} classes"]
     if plan.terms.warm_start:
@@ -133,6 +137,6 @@ def _heading(model: str, letter: str) -> str:
     return f"<h3>{escape(f'{letter}: {model}' if letter else model)}</h3>"
 
 
-def _of(rows: Sequence[Row], model: str) -> list[Row]:
+def _of(rows: Sequence[TableRow], model: str) -> list[TableRow]:
     """The rows of one model, and those that need none."""
     return [row for row in rows if row.case.model in (model, NO_MODEL)]

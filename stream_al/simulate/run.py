@@ -1,229 +1,115 @@
-"""One run: the engine over a recorded stream, prequentially.
+"""One run: the engine over a recorded stream, tested on each sample before learning from it (prequential).
 
 For every sample, in order:
 
     1. learn the labels that have come by now, in the order in which they came;
-    2. predict it;
-    3. decide whether to buy its label; a label bought comes after its delay.
+    2. predict the sample;
+    3. decide whether to buy its label; a bought label comes after its delay.
 
-The service does the same with a broker between the steps. Nothing here reads, writes or waits, and every
-random draw is a hash of the seed and the sample's id, so a run can be repeated anywhere with the same result.
+The service does the same with a broker between the steps. Nothing here reads, writes or waits. Every random
+draw is a hash of the seed and the sample's id, so a run gives the same result wherever it is repeated.
 
-*Batches.* Between two labels the model does not change, so samples may be predicted and decided at once. A
-batch ends where the next label comes; where one of its own samples is bought whose label comes before that,
-the rest of the batch is taken back. The result is therefore that of one by one.
+*Batches.* The model does not change between two labels, so samples may be predicted and decided at once. A
+batch ends where the next label comes. If the batch buys a label that comes before its end, the samples after
+that point are decided again later. The result is that of deciding one by one.
 
-*What the model fails on.* The service sends a sample that the model cannot predict from to the dead letters
-and decides nothing about it; here it counts as predicted wrongly. A label that the model refuses to learn
-is paid for all the same.
+*Failures of the model.* The service sends a sample that the model cannot predict from to the dead letters
+and decides nothing about it. Here such a sample counts as predicted wrongly. A label that the model refuses
+to learn is paid for all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Any, Protocol, TypeAlias
+from typing import TypeAlias
 
 from stream_al.datasets.rows import Row
 from stream_al.engine.budgets import Context
 from stream_al.engine.model.model import prediction
-from stream_al.engine.randomness import uniform
-from stream_al.engine.samples.table import Sample, sample_of, with_shared_shapes
-from stream_al.engine.selector import Selector
+from stream_al.engine.samples.table import sample_of, with_shared_shapes
 from stream_al.engine.strategies import Arrival
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
+from stream_al.simulate.annotator import truthful
+from stream_al.simulate.buyers import Buyer, Classifier
 from stream_al.simulate.delay import Arrivals
 
-__all__ = ["Annotator", "Buyer", "Chosen", "Learner", "Played", "Selective", "identity", "play", "warm_up"]
+__all__ = ["Run", "identity", "run", "warm_up"]
 
 BATCH = 256  # samples; a longer one would save nothing and delay the progress bar
 UNLIMITED = 2**31
 
-Seen: TypeAlias = tuple[int, Arrival | BadMessage]
-
-
-class Learner(Protocol):
-    """What predicts and learns: the engine's model, or something simpler to compare it with."""
-
-    @property
-    def ready(self) -> bool:
-        """Whether it has learned enough for its probabilities to mean something."""
-
-    @property
-    def examples(self) -> int:
-        """How many examples it has learned."""
-
-    def probabilities(self, features: Mapping[str, object]) -> dict[ClassLabel, float]:
-        """What it believes; may raise BadMessage."""
-
-    def learn(self, features: Mapping[str, object], label: ClassLabel) -> None:
-        """Learn one example; may raise BadMessage."""
-
-
-class Buyer(Protocol):
-    """What decides which labels to buy."""
-
-    def score(self, learner: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
-        """The samples as the learner sees them; a BadMessage for one that it fails on."""
-
-    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
-        """Decide about samples in their order: which to buy, and the state after them."""
-
-    def keep(self, state: Any) -> None:
-        """What was decided last stands."""
-
-
-class Selective:
-    """The engine's selector, and the account that it keeps of one partition.
-
-    Args:
-        selector: The selector.
-        clock: When each sample came, in seconds, for caps on an hour; None if nobody knows.
-    """
-
-    def __init__(self, selector: Selector, clock: Sequence[float] | None = None) -> None:
-        self.selector = selector
-        self.clock = clock
-        self.state = selector.start()
-
-    def score(self, learner: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
-        """As the selector looks at samples."""
-        times = [0] * len(samples)
-        if self.clock is not None:
-            times = [int(1000 * self.clock[int(sample.id) - 1]) for sample in samples]
-        return self.selector.score_many(learner, samples, times)
-
-    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
-        """As the selector decides."""
-        decisions, after = self.selector.decide(self.state, arrivals, context)
-        return [decision.selected for decision in decisions], after
-
-    def keep(self, state: Any) -> None:
-        """The account as it is now."""
-        self.state = state
-
-
-class Chosen:
-    """Positions that were chosen before the stream began.
-
-    Args:
-        positions: Of the samples whose label is bought, counted from 0.
-    """
-
-    def __init__(self, positions: Collection[int]) -> None:
-        self.positions = positions
-
-    def score(self, learner: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
-        """What the learner believes; what a label would be worth has no say."""
-        return [self._score(learner, sample) for sample in samples]
-
-    def _score(self, learner: Any, sample: Sample) -> Arrival | BadMessage:
-        try:
-            return Arrival(sample.id, learner.probabilities(sample.features), utility=0.0)
-        except BadMessage as error:
-            return error
-
-    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
-        """Whether each is among the positions."""
-        return [int(arrival.id) - 1 in self.positions for arrival in arrivals], None
-
-    def keep(self, state: Any) -> None:
-        """There is nothing to keep."""
-
-
-@dataclass(frozen=True, slots=True)
-class Annotator:
-    """Answers, sometimes wrongly.
-
-    Attributes:
-        classes: All there are.
-        error: The probability of answering with a class that is not the truth, each of them equally likely.
-        seed: Of the draws.
-
-    >>> Annotator(["a", "b"], error=1.0, seed=0).answer("1", "a")
-    'b'
-    """
-
-    classes: Sequence[ClassLabel] = ()
-    error: float = 0.0
-    seed: int = 0
-
-    def answer(self, sample_id: str, truth: ClassLabel) -> ClassLabel:
-        """The label that is given, always the same for the same sample."""
-        draw = uniform(self.seed, "annotator", sample_id)
-        others = [label for label in self.classes if label != truth]
-        if draw >= self.error or not others:
-            return truth
-        return others[int(draw / self.error * len(others))]  # below the error, the draw is uniform again
+Scored: TypeAlias = tuple[int, Arrival | BadMessage]
+"""The position of a sample, and its score."""
 
 
 @dataclass(slots=True)
-class Played:
+class Run:
     """What happened in a run.
 
     Attributes:
-        predicted: What was predicted for each sample; None is no prediction.
+        predicted: The prediction for each sample; None is no prediction.
         bought: The positions of the labels bought, in order.
-        learned: For each label learned, in order: the sample's position, and that of the first sample whose
-            prediction knew it.
-        failed: Samples that the model could not predict from, and labels that it refused.
-        complaint: What it said of the first of them.
+        learned: For each label learned, in order: the sample's position, and the position of the first
+            sample whose prediction knew the label.
+        failed: The number of samples that the model could not predict from and of labels that it refused.
+        first_failure: What the model said about the first of them.
     """
 
     predicted: list[ClassLabel | None] = field(default_factory=list)
     bought: list[int] = field(default_factory=list)
     learned: list[tuple[int, int]] = field(default_factory=list)
     failed: int = 0
-    complaint: str = ""
+    first_failure: str = ""
 
-    def complain(self, error: BadMessage) -> None:
-        """Count a failure."""
+    def fail(self, error: BadMessage) -> None:
+        """Count a failure of the model."""
         self.failed += 1
-        self.complaint = self.complaint or str(error)
+        self.first_failure = self.first_failure or str(error)
 
 
 def identity(position: int) -> str:
-    """The id of the sample at a position: they are counted from 1."""
+    """The id of the sample at a position. Ids count from 1."""
     return str(position + 1)
 
 
-def warm_up(rows: Sequence[Row], learner: Learner) -> None:
-    """Teach rows that were labelled before the stream began."""
+def warm_up(rows: Sequence[Row], classifier: Classifier) -> None:
+    """Learn rows that were labelled before the stream began."""
     for row in rows:
         try:
-            learner.learn(row.features, row.label)
+            classifier.learn(row.features, row.label)
         except BadMessage:
-            continue  # what the model refuses, it refuses in the service too
+            continue  # the service passes over an example that the model refuses, too
 
 
-def play(  # noqa: PLR0913 - what a run is made of
+def run(  # noqa: PLR0913 - what a run is made of
     rows: Sequence[Row],
-    learner: Learner,
+    classifier: Classifier,
     buyer: Buyer,
     arrivals: Arrivals,
     *,
-    answer: Callable[[str, ClassLabel], ClassLabel] = Annotator().answer,
+    annotate: Callable[[str, ClassLabel], ClassLabel] = truthful,
     names: Callable[[int], str] = identity,
     most_pending: int = UNLIMITED,
     batch: int = BATCH,
     progress: Callable[[int], None] = lambda done: None,
-) -> Played:
-    """Play the stream once.
+) -> Run:
+    """Go through the stream once.
 
     Args:
         rows: The stream.
-        learner: It learns in place.
-        buyer: Who decides; its account changes in place.
-        arrivals: When labels come.
-        answer: What the annotator says of a sample, from its id and the truth; asked when the label comes.
+        classifier: The model. It learns in place.
+        buyer: Decides which labels to buy. Its state changes in place.
+        arrivals: When the labels come.
+        annotate: Gives the label of a sample from its id and the truth. It is called when the label comes.
         names: The id of the sample at a position.
-        most_pending: Labels on their way above which none is bought.
-        batch: The most samples to decide at once; it does not change the result.
-        progress: Called with the samples done, batch by batch.
+        most_pending: No label is bought while this many are pending.
+        batch: The most samples to decide at once. It does not change the result.
+        progress: Called with the number of samples done after each batch.
     """
-    played = Played()
+    done = Run()
     samples = with_shared_shapes(
         sample_of(names(position), row.features) for position, row in enumerate(rows)
     )
@@ -233,38 +119,40 @@ def play(  # noqa: PLR0913 - what a run is made of
         while waiting and waiting[0][0] <= position:
             _, _, labelled = heappop(waiting)
             row = rows[labelled]
-            _learn(played, learner, row, answer(samples[labelled].id, row.label))
-            played.learned.append((labelled, position))
+            _learn(done, classifier, row, annotate(samples[labelled].id, row.label))
+            done.learned.append((labelled, position))
         end = min(position + size, len(rows), waiting[0][0] if waiting else len(rows))
-        seen = list(zip(range(position, end), buyer.score(learner, samples[position:end]), strict=True))
+        scores = buyer.score(classifier, samples[position:end])
+        scored = list(zip(range(position, end), scores, strict=True))
         pending = len(waiting)
         context = Context(
-            ready=learner.ready, room=most_pending - pending, pending=pending, known=learner.examples
+            ready=classifier.ready, room=most_pending - pending, pending=pending, known=classifier.examples
         )
-        bought, end = _buy(buyer, seen, context, arrivals, end)
-        for _, arrival in seen[: end - position]:
+        bought, end = _buy(buyer, scored, context, arrivals, end)
+        for _, arrival in scored[: end - position]:
             if isinstance(arrival, BadMessage):
-                played.complain(arrival)
-                played.predicted.append(None)
+                done.fail(arrival)
+                done.predicted.append(None)
             else:
-                played.predicted.append(prediction(arrival.probabilities))
+                done.predicted.append(prediction(arrival.probabilities))
         for at in bought:
             heappush(waiting, (arrivals.first[at], arrivals.order[at], at))
-        played.bought += bought
-        size = min(batch, 2 * (end - position))  # to look far ahead is in vain where labels come soon
+        done.bought += bought
+        size = min(batch, 2 * (end - position))  # a long batch is wasted where labels come soon
         position = end
         progress(position)
-    return played
+    return done
 
 
 def _buy(
-    buyer: Buyer, seen: Sequence[Seen], context: Context, arrivals: Arrivals, end: int
+    buyer: Buyer, scored: Sequence[Scored], context: Context, arrivals: Arrivals, end: int
 ) -> tuple[list[int], int]:
-    """What is bought, and the position up to which that holds.
+    """The positions bought, and the position up to which the decisions hold.
 
-    Beyond the first sample that knows a label bought here, all has to be looked at anew.
+    A label that is bought here may be known to a later sample of the same batch. From that sample on, all
+    has to be scored again.
     """
-    usable = [(at, arrival) for at, arrival in seen if not isinstance(arrival, BadMessage)]
+    usable = [(at, arrival) for at, arrival in scored if not isinstance(arrival, BadMessage)]
     selected, after = buyer.decide([arrival for _, arrival in usable], context)
     bought: list[int] = []
     for (at, _), yes in zip(usable, selected, strict=True):
@@ -278,8 +166,8 @@ def _buy(
     return bought, end
 
 
-def _learn(played: Played, learner: Learner, row: Row, label: ClassLabel) -> None:
+def _learn(done: Run, classifier: Classifier, row: Row, label: ClassLabel) -> None:
     try:
-        learner.learn(row.features, label)
+        classifier.learn(row.features, label)
     except BadMessage as error:
-        played.complain(error)
+        done.fail(error)

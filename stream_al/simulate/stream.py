@@ -1,8 +1,8 @@
-"""A stream to simulate: rows of a file, of a dataset that River brings along, or of a topic.
+"""A stream to simulate: rows of a file, of a dataset that River includes, or of a topic.
 
-Rows keep the order in which they were recorded. Their features are flat, as the service would read them.
-The stream's clock, where it has one, never runs backwards: a row that carries an earlier time than one
-before it came, for all that can be known of it, when that one did. Log time in the service passes likewise.
+Rows keep the order in which they were recorded. Their features are flat, as the service reads them. The
+stream's clock never runs backwards: if a row has an earlier time than a row before it, it gets the time of
+that row. The log time of the service does the same.
 """
 
 from __future__ import annotations
@@ -12,30 +12,32 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import accumulate
 from math import inf, isfinite
+from pathlib import Path
 from typing import Any
 
-from stream_al.datasets.rows import Row, label_of
+from stream_al.datasets.rows import Row, parse_label, rows
 from stream_al.engine.samples.sample import InputRules, flat_features
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import ClassLabel
 
-__all__ = ["BUNDLED", "UNITS", "Columns", "Stream", "bundled", "make_stream", "moment"]
+__all__ = ["BUNDLED", "UNITS", "Columns", "Stream", "bundled", "make_stream", "moment", "named_rows"]
 
-BUNDLED = {"shuttle": "Shuttle", "segments": "ImageSegments"}  # they come with River
+BUNDLED = {"shuttle": "Shuttle", "segments": "ImageSegments"}
+"""The datasets of River's package that a stream may name, and River's names of them."""
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 """Seconds of each unit of time."""
 
 
 @dataclass(frozen=True)
 class Stream:
-    """What happened.
+    """A recorded stream.
 
     Attributes:
-        name: For people.
+        name: Its name, to show.
         rows: The samples with their labels, features flat.
-        clock: When each came, in seconds, never falling; None if nobody knows.
-        labelled: When the label of each came, in seconds, infinite for one that never did; None if nobody
-            knows.
+        clock: The time of each sample in seconds, never falling; None if it is unknown.
+        labelled: The time of each label in seconds, infinite for a label that never came; None if it is
+            unknown.
     """
 
     name: str
@@ -63,12 +65,12 @@ class Stream:
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns hold times.
+    """The columns that hold times.
 
     Attributes:
-        time: When the sample came.
-        label_time: When its label came.
-        unit: Seconds that a number in them counts; a text is ISO 8601.
+        time: The column with the time of the sample.
+        label_time: The column with the time of its label.
+        unit: The seconds that a number in these columns counts. A text is ISO 8601.
     """
 
     time: str | None = None
@@ -76,14 +78,28 @@ class Columns:
     unit: float = 1.0
 
 
+def named_rows(file: Path | None, stream: str, label: str | None = None) -> tuple[str, Iterator[Row]]:
+    """The rows of a file, or of a bundled dataset where no file is named, and the name of the stream.
+
+    Args:
+        file: A recorded stream, in any format that `datasets.rows` reads.
+        stream: A name in `BUNDLED`.
+        label: The column or member of the file that holds the label.
+
+    Raises:
+        Misconfigured: The file cannot be used, or there is no such dataset.
+    """
+    return (stream, bundled(stream)) if file is None else (file.name, rows(file, label))
+
+
 def bundled(name: str) -> Iterator[Row]:
-    """The rows of a dataset that comes with River, by its name in `BUNDLED`."""
+    """The rows of a dataset that River includes, by its name in `BUNDLED`."""
     if name not in BUNDLED:
         raise Misconfigured(f"--stream: write {' or '.join(BUNDLED)}, not {name!r}")
     from river import datasets  # noqa: PLC0415 - slow, and not needed to read a file
 
     for features, label in getattr(datasets, BUNDLED[name])():
-        yield Row(features, label_of(str(label)))
+        yield Row(features, parse_label(str(label)))
 
 
 def make_stream(
@@ -93,45 +109,45 @@ def make_stream(
     rules: InputRules,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Stream:
-    """Read everything; every mistake in the data is found here.
+    """Read all rows. Every mistake in the data is found here.
 
     Args:
-        name: For people.
+        name: The name of the stream, to show.
         recorded: The rows.
-        columns: Where times lie in them, if anywhere.
+        columns: The columns that hold times.
         rules: How features are read.
-        progress: Called with the rows read.
+        progress: Called with the number of rows read.
 
     Raises:
         Misconfigured: There is no row, or one of them cannot be used; what to do instead.
     """
-    rows: list[Row] = []
+    found: list[Row] = []
     clock: list[float | None] = []
     labelled: list[float | None] = []
     for number, row in enumerate(recorded, 1):
         values = {**row.features, **row.notes}
         clock.append(_time(values, columns.time, columns.unit, "--time", number))
         labelled.append(_time(values, columns.label_time, columns.unit, "--label-time", number))
-        # When a label came is known only after the fact: a feature it must not be.
+        # The time of the label is known only after the label came, so it must not be a feature.
         given = {key: value for key, value in row.features.items() if key != columns.label_time}
         try:
-            rows.append(replace(row, features=dict(flat_features(given, rules))))
+            found.append(replace(row, features=dict(flat_features(given, rules))))
         except BadMessage as error:
             raise Misconfigured(f"{name}: row {number}: {error}") from None
         if number % 1000 == 0:
             progress(number)
-    if not rows:
+    if not found:
         raise Misconfigured(f"{name}: it holds no sample with a label")
     return Stream(
         name,
-        rows,
-        None if columns.time is None else list(accumulate(_all(clock, columns.time, rows), max)),
-        None if columns.label_time is None else _some(labelled, columns.label_time, rows),
+        found,
+        None if columns.time is None else list(accumulate(_complete(clock, columns.time, found), max)),
+        None if columns.label_time is None else _or_never(labelled, columns.label_time, found),
     )
 
 
 def moment(value: Any, unit: float = 1.0) -> float | None:
-    """Seconds since some beginning, of a number or a time in ISO 8601 (UTC unless it says otherwise).
+    """Seconds, of a number or of a time in ISO 8601 (UTC if it names no time zone); None for anything else.
 
     >>> moment("1970-01-01T00:01Z"), moment("2.5", unit=60), moment("soon")
     (60.0, 150.0, None)
@@ -162,8 +178,9 @@ def _time(
     return found
 
 
-def _all(times: list[float | None], column: str, rows: list[Row]) -> list[float]:
-    _some(times, column, rows, "--time")
+def _complete(times: list[float | None], column: str, found: list[Row]) -> list[float]:
+    """The times of a column in which no time is missing."""
+    _or_never(times, column, found, "--time")
     if None in times:
         raise Misconfigured(
             f"--time: name a column without gaps; row {times.index(None) + 1} has no {column!r}"
@@ -171,10 +188,11 @@ def _all(times: list[float | None], column: str, rows: list[Row]) -> list[float]
     return [time for time in times if time is not None]
 
 
-def _some(
-    times: list[float | None], column: str, rows: list[Row], option: str = "--label-time"
+def _or_never(
+    times: list[float | None], column: str, found: list[Row], option: str = "--label-time"
 ) -> list[float]:
+    """The times of a column, infinite where one is missing; the column must have one at least."""
     if all(time is None for time in times):
-        there = ", ".join([*rows[0].features, *rows[0].notes][:20])
+        there = ", ".join([*found[0].features, *found[0].notes][:20])
         raise Misconfigured(f"{option}: there is no column {column!r}; there are {there}")
     return [inf if time is None else time for time in times]

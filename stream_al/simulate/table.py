@@ -15,13 +15,13 @@ from stream_al.simulate.baselines import ALL_LABELS, BASELINE
 from stream_al.simulate.cases import NO_MODEL, Case, Result
 from stream_al.simulate.choice import percent, value
 
-__all__ = ["HEADINGS", "Row", "Section", "cells", "letters", "sections", "tables", "title"]
+__all__ = ["HEADINGS", "Section", "TableRow", "cells", "letters", "sections", "tables", "title"]
 
 HEADINGS = ("labels bought by", "labels", "spent", "worst window", "accuracy", "kappa", "G-mean", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """All seeds of a case.
 
     Attributes:
@@ -49,7 +49,7 @@ class Section:
 
     budget: float
     delay: str
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
 
 
 def sections(results: Sequence[Result], measure: str) -> list[Section]:
@@ -84,7 +84,7 @@ def letters(results: Sequence[Result]) -> dict[str, str]:
     return {model: _letter(n) if len(models) > 1 else "" for n, model in enumerate(models)}
 
 
-def cells(row: Row, letter: str) -> tuple[str, ...]:
+def cells(row: TableRow, letter: str) -> tuple[str, ...]:
     """A row for people, as long as `HEADINGS`."""
     spread = stdev(run.accuracy for run in row.runs) if len(row.runs) > 1 else None
     return (
@@ -127,7 +127,7 @@ def tables(results: Sequence[Result], measure: str) -> RenderableType:
     return Group(*parts)
 
 
-def _rows(results: Sequence[Result]) -> Iterator[Row]:
+def _rows(results: Sequence[Result]) -> Iterator[TableRow]:
     def key(result: Result) -> tuple[str, str, str, float, str]:
         case = result.case
         return case.strategy, case.manager, case.model, case.budget, case.delay
@@ -135,7 +135,7 @@ def _rows(results: Sequence[Result]) -> Iterator[Row]:
     order = {found: place for place, found in enumerate(dict.fromkeys(map(key, results)))}
     for _, runs in groupby(sorted(results, key=lambda result: order[key(result)]), key):
         together = tuple(runs)
-        yield Row(together[0].case, together)
+        yield TableRow(together[0].case, together)
 
 
 def _letter(number: int) -> str:

@@ -19,13 +19,13 @@ from stream_al.engine.samples.sample import InputRules, position_id, read_sample
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, decode_json
 
-__all__ = ["LABEL_TIME", "TIME", "Known", "Record", "recorded"]
+__all__ = ["LABEL_TIME", "TIME", "KnownLabel", "TopicRecord", "recorded"]
 
 TIME = "_time"
 LABEL_TIME = "_label_time"
 
 
-class Record(Protocol):
+class TopicRecord(Protocol):
     """One record of a topic."""
 
     @property
@@ -53,17 +53,17 @@ class Record(Protocol):
         """Its value."""
 
 
-Known = tuple[ClassLabel, int]
+KnownLabel = tuple[ClassLabel, int]
 """A label that the model has learned, and when the log got it, in milliseconds."""
 
 
 def recorded(
-    records: Iterable[Record],
+    records: Iterable[TopicRecord],
     rules: InputRules,
     max_bytes: int,
     *,
     label: str | None,
-    known: Mapping[str, Known],
+    known: Mapping[str, KnownLabel],
 ) -> tuple[list[Row], int]:
     """The samples whose label is known, in log time, and how many records were left out.
 

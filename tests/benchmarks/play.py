@@ -30,6 +30,8 @@ from stream_al.messages import ClassLabel
 from stream_al.simulate import delay as delays
 from stream_al.simulate import run as game
 from stream_al.simulate import stream as recorded
+from stream_al.simulate.annotator import SimulatedAnnotator
+from stream_al.simulate.buyers import Buyer
 from tests.benchmarks.learners import definition
 from tests.benchmarks.scores import Scoreboard
 from tests.benchmarks.streams import WARM_START, Sample, Stream
@@ -84,7 +86,7 @@ class Rule:
         """The learner, with whatever else the rule wants of it."""
         return Model(definition, seed=seed)
 
-    def buyer(self, samples: Sequence[Sample], come: delays.Arrivals) -> game.Buyer:
+    def buyer(self, samples: Sequence[Sample], come: delays.Arrivals) -> Buyer:
         """The rule as it decides about these samples, whose labels come then."""
         raise NotImplementedError
 
@@ -95,7 +97,7 @@ class Rule:
 class Rival(Rule):
     """A rule that decides about one sample after the other."""
 
-    def buyer(self, samples: Sequence[Sample], come: delays.Arrivals) -> game.Buyer:
+    def buyer(self, samples: Sequence[Sample], come: delays.Arrivals) -> Buyer:
         return _Asked(self, samples, come)
 
     def decide(self, candidate: Candidate) -> bool:
@@ -177,13 +179,13 @@ def play(
     model = rule.model(definition(learner, stream), terms.seed)
     start, samples = stream.samples[:WARM_START], stream.samples[WARM_START:]
     named = {sample.id: sample for sample in samples}
-    annotator = game.Annotator(stream.classes, error, terms.seed)
+    annotator = SimulatedAnnotator(stream.classes, error, terms.seed)
     game.warm_up(_rows(start), model)
     for sample in start:
         rule.label(sample, sample.label)
 
     def answer(sample_id: str, truth: ClassLabel) -> ClassLabel:
-        label = annotator.answer(sample_id, truth)
+        label = annotator.label(sample_id, truth)
         rule.label(named[sample_id], label)
         return label
 
@@ -191,8 +193,8 @@ def play(
     first = next(iter(model.classes), None)
     come = _due(samples, delay)
     buyer = rule.buyer(samples, come)
-    played = game.play(
-        _rows(samples), model, buyer, come, answer=answer, names=lambda position: samples[position].id
+    played = game.run(
+        _rows(samples), model, buyer, come, annotate=answer, names=lambda position: samples[position].id
     )
     tally = Scoreboard(stream.classes)
     for sample, guess in zip(samples, played.predicted, strict=True):

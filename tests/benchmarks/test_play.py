@@ -11,7 +11,7 @@ import pytest
 from stream_al.engine.budgets import Context
 from stream_al.engine.model.model import Model, prediction
 from stream_al.messages import ClassLabel
-from stream_al.simulate.run import Annotator
+from stream_al.simulate.annotator import SimulatedAnnotator
 from tests.benchmarks.learners import definition
 from tests.benchmarks.play import REAL, Candidate, Rival, Rule, Terms, believed, play
 from tests.benchmarks.rivals import policy
@@ -157,7 +157,7 @@ def _one_by_one(
     for sample in stream.samples[:WARM_START]:
         model.learn(sample.features, sample.label)
         rule.label(sample, sample.label)
-    annotator = Annotator(stream.classes, error, terms.seed)
+    annotator = SimulatedAnnotator(stream.classes, error, terms.seed)
     waiting: list[tuple[float, int]] = []
     bought: list[int] = []
     for position, sample in enumerate(stream.samples[WARM_START:], WARM_START):
@@ -165,7 +165,7 @@ def _one_by_one(
         for due, asked in sorted(waiting):
             if due <= now:
                 waiting.remove((due, asked))
-                answer = annotator.answer(stream.samples[asked].id, stream.samples[asked].label)
+                answer = annotator.label(stream.samples[asked].id, stream.samples[asked].label)
                 model.learn(stream.samples[asked].features, answer)
                 rule.label(stream.samples[asked], answer)
         guess = prediction(model.probabilities(sample.features))

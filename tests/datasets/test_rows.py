@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_al.datasets.rows import LOOK_AHEAD_ROWS, Row, label_of, rows
+from stream_al.datasets.rows import LOOK_AHEAD_ROWS, Row, parse_label, rows
 from stream_al.errors import Misconfigured
 from stream_al.messages import ClassLabel
 
@@ -123,13 +123,13 @@ def test_a_cell_that_reads_as_a_finite_number_is_one(tmp_path: Path, cell: str, 
     ],
 )
 def test_a_label_is_a_whole_number_a_truth_value_or_text(text: str, label: ClassLabel) -> None:
-    assert (label_of(text), type(label_of(text))) == (label, type(label))
+    assert (parse_label(text), type(parse_label(text))) == (label, type(label))
 
 
 @settings(derandomize=True, deadline=None)
 @given(text=st.text() | st.integers().map(str) | st.floats().map(str))
 def test_a_label_keeps_what_was_written(text: str) -> None:
-    label = label_of(text)
+    label = parse_label(text)
     assert (label if isinstance(label, str) else json.dumps(label)) == text
 
 

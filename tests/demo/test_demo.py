@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 
 from stream_al.datasets.rows import Row
-from stream_al.demo.annotator import Annotator
-from stream_al.demo.counterfactuals import prequential, random_positions
+from stream_al.demo.annotator import TopicAnnotator
+from stream_al.demo.counterfactuals import prequential
 from stream_al.demo.scoreboard import Scoreboard
 from stream_al.engine.model.model import Model
 from stream_al.messages import Label, ModelStamp, Prediction, PredictionRecord, Query, decode, encode
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.settings import Settings
+from stream_al.simulate.baselines import random_positions
 
 COMMAND = [sys.executable, "-m", "stream_al", "demo", "--port", "0"]
 STAMP = ModelStamp("model", "v", 0)
@@ -149,11 +150,11 @@ async def test_the_annotator_answers_every_query_once() -> None:
     """Repeated queries, tombstones and strangers' queries get no second, no and no answer."""
     closed = Record("queries", 0, 0, 0, b"1", None)
     log = Queries([query("1"), query("2"), query("1"), closed, query("stranger")])
-    annotator = Annotator(log, Settings(), {"1": "up", "2": 0, "3": True}, delay=0.01)  # type: ignore[arg-type]
+    annotator = TopicAnnotator(log, Settings(), {"1": "up", "2": 0, "3": True}, delay=0.01)  # type: ignore[arg-type]
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(annotator.run(), 0.2)
     assert [(label.id, label.label) for label in log.sent] == [("1", "up"), ("2", 0)]
-    assert annotator.answered == 2
+    assert annotator.labelled == 2
 
 
 def test_the_tally_counts_the_first_prediction_and_measures_the_delay() -> None:
@@ -164,7 +165,7 @@ def test_the_tally_counts_the_first_prediction_and_measures_the_delay() -> None:
         *(("3", "b", True, 1), ("4", "b", False, 1)),
     ):
         stamp = ModelStamp("model", "v", examples)
-        scoreboard.see(PredictionRecord(sample_id, label, {}, 1.0, 0.5, 1.0, queried, "below", stamp))
+        scoreboard.count(PredictionRecord(sample_id, label, {}, 1.0, 0.5, 1.0, queried, "below", stamp))
     assert (scoreboard.decided, scoreboard.correct, scoreboard.queries) == (4, 2, 2)
     assert scoreboard.delay_in_samples(["1", "3"]) == (2 + 2) / 2  # sample 3 never was known: two to the end
 

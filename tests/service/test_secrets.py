@@ -15,7 +15,7 @@ import pytest
 
 from stream_al.demo.broker import free_port
 from stream_al.errors import Misconfigured
-from stream_al.settings import Row, describe, load
+from stream_al.settings import SettingRow, describe, load
 from tests.service.conftest import PASSWORD, Locked
 from tests.support.processes import command, environment
 
@@ -72,7 +72,7 @@ async def test_showing_and_checking_settings_shows_no_secret(more: dict[str, str
 
 
 @pytest.mark.parametrize("row", SECRETS, ids=lambda row: row.path)
-def test_a_secret_that_cannot_be_used_is_not_shown(row: Row, tmp_path: Path) -> None:
+def test_a_secret_that_cannot_be_used_is_not_shown(row: SettingRow, tmp_path: Path) -> None:
     """Neither where it stands in the wrong form nor under a name that is wrong by a letter."""
     section, leaf = row.path.split(".")
     file = tmp_path / "settings.yaml"

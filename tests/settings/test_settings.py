@@ -180,8 +180,8 @@ def test_an_unknown_name_is_answered_with_the_nearest_one() -> None:
     assert "did you mean topics.samples?" in mistake("kafka.samples=x")
     assert "did you mean kafka?" in mistake("kafak={client_id: x}")
     assert "did you mean STREAM_AL_BUDGET__SHARE?" in mistake(STREAM_AL_BUDGET_SHARE="0.1")
-    assert "take it away" in mistake("zzzzzz=1")
-    assert "take it away" in mistake(STREAM_AL_ZZZZZZ="1")
+    assert "remove it" in mistake("zzzzzz=1")
+    assert "remove it" in mistake(STREAM_AL_ZZZZZZ="1")
     strategy = mistake("strategy=least_confidance")
     assert "did you mean least_confidence?" in strategy
     assert all(name in strategy for name in STRATEGIES)

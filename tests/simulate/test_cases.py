@@ -169,7 +169,7 @@ def test_the_best_mean_rank_wins_and_one_large_difference_does_not_outvote_it() 
     for seed, (one, other) in enumerate([(0.71, 0.70), (0.71, 0.70), (0.50, 0.90)]):
         found += [result("margin", seed, one), result("entropy", seed, other)]
     (choice,) = choose(found, "accuracy")
-    assert (choice.strategy, choice.rivals) == ("margin", 2)
+    assert (choice.strategy, choice.compared) == ("margin", 2)
     assert (choice.random, choice.all_labels) == (0.6, 0.9)
 
 
@@ -197,7 +197,7 @@ def test_a_setting_that_overspends_is_not_chosen() -> None:
     """Unless there is no other, and then it is said what it spends."""
     dear = replace(result("entropy", 0, 0.9), labels=13)
     (choice,) = choose([*BASELINES, result("margin", 0, 0.7), dear], "accuracy")
-    assert (choice.strategy, choice.rivals, choice.overspent) == ("margin", 2, 1)
+    assert (choice.strategy, choice.compared, choice.overspent) == ("margin", 2, 1)
     assert "1 of which spend more" in sentence(choice)
     (choice,) = choose([*BASELINES, dear], "accuracy")
     assert (choice.strategy, choice.overspent) == ("entropy", 1)

@@ -19,9 +19,11 @@ from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import Arrival
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
+from stream_al.simulate.annotator import SimulatedAnnotator
+from stream_al.simulate.buyers import FixedBuyer, SelectorBuyer
 from stream_al.simulate.delay import Arrivals, Delay, arrivals, later
 from stream_al.simulate.measure import Confusion
-from stream_al.simulate.run import Annotator, Chosen, Played, Selective, play, warm_up
+from stream_al.simulate.run import Run, run, warm_up
 from stream_al.simulate.stream import Stream
 
 MODELS = ["GaussianNB()", "HoeffdingTreeClassifier(grace_period=20)", "MultinomialNB()"]
@@ -40,10 +42,10 @@ ROWS = drifting(300)
 
 def selection(
     manager: str = "stratified", share: float = 0.1, strategy: str = "margin"
-) -> tuple[Model, Selective]:
+) -> tuple[Model, SelectorBuyer]:
     """A model, and the engine's selector that looks through it."""
     selector = Selector(strategy, manager, share=share, exploration=0.2, seed=3)
-    return selector.strategy.model("GaussianNB()", seed=0), Selective(selector)
+    return selector.strategy.model("GaussianNB()", seed=0), SelectorBuyer(selector)
 
 
 delays = st.lists(st.integers(1, 60), min_size=len(ROWS), max_size=len(ROWS))
@@ -66,23 +68,23 @@ def test_batches_give_what_one_by_one_gives(
     """Whatever the delays, of which every label has its own, and whatever the cap."""
     rows = ROWS[:150]
 
-    def run(size: int) -> Played:
+    def in_batches(size: int) -> Run:
         come = as_arrivals(late)
-        return play(rows, *selection(manager, 0.3, strategy), come, most_pending=most_pending, batch=size)
+        return run(rows, *selection(manager, 0.3, strategy), come, most_pending=most_pending, batch=size)
 
-    assert run(batch) == run(1)
+    assert in_batches(batch) == in_batches(1)
 
 
 def test_batches_are_used() -> None:
     """Or else the law above would say nothing."""
     sizes: list[int] = []
 
-    class Counting(Chosen):
+    class Counting(FixedBuyer):
         def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
             sizes.append(len(arrivals))
             return super().decide(arrivals, context)
 
-    play(ROWS, Model("GaussianNB()", seed=0), Counting({150}), later(300, 40), batch=100)
+    run(ROWS, Model("GaussianNB()", seed=0), Counting({150}), later(300, 40), batch=100)
     assert max(sizes) == 100
     assert sum(sizes) < 2 * len(ROWS)  # little is taken back
 
@@ -117,7 +119,7 @@ def test_a_prediction_knows_the_labels_that_have_come_and_no_other(
 ) -> None:
     rows = [Row({"x": number}, number) for number in range(len(ROWS))]  # each tells its position
     watching, come = Watching(), as_arrivals(late)
-    played = play(rows, watching, Chosen(bought), come, batch=batch)
+    played = run(rows, watching, FixedBuyer(bought), come, batch=batch)
     for position in range(len(rows)):
         known = watching.before[position]
         assert set(known) == {p for p in bought if come.first[p] <= position}
@@ -163,7 +165,7 @@ def test_recorded_labels_come_when_they_came_but_never_before_their_sample(
 def test_labels_that_come_between_two_samples_are_learned_in_the_order_in_which_they_came() -> None:
     rows = [Row({"x": 1}, number) for number in range(5)]
     stream = Stream("s", rows, clock=[0, 1, 2, 3, 100], labelled=[50, 40, 30, inf, 0])
-    played = play(rows, Watching(), Chosen({0, 1, 2, 3}), arrivals(Delay.parse("column"), stream))
+    played = run(rows, Watching(), FixedBuyer({0, 1, 2, 3}), arrivals(Delay.parse("column"), stream))
     assert played.learned == [(2, 4), (1, 4), (0, 4)]  # the fourth never comes
 
 
@@ -179,7 +181,7 @@ def test_every_label_at_once_is_plain_prequential(definition: str) -> None:
         right += said is not None and same_label(said, row.label)
         model.learn(row.features, row.label)
     simulated = Model(definition, seed=0)
-    played = play(ROWS, simulated, Chosen(range(300)), later(300, 1))
+    played = run(ROWS, simulated, FixedBuyer(range(300)), later(300, 1))
     confusion = Confusion()
     for row, said in zip(ROWS, played.predicted, strict=True):
         confusion.add(row.label, said)
@@ -189,7 +191,7 @@ def test_every_label_at_once_is_plain_prequential(definition: str) -> None:
 
 
 def test_a_run_can_be_repeated() -> None:
-    runs = [play(ROWS, *selection(), later(300, 20)) for _ in range(2)]
+    runs = [run(ROWS, *selection(), later(300, 20)) for _ in range(2)]
     assert runs[0] == runs[1]
     assert runs[0].bought
 
@@ -198,12 +200,12 @@ def test_a_run_can_be_repeated() -> None:
 def test_the_budget_that_is_spent_is_the_one_that_was_asked(share: float) -> None:
     """By a manager that claims the budget law, with labels that are late."""
     rows = drifting(1000)
-    played = play(rows, *selection(share=share), later(1000, 30))
+    played = run(rows, *selection(share=share), later(1000, 30))
     assert abs(len(played.bought) - share * 1000) <= 1
 
 
 def test_a_cap_on_pending_labels_is_never_exceeded() -> None:
-    played = play(ROWS, *selection(share=0.5), later(300, 50), most_pending=4)
+    played = run(ROWS, *selection(share=0.5), later(300, 50), most_pending=4)
     for position in range(300):
         assert sum(position - 50 < bought <= position for bought in played.bought) <= 4
     assert len(played.bought) > 4
@@ -212,7 +214,7 @@ def test_a_cap_on_pending_labels_is_never_exceeded() -> None:
 def test_a_warm_start_is_learned_in_order() -> None:
     one, other = Model("GaussianNB()", seed=0), Model("GaussianNB()", seed=0)
     warm_up(ROWS[:40], one)
-    play(ROWS[:41], other, Chosen(range(40)), later(41, 1))
+    run(ROWS[:41], other, FixedBuyer(range(40)), later(41, 1))
     assert one.digest() == other.digest()
 
 
@@ -221,28 +223,34 @@ def test_a_warm_start_is_learned_in_order() -> None:
 
 def test_an_annotator_errs_as_often_as_told_and_uniformly() -> None:
     """By a chi-square bound that one seed in a thousand would miss."""
-    annotator = Annotator(["a", "b", "c", "d"], error=0.3, seed=5)
-    answers = Counter(annotator.answer(str(k), "b") for k in range(10_000))
+    annotator = SimulatedAnnotator(["a", "b", "c", "d"], error=0.3, seed=5)
+    answers = Counter(annotator.label(str(k), "b") for k in range(10_000))
     expected = {"a": 1000, "b": 7000, "c": 1000, "d": 1000}
     assert sum((answers[k] - n) ** 2 / n for k, n in expected.items()) < 16.3
-    assert {annotator.answer("17", "b") for _ in range(3)} == {annotator.answer("17", "b")}
+    assert {annotator.label("17", "b") for _ in range(3)} == {annotator.label("17", "b")}
 
 
 @pytest.mark.parametrize(("error", "given_"), [(0.0, {"b"}), (1.0, {"a", "c"})])
 def test_an_annotator_that_is_always_right_or_always_wrong(error: float, given_: set[str]) -> None:
-    annotator = Annotator(["a", "b", "c"], error, seed=0)
-    assert {annotator.answer(str(k), "b") for k in range(50)} == given_
+    annotator = SimulatedAnnotator(["a", "b", "c"], error, seed=0)
+    assert {annotator.label(str(k), "b") for k in range(50)} == given_
 
 
 def test_an_annotator_that_knows_one_class_cannot_err() -> None:
-    assert Annotator(["a"], 1.0, seed=0).answer("1", "a") == "a"
+    assert SimulatedAnnotator(["a"], 1.0, seed=0).label("1", "a") == "a"
 
 
 def test_wrong_answers_are_what_is_learned() -> None:
     """And predictions are judged by the truth all the same."""
     rows = [Row({"x": 1}, k % 2) for k in range(100)]
     watching = Watching()
-    play(rows, watching, Chosen(range(100)), later(100, 1), answer=Annotator([0, 1], 1.0, seed=0).answer)
+    run(
+        rows,
+        watching,
+        FixedBuyer(range(100)),
+        later(100, 1),
+        annotate=SimulatedAnnotator([0, 1], 1.0, seed=0).label,
+    )
     assert watching.learned == [1 - k % 2 for k in range(99)]
 
 
@@ -259,7 +267,7 @@ def test_what_the_model_fails_on_counts_as_wrong_and_the_stream_goes_on() -> Non
             raise BadMessage("model_error", "later")
 
     rows = [Row({"x": k % 3}, "up") for k in range(9)]
-    played = play(rows, Failing(), Chosen(range(9)), later(9, 1))
+    played = run(rows, Failing(), FixedBuyer(range(9)), later(9, 1))
     assert played.predicted == ["up", "up", None] * 3
     assert played.bought == [0, 1, 3, 4, 6, 7]
-    assert (played.failed, played.complaint) == (3 + 6, "later")
+    assert (played.failed, played.first_failure) == (3 + 6, "later")

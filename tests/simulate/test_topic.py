@@ -18,7 +18,7 @@ from stream_al.messages import Example, RuntimeModel, encode
 from stream_al.service.broker.kafka import Kafka
 from stream_al.service.broker.protocols import Outgoing, Record
 from stream_al.service.maintenance import create_topics
-from stream_al.simulate.topic import Known, recorded
+from stream_al.simulate.topic import KnownLabel, recorded
 from tests.conftest import KafkaAddress
 
 
@@ -28,7 +28,7 @@ def record(value: object, timestamp_ms: int = 0, partition: int = 0, offset: int
 
 
 def read(
-    records: Sequence[Record], label: str | None = None, known: dict[str, Known] | None = None
+    records: Sequence[Record], label: str | None = None, known: dict[str, KnownLabel] | None = None
 ) -> tuple[list[Row], int]:
     return recorded(records, InputRules(), 10_000, label=label, known=known or {})
 

@@ -8,8 +8,8 @@ from stream_al.engine.model.model import Model
 from stream_al.engine.selector import Selector
 from stream_al.errors import Misconfigured
 from stream_al.settings import Settings
+from stream_al.simulate.buyers import Buyer, SelectorBuyer
 from stream_al.simulate.delay import Arrivals
-from stream_al.simulate.run import Buyer, Selective
 from tests.benchmarks.play import Rule, Terms
 from tests.benchmarks.streams import Sample
 
@@ -32,7 +32,7 @@ class Ours(Rule):
         return self.selector.strategy.model(definition, seed=seed)
 
     def buyer(self, samples: Sequence[Sample], come: Arrivals) -> Buyer:
-        return Selective(self.selector)
+        return SelectorBuyer(self.selector)
 
 
 def named(definition: str) -> Callable[[Terms], Rule]:

@@ -1,0 +1,108 @@
+"""Buyers: the rules that decide in a simulation which labels to buy.
+
+`SelectorBuyer` decides with the engine's selector, as the service does. `FixedBuyer` buys at positions that
+were fixed before the stream began: it serves the baselines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+from stream_al.engine.budgets import Context
+from stream_al.engine.samples.table import Sample
+from stream_al.engine.selector import Selector
+from stream_al.engine.strategies import Arrival
+from stream_al.errors import BadMessage
+from stream_al.messages import ClassLabel
+
+__all__ = ["Buyer", "Classifier", "FixedBuyer", "SelectorBuyer"]
+
+
+class Classifier(Protocol):
+    """A model that predicts and learns: the engine's own, or a simple one to compare it with."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has learned enough for its probabilities to mean something."""
+
+    @property
+    def examples(self) -> int:
+        """The number of examples that it has learned."""
+
+    def probabilities(self, features: Mapping[str, object]) -> dict[ClassLabel, float]:
+        """The probability of each class. May raise BadMessage."""
+
+    def learn(self, features: Mapping[str, object], label: ClassLabel) -> None:
+        """Learn one example. May raise BadMessage."""
+
+
+class Buyer(Protocol):
+    """A rule that decides which labels to buy."""
+
+    def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
+        """Score samples. A sample that the classifier fails on gives its BadMessage."""
+
+    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
+        """Decide about samples in their order: whether to buy each label, and the state after them."""
+
+    def keep(self, state: Any) -> None:
+        """Take over the state of the last decision."""
+
+
+class SelectorBuyer:
+    """Decides with the engine's selector, and keeps its state of one partition.
+
+    Args:
+        selector: The selector.
+        clock: The time of each sample in seconds, for a cap on labels per hour; None if it is unknown.
+    """
+
+    def __init__(self, selector: Selector, clock: Sequence[float] | None = None) -> None:
+        self.selector = selector
+        self.clock = clock
+        self.state = selector.start()
+
+    def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
+        """Score samples with the selector's query strategy."""
+        times = [0] * len(samples)
+        if self.clock is not None:
+            times = [int(1000 * self.clock[int(sample.id) - 1]) for sample in samples]
+        return self.selector.score_many(classifier, samples, times)
+
+    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
+        """Decide as the selector does."""
+        decisions, after = self.selector.decide(self.state, arrivals, context)
+        return [decision.selected for decision in decisions], after
+
+    def keep(self, state: Any) -> None:
+        """Take over the selector's state."""
+        self.state = state
+
+
+class FixedBuyer:
+    """Buys the labels at positions that were fixed before the stream began.
+
+    Args:
+        positions: The positions of the samples whose labels are bought, counted from 0.
+    """
+
+    def __init__(self, positions: Collection[int]) -> None:
+        self.positions = positions
+
+    def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
+        """Predict the samples. Their utility is 0, because it does not matter here."""
+        return [self._score(classifier, sample) for sample in samples]
+
+    def _score(self, classifier: Any, sample: Sample) -> Arrival | BadMessage:
+        try:
+            return Arrival(sample.id, classifier.probabilities(sample.features), utility=0.0)
+        except BadMessage as error:
+            return error
+
+    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
+        """Whether each sample is at one of the positions."""
+        return [int(arrival.id) - 1 in self.positions for arrival in arrivals], None
+
+    def keep(self, state: Any) -> None:
+        """Do nothing: there is no state."""
