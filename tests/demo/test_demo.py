@@ -23,15 +23,10 @@ from stream_al.messages import Label, ModelStamp, Prediction, PredictionRecord, 
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.settings import Settings
 from stream_al.simulate.baselines import random_positions
+from tests.support.children import children
 
 COMMAND = [sys.executable, "-m", "stream_al", "demo", "--port", "0"]
 STAMP = ModelStamp("model", "v", 0)
-
-
-def children(pid: int) -> list[int]:
-    """The processes that a process has started and that still run."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
 
 
 def performed(*options: str) -> subprocess.CompletedProcess[str]:

@@ -6,10 +6,7 @@ import importlib.util
 import json
 import os
 import re
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -276,44 +273,3 @@ def test_an_empty_file_is_refused(simulate: Any, tmp_path: Path, content: str, s
     done = simulate(path)
     assert (done.code, done.out) == (2, "")
     assert said in done.err
-
-
-# --- interruption ----------------------------------------------------------------------------------------
-
-
-def children(pid: int) -> list[int]:
-    """The processes that a process has started and that still run."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
-
-
-def runs(pid: int) -> bool:
-    """Whether a process is there and is no zombie that nobody has fetched yet."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_an_interrupted_simulation_ends_what_it_started(number: signal.Signals, code: int) -> None:
-    """A polite kill goes the way of Ctrl-C: exit code 130, no traceback; no worker is left by any."""
-    options = ("--stream", "segments", "--jobs", "2", "--seeds", "500", "--json")
-    running = subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-m", "stream_al", "simulate", *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert running.stdout is not None
-    assert running.stdout.readline().startswith("{")  # a run is over
-    started = children(running.pid)
-    assert len(started) >= 2
-    running.send_signal(number)
-    _, err = running.communicate(timeout=60)
-    assert (running.returncode, "Traceback" in err) == (code, False)
-    for _ in range(200):  # what keeps track of shared memory ends when it sees that nobody is left
-        if not any(map(runs, started)):
-            break
-        time.sleep(0.05)
-    assert not [pid for pid in started if runs(pid)]

@@ -1,0 +1,36 @@
+"""An interrupted simulation ends everything that it started."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.support.children import children, is_running
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_an_interrupted_simulation_ends_what_it_started(number: signal.Signals, code: int) -> None:
+    """A polite kill goes the way of Ctrl-C: exit code 130, no traceback; no worker is left by any."""
+    options = ("--stream", "segments", "--jobs", "2", "--seeds", "500", "--json")
+    running = subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "stream_al", "simulate", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout is not None
+    assert running.stdout.readline().startswith("{")  # a run is over
+    started = children(running.pid)
+    assert len(started) >= 2
+    running.send_signal(number)
+    _, err = running.communicate(timeout=60)
+    assert (running.returncode, "Traceback" in err) == (code, False)
+    for _ in range(200):  # what keeps track of shared memory ends when it sees that nobody is left
+        if not any(map(is_running, started)):
+            break
+        time.sleep(0.05)
+    assert not [pid for pid in started if is_running(pid)]
