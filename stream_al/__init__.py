@@ -1,3 +1,3 @@
-"""Streaming selective sampling: ask for the labels that are worth paying for, learn from the answers."""
+"""Streaming selective sampling: it asks for the labels that are worth paying for, and learns from them."""
 
 __version__ = "0.1.0"

@@ -1,14 +1,14 @@
-"""Every error of stream_al, split by who must act.
+"""All errors of stream_al, divided by who must act.
 
     StreamAlError
-    ├── BadMessage      the sender of one record: it goes to the dead letters, the stream goes on
-    ├── Unavailable     nobody: a broker or a disk is away; back off, keep the offset, try again
+    ├── BadMessage      the sender of one record: the record goes to the dead letters, the stream goes on
+    ├── Unavailable     nobody: a broker or a disk cannot be reached; wait, keep the offset, try again
     ├── Superseded      nobody: another replica owns the partition now; drop the batch
-    ├── StateLost       the operator: a log no longer holds what the service needs; never a silent reset
-    └── Misconfigured   the user: the settings or the command line say something that cannot work
+    ├── StateLost       the operator: a log no longer holds what the service needs; it never resets silently
+    └── Misconfigured   the user: the settings or the command line ask for something that cannot work
 
-The text of an error is one sentence that says what is wrong and what to do or write instead; the
-command line prints it as it is. Anything else that escapes is a bug and keeps its traceback.
+The text of an error is one sentence that says what is wrong and what to do or write instead. The command
+line prints it without a traceback. Any other exception that reaches the top is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = [
 
 
 class StreamAlError(Exception):
-    """Base of all errors raised on purpose; never raised itself."""
+    """The base class of all errors that are raised on purpose. It is never raised itself."""
 
     exit_code = 1
 
@@ -33,8 +33,8 @@ class BadMessage(StreamAlError):
     """One record cannot be used.
 
     Args:
-        reason: A short, stable word in snake_case, fit for a metric label (`not_json`, `no_id`, ...).
-        message: What exactly is wrong with this record.
+        reason: A short, stable name in snake_case, for a metric label (`not_json`, `no_id`, ...).
+        message: What is wrong with this record.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -43,22 +43,22 @@ class BadMessage(StreamAlError):
 
 
 class Unavailable(StreamAlError):
-    """Something outside did not answer before its deadline; nothing was applied."""
+    """A broker, a disk or a store did not respond before the deadline. Nothing was applied."""
 
 
 class Superseded(StreamAlError):
-    """The partition moved to another replica while its batch was in hand."""
+    """The partition moved to another replica while this one processed a batch of it."""
 
 
 class StateLost(StreamAlError):
-    """A log lacks records that the service had already counted on."""
+    """A log has lost records that the service still needs."""
 
 
 class Misconfigured(StreamAlError):
     """Settings or arguments that cannot work.
 
     Args:
-        mistakes: One sentence each, beginning with the path of the setting.
+        mistakes: One sentence for each mistake, beginning with the path of the setting.
     """
 
     exit_code = 2

@@ -1,4 +1,4 @@
-"""Logging: structlog onto standard error, JSON when nobody is watching a terminal."""
+"""Logging with structlog to standard error: as text on a terminal, as JSON elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["configure"]
 
 
 def configure(settings: Settings) -> None:
-    """Send every log line, our own and the libraries', through one renderer."""
+    """Send every log line, our own and those of libraries, through one renderer."""
     level = logging.getLevelNamesMapping()[settings.log.level.upper()]
     text = settings.log.format == "text" or (settings.log.format == "auto" and sys.stderr.isatty())
     renderer: structlog.types.Processor = (
@@ -31,7 +31,7 @@ def configure(settings: Settings) -> None:
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        # Not cached at first use: a logger that once wrote would never hear of another configuration.
+        # A logger that is cached at its first use would ignore a later configuration.
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -48,11 +48,11 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # aiokafka logs every attempt to reconnect, several lines each; our loops say what is away, and when they
-    # try again.
+    # aiokafka logs several lines at every attempt to reconnect. Our loops log what cannot be reached and when
+    # they try again.
     if level > logging.DEBUG:
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    for name in ("aiobotocore", "botocore", "s3fs"):  # at debug they log requests, tokens and all
+    for name in ("aiobotocore", "botocore", "s3fs"):  # at debug they log requests with their tokens
         logging.getLogger(name).setLevel(max(level, logging.INFO))
-    logging.getLogger("stream_al.audit").setLevel(logging.INFO)  # the record is kept, whatever else is
+    logging.getLogger("stream_al.audit").setLevel(logging.INFO)  # the audit log is written at every level
     logging.getLogger("uvicorn.access").setLevel(max(level, logging.WARNING))

@@ -1,10 +1,10 @@
-"""The messages on the topics, as types; bytes in, types out, and back.
+"""The messages on the topics as types, and their form as bytes.
 
-JSON, unknown fields ignored, timestamps ISO 8601 in UTC. Everything read here may be hostile: sizes
-are checked before parsing, nothing is evaluated, and whatever is wrong with a record becomes a
-`BadMessage` with a reason that is fit for a metric label.
+Messages are JSON. Unknown members are ignored. Timestamps are ISO 8601 in UTC. Everything read here may be
+hostile: sizes are checked before parsing, nothing is evaluated, and anything wrong with a record becomes a
+`BadMessage` whose reason serves as a metric label.
 
-Samples are not here: what they look like is up to the stream (see `engine.samples.sample`).
+Samples are not here, because each stream has its own form of them (see `engine.samples.sample`).
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ MAX_RANGES = 100
 MAX_OFFSET = 2**63 - 1
 
 ClassLabel: TypeAlias = str | int | float | bool
-"""The name of a class, as a label gives it."""
+"""The name of a class, as it stands in a label."""
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
 Offset = Annotated[int, msgspec.Meta(ge=0, le=MAX_OFFSET)]
 
 
 class Prediction(msgspec.Struct, frozen=True):
-    """What the model said about a sample.
+    """The model's prediction for a sample.
 
     Attributes:
-        label: The most probable class; None while the model knows fewer than two.
-        probabilities: Class to probability, the class written as text.
+        label: The most probable class; None while the model knows fewer than two classes.
+        probabilities: Class to probability, the class as text.
     """
 
     label: ClassLabel | None
@@ -61,7 +61,7 @@ class Prediction(msgspec.Struct, frozen=True):
 
 
 class ModelStamp(msgspec.Struct, frozen=True):
-    """Which model said it: name, fingerprint of its definition, examples learned."""
+    """The model that made a prediction: its name, the fingerprint of its definition, the examples learned."""
 
     name: str
     version: str
@@ -69,10 +69,10 @@ class ModelStamp(msgspec.Struct, frozen=True):
 
 
 class Query(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A request for a label, published on the labelling topic under the sample's id.
+    """A request for a label, published on the topic of queries under the sample's id.
 
     Attributes:
-        pending: Queries that waited for an answer when it was decided, as far as the replica knew.
+        pending: The number of queries that had no label when this one was decided, as the replica knew it.
     """
 
     id: str
@@ -92,15 +92,15 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Label(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An answer.
+    """What an annotator gives for a sample: its class, or nothing.
 
     Attributes:
         id: The sample's id.
         label: The class; required unless `skipped`.
-        annotator: Who answered.
-        labelled_at: When, by the annotator's clock; recorded, never decided by.
-        skipped: The annotator saw the sample and gives no label.
-        features: The sample's features, for a label that nobody asked for.
+        annotator: The name of the annotator.
+        labelled_at: The time of the label by the annotator's clock. It is recorded and decides nothing.
+        skipped: Whether the annotator saw the sample and gives no label.
+        features: The sample's features, for a label without a query.
     """
 
     id: Id
@@ -112,14 +112,14 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Example(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the model learns from: features and label, joined.
+    """What the model learns from: the features and the label of a sample.
 
     Attributes:
-        features: None marks an answer that contradicts an earlier one of the same id: it is kept
-            for the record and not learned.
-        propensity: With which probability the sample was selected; None if the service did not select it.
-        reason: Why it was selected, or `seed` or `unsolicited`.
-        prediction: What the model said when the query was made.
+        features: None marks a label that contradicts an earlier one of the same id: it is recorded and not
+            learned.
+        propensity: The probability with which the sample was selected; None if the service did not select it.
+        reason: Why the sample was selected, or `seed` or `unsolicited`.
+        prediction: The model's prediction when the query was made.
     """
 
     id: Id
@@ -134,7 +134,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PredictionRecord(msgspec.Struct, frozen=True):
-    """What was predicted and decided for one sample, selected or not; `pending` as in its query."""
+    """What was predicted and decided for one sample, selected or not. `pending` is as in its query."""
 
     id: str
     label: ClassLabel | None
@@ -149,7 +149,7 @@ class PredictionRecord(msgspec.Struct, frozen=True):
 
 
 class RuntimeBudget(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The settings under `budget` that are changed while the service runs; the others are as configured."""
+    """The settings under `budget` that were changed while the service runs. The others are as configured."""
 
     share: float | None = None
     exploration: float | None = None
@@ -159,12 +159,12 @@ class RuntimeBudget(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RuntimeSettings(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The settings that are changed while the service runs; the newest record counts, as a whole.
+    """The settings that were changed while the service runs. The newest record replaces all earlier ones.
 
     Attributes:
-        budget: What is changed of the budget.
-        changed_at: When, by the clock of the replica that was asked.
-        by: The name of the token that it was asked with; None if none was needed.
+        budget: The changed settings of the budget.
+        changed_at: The time of the change, by the clock of the replica that received it.
+        by: The name of the token that the change was requested with; None if no token was needed.
     """
 
     budget: RuntimeBudget
@@ -173,12 +173,13 @@ class RuntimeSettings(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RuntimeModel(msgspec.Struct, frozen=True, omit_defaults=True, rename={"excluded": "voided"}):
-    """Which examples count no more; the newest record counts, as a whole.
+    """The examples that are excluded from the model. The newest record replaces all earlier ones.
 
     Attributes:
-        excluded: Ranges of offsets of the examples: from one, up to but not including another.
-        changed_at: When, by the clock of the replica that was asked.
-        by: The name of the token that it was asked with; None if none was needed.
+        excluded: Ranges of offsets of the examples, each from its first offset up to, but not including, its
+            second one.
+        changed_at: The time of the change, by the clock of the replica that received it.
+        by: The name of the token that the change was requested with; None if no token was needed.
     """
 
     excluded: Annotated[list[tuple[Offset, Offset]], msgspec.Meta(max_length=MAX_RANGES)]
@@ -201,8 +202,8 @@ def decode_json(value: bytes | None, *, max_bytes: int) -> Any:
     """Plain JSON values from a record's bytes.
 
     Raises:
-        BadMessage: `null_value`, `too_large`, `too_deep`, `not_json`, or `bad_fields` for a number that is
-            out of every range.
+        BadMessage: `null_value`, `too_large`, `too_deep`, `not_json`, or `bad_fields` for a number that no
+            type can hold.
     """
     return _decoded(_ANY, value, max_bytes)
 
@@ -211,7 +212,7 @@ def decode(kind: type[M], value: bytes | None, *, max_bytes: int) -> M:
     """A message of the given kind from a record's bytes.
 
     Raises:
-        BadMessage: As `decode_json`, and `bad_fields`, `no_label`, `label_too_long`.
+        BadMessage: With a reason of `decode_json`, or `bad_fields`, `no_label`, `label_too_long`.
     """
     message: M = _decoded(_DECODERS[kind], value, max_bytes)
     if isinstance(message, Label | Example):
@@ -246,7 +247,7 @@ def _check_label(message: Label | Example) -> None:
 
 
 def label_text(label: ClassLabel) -> str:
-    """A class as a key of a JSON object: text as it is, anything else as JSON writes it.
+    """A class as the key of a JSON object: a text is the key itself, anything else is written as JSON.
 
     >>> label_text("spam"), label_text(True), label_text(3)
     ('spam', 'true', '3')
@@ -261,7 +262,7 @@ def iso(timestamp_ms: int) -> str:
     '1970-01-01T00:00:00.000Z'
     """
     moment = datetime.fromtimestamp(0, UTC)
-    with suppress(OverflowError):  # a producer may stamp its records with anything
+    with suppress(OverflowError):  # a producer may give its records any timestamp
         moment += timedelta(milliseconds=timestamp_ms)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 

@@ -11,5 +11,5 @@ other ways of buying labels would have given (`demo.counterfactuals`).
 
 *Pace.* Without a rate the stream goes at the speed of the service. The player waits while it is more than a
 window of samples ahead of the last decision, and while labels that were given are not learned. Otherwise
-everything would be decided before the first label came back, and the model would be of no use.
+everything would be decided before the first label came back, and the model would make no difference.
 """

@@ -1,14 +1,14 @@
-"""Settings: one frozen tree, read from four places, with every mistake listed at once.
+"""Settings: one frozen tree, read from four sources. All mistakes are listed at once.
 
-The command line wins over the environment, the environment over the YAML file, the file over the
+The command line wins over the environment, the environment over the YAML file, and the file over the
 defaults:
 
     budget.share=0.1                 the command line
     STREAM_AL_BUDGET__SHARE=0.1      the environment
     budget: {share: 0.1}             the file, named by an argument or by STREAM_AL_CONFIG
 
-`tree` says what the settings are, section by section; `reading` loads them, `showing` prints and documents
-them.
+`tree` defines the settings, section by section. `sources` loads them. `description` prints and documents
+them. `runtime_changes` says which of them may change while the service runs.
 """
 
 from __future__ import annotations

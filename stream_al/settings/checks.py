@@ -1,7 +1,7 @@
-"""What a value must be, beyond its type and range.
+"""Checks of values beyond their type and range.
 
-A check returns the value or raises `ValueError(*sentences)`. Each sentence says what to write instead; the
-path of the setting is put in front of it where all mistakes meet.
+A check returns the value or raises `ValueError(*sentences)`. Each sentence says what to write instead.
+`sources` puts the path of the setting in front of it.
 """
 
 from __future__ import annotations
@@ -67,27 +67,27 @@ def _servers(value: str) -> str:
 
 
 def _location(value: str) -> str:
-    """A path, or a URL that says nothing but where."""
+    """A path, or a URL without credentials and parameters."""
     scheme, found, rest = value.partition("://")
     if not value:
         raise ValueError("write a directory or a URL")
     if not found:
         return value
-    if "@" in rest or "?" in rest or "#" in rest:  # none of it is repeated here: it may be a secret
+    if "@" in rest or "?" in rest or "#" in rest:  # the message does not repeat it: it may be a secret
         raise ValueError(
-            "write the URL without user, password or parameters; credentials belong into the environment, "
+            "write the URL without user, password or parameters; set credentials in the environment, "
             "such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
     place, _, path = rest.partition("/")
     if not re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme) or not (place or path):
         raise ValueError(f"write a URL such as s3://bucket/path, not {short(value)}")
     if scheme == "file" and (place not in ("", "localhost") or not path):
-        raise ValueError(f"write a file's URL as file:///path, not {short(value)}")
+        raise ValueError(f"write the URL of a file as file:///path, not {short(value)}")
     return value
 
 
 def one_of(value: str, names: Iterable[str]) -> str:
-    """A name out of a registry."""
+    """Check that a name is in a registry."""
     known = list(names)
     if value not in known:
         raise ValueError(f"write one of {', '.join(known)}, not {short(value)}{did_you_mean(value, known)}")
@@ -95,7 +95,7 @@ def one_of(value: str, names: Iterable[str]) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address.
+    """Whether only this machine can reach an address.
 
     >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost"), is_loopback("0.0.0.0")
     (True, True, True, False)
@@ -107,19 +107,19 @@ def is_loopback(host: str) -> bool:
 
 
 def as_metric(topic: str) -> str:
-    """What a topic's name must not share with another's: Kafka's metrics mix up '.' and '_'."""
+    """A topic's name in Kafka's metrics, which do not distinguish '.' and '_'; it must be unique."""
     return topic.replace(".", "_")
 
 
 def did_you_mean(name: str, known: Sequence[str], prefix: str = "") -> str:
-    """The question after an unknown name: a namesake in another section, else the nearest spelling.
+    """A question that follows an unknown name: the same name in another section, else the nearest spelling.
 
     >>> did_you_mean("share", ["seed", "budget.share"]), did_you_mean("sede", ["seed", "budget.share"])
     ('; did you mean budget.share?', '; did you mean seed?')
     """
     leaf = name.rpartition(".")[2]
-    namesakes = [path for path in known if path.rpartition(".")[2] == leaf]
-    found = namesakes or difflib.get_close_matches(name, known, n=1)
+    same = [path for path in known if path.rpartition(".")[2] == leaf]
+    found = same or difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {' or '.join(prefix + path for path in found)}?" if found else ""
 
 

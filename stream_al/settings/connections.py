@@ -1,4 +1,4 @@
-"""The settings of connections: who is talked to, over what, and who may talk to us."""
+"""The settings of connections: the brokers, and the HTTP interface."""
 
 from __future__ import annotations
 
@@ -23,46 +23,53 @@ Login = str | SecretStr | None
 
 
 class KafkaSettings(Section):
-    """The brokers, and how to log in."""
+    """The Kafka brokers, and how to log in to them."""
 
     model_config = ConfigDict(validate_default=True)
 
     bootstrap_servers: Servers = Field(
-        default="127.0.0.1:9092", description="Brokers to ask first, host:port, separated by commas."
+        default="127.0.0.1:9092", description="Brokers to connect to first, host:port, separated by commas."
     )
-    client_id: str | None = Field(default=None, description="Name shown in the brokers' logs and quotas.")
+    client_id: str | None = Field(default=None, description="Our name in the brokers' logs and quotas.")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        default="PLAINTEXT", description="Encryption and login."
+        default="PLAINTEXT", description="Whether to encrypt (SSL), to log in (SASL), or both."
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
-        default="PLAIN", description="How to log in, with SASL_PLAINTEXT or SASL_SSL."
+        default="PLAIN", description="How to log in if security_protocol is SASL_PLAINTEXT or SASL_SSL."
     )
     sasl_username: str | None = Field(default=None, description="User to log in as.")
     sasl_password: SecretStr | None = Field(default=None, description="Password of that user.")
     sasl_oauth_token_file: Path | None = Field(
-        default=None, description="File that holds the token, for OAUTHBEARER; read again at every login."
+        default=None, description="File that holds the token for OAUTHBEARER. It is read at every login."
     )
     ssl_cafile: Path | None = Field(
-        default=None, description="Certificates (PEM) to trust instead of the system's."
+        default=None, description="File of certificates (PEM) to trust instead of the system's."
     )
     ssl_certfile: Path | None = Field(
-        default=None, description="Our certificate and its chain (PEM), for brokers that ask for one."
+        default=None, description="File of our certificate and its chain (PEM), if the brokers ask for one."
     )
     ssl_keyfile: Path | None = Field(
-        default=None, description="Its private key (PEM), if that is in another file."
+        default=None, description="File of the certificate's private key (PEM), if it is another file."
     )
-    ssl_key_password: SecretStr | None = Field(default=None, description="Password of that key.")
+    ssl_key_password: SecretStr | None = Field(default=None, description="Password of the private key.")
     ssl_check_hostname: bool = Field(
-        default=True, description="Whether a broker's certificate has to be for its name; leave it on."
+        default=True, description="Whether a broker's certificate must match its host name. Leave it true."
     )
     idempotent: bool = Field(
-        default=True, description="Idempotent producer; off only for brokers that do not know it."
+        default=True,
+        description="Whether to use an idempotent producer. Write false only for brokers that do not "
+        "support it.",
     )
     session_timeout_seconds: Seconds = Field(
-        default=30, description="Silence after which a replica's partitions go to the others."
+        default=30,
+        description="Seconds without a heartbeat after which a replica's partitions go to the others.",
     )
-    request_timeout_seconds: Seconds = Field(default=30, description="Longest wait for one broker's answer.")
-    compression: Literal["none", "gzip"] = Field(default="none", description="Compression of what is sent.")
+    request_timeout_seconds: Seconds = Field(
+        default=30, description="Longest wait for the response to one request."
+    )
+    compression: Literal["none", "gzip"] = Field(
+        default="none", description="Compression of the records that are sent."
+    )
 
     @field_validator("sasl_username", "sasl_password", mode="after")
     @classmethod
@@ -70,7 +77,7 @@ class KafkaSettings(Section):
         protocol = info.data.get("security_protocol", "")
         by_password = info.data.get("sasl_mechanism") != "OAUTHBEARER"
         if protocol.startswith("SASL_") and by_password and not value:
-            raise ValueError(f"write it, {protocol} logs in with it")
+            raise ValueError(f"write a value: {protocol} logs in with it")
         return value
 
     @field_validator("sasl_oauth_token_file", mode="after")
@@ -78,7 +85,7 @@ class KafkaSettings(Section):
     def _is_there_for_a_token(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         logs_in = info.data.get("security_protocol", "").startswith("SASL_")
         if logs_in and info.data.get("sasl_mechanism") == "OAUTHBEARER" and not value:
-            raise ValueError("write the file's name, OAUTHBEARER logs in with the token in it")
+            raise ValueError("write the name of a file: OAUTHBEARER logs in with the token in it")
         return value
 
     @field_validator("ssl_cafile", "ssl_certfile", "ssl_keyfile", mode="after")
@@ -87,7 +94,7 @@ class KafkaSettings(Section):
         protocol = info.data.get("security_protocol", "SSL")
         if value and not protocol.endswith("SSL"):
             raise ValueError(
-                f"write SSL or SASL_SSL for kafka.security_protocol, {protocol} encrypts nothing"
+                f"write SSL or SASL_SSL for kafka.security_protocol: {protocol} does not encrypt"
             )
         return value
 
@@ -95,44 +102,46 @@ class KafkaSettings(Section):
 
 
 class HTTPSettings(Section):
-    """The HTTP interface: health, metrics, state, and who may use it."""
+    """The HTTP interface, and who may use it."""
 
     model_config = ConfigDict(validate_default=True)
 
     enabled: bool = Field(default=True, description="Whether to serve HTTP.")
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    max_body_bytes: Count = Field(default=1_000_000, description="Largest body of a request.")
+    max_body_bytes: Count = Field(default=1_000_000, description="Largest body of a request, in bytes.")
     body_seconds: Seconds = Field(default=10, description="Longest wait for the whole body of a request.")
     requests_per_second: float = Field(
         default=1000,
         gt=0,
-        description="Writing requests of one client each second, on average; more are answered with 429.",
+        description="Most writing requests of one client per second, on average. Others get status 429.",
     )
     read_tokens: SecretStr | None = Field(
-        default=None, description="Bearer tokens that may look: name:token, separated by commas."
+        default=None, description="Bearer tokens that may read: name:token, separated by commas."
     )
     label_tokens: SecretStr | None = Field(
         default=None, description="Bearer tokens that may also send labels and samples."
     )
     admin_tokens: SecretStr | None = Field(default=None, description="Bearer tokens that may do everything.")
     tokens_file: Path | None = Field(
-        default=None, description="File of more tokens, a line each: role name token; read again on change."
+        default=None,
+        description="File of more tokens, one per line: role name token. It is read again when it changes.",
     )
-    open_metrics: bool = Field(default=False, description="Whether /metrics asks for no token.")
+    open_metrics: bool = Field(default=False, description="Whether /metrics needs no token.")
     open: bool = Field(
-        default=False, description="Whether everyone may do everything, on an address that others reach."
+        default=False,
+        description="Whether everyone may do everything without a token on an address that others can reach.",
     )
     ssl_certfile: Path | None = Field(
-        default=None, description="Certificate and its chain (PEM), to serve HTTPS."
+        default=None, description="File of the certificate and its chain (PEM), to serve HTTPS."
     )
     ssl_keyfile: Path | None = Field(
-        default=None, description="Its private key (PEM), if that is in another file."
+        default=None, description="File of the certificate's private key (PEM), if it is another file."
     )
-    ssl_key_password: SecretStr | None = Field(default=None, description="Password of that key.")
+    ssl_key_password: SecretStr | None = Field(default=None, description="Password of the private key.")
 
     def tokens(self) -> list[Token]:
-        """The bearer tokens written in the settings themselves."""
+        """The bearer tokens in the settings, without those of the file."""
         texts = {"read": self.read_tokens, "label": self.label_tokens, "admin": self.admin_tokens}
         return [
             token for role, text in texts.items() if text for token in listed(role, text.get_secret_value())
@@ -159,14 +168,13 @@ class HTTPSettings(Section):
             info.data.get(name) for name in ("read_tokens", "label_tokens", "admin_tokens", "tokens_file")
         )
         if value and closed:
-            raise ValueError("write false, or take the tokens away: whoever has none could not be kept out")
-        # A setting that is itself a mistake is missing here, and has a sentence of its own.
+            raise ValueError("write false, or remove the tokens: with true, nobody needs a token")
+        # A setting that is itself wrong is missing in `info.data` and has its own mistake.
         complete = {"host", "read_tokens", "label_tokens", "admin_tokens", "tokens_file"} <= info.data.keys()
         if complete and info.data.get("enabled") and not (value or closed or is_loopback(info.data["host"])):
             raise ValueError(
-                f"{short(info.data['host'])} can be reached by others: set http.admin_tokens or "
-                "http.tokens_file so that they need a token, or http.host=127.0.0.1; write true to let "
-                "everyone do everything"
+                f"others can reach {short(info.data['host'])}: set http.admin_tokens or http.tokens_file so "
+                "that they need a token, or set http.host=127.0.0.1; write true to let everyone do everything"
             )
         return value
 

@@ -1,4 +1,4 @@
-"""The settings of what flows: topics, samples, queries and labels."""
+"""The settings of the data: topics, samples, queries and labels."""
 
 from __future__ import annotations
 
@@ -21,33 +21,41 @@ __all__ = ["InputSettings", "LabelSettings", "QuerySettings", "TopicSettings"]
 
 
 class TopicSettings(Section):
-    """The topics, and how they are created where they do not exist."""
+    """The topics, and how to create the ones that do not exist."""
 
     model_config = ConfigDict(validate_default=True)
 
     samples: Topic = Field(default="samples", description="Read: the stream to select from.")
     queries: Topic = Field(default="queries", description="Written: requests for labels (compacted).")
-    labels: Topic = Field(default="labels", description="Read: the annotators' answers.")
+    labels: Topic = Field(default="labels", description="Read: the labels that annotators give.")
     examples: Topic = Field(
-        default="examples", description="Written and read: features with labels, what the model learns from."
+        default="examples", description="Written and read: features with labels, which the model learns from."
     )
     control: Topic = Field(
         default="control",
-        description="Written and read: what is changed while the service runs (compacted).",
+        description="Written and read: the changes made while the service runs (compacted).",
     )
-    predictions: Topic | None = Field(default=None, description="Written when named: every prediction.")
+    predictions: Topic | None = Field(
+        default=None, description="Written if it has a name: the prediction of every sample."
+    )
     dead_letter_suffix: Name = Field(
-        default=".dlq", description="Put after a topic's name for its records that cannot be used."
+        default=".dlq",
+        description="Ending of the topics of dead letters. Each topic that is read has one, for records that "
+        "cannot be used.",
     )
-    partitions: Count = Field(default=2, description="Partitions of samples and labels, when created.")
-    replication_factor: int = Field(default=1, ge=1, le=32767, description="Copies, when created.")
+    partitions: Count = Field(
+        default=2, description="Partitions of samples and labels, if the service creates these topics."
+    )
+    replication_factor: int = Field(
+        default=1, ge=1, le=32767, description="Copies of each partition, if the service creates the topic."
+    )
 
     @field_validator("queries", "labels", "examples", "control", "predictions", mode="after")
     @classmethod
     def _has_a_name_of_its_own(cls, value: str | None, info: ValidationInfo) -> str | None:
         for part, topic in info.data.items():
             if value and topic and as_metric(value) == as_metric(topic):
-                raise ValueError(f"write another name, {short(value)} collides with topics.{part}")
+                raise ValueError(f"write another name: {short(value)} collides with topics.{part}")
         return value
 
     @field_validator("dead_letter_suffix", mode="after")
@@ -57,29 +65,37 @@ class TopicSettings(Section):
         for letters in (topic + suffix for topic in info.data.values() if topic):
             if len(letters) > 249:
                 raise ValueError(
-                    f"write a shorter one, or shorter topics: {short(letters)} is over 249 letters"
+                    f"write a shorter suffix, or shorter topics: {short(letters)} is longer than 249 letters"
                 )
             if as_metric(letters) in topics:
-                raise ValueError(f"write another one, {short(letters)} collides with a topic")
+                raise ValueError(f"write another suffix: {short(letters)} collides with a topic")
         return suffix
 
 
 class InputSettings(Section):
-    """Where a sample's parts lie in a record, and how much of it is accepted."""
+    """Where the parts of a sample are in a record, and how large a record may be."""
 
     id: Inside = Field(
         default="auto",
-        description="The sample's id: a path such as transaction.id, key (the record's), position "
-        "(topic, partition and offset), or auto.",
+        description="Where the sample's id is: a path such as transaction.id, key (the record's key), "
+        "position (topic, partition and offset), or auto.",
     )
     features: Place = Field(
-        default="auto", description="The features: a path, . for the whole object, or auto."
+        default="auto", description="Where the features are: a path, . for the whole object, or auto."
     )
-    payload: Place | None = Field(default=None, description="What the annotator is shown as well: a path.")
-    include: tuple[str, ...] = Field(default=(), description="Features to keep, shell patterns; none: all.")
-    exclude: tuple[str, ...] = Field(default=(), description="Features to leave out, shell patterns.")
-    start: Literal["earliest", "latest"] = Field(default="earliest", description="Where a new group begins.")
-    max_bytes: int = Field(default=1_000_000, ge=1024, le=100 * 1024**2, description="Largest record.")
+    payload: Place | None = Field(
+        default=None, description="Path of what the annotator sees in addition to the features."
+    )
+    include: tuple[str, ...] = Field(
+        default=(), description="Features to keep, as shell patterns. An empty list keeps all."
+    )
+    exclude: tuple[str, ...] = Field(default=(), description="Features to leave out, as shell patterns.")
+    start: Literal["earliest", "latest"] = Field(
+        default="earliest", description="Where a consumer group without committed offsets begins."
+    )
+    max_bytes: int = Field(
+        default=1_000_000, ge=1024, le=100 * 1024**2, description="Largest record, in bytes."
+    )
     max_depth: int = Field(default=8, ge=1, le=100, description="Deepest nesting of a record.")
     max_features: Count = Field(default=10_000, description="Most features of one sample.")
     max_text: Count = Field(default=100_000, description="Most characters of one text feature.")
@@ -92,13 +108,16 @@ class QuerySettings(Section):
         default=168, gt=0, description="Hours after which a query without a label expires."
     )
     tombstones: bool = Field(
-        default=True, description="A null closes a query in its topic; off for clients that cannot take one."
+        default=True,
+        description="Whether a record with the value null closes a query. Write false if clients cannot read "
+        "null.",
     )
 
 
 class LabelSettings(Section):
-    """Answers."""
+    """Labels from annotators."""
 
     remember: Count = Field(
-        default=50_000, description="Ids whose label is remembered, to recognise duplicates and conflicts."
+        default=50_000,
+        description="Ids whose label is kept in memory, to recognise duplicates and conflicts.",
     )

@@ -1,4 +1,4 @@
-"""The settings as data: what is in force, and what there is to set."""
+"""The settings as data: the values in force, and a description of every setting."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
 class SettingRow(NamedTuple):
-    """One setting, in words.
+    """The description of one setting.
 
     Attributes:
         path: Its name in the file and on the command line.
         environment: The environment variable that sets it.
-        type: What may be written.
-        default: Its default as it would be written.
-        description: What it does.
+        type: The values that it accepts.
+        default: Its default, as it would be written.
+        description: Its meaning.
     """
 
     path: str
@@ -61,7 +61,7 @@ class SettingRow(NamedTuple):
 
 
 def effective(settings: Settings) -> dict[str, Any]:
-    """The settings in force, ready for JSON; a secret shows as asterisks.
+    """The settings in force, ready for JSON. A secret is shown as asterisks.
 
     >>> effective(Settings())["snapshots"]["directory"]
     'snapshots'
@@ -88,7 +88,7 @@ def describe() -> list[SettingRow]:
 
 
 def table() -> str:
-    """The Markdown table of every setting, as the README carries it."""
+    """The Markdown table of all settings, as the documentation contains it."""
     lines = ["| setting | type | default | meaning |", "|---|---|---|---|"]
     for row in describe():
         cells = (f"`{row.path}`", row.type, f"`{row.default}`", row.description)
@@ -97,7 +97,7 @@ def table() -> str:
 
 
 def fields() -> Iterator[tuple[str, FieldInfo]]:
-    """Every setting's path and field; a section is not a setting."""
+    """The path and the field of every setting. A section is not a setting."""
     for name, field in Settings.model_fields.items():
         if isinstance(field.default, BaseModel):
             for leaf, inner in type(field.default).model_fields.items():
@@ -107,7 +107,7 @@ def fields() -> Iterator[tuple[str, FieldInfo]]:
 
 
 def kind(field: FieldInfo) -> Any:
-    """The type of a field's values, without checks and without the null it may also be."""
+    """The type of a field's values, without checks and without null."""
     annotation: Any = field.annotation
     if may_be_null(field):
         annotation = next(part for part in get_args(annotation) if part is not NoneType)
@@ -115,26 +115,26 @@ def kind(field: FieldInfo) -> Any:
 
 
 def may_be_null(field: FieldInfo) -> bool:
-    """Whether nothing is a value too."""
+    """Whether the setting accepts null."""
     return NoneType in get_args(field.annotation)
 
 
 def type_text(field: FieldInfo) -> str:
-    """What may be written, from the type and its bounds.
+    """The values that a setting accepts, from its type and bounds.
 
     >>> type_text(dict(fields())["budget.share"]), type_text(dict(fields())["topics.predictions"])
     ('number > 0 and <= 1', 'text or null')
     """
-    said = kind(field)
-    if get_origin(said) is Literal:
-        return "one of " + ", ".join(get_args(said))
+    values = kind(field)
+    if get_origin(values) is Literal:
+        return "one of " + ", ".join(get_args(values))
     bounds = (
         f"{sign} {value}"
         for constraint in field.metadata
         for name, sign in _BOUNDS.items()
         if (value := getattr(constraint, name, None)) is not None
     )
-    text = f"{_KINDS[get_origin(said) or said]} {' and '.join(bounds)}".rstrip()
+    text = f"{_KINDS[get_origin(values) or values]} {' and '.join(bounds)}".rstrip()
     return f"{text} or null" if may_be_null(field) else text
 
 

@@ -1,7 +1,7 @@
-"""What may be changed while the service runs: the numbers of the budget, and nothing else.
+"""The settings that may be changed while the service runs: the numbers of the budget, and nothing else.
 
-A change is held against the tree of settings as a configuration is, so that what a range allows and how a
-mistake is told are the same for both. Its values are JSON's, not YAML's texts: a number is written as one.
+A change is checked by the same tree of settings as the configuration. So ranges and mistakes are the same for
+both. The values of a change have JSON's types: a number must be a number, not a text.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _ALLOWED = ", ".join(f"budget.{name}" for name in CHANGEABLE)
 
 
 def changed(settings: Settings, before: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
-    """The members of the budget that are changed after a request.
+    """All changed settings of the budget after a request.
 
     Args:
         settings: The configuration.
-        before: Those that were changed before it.
-        request: Such as `{"budget": {"share": 0.1}}`; null goes back to what is configured.
+        before: The settings that were changed before the request.
+        request: The request, such as `{"budget": {"share": 0.1}}`; null restores the configured value.
 
     Raises:
         Misconfigured: With every mistake in the request.
@@ -53,7 +53,7 @@ def changed(settings: Settings, before: Mapping[str, Any], request: Mapping[str,
         elif name == "budget":
             reading.mistakes.append('budget: write an object, such as {"share": 0.1}')
         elif name.removeprefix("budget.") in CHANGEABLE and name.startswith("budget."):
-            reading.mistakes.append(f'{name}: write it inside of "budget", as {{"budget": {{...}}}}')
+            reading.mistakes.append(f'{name}: write it inside "budget", as {{"budget": {{...}}}}')
         else:
             _refuse(reading, name)
     if not given and not reading.mistakes:
@@ -63,10 +63,10 @@ def changed(settings: Settings, before: Mapping[str, Any], request: Mapping[str,
 
 
 def in_force(settings: Settings, changes: Mapping[str, Any]) -> BudgetSettings:
-    """The budget with changes that were recorded.
+    """The budget with recorded changes.
 
     Raises:
-        Misconfigured: They are not what `changed` returned.
+        Misconfigured: The changes are not valid; `changed` never returns such changes.
 
     >>> in_force(Settings(), {"share": 0.1}).share
     0.1
@@ -75,11 +75,11 @@ def in_force(settings: Settings, changes: Mapping[str, Any]) -> BudgetSettings:
 
 
 def _refuse(reading: Reading, path: str) -> None:
-    """Note that something is no setting, or none that may be changed."""
-    path = ascii(path)[1:-1][:MOST_SHOWN]  # it may be anything
+    """Note a path that is no setting, or a setting that cannot be changed."""
+    path = ascii(path)[1:-1][:MOST_SHOWN]  # the path comes from a request and may hold any characters
     if path in _PATHS or any(known.startswith(f"{path}.") for known in _PATHS):
         reading.mistakes.append(
-            f"{path}: cannot be changed while the service runs, {_ALLOWED} can; configure it and restart"
+            f"{path}: cannot be changed while the service runs ({_ALLOWED} can); configure it and restart"
         )
     else:
         reading.take(path, None, "the request")

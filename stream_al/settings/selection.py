@@ -1,4 +1,4 @@
-"""The settings of what decides: the model, and the budget."""
+"""The settings of the selection: the model, and the budget."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stream_al.settings.checks import (
     Name,
     one_of,
 )
-from stream_al.settings.section import Section, words
+from stream_al.settings.section import Section, sentences
 
 __all__ = ["BudgetSettings", "ModelSettings"]
 
@@ -19,14 +19,18 @@ class ModelSettings(Section):
 
     definition: str = Field(
         default="HoeffdingTreeClassifier(grace_period=50)",
-        description="A River expression, or module:factory. A change replays the examples.",
+        description="The model: a River expression, or module:factory. After a change the new model learns "
+        "all examples again.",
     )
-    name: Name = Field(default="model", description="Its name in queries and predictions.")
-    max_classes: int = Field(default=1000, ge=2, description="Most classes; labels beyond them are refused.")
+    name: Name = Field(default="model", description="The model's name in queries and predictions.")
+    max_classes: int = Field(
+        default=1000, ge=2, description="Most classes of the model. A label of a further class is refused."
+    )
     committee: tuple[str, ...] = Field(
         default=(),
-        description="Definitions of two or more other classifiers, learned beside the model for the "
-        "strategies that compare opinions; none: the members of the model, if it is an ensemble.",
+        description="Definitions of two or more further classifiers, for the strategies that compare several "
+        "predictions. If the list is empty, these strategies compare the members of the model, which must "
+        "then be an ensemble.",
     )
 
     @field_validator("definition", mode="after")
@@ -34,7 +38,7 @@ class ModelSettings(Section):
     def _can_be_built(cls, value: str) -> str:
         from stream_al.engine.model import expression  # noqa: PLC0415 (River is slow to import)
 
-        with words():
+        with sentences():
             expression.load(value, seed=0)
         return value
 
@@ -42,29 +46,34 @@ class ModelSettings(Section):
     @classmethod
     def _can_all_be_built(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(value) == 1:
-            raise ValueError("write two definitions or more: one member has nobody to disagree with")
+            raise ValueError("write two definitions or more: a single member cannot disagree with another")
         for definition in value:
             cls._can_be_built(definition)
         return value
 
 
 class BudgetSettings(Section):
-    """How many labels may be bought; the lowest cap binds."""
+    """How many labels may be bought. All caps hold at once."""
 
-    share: float = Field(default=0.05, gt=0, le=1, description="Share of the samples to ask labels for.")
+    share: float = Field(
+        default=0.05, gt=0, le=1, description="Share of the samples whose label may be bought."
+    )
     manager: str = Field(default="stratified", description="The budget manager.")
     exploration: float = Field(
         default=0.05,
         ge=0,
         le=1,
-        description="Share of the budget bought uniformly at random; `stratified` buys more so while answers "
-        "are on their way. 0 makes it impossible to estimate the accuracy over the whole stream.",
+        description="Share of the budget that is spent uniformly at random. `stratified` spends more at "
+        "random while queries are pending. With 0 the accuracy over the whole stream cannot be estimated.",
     )
-    pending: Count = Field(default=10_000, description="Most pending queries; selection pauses above.")
+    pending: Count = Field(
+        default=10_000, description="Most pending queries. Selection pauses while there are so many."
+    )
     per_hour: Count | None = Field(
-        default=None, description="Most labels to ask for in an hour of the log's time, over all partitions."
+        default=None,
+        description="Most queries per hour of the records' timestamps, over all partitions together.",
     )
-    total: Count | None = Field(default=None, description="Most labels to ask for in all.")
+    total: Count | None = Field(default=None, description="Most queries in total.")
 
     @field_validator("manager", mode="after")
     @classmethod

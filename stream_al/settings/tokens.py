@@ -1,8 +1,8 @@
-"""Bearer tokens for HTTP as they are written: `name:token`, the name for the audit log, never the token.
+"""Bearer tokens for HTTP, written as `name:token`. The audit log shows the name and never the token.
 
-A token is made of the characters of RFC 6750's `b64token`, so that neither a colon nor a comma nor a blank
-can be part of one. A short token can be guessed, so it is refused. No sentence here quotes what was written:
-wherever a mistake is shown, a token would be.
+A token consists of the characters of RFC 6750's `b64token`, so it contains no colon, comma or blank. A
+short token can be guessed, so it is refused. No message here quotes
+what was written, because that may be a token.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 __all__ = ["ROLES", "Token", "listed", "of_file"]
 
 ROLES = ("read", "label", "admin")
-"""Each role may do all that the ones before it may."""
+"""The roles. Each role may do everything that the roles before it may do."""
 
 SHORTEST = 16
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
@@ -22,7 +22,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 
 @dataclass(frozen=True)
 class Token:
-    """One bearer token: whose it is, what it is good for, and itself."""
+    """One bearer token: its role, the name of its owner, and the token itself."""
 
     role: str
     name: str
@@ -30,7 +30,7 @@ class Token:
 
 
 def listed(role: str, text: str) -> list[Token]:
-    """The tokens of a role in one text, separated by commas or blanks, each with a name or without.
+    """The tokens of a role in one text, separated by commas or blanks, with or without names.
 
     Raises:
         ValueError: With a sentence that says what to write.
@@ -46,7 +46,7 @@ def listed(role: str, text: str) -> list[Token]:
 
 
 def of_file(text: str) -> list[Token]:
-    """The tokens in a file: a line each, `role name token`; what follows a `#` is a remark.
+    """The tokens in a file, one per line as `role name token`. A comment begins with `#`.
 
     Raises:
         ValueError: With a sentence that says what to write.
@@ -63,7 +63,7 @@ def of_file(text: str) -> list[Token]:
             raise ValueError(f"write `role name token` in line {number}, the role one of {', '.join(ROLES)}")
         tokens.append(_checked(words[0], words[1], words[2], f"in line {number}"))
     if not tokens:
-        raise ValueError("write one token or more into it, a line each: `role name token`")
+        raise ValueError("write at least one token into it, one per line: `role name token`")
     return _different(tokens)
 
 
@@ -79,9 +79,9 @@ def _checked(role: str, name: str, secret: str, where: str) -> Token:
 
 
 def _different(tokens: list[Token]) -> list[Token]:
-    """Refuse a token or a name that comes twice: whose request it was, and what it may, would be unclear."""
+    """Refuse a token or a name that occurs twice, because its owner or its role would be unclear."""
     if len({token.secret for token in tokens}) < len(tokens):
-        raise ValueError("write every token once, one of them comes twice")
+        raise ValueError("write every token once: one of them occurs twice")
     if len({token.name for token in tokens}) < len(tokens):
-        raise ValueError("write another name for each token, one of them comes twice")
+        raise ValueError("write a different name for each token: one of them occurs twice")
     return tokens

@@ -1,7 +1,7 @@
 """The tree of settings: names, types, ranges, defaults and meanings.
 
-The larger sections have files of their own: `access` (kafka, http), `flow` (topics, input, queries, labels)
-and `selection` (model, budget).
+The larger sections have files of their own: `connections` (kafka, http), `data` (topics, input, queries,
+labels) and `selection` (model, budget).
 """
 
 from __future__ import annotations
@@ -21,54 +21,66 @@ from stream_al.settings.checks import (
 )
 from stream_al.settings.connections import HTTPSettings, KafkaSettings
 from stream_al.settings.data import InputSettings, LabelSettings, QuerySettings, TopicSettings
-from stream_al.settings.section import Section, words
+from stream_al.settings.section import Section, sentences
 from stream_al.settings.selection import BudgetSettings, ModelSettings
 
 __all__ = ["LimitSettings", "LoggingSettings", "Settings", "SnapshotSettings", "TracingSettings"]
 
 
 class SnapshotSettings(Section):
-    """Copies of the model; only a cache, for a quick start."""
+    """Copies of the model, which make a start quicker. They are only a cache."""
 
     directory: Location = Field(
         default="snapshots",
-        description="Where they are kept: a directory, one for each replica, or a URL such as "
-        "s3://bucket/path, one for all of them (extra remote).",
+        description="Where snapshots are: a directory, a different one for each replica, or a URL such as "
+        "s3://bucket/path, the same for all replicas (extra remote).",
     )
-    every_examples: Count = Field(default=1000, description="Examples learnt after which one is taken.")
+    every_examples: Count = Field(
+        default=1000, description="A snapshot is taken after so many examples were learned."
+    )
     every_seconds: Seconds = Field(
-        default=60, description="Seconds after which one is taken, when anything was learnt."
+        default=60, description="A snapshot is taken after so many seconds, if an example was learned."
     )
-    keep: Count = Field(default=3, description="How many are kept.")
+    keep: Count = Field(default=3, description="Number of snapshots to keep.")
     max_bytes: int = Field(
-        default=2**30, ge=1024, description="Largest snapshot; a larger one is neither written nor read."
+        default=2**30,
+        ge=1024,
+        description="Largest snapshot, in bytes. A larger one is neither written nor read.",
     )
     key: SecretStr | None = Field(
-        default=None, description="Signs snapshots; any other signature is refused."
+        default=None,
+        description="Key that signs snapshots. A snapshot with another signature, or with none, is refused.",
     )
 
 
 class LimitSettings(Section):
-    """How long anything may take, and how much of it there may be."""
+    """Limits of time and size."""
 
     model_config = ConfigDict(validate_default=True)
 
     batch_records: Count = Field(default=1000, description="Most records of one batch.")
     batch_seconds: Seconds = Field(
         default=0.02,
-        description="Work of one batch; a query is sent when all of its batch is decided.",
+        description="Longest computation of one batch. A query is sent after its whole batch is decided.",
     )
     poll_seconds: Seconds = Field(default=0.2, description="Longest wait for records.")
     deadline_seconds: Seconds = Field(
-        default=30, description="Longest wait for the broker, or for the store of snapshots, each time."
+        default=30, description="Longest wait for one operation of the broker or of the store of snapshots."
     )
-    stop_seconds: Seconds = Field(default=10, description="Longest orderly stop.")
+    stop_seconds: Seconds = Field(
+        default=10, description="Longest time for an orderly stop; then the process ends."
+    )
     watchdog_seconds: Seconds = Field(
         default=60,
-        description="Standstill, with records waiting, after which the service exits to be restarted.",
+        description="Time without progress, while records are waiting, after which the service exits so that "
+        "it is restarted.",
     )
-    bad_records: Count = Field(default=100, description="Bad records in a row that stop a partition.")
-    backoff_seconds: Seconds = Field(default=0.1, description="Pause after a first failure; it doubles.")
+    bad_records: Count = Field(
+        default=100, description="Bad records in a row after which a partition is stopped."
+    )
+    backoff_seconds: Seconds = Field(
+        default=0.1, description="Pause after a failure. It doubles with each further failure in a row."
+    )
     backoff_max_seconds: Seconds = Field(default=10, description="Longest pause after failures.")
 
     @field_validator("backoff_max_seconds", mode="after")
@@ -80,33 +92,38 @@ class LimitSettings(Section):
 
 
 class LoggingSettings(Section):
-    """The log, on standard error."""
+    """Logging to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least to log."
+        default="info", description="Lowest level to log."
     )
     format: Literal["auto", "json", "text"] = Field(
-        default="auto", description="auto is text on a terminal and JSON elsewhere."
+        default="auto", description="Format of the log; auto is text on a terminal and JSON elsewhere."
     )
 
 
 class TracingSettings(Section):
-    """OpenTelemetry; what is exported where, its own variables (OTEL_...) say."""
+    """OpenTelemetry. Its own environment variables (OTEL_...) say where to export traces."""
 
     enabled: bool = Field(
-        default=False, description="Whether to trace the way of each selected sample (extra otel)."
+        default=False,
+        description="Whether to trace each selected sample from sample to example (extra otel).",
     )
 
 
 class Settings(Section):
-    """Everything a replica is told."""
+    """All settings of a replica."""
 
     application: Name = Field(
         default="stream_al",
-        description="Names the consumer groups, with .select and .intake behind it.",
+        description="Name of this application. Its consumer groups have this name with .select and .intake "
+        "appended.",
     )
     seed: int = Field(
-        default=0, ge=0, le=2**32 - 1, description="Of every random choice; the same on all replicas."
+        default=0,
+        ge=0,
+        le=2**32 - 1,
+        description="Seed of every random choice. It must be the same on all replicas.",
     )
     kafka: KafkaSettings = Field(default=KafkaSettings(), description=KafkaSettings.__doc__)
     topics: TopicSettings = Field(default=TopicSettings(), description=TopicSettings.__doc__)
@@ -114,13 +131,13 @@ class Settings(Section):
     model: ModelSettings = Field(default=ModelSettings(), description=ModelSettings.__doc__)
     strategy: str = Field(
         default="margin",
-        description="The query strategy: one factor or a product of several, each with a strength if it "
-        "needs one, such as margin * diversity^0.5.",
+        description="The query strategy: one factor or a product of several, such as margin * diversity^0.5, "
+        "where ^ is followed by the strength of the factor.",
     )
     class_target: str | None = Field(
         default=None,
-        description="Shares of the classes that class_balance works towards, such as spam=0.5, ham=0.5; "
-        "null: equal shares.",
+        description="Shares of the classes among the labels that class_balance aims at, such as spam=0.5, "
+        "ham=0.5. null means equal shares.",
     )
     budget: BudgetSettings = Field(default=BudgetSettings(), description=BudgetSettings.__doc__)
     queries: QuerySettings = Field(default=QuerySettings(), description=QuerySettings.__doc__)
@@ -132,7 +149,7 @@ class Settings(Section):
     tracing: TracingSettings = Field(default=TracingSettings(), description=TracingSettings.__doc__)
 
     def target(self) -> dict[str, float] | None:
-        """The shares that `class_target` asks for, by class."""
+        """The shares of `class_target` by class; None for equal shares."""
         return None if self.class_target is None else _shares(self.class_target)
 
     @field_validator("strategy", mode="after")
@@ -144,7 +161,7 @@ class Settings(Section):
             strategy,
         )
 
-        with words():
+        with sentences():
             for name, _ in factors(value):
                 one_of(name, STRATEGIES)
             chosen = strategy(value)
@@ -155,7 +172,7 @@ class Settings(Section):
     @field_validator("class_target", mode="before")
     @classmethod
     def _is_made_of_shares(cls, value: Any) -> Any:
-        if isinstance(value, dict):  # as YAML writes it
+        if isinstance(value, dict):  # a mapping in YAML
             value = json.dumps(value)
         if isinstance(value, str):
             _shares(value)
@@ -163,7 +180,7 @@ class Settings(Section):
 
 
 def _shares(text: str) -> dict[str, float]:
-    """Shares of classes, as `spam=0.5, ham=0.5` or as a JSON object."""
+    """Shares of classes, from `spam=0.5, ham=0.5` or from a JSON object."""
     try:
         given = json.loads(text) if text.lstrip().startswith("{") else None
         if given is None:
@@ -177,5 +194,5 @@ def _shares(text: str) -> dict[str, float]:
             f"write a share from 0 to 1 for each class, such as spam=0.5, ham=0.5, not {short(text)}"
         )
     if not sum(found.values()) > 0.0:
-        raise ValueError("write a share above 0 for one class at least")
+        raise ValueError("write a share above 0 for at least one class")
     return found

@@ -32,10 +32,10 @@ MISTAKES: list[tuple[dict[str, Any], list[str]]] = [
     ({"budget": {"shares": 1}}, ["budget.shares: there is no such setting; did you mean budget.share?"]),
     (
         {"budget": {"manager": "x"}},
-        ["budget.manager: cannot be changed while the service runs, budget.share"],
+        ["budget.manager: cannot be changed while the service runs (budget.share"],
     ),
     ({"kafka": {}}, ["kafka: cannot be changed while the service runs"]),
-    ({"budget.share": 0.1}, ['budget.share: write it inside of "budget"']),
+    ({"budget.share": 0.1}, ['budget.share: write it inside "budget"']),
     ({"\ud800": 1}, ["\\ud800: there is no such setting"]),
     (
         {"seed": 1, "budget": {"share": 0, "per_hour": 0, "pending": 5}},

@@ -104,7 +104,7 @@ async def test_an_unknown_user_is_refused(locked: Locked) -> None:
 async def test_a_missing_user_or_password_is_a_mistake_in_the_settings(locked: Locked) -> None:
     for setting in ("sasl_username", "sasl_password"):
         given = [text for text in locked.settings("SECURE") if setting not in text]
-        assert (await refused(*given)).startswith(f"kafka.{setting}: write it, SASL_SSL logs in with it")
+        assert (await refused(*given)).startswith(f"kafka.{setting}: write a value: SASL_SSL logs in with it")
 
 
 async def test_an_expired_token_is_refused(locked: Locked) -> None:
