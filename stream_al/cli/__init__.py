@@ -1,11 +1,11 @@
 """The command line.
 
-Results go to standard output, progress and logs to standard error. An error is one line on standard
-error; the exit code is 2 for what the user can mend (usage, settings) and 1 for what failed. A traceback
+Results go to standard output, progress and logs to standard error. An error is one line on standard error.
+The exit code is 2 for a mistake that the user can correct (usage, settings) and 1 for a failure. A traceback
 is a bug.
 
-`running` has the commands that run something, `records` those that work on topics, `describing` those that
-show what there is.
+`processes` has the commands that run the service, the demo and simulations, `records` those that work on
+topics, and `inspection` those that show settings, the model and contracts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["cli", "main"]
 
 cli = typer.Typer(
     name="stream-al",
-    help="Ask for the labels of a stream that are worth paying for, and learn from the answers.",
+    help="Ask for the labels of a stream that are worth paying for, and learn from them.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -43,14 +43,14 @@ for name, group in {
 
 
 def main() -> None:
-    """Run the command line; turn our errors into one line and an exit code."""
+    """Run the command line. One of our errors becomes one line and an exit code."""
     try:
         cli()
     except StreamAlError as error:
         for line in str(error).splitlines():
             print(f"stream-al: {line}", file=sys.stderr)  # noqa: T201 - this is the command line
         sys.exit(error.exit_code)
-    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+    except BrokenPipeError:  # the reader of our output, such as head, has ended
         sys.stderr.close()
         sys.exit(0)
 
@@ -59,7 +59,7 @@ def main() -> None:
 def root(
     version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
 ) -> None:
-    """Options of the command as a whole."""
+    """Handle the options of the command as a whole."""
     if version:
         typer.echo(f"stream-al {__version__}")
         raise typer.Exit

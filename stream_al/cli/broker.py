@@ -1,4 +1,4 @@
-"""Work with the broker from the command line, its progress in sight."""
+"""Work of the command line on the broker, with a progress bar."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def run(given: Settings, work: Callable[[Broker], Coroutine[Any, Any, T]]) -> T:
-    """Do something with the broker that the settings name."""
+    """Run a coroutine with a client of the broker that the settings name."""
     from stream_al.logs import configure  # noqa: PLC0415
     from stream_al.service.broker.kafka import Kafka  # noqa: PLC0415
 
@@ -53,7 +53,7 @@ def fetch(given: Settings, topic: str, wanted: Callable[[int], bool]) -> list[Re
 
 
 def known_labels(given: Settings) -> dict[str, KnownLabel]:
-    """The labels that the model has learned, by the ids of their samples."""
+    """The labels that the model has learned, by the id of the sample."""
     from stream_al.service import maintenance  # noqa: PLC0415
 
     return run(given, lambda broker: maintenance.known_labels(given, broker))
@@ -61,7 +61,7 @@ def known_labels(given: Settings) -> dict[str, KnownLabel]:
 
 @contextmanager
 def bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error, where someone is watching."""
+    """A progress bar on standard error, if that is a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(
         *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
@@ -71,5 +71,5 @@ def bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def say(text: str) -> None:
-    """Tell the user something that is no result."""
+    """Print on standard error something that is no result."""
     typer.echo(text, err=True)

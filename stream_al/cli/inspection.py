@@ -1,4 +1,4 @@
-"""Commands that show what there is: settings, model, contracts."""
+"""Commands that show the settings, the model and the contracts."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = ["config_cli", "contracts_cli", "model_cli"]
 
-config_cli = typer.Typer(help="Look at the settings.", no_args_is_help=True)
+config_cli = typer.Typer(help="The settings.", no_args_is_help=True)
 model_cli = typer.Typer(help="The model.", no_args_is_help=True)
 contracts_cli = typer.Typer(help="Messages, topics and HTTP as schemas.", no_args_is_help=True)
 
 
 @config_cli.command("check")
 def config_check(config: ConfigFile = None, overrides: Overrides = None) -> None:
-    """Check the settings; list every mistake."""
+    """Check the settings, and list every mistake."""
     settings.load(config, overrides or [])
-    typer.echo("the settings are good")
+    typer.echo("the settings are valid")
 
 
 @config_cli.command("show")
@@ -40,7 +40,7 @@ def config_show(config: ConfigFile = None, overrides: Overrides = None, as_json:
 
 @model_cli.command("show")
 def model_show(config: ConfigFile = None, overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Print the model as it stands at the end of the examples."""
+    """Print a description of the model after all examples."""
     _model(config, overrides, as_json=as_json, rebuild=False)
 
 
@@ -52,11 +52,11 @@ def model_rebuild(
     from_here: Annotated[
         bool,
         typer.Option(
-            "--from-here", help="Do without examples that the log no longer holds, on all replicas."
+            "--from-here", help="Go on without the examples that the topic no longer holds, on all replicas."
         ),
     ] = False,
 ) -> None:
-    """Forget the snapshots, learn all examples anew, write a snapshot."""
+    """Ignore the snapshots, learn all examples again, and write a snapshot."""
     _model(config, overrides, as_json=as_json, rebuild=True, from_here=from_here)
 
 
@@ -66,7 +66,7 @@ def contracts_show(
     config: ConfigFile = None,
     overrides: Overrides = None,
 ) -> None:
-    """Print one: AsyncAPI of the topics, OpenAPI of HTTP, or the JSON Schema of a message."""
+    """Print a contract: AsyncAPI of the topics, OpenAPI of HTTP, or the JSON Schema of a message."""
     from stream_al import contracts  # noqa: PLC0415
 
     if name not in contracts.NAMES:
@@ -76,11 +76,13 @@ def contracts_show(
 
 @contracts_cli.command("write")
 def contracts_write(
-    directory: Annotated[Path, typer.Argument(help="Where to; made if it is not there.")],
+    directory: Annotated[
+        Path, typer.Argument(help="The directory to write to. It is created if it does not exist.")
+    ],
     config: ConfigFile = None,
     overrides: Overrides = None,
 ) -> None:
-    """Write all of them into a directory."""
+    """Write all contracts into a directory."""
     from stream_al import contracts  # noqa: PLC0415
 
     for name, text in contracts.files(settings.load(config, overrides or [])).items():

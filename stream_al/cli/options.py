@@ -1,4 +1,4 @@
-"""Options that many commands have."""
+"""Options that several commands have."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ConfigFile = Annotated[
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", "-s", metavar="PATH=VALUE", help="One setting, such as budget.share=0.1; repeatable."
+        "--set", "-s", metavar="PATH=VALUE", help="Set one setting, such as budget.share=0.1. Repeatable."
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]

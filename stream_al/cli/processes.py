@@ -1,4 +1,4 @@
-"""Commands that run something: the service, the demo, a simulation."""
+"""Commands that run the service, the demo or a simulation."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def serve(
     config: ConfigFile = None,
     overrides: Overrides = None,
     bootstrap_servers: Annotated[
-        str | None, typer.Option(help="Short for --set kafka.bootstrap_servers=...")
+        str | None, typer.Option(help="The same as --set kafka.bootstrap_servers=...")
     ] = None,
 ) -> None:
-    """Run the service: select samples, join labels, learn, answer HTTP."""
+    """Run the service: select samples, join labels, learn, serve HTTP."""
     from stream_al.service.serve import serve as run  # noqa: PLC0415 - `--help` need not load River
 
     short = [f"kafka.bootstrap_servers={bootstrap_servers}"] if bootstrap_servers else []
@@ -34,26 +34,27 @@ def serve(
 @cli.command()
 def demo(  # noqa: PLR0913 - one argument an option
     data: Annotated[
-        Path | None, typer.Option(help="A recorded stream, CSV (label last) or JSON lines, .gz too.")
+        Path | None,
+        typer.Option(help="A recorded stream: CSV (label last), JSON lines or Parquet; also .gz."),
     ] = None,
-    stream: Annotated[str, typer.Option(help="Without --data: shuttle or segments.")] = "shuttle",
+    stream: Annotated[
+        str, typer.Option(help="A dataset of River, without --data: shuttle or segments.")
+    ] = "shuttle",
     samples: Annotated[
-        int | None, typer.Option(help="Samples to play.", show_default="all, up to 20,000")
+        int | None, typer.Option(help="Number of samples to play.", show_default="all, up to 20,000")
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(help="Samples a second.", show_default="as fast as it goes")
+        float | None, typer.Option(help="Samples per second.", show_default="as fast as the service")
     ] = None,
-    budget: Annotated[float, typer.Option(help="Share of the samples to ask labels for.")] = 0.05,
-    delay: Annotated[
-        float, typer.Option(help="Seconds that the annotator takes for a label; 0 answers at once.")
-    ] = 0.0,
+    budget: Annotated[float, typer.Option(help="Share of the samples whose label may be bought.")] = 0.05,
+    delay: Annotated[float, typer.Option(help="Seconds from a query to its label.")] = 0.0,
     model: Annotated[str | None, typer.Option(help="A River expression, or module:factory.")] = None,
     strategy: Annotated[str | None, typer.Option(help="The query strategy.")] = None,
-    port: Annotated[int, typer.Option(help="Port for HTTP; a free one when it is taken, or 0.")] = 8080,
-    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    port: Annotated[int, typer.Option(help="Port for HTTP. If it is taken or 0, a free one is used.")] = 8080,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Show it all on this machine: a broker, a stream, the service and a simulated annotator."""
+    """Run everything on this machine: a broker, a stream, the service and a simulated annotator."""
     from stream_al.demo.command import perform  # noqa: PLC0415
     from stream_al.demo.plan import DemoOptions  # noqa: PLC0415
 
@@ -67,20 +68,18 @@ def demo(  # noqa: PLR0913 - one argument an option
 @cli.command()
 def simulate(  # noqa: PLR0913 - one argument an option
     file: Annotated[
-        Path | None, typer.Argument(help="A recorded stream: CSV, JSON lines or Parquet, .gz too.")
+        Path | None, typer.Argument(help="A recorded stream: CSV, JSON lines or Parquet; also .gz.")
     ] = None,
-    stream: Annotated[
-        str | None, typer.Option(help="One that River brings along: shuttle or segments.")
-    ] = None,
-    topic: Annotated[str | None, typer.Option(help="A topic on the broker that the settings name.")] = None,
+    stream: Annotated[str | None, typer.Option(help="A dataset of River: shuttle or segments.")] = None,
+    topic: Annotated[str | None, typer.Option(help="A topic on the broker of the settings.")] = None,
     begin: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="First time of the topic's range, ISO 8601.")
+        str | None, typer.Option("--from", metavar="TIME", help="Begin of the range of the topic, ISO 8601.")
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="End of that range.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="End of the range.")] = None,
     label: Annotated[
         str | None,
         typer.Option(
-            help="Column, or member of the record, that holds the label.",
+            help="The column, or the member of the record, that holds the label.",
             show_default="the last column; of a topic, the label in the examples",
         ),
     ] = None,
@@ -88,32 +87,41 @@ def simulate(  # noqa: PLR0913 - one argument an option
     managers: Annotated[str | None, typer.Option(help="Budget managers.")] = None,
     models: Annotated[
         list[str] | None,
-        typer.Option("--models", "--model", help="River expressions, separated by semicolons; repeatable."),
+        typer.Option("--models", "--model", help="River expressions, separated by semicolons. Repeatable."),
     ] = None,
     budgets: Annotated[str | None, typer.Option(help="Shares of the samples, such as 0.01,0.05.")] = None,
     delays: Annotated[
         str,
-        typer.Option(
-            help="When labels come: 500 (samples later), 30s, 10m, 2h, 3d, or column (as recorded)."
-        ),
+        typer.Option(help="Label delays: 500 (samples later), 30s, 10m, 2h, 3d, or column (as recorded)."),
     ] = "0",
-    time: Annotated[str | None, typer.Option(metavar="COLUMN", help="When each sample came.")] = None,
-    label_time: Annotated[str | None, typer.Option(metavar="COLUMN", help="When each label came.")] = None,
-    time_unit: Annotated[str, typer.Option(help="What numbers in these columns count: s, m, h or d.")] = "s",
-    annotator_error: Annotated[float, typer.Option(help="Share of the answers that are wrong.")] = 0.0,
-    warm_start: Annotated[int, typer.Option(help="Samples labelled and learned beforehand.")] = 0,
-    samples: Annotated[int | None, typer.Option(help="Samples to use.", show_default="all")] = None,
-    seeds: Annotated[int, typer.Option(help="Repetitions, each with other random choices.")] = 1,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Runs at once, each in its process.")] = 1,
-    measure: Annotated[str, typer.Option(help="What to choose by: accuracy, kappa or g_mean.")] = "accuracy",
-    report: Annotated[Path | None, typer.Option(help="HTML file to write, with learning curves.")] = None,
+    time: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column with the time of each sample.")
+    ] = None,
+    label_time: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column with the time of each label.")
+    ] = None,
+    time_unit: Annotated[str, typer.Option(help="Unit of numbers in these columns: s, m, h or d.")] = "s",
+    annotator_error: Annotated[float, typer.Option(help="Share of the labels that are wrong.")] = 0.0,
+    warm_start: Annotated[
+        int, typer.Option(help="Number of samples that are labelled and learned before the runs.")
+    ] = 0,
+    samples: Annotated[int | None, typer.Option(help="Number of samples to use.", show_default="all")] = None,
+    seeds: Annotated[int, typer.Option(help="Number of repetitions, each with another seed.")] = 1,
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", "-j", help="Number of runs at the same time, each in a process of its own."),
+    ] = 1,
+    measure: Annotated[
+        str, typer.Option(help="Measure to choose by: accuracy, kappa or g_mean.")
+    ] = "accuracy",
+    report: Annotated[Path | None, typer.Option(help="HTML file with learning curves to write.")] = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what labels would have cost on a recorded stream, and what they would have been worth.
+    """Simulate on a recorded stream what labels would have cost, and what they would have been worth.
 
-    What is not given comes from the settings: strategy, budget manager, share and model.
+    Strategy, budget manager, share and model come from the settings if no option gives them.
     """
     from stream_al.service.loops.select import input_rules  # noqa: PLC0415
     from stream_al.simulate.command import perform  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Commands that work on topics: make them, read them, write to them."""
+"""Commands that create topics, read them, or write to them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,19 @@ __all__ = ["dlq_cli", "examples_cli", "labels_cli", "offsets_cli", "topics_cli"]
 
 topics_cli = typer.Typer(help="The topics on the broker.", no_args_is_help=True)
 examples_cli = typer.Typer(help="The labelled dataset.", no_args_is_help=True)
-labels_cli = typer.Typer(help="Labels from elsewhere.", no_args_is_help=True)
-offsets_cli = typer.Typer(help="Where the service has come to.", no_args_is_help=True)
+labels_cli = typer.Typer(help="Labels from files.", no_args_is_help=True)
+offsets_cli = typer.Typer(help="The offsets of the service.", no_args_is_help=True)
 dlq_cli = typer.Typer(help="Dead letters: records that could not be used.", no_args_is_help=True)
 
-DeadTopic = Annotated[str | None, typer.Option("--topic", help="Whose dead letters; default: the samples'.")]
+DeadTopic = Annotated[
+    str | None,
+    typer.Option("--topic", help="The topic that the dead letters come from. Default: the samples."),
+]
 
 
 @topics_cli.command("create")
 def topics_create(config: ConfigFile = None, overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Create the topics that do not exist yet."""
+    """Create the topics that do not exist."""
     from stream_al.service import maintenance  # noqa: PLC0415
 
     given = settings.load(config, overrides or [])
@@ -50,11 +53,11 @@ def examples_export(
     config: ConfigFile = None,
     overrides: Overrides = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write; default: standard output.")
+        Path | None, typer.Option("--out", "-o", help="File to write. Default: standard output.")
     ] = None,
     form: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "csv",
 ) -> None:
-    """Write the labelled dataset, one row for every sample that was labelled."""
+    """Write the labelled dataset, one row for each labelled sample."""
     from stream_al.service import maintenance  # noqa: PLC0415
 
     if form not in ("csv", "jsonl"):
@@ -74,17 +77,17 @@ def examples_export(
 
 @labels_cli.command("import")
 def labels_import(
-    file: Annotated[Path, typer.Argument(help="CSV or JSON lines, .gz too.")],
+    file: Annotated[Path, typer.Argument(help="CSV, JSON lines or Parquet; also .gz.")],
     config: ConfigFile = None,
     overrides: Overrides = None,
-    label: Annotated[str | None, typer.Option(help="Column of the label; default: the last one.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column of the label. Default: the last one.")] = None,
 ) -> None:
-    """Seed the model from a file that is labelled already."""
+    """Teach the model the labelled rows of a file."""
     from stream_al.datasets.rows import rows  # noqa: PLC0415
     from stream_al.service import maintenance  # noqa: PLC0415
 
     given = settings.load(config, overrides or [])
-    total = sum(1 for _ in rows(file, label))  # also finds every mistake in the file before anything is sent
+    total = sum(1 for _ in rows(file, label))  # finds every mistake in the file before anything is sent
     source = hashlib.blake2b(file.read_bytes(), digest_size=6).hexdigest()
 
     async def seed(broker: Broker) -> int:
@@ -101,9 +104,11 @@ def offsets_reset(
     to: Annotated[str, typer.Option("--to", help="earliest or latest.")],
     config: ConfigFile = None,
     overrides: Overrides = None,
-    topic: Annotated[str | None, typer.Option(help="Samples or labels; default: the samples.")] = None,
+    topic: Annotated[
+        str | None, typer.Option(help="The topic of the samples or of the labels. Default: the samples.")
+    ] = None,
 ) -> None:
-    """Let the service go on at another sample or label; it must be stopped."""
+    """Let the service continue at another record of a topic. The service must be stopped."""
     from stream_al.service import maintenance  # noqa: PLC0415
 
     if to not in ("earliest", "latest"):
@@ -113,7 +118,7 @@ def offsets_reset(
     for partition, offset in run(
         given, lambda broker: maintenance.reset_offsets(given, broker, name, to)
     ).items():
-        typer.echo(f"{name}-{partition} goes on at {offset}")
+        typer.echo(f"{name}-{partition} continues at {offset}")
 
 
 @dlq_cli.command("list")
@@ -123,7 +128,7 @@ def dlq_list(
     topic: DeadTopic = None,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters: where each came from, and why."""
+    """List dead letters with their origin and reason."""
     from stream_al.service import maintenance  # noqa: PLC0415
 
     given = settings.load(config, overrides or [])
@@ -144,9 +149,11 @@ def dlq_replay(
     config: ConfigFile = None,
     overrides: Overrides = None,
     topic: DeadTopic = None,
-    reason: Annotated[str | None, typer.Option(help="Only those with this reason, such as no_id.")] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Only dead letters with this reason, such as no_id.")
+    ] = None,
 ) -> None:
-    """Send dead letters back onto their topic, each of them once."""
+    """Send dead letters back to their topic, each once."""
     from stream_al.service import maintenance  # noqa: PLC0415
 
     given = settings.load(config, overrides or [])

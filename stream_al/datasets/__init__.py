@@ -1,1 +1,1 @@
-"""Datasets: labelled rows of files, as the simulation and the import of labels read them."""
+"""Datasets: labelled rows of files. The simulation and the import of labels read them."""

@@ -1,8 +1,8 @@
-"""Rows of a Parquet file, with pyarrow, which is installed by the extra `parquet`.
+"""Rows of a Parquet file, read with pyarrow, which the extra `parquet` installs.
 
-What other formats have no word for is put in theirs, so that the same rows in another format are the same
-stream: a date or a time is ISO 8601 text, a decimal a number; NaN, which data frames write for a missing
-cell, is missing.
+Types that the other formats lack are converted, so that the same rows in another format are the same stream:
+a date or a time becomes ISO 8601 text, and a decimal becomes a number. NaN, which data frames write for a
+missing cell, counts as missing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def records(path: Path, file: BinaryIO) -> tuple[list[str], Iterator[dict[str, A
     """The names of the columns, and every row without its missing cells.
 
     Raises:
-        Misconfigured: It is no Parquet file, or pyarrow is not installed.
+        Misconfigured: The file is no Parquet file, or pyarrow is not installed.
     """
     try:
         from pyarrow import ArrowException  # noqa: PLC0415 - an extra, and slow

@@ -1,10 +1,14 @@
 """A recorded stream: labelled rows of a file, in the order in which they came.
 
-CSV with a header, JSON lines, or Parquet; each may be compressed with gzip. In a CSV and in Parquet the
-last column is the label unless another is named; in JSON lines it is the member `label`. Columns whose name
-begins with `_` are notes about the row, not features. A column of a CSV holds numbers if all of its first
-rows do, else text; empty cells are missing. A label of a CSV is a whole number, `true`, `false` or text,
-cell by cell; elsewhere it is what it is.
+A file is CSV with a header, JSON lines, or Parquet. It may be compressed with gzip.
+
+- The label is the last column of a CSV or Parquet file, or the member `label` of a JSON object, unless
+  another one is named.
+- Columns whose name begins with `_` are notes about the row. They are no features.
+- A column of a CSV holds numbers if the first `LOOK_AHEAD_ROWS` rows of it do, else texts. An empty cell is
+  missing.
+- A label in a CSV is a whole number, `true`, `false`, or a text. Each label is read on its own. The other
+  formats have types.
 """
 
 from __future__ import annotations
@@ -31,10 +35,10 @@ __all__ = ["Row", "parse_label", "rows"]
 
 GZIP_MAGIC = b"\x1f\x8b"
 CSV_FIELD_CHARACTERS = 10_000_000
-REST = "\0rest"  # where the reader puts cells beyond the header's; no column is called that
-LOOK_AHEAD_ROWS = 1000  # read before it is said what a column holds
+REST = "\0rest"  # the key of the cells beyond the header's columns; no column has this name
+LOOK_AHEAD_ROWS = 1000  # rows that decide whether a column holds numbers or texts
 WHOLE = re.compile("0|-?[1-9][0-9]{0,14}")
-ENCODING = "utf-8-sig"  # UTF-8, with or without the mark that spreadsheets begin with
+ENCODING = "utf-8-sig"  # UTF-8, with or without the byte order mark that spreadsheets write
 
 
 FormatReader = Callable[[Path, BinaryIO, str | None], Iterator["Row"]]
@@ -46,8 +50,8 @@ class Row:
 
     Attributes:
         features: Name to value.
-        label: The truth.
-        notes: The columns beginning with `_`.
+        label: The true label.
+        notes: The columns whose name begins with `_`.
     """
 
     features: dict[str, Any]
@@ -63,7 +67,7 @@ def rows(path: Path, label: str | None = None) -> Iterator[Row]:
         label: The column or member that holds the label.
 
     Raises:
-        Misconfigured: The file is not there, is none of these, or has no such label.
+        Misconfigured: The file does not exist, has another format, or has no such label.
     """
     kind = [suffix for suffix in path.suffixes if suffix != ".gz"][-1:]
     reader = READERS.get("".join(kind))
@@ -79,7 +83,9 @@ def rows(path: Path, label: str | None = None) -> Iterator[Row]:
 
 
 def parse_label(text: str) -> ClassLabel:
-    """A label as it was meant: a whole number, `true` or `false`, or text.
+    """A label from its text in a CSV: a whole number, a truth value, or the text itself.
+
+    It reads what `messages.label_text` writes. A text that looks like a number or a truth value becomes one.
 
     >>> parse_label("3"), parse_label("true"), parse_label("UP"), parse_label("1.5")
     (3, True, 'UP', '1.5')
@@ -116,7 +122,7 @@ def _csv(path: Path, file: TextIO, label: str | None) -> Iterator[Row]:
     for given in chain(first, whole):
         truth = given.pop(column)
         if truth == "":
-            continue  # not labelled: nothing to learn, nothing to compare with
+            continue  # a row without a label has nothing to learn or to compare with
         notes = {name: cell for name, cell in given.items() if cell != "" and name.startswith("_")}
         features = {
             name: cell if name in texts else _cell(cell)

@@ -1,1 +1,1 @@
-"""Recorded streams: the same engine, without a broker."""
+"""The simulation: the engine of the service over a recorded stream, without a broker."""

@@ -1,21 +1,22 @@
-"""Baselines: what a query strategy has to be better than, and what it cannot be.
+"""Baselines: simple rules to compare query strategies with.
 
 baseline   | buys                                         | predicts
 -----------|----------------------------------------------|----------------------------------
 random     | as many labels as the budget allows, at      | with the model
            | uniformly random positions of the stream     |
-periodic   | as many, one at the end of every stretch     | with the model
-           | of 1 / budget samples                        |
+periodic   | as many labels, one at the end of every      | with the model
+           | interval of 1 / budget samples               |
 last-label | as random                                    | the label that it learned last
 majority   | as random                                    | the label that it learned most often
 all-labels | every label                                  | with the model
 
-Random says whether the choice of samples is worth anything; periodic, how much of that comes from spreading
-labels evenly. Last-label needs no features: where it is hard to beat, labels come in runs, and accuracy
-alone says little (Zliobaite et al.: Evaluation methods and decision theory for classification of streaming
-data with temporal dependence, 2015). All-labels is what the labels that were saved would have been worth.
+Random shows whether the choice of samples is worth anything. Periodic shows how much of that comes from
+spreading the labels evenly. Last-label uses no features: where it is hard to beat, equal labels follow each
+other, and accuracy alone says little (Zliobaite et al.: Evaluation methods and decision theory for
+classification of streaming data with temporal dependence, 2015). All-labels shows what all labels would have
+been worth.
 
-All of them get their labels as late, and as often wrong, as the strategies do.
+All baselines get their labels with the same delay and the same errors as the strategies.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ __all__ = [
 ]
 
 BASELINE = "baseline"
-"""What stands in the place of a budget manager."""
+"""What a baseline has in the place of a budget manager."""
 
 RANDOM, PERIODIC, LAST_LABEL = "random", "periodic", "last-label"
 MAJORITY, ALL_LABELS = "majority", "all-labels"
@@ -61,17 +62,17 @@ class LastLabel:
         self.label: ClassLabel | None = None
 
     def probabilities(self, features: Mapping[str, object]) -> dict[ClassLabel, float]:
-        """All on one label."""
+        """Probability 1 for the last label."""
         return {} if self.label is None else {self.label: 1.0}
 
     def learn(self, features: Mapping[str, object], label: ClassLabel) -> None:
-        """Remember it."""
+        """Remember the label."""
         self.examples += 1
         self.label = label
 
 
 class Majority:
-    """Predicts the label that it learned most often, the one learned first among equals."""
+    """Predicts the label that it learned most often; among equals, the one learned first."""
 
     ready = True
 
@@ -80,21 +81,21 @@ class Majority:
 
     @property
     def examples(self) -> int:
-        """How many there were."""
+        """The number of labels learned."""
         return self.counts.total()
 
     def probabilities(self, features: Mapping[str, object]) -> dict[ClassLabel, float]:
-        """The shares of the labels learned."""
+        """The share of each label among those learned."""
         number = self.counts.total()
         return {label: count / number for label, count in self.counts.items()}
 
     def learn(self, features: Mapping[str, object], label: ClassLabel) -> None:
-        """Count it."""
+        """Count the label."""
         self.counts[label] += 1
 
 
 def affordable(budget: float, samples: int) -> int:
-    """How many labels a budget allows.
+    """The number of labels that a budget allows.
 
     >>> affordable(0.07, 100), affordable(0.5, 3)
     (7, 1)
@@ -112,17 +113,17 @@ def random_positions(number: int, samples: int, seed: int) -> set[int]:
 
 
 def periodic_positions(budget: float, samples: int) -> set[int]:
-    """The last position of every stretch of 1 / budget samples.
+    """The last position of every interval of 1 / budget samples.
 
     >>> sorted(periodic_positions(0.25, 10))
     [3, 7]
     """
-    stretch = 1 / Fraction(str(budget))
-    return {ceil(k * stretch) - 1 for k in range(1, affordable(budget, samples) + 1)}
+    interval = 1 / Fraction(str(budget))
+    return {ceil(k * interval) - 1 for k in range(1, affordable(budget, samples) + 1)}
 
 
 def positions(baseline: str, budget: float, samples: int, seed: int) -> Collection[int]:
-    """The positions whose label a baseline buys."""
+    """The positions of the samples whose label a baseline buys."""
     if baseline == ALL_LABELS:
         return range(samples)
     if baseline == PERIODIC:

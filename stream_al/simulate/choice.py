@@ -96,12 +96,12 @@ def value(result: Result, measure: str) -> float:
 
 
 def sentence(choice: Choice) -> str:
-    """The choice in words."""
+    """The choice as a sentence."""
     noun = MEASURES[choice.measure]
     show = percent if choice.measure == "accuracy" else "{:.3f}".format
-    than = f"of {choice.compared} settings" if choice.compared > 1 else "the only setting tried"
+    among = f"the best of {choice.compared} settings" if choice.compared > 1 else "the only setting tried"
     if 0 < choice.overspent < choice.compared:
-        than += f", {choice.overspent} of which spend more than that"
+        among += f", {choice.overspent} of which spend more than the budget"
     verdict = ""
     if choice.overspent == choice.compared:
         verdict += f" It spends {percent(choice.labels / choice.samples)}: `stratified` keeps a budget."
@@ -109,7 +109,7 @@ def sentence(choice: Choice) -> str:
         verdict += " Random labels did no worse: try more samples, another strategy or another model."
     return (
         f"At a budget of {percent(choice.budget)}: {choice.strategy} with {choice.manager} "
-        f"and {choice.model} ({than}): {noun} {show(choice.reached)} with {choice.labels:,.0f} labels; "
+        f"and {choice.model} ({among}): {noun} {show(choice.reached)} with {choice.labels:,.0f} labels; "
         f"{show(choice.random)} with labels bought at random, "
         f"{show(choice.all_labels)} with all {choice.samples:,}.{verdict}"
     )

@@ -1,4 +1,4 @@
-"""The command `stream-al simulate`, behind its options."""
+"""The command `stream-al simulate`: it makes the runs and prints the results and the choice."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ __all__ = ["perform"]
 
 
 def perform(options: SimulationOptions, rules: InputRulesOf, source: TopicSource, *, as_json: bool) -> None:
-    """Simulate; say what came out on standard output, and everything else on standard error.
+    """Simulate. Results go to standard output, everything else to standard error.
 
     Args:
-        options: As given.
-        rules: How the service reads features.
+        options: The options, as given.
+        rules: From the settings to the rules by which the service reads features.
         source: Reads topics.
-        as_json: One JSON object a run, as soon as it is over, instead of the table.
+        as_json: Whether to print one JSON object for each run, as soon as it is over, instead of the table.
     """
     aside = Console(stderr=True, highlight=False, soft_wrap=True)
     out = Console(highlight=False)
     if options.report is not None:
-        report.check(options.report)  # before anything that takes time
+        report.check(options.report)  # a mistake here should be found before the runs
     with _interruptible(), _bar(aside) as (bar, task):
         plan = prepare(options, rules, source, lambda done: bar.update(task, description=f"reading {done:,}"))
         found = _run(plan, options.jobs, bar, task, as_json=as_json)
@@ -41,7 +41,7 @@ def perform(options: SimulationOptions, rules: InputRulesOf, source: TopicSource
     chosen = choose(found, options.measure)
     if not as_json:
         out.print(tables(found, options.measure))
-    _say_choice(aside if as_json else out, chosen, plan)
+    _print_choice(aside if as_json else out, chosen, plan)
     if options.report is not None:
         report.write(options.report, plan, found, chosen, options.measure)
         aside.print(f"the report is in {options.report}", markup=False)
@@ -62,7 +62,7 @@ def _run(plan: SimulationPlan, jobs: int, bar: Progress, task: TaskID, *, as_jso
 
 
 def _problems(found: list[Result]) -> Iterator[str]:
-    """What the models failed on, each model once: the run in which it failed most."""
+    """One sentence for each model that failed, about the run in which it failed most."""
     worst: dict[str, Result] = {}
     for result in found:
         model = result.case.model
@@ -70,12 +70,12 @@ def _problems(found: list[Result]) -> Iterator[str]:
             worst[model] = result
     for model, result in worst.items():
         yield (
-            f"{model} failed {result.failed:,} times in {result.samples:,} samples, which counts as "
+            f"{model} failed {result.failed:,} times in {result.samples:,} samples; each failure counts as "
             f"a wrong prediction or as a label paid for in vain: {result.first_failure}"
         )
 
 
-def _say_choice(console: Console, chosen: list[Choice], plan: SimulationPlan) -> None:
+def _print_choice(console: Console, chosen: list[Choice], plan: SimulationPlan) -> None:
     for choice in chosen:
         console.print(sentence(choice), markup=False)
         console.print()
@@ -91,9 +91,9 @@ def _bar(console: Console) -> Iterator[tuple[Progress, TaskID]]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C and a polite kill end the runs, with the processes that make them."""
+    """Let Ctrl-C and SIGTERM end the runs and the processes that make them."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have us ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may start us with SIGINT ignored
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         yield

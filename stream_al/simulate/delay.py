@@ -1,13 +1,13 @@
-"""Label delay: when the label of a sample is there to be learned.
+"""Label delay: the time from a sample until its label can be learned.
 
     written as   | the label of a sample is learned before the first later sample that
     -------------|---------------------------------------------------------------------------
-    500          | has 500 others between itself and it; 0 is the very next one
-    30s 10m 2h 3d| came that much later by the stream's clock, or after that
+    500          | has 500 samples between the labelled one and itself; 0 is the very next sample
+    30s 10m 2h 3d| came at least that much later by the stream's clock
     column       | came when the recorded label had come, or later; a label that never came is
                  | paid for and never learned
 
-Nothing is ever learned before its own sample was predicted and decided about, whatever a column says.
+No label is learned before its own sample was predicted and decided, even if a column has an earlier time.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Delay:
     """A label delay.
 
     Attributes:
-        text: As it was written.
-        samples: In samples, if it is.
-        seconds: In seconds, if it is; neither means as recorded.
+        text: The delay as it was written.
+        samples: The delay in samples, if it is one.
+        seconds: The delay in seconds, if it is one. If neither is given, labels come as recorded.
 
     >>> Delay.parse("500").samples, Delay.parse("10m").seconds
     (500, 600.0)
@@ -44,10 +44,10 @@ class Delay:
 
     @classmethod
     def parse(cls, text: str) -> Delay:
-        """What was written.
+        """The delay of a text.
 
         Raises:
-            Misconfigured: It is none of the three.
+            Misconfigured: The text is none of the three forms.
         """
         if text == RECORDED:
             return cls(text)
@@ -62,25 +62,25 @@ class Delay:
         return cls(text, seconds=float(found[1]) * UNITS[found[2]])
 
     def check(self, *, clock: bool, labelled: bool) -> None:
-        """Whether a stream with these times can have it.
+        """Check that a stream has the times that the delay needs.
 
         Raises:
-            Misconfigured: Which option to add.
+            Misconfigured: A time is missing; the option to add.
         """
         if self.samples is None and not clock:
-            raise Misconfigured(f"--delays: {self.text} needs --time COLUMN, when each sample came")
+            raise Misconfigured(f"--delays: {self.text} needs --time COLUMN, the time of each sample")
         if self.text == RECORDED and not labelled:
-            raise Misconfigured(f"--delays: {self.text} needs --label-time COLUMN, when each label came")
+            raise Misconfigured(f"--delays: {self.text} needs --label-time COLUMN, the time of each label")
 
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """When each label is there.
+    """When each label can be learned.
 
     Attributes:
-        first: The position of the first sample whose prediction can know the label; the length of the
-            stream, or more, if none can.
-        order: Labels that are first known by the same sample are learned in this order.
+        first: For each label, the position of the first sample whose prediction can know it; at least the
+            length of the stream if there is none.
+        order: Labels that the same sample is the first to know are learned in ascending order of this.
     """
 
     first: Sequence[int]
@@ -88,7 +88,7 @@ class Arrivals:
 
 
 def later(samples: int, number: int) -> Arrivals:
-    """Labels that come before the sample `number` positions later, which is at least one.
+    """Labels that come before the sample `number` positions later; `number` is at least 1.
 
     >>> later(3, 2).first
     range(2, 5)
@@ -97,10 +97,10 @@ def later(samples: int, number: int) -> Arrivals:
 
 
 def arrivals(delay: Delay, stream: Stream) -> Arrivals:
-    """When the labels of a stream are there.
+    """When the labels of a stream can be learned.
 
     Raises:
-        Misconfigured: The stream has no such times.
+        Misconfigured: The stream has no times for this delay.
     """
     delay.check(clock=stream.clock is not None, labelled=stream.labelled is not None)
     number = len(stream.rows)

@@ -1,8 +1,8 @@
 """Many runs, in this process or in several.
 
-Runs share nothing, so they give the same in any number of processes (`workers`). Each is sent the stream
-once; the samples done are counted in shared memory, which is all that a progress bar needs. A worker that
-vanishes, for want of memory as a rule, is told as such.
+Runs share nothing, so they give the same results in any number of processes (`workers`). Each process gets
+the stream once. The number of samples done is in shared memory, for the progress bar. A process that dies,
+usually because there is too little memory, is reported.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ def results(
     jobs: int,
     progress: Progress = lambda done: None,
 ) -> Generator[Result, None, None]:
-    """Make runs; give what they gave, in the order of the cases.
+    """Make runs, and give their results in the order of the cases.
 
     Args:
-        chosen: Which runs.
+        chosen: The runs to make.
         stream: The stream.
-        terms: What they have in common.
+        terms: What all runs have in common.
         jobs: The number of processes.
-        progress: Called with the samples done, of all runs.
+        progress: Called with the number of samples done in all runs.
 
     Raises:
-        Misconfigured: A run failed; which, and why.
-        Unavailable: A worker died.
+        Misconfigured: A run failed; which one, and why.
+        Unavailable: A worker process died.
     """
     number = min(jobs, len(chosen))
     return (
@@ -82,7 +82,7 @@ def _awaited(future: Future[Result], refresh: Callable[[], None]) -> Result:
     try:
         return future.result()
     except BrokenProcessPool:
-        raise Unavailable("--jobs: a worker died, perhaps for want of memory; run it with fewer") from None
+        raise Unavailable("--jobs: a process died, perhaps of too little memory; use fewer jobs") from None
 
 
 def _made(case: Case, stream: Stream, terms: Terms, progress: Progress) -> Result:
@@ -93,10 +93,10 @@ def _made(case: Case, stream: Stream, terms: Terms, progress: Progress) -> Resul
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         what = f"{case.strategy}, {case.manager}, {case.model}, budget {case.budget:g}, delay {case.delay}"
-        raise Misconfigured(f"the run of {what} failed ({reason}); leave it out, or mend it") from error
+        raise Misconfigured(f"the run of {what} failed ({reason}); correct it or leave it out") from error
 
 
-# --- in a worker -----------------------------------------------------------------------------------------
+# --- in a worker process ---------------------------------------------------------------------------------
 
 _shared: dict[str, Any] = {}
 

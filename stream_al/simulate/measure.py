@@ -1,18 +1,18 @@
-"""What came out of a run, in numbers.
+"""The measures of a run.
 
-Every number is prequential: it is made of the predictions for all samples, each given before its label could
-be known, and no prediction is a wrong one.
+Every measure is prequential: it counts the predictions for all samples, each made before its label could be
+known. A missing prediction counts as wrong.
 
-- Accuracy, the share of right predictions.
-- Cohen's kappa, accuracy above what the same predictions would reach if they were shuffled:
+- Accuracy is the share of correct predictions.
+- Cohen's kappa is the accuracy above what the same predictions would reach if they were shuffled:
   (accuracy - chance) / (1 - chance), chance = sum over classes of P(true) P(predicted)
-  (Cohen: A Coefficient of Agreement for Nominal Scales, 1960). 0 where chance is 1.
-- G-mean, the geometric mean of the recalls of all classes (Kubat, Matwin: Addressing the Curse of
-  Imbalanced Training Sets, 1997); 0 as soon as one class is never recognised.
-- The worst window: the largest number of labels bought in any `STRETCHES / budget` samples in a row, divided
-  by `STRETCHES`, the number that the budget allows in them. 1 is a budget kept everywhere; a manager that
-  buys one label in each stretch of 1 / budget samples has at most 1 + 1 / STRETCHES, since such a window may
-  touch one stretch more; 5 is a burst of five times the budget.
+  (Cohen: A Coefficient of Agreement for Nominal Scales, 1960). It is 0 where chance is 1.
+- G-mean is the geometric mean of the recalls of all classes (Kubat, Matwin: Addressing the Curse of
+  Imbalanced Training Sets, 1997). It is 0 if one class is never recognised.
+- The worst window is the largest number of labels bought in any `INTERVALS / budget` samples in a row,
+  divided by `INTERVALS`, the number that the budget allows in them. It is 1 if the budget is kept
+  everywhere, and 5 for a burst of five times the budget. A manager that buys one label in each interval of
+  1 / budget samples has at most 1 + 1 / INTERVALS, because the window may touch one interval more.
 """
 
 from __future__ import annotations
@@ -25,54 +25,54 @@ from math import ceil, exp, log
 from stream_al.engine.model.model import same_label
 from stream_al.messages import ClassLabel
 
-__all__ = ["STRETCHES", "Confusion", "Point", "curve", "worst_window"]
+__all__ = ["INTERVALS", "Confusion", "Point", "curve", "worst_window"]
 
-STRETCHES = 10
+INTERVALS = 10
 POINTS = 200
 
 
 @dataclass(slots=True)
 class Confusion:
-    """Predictions held against the truth.
+    """Counts of predictions and true labels.
 
     >>> confusion = Confusion()
-    >>> for truth, said in [("a", "a"), ("a", "a"), ("b", "a"), ("b", "b")]:
-    ...     confusion.add(truth, said)
+    >>> for truth, predicted in [("a", "a"), ("a", "a"), ("b", "a"), ("b", "b")]:
+    ...     confusion.add(truth, predicted)
     >>> confusion.accuracy, confusion.kappa, round(confusion.g_mean, 3)
     (0.75, 0.5, 0.707)
     """
 
     number: int = 0
-    right: int = 0
+    correct: int = 0
     true: Counter[ClassLabel] = field(default_factory=Counter)
-    said: Counter[ClassLabel | None] = field(default_factory=Counter)
+    predicted: Counter[ClassLabel | None] = field(default_factory=Counter)
     recognised: Counter[ClassLabel] = field(default_factory=Counter)
 
-    def add(self, truth: ClassLabel, said: ClassLabel | None) -> None:
+    def add(self, truth: ClassLabel, predicted: ClassLabel | None) -> None:
         """Count one prediction."""
         self.number += 1
         self.true[truth] += 1
-        self.said[said] += 1
-        if said is not None and same_label(said, truth):
-            self.right += 1
+        self.predicted[predicted] += 1
+        if predicted is not None and same_label(predicted, truth):
+            self.correct += 1
             self.recognised[truth] += 1
 
     @property
     def accuracy(self) -> float:
-        """The share of right predictions."""
-        return self.right / self.number if self.number else 0.0
+        """The share of correct predictions."""
+        return self.correct / self.number if self.number else 0.0
 
     @property
     def kappa(self) -> float:
         """Cohen's kappa."""
         if not self.number:
             return 0.0
-        chance = sum(count * self.said[label] for label, count in self.true.items()) / self.number**2
+        chance = sum(count * self.predicted[label] for label, count in self.true.items()) / self.number**2
         return (self.accuracy - chance) / (1.0 - chance) if chance < 1.0 else 0.0
 
     @property
     def g_mean(self) -> float:
-        """The geometric mean of the recalls of the classes met."""
+        """The geometric mean of the recalls of the classes that occurred."""
         if not self.number or len(self.recognised) < len(self.true):
             return 0.0
         recalls = (self.recognised[label] / count for label, count in self.true.items())
@@ -81,14 +81,14 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """How things stood after some samples.
+    """The measures after some samples.
 
     Attributes:
-        samples: Samples predicted.
-        labels: Labels bought.
-        accuracy: Over those samples.
-        kappa: Over those samples.
-        g_mean: Over those samples.
+        samples: The number of samples predicted.
+        labels: The number of labels bought.
+        accuracy: The accuracy over these samples.
+        kappa: Cohen's kappa over these samples.
+        g_mean: The G-mean over these samples.
     """
 
     samples: int
@@ -101,18 +101,18 @@ class Point:
 def curve(
     truth: Sequence[ClassLabel], predicted: Sequence[ClassLabel | None], bought: Sequence[int]
 ) -> list[Point]:
-    """How a run went, at evenly spaced samples; the last point is the whole run.
+    """The measures at evenly spaced samples. The last point is the whole run.
 
     Args:
-        truth: The labels.
+        truth: The true labels.
         predicted: The predictions.
         bought: The positions of the labels bought, ascending.
     """
     number = len(truth)
     marks = {ceil(number * k / POINTS) for k in range(1, POINTS + 1)}
     confusion, points, labels = Confusion(), [], 0
-    for done, (true, said) in enumerate(zip(truth, predicted, strict=True), 1):
-        confusion.add(true, said)
+    for done, (true, prediction) in enumerate(zip(truth, predicted, strict=True), 1):
+        confusion.add(true, prediction)
         if done in marks:
             while labels < len(bought) and bought[labels] < done:
                 labels += 1
@@ -121,17 +121,17 @@ def curve(
 
 
 def worst_window(bought: Sequence[int], samples: int, budget: float) -> float:
-    """The largest share bought in any window, relative to the budget; see the top of this module.
+    """The largest share of labels bought in any window, relative to the budget; see the top of this module.
 
     Args:
-        bought: Positions, ascending.
-        samples: The length of the stream; one shorter than a window is a window.
-        budget: The share asked.
+        bought: The positions of the labels bought, ascending.
+        samples: The length of the stream. A stream shorter than a window is one window.
+        budget: The share allowed.
 
     >>> worst_window(range(0, 1000, 10), 1000, 0.1), worst_window(range(30), 1000, 0.1)
     (1.0, 3.0)
     """
-    window = min(samples, ceil(STRETCHES / budget))
+    window = min(samples, ceil(INTERVALS / budget))
     most = first = 0
     for last, position in enumerate(bought):
         while bought[first] <= position - window:

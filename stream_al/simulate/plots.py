@@ -1,8 +1,8 @@
-"""Learning curves as SVG, with matplotlib, which is installed by the extra `plots`.
+"""Learning curves as SVG, drawn with matplotlib, which the extra `plots` installs.
 
 A figure shows one model under one budget and one delay: three measures against the labels bought, and the
-budget spent against the samples seen. Strategies are in colour, baselines in grey; what every label would
-have given is a level, for its labels lie far beyond the others'. With several seeds a line is their mean.
+budget spent against the samples seen. Strategies are in colour, baselines in grey. The baseline all-labels is
+a horizontal line, because it buys far more labels than the others. With several seeds a line is their mean.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["budget_figure", "learning_figure", "require"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#8c564b")
-"""Okabe and Ito's, which most colour-blind people tell apart, and two more."""
+"""The colours of Okabe and Ito, which most colour-blind people can distinguish, and two more."""
 DASHES = {RANDOM: "--", PERIODIC: "-.", LAST_LABEL: ":", MAJORITY: (0, (1, 4)), ALL_LABELS: "-"}
 GREY = "#767676"
 STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",  # the page's own letters
-    "svg.hashsalt": "stream_al",  # the same runs give the same page
+    "svg.fonttype": "none",  # texts stay texts, in the font of the page
+    "svg.hashsalt": "stream_al",  # the same runs give the same file
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.spines.top": False,
@@ -41,25 +41,25 @@ STYLE: dict[Any, Any] = {
     "axes.edgecolor": "#999999",
     "legend.frameon": False,
 }
-EARLY = 0.02  # of the stream: before it a measure is made of too few predictions to draw
+EARLY = 0.02  # the share of the stream that is not drawn, because its measures have too few predictions
 
 
 def require() -> None:
-    """See that there is matplotlib.
+    """Check that matplotlib is installed.
 
     Raises:
-        Misconfigured: How to install it.
+        Misconfigured: It is not installed; how to install it.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise Misconfigured("--report: to draw it, run `python -m pip install 'stream_al[plots]'`")
 
 
 def learning_figure(rows: Sequence[TableRow], budget: float) -> str:
-    """Measures against labels, and the budget over time.
+    """A figure of the measures against the labels bought, and of the budget spent against the samples seen.
 
     Args:
-        rows: Of one model, one budget and one delay, the baselines included.
-        budget: The share asked.
+        rows: The rows of one model, one budget and one delay, with the baselines.
+        budget: The share allowed.
     """
 
     def draw(panels: Sequence[Axes]) -> None:
@@ -74,7 +74,7 @@ def learning_figure(rows: Sequence[TableRow], budget: float) -> str:
         spending = panels[-1]
         shares = [row.mean("budget_spent") for row in rows if row.case.strategy != ALL_LABELS]
         spending.set(title="budget spent", xlabel="samples seen", ylabel="% of the samples")
-        spending.axhline(100 * budget, color="#b00020", linewidth=1, label="budget asked")
+        spending.axhline(100 * budget, color="#b00020", linewidth=1, label="budget")
         for row, style in _styled(rows):
             if row.case.strategy not in (ALL_LABELS, LAST_LABEL, MAJORITY):  # these buy as random does
                 points = _points(row)
@@ -85,11 +85,11 @@ def learning_figure(rows: Sequence[TableRow], budget: float) -> str:
 
 
 def budget_figure(rows: Sequence[TableRow], measure: str) -> str:
-    """A measure at the end of the stream against the labels that it took.
+    """A figure of a measure over the whole stream against the labels bought.
 
     Args:
-        rows: Of one model and one delay under several budgets, the baselines included.
-        measure: What is measured.
+        rows: The rows of one model and one delay under several budgets, with the baselines.
+        measure: The measure.
     """
     named: dict[str, list[TableRow]] = {}
     for row in rows:
@@ -109,16 +109,16 @@ def budget_figure(rows: Sequence[TableRow], measure: str) -> str:
 
 
 def _points(row: TableRow) -> list[tuple[int, float, dict[str, float]]]:
-    """Samples, labels and measures on the way, the mean of all seeds; all of them were looked at alike."""
-    ways: list[Sequence[Point]] = [run.curve for run in row.runs]
-    early = EARLY * ways[0][-1].samples
+    """Samples, labels and measures along the stream, each the mean of all seeds at the same sample."""
+    curves: list[Sequence[Point]] = [run.curve for run in row.runs]
+    early = EARLY * curves[0][-1].samples
     return [
         (
             here[0].samples,
             mean(point.labels for point in here),
             {measure: mean(getattr(point, measure) for point in here) for measure in MEASURES},
         )
-        for here in zip(*ways, strict=True)
+        for here in zip(*curves, strict=True)
         if here[0].samples >= early
     ]
 

@@ -1,4 +1,4 @@
-"""The report: one HTML page that needs nothing else, to be looked at and handed on."""
+"""The report: one HTML page that contains everything it needs."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ svg { max-width: 100%; height: auto } .quiet { color: #666 } .wide { overflow-x:
 
 
 def check(path: Path) -> None:
-    """See that a report can be drawn and written there.
+    """Check that a report can be drawn and written to a path.
 
     Raises:
-        Misconfigured: What to do first.
+        Misconfigured: It cannot; what to do.
     """
     plots.require()
     if path.is_dir() or not path.parent.is_dir():
-        raise Misconfigured(f"--report: name a file in a directory that is there, not {str(path)!r}")
+        raise Misconfigured(f"--report: name a file in a directory that exists, not {str(path)!r}")
 
 
 def write(
@@ -47,7 +47,7 @@ def write(
     """Write the page.
 
     Raises:
-        Misconfigured: It cannot be written there.
+        Misconfigured: The file cannot be written.
     """
     try:
         path.write_text(page(plan, results, chosen, measure), encoding="utf-8")
@@ -59,10 +59,10 @@ def page(plan: SimulationPlan, results: Sequence[Result], chosen: Sequence[Choic
     """The page as text.
 
     Args:
-        plan: What was simulated.
-        results: All runs.
+        plan: The plan of the simulation.
+        results: The results of all runs.
         chosen: The choice at each budget.
-        measure: What it was chosen by.
+        measure: The measure that the choice was made by.
     """
     body = "\n".join(_body(plan, results, chosen, measure))
     name = escape(plan.stream.name)
@@ -106,10 +106,10 @@ def _body(
 
 
 WORDS = (
-    "Every sample is predicted before its label can be known, and all of them count. G-mean is the geometric "
-    "mean of the recalls of all classes. The worst window is the largest number of labels bought in any "
-    "stretch of 10 / budget samples, relative to what the budget allows in it. All-labels is a level, not a "
-    "curve: its labels lie beyond the others'."
+    "Every sample is predicted before its label can be known, and all predictions count. G-mean is the "
+    "geometric mean of the recalls of all classes. The worst window is the largest number of labels bought "
+    "in any 10 / budget samples in a row, relative to what the budget allows in them. All-labels is a "
+    "horizontal line and not a curve, because it buys far more labels than the others."
 )
 
 
@@ -119,7 +119,7 @@ def _about(plan: SimulationPlan) -> str:
     if plan.terms.warm_start:
         parts.append(f"after a warm start with {plan.terms.warm_start:,}")
     if plan.grid.annotator_error:
-        parts.append(f"{100 * plan.grid.annotator_error:g}% of the answers wrong")
+        parts.append(f"{100 * plan.grid.annotator_error:g}% of the labels wrong")
     if len(plan.grid.seeds) > 1:
         parts.append(f"means of {len(plan.grid.seeds)} seeds")
     return ", ".join(parts)
@@ -138,5 +138,5 @@ def _heading(model: str, letter: str) -> str:
 
 
 def _of(rows: Sequence[TableRow], model: str) -> list[TableRow]:
-    """The rows of one model, and those that need none."""
+    """The rows of one model, and those without a model."""
     return [row for row in rows if row.case.model in (model, NO_MODEL)]

@@ -1,4 +1,4 @@
-"""The runs as rows: one for all seeds of a case, grouped by budget and delay."""
+"""The results as a table: one row for all seeds of a case, in sections by budget and delay."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ HEADINGS = ("labels bought by", "labels", "spent", "worst window", "accuracy", "
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """All seeds of a case.
+    """The runs that differ only in their seeds.
 
     Attributes:
-        case: The first of them.
-        runs: All of them, at least one.
+        case: The case of the first run.
+        runs: The results of all runs, at least one.
     """
 
     case: Case
     runs: tuple[Result, ...]
 
     def mean(self, measure: str) -> float:
-        """The mean of a field of the runs."""
+        """The mean of a measure over the runs."""
         return mean(value(run, measure) for run in self.runs)
 
     def name(self, letter: str = "") -> str:
-        """Who bought the labels; a letter tells the model, where there are several."""
+        """The strategy and manager that bought the labels, and the letter of the model, if it has one."""
         case = self.case
         words = [case.strategy] if case.manager == BASELINE else [case.strategy, case.manager]
         return ", ".join([*words, letter] if letter and case.model != NO_MODEL else words)
@@ -45,7 +45,7 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What has one budget and one delay, the best first, and what every label would have given."""
+    """The rows of one budget and one delay, the best first, and those of the baseline all-labels."""
 
     budget: float
     delay: str
@@ -53,9 +53,9 @@ class Section:
 
 
 def sections(results: Sequence[Result], measure: str) -> list[Section]:
-    """Rows, grouped; by budget and delay in the order in which they were asked for."""
+    """The results in sections, in the order of the options."""
     found = list(_rows(results))
-    circumstances = dict.fromkeys(
+    conditions = dict.fromkeys(
         (row.case.budget, row.case.delay) for row in found if row.case.strategy != ALL_LABELS
     )
     return [
@@ -74,18 +74,18 @@ def sections(results: Sequence[Result], measure: str) -> list[Section]:
                 )
             ),
         )
-        for budget, delay in circumstances
+        for budget, delay in conditions
     ]
 
 
 def letters(results: Sequence[Result]) -> dict[str, str]:
-    """A letter for each model, none where there is but one."""
+    """A letter for each model; an empty one if there is only one model."""
     models = list(dict.fromkeys(r.case.model for r in results if r.case.model != NO_MODEL))
     return {model: _letter(n) if len(models) > 1 else "" for n, model in enumerate(models)}
 
 
 def cells(row: TableRow, letter: str) -> tuple[str, ...]:
-    """A row for people, as long as `HEADINGS`."""
+    """The cells of a row as texts, one for each of `HEADINGS`."""
     spread = stdev(run.accuracy for run in row.runs) if len(row.runs) > 1 else None
     return (
         row.name(letter),
@@ -100,12 +100,12 @@ def cells(row: TableRow, letter: str) -> tuple[str, ...]:
 
 
 def title(section: Section) -> str:
-    """What a section has in common, in words.
+    """The title of a section.
 
     >>> title(Section(0.05, "0", ())), title(Section(0.05, "2h", ()))
     ('Budget 5.00%, labels at once', 'Budget 5.00%, labels 2h late')
     """
-    late = {"0": "labels at once", "column": "labels when they came"}.get(section.delay)
+    late = {"0": "labels at once", "column": "labels as recorded"}.get(section.delay)
     samples = " samples" if section.delay.isdigit() else ""
     return f"Budget {percent(section.budget)}, {late or f'labels {section.delay}{samples} late'}"
 

@@ -1,11 +1,11 @@
 """A range of a Kafka topic as a recorded stream.
 
-A label is found in the record itself, where the user names its member, or else among the examples that the
-model has learned, by the sample's id; samples without one cannot be simulated and are left out. Mind what
-that means in the second case: the examples hold what the service chose to ask for, so a simulation over them
-alone compares settings on those samples and says nothing about the accuracy over the stream.
+If the user names a member of the records, it holds the label. Otherwise the label comes from the examples
+that the model has learned, by the sample's id. Samples without a label cannot be simulated and are left out.
+In the second case the remaining samples are those that the service selected, so results on them compare
+settings on these samples and say nothing about the accuracy over the whole stream.
 
-Samples of several partitions are put in the order of the log's timestamps, which are the stream's clock.
+Samples of several partitions are ordered by the records' timestamps, which are the clock of the stream.
 """
 
 from __future__ import annotations
@@ -30,31 +30,31 @@ class TopicRecord(Protocol):
 
     @property
     def topic(self) -> str:
-        """Where it lies."""
+        """The topic."""
 
     @property
     def partition(self) -> int:
-        """Where in the topic."""
+        """The partition of the topic."""
 
     @property
     def offset(self) -> int:
-        """Where in the partition."""
+        """The offset in the partition."""
 
     @property
     def timestamp_ms(self) -> int:
-        """The time that the log gave it."""
+        """The record's timestamp, in milliseconds."""
 
     @property
     def key(self) -> bytes | None:
-        """Its key."""
+        """The record's key."""
 
     @property
     def value(self) -> bytes | None:
-        """Its value."""
+        """The record's value."""
 
 
 KnownLabel = tuple[ClassLabel, int]
-"""A label that the model has learned, and when the log got it, in milliseconds."""
+"""A label that the model has learned, and the timestamp of its record in milliseconds."""
 
 
 def recorded(
@@ -65,16 +65,16 @@ def recorded(
     label: str | None,
     known: Mapping[str, KnownLabel],
 ) -> tuple[list[Row], int]:
-    """The samples whose label is known, in log time, and how many records were left out.
+    """The samples whose label is known, in the order of their timestamps, and the number of records left out.
 
     Args:
-        records: Of the topic.
-        rules: Where things lie in a record.
-        max_bytes: The longest record.
-        label: The path of the label in a record; None looks it up by id.
-        known: Labels by id.
+        records: The records of the topic.
+        rules: Where the parts of a sample are in a record.
+        max_bytes: The largest record.
+        label: The path of the label in a record; None takes the labels from `known`.
+        known: The known labels, by the sample's id.
     """
-    # Where the label lies is no feature; as the payload it is taken out by the rules themselves.
+    # The label must not be a feature. Named as the payload, it is taken out of the features by the rules.
     rules = replace(rules, payload=label) if label else rules
     rows: list[Row] = []
     left_out = 0

@@ -1,9 +1,10 @@
-"""Workers: processes that compute beside this one, and end when it ends, however it does.
+"""Workers: processes that compute beside this one, and end when it ends, however it ends.
 
-They are spawned, not forked: a copy of a process with threads is unsafe, and some systems have nothing else.
-Each holds one end of a pipe whose other end is here. It is closed when the work is given up, and by the
-system when this process dies, of a signal that nobody can catch too; a worker that sees it closed ends at
-once. Of Ctrl-C, which a terminal sends to all of them, this process alone makes something.
+They are spawned, not forked, because forking a process with threads is unsafe and does not exist on every
+system. Each worker holds one end of a pipe, and this process holds the other. This process closes its end
+when it gives up the work. The system closes it when this process dies, even of a signal that cannot be
+caught. A worker ends at once when its pipe is closed. A terminal sends Ctrl-C to all processes: the workers
+ignore it, and this process handles it.
 """
 
 from __future__ import annotations
@@ -29,23 +30,23 @@ Submit = Callable[..., Future[T]]
 
 @contextmanager
 def workers(number: int, begin: Callable[..., None] | None = None, *arguments: Any) -> Iterator[Submit[Any]]:
-    """Start workers as they are needed; leaving the block ends them.
+    """Start workers as they are needed. Leaving the block ends them.
 
     Args:
-        number: How many at most.
-        begin: Called in each before anything else,
-        arguments: with these.
+        number: The most workers.
+        begin: Called in each worker before anything else.
+        arguments: The arguments of `begin`.
 
     Yields:
-        What has a function called in one of them: `submit(function, *arguments)`.
+        `submit(function, *arguments)`, which calls a function in a worker.
     """
-    # Children of this method inherit no end of the pipe but the one that they are given.
+    # A spawned worker inherits only the end of the pipe that it is given.
     context = get_context("spawn")
     theirs, ours = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(number, context, _begin, (theirs, begin, arguments))
 
     def submit(function: Callable[..., T], *given: Any) -> Future[T]:
-        with _undisturbed():  # a worker that is cut off while it starts would print a traceback
+        with _uninterrupted():  # a worker that is interrupted while it starts would print a traceback
             return pool.submit(function, *given)
 
     try:
@@ -57,8 +58,8 @@ def workers(number: int, begin: Callable[..., None] | None = None, *arguments: A
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let whoever interrupts wait; what is started in here begins deaf to Ctrl-C."""
+def _uninterrupted() -> Iterator[None]:
+    """Postpone interrupts to the end of the block. A process that is started inside ignores Ctrl-C."""
     came: list[int] = []
     before = {n: signal.signal(n, lambda number, _: came.append(number)) for n in INTERRUPTS}
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -73,7 +74,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _begin(parent: Connection, begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
-    """In a worker: end with the parent, and begin."""
+    """Prepare a worker: let it end with the parent, and call `begin`."""
 
     def listen() -> None:
         with suppress(EOFError):

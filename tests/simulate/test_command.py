@@ -234,7 +234,7 @@ def test_without_matplotlib_it_says_what_to_install_before_anything_runs(
         (("--from", "2026-01-01"), "--from, --to: they are a range of a --topic"),
         (("--stream", "shuttle"), "name one stream"),
         (("--topic", "samples"), "name one stream"),
-        (("--report", "/no/such/directory/out.html"), "--report: name a file in a directory that is there"),
+        (("--report", "/no/such/directory/out.html"), "--report: name a file in a directory that exists"),
         (("--set", "budget.shar=1"), "budget.shar: there is no such setting"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

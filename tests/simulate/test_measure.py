@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import metrics
 
-from stream_al.simulate.measure import POINTS, STRETCHES, Confusion, curve, worst_window
+from stream_al.simulate.measure import POINTS, INTERVALS, Confusion, curve, worst_window
 
 pairs = st.lists(
     st.tuples(st.integers(0, 3), st.one_of(st.integers(0, 3), st.none())), min_size=1, max_size=80
@@ -56,7 +56,7 @@ def test_the_g_mean_is_the_geometric_mean_of_the_recalls(found: list[tuple[int, 
 )
 @settings(derandomize=True, deadline=None)
 def test_the_worst_window_is_the_largest_of_all(bought: list[int], budget: float, samples: int) -> None:
-    window = ceil(STRETCHES / budget)
+    window = ceil(INTERVALS / budget)
     most = max(
         sum(first <= position < first + window for position in bought)
         for first in range(max(1, samples - window + 1))

@@ -185,7 +185,7 @@ def test_every_label_at_once_is_plain_prequential(definition: str) -> None:
     confusion = Confusion()
     for row, said in zip(ROWS, played.predicted, strict=True):
         confusion.add(row.label, said)
-    assert confusion.right == right > 100
+    assert confusion.correct == right > 100
     simulated.learn(ROWS[-1].features, ROWS[-1].label)  # which came after the last prediction
     assert simulated.digest() == model.digest()
 
