@@ -1,7 +1,7 @@
-"""Grafana's dashboard of stream_al, made by code: `python -m deploy.grafana.dashboard` writes dashboard.json.
+"""The Grafana dashboard, made by code. `python -m deploy.grafana.dashboard` writes dashboard.json.
 
-What it shows is in `panels`; here is how. Identity is Prometheus' own: `job` is the application and
-`instance` the replica, so one dashboard shows any application, and one replica or all.
+`panels` defines what it shows, and this module how. The label `job` of Prometheus is the application and the
+label `instance` is the replica, so one dashboard shows any application, and one replica or all of them.
 """
 
 from __future__ import annotations
@@ -28,21 +28,25 @@ FILE = Path(__file__).with_name("dashboard.json")
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 OF = 'job="$application",instance=~"$replica"'
 ROW_HEIGHT = 8
-MARKS = {"step": "60s", "titleFormat": "Drift", "textFormat": "{{job}}: the model errs more than before"}
-"""Fields of Prometheus' annotations that the SDK has no names for."""
+MARKS = {
+    "step": "60s",
+    "titleFormat": "Drift",
+    "textFormat": "{{job}}: the model makes more errors than before",
+}
+"""Fields of annotations from Prometheus that the SDK does not have."""
 
 
 def text() -> str:
-    """The dashboard as the file holds it."""
+    """The text of dashboard.json."""
     return json.dumps(made(), indent=1, sort_keys=True) + "\n"
 
 
 def made() -> dict[str, Any]:
-    """The dashboard as Grafana takes it."""
+    """The dashboard in the form that Grafana reads."""
     board = (
         build.Dashboard("stream_al")
         .uid("stream-al")
-        .description("Which samples of a stream are labelled, what it costs, and what the model gains.")
+        .description("Which samples of a stream are queried, what labels cost, and how good the model is.")
         .tags(["stream_al", "active-learning"])
         .time("now-1h", "now")
         .refresh("10s")
@@ -67,7 +71,7 @@ def made() -> dict[str, Any]:
 
 
 def _of(query: str) -> str:
-    """Put who is looked at into every selector.
+    """Add the application and the replica to every selector.
 
     >>> _of('sum(stream_al_ready) + process_open_fds{a="b"}').count(OF)
     2
@@ -98,7 +102,7 @@ def _variables() -> list[Any]:
 
 
 def _drift_marks() -> build.AnnotationQuery:
-    # Every replica finds the same drift: one mark for all.
+    # Every replica finds the same drift, so there is one mark for all.
     found = _of("max by (job) (increase(stream_al_drift_total[$__interval])) > 0")
     return build.AnnotationQuery().name("Drift").datasource(SOURCE).enable(True).icon_color(AMBER).expr(found)
 

@@ -1,8 +1,7 @@
-"""What the dashboard shows: every panel, its queries, and how to read it.
+"""The panels of the dashboard: their queries, and how to read them.
 
-The first row answers what an operator asks first: does it run, does it ask for what the budget allows, how
-good is the model, what waits for annotators. Below it, from left to right and downwards, the way of a
-sample: asked for, labelled, learned, and the service that carries it.
+The first row shows whether the service runs, whether it spends the budget, how good the model is, and how
+many queries are pending. The other rows follow a sample: its query, its label, the model, and the service.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ GREEN, AMBER, RED = "green", "orange", "red"
 ASKED = 'samples_total{decision="query"}'
 
 Steps = tuple[tuple[float | None, str], ...]
-"""From which value on which colour; None: from the least."""
+"""A colour for the values from a bound on. None is below all values."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +23,14 @@ class Panel:
 
     Attributes:
         title: What it shows.
-        why: How to read it, and what to do about it.
-        queries: Name in the legend to PromQL, without the labels of who is looked at: `_of` puts them in.
+        why: How to read it, and what to do.
+        queries: Name in the legend to PromQL, without the labels of application and replica: `dashboard._of`
+            adds them.
         unit: Grafana's name of the unit.
         kind: line, bars (stacked), band (a line between `low` and `high`), heat or number.
-        width: Of the 24 columns.
-        steps: Colours.
-        most: The greatest value of the scale, where there is one.
+        width: How many of the 24 columns it takes.
+        steps: The colours.
+        most: The largest value of the scale, if there is one.
     """
 
     title: str
@@ -61,19 +61,19 @@ def _accuracy(bound: str) -> str:
 NUMBERS = (
     Panel(
         "Replicas ready",
-        "Processes that are up, have their model and work. None: nothing is asked and nothing is learned; "
-        "what arrives waits in Kafka.",
+        "Replicas that run, have their model and process records. With 0, no label is queried or learned, "
+        "and samples wait in Kafka.",
         {"ready": "sum(stream_al_ready)"},
         kind="number",
         width=4,
         steps=((None, RED), (1, GREEN)),
     ),
     Panel(
-        "Asked, of all samples",
-        "Share of the samples in this time range for which a label was asked for, against the share that the "
-        "budget allows. Less is normal at a start and while pending queries are at their cap.",
+        "Share of samples queried",
+        "Share of the samples in this time range whose label was queried, and the share that the budget "
+        "allows. The first is lower after a start and while pending queries are at their cap.",
         {
-            "asked": "sum(increase(stream_al_budget_spent_labels_total[$__range])) "
+            "queried": "sum(increase(stream_al_budget_spent_labels_total[$__range])) "
             "/ sum(increase(stream_al_samples_total[$__range]))",
             "budget": "max(stream_al_budget_share_ratio)",
         },
@@ -83,8 +83,9 @@ NUMBERS = (
     ),
     Panel(
         "Accuracy on the whole stream",
-        "Of about the last 200 labels, weighted so that it speaks for all samples and not only for those "
-        "asked about; with its 95% interval. A wide interval means few labels.",
+        "Accuracy over all samples, estimated from about the last 200 labels, with its 95% interval. The "
+        "labels are weighted, because the queried samples alone are not typical. A wide interval means few "
+        "labels.",
         {bound: _accuracy(bound) for bound in ("low", "estimate", "high")},
         unit="percentunit",
         kind="number",
@@ -92,7 +93,7 @@ NUMBERS = (
         most=1,
     ),
     Panel(
-        "Waiting for annotators",
+        "Pending queries",
         "Queries that have no label yet, and the number at which selection pauses.",
         {"pending": "max(stream_al_pending_queries)", "cap": "max(stream_al_pending_queries_limit)"},
         kind="number",
@@ -100,7 +101,7 @@ NUMBERS = (
     ),
     Panel(
         "Drifts found",
-        "How often in this time range the model began to err more than before. Marked in all panels.",
+        "How often the error rate of the model rose in this time range. All panels mark these times.",
         {"drifts": "round(max(increase(stream_al_drift_total[$__range])))"},
         kind="number",
         width=3,
@@ -109,19 +110,19 @@ NUMBERS = (
 )
 
 ROWS: dict[str, tuple[Panel, ...]] = {
-    "Asking": (
+    "Queries": (
         Panel(
             "Queries by reason",
-            "Labels asked for, per minute: `uncertain` where the model is unsure, `explore` at random so "
-            "that the accuracy can be known, `warmup` at random until the model knows two classes.",
+            "Queries per minute. `uncertain`: the model is unsure. `explore`: chosen at random, so that the "
+            "accuracy can be estimated. `warmup`: chosen at random until the model knows two classes.",
             {"{{reason}}": f"60 * sum by (reason) ({_rate(ASKED)})"},
             unit="cpm",
             kind="bars",
         ),
         Panel(
             "Budget: allowed and spent",
-            "Labels per minute that the budget allows for what arrives, and those asked for. The lines run "
-            "together; spent stays below while pending queries are at their cap.",
+            "Labels per minute that the budget allows for the samples that arrive, and labels queried. The "
+            "lines are close together; `spent` is lower while pending queries are at their cap.",
             {
                 "allowed": f"60 * sum({_rate('budget_asked_labels_total')})",
                 "spent": f"60 * sum({_rate('budget_spent_labels_total')})",
@@ -129,25 +130,26 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             unit="cpm",
         ),
         Panel(
-            "Samples by fate",
-            "Samples decided per second: asked about, or passed because their utility was below the "
-            "threshold, the budget was spent, or too many queries were pending (`capped`).",
+            "Samples by decision",
+            "Samples decided per second. `query`: the label was queried. `pass`: it was not, because the "
+            "utility was below the threshold (`below`), the budget was spent (`spent`), or a cap was "
+            "reached (`capped`).",
             {"{{decision}}: {{reason}}": f"sum by (decision, reason) ({_rate('samples_total')})"},
             unit="cps",
             kind="bars",
         ),
         Panel(
             "Threshold",
-            "Utility from which on a label was asked for at the last sample of each partition. It falls "
-            "within every stretch of 1/share samples, to 0 at the last of them.",
+            "The utility that the last sample of each partition needed for a query. With `stratified` it "
+            "falls within every interval of 1/share samples, to 0 at the last sample of the interval.",
             {"partition {{partition}}": "avg by (partition) (stream_al_threshold)"},
             unit="percentunit",
             width=12,
         ),
         Panel(
             "Utility of the samples",
-            "How many samples had which utility. All in one cell: the model cannot tell samples apart, "
-            "as it is untrained or too sure of everything.",
+            "How many samples had which utility. If all are in one cell, the model cannot distinguish them: "
+            "it is untrained, or it is too sure about all of them.",
             {"{{le}}": "sum by (le) (increase(stream_al_utility_bucket[$__rate_interval]))"},
             kind="heat",
             width=12,
@@ -156,21 +158,24 @@ ROWS: dict[str, tuple[Panel, ...]] = {
     "Labels": (
         Panel(
             "Labels by outcome",
-            "Per minute. `conflict`: annotators disagree, the first label counts; `expired`: came too late; "
-            "`unsolicited`: nobody asked, learned all the same.",
+            "Labels per minute. `conflict`: annotators disagree, and the first label counts. `expired`: the "
+            "label came too late. `unsolicited`: there was no query; the label is learned if it brings "
+            "features.",
             {"{{outcome}}": f"60 * sum by (outcome) ({_rate('labels_total')})"},
             unit="cpm",
             kind="bars",
         ),
         Panel(
             "Label delay",
-            "From query to label, as the log's clock has it: half of the labels come faster than 50%.",
+            "Time from query to label by the timestamps of their records. Half of the labels come faster "
+            "than 50%.",
             _quantiles("label_delay_seconds"),
             unit="s",
         ),
         Panel(
             "Pending queries and their cap",
-            "At its cap selection pauses and samples pass unasked: more annotators, or a smaller budget.",
+            "At the cap, selection pauses and no label is queried: find more annotators, or lower the "
+            "budget.",
             {
                 "pending": "max(stream_al_pending_queries)",
                 "cap": "max(stream_al_pending_queries_limit)",
@@ -178,14 +183,14 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
         Panel(
             "Oldest pending query",
-            "How long it has waited. Near `queries.life_hours`, queries expire without a label.",
+            "How long it has been pending. After `queries.life_hours` a query expires without a label.",
             {"oldest": "max(stream_al_pending_oldest_seconds)"},
             unit="s",
             width=12,
         ),
         Panel(
             "Expired queries",
-            "Queries given up, per minute: their share of the budget is lost.",
+            "Queries per minute that expired without a label. Their share of the budget is lost.",
             {"expired": f"60 * sum({_rate('expired_queries_total')})"},
             unit="cpm",
             width=12,
@@ -194,8 +199,9 @@ ROWS: dict[str, tuple[Panel, ...]] = {
     "Model": (
         Panel(
             "Accuracy and its 95% interval",
-            "Over all samples, estimated from about the last 200 labels, with the interval; `all` since the "
-            "first example. It falls and stays down after a drift that the model cannot follow.",
+            "Accuracy over all samples, estimated from about the last 200 labels, with its interval. `all` "
+            "is since the first example. After a drift that the model cannot follow, it falls and stays "
+            "low.",
             {
                 **{bound: _accuracy(bound) for bound in ("low", "estimate", "high")},
                 "all": 'avg(stream_al_accuracy_ratio{span="all",bound="estimate"})',
@@ -207,13 +213,14 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
         Panel(
             "Examples learned, by replica",
-            "All replicas hold the same model; one that stands still or lags is broken.",
+            "All replicas hold the same model. A replica that makes no progress or lags behind has a "
+            "problem.",
             {"{{instance}}": "stream_al_model_examples"},
             width=6,
         ),
         Panel(
             "Model lag, by replica",
-            "Examples in the log that a replica has not learned yet: 0, except after a start.",
+            "Examples in the topic that a replica has not learned yet. It is 0, except after a start.",
             {"{{instance}}": "stream_al_model_offset_lag"},
             width=6,
         ),
@@ -221,46 +228,50 @@ ROWS: dict[str, tuple[Panel, ...]] = {
     "Service": (
         Panel(
             "Consumer lag, by replica",
-            "Records not read yet. Growing: more replicas (up to one a partition) or a lighter model.",
+            "Records not read yet. If it grows, add replicas (up to one per partition) or use a faster "
+            "model.",
             {"{{topic}} {{instance}}": "sum by (topic, instance) (stream_al_consumer_lag)"},
         ),
         Panel(
             "Batch time",
-            "From reading a batch to its commit, by stage. Long: the broker is slow, or the model is.",
+            "Time from reading a batch to its commit, by stage. It is long if the broker or the model is "
+            "slow.",
             _quantiles("batch_duration_seconds", "stage"),
             unit="s",
         ),
         Panel(
             "Dead letters by reason",
-            "Records that could not be used, per minute; empty is good. `stream-al dlq list` shows them.",
+            "Records per minute that could not be used. `stream-al dlq list` shows them.",
             {"{{stage}}: {{reason}}": f"60 * sum by (stage, reason) ({_rate('dead_letters_total')}) > 0"},
             unit="cpm",
             kind="bars",
         ),
         Panel(
             "Snapshots",
-            "Per minute. A failed one costs nothing but a longer start; none written: no new examples.",
+            "Snapshots per minute. After a failed one only the next start takes longer. None is written "
+            "without new examples.",
             {"{{outcome}}": f"60 * sum by (outcome) ({_rate('snapshots_total')})"},
             unit="cpm",
             width=6,
         ),
         Panel(
             "Rebalances",
-            "Partitions that came or went, per minute and replica. Often: replicas die or are too slow.",
+            "Changes of the partitions of a replica, per minute. Many mean that replicas die or are too "
+            "slow.",
             {"{{instance}}": f"60 * sum by (instance) ({_rate('assignment_changes_total')})"},
             unit="cpm",
             width=6,
         ),
         Panel(
             "Memory, by replica",
-            "Resident memory; flat once all that is remembered is full.",
+            "Resident memory. It stops growing when all caches are full.",
             {"{{instance}}": "process_resident_memory_bytes"},
             unit="bytes",
             width=6,
         ),
         Panel(
             "Processor, by replica",
-            "Of one core. At 100% a replica can do no more.",
+            "Share of one core. At 100% a replica cannot process more.",
             {"{{instance}}": "rate(process_cpu_seconds_total[$__rate_interval])"},
             unit="percentunit",
             width=6,

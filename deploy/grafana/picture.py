@@ -1,7 +1,7 @@
-"""A picture of the dashboard, drawn from a Prometheus: `python -m deploy.grafana.picture --help`.
+"""A picture of the dashboard, drawn from the data of a Prometheus: `python -m deploy.grafana.picture --help`.
 
-It asks what the dashboard asks, over the last minutes, and draws the main panels. Grafana draws them better;
-this needs no browser and no Grafana.
+It makes the queries of the main panels over the last minutes and draws the results. Grafana draws them
+better, but this needs neither a browser nor Grafana.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ MAIN = (
 )
 PER_UNIT = {"percentunit": "share", "s": "seconds", "cpm": "a minute", "cps": "a second", "bytes": "MB"}
 MARK = "#e67e22"
-SPAN = 0.2  # minutes; marks nearer to each other are one
+SPAN = 0.2  # minutes; marks that are closer together are drawn as one
 Course = list[tuple[float, float]]
 
 
-class Asking:
-    """Asks Prometheus for the last minutes of one application.
+class Source:
+    """Reads the last minutes of one application from Prometheus.
 
     Args:
-        url: Of Prometheus.
-        application: The job that it is scraped as.
-        minutes: How far to look back.
-        window: Over which a rate is taken, in seconds; at least four scrapes.
+        url: The URL of Prometheus.
+        application: The name of the job that scrapes it.
+        minutes: The number of minutes to show.
+        window: The seconds over which rates are computed; at least four scrapes.
     """
 
     def __init__(self, url: str, application: str, minutes: float, window: int) -> None:
@@ -61,10 +61,10 @@ class Asking:
         self.values |= {"$__rate_interval": f"{window}s", "$__range": f"{60 * minutes:.0f}s"}
 
     def courses(self, query: str, legend: str) -> dict[str, Course]:
-        """Minutes since the beginning and values, by legend."""
+        """Series of minutes since the beginning and values, by legend."""
         filled = re.sub(r"\$\w+", lambda found: self.values[found[0]], query)
-        with urlopen(f"{self.url}/api/v1/query_range?{urlencode({'query': filled} | self.span)}") as answer:  # noqa: S310 - the URL is the caller's own
-            series = json.load(answer)["data"]["result"]
+        with urlopen(f"{self.url}/api/v1/query_range?{urlencode({'query': filled} | self.span)}") as response:  # noqa: S310 - the URL is the caller's own
+            series = json.load(response)["data"]["result"]
         return {self._name(one["metric"], legend): self._course(one["values"]) for one in series}
 
     def _name(self, labels: dict[str, str], legend: str) -> str:
@@ -74,14 +74,14 @@ class Asking:
         return [((at - self.begin) / 60, float(value)) for at, value in values if math.isfinite(float(value))]
 
 
-def draw(asking: Asking) -> str:
-    """The picture, as SVG."""
+def draw(source: Source) -> str:
+    """The picture as SVG."""
     mpl.use("svg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415 - after the choice of how to draw
+    from matplotlib import pyplot as plt  # noqa: PLC0415 - only after the backend is chosen
 
     board = dashboard.made()
     (marks,) = board["annotations"]["list"]
-    drifts = [at for course in asking.courses(marks["expr"], "").values() for at, _ in course]
+    drifts = [at for course in source.courses(marks["expr"], "").values() for at, _ in course]
     starts = [at for at, before in zip(drifts, [-math.inf, *drifts], strict=False) if at - before > SPAN]
     panels = [panel for panel in board["panels"] if panel["title"] in MAIN]
     rows = len(MAIN) // COLUMNS
@@ -89,15 +89,15 @@ def draw(asking: Asking) -> str:
     with mpl.rc_context(style):
         figure, axes = plt.subplots(rows, COLUMNS, figsize=(11, 1.7 * rows), layout="constrained")
         for axis, panel in zip(axes.flat, panels, strict=True):
-            shown = [asking.courses(t["expr"], t["legendFormat"]) for t in panel["targets"]]
+            shown = [source.courses(t["expr"], t["legendFormat"]) for t in panel["targets"]]
             courses = {name: course for found in shown for name, course in found.items() if course}
             (_heat if panel["type"] == "heatmap" else _lines)(axis, panel, courses)
             unit = panel["fieldConfig"]["defaults"]["unit"]
             axis.set_title(f"{panel['title']}{', ' + PER_UNIT[unit] if unit in PER_UNIT else ''}", loc="left")
-            axis.set_xlim(0, (asking.end - asking.begin) / 60)
+            axis.set_xlim(0, (source.end - source.begin) / 60)
             for at in starts:
                 axis.axvline(at, color=MARK, linestyle=":", linewidth=1)
-        figure.supxlabel("minutes; dotted: drift found", fontsize=7)
+        figure.supxlabel("minutes; dotted: drift", fontsize=7)
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None})
         plt.close(figure)
@@ -110,7 +110,7 @@ def _lines(axis: Any, panel: dict[str, Any], courses: dict[str, Course]) -> None
         low, high = courses.pop("low"), courses.pop("high")
         axis.fill_between([at for at, _ in low], [y for _, y in low], [y for _, y in high], alpha=0.2)
     for name, course in courses.items():
-        if any(value for _, value in course) or len(courses) <= COLUMNS:  # empty series crowd the legend
+        if any(value for _, value in course) or len(courses) <= COLUMNS:  # empty series would fill the legend
             axis.plot(
                 [at for at, _ in course], [value * scale for _, value in course], linewidth=1, label=name
             )
@@ -121,7 +121,7 @@ def _lines(axis: Any, panel: dict[str, Any], courses: dict[str, Course]) -> None
 
 
 def _heat(axis: Any, panel: dict[str, Any], courses: dict[str, Course]) -> None:
-    """Buckets of Prometheus count all that is below; the cells show what is between."""
+    """Draw a heatmap. A bucket of Prometheus counts all values below its bound; a cell shows one range."""
     bounds = sorted(courses, key=float)
     times = sorted({at for course in courses.values() for at, _ in course})
     below = [dict.fromkeys(times, 0.0), *(dict(courses[bound]) for bound in bounds)]
@@ -133,18 +133,18 @@ def _heat(axis: Any, panel: dict[str, Any], courses: dict[str, Course]) -> None:
 
 
 def main() -> None:
-    """Ask, draw, write."""
+    """Read the data, draw the picture and write the file."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--prometheus", default="http://127.0.0.1:9090", help="its URL")
-    parser.add_argument("--application", default="stream_al", help="the job that it is scraped as")
-    parser.add_argument("--minutes", type=float, default=60, help="how far to look back")
-    parser.add_argument("--window", type=int, default=60, help="seconds over which rates are taken")
+    parser.add_argument("--prometheus", default="http://127.0.0.1:9090", help="the URL of Prometheus")
+    parser.add_argument("--application", default="stream_al", help="the name of the job that scrapes it")
+    parser.add_argument("--minutes", type=float, default=60, help="the number of minutes to show")
+    parser.add_argument("--window", type=int, default=60, help="seconds over which rates are computed")
     parser.add_argument("--out", type=Path, default=FILE, help="the file to write")
     given = parser.parse_args()
-    asking = Asking(given.prometheus, given.application, given.minutes, given.window)
-    given.out.write_text(draw(asking), encoding="utf-8")
+    source = Source(given.prometheus, given.application, given.minutes, given.window)
+    given.out.write_text(draw(source), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The alerts of deploy/prometheus as a PrometheusRule: `python -m deploy.kubernetes.rules` writes it anew."""
+"""The alerts of deploy/prometheus as a PrometheusRule. `python -m deploy.kubernetes.rules` writes it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ALERTS = HERE.parent / "prometheus" / "alerts.yml"
 RULE = HERE / "monitoring" / "prometheus-rule.yaml"
 
 HEAD = """\
-# Made from deploy/prometheus/alerts.yml by `python -m deploy.kubernetes.rules`: change that, and run this.
+# Made from deploy/prometheus/alerts.yml by `python -m deploy.kubernetes.rules`: change that file and run this.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
@@ -20,7 +20,7 @@ spec:
 
 
 def manifest() -> str:
-    """The groups as they stand, below `spec`."""
+    """The PrometheusRule, with the groups of the alerts below `spec`."""
     lines = ALERTS.read_text(encoding="utf-8").splitlines()
     body = lines[lines.index("groups:") :]
     return HEAD + "".join(f"  {line}".rstrip() + "\n" for line in body)

@@ -1,6 +1,6 @@
 """The Deployment as a StatefulSet with a volume for each replica's snapshots.
 
-`python -m deploy.kubernetes.stateful_set` writes it anew.
+`python -m deploy.kubernetes.stateful_set` writes it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ DEPLOYMENT = HERE / "deployment.yaml"
 STATEFUL_SET = HERE / "snapshots-volume" / "stateful-set.yaml"
 
 HEAD = """\
-# Made from deployment.yaml by `python -m deploy.kubernetes.stateful_set`: change that, and run this.
+# Made from deployment.yaml by `python -m deploy.kubernetes.stateful_set`: change that file and run this.
 """
 STRATEGY = """\
   strategy:
@@ -20,13 +20,13 @@ STRATEGY = """\
 """
 IDENTITY = """\
   serviceName: stream-al
-  podManagementPolicy: Parallel # replicas need nothing of each other
-  # Snapshots are a cache: a replica that is gone for good needs none.
+  podManagementPolicy: Parallel # replicas start independently of each other
+  # Snapshots are a cache, so the volume of a removed replica is deleted.
   persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete, whenScaled: Delete}
 """
 CACHE = """\
-        # A cache: it outlives a container, not a pod, whose model is then rebuilt from the examples. Where
-        # that takes too long, see snapshots-volume and snapshots-s3.
+        # A cache. A restarted container keeps it; a new pod does not and rebuilds the model from the examples.
+        # If that takes too long, use snapshots-volume or snapshots-s3.
         - name: snapshots
           emptyDir: {sizeLimit: 1Gi}
 """
@@ -43,10 +43,10 @@ CLAIMS = """\
 
 
 def manifest() -> str:
-    """The Deployment with what makes it a StatefulSet."""
+    """The Deployment, turned into a StatefulSet."""
     text = DEPLOYMENT.read_text(encoding="utf-8")
     for old, new in (("kind: Deployment\n", "kind: StatefulSet\n"), (STRATEGY, IDENTITY), (CACHE, "")):
-        assert text.count(old) == 1, old  # noqa: S101 - a tool of ours: where this fails, mend it here
+        assert text.count(old) == 1, old  # noqa: S101 - if this fails, correct the text above
         text = text.replace(old, new)
     return HEAD + text + CLAIMS
 

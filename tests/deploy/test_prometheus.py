@@ -16,7 +16,7 @@ from signal import SIGKILL
 import pytest
 
 from deploy.grafana import dashboard
-from deploy.grafana.picture import MAIN, Asking, draw
+from deploy.grafana.picture import MAIN, Source, draw
 from tests.conftest import KafkaAddress
 from tests.deploy.prometheus import Prometheus, numbers
 from tests.support.processes import Server
@@ -140,7 +140,7 @@ async def test_every_panel_has_data_and_the_right_alerts_fire(scene: Scene) -> N
     await world.until(quiet, "all alerts have gone out")
     assert await prometheus.fired() - SLOW == RIGHT
     await every_panel_has_data(scene)
-    drawn = await asyncio.to_thread(draw, Asking(prometheus.url, world.settings.application, 1, 4))
+    drawn = await asyncio.to_thread(draw, Source(prometheus.url, world.settings.application, 1, 4))
     assert all(f">{title}" in drawn for title in MAIN)
 
 

@@ -15,7 +15,7 @@ from time import time
 
 from river.datasets import synth
 
-from deploy.grafana.picture import FILE, Asking, draw
+from deploy.grafana.picture import FILE, Source, draw
 from stream_al.demo.broker import free_port
 from tests.deploy.prometheus import Prometheus, programs
 from tests.support.processes import command
@@ -53,8 +53,8 @@ async def watch(binaries: Path, directory: Path) -> str:
         finally:
             demo.terminate()
             await asyncio.to_thread(demo.wait, 60)
-        asking = Asking(prometheus.url, "stream_al", (time() - began) / 60, WINDOW_SECONDS)
-        return await asyncio.to_thread(draw, asking)
+        source = Source(prometheus.url, "stream_al", (time() - began) / 60, WINDOW_SECONDS)
+        return await asyncio.to_thread(draw, source)
     finally:
         await prometheus.close()
 
