@@ -9,7 +9,7 @@ ALERTS = HERE.parent / "prometheus" / "alerts.yml"
 RULE = HERE / "monitoring" / "prometheus-rule.yaml"
 
 HEAD = """\
-# Made from deploy/prometheus/alerts.yml by `python -m deploy.kubernetes.rules`: change that file and run this.
+# Made by `python -m deploy.kubernetes.rules` from deploy/prometheus/alerts.yml: change that file and run it.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:

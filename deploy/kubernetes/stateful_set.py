@@ -12,7 +12,7 @@ DEPLOYMENT = HERE / "deployment.yaml"
 STATEFUL_SET = HERE / "snapshots-volume" / "stateful-set.yaml"
 
 HEAD = """\
-# Made from deployment.yaml by `python -m deploy.kubernetes.stateful_set`: change that file and run this.
+# Made by `python -m deploy.kubernetes.stateful_set` from deployment.yaml: change that file and run it.
 """
 STRATEGY = """\
   strategy:
@@ -25,8 +25,8 @@ IDENTITY = """\
   persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete, whenScaled: Delete}
 """
 CACHE = """\
-        # A cache. A restarted container keeps it; a new pod does not and rebuilds the model from the examples.
-        # If that takes too long, use snapshots-volume or snapshots-s3.
+        # A cache. A restarted container keeps it. A new pod has none and rebuilds the model from the examples;
+        # if that takes too long, use snapshots-volume or snapshots-s3.
         - name: snapshots
           emptyDir: {sizeLimit: 1Gi}
 """

@@ -217,7 +217,7 @@ def test_without_matplotlib_it_says_what_to_install_before_anything_runs(
         (("--delays", "5x"), "--delays: write .* not '5x'"),
         (("--delays", "-5"), "--delays: write .* not '-5'"),
         (("--delays", "10m"), "--delays: 10m needs --time COLUMN"),
-        (("--set", "budget.per_hour=9"), "--time: name the column that says when each sample came"),
+        (("--set", "budget.per_hour=9"), "--time: name the column with the time of each sample"),
         (("--delays", "column", "--time", "_at"), "--delays: column needs --label-time COLUMN"),
         (("--time", "when"), "--time: there is no column 'when'; there are x, y, _at, _known"),
         (("--time", "label"), "--time: there is no column 'label'"),
