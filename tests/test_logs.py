@@ -1,4 +1,4 @@
-"""Laws of logging."""
+"""The laws of logging."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def restored() -> Iterator[None]:
         root.setLevel(level)
 
 
-def test_a_logger_that_was_used_obeys_what_is_configured_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that is run within another program must not decide for good where its lines go."""
+def test_a_logger_that_was_used_obeys_a_later_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that runs within another program must not fix for ever where log lines go."""
     log, later = structlog.get_logger("stream_al.tests"), structlog.testing.LogCapture()
     with restored(), closing(StringIO()) as stream:
         monkeypatch.setattr("sys.stderr", stream)

@@ -25,7 +25,7 @@ IDENTITY = """\
   persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete, whenScaled: Delete}
 """
 CACHE = """\
-        # A cache. A restarted container keeps it. A new pod has none and rebuilds the model from the examples;
+        # A cache. A restarted container keeps it. A new pod has none and rebuilds the model from examples;
         # if that takes too long, use snapshots-volume or snapshots-s3.
         - name: snapshots
           emptyDir: {sizeLimit: 1Gi}

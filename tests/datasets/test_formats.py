@@ -74,8 +74,8 @@ def parquet_of(path: Path, **columns: list[Any]) -> Path:
     return path
 
 
-def test_what_parquet_alone_can_hold_is_put_in_words_of_the_others(tmp_path: Path) -> None:
-    """A time is text, a decimal a number, NaN is missing, and a row without a label is passed over."""
+def test_types_that_only_parquet_has_are_converted(tmp_path: Path) -> None:
+    """A time becomes text, a decimal a number; NaN is missing, and a row without a label is left out."""
     path = parquet_of(
         tmp_path / "s.parquet",
         at=[datetime(2026, 1, 2, 3, tzinfo=UTC), None, None],

@@ -70,7 +70,7 @@ def test_a_quoted_cell_keeps_its_commas_and_lines(tmp_path: Path) -> None:
     assert row.features == {"text": 'a, "b"\nc'}
 
 
-def test_a_mark_at_the_beginning_is_no_part_of_the_first_name(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_first_name(tmp_path: Path) -> None:
     """Spreadsheets write a byte order mark."""
     (row,) = rows(write(tmp_path, "s.csv", "\ufeffx,label\n1,a\n"))
     assert row.features == {"x": 1}
@@ -174,12 +174,12 @@ def test_a_line_that_is_not_json_is_a_mistake_with_its_number(tmp_path: Path, li
 # --- Files that cannot be used ---------------------------------------------------------------------------
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
     assert "no such file" in mistake(tmp_path / "none.csv")
 
 
 @pytest.mark.parametrize("name", ["s.txt", "s", "s.gz", "s.arrow", "csv"])
-def test_a_file_of_another_kind_is_refused_with_the_kinds_there_are(tmp_path: Path, name: str) -> None:
+def test_a_file_of_an_unknown_format_is_refused_and_the_formats_are_named(tmp_path: Path, name: str) -> None:
     assert ".jsonl" in mistake(write(tmp_path, name, CSV))
 
 
@@ -216,7 +216,7 @@ def test_bytes_that_are_no_text_are_a_mistake(tmp_path: Path, name: str) -> None
 
 
 @pytest.mark.parametrize("name", ["s.csv.gz", "s.jsonl.gz"])
-def test_a_spoilt_archive_is_a_mistake(tmp_path: Path, name: str) -> None:
+def test_a_damaged_archive_is_a_mistake(tmp_path: Path, name: str) -> None:
     content = CSV * 100 if "csv" in name else '{"x":1,"label":"a"}\n' * 100
     path = write(tmp_path, name, content)
     whole = path.read_bytes()
@@ -225,7 +225,7 @@ def test_a_spoilt_archive_is_a_mistake(tmp_path: Path, name: str) -> None:
         assert "cannot be read" in mistake(path)
 
 
-def test_compression_is_told_by_content_not_by_name(tmp_path: Path) -> None:
+def test_compression_is_recognised_by_content_and_not_by_name(tmp_path: Path) -> None:
     path = write(tmp_path, "s.csv", CSV)
     path.write_bytes(gzip.compress(CSV.encode()))
     assert list(rows(path)) == ROWS
@@ -235,7 +235,7 @@ def test_compression_is_told_by_content_not_by_name(tmp_path: Path) -> None:
 
 
 def test_rows_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
-    """A long stream does not fill the memory: what is wrong further down is not met before its turn."""
+    """A long stream does not fill the memory: a mistake in a later row is found when that row is read."""
     good = 2 * LOOK_AHEAD_ROWS
     stream = rows(write(tmp_path, "s.csv", "x,label\n" + "1,a\n" * good + "1,2,3\n"))
     for _ in range(good):
@@ -245,6 +245,6 @@ def test_rows_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_column_holds_numbers_or_text_but_not_both(tmp_path: Path) -> None:
-    """A text that happens to read as a number is still text, or a model of text fails on it."""
+    """A text that looks like a number is still a text, because a model of texts would fail on a number."""
     found = list(rows(write(tmp_path, "s.csv", "x,y,label\n645,1,a\nhello,2,b\n")))
     assert [row.features for row in found] == [{"x": "645", "y": 1}, {"x": "hello", "y": 2}]

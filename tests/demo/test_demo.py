@@ -110,7 +110,7 @@ def test_a_mistake_is_one_line_that_names_the_option(
 
 
 class Queries:
-    """A log that holds queries and remembers what is sent."""
+    """A broker that holds queries and remembers the labels that are sent."""
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = list(records)
@@ -141,19 +141,19 @@ def query(sample_id: str) -> Record:
     return Record("queries", 0, 0, 0, sample_id.encode(), encode(message))
 
 
-async def test_the_annotator_answers_every_query_once() -> None:
-    """Repeated queries, tombstones and strangers' queries get no second, no and no answer."""
+async def test_the_annotator_labels_every_query_once() -> None:
+    """It labels no repeated query, no tombstone and no query whose sample it does not know."""
     closed = Record("queries", 0, 0, 0, b"1", None)
-    log = Queries([query("1"), query("2"), query("1"), closed, query("stranger")])
-    annotator = TopicAnnotator(log, Settings(), {"1": "up", "2": 0, "3": True}, delay=0.01)  # type: ignore[arg-type]
+    broker = Queries([query("1"), query("2"), query("1"), closed, query("stranger")])
+    annotator = TopicAnnotator(broker, Settings(), {"1": "up", "2": 0, "3": True}, delay=0.01)  # type: ignore[arg-type]
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(annotator.run(), 0.2)
-    assert [(label.id, label.label) for label in log.sent] == [("1", "up"), ("2", 0)]
+    assert [(label.id, label.label) for label in broker.sent] == [("1", "up"), ("2", 0)]
     assert annotator.labelled == 2
 
 
-def test_the_tally_counts_the_first_prediction_and_measures_the_delay() -> None:
-    """Null and repeated predictions win nothing; a label is late by the samples that did not know it."""
+def test_the_scoreboard_counts_the_first_prediction_and_measures_the_delay() -> None:
+    """Null and repeated predictions do not count as correct; a delay is a number of samples."""
     scoreboard = Scoreboard(Queries([]), ["a", "a", "b", "a"])  # type: ignore[arg-type]
     for sample_id, label, queried, examples in (
         *(("1", None, True, 0), ("2", "a", False, 0), ("2", "b", False, 0)),
@@ -165,7 +165,7 @@ def test_the_tally_counts_the_first_prediction_and_measures_the_delay() -> None:
     assert scoreboard.delay_in_samples(["1", "3"]) == (2 + 2) / 2  # sample 3 never was known: two to the end
 
 
-def test_a_twin_learns_as_late_as_it_is_told() -> None:
+def test_a_counterfactual_learns_with_the_given_delay() -> None:
     """With two classes at the first two positions, the first prediction comes `delay` samples later."""
     samples = [Row({"x": k % 2}, k % 2) for k in range(10)]
     for delay in (1, 3):

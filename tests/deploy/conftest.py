@@ -1,4 +1,4 @@
-"""Which Prometheus: the installed one, else Debian's package unpacked, else, and never in CI, none."""
+"""The Prometheus of the tests: the installed one, else Debian's package, unpacked. CI must have one."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def binaries() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was not run."""
+    """Say which tests were not run."""
     if BINARIES is None:
         terminalreporter.write_line("prometheus: not here, so alerts and panels were not run against it")

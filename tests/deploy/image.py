@@ -1,4 +1,4 @@
-"""The Dockerfile, read and, as far as that goes without a container engine, built."""
+"""Reads the Dockerfile, and runs its build as far as that is possible without a container engine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LAST = STEPS[max(place for place, step in enumerate(STEPS) if step.instruction =
 
 
 def last(instruction: str) -> str:
-    """What the image says of an instruction that it gives once."""
+    """The text of an instruction that the image has once."""
     (text,) = [step.text for step in LAST if step.instruction == instruction]
     return text
 

@@ -1,4 +1,4 @@
-"""What PromQL may name: the series that the service has."""
+"""The series that the service has, and those that a query names."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def _cache() -> Path:
 
 
 def programs() -> Path | None:
-    """The directory with `prometheus` and `promtool`, fetched the first time; None if not to be had."""
+    """The directory with `prometheus` and `promtool`, fetched the first time; None if that fails."""
     found = shutil.which("prometheus")
     if found and shutil.which("promtool"):
         return Path(found).parent
@@ -59,9 +59,9 @@ def _fetch(to: Path) -> bool:
 
 
 def hurried(rules: str) -> str:
-    """The same rules with a second for every minute, so that a test need not last for hours.
+    """The same rules with a second for every minute, so that a test does not last for hours.
 
-    All that is shortened is durations: windows, offsets and `for`; no condition and no limit changes.
+    Only durations are shortened: windows, offsets and `for`. Conditions and limits stay.
 
     >>> hurried("increase(x[5m] offset 1h) > 3")
     'increase(x[5s] offset 60s) > 3'
@@ -103,7 +103,7 @@ class Prometheus:
         self._http = httpx.AsyncClient(base_url=self.url, timeout=10, trust_env=False)
 
     async def start(self) -> None:
-        """Wait until it answers."""
+        """Wait until it responds."""
         end = monotonic() + START_SECONDS
         while True:
             with suppress(httpx.TransportError):
@@ -128,8 +128,8 @@ class Prometheus:
 
     async def names(self, label: str, match: str) -> set[str]:
         """The values of a label, as Grafana's `label_values(match, label)` finds them."""
-        answer = await self._http.get(f"/api/v1/label/{label}/values", params={"match[]": match})
-        return set(answer.raise_for_status().json()["data"])
+        response = await self._http.get(f"/api/v1/label/{label}/values", params={"match[]": match})
+        return set(response.raise_for_status().json()["data"])
 
     async def firing(self) -> set[str]:
         """The alerts that fire now."""
@@ -140,9 +140,9 @@ class Prometheus:
         return {s["metric"]["alertname"] for s in await self.history('ALERTS{alertstate="firing"}')}
 
     async def _series(self, path: str, **params: str) -> list[Series]:
-        answer = await self._http.get(path, params=params)
-        assert answer.status_code == httpx.codes.OK, f"{params['query']}: {answer.text}"
-        found: list[Series] = answer.json()["data"]["result"]
+        response = await self._http.get(path, params=params)
+        assert response.status_code == httpx.codes.OK, f"{params['query']}: {response.text}"
+        found: list[Series] = response.json()["data"]["result"]
         return found
 
     async def close(self) -> None:

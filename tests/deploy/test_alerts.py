@@ -1,4 +1,4 @@
-"""Every alert is sound, explains itself, and is held to a case that fires and one that is quiet."""
+"""Every alert is valid, explains itself, and has a case in which it fires and one in which it does not."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def promtool(binaries: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_promtool_finds_rules_and_configuration_sound(binaries: Path) -> None:
+def test_promtool_accepts_the_rules_and_the_configuration(binaries: Path) -> None:
     promtool(binaries, "check", "rules", "alerts.yml")
     promtool(binaries, "check", "config", "prometheus.yml")
 
 
-def test_alerts_fire_and_keep_quiet_as_their_cases_say(binaries: Path) -> None:
+def test_alerts_fire_only_in_the_cases_that_say_so(binaries: Path) -> None:
     promtool(binaries, "test", "rules", "alerts_test.yml")
 
 
@@ -46,8 +46,8 @@ def test_an_alert_says_what_it_means_and_what_to_do(alert: dict[str, Any]) -> No
 
 
 @every_alert
-def test_an_alert_has_a_case_that_fires_and_one_that_is_quiet(alert: dict[str, Any]) -> None:
-    """A quiet case brings the same series, else it would say nothing."""
+def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(alert: dict[str, Any]) -> None:
+    """Both cases have series of the alert, else they would test nothing."""
     name = alert["alert"]
     mine = [case for case in CASES if case["name"].startswith(f"{name} ")]
     loud = [
@@ -61,8 +61,8 @@ def test_an_alert_has_a_case_that_fires_and_one_that_is_quiet(alert: dict[str, A
         assert given & named(alert["expr"])
 
 
-def test_hurrying_changes_durations_and_nothing_else() -> None:
-    """So what fires in a hurry fires in its time."""
+def test_the_shortened_rules_differ_only_in_durations() -> None:
+    """So an alert of the shortened rules fires under the same conditions."""
     hurry = yaml.safe_load(hurried(RULES.read_text(encoding="utf-8")))["groups"][0]["rules"]
     for alert, hurried_alert in zip(ALERTS, hurry, strict=True):
         for key in ("alert", "labels", "annotations"):

@@ -75,7 +75,7 @@ def environ(service: dict[str, Any]) -> dict[str, str]:
 
 @every(SERVICES)
 def test_every_mount_exists(name: str) -> None:
-    """Compose would make an empty directory of a path that does not exist, and the program find that."""
+    """For a path that does not exist Compose would create an empty directory."""
     for source, target in mounts(SERVICES[name]):
         assert (ROOT / source).exists() if source.startswith("./") else source in FILE["volumes"]
         assert target.startswith("/")
@@ -99,8 +99,8 @@ def test_our_image_is_built_from_our_dockerfile() -> None:
 
 
 @every(SERVICES)
-def test_what_a_service_waits_for_comes_about(name: str) -> None:
-    """A condition that no health check or end fulfils would be waited for in vain."""
+def test_every_condition_that_a_service_waits_for_can_be_met(name: str) -> None:
+    """A condition that no health check and no end can meet would be waited for without end."""
     for other, given in SERVICES[name].get("depends_on", {}).items():
         target = SERVICES[other]
         assert not target.get("profiles")
@@ -113,7 +113,7 @@ def test_what_a_service_waits_for_comes_about(name: str) -> None:
 
 @every(SERVICES)
 def test_a_service_that_stays_is_checked_and_restarted(name: str) -> None:
-    """Ours by the image's own check; those that end are not checked."""
+    """The image itself checks our services; those that end are not checked."""
     given = SERVICES[name]
     stays = given.get("restart") == "unless-stopped"
     assert stays is (name not in {"topics", "demo"})
@@ -154,14 +154,14 @@ def test_the_environment_is_accepted_by_the_settings(name: str) -> None:
     assert f"//{given.kafka.bootstrap_servers}," in kafka["KAFKA_ADVERTISED_LISTENERS"]
 
 
-def test_all_of_ours_speak_of_the_same_topics_and_the_same_broker() -> None:
-    """The replicas would otherwise find other partitions than were made."""
+def test_our_services_use_the_same_topics_and_the_same_broker() -> None:
+    """Otherwise the replicas would find other partitions than those that were created."""
     given = [settings.load(environ=environ(service)) for service in OURS.values()]
     assert len({repr((one.kafka, one.topics, one.application)) for one in given}) == 1
     assert all(topic.replication_factor == 1 for topic in needed(given[0]))  # there is one broker
 
 
-def test_replicas_listen_to_others_with_tokens_and_are_refused_without() -> None:
+def test_replicas_listen_on_all_addresses_only_with_tokens() -> None:
     for service in REPLICAS.values():
         given = settings.load(environ=environ(service)).http
         assert given.host == "0.0.0.0"  # noqa: S104 - in the container
@@ -200,7 +200,7 @@ def test_prometheus_and_grafana_find_their_files_where_they_look() -> None:
 
 
 @every(OURS)
-def test_ours_run_with_no_rights_and_on_a_filesystem_that_is_read_only(name: str) -> None:
+def test_our_services_have_no_rights_and_a_read_only_filesystem(name: str) -> None:
     given = OURS[name]
     assert given["read_only"] is True
     assert given["cap_drop"] == ["ALL"]
@@ -232,8 +232,8 @@ def test_the_demo_plays_a_stream_that_comes_with_river() -> None:
     assert options["--stream"] in BUNDLED
 
 
-async def test_playing_sends_the_whole_stream_and_answers_with_the_truth_until_it_is_stopped() -> None:
-    """A query that comes after the last sample is answered as well."""
+async def test_the_generator_sends_the_whole_stream_and_labels_queries_until_it_is_stopped() -> None:
+    """A query that comes after the last sample is labelled as well."""
     given, broker = settings.load(environ={}), MemoryBroker()
     log = MemoryClient(broker)
     await log.create(needed(given))

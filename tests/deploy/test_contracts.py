@@ -55,7 +55,7 @@ SETTINGS = [
 
 @pytest.mark.parametrize("given_", SETTINGS, ids=["default", "committed", "own"])
 def test_the_topics_are_described_as_asyncapi_demands(given_: list[str]) -> None:
-    """By AsyncAPI's own schema; and every reference leads somewhere."""
+    """They fit the schema of AsyncAPI, and every reference can be resolved."""
     document = made(*given_)
     official = json.loads(gzip.decompress(OFFICIAL.read_bytes()))
     jsonschema_rs.validator_for(official).validate(document)
@@ -93,8 +93,8 @@ def test_every_topic_that_is_created_is_a_channel(given_: list[str]) -> None:
         assert kept == topic.config
 
 
-def test_the_schemas_in_the_documents_are_those_of_the_files() -> None:
-    """One of the topics and one on its own differ by where their parts lie, and by nothing else."""
+def test_the_documents_hold_the_schemas_of_the_files() -> None:
+    """They differ only in where the definitions of their parts are."""
     inside = made(*COMMITTED)["components"]["schemas"]
     for schema in SCHEMAS.values():
         alone = json.loads(json.dumps(schema).replace("#/$defs/", "#/components/schemas/"))
@@ -104,7 +104,7 @@ def test_the_schemas_in_the_documents_are_those_of_the_files() -> None:
         assert {name: inside[name] for name in parts} == parts
 
 
-def test_http_is_described_alike_whatever_the_settings() -> None:
+def test_the_description_of_http_does_not_depend_on_the_settings() -> None:
     plain, other = (contracts.openapi(load(None, given_, {})) for given_ in (SETTINGS[0], SETTINGS[2]))
     assert plain == other
     assert json.dumps(plain) == json.dumps(plain, sort_keys=True)
@@ -140,7 +140,7 @@ def test_the_command_shows_each(command: Any, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == path.read_text(encoding="utf-8")
 
 
-def test_the_command_says_what_there_is(
+def test_the_command_names_the_contracts_and_refuses_a_file_as_a_directory(
     command: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert command("show", "nothing") == 2

@@ -1,4 +1,4 @@
-"""The dashboard is what the code makes, and asks only for what the service offers."""
+"""The dashboard is the one that the code makes, and queries only metrics that the service has."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_file_is_what_the_code_makes() -> None:
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: str(panel["title"]))
-def test_a_panel_explains_itself_and_asks_for_what_there_is(panel: dict[str, Any]) -> None:
+def test_every_panel_has_a_description_and_queries_existing_metrics(panel: dict[str, Any]) -> None:
     assert len(panel["description"]) > 30
     assert panel["fieldConfig"]["defaults"]["unit"]
     assert panel["targets"]
@@ -40,7 +40,7 @@ def selectors(query: str) -> Iterator[str]:
     return (part for part in query.split("{")[1:] if part)
 
 
-def test_every_metric_is_asked_for_or_left_out_on_purpose() -> None:
+def test_every_metric_is_shown_or_left_out_on_purpose() -> None:
     """A new metric is shown, alerted on, named in a runbook, or listed here."""
     rules = (GRAFANA.parent / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
     used = named(json.dumps(MADE)) | named(rules)
@@ -73,7 +73,7 @@ def test_the_top_row_is_all_numbers() -> None:
     assert set(top) == {"stat"}
 
 
-def test_provisioning_gives_the_variables_their_source() -> None:
+def test_provisioning_matches_the_data_source_of_the_dashboard() -> None:
     source = yaml.safe_load((GRAFANA / "provisioning/datasources/prometheus.yml").read_text(encoding="utf-8"))
     (prometheus,) = source["datasources"]
     assert prometheus["type"] == "prometheus"

@@ -57,7 +57,7 @@ def locked(name: str) -> dict[str, Version]:
 
 @pytest.mark.timeout(400)  # on a machine that has none of the packages yet
 def test_the_build_installs_what_is_locked_and_the_project_and_nothing_else(image: Image) -> None:
-    """All of the lock is needed: it is what the project asks for, and what that asks for."""
+    """Everything in the lock is a requirement of the project, or a requirement of one."""
     found = {canonicalize_name(one.name): one for one in image.packages()}
     lock = locked("requirements.txt")
     assert {name: Version(one.version) for name, one in found.items()} == lock | {
@@ -76,7 +76,7 @@ def test_the_build_installs_what_is_locked_and_the_project_and_nothing_else(imag
 
 
 def test_the_lock_satisfies_the_project() -> None:
-    """If this fails: its first lines say how to make it anew."""
+    """If this fails: the first lines of the lock say how to make it again."""
     lock = locked("requirements.txt")
     project = PROJECT["project"]
     extras = [text for extra in EXTRAS for text in project["optional-dependencies"][extra]]
@@ -116,8 +116,8 @@ def test_every_stage_begins_with_one_pinned_python_that_the_project_supports() -
     assert Requirement(f"python{PROJECT['project']['requires-python']}").specifier.contains(found[1])
 
 
-def test_it_runs_as_a_user_with_a_number_who_is_not_root_and_owns_what_is_written() -> None:
-    """Kubernetes cannot tell of a name whether it is root."""
+def test_it_runs_as_a_numbered_user_that_is_not_root_and_owns_the_volume() -> None:
+    """Kubernetes cannot check whether a named user is root."""
     user = last("USER")
     uid, _, gid = user.partition(":")
     assert int(uid) > 0
@@ -130,12 +130,12 @@ def test_it_runs_as_a_user_with_a_number_who_is_not_root_and_owns_what_is_writte
     )
 
 
-def test_its_environment_is_accepted_and_listens_on_the_loopback_address_until_told_otherwise() -> None:
+def test_its_environment_is_accepted_and_listens_on_the_loopback_address_by_default() -> None:
     assert settings.load(environ=IMAGE_ENVIRON).http.host == "127.0.0.1"
 
 
 def test_it_is_stopped_by_the_signal_that_the_service_obeys() -> None:
-    """Exec form: a shell as process 1 would keep the signal to itself."""
+    """The commands are in exec form, because a shell as process 1 would not forward the signal."""
     assert last("STOPSIGNAL") == "SIGTERM"
     (entry,) = json.loads(last("ENTRYPOINT"))
     assert entry in PROJECT["project"]["scripts"]
@@ -143,8 +143,8 @@ def test_it_is_stopped_by_the_signal_that_the_service_obeys() -> None:
 
 
 @contextmanager
-def answering(status: int) -> Iterator[int]:
-    """A server that answers `/livez` with a status; its port."""
+def responding(status: int) -> Iterator[int]:
+    """A server that responds to `/livez` with a status; its port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -163,11 +163,11 @@ def answering(status: int) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False), (404, False)])
-def test_the_health_check_tells_a_live_service_from_one_that_is_not(status: int, healthy: bool) -> None:
+def test_the_health_check_distinguishes_a_live_service_from_a_dead_one(status: int, healthy: bool) -> None:
     python, *arguments = json.loads(last("HEALTHCHECK").partition("CMD ")[2])
     assert python == "python"
     assert last("EXPOSE") in arguments[-1]
-    with answering(status) as port:
+    with responding(status) as port:
         arguments[-1] = arguments[-1].replace(last("EXPOSE"), str(port))
         done = subprocess.run([sys.executable, *arguments], capture_output=True, check=False)  # noqa: S603
     assert (done.returncode == 0) is healthy
@@ -175,7 +175,7 @@ def test_the_health_check_tells_a_live_service_from_one_that_is_not(status: int,
 
 def test_the_health_check_fails_where_nobody_listens() -> None:
     _, *arguments = json.loads(last("HEALTHCHECK").partition("CMD ")[2])
-    with answering(200) as port:
+    with responding(200) as port:
         pass
     arguments[-1] = arguments[-1].replace(last("EXPOSE"), str(port))
     done = subprocess.run([sys.executable, *arguments], capture_output=True, check=False)  # noqa: S603
@@ -192,7 +192,7 @@ async def until(what: Callable[[], Awaitable[bool]], process: asyncio.subprocess
 
 @pytest.mark.timeout(400)
 async def test_what_compose_starts_works_together(image: Image, kafka: KafkaAddress, tmp_path: Path) -> None:
-    """Topics are made, a stream is played and answered, the model learns; tokens count; SIGTERM ends it well.
+    """Topics are created, a stream is labelled, the model learns, tokens work, and SIGTERM stops it.
 
     The programs are the image's, the environment is compose's; broker, port, directory and names are the
     test's own. Nothing is written into the image: its filesystem may be read-only.

@@ -1,4 +1,4 @@
-"""The Kubernetes manifests: sound by the published schemas, and at one with the service's own settings."""
+"""The Kubernetes manifests fit the published schemas and the settings of the service."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ SETTINGS = accepted(MAIN, {})
 
 @every_manifest
 def test_a_manifest_is_sound(path: Path) -> None:
-    """By Kubernetes' own schema, which refuses fields that it does not know; our labels are on it."""
+    """It fits the schema of Kubernetes, which refuses unknown fields, and it has our labels."""
     document = read(path)
     if document["apiVersion"] not in OPERATORS:
         kubernetes_validate.validate(document, VERSION, strict=True)
@@ -72,7 +72,7 @@ def test_a_manifest_is_sound(path: Path) -> None:
 
 
 def test_the_schemas_refuse_a_field_that_does_not_exist() -> None:
-    """Else the test above would say nothing."""
+    """Otherwise the test above would prove nothing."""
     wrong = read(HERE / "deployment.yaml")
     wrong["spec"]["template"]["spec"]["containers"][0]["livenesProbe"] = {}
     with pytest.raises(kubernetes_validate.ValidationError):
@@ -100,7 +100,7 @@ def test_the_settings_accept_what_a_container_is_given(container: dict[str, Any]
 
 
 def test_no_variable_of_kubernetes_looks_like_a_setting() -> None:
-    """It would set STREAM_AL_SERVICE_HOST and the like for a Service of this name, which are refused."""
+    """For a Service of this name it would set STREAM_AL_SERVICE_HOST, which the settings refuse."""
     assert POD["enableServiceLinks"] is False
 
 
@@ -117,7 +117,7 @@ def test_files_that_settings_name_are_mounted() -> None:
     assert not mounts[str(SETTINGS.snapshots.directory)].get("readOnly")
 
 
-def test_where_snapshots_lie_is_a_component_that_the_kustomization_offers() -> None:
+def test_each_place_of_snapshots_is_a_component_that_the_kustomization_offers() -> None:
     text = (HERE / "kustomization.yaml").read_text(encoding="utf-8")
     offered = re.search(r"^# components:.*\n((?:#   - .*\n)+)", text, re.MULTILINE)
     assert offered
@@ -156,7 +156,7 @@ def test_the_stateful_set_takes_the_deployments_place() -> None:
 
 
 def merged(base: Any, patch: Any) -> Any:
-    """A strategic merge as far as it is needed here: lists of what has a name go together by it."""
+    """A strategic merge as far as it is needed here: items of lists are merged by their names."""
     if isinstance(base, dict) and isinstance(patch, dict):
         return base | {key: merged(base.get(key), value) for key, value in patch.items()}
     if isinstance(base, list) and isinstance(patch, list):
@@ -178,7 +178,7 @@ def test_the_url_of_snapshots_is_accepted_and_its_keys_are_in_the_example_of_sec
 
 
 def test_the_example_of_secrets_is_refused_until_it_is_filled_in() -> None:
-    """So that nobody runs with tokens that everyone can read; filled in, Prometheus may look and no more."""
+    """So nobody uses tokens that are published. When it is filled in, Prometheus has the role `read`."""
     with pytest.raises(ValueError, match="16"):
         of_file(SECRET["tokens"])
     number = iter(range(len(ROLES)))

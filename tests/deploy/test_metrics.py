@@ -1,4 +1,4 @@
-"""What Prometheus needs of the metrics beyond their being there."""
+"""The values of metrics that alerts and panels depend on."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.world import MakeWorld, World
 PACKAGE = Path(stream_al.__file__).parent
 
 
-def test_no_series_is_there_only_to_say_when_another_was_created() -> None:
+def test_no_series_holds_only_the_creation_time_of_another() -> None:
     assert b"_created" not in generate_latest(Metrics("any").registry)
 
 
 def test_every_reason_for_a_dead_letter_begins_at_zero() -> None:
-    """Else the first one is born with its series, and no rate ever sees it."""
+    """Otherwise the first dead letter would create its series, and no rate would show it."""
     given = set()
     for file in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -50,7 +50,7 @@ async def send_examples(world: World) -> int:
 async def test_a_drift_is_counted_when_it_happens_and_not_again_when_it_is_replayed(
     memory_world: MakeWorld,
 ) -> None:
-    """A counter that jumps at each start would raise the alarm at each start."""
+    """Otherwise every start would raise the alert."""
     world = await memory_world("snapshots.every_examples=1000000")
     first = await world.start("a")
     assert first.metric("drift_total") == first.metric("drift_last_example") == 0
@@ -65,8 +65,8 @@ async def test_a_drift_is_counted_when_it_happens_and_not_again_when_it_is_repla
     assert second.metric("drift_last_example") == last
 
 
-async def test_the_lag_of_a_partition_is_told_by_its_owner_alone(memory_world: MakeWorld) -> None:
-    """What a former owner saw last would stay for ever, and be added to every sum."""
+async def test_only_the_owner_of_a_partition_reports_its_lag(memory_world: MakeWorld) -> None:
+    """Otherwise the last value of a former owner would be added to every sum."""
     world = await memory_world("limits.watchdog_seconds=1")
     first = await world.start("a")
 
@@ -82,7 +82,7 @@ async def test_the_lag_of_a_partition_is_told_by_its_owner_alone(memory_world: M
     assert first.metric("assignment_changes_total", stage="select") == before + 1
 
 
-async def test_the_oldest_pending_query_ages_by_the_log_and_is_forgotten_when_answered(
+async def test_the_age_of_the_oldest_pending_query_goes_by_the_log_and_ends_with_its_label(
     memory_world: MakeWorld,
 ) -> None:
     world = await memory_world("limits.watchdog_seconds=1")

@@ -1,7 +1,7 @@
-"""The service, watched: real broker, two replicas as processes, a real Prometheus that scrapes them.
+"""Alerts and panels on a real broker, with two replicas as processes and a real Prometheus that scrapes them.
 
-One stream with all that can happen in it, in five acts; a minute of the rules lasts a second
-(`tests.deploy.prometheus.hurried`).
+One stream goes through five phases: normal, drift, bad records, no annotators, a crash. A minute of the
+rules lasts a second (`tests.deploy.prometheus.hurried`).
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ SETTINGS = ["budget.share=0.5", f"budget.pending={CAP}", "limits.watchdog_second
 OTHER = {"up": "down", "down": "up"}
 RIGHT = {"StreamAlDeadLetters", "StreamAlDown", "StreamAlDrift", "StreamAlPendingAtCap"}
 SLOW = {"StreamAlNotReady"}
-"""Right as well where a replica needs more than 5 s to start, which is a matter of the machine."""
+"""Alerts that may also fire: they do on a machine where a replica needs more than 5 s to start."""
 
 
 @dataclass
 class Scene:
-    """What is on the stage."""
+    """The world, the replicas and the Prometheus of the test."""
 
     world: World
     servers: list[Server]
     prometheus: Prometheus
     sent: int = 0
-    answered: set[str] = field(default_factory=set)
+    labelled: set[str] = field(default_factory=set)
 
     async def stream(self, number: int, *, turned: bool = False) -> None:
-        """Send samples, and answer what is asked; `turned`: what was up is down."""
+        """Send samples and label the queries. With `turned` the two classes are exchanged."""
         for _ in range(number // 20):
             await self.world.samples(20, start=self.sent)
             self.sent += 20
-            await self.answer(turned=turned)
+            await self.label(turned=turned)
 
-    async def answer(self, *, turned: bool) -> None:
-        asked = {q["id"]: q for q in await self.world.queries() if q["id"] not in self.answered}
-        self.answered |= asked.keys()
+    async def label(self, *, turned: bool) -> None:
+        asked = {q["id"]: q for q in await self.world.queries() if q["id"] not in self.labelled}
+        self.labelled |= asked.keys()
         said = {i: truth(q["features"]) for i, q in asked.items()}
         labels = [{"id": i, "label": OTHER[true] if turned else true} for i, true in said.items()]
         await self.world.send(self.world.topics.labels, labels)
@@ -103,12 +103,12 @@ def put_in(scene: Scene) -> Callable[[str], str]:
 async def test_every_panel_has_data_and_the_right_alerts_fire(scene: Scene) -> None:
     world, prometheus = scene.world, scene.prometheus
 
-    # One: a stream, and annotators who answer.
+    # One: a stream, and annotators that label its queries.
     await scene.stream(400)
     await scene.until("sum(stream_al_model_examples) > 200", "it has learned")
     assert not await prometheus.fired() - SLOW, "nothing is wrong yet"
 
-    # Two: up is down.
+    # Two: the classes are exchanged.
     found = "stream_al_drift_total > 0"
 
     async def drifted() -> bool:
@@ -118,17 +118,17 @@ async def test_every_panel_has_data_and_the_right_alerts_fire(scene: Scene) -> N
     await world.until(drifted, "both replicas find the drift")
     await scene.fires("StreamAlDrift")
 
-    # Three: records that nobody can use.
+    # Three: bad records.
     await world.send(world.topics.samples, [b"not JSON", b"[1, 2]"])
     await world.send(world.topics.labels, [b"not JSON"])
     await scene.fires("StreamAlDeadLetters")
 
-    # Four: the annotators go home.
+    # Four: the annotators stop.
     await world.samples(4 * CAP, start=scene.sent)
     await scene.fires("StreamAlPendingAtCap")
-    await scene.answer(turned=True)
+    await scene.label(turned=True)
 
-    # Five: one replica is killed, the other goes on; it comes back.
+    # Five: one replica is killed and started again.
     await scene.servers[1].signal(SIGKILL)
     await scene.fires("StreamAlDown")
     await scene.servers[1].start()
@@ -145,7 +145,7 @@ async def test_every_panel_has_data_and_the_right_alerts_fire(scene: Scene) -> N
 
 
 async def every_panel_has_data(scene: Scene) -> None:
-    """And so have the drift marks, and the variables to choose from."""
+    """Check that every panel, the drift marks and the variables have data."""
     filled, prometheus = put_in(scene), scene.prometheus
     made = dashboard.made()
     asked = [(panel["title"], t) for panel in made["panels"] for t in panel.get("targets", [])]

@@ -1,4 +1,4 @@
-"""The messages are as their JSON Schemas say, and a schema takes what the service takes."""
+"""The messages fit their JSON Schemas, and a schema accepts what the service accepts."""
 
 from __future__ import annotations
 
@@ -125,12 +125,12 @@ MADE = {
 
 
 @every_message
-def test_a_schema_is_one(name: str) -> None:
+def test_every_schema_is_a_valid_json_schema(name: str) -> None:
     jsonschema_rs.meta.validate(SCHEMAS[name])
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_whatever_is_encoded_is_as_its_schema_says(name: str) -> None:
+def test_every_encoded_message_fits_its_schema(name: str) -> None:
     @given(MADE[name])
     @law
     def holds(message: Any) -> None:
@@ -139,8 +139,8 @@ def test_whatever_is_encoded_is_as_its_schema_says(name: str) -> None:
     holds()
 
 
-async def test_whatever_the_service_puts_on_a_topic_is_as_its_schema_says(memory_world: MakeWorld) -> None:
-    """Of every topic, dead letters and tombstones too; and no schema is left without a record."""
+async def test_every_record_that_the_service_writes_fits_its_schema(memory_world: MakeWorld) -> None:
+    """This holds for every topic, for dead letters and tombstones, and every schema has a record."""
     world = await memory_world("budget.share=0.5")
     replica = await world.start()
     sent = await world.samples(60)
@@ -195,7 +195,7 @@ odd = anything | sizes.map("a".__mul__)
     | anything
 )
 @settings(law, max_examples=400)
-def test_the_schema_of_a_label_takes_what_the_service_takes(value: Any) -> None:
+def test_the_schema_of_a_label_accepts_what_the_service_accepts(value: Any) -> None:
     try:
         decode(Label, json.dumps(value).encode(), max_bytes=10_000)
     except BadMessage:
@@ -216,7 +216,7 @@ identities: st.SearchStrategy[Any] = (
     )
 )
 @settings(law, max_examples=200)
-def test_the_schema_of_a_sample_takes_what_the_service_takes(value: dict[str, Any]) -> None:
+def test_the_schema_of_a_sample_accepts_what_the_service_accepts(value: dict[str, Any]) -> None:
     """In the native form, where `features` is an object."""
     try:
         read_sample(value, InputRules(), key=None, position="p")
@@ -299,7 +299,7 @@ HOSTILE: list[tuple[str, dict[str, Any]]] = [
 
 
 @every_message
-def test_without_a_member_that_is_required_it_is_refused(name: str) -> None:
+def test_a_message_without_a_required_member_is_refused(name: str) -> None:
     good, required = GOOD[name], SCHEMAS[name]["required"]
     VALID[name].validate(good)
     assert required
@@ -310,7 +310,7 @@ def test_without_a_member_that_is_required_it_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "change"), HOSTILE)
-def test_what_is_not_in_the_contract_is_refused(name: str, change: dict[str, Any]) -> None:
+def test_a_message_that_breaks_the_contract_is_refused(name: str, change: dict[str, Any]) -> None:
     assert not VALID[name].is_valid(GOOD[name] | change)
 
 
@@ -329,10 +329,8 @@ def test_what_is_not_in_the_contract_is_refused(name: str, change: dict[str, Any
     st.text(max_size=20) | st.just("é" * (MAX_MESSAGE_CHARACTERS + 1)),
 )
 @law
-def test_the_headers_of_every_dead_letter_are_as_their_schema_says(
-    record: Record, stage: str, said: str
-) -> None:
-    """Also of the smaller one that is sent if the broker refuses its size."""
+def test_the_headers_of_every_dead_letter_fit_their_schema(record: Record, stage: str, said: str) -> None:
+    """This includes the smaller one that is sent if the broker refuses the size."""
     letter = dead_letter(record, stage, BadMessage("not_json", said), ".dlq")
     assert letter.smaller
     for sent in (letter, letter.smaller()):

@@ -1,4 +1,4 @@
-"""The demo, watched by a real Prometheus, and drawn: `python -m tests.deploy.watch [FILE.svg]`, two minutes.
+"""Draws the demo as a real Prometheus sees it: `python -m tests.deploy.watch [FILE.svg]`, two minutes.
 
 The stream is River's Agrawal, whose rule changes half way.
 """

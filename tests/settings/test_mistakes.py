@@ -59,7 +59,7 @@ def test_a_mistake_says_what_to_write_what_was_written_and_where() -> None:
     assert mistake("kafka=3").startswith("kafka: write a mapping of its settings")
 
 
-def test_an_unknown_name_is_answered_with_the_nearest_one() -> None:
+def test_the_mistake_about_an_unknown_name_suggests_the_nearest_one() -> None:
     assert "did you mean kafka.bootstrap_servers?" in mistake("kafka.bootstrap_server=x")
     assert "did you mean budget.share?" in mistake("share=0.1")
     assert "did you mean topics.samples?" in mistake("kafka.samples=x")

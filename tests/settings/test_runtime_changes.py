@@ -1,4 +1,4 @@
-"""What may be changed while the service runs, and how a mistake in it is told."""
+"""The settings that may be changed while the service runs, and the mistakes in a change."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ changes = st.fixed_dictionaries({}, optional={name: st.none() | made for name, m
 
 @law
 @given(before=changes, then=changes.filter(bool))
-def test_what_is_changed_counts_and_what_is_not_is_as_configured(
+def test_changed_settings_are_in_force_and_the_others_are_as_configured(
     before: dict[str, Any], then: dict[str, Any]
 ) -> None:
     configured = load(overrides=["budget.share=0.02", "budget.total=77"], environ={})
@@ -90,5 +90,5 @@ def test_a_record_is_in_force_or_refused(record: dict[str, Any]) -> None:
         assert budget.pending >= 1
 
 
-def test_what_may_be_changed_is_a_setting() -> None:
+def test_everything_that_may_be_changed_is_a_setting() -> None:
     assert {f"budget.{name}" for name in CHANGEABLE} <= {row.path for row in describe()}

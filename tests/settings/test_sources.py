@@ -60,7 +60,7 @@ def test_a_text_keeps_its_letters(tmp_path: Path) -> None:
     assert (found.kafka.client_id, found.topics.labels, found.input.id) == ("0123", "no", "1e3")
 
 
-def test_a_secret_from_outside_a_file_is_taken_as_it_stands() -> None:
+def test_a_secret_from_outside_a_file_is_taken_literally() -> None:
     for password in ("#a", "&b c", "*d", "12345", "'q'", "e: f # g", "[h", "i=j"):
         by_variable = load(environ={"STREAM_AL_KAFKA__SASL_PASSWORD": password})
         by_override = load(overrides=[f"kafka.sasl_password={password}"], environ={})
@@ -81,11 +81,11 @@ def test_lists_sections_nulls_and_quotes_may_be_written_as_yaml() -> None:
     assert (found.topics.predictions, found.strategy) == (None, "entropy")
 
 
-def test_a_variable_of_a_section_gives_way_to_those_of_its_settings() -> None:
+def test_a_variable_of_a_setting_wins_over_that_of_its_section() -> None:
     environ = {"STREAM_AL_KAFKA__CLIENT_ID": "inner", "STREAM_AL_KAFKA": "{client_id: outer}"}
     assert load(environ=environ).kafka.client_id == "inner"
 
 
-def test_variables_of_others_are_left_alone() -> None:
+def test_variables_of_other_programs_are_ignored() -> None:
     environ = {"STREAM_AL_TEST_BROKER": "x", "STREAM_ALPHA": "y", "HOME": "/", "STREAM_AL_CONFIG": ""}
     assert load(environ=environ) == Settings()

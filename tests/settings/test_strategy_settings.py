@@ -1,4 +1,4 @@
-"""The settings that name a query strategy, and what they must fit."""
+"""The settings of the query strategy, and the model and committee that they need."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_every_strategy_can_be_named_and_served(name: str) -> None:
         (["class_target={" + "[" * 5000], "class_target: write a share from 0 to 1"),
     ],
 )
-def test_what_cannot_work_is_one_sentence_under_its_name(overrides: list[str], said: str) -> None:
+def test_a_setting_that_cannot_work_is_one_sentence_under_its_name(overrides: list[str], said: str) -> None:
     assert re.match(said.replace("?", r"\?"), mistake(*overrides))
 
 
@@ -100,8 +100,8 @@ def test_the_target_reaches_the_strategy() -> None:
     assert seen[0] > seen[1]
 
 
-def test_a_snapshot_holds_whatever_a_strategy_needs() -> None:
-    """It is unpickled by a reader that looks up what models are made of and nothing else."""
+def test_a_snapshot_holds_everything_that_a_strategy_needs() -> None:
+    """It is read by the restricted unpickler, which accepts only parts of models."""
     given = read(f"strategy={' * '.join(STRATEGIES)}", COMMITTEE, LINEAR)
     learner = fresh_learner(given)
     for number in range(30):
@@ -113,7 +113,7 @@ def test_a_snapshot_holds_whatever_a_strategy_needs() -> None:
     assert score(restored.model, "s", {"x": 7.5}) == score(learner.model, "s", {"x": 7.5})
 
 
-def test_a_change_of_strategy_replays_only_where_the_fold_keeps_something_else() -> None:
+def test_a_change_of_strategy_replays_only_if_the_learner_keeps_other_state() -> None:
     prints = [fresh_learner(read(f"strategy={text}")).model.fingerprint for text in ("margin", "random")]
     prints.append(fresh_learner(read(COMMITTEE, "strategy=margin")).model.fingerprint)
     assert len(set(prints)) == 1

@@ -14,7 +14,7 @@ from stream_al.settings import Settings, describe, effective, load, table
 from tests.support.settings_mistakes import write
 
 
-def test_settings_are_frozen_and_know_no_other_names() -> None:
+def test_settings_are_frozen_and_accept_no_unknown_names() -> None:
     tree = Settings()
     with pytest.raises(ValidationError, match="frozen"):
         tree.seed = 1

@@ -25,7 +25,7 @@ shares = st.sampled_from([0.001, 0.01, 0.05, 0.07, 0.1, 1 / 3, 0.5, 0.9, 1.0])
 
 
 def test_random_positions_are_unbiased() -> None:
-    """Over many seeds every position is drawn alike: by a chi-square bound at one in a thousand."""
+    """Over many seeds every position is drawn equally often, by a chi-square bound at one in a thousand."""
     seeds, samples, number = 2000, 40, 8
     counts = Counter(p for seed in range(seeds) for p in random_positions(number, samples, seed))
     assert counts.total() == seeds * number
@@ -60,7 +60,7 @@ def test_all_labels_buys_every_label() -> None:
 
 @given(st.lists(st.sampled_from("abc"), min_size=1))
 @settings(derandomize=True, deadline=None)
-def test_the_simple_ones_predict_the_last_and_the_most_frequent_label(labels: list[str]) -> None:
+def test_the_simple_baselines_predict_the_last_and_the_most_frequent_label(labels: list[str]) -> None:
     last, majority = LastLabel(), Majority()
     assert last.probabilities({}) == majority.probabilities({}) == {}
     for label in labels:

@@ -47,8 +47,8 @@ def test_a_grid_is_every_combination_and_its_baselines_once() -> None:
     assert sum(not case.is_baseline for case in found) == 2 * 2 * 2 * 2 * 2
 
 
-def test_caps_on_the_number_of_labels_bind_what_is_no_baseline() -> None:
-    """By the stream's clock: here a sample every ten minutes, six in an hour."""
+def test_caps_on_the_number_of_labels_bind_strategies_and_not_baselines() -> None:
+    """Caps go by the stream's clock. Here a sample comes every ten minutes."""
     timed = replace(STREAM, clock=[600.0 * k for k in range(len(ROWS))])
     case = Case("margin", "stratified", "GaussianNB()", 0.5, "0", 0.0, 0)
     for caps, most in (
@@ -107,7 +107,7 @@ def test_baselines_spend_what_was_asked_and_all_labels_everything() -> None:
     assert every.accuracy > run(MAJORITY, BASELINE, model=NO_MODEL).accuracy
 
 
-def test_wrong_answers_make_every_buyer_worse() -> None:
+def test_wrong_labels_make_every_buyer_worse() -> None:
     for strategy, manager in (("margin", "stratified"), (ALL_LABELS, BASELINE)):
         assert run(strategy, manager, annotator_error=0.45).accuracy < run(strategy, manager).accuracy
 
@@ -126,7 +126,7 @@ def failing(case: Case, *given: object) -> Result:
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_run_that_fails_is_one_sentence_that_names_it(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a worker by a manager that there is not; here by any error."""
+    """In a worker the reason is an unknown manager; in this process it is any error."""
     unknown = Case("margin", "bank", "GaussianNB()", 0.1, "0", 0.0, 0)
     if jobs == 1:
         monkeypatch.setattr("stream_al.simulate.jobs.simulate", failing)
@@ -145,7 +145,7 @@ class Deadly:
         return os._exit, (9,)
 
 
-def test_a_worker_that_vanishes_is_told_as_such() -> None:
+def test_a_process_that_dies_is_reported() -> None:
     case = Case("margin", "stratified", "GaussianNB()", 0.1, "0", 0.0, 0)
     with pytest.raises(Unavailable, match="--jobs"):
         list(results([case, case], Deadly(), TERMS, 2))  # type: ignore[arg-type]
@@ -194,7 +194,7 @@ def test_each_budget_has_its_choice_and_its_own_baselines() -> None:
 
 
 def test_a_setting_that_overspends_is_not_chosen() -> None:
-    """Unless there is no other, and then it is said what it spends."""
+    """If there is no other setting, it is chosen, and the sentence says what it spends."""
     dear = replace(result("entropy", 0, 0.9), labels=13)
     (choice,) = choose([*BASELINES, result("margin", 0, 0.7), dear], "accuracy")
     assert (choice.strategy, choice.compared, choice.overspent) == ("margin", 2, 1)
@@ -212,8 +212,8 @@ def test_a_choice_that_is_no_better_than_random_says_so() -> None:
     assert verdicts == [True, False]
 
 
-def test_the_yaml_to_paste_is_settings() -> None:
-    """What was simulated is what the service would do with them."""
+def test_the_yaml_of_a_choice_can_be_loaded_as_settings() -> None:
+    """With them the service does what was simulated."""
     (choice,) = choose([*BASELINES, result("margin", 0, 0.7)], "accuracy")
     values = yaml.safe_load(choice.settings(0.1))
     flat = {"strategy": values["strategy"], "model.definition": values["model"]["definition"]}

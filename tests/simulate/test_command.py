@@ -57,7 +57,7 @@ def simulate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 
 
 def test_json_is_one_object_a_run_and_nothing_else(simulate: Any, recording: Path) -> None:
-    """Every combination and its baselines, with the promised fields; the choice is told elsewhere."""
+    """It has every combination and baseline, with the promised fields. The choice is on standard error."""
     models = "GaussianNB();HoeffdingTreeClassifier()"
     grid = ("--strategies", "margin,entropy", "--budgets", "0.05,0.1", "--delays", "0,20", "--models", models)
     done = simulate(recording, *grid, "--seeds", 2, "--annotator-error", 0.1, "--json")
@@ -111,7 +111,7 @@ def test_columns_that_begin_with_an_underscore_are_no_features(
 def test_delays_in_samples_time_and_columns_agree(
     simulate: Any, recording: Path, delay: str, options: tuple[str, ...]
 ) -> None:
-    """One sample a second, each label 50 seconds later: 49 samples are between it and the first to know."""
+    """There is a sample per second, so with a delay of 50 seconds there are 49 samples in between."""
     runs = simulate(recording, "--delays", f"49,{delay}", *options, "--model", "GaussianNB()", "--json").runs
     by_delay: dict[str, list[dict[str, Any]]] = {"49": [], delay: []}
     for run in runs:
@@ -121,7 +121,7 @@ def test_delays_in_samples_time_and_columns_agree(
     assert len(runs) == 2 * 6
 
 
-def test_a_stream_that_river_brings_along(simulate: Any) -> None:
+def test_a_dataset_of_river_can_be_simulated(simulate: Any) -> None:
     done = simulate("--stream", "segments", "--samples", 200, "--warm-start", 50, "--json")
     assert {run["samples"] for run in done.runs} == {150}
 
@@ -133,7 +133,7 @@ def test_the_caps_of_the_settings_bind(simulate: Any, recording: Path) -> None:
     assert [run["labels"] for run in done.runs if run["manager"] == "stratified"] == [7]
 
 
-def test_a_model_that_fails_is_told(simulate: Any, tmp_path: Path) -> None:
+def test_a_model_that_fails_is_reported(simulate: Any, tmp_path: Path) -> None:
     path = tmp_path / "words.csv"
     path.write_text("\n".join(["word,label", *(f"w{k % 7},{k % 2}" for k in range(60))]))
     done = simulate(path, "--model", "GaussianNB()", "--budgets", "0.5")
@@ -144,7 +144,7 @@ def test_a_model_that_fails_is_told(simulate: Any, tmp_path: Path) -> None:
 # --- the report ------------------------------------------------------------------------------------------
 
 
-def test_the_report_is_one_page_that_needs_nothing_else(
+def test_the_report_is_one_page_that_contains_everything(
     simulate: Any, recording: Path, tmp_path: Path
 ) -> None:
     """A figure for each model, budget and delay and one over the budgets; no link, no script."""
@@ -168,7 +168,7 @@ def test_the_report_is_one_page_that_needs_nothing_else(
 
 
 def test_the_same_runs_give_the_same_page(simulate: Any, recording: Path, tmp_path: Path) -> None:
-    """But for the seconds."""
+    """Only the seconds differ."""
     pages = []
     for name in ("one.html", "other.html"):
         simulate(recording, "--model", "GaussianNB()", "--samples", 100, "--report", tmp_path / name)

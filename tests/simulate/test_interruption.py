@@ -14,7 +14,7 @@ from tests.support.children import children, is_running
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_an_interrupted_simulation_ends_what_it_started(number: signal.Signals, code: int) -> None:
-    """A polite kill goes the way of Ctrl-C: exit code 130, no traceback; no worker is left by any."""
+    """SIGTERM does the same as Ctrl-C: exit code 130 and no traceback. No signal leaves a worker behind."""
     options = ("--stream", "segments", "--jobs", "2", "--seeds", "500", "--json")
     running = subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "stream_al", "simulate", *options],

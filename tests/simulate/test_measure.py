@@ -27,8 +27,8 @@ def confusion_of(found: Sequence[tuple[int, int | None]]) -> Confusion:
 
 @given(pairs)
 @settings(derandomize=True, deadline=None)
-def test_accuracy_and_kappa_are_rivers(found: list[tuple[int, int | None]]) -> None:
-    """No prediction is a class of its own, which is nobody's truth."""
+def test_accuracy_and_kappa_are_those_of_river(found: list[tuple[int, int | None]]) -> None:
+    """A missing prediction counts as a class that is never true."""
     confusion = confusion_of(found)
     measures: list[Any] = [make() for make in (metrics.Accuracy, metrics.CohenKappa)]
     for true, said in found:
@@ -71,7 +71,7 @@ def test_a_stream_shorter_than_a_window_is_one() -> None:
 
 @pytest.mark.parametrize("number", [1, 7, 199, 200, 201, 1000])
 def test_a_curve_ends_with_the_whole_run(number: int) -> None:
-    """It has few points, rises in samples and labels, and each says what a shorter run would have said."""
+    """It has few points, and each has the measures of a run that ends there."""
     truth = [k % 3 for k in range(number)]
     said = [k % 2 for k in range(number)]
     bought = list(range(0, number, 4))

@@ -30,7 +30,7 @@ MODELS = ["GaussianNB()", "HoeffdingTreeClassifier(grace_period=20)", "Multinomi
 
 
 def drifting(number: int, classes: int = 3) -> list[Row]:
-    """Samples whose class is a stretch of x, which moves."""
+    """Samples whose class is an interval of x that moves."""
     return [
         Row({"x": (k * 37 + k // 50 * 11) % 101, "y": k * 61 % 89}, (k * 37 % 101) * classes // 101)
         for k in range(number)
@@ -43,7 +43,7 @@ ROWS = drifting(300)
 def selection(
     manager: str = "stratified", share: float = 0.1, strategy: str = "margin"
 ) -> tuple[Model, SelectorBuyer]:
-    """A model, and the engine's selector that looks through it."""
+    """A model, and the engine's selector that uses it."""
     selector = Selector(strategy, manager, share=share, exploration=0.2, seed=3)
     return selector.strategy.model("GaussianNB()", seed=0), SelectorBuyer(selector)
 
@@ -65,7 +65,7 @@ def as_arrivals(late: Sequence[int]) -> Arrivals:
 def test_batches_give_what_one_by_one_gives(
     strategy: str, manager: str, late: list[int], batch: int, most_pending: int
 ) -> None:
-    """Whatever the delays, of which every label has its own, and whatever the cap."""
+    """This holds for any delays, even if each label has its own, and for any cap."""
     rows = ROWS[:150]
 
     def in_batches(size: int) -> Run:
@@ -75,8 +75,8 @@ def test_batches_give_what_one_by_one_gives(
     assert in_batches(batch) == in_batches(1)
 
 
-def test_batches_are_used() -> None:
-    """Or else the law above would say nothing."""
+def test_batches_of_several_samples_are_used() -> None:
+    """Otherwise the law above would prove nothing."""
     sizes: list[int] = []
 
     class Counting(FixedBuyer):
@@ -141,7 +141,7 @@ clocks = st.lists(st.integers(0, 500), min_size=1, max_size=60).map(sorted)
 @given(clock=clocks, seconds=st.integers(0, 300))
 @settings(derandomize=True, deadline=None)
 def test_a_delay_in_time_is_over_when_the_clock_says_so(clock: list[int], seconds: int) -> None:
-    """The first later sample that came so much later, and not one before or after it."""
+    """The first sample to know a label is the first one that came at least so much later."""
     stream = Stream("s", [Row({"x": 1}, 0)] * len(clock), clock=clock)
     for position, first in enumerate(arrivals(Delay.parse(f"{seconds}s"), stream).first):
         assert position < first <= len(clock)
@@ -173,8 +173,8 @@ def test_labels_that_come_between_two_samples_are_learned_in_the_order_in_which_
 
 
 @pytest.mark.parametrize("definition", MODELS)
-def test_every_label_at_once_is_plain_prequential(definition: str) -> None:
-    """Test, then train, as anyone would write it down."""
+def test_all_labels_without_delay_give_plain_prequential_testing(definition: str) -> None:
+    """The result is that of a plain loop that tests and then trains."""
     model, right = Model(definition, seed=0), 0
     for row in ROWS:
         said = prediction(model.probabilities(row.features))
@@ -198,7 +198,7 @@ def test_a_run_can_be_repeated() -> None:
 
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.1, 0.5, 1.0])
 def test_the_budget_that_is_spent_is_the_one_that_was_asked(share: float) -> None:
-    """By a manager that claims the budget law, with labels that are late."""
+    """The manager claims the budget law, and labels are late."""
     rows = drifting(1000)
     played = run(rows, *selection(share=share), later(1000, 30))
     assert abs(len(played.bought) - share * 1000) <= 1
@@ -221,12 +221,12 @@ def test_a_warm_start_is_learned_in_order() -> None:
 # --- what goes wrong -------------------------------------------------------------------------------------
 
 
-def test_an_annotator_errs_as_often_as_told_and_uniformly() -> None:
-    """By a chi-square bound that one seed in a thousand would miss."""
+def test_an_annotator_errs_with_its_probability_and_uniformly() -> None:
+    """A chi-square bound is used that one seed in a thousand would miss."""
     annotator = SimulatedAnnotator(["a", "b", "c", "d"], error=0.3, seed=5)
-    answers = Counter(annotator.label(str(k), "b") for k in range(10_000))
+    labels = Counter(annotator.label(str(k), "b") for k in range(10_000))
     expected = {"a": 1000, "b": 7000, "c": 1000, "d": 1000}
-    assert sum((answers[k] - n) ** 2 / n for k, n in expected.items()) < 16.3
+    assert sum((labels[k] - n) ** 2 / n for k, n in expected.items()) < 16.3
     assert {annotator.label("17", "b") for _ in range(3)} == {annotator.label("17", "b")}
 
 
@@ -240,8 +240,8 @@ def test_an_annotator_that_knows_one_class_cannot_err() -> None:
     assert SimulatedAnnotator(["a"], 1.0, seed=0).label("1", "a") == "a"
 
 
-def test_wrong_answers_are_what_is_learned() -> None:
-    """And predictions are judged by the truth all the same."""
+def test_wrong_labels_are_learned_as_they_are() -> None:
+    """Predictions are still compared with the truth."""
     rows = [Row({"x": 1}, k % 2) for k in range(100)]
     watching = Watching()
     run(
@@ -254,8 +254,8 @@ def test_wrong_answers_are_what_is_learned() -> None:
     assert watching.learned == [1 - k % 2 for k in range(99)]
 
 
-def test_what_the_model_fails_on_counts_as_wrong_and_the_stream_goes_on() -> None:
-    """Neither predicted nor decided about, as in the service; a refused label is paid for all the same."""
+def test_a_sample_that_the_model_fails_on_counts_as_wrong_and_the_run_continues() -> None:
+    """It is neither predicted nor decided, as in the service. A refused label is paid for all the same."""
 
     class Failing(Watching):
         def probabilities(self, features: object) -> dict[ClassLabel, float]:

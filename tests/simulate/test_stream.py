@@ -22,7 +22,7 @@ def made(rows: list[Row], **columns: object) -> Stream:
 @given(st.lists(st.integers(-100, 100), min_size=1))
 @settings(derandomize=True, deadline=None)
 def test_the_clock_never_runs_backwards(times: list[int]) -> None:
-    """It shows the latest time so far, in seconds."""
+    """It is the latest time so far, in seconds."""
     stream = made([Row({"t": t}, 0) for t in times], time="t", unit=60.0)
     assert stream.clock == [60 * max(times[: k + 1]) for k in range(len(times))]
 
@@ -39,8 +39,8 @@ def test_times_are_numbers_or_iso_8601_in_notes_or_features() -> None:
     assert stream.labelled == [inf, inf, 0.0]  # a label without a time never comes
 
 
-def test_when_the_label_came_is_no_feature() -> None:
-    """It would tell that, and often which, label there is; when the sample came may be one."""
+def test_the_time_of_the_label_is_no_feature() -> None:
+    """It would reveal whether there is a label, and often which. The time of the sample may be a feature."""
     stream = made([Row({"x": 1, "came": 5, "known": 9}, 0)], time="came", label_time="known")
     assert stream.rows[0].features == {"x": 1, "came": 5}
 
@@ -59,7 +59,7 @@ def test_a_stream_without_its_beginning_keeps_its_times() -> None:
 
 
 @pytest.mark.parametrize("name", BUNDLED)
-def test_river_brings_streams_along(name: str) -> None:
+def test_every_bundled_dataset_has_rows(name: str) -> None:
     first = next(bundled(name))
     assert first.features
     assert isinstance(first.label, int | str)
@@ -98,7 +98,7 @@ def test_a_delay_may_be_a_time(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(("text", "option"), [("5s", "--time"), ("column", "--time")])
-def test_a_delay_that_needs_times_says_which(text: str, option: str) -> None:
+def test_a_delay_that_needs_times_names_the_option(text: str, option: str) -> None:
     with pytest.raises(Misconfigured, match=option):
         arrivals(Delay.parse(text), Stream("s", [Row({"x": 1}, 0)]))
     with pytest.raises(Misconfigured, match="--label-time"):

@@ -56,7 +56,7 @@ def test_the_member_that_holds_the_label_is_no_feature(
     assert (rows[0].features, rows[0].label, left_out) == (features, "up", 0)
 
 
-def test_what_has_no_label_or_cannot_be_read_is_left_out_and_counted() -> None:
+def test_records_without_a_label_or_that_cannot_be_read_are_left_out_and_counted() -> None:
     values = [{"x": 1}, {"x": 1, "kind": None}, {"x": 1, "kind": {}}, b"{", {"kind": "up"}]
     rows, left_out = read([record(value) for value in [*values, {"x": 1, "kind": False}]], "kind")
     assert ([row.label for row in rows], left_out) == ([False], 5)
@@ -109,7 +109,7 @@ def test_a_topic_is_simulated_like_a_file(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With labels of its own all of it, with those of the examples as much as was asked for."""
+    """With labels in its records all samples are used, with those of the examples only the queried ones."""
     name = uuid4().hex
     names = [
         f"topics.{part}={name}.{part}" for part in ("samples", "queries", "labels", "examples", "control")
