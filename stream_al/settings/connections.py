@@ -168,7 +168,7 @@ class HTTPSettings(Section):
             info.data.get(name) for name in ("read_tokens", "label_tokens", "admin_tokens", "tokens_file")
         )
         if value and closed:
-            raise ValueError("write false, or remove the tokens: with true, nobody needs a token")
+            raise ValueError("write false, or take the tokens away: with true, nobody needs a token")
         # A setting that is itself wrong is missing in `info.data` and has its own mistake.
         complete = {"host", "read_tokens", "label_tokens", "admin_tokens", "tokens_file"} <= info.data.keys()
         if complete and info.data.get("enabled") and not (value or closed or is_loopback(info.data["host"])):

@@ -2,10 +2,9 @@
 
 A later source wins over an earlier one.
 
-YAML is read by its failsafe schema: a scalar is text until the type of the setting says what it means. So a
-client id `0123` keeps its zero, a topic `no` is no boolean, and a password of digits is no number. `null`,
-`~` or nothing empties a setting that may be empty. A secret from the environment or the command line is not
-read as YAML but taken literally, because passwords often contain `#`, `&` and `*`.
+Values are read as YAML into texts (`yaml_text`). `null`, `~` or nothing empties a setting that may be empty. A
+secret from the environment or the command line is not read as YAML but taken literally, because passwords often
+contain `#`, `&` and `*`.
 
 Reading does not stop at the first mistake but collects all of them, so that a user need not restart for
 each. (The sources of pydantic-settings stop at the first value that they cannot parse, and ignore variables
@@ -23,13 +22,13 @@ from pathlib import Path
 from reprlib import repr as short
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
 from pydantic import SecretStr, ValidationError
 
 from stream_al.errors import Misconfigured
 from stream_al.settings.checks import did_you_mean
 from stream_al.settings.description import PREFIX, describe, fields, kind, type_text
 from stream_al.settings.tree import Settings
+from stream_al.settings.yaml_text import parse, set_twice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -129,7 +128,7 @@ class Reading:
         """Take the settings of a YAML file."""
         try:
             text = path.read_text(encoding="utf-8")
-            content = _yaml(text)
+            content = parse(text)
         except OSError as error:
             self.mistakes.append(f"{path}: cannot be read ({error.strerror}); name a YAML file of settings")
         except UnicodeError:
@@ -138,7 +137,7 @@ class Reading:
             self.mistakes.append(f"{path}: {error}")
         else:
             if isinstance(content, dict):
-                self.mistakes.extend(f"{again}; keep one ({path})" for again in _set_twice(text))
+                self.mistakes.extend(f"{again}; keep one ({path})" for again in set_twice(text))
                 for name, value in content.items():
                     self.take(name, value, str(path))
             elif content not in _EMPTY:
@@ -229,41 +228,11 @@ def _text(path: str, text: str) -> Any:
     if path in _FIELDS and _is_secret(path):
         return text
     try:
-        value = _yaml(text)
+        value = parse(text)
     except ValueError:
         return text
     listed = path not in _FIELDS or kind(_FIELDS[path]) == tuple[str, ...]
     return value if listed or isinstance(value, str) else text
-
-
-def _yaml(text: str) -> Any:
-    """Read YAML into texts, lists and mappings; raise ValueError with the line where that fails."""
-    try:
-        return yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 (it builds nothing else)
-    except RecursionError:
-        raise ValueError("write less nesting") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "a character"
-        # What the parser quotes comes from the file, and the file may hold a secret.
-        problem = re.sub(r"""(['"]).*\1""", "...", getattr(error, "problem", None) or "not printable")
-        raise ValueError(f"{where} is not YAML ({problem}); correct it") from None
-
-
-def _set_twice(text: str) -> Iterator[str]:
-    """The settings that a file sets more than once. YAML's reader would keep the last without a word."""
-    top = yaml.compose(text, Loader=yaml.BaseLoader)
-    mappings = [("", top)]
-    if isinstance(top, yaml.MappingNode):
-        mappings += [(f"{key.value}.", node) for key, node in top.value]
-    for prefix, mapping in mappings:
-        if not isinstance(mapping, yaml.MappingNode):
-            continue
-        seen = set()
-        for key, _ in mapping.value:
-            if key.value in seen:
-                yield f"{prefix}{key.value}: line {key.start_mark.line + 1} sets it again"
-            seen.add(key.value)
 
 
 def _is_secret(path: str) -> bool:

@@ -158,7 +158,7 @@ def test_an_address_that_others_reach_takes_tokens_or_a_word(host: str) -> None:
         load(overrides=[given, more], environ={})
     for near in ("127.0.0.1", "127.8.9.1", "::1", "localhost"):
         load(overrides=[f"http.host={near}"], environ={})
-    with pytest.raises(Misconfigured, match=r"http\.open: write false, or remove the tokens"):
+    with pytest.raises(Misconfigured, match=r"http\.open: write false, or take the tokens away"):
         load(overrides=[given, "http.open=true", CLOSED[0]], environ={})
 
 
