@@ -97,7 +97,7 @@ def draw(source: Source) -> str:
             axis.set_xlim(0, (source.end - source.begin) / 60)
             for at in starts:
                 axis.axvline(at, color=MARK, linestyle=":", linewidth=1)
-        figure.supxlabel("minutes; dotted: drift", fontsize=7)
+        figure.supxlabel("minutes; dotted: drift found", fontsize=7)
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None})
         plt.close(figure)

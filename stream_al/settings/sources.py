@@ -2,9 +2,9 @@
 
 A later source wins over an earlier one.
 
-Values are read as YAML into texts (`yaml_text`). `null`, `~` or nothing empties a setting that may be empty. A
-secret from the environment or the command line is not read as YAML but taken literally, because passwords often
-contain `#`, `&` and `*`.
+Values are read as YAML into texts (`yaml_text`). `null`, `~` or nothing empties a setting that may be empty.
+A secret from the environment or the command line is not read as YAML but taken literally, because passwords
+often contain `#`, `&` and `*`.
 
 Reading does not stop at the first mistake but collects all of them, so that a user need not restart for
 each. (The sources of pydantic-settings stop at the first value that they cannot parse, and ignore variables
