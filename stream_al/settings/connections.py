@@ -173,8 +173,9 @@ class HTTPSettings(Section):
         complete = {"host", "read_tokens", "label_tokens", "admin_tokens", "tokens_file"} <= info.data.keys()
         if complete and info.data.get("enabled") and not (value or closed or is_loopback(info.data["host"])):
             raise ValueError(
-                f"others can reach {short(info.data['host'])}: set http.admin_tokens or http.tokens_file so "
-                "that they need a token, or set http.host=127.0.0.1; write true to let everyone do everything"
+                f"{short(info.data['host'])} can be reached by others: set http.admin_tokens or "
+                "http.tokens_file so that they need a token, or set http.host=127.0.0.1; write true to let "
+                "everyone do everything"
             )
         return value
 

@@ -43,7 +43,7 @@ LEARNING = (
     "substitutes.py",
     "table.py",
 )
-PLAYING = ("delay.py", "recorded.py", "run.py")  # of simulate
+PLAYING = ("annotator.py", "buyers.py", "delay.py", "run.py", "stream.py")  # of simulate
 JUDGING = ("play.py", "scores.py", "learners.py", "streams.py", "rivals/__init__.py")
 
 
