@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from time import monotonic
 
 import structlog
 
@@ -37,15 +36,14 @@ from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.tracing import tracing
 from stream_al.service.timing.backoff import Backoff
+from stream_al.service.timing.clock import SYSTEM_CLOCK, Clock
 from stream_al.service.timing.deadline import Deadline, within
+from stream_al.service.timing.watchdog import Watchdog
 from stream_al.settings import Settings
 
 __all__ = ["App"]
 
 log = structlog.get_logger(__name__)
-
-EXPIRY_SECONDS = 1.0
-LAG_SECONDS = 5.0
 
 
 class App:
@@ -55,6 +53,7 @@ class App:
         settings: The settings.
         broker: The broker.
         on_step: Called with the name of every step of the commit protocol; tests place crashes there.
+        clock: Where every part reads the time.
     """
 
     def __init__(
@@ -62,35 +61,40 @@ class App:
         settings: Settings,
         broker: Broker,
         on_step: Callable[[str, str], None] = lambda loop, step: None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.settings = settings
         self.broker = broker
+        self.clock = clock
         self.metrics = Metrics(settings.application)
-        self.tracing = tracing(settings)
+        self.tracing = tracing(settings, clock)
         topics, limits = settings.topics, settings.limits
         self.local_model = LocalModel(
             lambda: broker.reader(topics.examples),
             settings,
             Snapshots(settings, fresh_learner(settings).model.fingerprint),
             self.metrics,
+            clock,
             folded=self._folded,
             tracing=self.tracing,
         )
         self.pending = PendingQueries(
             broker.reader(topics.queries, expiring=True),
             settings,
+            clock,
             is_labelled=lambda sample_id: sample_id in self.local_model.learner.known,
             tracing=self.tracing,
         )
         name, start = settings.application, settings.input.start
         samples = broker.group(f"{name}.select", topics.samples, start)
         self.selection = Select(
-            settings, self.local_model, self.pending, self.metrics, samples.partitions, self.tracing
+            settings, self.local_model, self.pending, self.metrics, clock, samples.partitions, self.tracing
         )
         self.control = Control(
             broker,
             settings,
             self.metrics,
+            clock,
             on_budget=self.selection.change_budget,
             excluded=self.local_model.exclude,
         )
@@ -100,6 +104,7 @@ class App:
             broker,
             settings,
             self.metrics,
+            clock,
             lambda step: on_step("select", step),
         )
         self.intake = Consumer(
@@ -108,6 +113,7 @@ class App:
             broker,
             settings,
             self.metrics,
+            clock,
             lambda step: on_step("intake", step),
         )
         self.consumers = (self.select, self.intake)
@@ -117,8 +123,12 @@ class App:
         self.stopping = asyncio.Event()
         self._backoffs = [consumer.backoff for consumer in self.consumers]
         self.lag: dict[str, dict[int, int]] = {}
-        self._watchdog_seconds = limits.watchdog_seconds
-        self._started = self._broker_was_away = False
+        self.intake.progress.waits_for = self.local_model.progress_aside
+        self.watchdog = Watchdog(
+            limits.watchdog_seconds,
+            (self.select.progress, self.intake.progress, self.local_model.progress),
+        )
+        self._started = False
         self._loops: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -134,6 +144,7 @@ class App:
         finally:  # also when we are cancelled
             stop.cancel()
             self.ready = False
+            self.watchdog.stop()
             self.metrics.ready.set(0)
             await self._stop(working)
         if working.done() and not working.cancelled():
@@ -141,8 +152,7 @@ class App:
 
     async def _work(self) -> None:
         await self._patiently(self._backoff("start"), self._start)
-        for part in (*self.consumers, self.local_model):
-            part.reset_watchdog()  # however long the start took
+        self.watchdog.start(self.clock.monotonic())
         self.ready = True
         self.metrics.ready.set(1)
         log.info("ready", examples=self.local_model.learner.offset, pending=len(self.pending))
@@ -221,7 +231,7 @@ class App:
             await self._patiently(backoff, action)
 
     def _backoff(self, what: str) -> Backoff:
-        self._backoffs.append(Backoff(what, self.settings.limits))
+        self._backoffs.append(Backoff(what, self.settings.limits, self.clock))
         return self._backoffs[-1]
 
     async def _learn(self) -> None:
@@ -237,18 +247,18 @@ class App:
         self.metrics.pending.set(len(self.pending))
 
     async def _expire(self) -> None:
-        await asyncio.sleep(EXPIRY_SECONDS)
+        await asyncio.sleep(self.clock.pace.expiry_seconds)
         await self.expiry.step()
 
     async def _measure_lag(self) -> None:
-        await asyncio.sleep(min(LAG_SECONDS, self._watchdog_seconds / 10))
+        await asyncio.sleep(min(self.clock.pace.lag_seconds, self.watchdog.limit_seconds / 10))
         try:
             for consumer in self.consumers:
                 await self._measure(consumer)
         except Unavailable:
-            self._broker_was_away = True  # and nobody could move
+            for consumer in self.consumers:
+                consumer.progress.lose_sight()
             raise
-        self._broker_was_away = False
         end = sum((await self.local_model.reader.end()).values())
         self.metrics.model_offset_lag.set(max(0, end - self.local_model.learner.offset))
         self.metrics.pending_oldest.set(self.pending.oldest_seconds())
@@ -263,34 +273,22 @@ class App:
             self.metrics.consumer_lag.labels(topic, str(partition)).set(lag)
         self.metrics.stopped.labels(stage).set(len(consumer.stopped()))
         readable = self.lag[topic].keys() - consumer.stopped().keys()
-        idle = consumer.paused or not any(self.lag[topic][partition] for partition in readable)
-        consumer.waiting = monotonic()
-        if idle or self._broker_was_away:
-            consumer.moved = consumer.waiting
+        waiting = not consumer.paused and any(self.lag[topic][partition] for partition in readable)
+        consumer.progress.look(self.clock.monotonic(), records_wait=waiting)
 
     async def _watch(self) -> None:
         """End the process when a loop makes no progress; `/livez` has failed by then."""
-        while self.stalled_seconds() < self._watchdog_seconds:  # noqa: ASYNC110 - nothing happens: that is it
-            await asyncio.sleep(min(1.0, self._watchdog_seconds / 10))
+        while not self.watchdog.expired(self.clock.monotonic()):  # noqa: ASYNC110 - nothing happens: that is it
+            await asyncio.sleep(min(1.0, self.watchdog.limit_seconds / 10))
         raise Unavailable(f"no progress for {self.stalled_seconds():.0f} s: restart the process")
 
     def stalled_seconds(self) -> float:
-        """How long the slowest loop has made no round, or has read nothing though records wait.
-
-        The second is how aiokafka's consumers hang (aio-libs/aiokafka#1154): polls come back, empty. It is
-        counted up to when records were last seen waiting, so that a broker that is away stops the count.
-        """
-        if not self.ready:
-            return 0.0
-        now = monotonic()
-        select, intake = (max(now - c.progress, c.waiting - c.moved) for c in self.consumers)
-        if self.local_model.rebuilding:  # which intake may be waiting for
-            intake = min(intake, now - self.local_model.progress_aside)
-        return max(select, intake, now - self.local_model.progress)
+        """How long the slowest loop has made no progress."""
+        return self.watchdog.stalled(self.clock.monotonic())
 
     def live(self) -> bool:
         """Whether the process is worth keeping: false a little before the watchdog ends it."""
-        return self.stalled_seconds() < 0.8 * self._watchdog_seconds
+        return self.watchdog.live(self.clock.monotonic())
 
     def reachable(self) -> bool:
         """Whether no loop is backing off from a broker that is away."""
@@ -310,7 +308,7 @@ class App:
     async def _stop(self, working: asyncio.Task[None]) -> None:
         """Stop in order, within one deadline; what it cuts off is repeated by the next owner."""
         # The rest is for HTTP, which answers probes to the end, and for the interpreter's own end.
-        deadline = Deadline(0.75 * self.settings.limits.stop_seconds)
+        deadline = Deadline(0.75 * self.settings.limits.stop_seconds, self.clock)
         for consumer in self.consumers:
             consumer.closing = True
         if self._loops and not working.done():

@@ -26,6 +26,7 @@ from stream_al.service.model.local_model import LocalModel, fresh_learner
 from stream_al.service.model.replay import PARTITION
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.timing.clock import SYSTEM_CLOCK
 from stream_al.settings import Settings
 
 __all__ = [
@@ -274,7 +275,7 @@ async def model(
         if rebuild:
             await snapshots.clear()
         metrics = Metrics(settings.application)
-        local_model = LocalModel(lambda: broker.reader(topic), settings, snapshots, metrics)
+        local_model = LocalModel(lambda: broker.reader(topic), settings, snapshots, metrics, SYSTEM_CLOCK)
         await local_model.reader.start()
         try:
             if rebuild:
@@ -304,7 +305,7 @@ async def _agree(control: Control, reader: Reader, *, from_here: bool) -> None:
 @asynccontextmanager
 async def _control(settings: Settings, broker: Broker) -> AsyncIterator[Control]:
     """What is changed at run time, as it stands."""
-    control = Control(broker, settings, Metrics(settings.application))
+    control = Control(broker, settings, Metrics(settings.application), SYSTEM_CLOCK)
     await control.reader.start()
     try:
         await control.catch_up()

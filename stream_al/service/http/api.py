@@ -52,8 +52,11 @@ def api(app: App) -> FastAPI:
         title="stream_al", version=__version__, summary="Streaming selective sampling", redoc_url=None
     )
     given = app.settings.http
-    web.add_middleware(BodyLimit, limit_bytes=given.max_body_bytes, limit_seconds=given.body_seconds)
-    web.add_middleware(Guard, routes=web, access=Access(given), limit=RateLimit(given.requests_per_second))
+    web.add_middleware(
+        BodyLimit, limit_bytes=given.max_body_bytes, limit_seconds=given.body_seconds, clock=app.clock
+    )
+    limit = RateLimit(given.requests_per_second)
+    web.add_middleware(Guard, routes=web, access=Access(given), limit=limit, clock=app.clock)
     _errors(web)
     _probes(web, app)
     _reading(web, app)

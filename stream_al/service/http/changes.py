@@ -19,9 +19,6 @@ from stream_al.settings.runtime_changes import CHANGEABLE, changed
 
 __all__ = ["change_settings", "count_again", "roll_back", "settings_in_force", "snapshot_offset"]
 
-REBUILD_SECONDS = 5.0
-"""How long an answer waits for this replica's own model."""
-
 
 def settings_in_force(app: App) -> dict[str, Any]:
     """What may be changed, as it is in force and as it is configured; what is changed, by whom and when."""
@@ -126,5 +123,5 @@ async def _change_exclusions(
         "to_offset": between[1],
         "examples": moved,
         "dry_run": dry_run,
-        "rebuilt": not dry_run and await local_model.settle(REBUILD_SECONDS),
+        "rebuilt": not dry_run and await local_model.settle(app.clock.pace.rebuild_seconds),
     }

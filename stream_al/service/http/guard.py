@@ -20,8 +20,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import math
-from collections.abc import Callable
-from time import monotonic
 from typing import Any
 
 import structlog
@@ -33,6 +31,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stream_al.service.http.rate import RateLimit
 from stream_al.service.http.roles import Access, Caller, Role, Rule
 from stream_al.service.http.schemas import problem
+from stream_al.service.timing.clock import Clock
+from stream_al.service.timing.deadline import Deadline
 
 __all__ = ["BodyLimit", "Guard", "audit_also", "who"]
 
@@ -69,7 +69,7 @@ class Guard:
         routes: The application whose routes are asked for.
         access: Who may do what.
         limit: How often one client may write.
-        clock: Seconds, never going back.
+        clock: Measures how often.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Guard:
         routes: FastAPI,
         access: Access,
         limit: RateLimit,
-        clock: Callable[[], float] = monotonic,
+        clock: Clock,
     ) -> None:
         self.app = app
         self.access = access
@@ -138,7 +138,7 @@ class Guard:
 
     def _too_often(self, caller: Caller | None, scope: Scope) -> ASGIApp | None:
         client = f"token {caller.name}" if caller and caller.name else _network(scope)
-        if not (seconds := self.limit.wait(client, self._clock())):
+        if not (seconds := self.limit.wait(client, self._clock.monotonic())):
             return None
         words = f"one client may send {self.limit.per_second:g} writing requests a second"
         return problem(429, "Too many requests", words, headers={"Retry-After": str(math.ceil(seconds))})
@@ -151,12 +151,14 @@ class BodyLimit:
         app: What reads the bodies.
         limit_bytes: Largest body.
         limit_seconds: Longest time from the first question for the body to its end.
+        clock: Measures it.
     """
 
-    def __init__(self, app: ASGIApp, limit_bytes: int, limit_seconds: float) -> None:
+    def __init__(self, app: ASGIApp, limit_bytes: int, limit_seconds: float, clock: Clock) -> None:
         self.app = app
         self.limit_bytes = limit_bytes
         self.limit_seconds = limit_seconds
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have one request answered, as far as its body goes."""
@@ -169,15 +171,15 @@ class BodyLimit:
             await problem(413, "Too large", words, headers=HANG_UP)(scope, receive, send)
             return
         received, complete = 0, False
-        end: float | None = None
+        deadline: Deadline | None = None
 
         async def limited() -> Message:
-            nonlocal received, complete, end
+            nonlocal received, complete, deadline
             if complete:  # only the client's leaving can come now, and that may take its time
                 return await receive()
-            end = end or asyncio.get_running_loop().time() + self.limit_seconds
+            deadline = deadline or Deadline(self.limit_seconds, self._clock)
             try:
-                async with asyncio.timeout_at(end):
+                async with asyncio.timeout(deadline.left):
                     message = await receive()
             except TimeoutError:
                 raise HTTPException(408, "Too slow", headers=HANG_UP) from None

@@ -27,7 +27,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from time import monotonic
 from typing import Any, Protocol
 
 import structlog
@@ -38,7 +37,9 @@ from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Ack, Broker, Group, Outgoing, Position, Record
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.timing.backoff import Backoff
-from stream_al.service.timing.time_slices import FIRST, TimeSlices
+from stream_al.service.timing.clock import Clock
+from stream_al.service.timing.time_slices import TimeSlices
+from stream_al.service.timing.watchdog import Progress
 from stream_al.settings import Settings
 
 __all__ = ["BatchDecision", "Consumer", "Items", "Stage", "Work"]
@@ -110,9 +111,7 @@ class Consumer:
         on_step: Called with the name of every step passed; tests place crashes there.
 
     Attributes:
-        progress: When it last passed a step or came back from a failed one.
-        moved: When it last read something, or there was nothing to read.
-        waiting: When records were last seen waiting for it.
+        progress: What the watchdog knows of it.
     """
 
     def __init__(
@@ -122,6 +121,7 @@ class Consumer:
         broker: Broker,
         settings: Settings,
         metrics: Metrics,
+        clock: Clock,
         on_step: Callable[[str], None] = lambda step: None,
     ) -> None:
         self.stage = stage
@@ -129,19 +129,16 @@ class Consumer:
         self.broker = broker
         self.settings = settings
         self.metrics = metrics
+        self.clock = clock
         self.on_step = on_step
         self.held: dict[int, PartitionState] = {}
         self.generation = -1
         self.paused = False
         self.closing = False
-        self.backoff = Backoff(stage.name, settings.limits)
-        self._records = min(FIRST, settings.limits.batch_records)
-        self._time_slices = TimeSlices()
-        self.reset_watchdog()
-
-    def reset_watchdog(self) -> None:
-        """From here on progress is expected."""
-        self.progress = self.moved = self.waiting = monotonic()
+        self.backoff = Backoff(stage.name, settings.limits, clock)
+        self._records = min(clock.pace.first_batch, settings.limits.batch_records)
+        self._time_slices = TimeSlices(clock)
+        self.progress = Progress()
 
     async def run(self) -> None:
         """Work on batches until `closing` is set; the batch in hand is finished first."""
@@ -150,12 +147,12 @@ class Consumer:
                 await self.step()
                 self.backoff.succeeded()
             except Unavailable as error:
-                self.progress = monotonic()
+                self.progress.step(self.clock.monotonic())
                 await self.backoff.failed(error)
             except Superseded as error:
                 log.info("batch dropped", stage=self.stage.name, why=str(error))
                 self.held.clear()
-            self.progress = monotonic()
+            self.progress.step(self.clock.monotonic())
 
     async def step(self) -> bool:
         """Work on one batch by the protocol above; false if nothing was there to read."""
@@ -176,7 +173,8 @@ class Consumer:
             return False
         if not batch:
             return False
-        began = self.moved = monotonic()
+        began = self.clock.monotonic()
+        self.progress.move(began)
         try:
             if not await self._load(batch):
                 self._rewind(batch)
@@ -198,7 +196,7 @@ class Consumer:
         for partition, held in after.items():
             self._stop_if_poisoned(partition, held)
         work.applied(acks)
-        self.metrics.batch_seconds.labels(self.stage.name).observe(monotonic() - began)
+        self.metrics.batch_seconds.labels(self.stage.name).observe(self.clock.monotonic() - began)
         return True
 
     def pause(self) -> None:
@@ -221,11 +219,11 @@ class Consumer:
 
     def _passed(self, step: str) -> None:
         """A step is a sign of life of its own: each may take as long as its deadline."""
-        self.progress = monotonic()
+        self.progress.step(self.clock.monotonic())
         self.on_step(step)
 
     async def _send(self, group: Sequence[Outgoing]) -> list[Ack]:
-        self.progress = monotonic()
+        self.progress.step(self.clock.monotonic())
         return await self.broker.send(group)
 
     async def _load(self, batch: dict[int, list[Record]]) -> bool:

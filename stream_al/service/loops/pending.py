@@ -27,6 +27,7 @@ from stream_al.messages import Query, decode
 from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Ack, Headers, Reader, Record
 from stream_al.service.telemetry.tracing import OFF, Tracing
+from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings
 
 __all__ = ["PendingQueries"]
@@ -63,14 +64,19 @@ class PendingQueries:
     """
 
     def __init__(
-        self, reader: Reader, settings: Settings, is_labelled: Callable[[str], bool], tracing: Tracing = OFF
+        self,
+        reader: Reader,
+        settings: Settings,
+        clock: Clock,
+        is_labelled: Callable[[str], bool],
+        tracing: Tracing = OFF,
     ) -> None:
         self.reader = reader
         self.tracing = tracing
         self.is_labelled = is_labelled
         # A query repeats the sample and adds what was decided about it.
         self.max_bytes = 2 * settings.input.max_bytes + 100_000
-        self.follower = Follower(reader, settings.limits.batch_records, self._apply)
+        self.follower = Follower(reader, settings.limits.batch_records, self._apply, clock)
         self.log_time_ms = 0
         self._read: dict[int, int] = {}
         self._tombstones = settings.queries.tombstones

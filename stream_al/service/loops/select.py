@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from time import time
 from typing import Any
 
 from stream_al.engine.budgets import Context
@@ -38,6 +37,7 @@ from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.tracing import OFF, Step, Tracing
+from stream_al.service.timing.clock import Clock
 from stream_al.settings import BudgetSettings, Settings
 
 __all__ = ["Select", "input_rules", "selector"]
@@ -83,6 +83,7 @@ class Select:
         local_model: LocalModel,
         pending: PendingQueries,
         metrics: Metrics,
+        clock: Clock,
         partitions: Callable[[], int],
         tracing: Tracing = OFF,
     ) -> None:
@@ -92,6 +93,7 @@ class Select:
         self.local_model = local_model
         self.pending = pending
         self.metrics = metrics
+        self.clock = clock
         self.reader = Reader(input_rules(settings))
         self.change_budget(settings.budget)
 
@@ -253,7 +255,7 @@ class _BatchDecision:
 
     def decide(self, partition: int, items: Items, state: Any) -> Any:
         """Decide about the next samples of a partition, on its own account."""
-        stage, stamp, now_ms = self.stage, self.stage.local_model.stamp(), int(time() * 1000)
+        stage, stamp, now_ms = self.stage, self.stage.local_model.stamp(), self.stage.clock.wall_ms()
         stage.pending.see_time(max((record.timestamp_ms for record, _ in items), default=0))
         context = stage.context(partition, self.pending, self.budget)
         made, state = self.selector.decide(state, [arrival for _, (_, arrival) in items], context)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from time import monotonic
 
 import structlog
 
@@ -29,6 +28,8 @@ from stream_al.service.model.replay import PARTITION, Replay, fresh_learner
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.tracing import OFF, Tracing
+from stream_al.service.timing.clock import Clock
+from stream_al.service.timing.watchdog import Progress
 from stream_al.settings import Settings
 
 __all__ = ["LocalModel", "fresh_learner"]
@@ -49,8 +50,8 @@ class LocalModel:
 
     Attributes:
         excluded: The examples that count no more; the model may still be on its way there.
-        progress: When the loop went round last.
-        progress_aside: When the model that is built aside got on last, or was begun anew after a failure.
+        progress: What the watchdog knows of the loop.
+        progress_aside: What it knows of the model that is built aside.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class LocalModel:
         settings: Settings,
         snapshots: Snapshots,
         metrics: Metrics,
+        clock: Clock,
         folded: Callable[[str], None] = lambda sample_id: None,
         tracing: Tracing = OFF,
     ) -> None:
@@ -68,21 +70,20 @@ class LocalModel:
         self.settings = settings
         self.snapshots = snapshots
         self.metrics = metrics
+        self.clock = clock
         self.folded = folded
         self.excluded = Exclusions()
         self.restored = False
+        self._at_once = min(AT_ONCE, settings.limits.batch_records)
         self._recorded = False
         self._replay = self._fresh(self.reader)
-        self.reset_watchdog()
+        self.progress = Progress()
+        self.progress_aside = Progress(working=False)
         self._one_reader = asyncio.Lock()  # the loop and intake both read on; order must not suffer
         self._stale = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
-        self._saved_at = monotonic()
-
-    def reset_watchdog(self) -> None:
-        """From here on progress is expected."""
-        self.progress = self.progress_aside = monotonic()
+        self._saved_at = self.clock.monotonic()
 
     @property
     def learner(self) -> Learner:
@@ -113,11 +114,19 @@ class LocalModel:
         """Go on under what is voided now, or have the model folded anew."""
         if self.learner.is_consistent_with(self.excluded):
             self.learner.excluded = self.excluded
-            self._stale.clear()
-            self._settled.set()
+            self._settle()
         else:
+            if not self.rebuilding:
+                self.progress_aside.step(self.clock.monotonic())
             self._stale.set()
             self._settled.clear()
+            self.progress_aside.working = True
+
+    def _settle(self) -> None:
+        """The model is what it has to be."""
+        self._stale.clear()
+        self._settled.set()
+        self.progress_aside.working = False
 
     async def restore(self, progress: Callable[[int, int], None] = lambda done, end: None) -> None:
         """Load the newest snapshot that fits the log, then fold to the end of the log.
@@ -154,25 +163,24 @@ class LocalModel:
 
     async def step(self, timeout_seconds: float) -> int:
         """Fold what the next poll brings; the number of records."""
-        self.progress = monotonic()
+        self.progress.step(self.clock.monotonic())
         async with self._one_reader:
             drifts = self.learner.drift.found
-            most = min(AT_ONCE, self.settings.limits.batch_records)
-            began = monotonic()
-            records, outcomes = await self._replay.step(timeout_seconds, most, self.folded)
+            began = self.clock.monotonic()
+            records, outcomes = await self._replay.step(timeout_seconds, self._at_once, self.folded)
             found = self.learner.drift.found - drifts
         if records:
             self._count(outcomes)
             if self.restored:  # what a start replays was traced when it happened
-                self.tracing.learned(records, monotonic() - began)
+                self.tracing.learned(records, self.clock.monotonic() - began)
             self._tell_drift(found)
-        self.progress = monotonic()
+        self.progress.step(self.clock.monotonic())
         return len(records)
 
     async def follow(self) -> None:
         """Wait until the model has to be folded anew, and do so. Raises Unavailable or StateLost."""
         await self._stale.wait()
-        self.progress_aside = monotonic()
+        self.progress_aside.step(self.clock.monotonic())
         await self._rebuild(self.excluded)
 
     async def settle(self, seconds: float) -> bool:
@@ -210,11 +218,11 @@ class LocalModel:
             await reader.start()
             end = {PARTITION: await fold.begin()}
             while self.excluded == excluded and await behind(reader, end):
-                await fold.step(1.0, AT_ONCE)
-                self.progress_aside = monotonic()
+                await fold.step(1.0, self._at_once)
+                self.progress_aside.step(self.clock.monotonic())
             async with self._one_reader:
                 while self.excluded == excluded and fold.learner.offset < self.learner.offset:
-                    await fold.step(1.0, AT_ONCE)
+                    await fold.step(1.0, self._at_once)
                 if self.excluded == excluded:
                     self._replace(fold)
         finally:
@@ -223,18 +231,17 @@ class LocalModel:
     def _replace(self, fold: Replay) -> None:
         """Put the model that was built aside in the place of the one that stands."""
         fold.reader, self._replay = self.reader, fold  # which may bring again what is folded already
-        self._stale.clear()
-        self._settled.set()
+        self._settle()
         self._tell_anew()
         log.info("the model is folded anew", offset=self.learner.offset, examples=self.model.examples)
 
     def _fresh(self, reader: Reader) -> Replay:
-        return Replay(reader, self.settings, self.snapshots, self.metrics, self.excluded)
+        return Replay(reader, self.settings, self.snapshots, self.metrics, self.clock, self.excluded)
 
     def due(self) -> bool:
         """Whether it is time for a snapshot."""
         limits, new = self.settings.snapshots, self.learner.offset - self._replay.saved
-        waited = monotonic() - self._saved_at
+        waited = self.clock.monotonic() - self._saved_at
         return new >= limits.every_examples or (new > 0 and waited >= limits.every_seconds)
 
     async def save(self) -> None:
@@ -250,7 +257,7 @@ class LocalModel:
         else:
             self.metrics.snapshots.labels("written").inc()
             fold.saved = offset
-        self._saved_at = monotonic()
+        self._saved_at = self.clock.monotonic()
 
     def _tell_anew(self) -> None:
         """Let the metrics speak of a learner that did not come about here, example by example."""

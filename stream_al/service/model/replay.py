@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from time import monotonic
 
 import structlog
 
@@ -24,6 +23,7 @@ from stream_al.messages import Example, decode
 from stream_al.service.broker.protocols import Reader, Record
 from stream_al.service.model.snapshots import Anchor, Snapshots
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.timing.clock import Clock
 from stream_al.service.timing.deadline import Deadline
 from stream_al.service.timing.time_slices import TimeSlices
 from stream_al.settings import Settings
@@ -58,17 +58,24 @@ class Replay:
     """
 
     def __init__(
-        self, reader: Reader, settings: Settings, snapshots: Snapshots, metrics: Metrics, excluded: Exclusions
+        self,
+        reader: Reader,
+        settings: Settings,
+        snapshots: Snapshots,
+        metrics: Metrics,
+        clock: Clock,
+        excluded: Exclusions,
     ) -> None:
         self.reader = reader
         self.settings = settings
         self.snapshots = snapshots
         self.metrics = metrics
+        self.clock = clock
         self.learner = fresh_learner(settings)
         self.learner.excluded = excluded
         self.anchor: Anchor | None = None
         self.saved = 0
-        self._time_slices = TimeSlices()
+        self._time_slices = TimeSlices(clock)
         # An example repeats a query's features and adds the label.
         self._max_bytes = 2 * settings.input.max_bytes + 100_000
 
@@ -117,7 +124,7 @@ class Replay:
         """
         outcomes: Counter[Outcome] = Counter()
         records = await self.reader.poll(most, timeout_seconds)
-        began = monotonic()
+        began = self.clock.monotonic()
         for chunk in self._time_slices.cut(records):
             with self._time_slices.working():
                 for record in chunk:
@@ -128,7 +135,7 @@ class Replay:
             await self._time_slices.over()
         if records:
             self._time_slices.fit()
-            self.metrics.update_seconds.observe(monotonic() - began)
+            self.metrics.update_seconds.observe(self.clock.monotonic() - began)
         return records, outcomes
 
     def _fold(self, record: Record, outcomes: Counter[Outcome], folded: Callable[[str], None]) -> None:
@@ -180,7 +187,7 @@ class Replay:
             return
         await self.reader.seek(PARTITION, offset - 1)
         records: list[Record] = []
-        deadline = Deadline(self.settings.limits.deadline_seconds)
+        deadline = Deadline(self.settings.limits.deadline_seconds, self.clock)
         while not records:
             if not deadline.left:
                 raise Unavailable(f"reading {topic} at {offset - 1} took too long")

@@ -33,12 +33,12 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import entry_points
-from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from stream_al import __version__
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.broker.protocols import Ack, Headers, Record
+from stream_al.service.timing.clock import SYSTEM_CLOCK, Clock
 from stream_al.service.timing.deadline import run_in_thread, within
 from stream_al.settings import Settings
 
@@ -99,7 +99,7 @@ class Tracing:
 OFF = Tracing()
 
 
-def tracing(settings: Settings) -> Tracing:
+def tracing(settings: Settings, clock: Clock = SYSTEM_CLOCK) -> Tracing:
     """The tracing that the settings ask for.
 
     Raises:
@@ -108,7 +108,7 @@ def tracing(settings: Settings) -> Tracing:
     if not settings.tracing.enabled:
         return OFF
     try:
-        return _On(settings.application, _processors())
+        return _On(settings.application, _processors(), clock)
     except ImportError:
         raise Misconfigured(
             "tracing.enabled: for that, run `python -m pip install 'stream_al[otel]'`"
@@ -121,9 +121,12 @@ class _On(Tracing):
     Args:
         application: Names the service where OpenTelemetry's variables do not, and the consumer groups.
         processors: Where spans go.
+        clock: Says when spans end that were not begun.
     """
 
-    def __init__(self, application: str, processors: Iterable[SpanProcessor]) -> None:
+    def __init__(
+        self, application: str, processors: Iterable[SpanProcessor], clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         from opentelemetry import trace  # noqa: PLC0415 - an extra, and nothing of it is loaded when off
         from opentelemetry.context import Context  # noqa: PLC0415
         from opentelemetry.trace.propagation import tracecontext  # noqa: PLC0415
@@ -131,6 +134,7 @@ class _On(Tracing):
         self._trace = trace
         self._nowhere = Context()  # the steps of a record belong to its own trace, whatever runs around us
         self._application = application
+        self._clock = clock
         self._provider = _provider(application, processors)
         self._tracer = self._provider.get_tracer("stream_al", __version__)
         self._propagator = tracecontext.TraceContextTextMapPropagator()
@@ -167,7 +171,7 @@ class _On(Tracing):
         links = [link for link in self._links(found) if link.context.trace_flags.sampled]
         if not links:
             return
-        now = time_ns()
+        now = int(self._clock.wall() * 1e9)
         span = self._span(
             "learn",
             records[0].topic,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import random
 
 import structlog
 
+from stream_al.service.timing.clock import Clock
 from stream_al.settings import LimitSettings
 
 __all__ = ["Backoff"]
@@ -20,11 +20,13 @@ class Backoff:
     Args:
         what: What fails, for the log.
         limits: First and longest wait.
+        clock: Jitters the waits.
     """
 
-    def __init__(self, what: str, limits: LimitSettings) -> None:
+    def __init__(self, what: str, limits: LimitSettings, clock: Clock) -> None:
         self.what = what
         self.limits = limits
+        self.clock = clock
         self.failures = 0
 
     def succeeded(self) -> None:
@@ -38,6 +40,6 @@ class Backoff:
         bound = min(
             self.limits.backoff_max_seconds, self.limits.backoff_seconds * 2.0 ** min(self.failures, 30)
         )
-        wait = bound * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, so that replicas do not return at once
+        wait = self.clock.jittered(bound)
         log.warning("unavailable", what=self.what, why=str(error), retry_in_seconds=round(wait, 2))
         await asyncio.sleep(wait)

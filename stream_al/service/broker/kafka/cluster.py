@@ -27,6 +27,7 @@ from stream_al.service.broker.kafka.group import KafkaGroup
 from stream_al.service.broker.kafka.login import login, logs_in_by_token
 from stream_al.service.broker.kafka.reader import KafkaReader
 from stream_al.service.broker.protocols import Ack, Outgoing, Position, Topic
+from stream_al.service.timing.clock import SYSTEM_CLOCK, Clock
 from stream_al.service.timing.deadline import Deadline, within
 from stream_al.settings import Settings
 
@@ -40,8 +41,9 @@ MAX_REQUEST_BYTES = 64 * 2**20  # larger than any record that settings allow; th
 class Kafka:
     """A Kafka cluster, as settings name it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock = SYSTEM_CLOCK) -> None:
         self.settings = settings
+        self.clock = clock
         self.deadline_seconds = settings.limits.deadline_seconds
         self._producer: AIOKafkaProducer | None = None
         self._admin: AIOKafkaAdminClient | None = None
@@ -56,7 +58,7 @@ class Kafka:
 
     async def stop(self, deadline_seconds: float) -> None:
         """Disconnect; give up quietly after the deadline."""
-        deadline = Deadline(deadline_seconds)
+        deadline = Deadline(deadline_seconds, self.clock)
         if self._producer is not None:
             await end(self._producer.stop(), deadline.left)
         if self._admin is not None:
@@ -114,7 +116,7 @@ class Kafka:
                 created.append(name)
             elif error is not TopicAlreadyExistsError:
                 raise Unavailable(f"topic {name} was not created: {(message or [error.__name__])[0]}")
-        deadline = Deadline(self.deadline_seconds)
+        deadline = Deadline(self.deadline_seconds, self.clock)
         while missing := await self.missing(created):  # a broker learns of what the controller created
             if not deadline.left:
                 raise Unavailable(f"topics {', '.join(missing)} were created and are not there yet")
