@@ -85,7 +85,7 @@ class App:
         name, start = settings.application, settings.input.start
         samples = broker.group(f"{name}.select", topics.samples, start)
         self.selection = Select(
-            settings, self.local_model, self.pending, self.metrics, samples.partitions, self.tracing
+            settings, self.local_model, self.pending, self.metrics, samples.partition_count, self.tracing
         )
         self.control = Control(
             broker,
@@ -163,7 +163,7 @@ class App:
 
     async def _start(self) -> None:
         await self.broker.start()
-        missing = await self.broker.missing(topic.name for topic in needed(self.settings))
+        missing = await self.broker.missing_topics(topic.name for topic in needed(self.settings))
         if missing:
             raise Misconfigured(f"topics: {', '.join(missing)} do not exist: run `stream-al topics create`")
         if not self._started:
@@ -186,8 +186,8 @@ class App:
         A partition's first commit comes before its first query, so queries without any commit mean that
         the commits are gone.
         """
-        asked = sum((await self.pending.reader.end()).values())
-        if asked and await self.select.group.untouched():
+        asked = sum((await self.pending.reader.end_offsets()).values())
+        if asked and await self.select.group.has_no_commits():
             samples, queries = self.settings.topics.samples, self.settings.topics.queries
             raise StateLost(
                 f"the group {self.settings.application}.select has no offsets on {samples}, yet {queries} "
@@ -249,7 +249,7 @@ class App:
             self._broker_was_away = True  # and nobody could move
             raise
         self._broker_was_away = False
-        end = sum((await self.local_model.reader.end()).values())
+        end = sum((await self.local_model.reader.end_offsets()).values())
         self.metrics.model_offset_lag.set(max(0, end - self.local_model.learner.offset))
         self.metrics.pending_oldest.set(self.pending.oldest_seconds())
 

@@ -18,7 +18,7 @@ from stream_al.engine.samples.sample import flat_features
 from stream_al.errors import BadMessage, Misconfigured, Unavailable
 from stream_al.messages import ClassLabel, Example, decode, encode, label_text
 from stream_al.service.broker.dead_letters import origin
-from stream_al.service.broker.protocols import Broker, Group, Outgoing, Position, Reader, Record, behind
+from stream_al.service.broker.protocols import Broker, Group, Outgoing, Position, Reader, Record, is_behind
 from stream_al.service.broker.topics import needed
 from stream_al.service.control import Control
 from stream_al.service.loops.select import input_rules
@@ -50,7 +50,7 @@ async def opened(broker: Broker, *topics: str) -> AsyncIterator[Broker]:
     """The broker, connected, with the topics there."""
     try:
         await broker.start()
-        missing = await broker.missing(topics)
+        missing = await broker.missing_topics(topics)
         if missing:
             raise Misconfigured(f"topics: {', '.join(missing)} do not exist: run `stream-al topics create`")
         yield broker
@@ -62,8 +62,8 @@ async def create_topics(settings: Settings, broker: Broker) -> tuple[list[str], 
     """Create the topics that do not exist; the names created, and those that were there."""
     async with opened(broker):
         topics = needed(settings)
-        missing = set(await broker.missing(topic.name for topic in topics))
-        created = await broker.create([topic for topic in topics if topic.name in missing])
+        missing = set(await broker.missing_topics(topic.name for topic in topics))
+        created = await broker.create_topics([topic for topic in topics if topic.name in missing])
         return created, [topic.name for topic in topics if topic.name not in created]
 
 
@@ -73,7 +73,7 @@ async def reset_offsets(settings: Settings, broker: Broker, topic: str, to: str)
     if topic not in stages:
         raise Misconfigured(f"--topic: write {' or '.join(stages)}, not {topic!r}")
     async with opened(broker, topic):
-        return await broker.move(f"{settings.application}.{stages[topic]}", topic, to)
+        return await broker.reset_offsets(f"{settings.application}.{stages[topic]}", topic, to)
 
 
 async def everything(broker: Broker, topic: str, progress: Progress) -> AsyncIterator[Record]:
@@ -81,10 +81,10 @@ async def everything(broker: Broker, topic: str, progress: Progress) -> AsyncIte
     reader: Reader = broker.reader(topic)
     await reader.start()
     try:
-        first, end = await reader.begin(), await reader.end()
+        first, end = await reader.beginning_offsets(), await reader.end_offsets()
         total = sum(end[p] - first[p] for p in end)
         done = 0
-        while await behind(reader, end):
+        while await is_behind(reader, end):
             for record in await reader.poll(CHUNK, 1.0):
                 done += 1
                 yield record
@@ -213,7 +213,7 @@ async def replay(
         reader = broker.reader(name)
         await reader.start()
         try:
-            end = await reader.end()  # what is replayed may come back as a letter: once is enough
+            end = await reader.end_offsets()  # what is replayed may come back as a letter: once is enough
         finally:
             await reader.stop(5.0)
         group = broker.group(f"{settings.application}.replay.{topic}", name, "earliest")
@@ -291,7 +291,7 @@ async def model(
 
 async def _agree(control: Control, reader: Reader, *, from_here: bool) -> None:
     """Have what is voided suit the log: nothing of another log, and what is gone if that is wanted."""
-    begin, end = (await reader.begin())[PARTITION], (await reader.end())[PARTITION]
+    begin, end = (await reader.beginning_offsets())[PARTITION], (await reader.end_offsets())[PARTITION]
 
     def suited(before: Exclusions) -> Exclusions:
         of_this_log = before if before.end <= end else Exclusions()

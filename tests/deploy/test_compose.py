@@ -236,7 +236,7 @@ async def test_playing_sends_the_whole_stream_and_answers_with_the_truth_until_i
     """A query that comes after the last sample is answered as well."""
     given, broker = settings.load(environ={}), MemoryBroker()
     log = MemoryClient(broker)
-    await log.create(needed(given))
+    await log.create_topics(needed(given))
     recorded = [Row({"x": float(k)}, "even" if k % 2 == 0 else "odd") for k in range(1, 8)]
     playing = asyncio.create_task(play(given, recorded, 1000.0, 0.0, log))
 

@@ -54,7 +54,7 @@ async def create(world: World, topic: str) -> None:
     """Create a topic as the service wants it."""
     end = monotonic() + SECONDS
     wanted = [one for one in needed(world.settings) if one.name == topic]
-    while not await world.client.create(wanted):  # the name of a topic just deleted is not free at once
+    while not await world.client.create_topics(wanted):  # a deleted name is not free at once
         assert monotonic() < end, f"{topic} was not created"
         await asyncio.sleep(0.1)
 
@@ -79,7 +79,7 @@ async def ends(world: World, topic: str) -> dict[int, int]:
     reader = world.client.reader(topic, expiring=True)
     try:
         await reader.start()
-        return await reader.end()
+        return await reader.end_offsets()
     finally:
         await reader.stop(STOP_SECONDS)
 

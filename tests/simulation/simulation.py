@@ -137,7 +137,7 @@ class Simulation:
     async def run(self) -> None:
         """The whole life of this world."""
         client = MemoryClient(self.broker)
-        await client.create(needed(self.settings))
+        await client.create_topics(needed(self.settings))
         self.trace(f"settings {self.settings.model_dump(mode='json', exclude={'snapshots'})}")
         for event in self.plan.events:
             self.trace(f"event {event}")

@@ -37,11 +37,11 @@ def dead_letter(record: Record, stage: str, error: BadMessage, suffix: str) -> O
     }
     topic, headers = record.topic + suffix, record.headers + _headers(facts)
 
-    def smaller() -> Outgoing:
+    def without_value() -> Outgoing:
         left_out = f"left out: {len(record.value or b'')} bytes were too large for this topic"
         return Outgoing(topic, record.key, None, headers + _headers({"value": left_out}))
 
-    return Outgoing(topic, record.key, record.value, headers, smaller)
+    return Outgoing(topic, record.key, record.value, headers, without_value)
 
 
 def origin(record: Record) -> tuple[dict[str, str], Headers]:

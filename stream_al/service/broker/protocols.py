@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["Ack", "Broker", "Group", "Outgoing", "Position", "Reader", "Record", "Topic", "behind"]
+__all__ = ["Ack", "Broker", "Group", "Outgoing", "Position", "Reader", "Record", "Topic", "is_behind"]
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -37,27 +37,27 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """One record to send.
 
     Attributes:
-        smaller: Makes what to send in its place if the broker refuses its size.
+        replacement: Makes the record to send if the broker refuses this one because of its size.
     """
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
-    smaller: Callable[[], Outgoing] | None = None
+    replacement: Callable[[], Outgoing] | None = None
 
 
 class Ack(msgspec.Struct, frozen=True, gc=False):
     """Where the broker put a record, and the time it gave it.
 
     Attributes:
-        smaller: Whether that is the one to be sent in its place.
+        replaced: Whether the broker has the record's replacement.
     """
 
     partition: int
     offset: int
     timestamp_ms: int
-    smaller: bool = False
+    replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Group(Protocol):
     async def stop(self, deadline_seconds: float) -> None:
         """Leave the group; give up quietly after the deadline."""
 
-    def partitions(self) -> int:
+    def partition_count(self) -> int:
         """How many partitions the topic has, as far as is known; 1 at least."""
 
     def assignment(self) -> frozenset[int]:
@@ -103,7 +103,7 @@ class Group(Protocol):
     async def committed(self, partition: int) -> Position | None:
         """What the group has committed last, by whichever member."""
 
-    async def untouched(self) -> bool:
+    async def has_no_commits(self) -> bool:
         """Whether nothing was ever committed for any partition, or the broker has forgotten it."""
 
     async def commit(self, positions: Mapping[int, Position]) -> None:
@@ -118,10 +118,10 @@ class Group(Protocol):
     def resume(self, partitions: Iterable[int]) -> None:
         """Read paused partitions again."""
 
-    async def ends(self) -> dict[int, int]:
+    async def end_offsets(self) -> dict[int, int]:
         """One past the last offset of every partition of the topic, held or not."""
 
-    async def unread(self, ends: Mapping[int, int]) -> bool:
+    async def has_uncommitted(self, end_offsets: Mapping[int, int]) -> bool:
         """Whether the log still holds a record before these offsets that no member has committed past."""
 
     async def lag(self) -> dict[int, int]:
@@ -142,22 +142,22 @@ class Reader(Protocol):
     async def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
         """The next records, in order within a partition; empty when none came in time."""
 
-    async def begin(self) -> dict[int, int]:
+    async def beginning_offsets(self) -> dict[int, int]:
         """The first offset that the log still holds, by partition."""
 
-    async def end(self) -> dict[int, int]:
+    async def end_offsets(self) -> dict[int, int]:
         """One past the last offset, by partition."""
 
-    async def position(self) -> dict[int, int]:
+    async def positions(self) -> dict[int, int]:
         """The next offset to read, by partition."""
 
     async def seek(self, partition: int, offset: int) -> None:
         """Read on from an offset."""
 
 
-async def behind(reader: Reader, end: Mapping[int, int]) -> bool:
+async def is_behind(reader: Reader, end: Mapping[int, int]) -> bool:
     """Whether a reader has not come to an end that was seen before."""
-    position = await reader.position()
+    position = await reader.positions()
     return any(position.get(partition, 0) < offset for partition, offset in end.items())
 
 
@@ -179,11 +179,11 @@ class Broker(Protocol):
     async def send(self, records: Sequence[Outgoing]) -> list[Ack]:
         """Send records and wait until the broker has every one. Raises Unavailable."""
 
-    async def move(self, group: str, topic: str, to: str) -> dict[int, int]:
+    async def reset_offsets(self, group: str, topic: str, to: str) -> dict[int, int]:
         """Let a group without members go on at the `earliest` or `latest` record; the offsets."""
 
-    async def missing(self, topics: Iterable[str]) -> list[str]:
+    async def missing_topics(self, topics: Iterable[str]) -> list[str]:
         """Those of the topics that do not exist."""
 
-    async def create(self, topics: Sequence[Topic]) -> list[str]:
+    async def create_topics(self, topics: Sequence[Topic]) -> list[str]:
         """Create what does not exist yet; the names created."""

@@ -179,7 +179,7 @@ class Select:
             query.id.encode(),
             encode(query),
             headers,
-            smaller=lambda: dead_letter(record, self.name, error, topics.dead_letter_suffix),
+            replacement=lambda: dead_letter(record, self.name, error, topics.dead_letter_suffix),
         )
 
     def query(
@@ -279,7 +279,7 @@ class _BatchDecision:
         metrics, stage = self.stage.metrics, self.stage
         for (query, request, step), ack in zip(self.queries, acks[0], strict=False):
             step.done(ack)
-            if ack.smaller:
+            if ack.replaced:
                 metrics.dead_letters.labels(stage.name, "query_too_large").inc()
             else:
                 stage.pending.add(query, request.value or b"", ack, request.headers)

@@ -85,7 +85,10 @@ class Replay:
             StateLost: The log does not hold what the snapshot ends with, or, without one, the first example
                 that counts.
         """
-        begin, end = (await self.reader.begin())[PARTITION], (await self.reader.end())[PARTITION]
+        begin, end = (
+            (await self.reader.beginning_offsets())[PARTITION],
+            (await self.reader.end_offsets())[PARTITION],
+        )
         excluded, topic = self.learner.excluded, self.reader.topic
         if excluded.end > end:
             raise StateLost(

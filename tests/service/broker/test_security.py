@@ -39,9 +39,9 @@ async def opened(*given: str) -> list[int]:
     kafka = Kafka(load(overrides=settings(*given), environ={}))
     try:
         await kafka.start()
-        await kafka.create([Topic("opened", 1, 1, {})])
+        await kafka.create_topics([Topic("opened", 1, 1, {})])
         await kafka.send([Outgoing("opened", b"k", b"v")])
-        return await kafka.partitions("opened")
+        return await kafka.connection.partitions("opened")
     finally:
         await kafka.stop(5.0)
 
@@ -81,7 +81,7 @@ async def test_the_token_is_read_again_at_every_login(locked: Locked) -> None:
     stale = locked.token("renewed", life_seconds=-3600)
     given = [*locked.settings("SECURE", "OAUTHBEARER"), f"kafka.sasl_oauth_token_file={stale}"]
     kafka = Kafka(load(overrides=settings(*given), environ={}))
-    provider = kafka.common()["sasl_oauth_token_provider"]
+    provider = kafka.connection.options()["sasl_oauth_token_provider"]
     before = await provider.token()
     locked.token("renewed")
     assert await provider.token() != before
@@ -230,7 +230,7 @@ async def test_what_was_accepted_once_is_waited_for(locked: Locked) -> None:
     try:
         await kafka.start()
         wrong = [*locked.settings("SECURE"), "kafka.sasl_password=canary-of-another"]
-        kafka.settings = load(overrides=settings(*wrong), environ={})
+        kafka.connection.settings = load(overrides=settings(*wrong), environ={}).kafka
         with pytest.raises(Unavailable, match=r"kafka\.sasl_password: .* refuses the login"):
             await kafka.group("g", "opened", "earliest").start()
     finally:

@@ -144,8 +144,8 @@ async def _alone(producer: AIOKafkaProducer, record: Outgoing, anew: Anew) -> tu
             (ack,) = await batch.acks()
         except MessageSizeTooLargeError:
             producer = await anew()
-            if given.smaller is None:
+            if given.replacement is None:
                 raise
-            given = given.smaller()
+            given = given.replacement()
         else:
             return Ack(ack.partition, ack.offset, ack.timestamp_ms, given is not record), producer
