@@ -32,6 +32,11 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     value: bytes | None
     headers: Headers = ()
 
+    @property
+    def next_offset(self) -> int:
+        """The offset at which reading continues after this record; Kafka commits this one."""
+        return self.offset + 1
+
 
 class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """One record to send.

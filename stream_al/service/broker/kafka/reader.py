@@ -65,9 +65,9 @@ class KafkaReader:
             for partition, offset in self._next.items():  # the failed poll may have taken records: read again
                 await self.seek(partition, offset)
             raise
-        for tp, records in batch.items():
-            self._next[tp.partition] = records[-1].offset + 1
-        return [to_record(record) for records in batch.values() for record in records]
+        found = [to_record(record) for records in batch.values() for record in records]
+        self._next |= {record.partition: record.next_offset for record in found}
+        return found
 
     async def beginning_offsets(self) -> dict[int, int]:
         """The first offset that the topic still holds, by partition."""
