@@ -25,7 +25,7 @@ import structlog
 
 from stream_al.errors import Misconfigured, StateLost, StreamAlError, Unavailable
 from stream_al.service.broker.protocols import Broker
-from stream_al.service.broker.topics import needed
+from stream_al.service.broker.topics import required_topics
 from stream_al.service.control import Control
 from stream_al.service.loops.consumer import Consumer
 from stream_al.service.loops.expiry import Expiry
@@ -163,7 +163,7 @@ class App:
 
     async def _start(self) -> None:
         await self.broker.start()
-        missing = await self.broker.missing_topics(topic.name for topic in needed(self.settings))
+        missing = await self.broker.missing_topics(topic.name for topic in required_topics(self.settings))
         if missing:
             raise Misconfigured(f"topics: {', '.join(missing)} do not exist: run `stream-al topics create`")
         if not self._started:

@@ -18,7 +18,7 @@ from stream_al.errors import Unavailable
 from stream_al.service import maintenance
 from stream_al.service.broker.kafka import Kafka
 from stream_al.service.broker.protocols import Broker, Headers, Outgoing, Reader, Record, Topic, is_behind
-from stream_al.service.broker.topics import needed
+from stream_al.service.broker.topics import required_topics
 from stream_al.settings import Settings, load
 from tests.support.memory_broker import MemoryBroker
 from tests.support.memory_log import MemoryClient
@@ -239,7 +239,7 @@ async def open_world(directory: Path, address: Address | None, given: Sequence[s
     await maintenance.create_topics(settings, connect(settings))
 
     async def there() -> bool:  # what is created is not everywhere at once
-        return not await world.client.missing_topics(topic.name for topic in needed(settings))
+        return not await world.client.missing_topics(topic.name for topic in required_topics(settings))
 
     await world.until(there, "the topics are there")
     return world

@@ -33,6 +33,7 @@ from stream_al.messages import (
 )
 from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Record
+from stream_al.service.broker.topics import query_life_ms
 from stream_al.service.loops.consumer import Items, Work
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.model.local_model import LocalModel
@@ -193,7 +194,7 @@ class Select:
         pending: int,
     ) -> Query:
         """The query for a sample."""
-        life_ms = int(self.settings.queries.life_hours * 3_600_000)
+        life_ms = query_life_ms(self.settings.queries)
         return Query(
             id=sample.id,
             features=sample.features,

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from stream_al.errors import Misconfigured
 from stream_al.service.broker.protocols import Broker, Record, is_behind
-from stream_al.service.broker.topics import needed
+from stream_al.service.broker.topics import required_topics
 from stream_al.service.control import Control
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.settings import Settings
@@ -51,7 +51,7 @@ async def opened(broker: Broker, *topics: str) -> AsyncIterator[Broker]:
 async def create_topics(settings: Settings, broker: Broker) -> tuple[list[str], list[str]]:
     """Create the topics that do not exist; return the names created, and the names that existed before."""
     async with opened(broker):
-        topics = needed(settings)
+        topics = required_topics(settings)
         missing = set(await broker.missing_topics(topic.name for topic in topics))
         created = await broker.create_topics([topic for topic in topics if topic.name in missing])
         return created, [topic.name for topic in topics if topic.name not in created]

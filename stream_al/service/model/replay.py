@@ -22,6 +22,7 @@ from stream_al.engine.strategies import strategy
 from stream_al.errors import BadMessage, StateLost, Unavailable
 from stream_al.messages import Example, decode
 from stream_al.service.broker.protocols import Reader, Record
+from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.model.snapshots import Anchor, Snapshots
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.timing.deadline import Deadline
@@ -70,7 +71,7 @@ class Replay:
         self.saved = 0
         self._time_slices = TimeSlices()
         # An example repeats a query's features and adds the label.
-        self._max_bytes = 2 * settings.input.max_bytes + 100_000
+        self._max_bytes = max_message_bytes(settings.input)
 
     async def begin(self, *, recorded: bool = True) -> int:
         """Load the newest snapshot that fits, and have the reader go on behind it.
