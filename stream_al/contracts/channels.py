@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from stream_al import __version__
 from stream_al.contracts.schemas import ID, Schema, components
 from stream_al.service.broker.protocols import Topic
-from stream_al.service.broker.topics import needed, wanted
+from stream_al.service.broker.topics import required_topics, topic_purposes
 from stream_al.settings import Settings
 
 __all__ = ["asyncapi"]
@@ -72,10 +72,10 @@ def asyncapi(settings: Settings) -> dict[str, Any]:
     if given.predictions:
         roles[given.predictions] = "predictions"
     roles |= {name + given.dead_letter_suffix: role + LETTERS for name, role in roles.items()}
-    meanings = wanted(settings)
+    purposes = topic_purposes(given)
     channels = {
-        roles[topic.name]: _channel(roles[topic.name], topic, meanings[topic.name])
-        for topic in needed(settings)
+        roles[topic.name]: _channel(roles[topic.name], topic, purposes[topic.name])
+        for topic in required_topics(settings)
     }
     return {
         "asyncapi": VERSION,

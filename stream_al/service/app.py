@@ -24,7 +24,7 @@ import structlog
 
 from stream_al.errors import Misconfigured, StateLost, StreamAlError, Unavailable
 from stream_al.service.broker.protocols import Broker
-from stream_al.service.broker.topics import needed
+from stream_al.service.broker.topics import required_topics
 from stream_al.service.control import Control
 from stream_al.service.loops.consumer import Consumer
 from stream_al.service.loops.expiry import Expiry
@@ -88,7 +88,13 @@ class App:
         name, start = settings.application, settings.input.start
         samples = broker.group(f"{name}.select", topics.samples, start)
         self.selection = Select(
-            settings, self.local_model, self.pending, self.metrics, clock, samples.partitions, self.tracing
+            settings,
+            self.local_model,
+            self.pending,
+            self.metrics,
+            clock,
+            samples.partition_count,
+            self.tracing,
         )
         self.control = Control(
             broker,
@@ -173,7 +179,7 @@ class App:
 
     async def _start(self) -> None:
         await self.broker.start()
-        missing = await self.broker.missing(topic.name for topic in needed(self.settings))
+        missing = await self.broker.missing_topics(topic.name for topic in required_topics(self.settings))
         if missing:
             raise Misconfigured(f"topics: {', '.join(missing)} do not exist: run `stream-al topics create`")
         if not self._started:
@@ -196,8 +202,8 @@ class App:
         A partition's first commit comes before its first query, so queries without any commit mean that
         the commits are gone.
         """
-        asked = sum((await self.pending.reader.end()).values())
-        if asked and await self.select.group.untouched():
+        asked = sum((await self.pending.reader.end_offsets()).values())
+        if asked and await self.select.group.has_no_commits():
             samples, queries = self.settings.topics.samples, self.settings.topics.queries
             raise StateLost(
                 f"the group {self.settings.application}.select has no offsets on {samples}, yet {queries} "
@@ -259,7 +265,7 @@ class App:
             for consumer in self.consumers:
                 consumer.progress.lose_sight()
             raise
-        end = sum((await self.local_model.reader.end()).values())
+        end = sum((await self.local_model.reader.end_offsets()).values())
         self.metrics.model_offset_lag.set(max(0, end - self.local_model.learner.offset))
         self.metrics.pending_oldest.set(self.pending.oldest_seconds())
 

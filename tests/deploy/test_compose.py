@@ -22,7 +22,7 @@ from stream_al.demo.generator import main, play
 from stream_al.errors import Misconfigured
 from stream_al.messages import Label, ModelStamp, Prediction, Query, decode, encode
 from stream_al.service.broker.protocols import Outgoing
-from stream_al.service.broker.topics import needed
+from stream_al.service.broker.topics import required_topics
 from stream_al.settings.tokens import listed
 from stream_al.simulate.stream import BUNDLED
 from tests.support.memory_broker import MemoryBroker
@@ -158,7 +158,7 @@ def test_all_of_ours_speak_of_the_same_topics_and_the_same_broker() -> None:
     """The replicas would otherwise find other partitions than were made."""
     given = [settings.load(environ=environ(service)) for service in OURS.values()]
     assert len({repr((one.kafka, one.topics, one.application)) for one in given}) == 1
-    assert all(topic.replication_factor == 1 for topic in needed(given[0]))  # there is one broker
+    assert all(topic.replication_factor == 1 for topic in required_topics(given[0]))  # there is one broker
 
 
 def test_replicas_listen_to_others_with_tokens_and_are_refused_without() -> None:
@@ -236,7 +236,7 @@ async def test_playing_sends_the_whole_stream_and_answers_with_the_truth_until_i
     """A query that comes after the last sample is answered as well."""
     given, broker = settings.load(environ={}), MemoryBroker()
     log = MemoryClient(broker)
-    await log.create(needed(given))
+    await log.create_topics(required_topics(given))
     recorded = [Row({"x": float(k)}, "even" if k % 2 == 0 else "odd") for k in range(1, 8)]
     playing = asyncio.create_task(play(given, recorded, 1000.0, 0.0, log))
 

@@ -334,6 +334,6 @@ def test_the_headers_of_every_dead_letter_are_as_their_schema_says(
 ) -> None:
     """Also of the smaller one that is sent if the broker refuses its size."""
     letter = dead_letter(record, stage, BadMessage("not_json", said), ".dlq")
-    assert letter.smaller
-    for sent in (letter, letter.smaller()):
+    assert letter.replacement
+    for sent in (letter, letter.replacement()):
         VALID["dead-letter"].validate(headers_of(sent))

@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import for_code
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
-from stream_al.service.broker.topics import needed
+from stream_al.service.broker.topics import required_topics
 from tests.support.world import STOP_SECONDS, World
 
 __all__ = ["create", "cut", "delete_group", "delete_topic", "ends"]
@@ -53,8 +53,8 @@ async def delete_topic(world: World, topic: str) -> None:
 async def create(world: World, topic: str) -> None:
     """Create a topic as the service wants it."""
     end = monotonic() + SECONDS
-    wanted = [one for one in needed(world.settings) if one.name == topic]
-    while not await world.client.create(wanted):  # the name of a topic just deleted is not free at once
+    wanted = [one for one in required_topics(world.settings) if one.name == topic]
+    while not await world.client.create_topics(wanted):  # a deleted name is not free at once
         assert monotonic() < end, f"{topic} was not created"
         await asyncio.sleep(0.1)
 
@@ -79,7 +79,7 @@ async def ends(world: World, topic: str) -> dict[int, int]:
     reader = world.client.reader(topic, expiring=True)
     try:
         await reader.start()
-        return await reader.end()
+        return await reader.end_offsets()
     finally:
         await reader.stop(STOP_SECONDS)
 

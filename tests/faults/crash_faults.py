@@ -31,7 +31,7 @@ async def accounts(world: World) -> dict[int, tuple[int, int]]:
     client, topics = world.client, world.topics
     assert isinstance(client, Kafka)
     group = f"{world.settings.application}.select"
-    found = await client.committed(group, topics.samples, range(topics.partitions))
+    found = await client.connection.committed(group, topics.samples, range(topics.partitions))
     engine = selector(world.settings)
     counted: dict[int, tuple[int, int]] = {}
     for partition, position in found.items():

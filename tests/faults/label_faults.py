@@ -31,7 +31,7 @@ async def judged(world: World) -> bool:
     """Whether the committed offset has come to the end of the labels."""
     client, topic = world.client, world.topics.labels
     assert isinstance(client, Kafka)
-    found = await client.committed(f"{world.settings.application}.intake", topic, range(2))
+    found = await client.connection.committed(f"{world.settings.application}.intake", topic, range(2))
     return all(p in found and found[p].offset == end for p, end in (await ends(world, topic)).items() if end)
 
 
@@ -185,7 +185,7 @@ async def _folded(world: World, servers: list[Any]) -> bool:
 async def _predicted(world: World, samples: int) -> bool:
     client, topic = world.client, world.topics.samples
     assert isinstance(client, Kafka)
-    found = await client.committed(f"{world.settings.application}.select", topic, range(2))
+    found = await client.connection.committed(f"{world.settings.application}.select", topic, range(2))
     return sum(position.offset for position in found.values()) == samples
 
 

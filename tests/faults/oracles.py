@@ -35,7 +35,7 @@ async def committed(world: World) -> int:
     """How many samples lie before the committed offsets."""
     assert isinstance(world.client, Kafka)
     group, topics = f"{world.settings.application}.select", world.topics
-    found = await world.client.committed(group, topics.samples, range(topics.partitions))
+    found = await world.client.connection.committed(group, topics.samples, range(topics.partitions))
     return sum(position.offset for position in found.values())
 
 
@@ -64,8 +64,8 @@ async def o2(world: World) -> None:
     topics, partitions = world.topics, range(world.topics.partitions)
     client, name = world.client, world.settings.application
     assert isinstance(client, Kafka)
-    selected = await client.committed(f"{name}.select", topics.samples, partitions)
-    judged = await client.committed(f"{name}.intake", topics.labels, partitions)
+    selected = await client.connection.committed(f"{name}.select", topics.samples, partitions)
+    judged = await client.connection.committed(f"{name}.intake", topics.labels, partitions)
     letters = [topic + topics.dead_letter_suffix for topic in (topics.samples, topics.labels)]
     buried = {r.key for letter in letters for r in await world.records(letter)}
     decided = {p.encode() for p in await world.decided()} | buried

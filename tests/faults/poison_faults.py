@@ -180,7 +180,7 @@ async def no_dead_letters(arena: Arena) -> Figures:
 async def _committed(world: World, partition: int) -> int:
     client, name = world.client, f"{world.settings.application}.select"
     assert isinstance(client, Kafka)
-    return (await client.committed(name, world.topics.samples, [partition]))[partition].offset
+    return (await client.connection.committed(name, world.topics.samples, [partition]))[partition].offset
 
 
 async def _stopped(server: Server) -> bool:

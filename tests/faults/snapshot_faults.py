@@ -79,7 +79,7 @@ async def untrusted(arena: Arena) -> Figures:
             assert not mark.exists(), f"{how}: it ran"
             tried += 1
             if number % (100 if arena.quick else 5) == 0:
-                learner = await maintenance.model(
+                learner = await maintenance.load_model(
                     settings, world.connect(settings), rebuild=False, progress=_quiet
                 )
                 assert learner.model.digest() == digest, f"{how}: another model"

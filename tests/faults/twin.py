@@ -65,7 +65,7 @@ class Twin:
             await world.records(topics.samples),
             await world.records(topics.examples),
             [msgspec.json.decode(record.value or b"", type=PredictionRecord) for record in said],
-            await world.client.committed(group, topics.samples, range(topics.partitions)),
+            await world.client.connection.committed(group, topics.samples, range(topics.partitions)),
         )
 
     def replay(self) -> int:

@@ -67,8 +67,8 @@ def test_a_dead_letter_gives_back_what_died_and_why(
     where = (facts["topic"], int(facts["partition"]), int(facts["offset"]))
     assert where == ("samples", partition, offset)
     assert (facts["stage"], facts["exception"]) == ("select", "why")
-    assert letter.smaller is not None
-    assert letter.smaller().value is None
+    assert letter.replacement is not None
+    assert letter.replacement().value is None
     assert all(name.startswith(HEADER_PREFIX) for name, _ in letter.headers[len(before) :])
 
 

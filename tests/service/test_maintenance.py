@@ -100,7 +100,7 @@ async def test_an_import_names_the_row_that_cannot_be_learned(make_world: MakeWo
 
 async def replay(world: World, reason: str | None = None) -> int:
     log = world.connect(world.settings)
-    return await maintenance.replay(world.settings, log, world.topics.labels, reason, quiet)
+    return await maintenance.replay_dead_letters(world.settings, log, world.topics.labels, reason, quiet)
 
 
 async def test_dead_letters_are_listed_with_origin_and_replayed_once(make_world: MakeWorld) -> None:
@@ -111,7 +111,10 @@ async def test_dead_letters_are_listed_with_origin_and_replayed_once(make_world:
     log = world.connect(world.settings)
 
     async def listed() -> list[dict[str, Any]]:
-        return [entry async for entry in maintenance.letters(world.settings, log, world.topics.labels, quiet)]
+        return [
+            entry
+            async for entry in maintenance.list_dead_letters(world.settings, log, world.topics.labels, quiet)
+        ]
 
     async def both() -> bool:
         return len(await world.records(world.topics.labels + ".dlq")) == 2
@@ -152,5 +155,5 @@ async def test_a_rebuilt_model_is_the_one_that_serves(make_world: MakeWorld) -> 
     await replica.stop()
     for rebuild in (True, False):
         log = world.connect(world.settings)
-        learner = await maintenance.model(world.settings, log, rebuild=rebuild, progress=quiet)
+        learner = await maintenance.load_model(world.settings, log, rebuild=rebuild, progress=quiet)
         assert (learner.model.digest(), learner.offset) == served

@@ -27,7 +27,7 @@ import structlog
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import StreamAlError
 from stream_al.service.broker.protocols import Outgoing
-from stream_al.service.broker.topics import needed
+from stream_al.service.broker.topics import required_topics
 from tests.simulation.broker import Commit, Sent, SimBroker
 from tests.simulation.changes import exclusions
 from tests.simulation.clock import VirtualLoop
@@ -137,7 +137,7 @@ class Simulation:
     async def run(self) -> None:
         """The whole life of this world."""
         client = MemoryClient(self.broker)
-        await client.create(needed(self.settings))
+        await client.create_topics(required_topics(self.settings))
         self.trace(f"settings {self.settings.model_dump(mode='json', exclude={'snapshots'})}")
         for event in self.plan.events:
             self.trace(f"event {event}")

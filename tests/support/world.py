@@ -18,8 +18,8 @@ import msgspec
 from stream_al.errors import Unavailable
 from stream_al.service import maintenance
 from stream_al.service.broker.kafka import Kafka
-from stream_al.service.broker.protocols import Broker, Headers, Outgoing, Reader, Record, Topic, behind
-from stream_al.service.broker.topics import needed
+from stream_al.service.broker.protocols import Broker, Headers, Outgoing, Reader, Record, Topic, is_behind
+from stream_al.service.broker.topics import required_topics
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings, load
 from tests.support.memory_broker import MemoryBroker
@@ -155,8 +155,8 @@ class World:
             if topic not in self._readers:
                 self._readers[topic] = (await self._reader(topic), [])
             reader, seen = self._readers[topic]
-            end = await reader.end()
-            while await behind(reader, end):
+            end = await reader.end_offsets()
+            while await is_behind(reader, end):
                 seen += await reader.poll(1000, 0.2)
             return list(seen)
 
@@ -246,11 +246,11 @@ async def open_world(directory: Path, address: Address | None, given: Sequence[s
     large = {
         "max.message.bytes": str(LARGEST_SAMPLE)
     }  # the stream was there before, and takes more than we do
-    await world.client.create([Topic(settings.topics.samples, settings.topics.partitions, 1, large)])
+    await world.client.create_topics([Topic(settings.topics.samples, settings.topics.partitions, 1, large)])
     await maintenance.create_topics(settings, connect(settings))
 
     async def there() -> bool:  # what is created is not everywhere at once
-        return not await world.client.missing(topic.name for topic in needed(settings))
+        return not await world.client.missing_topics(topic.name for topic in required_topics(settings))
 
     await world.until(there, "the topics are there")
     return world

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from stream_al.service.broker.protocols import Reader, Record, behind
+from stream_al.service.broker.protocols import Reader, Record, is_behind
 from stream_al.service.timing.clock import Clock
 from stream_al.service.timing.time_slices import TimeSlices
 
@@ -38,10 +38,10 @@ class Follower:
 
     async def catch_up(self) -> None:
         """Read to what is the end of the topic now."""
-        end = await self.reader.end()
+        end = await self.reader.end_offsets()
         while any(self._applied.get(partition, 0) < offset for partition, offset in end.items()):
             async with self._one_reader:
-                if not await behind(self.reader, end):
+                if not await is_behind(self.reader, end):
                     return
             await self.step(0.1)
 
@@ -53,7 +53,7 @@ class Follower:
                 with self._time_slices.working():
                     for record in chunk:
                         self._apply(record)
-                        self._applied[record.partition] = record.offset + 1
+                        self._applied[record.partition] = record.next_offset
                 await self._time_slices.over()
             self._time_slices.fit()
         return len(records)

@@ -76,7 +76,7 @@ async def roll_back(app: App, offset: int, by: str | None, *, dry_run: bool = Fa
         Unavailable: The broker did not take it in time.
     """
     await app.control.catch_up()
-    end = (await app.local_model.reader.end())[PARTITION]
+    end = (await app.local_model.reader.end_offsets())[PARTITION]
     if offset > end:
         raise Misconfigured(f"to_offset: write 0 to {end}, where the examples end, not {offset}")
     return await _change_exclusions(app, (offset, end), Exclusions.adding, by, dry_run=dry_run)
@@ -90,7 +90,7 @@ async def count_again(
     Returns and raises as `roll_back`.
     """
     await app.control.catch_up()
-    first = (await app.local_model.reader.begin())[PARTITION]
+    first = (await app.local_model.reader.beginning_offsets())[PARTITION]
     if begin < first:
         raise Misconfigured(f"from_offset: write {first} or more, the log holds no example before that")
     return await _change_exclusions(app, (begin, end), Exclusions.without, by, dry_run=dry_run)

@@ -65,8 +65,8 @@ class Expiry:
         """Log time up to which every answer is judged."""
         if self._mark is None:
             now_ms = self.pending.log_time_ms
-            self._mark = now_ms, await self.labels.ends()
+            self._mark = now_ms, await self.labels.end_offsets()
         now_ms, ends = self._mark
-        if not await self.labels.unread(ends):
+        if not await self.labels.has_uncommitted(ends):
             self._judged_ms, self._mark = now_ms, None
         return self._judged_ms

@@ -26,6 +26,7 @@ from stream_al.errors import BadMessage
 from stream_al.messages import Query, decode
 from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Ack, Headers, Reader, Record
+from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.telemetry.tracing import OFF, Tracing
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings
@@ -75,7 +76,7 @@ class PendingQueries:
         self.tracing = tracing
         self.is_labelled = is_labelled
         # A query repeats the sample and adds what was decided about it.
-        self.max_bytes = 2 * settings.input.max_bytes + 100_000
+        self.max_bytes = max_message_bytes(settings.input)
         self.follower = Follower(reader, settings.limits.batch_records, self._apply, clock)
         self.log_time_ms = 0
         self._read: dict[int, int] = {}
@@ -173,7 +174,7 @@ class PendingQueries:
 
     def _apply(self, record: Record) -> None:
         self.see_time(record.timestamp_ms)
-        self._read[record.partition] = record.offset + 1
+        self._read[record.partition] = record.next_offset
         if record.key is None:
             return
         sample_id = record.key.decode("utf-8", "replace")

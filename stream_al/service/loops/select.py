@@ -32,6 +32,7 @@ from stream_al.messages import (
 )
 from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Record
+from stream_al.service.broker.topics import query_life_ms
 from stream_al.service.loops.consumer import Items, Work
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.model.local_model import LocalModel
@@ -181,7 +182,7 @@ class Select:
             query.id.encode(),
             encode(query),
             headers,
-            smaller=lambda: dead_letter(record, self.name, error, topics.dead_letter_suffix),
+            replacement=lambda: dead_letter(record, self.name, error, topics.dead_letter_suffix),
         )
 
     def query(
@@ -195,7 +196,7 @@ class Select:
         pending: int,
     ) -> Query:
         """The query for a sample."""
-        life_ms = int(self.settings.queries.life_hours * 3_600_000)
+        life_ms = query_life_ms(self.settings.queries)
         return Query(
             id=sample.id,
             features=sample.features,
@@ -281,7 +282,7 @@ class _BatchDecision:
         metrics, stage = self.stage.metrics, self.stage
         for (query, request, step), ack in zip(self.queries, acks[0], strict=False):
             step.done(ack)
-            if ack.smaller:
+            if ack.replaced:
                 metrics.dead_letters.labels(stage.name, "query_too_large").inc()
             else:
                 stage.pending.add(query, request.value or b"", ack, request.headers)

@@ -23,7 +23,7 @@ from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.model.model import Model
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.messages import ModelStamp
-from stream_al.service.broker.protocols import Reader, behind
+from stream_al.service.broker.protocols import Reader, is_behind
 from stream_al.service.model.replay import PARTITION, Replay, fresh_learner
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
@@ -142,7 +142,7 @@ class LocalModel:
         ):  # it was made before anybody knew, or an attempt failed since
             self._replay = self._fresh(self.reader)
         end = await self._replay.begin(recorded=self._recorded)
-        while await behind(self.reader, {PARTITION: end}):
+        while await is_behind(self.reader, {PARTITION: end}):
             await self.step(1.0)
             progress(self.learner.offset, end)
         self._tell_anew()
@@ -151,11 +151,11 @@ class LocalModel:
 
     async def catch_up(self) -> None:
         """Fold to what is the end of the topic now, with the examples that count now."""
-        end = await self.reader.end()
+        end = await self.reader.end_offsets()
         await self._settled.wait()
         while self.learner.offset < end[PARTITION]:
             async with self._one_reader:
-                if not await behind(self.reader, end):  # holes at the end of the log
+                if not await is_behind(self.reader, end):  # holes at the end of the log
                     break
             await self.step(0.1)
         if not self._settled.is_set():  # meanwhile others count
@@ -198,7 +198,7 @@ class LocalModel:
         Raises:
             Misconfigured: The log no longer begins with the first example, and no snapshot makes up for it.
         """
-        begin = (await self.reader.begin())[PARTITION]
+        begin = (await self.reader.beginning_offsets())[PARTITION]
         if self.learner.is_consistent_with(excluded) or excluded.covers(0, begin):
             return
         async for learner, _ in self.snapshots.load(self.model.fingerprint):
@@ -217,7 +217,7 @@ class LocalModel:
         try:
             await reader.start()
             end = {PARTITION: await fold.begin()}
-            while self.excluded == excluded and await behind(reader, end):
+            while self.excluded == excluded and await is_behind(reader, end):
                 await fold.step(1.0, self._at_once)
                 self.progress_aside.step(self.clock.monotonic())
             async with self._one_reader:

@@ -21,6 +21,7 @@ from stream_al.engine.strategies import strategy
 from stream_al.errors import BadMessage, StateLost, Unavailable
 from stream_al.messages import Example, decode
 from stream_al.service.broker.protocols import Reader, Record
+from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.model.snapshots import Anchor, Snapshots
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.timing.clock import Clock
@@ -77,7 +78,7 @@ class Replay:
         self.saved = 0
         self._time_slices = TimeSlices(clock)
         # An example repeats a query's features and adds the label.
-        self._max_bytes = 2 * settings.input.max_bytes + 100_000
+        self._max_bytes = max_message_bytes(settings.input)
 
     async def begin(self, *, recorded: bool = True) -> int:
         """Load the newest snapshot that fits, and have the reader go on behind it.
@@ -92,7 +93,10 @@ class Replay:
             StateLost: The log does not hold what the snapshot ends with, or, without one, the first example
                 that counts.
         """
-        begin, end = (await self.reader.begin())[PARTITION], (await self.reader.end())[PARTITION]
+        begin, end = (
+            (await self.reader.beginning_offsets())[PARTITION],
+            (await self.reader.end_offsets())[PARTITION],
+        )
         excluded, topic = self.learner.excluded, self.reader.topic
         if excluded.end > end:
             raise StateLost(

@@ -238,7 +238,7 @@ class _Begun(Step):
 
     def done(self, ack: Ack) -> None:
         """End both."""
-        if ack.smaller:
+        if ack.replaced:
             from opentelemetry.trace import StatusCode  # noqa: PLC0415 - an extra
 
             self._sent.set_status(StatusCode.ERROR)

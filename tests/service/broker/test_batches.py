@@ -76,7 +76,7 @@ async def sizes(clock: StageClock, stage: Slow, batches: int, most: int = 100) -
     settings = load(None, [f"limits.batch_records={most}", "limits.batch_seconds=0.02"])
     broker = MemoryBroker()
     log = MemoryClient(broker)
-    await log.create([Topic("t", 1, 1, {})])
+    await log.create_topics([Topic("t", 1, 1, {})])
     for number in range(2 * most * batches):
         broker.append(Outgoing("t", b"k", str(number).encode()))
     group = log.group("g", "t", "earliest")

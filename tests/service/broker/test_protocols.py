@@ -117,14 +117,14 @@ async def test_one_too_large_among_many_is_alone_replaced(make_world: MakeWorld)
     assert len(values) == 11
     expected = [b"less" if world.limits_size and i == 5 else r.value for i, r in enumerate(records)]
     assert [values[ack.offset] for ack in acks] == expected
-    assert [ack.smaller for ack in acks] == [world.limits_size and i == 5 for i in range(9)]
+    assert [ack.replaced for ack in acks] == [world.limits_size and i == 5 for i in range(9)]
 
 
 async def test_a_topic_that_takes_less_than_a_batch_is_sent_to_all_the_same(make_world: MakeWorld) -> None:
     """Whoever is refused a batch has a gap in its numbers, and the broker takes nothing more of it."""
     world = await make_world()
     topic = f"{world.topics.labels}.narrow"
-    await world.client.create([Topic(topic, 1, 1, {"max.message.bytes": "20000"})])
+    await world.client.create_topics([Topic(topic, 1, 1, {"max.message.bytes": "20000"})])
     records = [Outgoing(topic, b"k", f"{i} ".encode() + b"x" * 5000) for i in range(30)]
     for _ in range(2):
         acks = await world.client.send(records)
@@ -210,7 +210,7 @@ async def test_a_reader_starts_at_the_first_record_and_can_go_back(make_world: M
     reader = world.client.reader(world.topics.queries)
     world.at_end(lambda: reader.stop(5.0))
     await reader.start()
-    assert (await reader.begin(), await reader.end()) == ({0: 0}, {0: 3})
+    assert (await reader.beginning_offsets(), await reader.end_offsets()) == ({0: 0}, {0: 3})
     found: list[Record] = []
 
     async def three() -> bool:
@@ -219,7 +219,7 @@ async def test_a_reader_starts_at_the_first_record_and_can_go_back(make_world: M
 
     await world.until(three, "three are read")
     assert [r.key for r in found] == [b"a", b"b", b"c"]
-    assert await reader.position() == {0: 3}
+    assert await reader.positions() == {0: 3}
     await reader.seek(0, 1)
     again = await reader.poll(1, 5.0)
     assert [r.key for r in again] == [b"b"]
@@ -227,4 +227,4 @@ async def test_a_reader_starts_at_the_first_record_and_can_go_back(make_world: M
 
 async def test_missing_topics_are_named(make_world: MakeWorld) -> None:
     world = await make_world()
-    assert await world.client.missing([world.topics.samples, "not.there"]) == ["not.there"]
+    assert await world.client.missing_topics([world.topics.samples, "not.there"]) == ["not.there"]

@@ -270,7 +270,7 @@ async def test_who_goes_on_without_lost_examples_does_so_for_all(memory_world: M
     world.replicas.remove(new)
     own = world.settings.snapshots.model_copy(update={"directory": str(world.snapshots("new"))})
     settings = world.settings.model_copy(update={"snapshots": own})
-    await maintenance.model(
+    await maintenance.load_model(
         settings, world.connect(settings), rebuild=True, progress=lambda done, end: None, from_here=True
     )
     new = await world.start("new")
@@ -314,7 +314,7 @@ async def test_ranges_of_a_log_that_was_created_anew_are_refused(memory_world: M
     with pytest.raises(StateLost, match=rf"up to offset {end} .* are voided, and it holds 0"):
         await asyncio.wait_for(b.task, 30)
     world.replicas.remove(b)
-    await maintenance.model(
+    await maintenance.load_model(
         world.settings, world.connect(world.settings), rebuild=True, progress=lambda done, end: None
     )
     b = await world.start("b")

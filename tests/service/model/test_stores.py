@@ -155,7 +155,7 @@ async def test_rebuild_forgets_and_writes_anew(place: Place, memory_world: MakeW
     await replica.stop()
     digest, before = replica.digest, place.files()
     place.put(f"examples-{9:020}.snapshot", b"rubbish")
-    learner = await maintenance.model(
+    learner = await maintenance.load_model(
         replica.app.settings, world.connect(world.settings), rebuild=True, progress=lambda done, end: None
     )
     assert learner.model.digest() == digest
