@@ -26,12 +26,13 @@ from stream_al.errors import Misconfigured, StateLost, StreamAlError, Unavailabl
 from stream_al.service.broker.protocols import Broker
 from stream_al.service.broker.topics import required_topics
 from stream_al.service.control import Control
+from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.loops.consumer import Consumer
 from stream_al.service.loops.expiry import Expiry
 from stream_al.service.loops.intake import Intake
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.select import Select
-from stream_al.service.model.local_model import LocalModel, fresh_learner
+from stream_al.service.model.local_model import LocalModel
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.tracing import tracing

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from signal import SIGKILL
 
 from stream_al.service.broker.kafka import Kafka
-from stream_al.service.loops.select import selector
+from stream_al.service.engine_settings import selector
 from tests.faults import oracles
 from tests.faults.arena import Arena, Figures, answering, drain, wait_until
 from tests.faults.fault import Fault

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from stream_al.messages import Example, decode
-from stream_al.service.model.local_model import fresh_learner
+from stream_al.service.engine_settings import fresh_learner
 from tests.faults import oracles
 from tests.faults.admin import create, cut, delete_group, delete_topic, ends
 from tests.faults.arena import Arena, Figures, drain, wait_until

@@ -22,6 +22,7 @@ from stream_al.errors import BadMessage, Misconfigured, StreamAlError, Unavailab
 from stream_al.messages import Label, decode, decode_json, encode, label_text
 from stream_al.service.app import App
 from stream_al.service.broker.protocols import Headers, Outgoing
+from stream_al.service.engine_settings import input_rules
 from stream_al.service.http.admin import admin_routes
 from stream_al.service.http.guard import BodyLimit, Guard, audit_also
 from stream_al.service.http.openapi import describe
@@ -36,7 +37,6 @@ from stream_al.service.http.schemas import (
     problems,
 )
 from stream_al.service.http.status import status
-from stream_al.service.loops.select import input_rules
 
 __all__ = ["api"]
 

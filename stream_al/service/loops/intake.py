@@ -28,9 +28,9 @@ from stream_al.messages import ClassLabel, Label, decode, encode
 from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.service.control import Control
+from stream_al.service.engine_settings import input_rules
 from stream_al.service.loops.consumer import Items, Work
 from stream_al.service.loops.pending import PendingQueries
-from stream_al.service.loops.select import input_rules
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.tracing import OFF, Step, Tracing

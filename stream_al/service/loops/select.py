@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stream_al.engine.budgets import Context
-from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.model.model import prediction
 from stream_al.engine.samples.fast_reader import Reader
-from stream_al.engine.samples.sample import InputRules, position_id
+from stream_al.engine.samples.sample import position_id
 from stream_al.engine.samples.table import Sample
 from stream_al.engine.selector import Decision, Selector
 from stream_al.engine.strategies import Arrival
@@ -33,6 +32,7 @@ from stream_al.messages import (
 from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Record
 from stream_al.service.broker.topics import query_life_ms
+from stream_al.service.engine_settings import input_rules, selector
 from stream_al.service.loops.consumer import Items, Work
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.model.local_model import LocalModel
@@ -41,36 +41,7 @@ from stream_al.service.telemetry.tracing import OFF, Step, Tracing
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import BudgetSettings, Settings
 
-__all__ = ["Select", "input_rules", "selector"]
-
-
-def input_rules(settings: Settings) -> InputRules:
-    """The engine's rules for reading a sample, from the settings."""
-    given = settings.input
-    return InputRules(
-        id=given.id,
-        features=given.features,
-        payload=given.payload,
-        include=given.include,
-        exclude=given.exclude,
-        max_depth=given.max_depth,
-        max_features=given.max_features,
-        max_text=given.max_text,
-    )
-
-
-def selector(settings: Settings) -> Selector:
-    """The selector that the settings name."""
-    budget = settings.budget
-    return Selector(
-        settings.strategy,
-        budget.manager,
-        share=budget.share,
-        exploration=budget.exploration,
-        seed=settings.seed,
-        target=settings.target(),
-        caps=Caps(budget.per_hour, budget.total),
-    )
+__all__ = ["Select"]
 
 
 class Select:

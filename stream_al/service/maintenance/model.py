@@ -6,8 +6,9 @@ from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.learner import Learner
 from stream_al.service.broker.protocols import Broker, Reader
 from stream_al.service.control import Control
+from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.maintenance.topics import STOP_SECONDS, Progress, opened, opened_control
-from stream_al.service.model.local_model import LocalModel, fresh_learner
+from stream_al.service.model.local_model import LocalModel
 from stream_al.service.model.replay import PARTITION
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics

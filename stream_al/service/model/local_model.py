@@ -24,7 +24,7 @@ from stream_al.engine.model.model import Model
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.messages import ModelStamp
 from stream_al.service.broker.protocols import Reader, is_behind
-from stream_al.service.model.replay import PARTITION, Replay, fresh_learner
+from stream_al.service.model.replay import PARTITION, Replay
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.tracing import OFF, Tracing
@@ -32,7 +32,7 @@ from stream_al.service.timing.clock import Clock
 from stream_al.service.timing.watchdog import Progress
 from stream_al.settings import Settings
 
-__all__ = ["LocalModel", "fresh_learner"]
+__all__ = ["LocalModel"]
 
 log = structlog.get_logger(__name__)
 

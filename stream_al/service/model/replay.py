@@ -17,11 +17,11 @@ import structlog
 
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.learner import Learner, Outcome
-from stream_al.engine.strategies import strategy
 from stream_al.errors import BadMessage, StateLost, Unavailable
 from stream_al.messages import Example, decode
 from stream_al.service.broker.protocols import Reader, Record
 from stream_al.service.broker.topics import max_message_bytes
+from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.model.snapshots import Anchor, Snapshots
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.timing.clock import Clock
@@ -29,20 +29,11 @@ from stream_al.service.timing.deadline import Deadline
 from stream_al.service.timing.time_slices import TimeSlices
 from stream_al.settings import Settings
 
-__all__ = ["PARTITION", "Replay", "fresh_learner"]
+__all__ = ["PARTITION", "Replay"]
 
 log = structlog.get_logger(__name__)
 
 PARTITION = 0  # `examples` has one partition: one order
-
-
-def fresh_learner(settings: Settings) -> Learner:
-    """The fold before the first example."""
-    given = settings.model
-    model = strategy(settings.strategy).model(
-        given.definition, seed=settings.seed, max_classes=given.max_classes, committee=given.committee
-    )
-    return Learner(model, remember=settings.labels.remember)
 
 
 class Replay:

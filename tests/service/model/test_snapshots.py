@@ -22,8 +22,8 @@ from stream_al.engine.model.model import Model
 from stream_al.errors import Unavailable
 from stream_al.messages import Example
 from stream_al.service.broker.protocols import Record
+from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.model import unpickling
-from stream_al.service.model.local_model import fresh_learner
 from stream_al.service.model.snapshots import Anchor, Snapshots
 from stream_al.settings import Settings, load
 from tests.engine.model.test_model import MODELS, examples
