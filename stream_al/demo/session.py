@@ -81,7 +81,7 @@ class Demo:
     @property
     def decided(self) -> int:
         """Samples that the service is done with, the unusable ones included."""
-        held = self.app.select.held.get(PARTITION)
+        held = self.app.select.partitions.get(PARTITION)
         self._decided = max(self._decided, held.offset if held else 0)
         return self._decided
 

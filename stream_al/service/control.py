@@ -58,7 +58,7 @@ class Control:
         broker: The broker.
         settings: What is configured.
         on_budget: Called with the budget, whenever it may be another one.
-        excluded: Called with the examples that count no more, whenever they may be others.
+        on_exclusions: Called with the examples that count no more, whenever they may be others.
 
     Attributes:
         budget: The budget in force.
@@ -74,14 +74,14 @@ class Control:
         metrics: Metrics,
         clock: Clock,
         on_budget: Callable[[BudgetSettings], None] = lambda budget: None,
-        excluded: Callable[[Exclusions], None] = lambda exclusions: None,
+        on_exclusions: Callable[[Exclusions], None] = lambda exclusions: None,
     ) -> None:
         self.broker = broker
         self.settings = settings
         self.metrics = metrics
         self.clock = clock
         self.on_budget = on_budget
-        self.excluded = excluded
+        self.on_exclusions = on_exclusions
         self.budget = settings.budget
         self.exclusions = Exclusions()
         self.settings_record: RuntimeSettings | None = None
@@ -169,7 +169,7 @@ class Control:
     def _apply_model(self, record: Record) -> None:
         found = decode(RuntimeModel, record.value, max_bytes=MAX_BYTES) if record.value else None
         self.model_record, self.exclusions = found, Exclusions.of(found.excluded if found else ())
-        self.excluded(self.exclusions)
+        self.on_exclusions(self.exclusions)
         log.info("examples voided", ranges=self.exclusions.ranges, by=found.by if found else None)
 
 

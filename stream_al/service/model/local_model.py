@@ -46,7 +46,7 @@ class LocalModel:
     Args:
         open_reader: Makes a reader of the topic `examples`, not started yet.
         snapshots: Where to restore from and save to.
-        folded: Called with the id of every example that was folded.
+        on_example: Called with the id of every example that was folded.
 
     Attributes:
         excluded: The examples that count no more; the model may still be on its way there.
@@ -61,7 +61,7 @@ class LocalModel:
         snapshots: Snapshots,
         metrics: Metrics,
         clock: Clock,
-        folded: Callable[[str], None] = lambda sample_id: None,
+        on_example: Callable[[str], None] = lambda sample_id: None,
         tracing: Tracing = OFF,
     ) -> None:
         self.open_reader = open_reader
@@ -71,7 +71,7 @@ class LocalModel:
         self.snapshots = snapshots
         self.metrics = metrics
         self.clock = clock
-        self.folded = folded
+        self.on_example = on_example
         self.excluded = Exclusions()
         self.restored = False
         self._at_once = min(AT_ONCE, settings.limits.batch_records)
@@ -167,7 +167,7 @@ class LocalModel:
         async with self._one_reader:
             drifts = self.learner.drift.found
             began = self.clock.monotonic()
-            records, outcomes = await self._replay.step(timeout_seconds, self._at_once, self.folded)
+            records, outcomes = await self._replay.step(timeout_seconds, self._at_once, self.on_example)
             found = self.learner.drift.found - drifts
         if records:
             self._count(outcomes)

@@ -108,14 +108,14 @@ class Replay:
         return end
 
     async def step(
-        self, timeout_seconds: float, most: int, folded: Callable[[str], None] = lambda sample_id: None
+        self, timeout_seconds: float, most: int, on_example: Callable[[str], None] = lambda sample_id: None
     ) -> tuple[Sequence[Record], Counter[Outcome]]:
         """Fold what the next poll brings; the records, and what became of them.
 
         Args:
             timeout_seconds: Longest wait for records.
             most: How many records to fold at most.
-            folded: Called with the id of every example, voided or not.
+            on_example: Called with the id of every example, voided or not.
         """
         outcomes: Counter[Outcome] = Counter()
         records = await self.reader.poll(most, timeout_seconds)
@@ -124,8 +124,8 @@ class Replay:
             with self._time_slices.working():
                 for record in chunk:
                     if record.offset >= self.learner.offset:
-                        self._fold(record, outcomes, folded)
-                if chunk[-1].offset + 1 == self.learner.offset:
+                        self._fold(record, outcomes, on_example)
+                if chunk[-1].next_offset == self.learner.offset:
                     self.anchor = Anchor.of(chunk[-1])
             await self._time_slices.over()
         if records:
@@ -133,7 +133,7 @@ class Replay:
             self.metrics.update_seconds.observe(self.clock.monotonic() - began)
         return records, outcomes
 
-    def _fold(self, record: Record, outcomes: Counter[Outcome], folded: Callable[[str], None]) -> None:
+    def _fold(self, record: Record, outcomes: Counter[Outcome], on_example: Callable[[str], None]) -> None:
         try:
             example = decode(Example, record.value, max_bytes=self._max_bytes)
         except BadMessage as error:
@@ -142,7 +142,7 @@ class Replay:
             self.learner.skip(record.offset)
             return
         outcomes[self.learner.fold(example, record.offset)] += 1
-        folded(example.id)
+        on_example(example.id)
 
     async def _begin_at(self, begin: int) -> None:
         """Begin with the first record of the log, if nothing before it counts."""

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from stream_al.errors import BadMessage
+from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Outgoing, Record, Topic
-from stream_al.service.loops.consumer import Consumer, Items, Work
+from stream_al.service.loops.consumer import Consumer
+from stream_al.service.loops.stage import Items, Work
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import load
@@ -65,6 +68,9 @@ class Slow:
     def work(self) -> Work:
         return Work([], lambda acks: None)
 
+    def dead_letter(self, record: Record, error: BadMessage) -> Outgoing:
+        return dead_letter(record, self.name, error, ".dlq")
+
     def encode(self, state: Any) -> str:
         return ""
 
@@ -81,7 +87,7 @@ async def sizes(clock: StageClock, stage: Slow, batches: int, most: int = 100) -
         broker.append(Outgoing("t", b"k", str(number).encode()))
     group = log.group("g", "t", "earliest")
     await group.start()
-    consumer = Consumer(stage, group, log, settings, Metrics("test"), clock)
+    consumer = Consumer(stage, group, log, settings.limits, Metrics("test"), clock)
     for _ in range(batches):
         await consumer.step()
     return [sum(batch) for batch in stage.batches]
