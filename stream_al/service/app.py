@@ -239,7 +239,7 @@ class App:
 
     async def _learn(self) -> None:
         await self.local_model.step(self.settings.limits.poll_seconds)
-        if self.local_model.due():
+        if self.local_model.snapshot_due():
             await self.local_model.save()
 
     async def _follow_control(self) -> None:

@@ -114,7 +114,7 @@ async def _change_exclusions(
             )
         return after
 
-    await local_model.check(made(before))
+    await local_model.check_rebuild(made(before))
     moved = abs(len(made(before)) - len(before))
     if moved and not dry_run:
         await app.control.change_exclusions(made, by)
@@ -123,5 +123,5 @@ async def _change_exclusions(
         "to_offset": between[1],
         "examples": moved,
         "dry_run": dry_run,
-        "rebuilt": not dry_run and await local_model.settle(app.clock.pace.rebuild_seconds),
+        "rebuilt": not dry_run and await local_model.is_current_within(app.clock.pace.rebuild_seconds),
     }

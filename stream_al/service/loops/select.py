@@ -78,7 +78,7 @@ class Select:
         self.metrics.pending_cap.set(budget.pending)
 
     def read(self, records: Sequence[Record]) -> list[tuple[Sample, Arrival] | BadMessage]:
-        """The samples, each scored by the model as it is now; a BadMessage for a record that cannot be used."""
+        """The samples, each scored by the model of now; a BadMessage for a record that cannot be used."""
         read: list[Sample | BadMessage] = [self._sample(record) for record in records]
         samples = [sample for sample in read if not isinstance(sample, BadMessage)]
         times = [r.timestamp_ms for r, s in zip(records, read, strict=True) if not isinstance(s, BadMessage)]
