@@ -97,9 +97,9 @@ class Replay:
         excluded, topic = self.learner.excluded, self.reader.topic
         if excluded.end > end:
             raise StateLost(
-                f"examples up to offset {excluded.end} of the topic {topic} are excluded, and it holds "
-                f"{end}: it was created anew; run `stream-al model rebuild` for every replica, then all of it "
-                "counts"
+                f"the topic {topic} holds {end} examples, and those up to offset {excluded.end} are excluded: "
+                "it was created anew; run `stream-al model rebuild` for every replica, then all of them "
+                "count"
             )
         async for learner, anchor in self.snapshots.load(self.learner.model.fingerprint):
             if not learner.is_consistent_with(excluded):
