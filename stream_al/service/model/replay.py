@@ -97,7 +97,7 @@ class Replay:
         excluded, topic = self.learner.excluded, self.reader.topic
         if excluded.end > end:
             raise StateLost(
-                f"the topic {topic} holds {end} examples, and those up to offset {excluded.end} are excluded: "
+                f"the topic {topic} holds {end} examples, and those before {excluded.end} are excluded: "
                 "it was created anew; run `stream-al model rebuild` for every replica, then all of them "
                 "count"
             )

@@ -313,7 +313,7 @@ async def test_ranges_of_a_log_that_was_created_anew_are_refused(memory_world: M
     kept = world.broker.topics[world.topics.examples][0]
     kept.records, kept.end = [], 0
     b = world.launch("a")
-    with pytest.raises(StateLost, match=rf"holds 0 examples, and those up to offset {end} are excluded"):
+    with pytest.raises(StateLost, match=rf"holds 0 examples, and those before {end} are excluded"):
         await asyncio.wait_for(b.task, 30)
     world.replicas.remove(b)
     await maintenance.load_model(
