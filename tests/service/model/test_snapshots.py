@@ -1,4 +1,4 @@
-"""Snapshots: whatever happened to the file, it is the learner that was saved, or it is passed over.
+"""Snapshots: a file gives the learner that was saved, or it is discarded.
 
 Nothing is unpickled before its checksum is known to be right, and then only what models are made of.
 """
@@ -57,14 +57,14 @@ def directory_of(given: Settings) -> Snapshots:
 
 
 async def written(given: Settings, *numbers: int) -> list[Path]:
-    """Snapshots of learners with so many lessons; the newest file first."""
+    """Write snapshots of learners with so many examples; return the files, newest first."""
     for number in numbers:
         await directory_of(given).save(taught(given, number), anchor(number - 1))
     return [Path(given.snapshots.directory) / name for name in await directory_of(given).names()]
 
 
 async def offsets(given: Settings) -> list[int]:
-    """Of the snapshots that can be used, newest first."""
+    """The offsets of the usable snapshots, newest first."""
     store = directory_of(given)
     return [learner.offset async for learner, _ in store.load(store.fingerprint)]
 
@@ -80,7 +80,9 @@ async def test_what_is_saved_is_what_is_loaded(tmp_path: Path, key: str | None) 
 
 
 @pytest.mark.parametrize("definition", MODELS)
-async def test_every_kind_of_model_comes_back_and_goes_on_alike(tmp_path: Path, definition: str) -> None:
+async def test_every_kind_of_model_is_restored_and_learns_on_in_the_same_way(
+    tmp_path: Path, definition: str
+) -> None:
     given = settings(tmp_path, f"model.definition={definition}")
     learner = Learner(Model(definition, seed=0), remember=1000)
     lessons = list(examples(MODELS[definition]))
@@ -97,7 +99,7 @@ async def test_every_kind_of_model_comes_back_and_goes_on_alike(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("key", [None, KEY])
-async def test_a_damaged_file_is_passed_over_and_never_unpickled(
+async def test_a_damaged_file_is_discarded_and_never_unpickled(
     tmp_path: Path, key: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = settings(tmp_path, *([f"snapshots.key={key}"] if key else []))
@@ -134,7 +136,7 @@ FOREIGN: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "why"), FOREIGN)
-async def test_a_sound_file_of_elsewhere_is_passed_over(
+async def test_a_sound_but_foreign_file_is_discarded(
     tmp_path: Path, change: dict[str, Any], why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = settings(tmp_path)
@@ -145,10 +147,10 @@ async def test_a_sound_file_of_elsewhere_is_passed_over(
     assert why in capsys.readouterr().out
 
 
-async def test_a_snapshot_of_the_schema_before_leads_to_a_replay_and_the_same_model(
+async def test_a_snapshot_of_an_older_schema_leads_to_a_replay_and_the_same_model(
     memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its pickle names classes where they no longer are, so it is discarded before anything is unpickled."""
+    """Its pickle names classes in modules that are gone, so it is discarded before it is unpickled."""
     world = await memory_world()
     replica = await world.start()
     end = await taught_world(world)
@@ -209,8 +211,8 @@ def attacks(tmp_path: Path) -> Iterator[tuple[str, bytes, Path]]:
     return ((how, body, mark) for how, body in attack(mark))
 
 
-def test_every_attack_is_a_real_one(tmp_path: Path) -> None:
-    """Plain pickle falls for each of them."""
+def test_every_attack_works_on_plain_pickle(tmp_path: Path) -> None:
+    """Each of them leaves its mark there, so the tests below test something."""
     for how, body, mark in attacks(tmp_path):
         with suppress(Exception):  # what is left on the stack may be no more than a number
             pickle.loads(body)  # noqa: S301 - our own bytes
@@ -228,8 +230,8 @@ async def test_a_forger_with_a_checksum_runs_no_code(tmp_path: Path) -> None:
         assert not mark.exists(), how
 
 
-async def test_with_a_key_only_its_owner_is_read(tmp_path: Path) -> None:
-    """Neither a plain checksum nor another key will do, even around a learner that is perfectly sound."""
+async def test_with_a_key_only_files_with_its_signature_are_read(tmp_path: Path) -> None:
+    """A plain checksum is refused, and so is another key, even around a sound learner."""
     given = settings(tmp_path, f"snapshots.key={KEY}")
     newest, _ = await written(given, 10, 20)
     header, body = opened(newest.read_bytes())
@@ -255,7 +257,7 @@ async def test_a_full_disk_leaves_the_old_snapshots_and_nothing_else(tmp_path: P
     assert await offsets(given) == [10]
 
 
-async def test_a_directory_that_cannot_be_one_costs_only_the_snapshot(tmp_path: Path) -> None:
+async def test_a_directory_that_cannot_be_made_costs_only_the_snapshot(tmp_path: Path) -> None:
     place = tmp_path / "file"
     place.write_text("in the way")
     given = settings(place)
@@ -264,7 +266,7 @@ async def test_a_directory_that_cannot_be_one_costs_only_the_snapshot(tmp_path: 
         await directory_of(given).save(taught(given, 10), anchor(9))
 
 
-async def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path: Path) -> None:
+async def test_an_unfinished_file_of_a_killed_process_is_deleted(tmp_path: Path) -> None:
     given = settings(tmp_path, "snapshots.keep=2")
     left = tmp_path / f"examples-{7:020}.{os.getpid() + 1}.tmp"
     left.write_bytes(b"half")

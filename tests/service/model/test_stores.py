@@ -54,7 +54,7 @@ def at(place: Place, *given: str) -> Settings:
 
 
 async def at_url(world: World, place: Place, *, wait: bool = True) -> Replica:
-    """Start a replica whose snapshots lie at a place."""
+    """Start a replica whose snapshots are kept at a place."""
     place.belong_to(world.settings.application)
     replica = world.launch(directory=place.url)
     if wait:
@@ -63,7 +63,7 @@ async def at_url(world: World, place: Place, *, wait: bool = True) -> Replica:
 
 
 async def save(given: Settings, *numbers: int) -> None:
-    """Snapshots of learners with so many lessons."""
+    """Write snapshots of learners with so many examples."""
     for number in numbers:
         await directory_of(given).save(taught(given, number), anchor(number - 1))
 
@@ -79,14 +79,14 @@ async def test_what_is_saved_is_what_is_loaded_newest_first(place: Place, key: s
     assert found[0][0].model.digest() == taught(given, 20).model.digest()
 
 
-async def test_no_more_are_kept_than_asked_for(place: Place) -> None:
+async def test_no_more_snapshots_are_kept_than_configured(place: Place) -> None:
     given = at(place, "snapshots.keep=2")
     await save(given, 10, 20, 30, 40)
     assert await offsets(given) == [40, 30]
     assert len(place.files()) == 2
 
 
-async def test_a_torn_one_is_passed_over_for_the_one_before(place: Place) -> None:
+async def test_a_torn_snapshot_is_discarded_and_the_one_before_is_used(place: Place) -> None:
     given = at(place)
     await save(given, 10, 20)
     newest = place.files()[-1]
@@ -98,7 +98,7 @@ async def test_a_torn_one_is_passed_over_for_the_one_before(place: Place) -> Non
     assert await offsets(given) == [20, 10]
 
 
-async def test_a_sound_one_of_elsewhere_is_passed_over(place: Place) -> None:
+async def test_a_sound_but_foreign_snapshot_is_discarded(place: Place) -> None:
     given = at(place)
     await save(given, 10, 20)
     newest = place.files()[-1]
@@ -110,7 +110,7 @@ async def test_a_sound_one_of_elsewhere_is_passed_over(place: Place) -> None:
     assert await offsets(given) == [10]
 
 
-async def test_what_is_not_ours_is_neither_read_nor_touched(place: Place) -> None:
+async def test_foreign_files_are_neither_read_nor_touched(place: Place) -> None:
     given = at(place, "snapshots.keep=1")
     foreign = ["examples-1.snapshot", "examples.snapshot", "notes.txt", f"x-examples-{1:020}.snapshot"]
     for name in foreign:
@@ -121,7 +121,7 @@ async def test_what_is_not_ours_is_neither_read_nor_touched(place: Place) -> Non
     assert place.files() == sorted(foreign)
 
 
-async def test_one_that_is_too_large_is_neither_written_nor_read(
+async def test_a_snapshot_that_is_too_large_is_neither_written_nor_read(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await save(at(place), 10)
@@ -135,7 +135,7 @@ async def test_one_that_is_too_large_is_neither_written_nor_read(
     await save(exact, 10)
 
 
-async def test_when_others_prune_what_is_being_read_what_they_pruned_it_for_is_found(place: Place) -> None:
+async def test_a_newer_snapshot_is_found_when_others_delete_the_one_being_read(place: Place) -> None:
     given = at(place)
     await save(given, 10, 20)
     snapshots, found = directory_of(given), []
@@ -148,7 +148,9 @@ async def test_when_others_prune_what_is_being_read_what_they_pruned_it_for_is_f
     assert found == [20, 30]
 
 
-async def test_rebuild_forgets_and_writes_anew(place: Place, memory_world: MakeWorld) -> None:
+async def test_a_rebuild_deletes_the_snapshots_and_writes_a_new_one(
+    place: Place, memory_world: MakeWorld
+) -> None:
     world = await memory_world()
     replica = await at_url(world, place)
     await run(world, 60)
@@ -162,10 +164,10 @@ async def test_rebuild_forgets_and_writes_anew(place: Place, memory_world: MakeW
     assert place.files() == [before[-1]]
 
 
-async def test_a_restart_goes_on_from_a_snapshot_to_the_same_digest(
+async def test_a_restart_continues_from_a_snapshot_to_the_same_digest(
     place: Place, memory_world: MakeWorld
 ) -> None:
-    """It is the snapshot that does it: the log has lost what it stands for, and is not enough alone."""
+    """The topic has lost the examples that the snapshot stands for, so a replay alone could not do it."""
     world = await memory_world()
     replica = await at_url(world, place)
     await run(world, 80)
@@ -181,7 +183,7 @@ async def test_a_restart_goes_on_from_a_snapshot_to_the_same_digest(
     world.replicas.clear()
 
 
-async def test_replicas_share_a_url_and_each_starts_from_what_any_has_written(
+async def test_replicas_that_share_a_url_start_from_any_snapshot_there(
     s3: S3Place, memory_world: MakeWorld
 ) -> None:
     world = await memory_world()
@@ -193,8 +195,8 @@ async def test_replicas_share_a_url_and_each_starts_from_what_any_has_written(
     assert second.digest == first.digest
 
 
-async def test_two_definitions_in_one_place_leave_each_other_alone(s3: S3Place) -> None:
-    """As while one takes over from the other; a way back finds the old one's."""
+async def test_two_model_definitions_in_one_place_do_not_disturb_each_other(s3: S3Place) -> None:
+    """One replaces the other; a rollback of the definition finds the snapshots of the old one."""
     old, new = at(s3, "snapshots.keep=2"), at(s3, "snapshots.keep=2", "model.definition=BernoulliNB()")
     for number in (10, 20, 30, 40):
         await save(old, number)
@@ -203,7 +205,7 @@ async def test_two_definitions_in_one_place_leave_each_other_alone(s3: S3Place) 
     assert len(s3.files()) == 4
 
 
-async def test_a_directory_holds_one_lineage_and_no_more(tmp_path: Path) -> None:
+async def test_a_directory_holds_only_one_lineage(tmp_path: Path) -> None:
     old = settings(tmp_path, "snapshots.keep=2")
     await save(old, 10, 20)
     await save(settings(tmp_path, "snapshots.keep=2", "model.definition=BernoulliNB()"), 30, 40)
@@ -216,8 +218,8 @@ async def test_a_file_url_is_its_path(tmp_path: Path) -> None:
     assert await offsets(settings(tmp_path / "a b")) == [10]
 
 
-async def test_any_filesystem_of_fsspec_will_do() -> None:
-    """One that blocks, and has directories to be made, as well as S3."""
+async def test_any_filesystem_of_fsspec_can_be_used() -> None:
+    """A filesystem that blocks and has directories works as S3 does."""
     given = settings(Path("unused"), "snapshots.directory=memory://a/b/c", "snapshots.keep=1")
     assert await offsets(given) == []
     await save(given, 10, 20)
@@ -226,10 +228,10 @@ async def test_any_filesystem_of_fsspec_will_do() -> None:
     assert await offsets(given) == []
 
 
-async def test_a_filesystem_without_timeouts_is_not_waited_for_either(
+async def test_a_call_to_a_filesystem_without_timeouts_ends_at_the_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nor is a second call put beside one that hangs; when that has ended, all is well again."""
+    """No second call is made while one hangs; when that has ended, the store works again."""
     over = Event()
 
     def ls(*arguments: Any, **more: Any) -> list[str]:
@@ -250,7 +252,7 @@ async def test_a_filesystem_without_timeouts_is_not_waited_for_either(
     assert await snapshots.names() == []
 
 
-async def test_a_large_one_goes_up_in_parts_and_comes_back(
+async def test_a_large_snapshot_is_uploaded_in_parts_and_read_back(
     s3: S3Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = bytes(range(256)) * 4 * 2**10 * 12  # 12 MiB
@@ -262,9 +264,7 @@ async def test_a_large_one_goes_up_in_parts_and_comes_back(
     assert await there.read("large", len(content)) == content == s3.get("large")
 
 
-async def test_a_store_that_hangs_holds_up_neither_the_loop_nor_the_call_for_longer_than_its_deadline(
-    s3: S3Place, server: S3Server
-) -> None:
+async def test_a_store_that_hangs_delays_no_call_beyond_its_deadline(s3: S3Place, server: S3Server) -> None:
     patient, given = at(s3), at(s3, "limits.deadline_seconds=0.5")
     await save(patient, 10)
     time_slices = 0
@@ -289,7 +289,7 @@ async def test_a_store_that_hangs_holds_up_neither_the_loop_nor_the_call_for_lon
     assert await offsets(patient) == [10]
 
 
-async def test_a_store_that_is_away_at_a_start_is_waited_for_and_not_taken_as_empty(
+async def test_a_start_waits_for_a_store_that_is_away(
     s3: S3Place, server: S3Server, memory_world: MakeWorld, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = await memory_world("limits.deadline_seconds=0.5")
@@ -309,7 +309,7 @@ async def test_a_store_that_is_away_at_a_start_is_waited_for_and_not_taken_as_em
     assert "unavailable" in capsys.readouterr().out
 
 
-async def test_a_store_that_is_away_later_costs_a_snapshot_and_nothing_else(
+async def test_a_store_that_is_away_later_costs_only_the_snapshot(
     s3: S3Place, server: S3Server, memory_world: MakeWorld
 ) -> None:
     world = await memory_world("limits.deadline_seconds=0.5")
@@ -325,7 +325,7 @@ async def test_a_store_that_is_away_later_costs_a_snapshot_and_nothing_else(
     await world.until(lambda: replica.metric("snapshots_total", outcome="written"), "and written again")
 
 
-async def test_the_process_ends_in_time_though_its_store_hangs(
+async def test_the_process_ends_in_time_although_its_store_hangs(
     s3: S3Place, server: S3Server, memory_world: MakeWorld
 ) -> None:
     world = await memory_world("limits.stop_seconds=2", "snapshots.every_examples=100000")
@@ -339,7 +339,7 @@ async def test_the_process_ends_in_time_though_its_store_hangs(
         server.thaw()
 
 
-async def test_whom_the_store_refuses_gets_one_line_and_no_secret(
+async def test_refused_access_is_one_line_without_secrets(
     s3: S3Place, server: S3Server, memory_world: MakeWorld
 ) -> None:
     world = await memory_world()
@@ -358,7 +358,7 @@ async def test_whom_the_store_refuses_gets_one_line_and_no_secret(
     world.replicas.clear()
 
 
-async def test_without_credentials_one_line_says_so(s3: S3Place, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_credentials_are_one_line(s3: S3Place, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     with pytest.raises(Misconfigured, match=r"^snapshots\.directory: .* refuses us: .*credentials"):
@@ -394,7 +394,7 @@ def test_the_log_holds_no_secret_at_any_level(s3: S3Place, monkeypatch: pytest.M
     assert SECRET not in done.stderr + done.stdout
 
 
-async def test_a_bucket_that_does_not_exist_is_said_and_not_made(s3: S3Place) -> None:
+async def test_a_missing_bucket_is_reported_and_not_created(s3: S3Place) -> None:
     given = settings(Path("unused"), "snapshots.directory=s3://nobodys/x")
     for _ in range(2):
         with pytest.raises(Misconfigured, match="there is no bucket for s3://nobodys/x"):
@@ -403,7 +403,7 @@ async def test_a_bucket_that_does_not_exist_is_said_and_not_made(s3: S3Place) ->
             await save(given, 10)
 
 
-async def test_where_nobody_listens_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_where_nothing_listens_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     point_at(None, monkeypatch)
     given = settings(Path("unused"), "snapshots.directory=s3://bucket/x", "limits.deadline_seconds=2")
     with pytest.raises(Unavailable):
@@ -411,7 +411,7 @@ async def test_where_nobody_listens_is_unavailable(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(("missing", "url"), [("fsspec", "s3://b/p"), ("s3fs", "s3://b/p")])
-def test_without_the_extra_one_line_says_what_to_run(
+def test_a_missing_extra_is_one_line_that_says_what_to_run(
     missing: str, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
@@ -442,6 +442,6 @@ def test_a_url_with_credentials_is_refused_and_not_repeated(url: str) -> None:
 @pytest.mark.parametrize(
     "url", ["", "s3://", "://x", "S 3://b", "file://elsewhere/p", "simplecache::s3://b/p"]
 )
-def test_what_is_no_url_is_refused(url: str) -> None:
+def test_a_malformed_url_is_refused(url: str) -> None:
     with pytest.raises(Misconfigured, match=r"^snapshots\.directory: write "):
         load(overrides=[f"snapshots.directory={url}"], environ={})

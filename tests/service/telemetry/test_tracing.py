@@ -437,7 +437,7 @@ async def test_spans_reach_a_collector_and_one_that_hangs_holds_nothing_up(
         assert names.count(f"select {world.topics.samples}") == 20
 
 
-def test_without_the_extra_one_line_says_what_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_one_line_that_says_what_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace.export", None)
     with pytest.raises(
         Misconfigured, match=r"^tracing\.enabled: .*`python -m pip install 'stream_al\[otel\]'`$"
