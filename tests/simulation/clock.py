@@ -1,4 +1,4 @@
-"""Virtual time: an event loop whose clock jumps to the next timer when nothing is left to do.
+"""Virtual time: an event loop whose clock moves to the next timer when nothing is left to do.
 
 A simulated hour of waiting takes no time, and nothing depends on how busy the machine is:
 
@@ -59,7 +59,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.now
 
-    def run_in_executor(  # type: ignore[override]  # without threads, the answer is there at once
+    def run_in_executor(  # type: ignore[override]  # without threads, the result is there at once
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
         future = self.create_future()
@@ -68,13 +68,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             return future
         try:
             future.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the caller's
+        except Exception as error:  # noqa: BLE001 - any error belongs to the caller
             future.set_exception(error)
         return future
 
 
 class _Jump(selectors.SelectSelector):
-    """Instead of waiting for the world, lets the time pass."""
+    """A selector that moves the clock forward instead of waiting."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()
