@@ -245,7 +245,7 @@ async def test_a_call_to_a_filesystem_without_timeouts_ends_at_the_deadline(
         await snapshots.names()
     with pytest.raises(Unavailable, match="an earlier call still hangs"):
         await snapshots.names()
-    (hanging,) = [thread for thread in enumerate_threads() if thread.name == "apart"]
+    (hanging,) = [thread for thread in enumerate_threads() if thread.name == "run_in_thread"]
     assert hanging.daemon
     over.set()
     await asyncio.to_thread(hanging.join)
