@@ -14,7 +14,7 @@ from stream_al.errors import Misconfigured, StateLost, Unavailable
 from stream_al.service import maintenance
 from stream_al.service.app import App
 from stream_al.service.http import changes
-from stream_al.service.http.changes import count_again, roll_back
+from stream_al.service.http.changes import restore, roll_back
 from stream_al.service.model import local_model
 from stream_al.service.model.replay import Replay
 from tests.support.exclusion import agree, digest_of, restarted, taught
@@ -207,7 +207,7 @@ async def test_a_change_on_the_way_overtakes_the_rebuild(memory_world: MakeWorld
     end = await taught(world)
     for offset in (5, 4, 3):
         await roll_back(a.app, offset, None)
-    await count_again(b.app, 3, end, None)
+    await restore(b.app, 3, end, None)
     await roll_back(a.app, 6, None)
     await agree(world, [a, b], Exclusions(((6, end),)))
 
@@ -245,7 +245,7 @@ async def test_a_rollback_that_nobody_can_follow_is_refused(memory_world: MakeWo
     with pytest.raises(Misconfigured, match=r"begins at offset 5, and no snapshot here leads to"):
         await roll_back(a.app, 7, None)
     with pytest.raises(Misconfigured, match=r"from_offset: write 5 or more"):
-        await count_again(a.app, 0, 4, None)
+        await restore(a.app, 0, 4, None)
     assert await world.records(world.topics.control) == []
     assert (await roll_back(a.app, end, None))["examples"] == 0
 
