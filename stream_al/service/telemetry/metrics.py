@@ -122,6 +122,6 @@ class Metrics:
             self.examples.labels(learned.value)
         for outcome in ("written", "failed"):
             self.snapshots.labels(outcome)
-        for stage, reasons in REFUSED.items():
-            for reason in reasons:
+        for stage, refusals in REFUSED.items():
+            for reason in refusals:
                 self.dead_letters.labels(stage, reason)
