@@ -22,7 +22,7 @@ from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.broker.protocols import Headers, Record
-from stream_al.service.telemetry import tracing
+from stream_al.service.telemetry import exporters, tracing
 from stream_al.settings import load
 from tests.service.http.test_api import client_of
 from tests.service.loops.test_flow import run
@@ -40,7 +40,7 @@ HEADER = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     exporter = InMemorySpanExporter()
     monkeypatch.setattr(exporter, "shutdown", lambda: None)  # it outlives a replica
-    monkeypatch.setattr(tracing, "_processors", lambda: [SimpleSpanProcessor(exporter)])
+    monkeypatch.setattr(exporters, "processors", lambda: [SimpleSpanProcessor(exporter)])
     return exporter
 
 
@@ -455,15 +455,15 @@ def test_without_the_extra_one_line_says_what_to_run(monkeypatch: pytest.MonkeyP
 )
 def test_an_exporter_that_is_not_there_is_one_line(variables: dict[str, str], said: str) -> None:
     with pytest.raises(Misconfigured) as refused:
-        tracing._processors(variables)
+        exporters.processors(variables)
     (line,) = refused.value.mistakes
     assert line.startswith("tracing.enabled: ")
     assert said in line
 
 
 def test_exporters_may_be_several_or_none() -> None:
-    assert tracing._processors({"OTEL_TRACES_EXPORTER": "none"}) == []
-    both = tracing._processors({"OTEL_TRACES_EXPORTER": "otlp, console"})
+    assert exporters.processors({"OTEL_TRACES_EXPORTER": "none"}) == []
+    both = exporters.processors({"OTEL_TRACES_EXPORTER": "otlp, console"})
     assert len(both) == 2
     for processor in both:
         processor.shutdown()
