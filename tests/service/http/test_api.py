@@ -1,4 +1,4 @@
-"""HTTP: every way in and out, asked without a network, on the in-memory log."""
+"""HTTP: every route, called without a network, on the broker in memory."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def client_of(replica: Replica) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://test")
 
 
-def problem(answer: httpx.Response, code: int) -> dict[str, Any]:
+def problem(response: httpx.Response, code: int) -> dict[str, Any]:
     """The body of an error; every error has this form."""
-    assert answer.status_code == code, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    body: dict[str, Any] = answer.json()
+    assert response.status_code == code, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
     assert body["type"] == "about:blank"
     assert body["status"] == code
     assert body["title"]
@@ -60,8 +60,8 @@ def fail_sends(replica: Replica) -> None:
     replica.broker.hook = hook
 
 
-async def test_probes_tell_live_from_ready(memory_world: MakeWorld) -> None:
-    """Waiting for a broker is live and not ready."""
+async def test_probes_distinguish_live_from_ready(memory_world: MakeWorld) -> None:
+    """A service that waits for its broker is live and not ready."""
     world = await memory_world()
     replica = world.launch()
     assert isinstance(replica.broker, MemoryClient)
@@ -83,7 +83,7 @@ async def test_probes_tell_live_from_ready(memory_world: MakeWorld) -> None:
         assert (await client.get("/livez")).status_code == 200
 
 
-async def test_posted_samples_are_on_the_topic_when_they_are_accepted(opened: Open) -> None:
+async def test_accepted_samples_are_on_the_topic(opened: Open) -> None:
     world, _, client = await opened()
     one = await client.post("/v1/samples", json={"id": "a", "features": {"x": 1}})
     assert (one.status_code, one.json()) == (202, {"accepted": 1, "ids": ["a"]})
@@ -97,25 +97,25 @@ async def test_posted_samples_are_on_the_topic_when_they_are_accepted(opened: Op
     async def decided() -> bool:
         return await world.decided() == {"a", "7", placed}
 
-    await world.until(decided, "all are decided, under the ids that were answered")
+    await world.until(decided, "all are decided, with the ids in the responses")
 
 
 async def test_posted_labels_are_joined(opened: Open) -> None:
     world, replica, client = await opened()
     await world.ask("q", "r")
     labels = [{"id": "q", "label": True, "annotator": "me"}, {"id": "r", "skipped": True}]
-    answer = await client.post("/v1/labels", json=labels)
-    assert (answer.status_code, answer.json()) == (202, {"accepted": 2})
+    response = await client.post("/v1/labels", json=labels)
+    assert (response.status_code, response.json()) == (202, {"accepted": 2})
     await world.until(lambda: replica.offset == 1, "the label is learned")
     assert replica.app.local_model.model.classes == {True: 1}
 
 
 @pytest.mark.parametrize("path", ["/v1/samples", "/v1/labels"])
-async def test_nothing_is_accepted_that_the_broker_does_not_have(opened: Open, path: str) -> None:
+async def test_nothing_is_accepted_before_the_broker_has_it(opened: Open, path: str) -> None:
     world, replica, client = await opened()
     fail_sends(replica)
-    answer = await client.post(path, json={"id": "a", "label": "up", "features": {"x": 1}})
-    assert "away" in problem(answer, 503)["detail"]
+    response = await client.post(path, json={"id": "a", "label": "up", "features": {"x": 1}})
+    assert "away" in problem(response, 503)["detail"]
     assert await world.records(world.topics.samples) == []
 
 
@@ -133,7 +133,7 @@ async def test_nothing_is_accepted_that_the_broker_does_not_have(opened: Open, p
         ("/v1/predict", {"x": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": 1}}}}}}}}}, "too_deep"),
     ],
 )
-async def test_what_cannot_be_used_is_refused_whole_with_its_reason(
+async def test_a_request_with_an_unusable_message_is_refused_as_a_whole(
     opened: Open, path: str, body: Any, reason: str
 ) -> None:
     world, _, client = await opened()
@@ -200,7 +200,7 @@ async def test_pending_queries_come_in_pages_the_most_useful_first(opened: Open)
     assert utilities == sorted(utilities, reverse=True)
 
 
-async def test_predict_says_what_the_model_says_and_changes_nothing(opened: Open) -> None:
+async def test_a_prediction_is_the_models_and_changes_nothing(opened: Open) -> None:
     world, replica, client = await opened()
     empty = (await client.post("/v1/predict", json={"x": 0.9})).json()
     assert (empty["label"], empty["probabilities"]) == (None, {})
@@ -213,7 +213,7 @@ async def test_predict_says_what_the_model_says_and_changes_nothing(opened: Open
     assert (replica.digest, len(await world.records(world.topics.samples))) == (digest, ends)
 
 
-async def test_status_and_model_agree(opened: Open) -> None:
+async def test_status_and_model_say_the_same(opened: Open) -> None:
     world, replica, client = await opened()
     await world.settle([s["id"] for s in await world.samples(40)])
     status, model = (await client.get("/v1/status")).json(), (await client.get("/v1/model")).json()
@@ -225,7 +225,7 @@ async def test_status_and_model_agree(opened: Open) -> None:
     assert (status["ready"], status["live"], status["paused"]) == (True, True, False)
 
 
-async def test_pause_and_resume(opened: Open) -> None:
+async def test_a_paused_process_reads_no_samples_and_still_learns(opened: Open) -> None:
     world, replica, client = await opened()
     assert (await client.post("/v1/pause")).json() == {"paused": True}
     assert (await client.get("/v1/status")).json()["paused"] is True
@@ -238,7 +238,7 @@ async def test_pause_and_resume(opened: Open) -> None:
     await world.settle(f"s{n}" for n in range(5))
 
 
-async def test_the_description_of_the_interface_builds(opened: Open) -> None:
+async def test_the_openapi_document_has_all_routes(opened: Open) -> None:
     _, _, client = await opened()
     paths = (await client.get("/openapi.json")).json()["paths"]
     posts = {"/v1/predict", "/v1/samples", "/v1/labels", "/v1/pause", "/v1/resume"}
@@ -255,11 +255,11 @@ async def test_settings_are_shown_and_changed(opened: Open) -> None:
     was = (await client.get("/v1/settings")).json()
     assert was["budget"] == was["configured"]["budget"]
     assert (was["changed"], was["changed_at"], was["by"]) == ({"budget": {}}, None, None)
-    answer = await client.patch("/v1/settings", json={"budget": {"share": 0.5, "total": 9}})
-    assert answer.status_code == 200
-    assert answer.json() == (await client.get("/v1/settings")).json()
-    assert answer.json()["budget"] == was["budget"] | {"share": 0.5, "total": 9}
-    assert answer.json()["changed"] == {"budget": {"share": 0.5, "total": 9}}
+    response = await client.patch("/v1/settings", json={"budget": {"share": 0.5, "total": 9}})
+    assert response.status_code == 200
+    assert response.json() == (await client.get("/v1/settings")).json()
+    assert response.json()["budget"] == was["budget"] | {"share": 0.5, "total": 9}
+    assert response.json()["changed"] == {"budget": {"share": 0.5, "total": 9}}
     assert (await client.get("/v1/status")).json()["budget"]["share"] == 0.5
     back = (await client.patch("/v1/settings", json={"budget": {"share": None, "total": None}})).json()
     assert (back["budget"], back["changed"]) == (was["budget"], {"budget": {}})
@@ -279,7 +279,7 @@ async def test_every_mistake_in_a_change_is_named(opened: Open) -> None:
     assert await world.records(world.topics.control) == []
 
 
-async def test_the_model_is_taken_back_to_an_offset_or_a_snapshot_and_restored(opened: Open) -> None:
+async def test_the_model_is_rolled_back_to_an_offset_or_a_snapshot_and_restored(opened: Open) -> None:
     world, replica, client = await opened("snapshots.every_examples=1")
     await world.settle([s["id"] for s in await world.samples(40)])
     end = replica.offset
@@ -310,7 +310,7 @@ async def test_the_model_is_taken_back_to_an_offset_or_a_snapshot_and_restored(o
         ("rollback", {}),
         ("rollback", {"to_offset": 1, "snapshot": "examples-00000000000000000001.snapshot"}),
         ("rollback", {"to_offset": -1}),
-        ("rollback", {"to_offset": 1}),  # where the examples end is 0
+        ("rollback", {"to_offset": 1}),  # the examples end at 0
         ("rollback", {"to_offset": "0"}),
         ("rollback", {"to_offset": True}),
         ("rollback", {"to_offset": 2**63}),
@@ -320,13 +320,13 @@ async def test_the_model_is_taken_back_to_an_offset_or_a_snapshot_and_restored(o
         ("restore", {"from_offset": 2, "to_offset": -1}),
     ],
 )
-async def test_a_rollback_to_nowhere_is_a_problem(opened: Open, path: str, body: Any) -> None:
+async def test_a_rollback_that_makes_no_sense_is_a_problem(opened: Open, path: str, body: Any) -> None:
     world, _, client = await opened()
     assert problem(await client.post(f"/v1/model/{path}", json=body), 422)["detail"]
     assert await world.records(world.topics.control) == []
 
 
-async def test_a_change_that_the_broker_does_not_have_is_not_in_force(opened: Open) -> None:
+async def test_a_change_is_not_in_force_before_the_broker_has_it(opened: Open) -> None:
     world, replica, client = await opened()
     await world.settle([s["id"] for s in await world.samples(20)])
     fail_sends(replica)

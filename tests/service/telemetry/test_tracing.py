@@ -1,4 +1,4 @@
-"""Tracing: one trace from a sample to the model, whoever else takes part in it; nothing at all when off."""
+"""Tracing: one trace leads from a sample to the model; without tracing nothing is loaded."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def traceparent(number: int, flags: str = "01") -> Headers:
 
 
 def of(spans: InMemorySpanExporter, name: str, sample_id: str | None = None) -> list[ReadableSpan]:
-    """The finished spans of a step, those of one sample if one is named."""
+    """The finished spans of a step; if a sample is named, only those of the sample."""
     found = [span for span in spans.get_finished_spans() if span.name.partition(" ")[0] == name]
     return [s for s in found if sample_id in (None, facts(s).get("messaging.message.id"))]
 
@@ -59,7 +59,7 @@ def facts(span: ReadableSpan) -> dict[str, Any]:
 
 
 def own(span: ReadableSpan) -> tuple[str, str]:
-    """Its trace and its id."""
+    """The ids of trace and span."""
     return format_trace_id(span.context.trace_id), format_span_id(span.context.span_id)
 
 
@@ -76,7 +76,7 @@ def links(span: ReadableSpan) -> list[tuple[str, str]]:
 
 
 async def carried(world: World, topic: str, sample_id: str) -> tuple[str, str]:
-    """Trace and span in the header of the record about a sample."""
+    """The ids of trace and span in the header of the record about a sample."""
     (record,) = [r for r in await world.records(topic) if r.key == sample_id.encode() and r.value is not None]
     found = HEADER.fullmatch(dict(record.headers)["traceparent"].decode())
     assert found
@@ -84,7 +84,7 @@ async def carried(world: World, topic: str, sample_id: str) -> tuple[str, str]:
 
 
 def learned(spans: InMemorySpanExporter) -> bool:
-    """Whether something was learned and, on another loop, the batch that it came of was applied."""
+    """Whether an example was learned and, in another loop, the batch that made it was applied."""
     return bool(of(spans, "learn") and of(spans, "intake"))
 
 
@@ -95,7 +95,7 @@ async def settled(world: World, number: int) -> None:
 async def test_one_trace_leads_from_a_sample_to_the_model(
     make_world: MakeWorld, spans: InMemorySpanExporter
 ) -> None:
-    """What each record carries is the step that sent it; each step is the child of what it read."""
+    """The header of each record names the span that sent it. Each span is the child of the record it read."""
     world = await make_world(ON)
     replica = await world.start()
     for number in range(30):
@@ -119,7 +119,7 @@ async def test_one_trace_leads_from_a_sample_to_the_model(
     await replica.stop()
 
 
-async def test_spans_say_what_the_conventions_for_messaging_ask_for(
+async def test_spans_have_the_attributes_of_the_conventions_for_messaging(
     memory_world: MakeWorld, spans: InMemorySpanExporter
 ) -> None:
     world = await memory_world(ON, ALL)
@@ -169,7 +169,7 @@ async def test_spans_say_what_the_conventions_for_messaging_ask_for(
     await replica.stop()
 
 
-async def test_a_sample_without_a_header_begins_a_trace_and_one_that_passes_makes_no_span(
+async def test_a_sample_without_a_header_begins_a_trace_and_one_not_selected_has_none(
     memory_world: MakeWorld, spans: InMemorySpanExporter
 ) -> None:
     world = await memory_world(ON)
@@ -184,7 +184,7 @@ async def test_a_sample_without_a_header_begins_a_trace_and_one_that_passes_make
     assert len({own(span)[0] for span in selected}) == len(asked)
 
 
-async def test_a_label_that_brings_a_trace_continues_it_and_links_to_its_query(
+async def test_a_label_with_a_trace_continues_it_and_links_to_its_query(
     memory_world: MakeWorld, spans: InMemorySpanExporter
 ) -> None:
     world = await memory_world(ON, ALL)
@@ -215,7 +215,7 @@ async def test_a_restart_between_query_and_label_does_not_break_the_trace(
     assert parent(intake) == own(query)
 
 
-async def test_what_a_start_replays_is_not_told_again(
+async def test_examples_that_are_replayed_at_a_start_make_no_span(
     memory_world: MakeWorld, spans: InMemorySpanExporter
 ) -> None:
     world = await memory_world(ON)
@@ -228,10 +228,10 @@ async def test_what_a_start_replays_is_not_told_again(
     assert len(of(spans, "learn")) == before
 
 
-async def test_what_is_learned_at_once_lies_in_the_first_trace_that_is_sampled(
+async def test_examples_learned_together_make_one_span_in_the_first_sampled_trace(
     spans: InMemorySpanExporter,
 ) -> None:
-    """And links to each of the others; without any there is no span."""
+    """The span links to each of them. Without a sampled trace there is no span."""
     on = tracing.tracing(load(overrides=[ON], environ={}))
     batch = [
         Record("examples", 0, n, 0, b"k", b"v", traceparent(n, "01" if n in (7, 9) else "00"))
@@ -247,7 +247,7 @@ async def test_what_is_learned_at_once_lies_in_the_first_trace_that_is_sampled(
     await on.stop(5.0)
 
 
-async def test_a_batch_that_is_done_again_is_told_once(
+async def test_a_batch_that_is_done_again_is_exported_once(
     memory_world: MakeWorld, spans: InMemorySpanExporter
 ) -> None:
     world = await memory_world(ON, ALL)
@@ -270,7 +270,7 @@ async def test_a_batch_that_is_done_again_is_told_once(
     await replica.stop()
 
 
-async def test_a_query_that_no_topic_takes_is_an_error_of_its_sending(
+async def test_a_query_that_is_too_large_ends_its_span_with_an_error(
     memory_world: MakeWorld, spans: InMemorySpanExporter
 ) -> None:
     world = await memory_world(ON, ALL)
@@ -284,7 +284,7 @@ async def test_a_query_that_no_topic_takes_is_an_error_of_its_sending(
     await replica.stop()
 
 
-async def test_a_trace_that_nobody_samples_is_handed_on_and_not_told(
+async def test_a_trace_that_is_not_sampled_is_passed_on_and_not_exported(
     memory_world: MakeWorld, spans: InMemorySpanExporter
 ) -> None:
     world = await memory_world(ON, ALL)
@@ -313,7 +313,7 @@ HOSTILE: list[Headers] = [
 
 
 @pytest.mark.parametrize("headers", HOSTILE, ids=lambda found: repr(found[0][1][:20]))
-async def test_a_header_that_is_no_traceparent_is_as_good_as_none(
+async def test_an_invalid_traceparent_is_ignored(
     memory_world: MakeWorld, spans: InMemorySpanExporter, headers: Headers, caplog: pytest.LogCaptureFixture
 ) -> None:
     world = await memory_world(ON, ALL)
@@ -331,7 +331,7 @@ async def test_a_header_that_is_no_traceparent_is_as_good_as_none(
 @pytest.mark.parametrize(
     "state", [b"a=b", b"\xff=;,==", b"x" * 100_000, b"a=b,a=c", b",".join(b"k%d=v" % n for n in range(90))]
 )
-async def test_a_tracestate_goes_along_or_is_dropped_and_leaves_the_trace_alone(
+async def test_a_tracestate_is_passed_on_if_it_is_valid(
     memory_world: MakeWorld, spans: InMemorySpanExporter, state: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     world = await memory_world(ON, ALL)
@@ -365,15 +365,15 @@ async def test_a_dead_letter_keeps_its_headers(
     assert letter.headers[: len(headers)] == headers
 
 
-async def test_a_request_hands_its_trace_on(memory_world: MakeWorld, spans: InMemorySpanExporter) -> None:
+async def test_a_request_passes_its_trace_on(memory_world: MakeWorld, spans: InMemorySpanExporter) -> None:
     world = await memory_world(ON, ALL)
     replica = await world.start()
     async with client_of(replica) as http:
         sent = {"traceparent": GOOD.decode()}
         assert (await http.post("/v1/samples", json=sample(0), headers=sent)).status_code == 202
         await world.until(lambda: of(spans, "select"), "it is asked for")
-        answer = {"id": "s0", "label": "up"}
-        assert (await http.post("/v1/labels", json=answer, headers=sent)).status_code == 202
+        label = {"id": "s0", "label": "up"}
+        assert (await http.post("/v1/labels", json=label, headers=sent)).status_code == 202
     await world.until(lambda: learned(spans), "it is learned")
     for name in ("select", "intake"):
         (span,) = of(spans, name)
@@ -382,14 +382,14 @@ async def test_a_request_hands_its_trace_on(memory_world: MakeWorld, spans: InMe
 
 
 @contextmanager
-def collector(answers: Event) -> Iterator[tuple[str, list[bytes]]]:
-    """What OTLP over HTTP sends its spans to; its address, and what it was sent."""
+def collector(responding: Event) -> Iterator[tuple[str, list[bytes]]]:
+    """A collector for OTLP over HTTP: its address, and the bodies that it received."""
     got: list[bytes] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             got.append(self.rfile.read(int(self.headers["Content-Length"])))
-            answers.wait(20)
+            responding.wait(20)
             self.send_response(200)
             self.end_headers()
 
@@ -400,20 +400,20 @@ def collector(answers: Event) -> Iterator[tuple[str, list[bytes]]]:
     thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}", got
-    answers.set()
+    responding.set()
     server.shutdown()
     thread.join()
     server.server_close()
 
 
-@pytest.mark.parametrize("answering", [True, False])
-async def test_spans_reach_a_collector_and_one_that_hangs_holds_nothing_up(
-    memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, answering: bool
+@pytest.mark.parametrize("responds", [True, False])
+async def test_spans_reach_a_collector_and_a_hanging_collector_delays_nothing(
+    memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, responds: bool
 ) -> None:
-    answers = Event()
-    if answering:
-        answers.set()
-    with collector(answers) as (url, got):
+    responding = Event()
+    if responds:
+        responding.set()
+    with collector(responding) as (url, got):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
         monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -426,7 +426,7 @@ async def test_spans_reach_a_collector_and_one_that_hangs_holds_nothing_up(
     (resource,) = {str(r.resource_spans[0].resource) for r in requests}
     assert f'string_value: "{world.settings.application}"' in resource
     assert "deployment.environment.name" in resource
-    if answering:
+    if responds:
         names = [
             s.name
             for r in requests
@@ -437,7 +437,7 @@ async def test_spans_reach_a_collector_and_one_that_hangs_holds_nothing_up(
         assert names.count(f"select {world.topics.samples}") == 20
 
 
-def test_without_the_extra_one_line_says_what_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace.export", None)
     with pytest.raises(
         Misconfigured, match=r"^tracing\.enabled: .*`python -m pip install 'stream_al\[otel\]'`$"
@@ -453,7 +453,7 @@ def test_without_the_extra_one_line_says_what_to_run(monkeypatch: pytest.MonkeyP
         ({"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "smoke"}, "'otlp'"),
     ],
 )
-def test_an_exporter_that_is_not_there_is_one_line(variables: dict[str, str], said: str) -> None:
+def test_a_missing_exporter_is_one_mistake(variables: dict[str, str], said: str) -> None:
     with pytest.raises(Misconfigured) as refused:
         exporters.processors(variables)
     (line,) = refused.value.mistakes
@@ -461,7 +461,7 @@ def test_an_exporter_that_is_not_there_is_one_line(variables: dict[str, str], sa
     assert said in line
 
 
-def test_exporters_may_be_several_or_none() -> None:
+def test_there_may_be_several_exporters_or_none() -> None:
     assert exporters.processors({"OTEL_TRACES_EXPORTER": "none"}) == []
     both = exporters.processors({"OTEL_TRACES_EXPORTER": "otlp, console"})
     assert len(both) == 2
