@@ -125,7 +125,7 @@ class Connection:
             mistake = await self._diagnosis() if isinstance(error.__cause__, KafkaError) else None
             if mistake and not self._accepted:
                 raise Misconfigured(mistake) from None
-            away = f"no broker responds at {servers}: start Kafka there, or set kafka.bootstrap_servers ({error})"
+            away = f"no broker responds at {servers}: start Kafka, or set kafka.bootstrap_servers ({error})"
             raise Unavailable(mistake or away) from error
         except BaseException:
             await stop_client(stop(), 1.0)
