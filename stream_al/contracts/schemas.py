@@ -33,7 +33,7 @@ from stream_al.service.loops.select import Select
 from stream_al.settings import BudgetSettings
 from stream_al.settings.runtime_changes import CHANGEABLE, LARGEST
 
-__all__ = ["ID", "SCHEMAS", "Schema", "components", "inlined"]
+__all__ = ["ID", "SCHEMAS", "Schema", "components"]
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -186,7 +186,7 @@ def components(ref_template: str) -> dict[str, Schema]:
     return made | {schema["title"]: schema for schema in (_SAMPLE, _LETTER, _TRACE)}
 
 
-def inlined(name: str) -> Schema:
+def _inlined(name: str) -> Schema:
     """The schema of one message, with all parts that it refers to."""
     found = components("#/$defs/{name}")
     schema = found[name]
@@ -231,8 +231,8 @@ def _text(schema: Schema) -> str:
 
 
 SCHEMAS: dict[str, Schema] = {
-    "sample": inlined(_SAMPLE["title"]),
-    **{name: inlined(kind.__name__) for name, kind in TYPED.items()},
-    "dead-letter": inlined(_LETTER["title"]),
+    "sample": _inlined(_SAMPLE["title"]),
+    **{name: _inlined(kind.__name__) for name, kind in TYPED.items()},
+    "dead-letter": _inlined(_LETTER["title"]),
 }
 """The schema of every message, by the name of its file."""
