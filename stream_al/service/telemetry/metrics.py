@@ -71,9 +71,9 @@ class Metrics:
         # Selecting
         self.samples = Counter(p + "samples", "Samples decided about, by decision and reason.", ["decision", "reason"], registry=r)
         self.utility = BatchHistogram(p + "utility", "Utility of the label of each sample, 0 to 1.", SHARES, r)
-        self.threshold = Gauge(p + "threshold", "Utility from which the budget manager selects a sample, 0 to 1.", ["partition"], registry=r)
+        self.threshold = Gauge(p + "threshold", "Threshold of the budget manager now: it selects samples of at least this utility, 0 to 1.", ["partition"], registry=r)
         self.budget_asked = Counter(p + "budget_asked_labels", "Labels that the budget has allowed so far.", registry=r)
-        self.budget_spent = Counter(p + "budget_spent_labels", "Labels that were asked for and paid from the budget.", registry=r)
+        self.budget_spent = Counter(p + "budget_spent_labels", "Labels asked for that count against the budget.", registry=r)
         self.budget_share = Gauge(p + "budget_share_ratio", "Share of the samples that may be queried, as the settings say, 0 to 1.", registry=r)
         self.queries = Counter(p + "queries", "Queries that the broker has confirmed.", registry=r)
         # Labels
