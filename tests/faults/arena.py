@@ -9,36 +9,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from stream_al.demo.broker import free_port
+from tests.broker.address import KafkaAddress
 from tests.broker.kafka import KafkaBroker
 from tests.faults.proxy import Proxy
 from tests.faults.server import SERVE, Server
 from tests.support.stream import truth
 from tests.support.world import World, open_world
 
-__all__ = ["Address", "Arena", "Figures", "answering", "drain", "trickle", "truth", "wait_until"]
+__all__ = ["Arena", "Figures", "answering", "drain", "trickle", "truth", "wait_until"]
 
 Figures = dict[str, int | float | str]
 WAIT_SECONDS = 60.0
 PREDICTIONS_SEEN = 0.05
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where the observer of a world finds its broker."""
-
-    bootstrap: str
-    real: bool = True
-
-    @property
-    def settings(self) -> list[str]:
-        """Settings for a client."""
-        return [f"kafka.bootstrap_servers={self.bootstrap}", "kafka.idempotent=true"]
 
 
 class Arena:
@@ -93,7 +80,7 @@ class Arena:
         broker = kafka or self.kafka
         place = self.directory / f"world-{self._next()}"
         await asyncio.to_thread(place.mkdir)
-        world = await open_world(place, Address(broker.direct), settings)
+        world = await open_world(place, KafkaAddress(broker.direct), settings)
         self._stack.push_async_callback(world.close)
         return world
 

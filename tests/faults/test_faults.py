@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.broker.address import KafkaAddress
 from tests.broker.kafka import KafkaBroker
-from tests.conftest import KafkaAddress
 from tests.faults.fault import Fault
 from tests.faults.running import QUICK_SECONDS, run_fault
 from tests.faults.table import FAULTS, markdown

@@ -8,11 +8,8 @@ import pytest
 
 from stream_al.errors import Misconfigured
 from stream_al.service.http.status import status
-from tests.support.world import MakeWorld, World
-
-
-async def decided(world: World, number: int) -> bool:
-    return len(await world.decided()) >= number
+from tests.support.flow import decided
+from tests.support.world import MakeWorld
 
 
 async def test_no_more_queries_are_pending_than_the_cap_allows(make_world: MakeWorld) -> None:

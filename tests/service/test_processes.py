@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from tests.broker.address import KafkaAddress
 from tests.broker.kafka import foreign_produce
-from tests.conftest import KafkaAddress
 from tests.support.processes import Server, run
 from tests.support.world import MakeWorld, World
 

@@ -24,8 +24,8 @@ from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.broker.protocols import Headers, Record
 from stream_al.service.telemetry import tracing
 from stream_al.settings import load
-from tests.service.http.test_api import client_of
-from tests.service.loops.test_flow import run
+from tests.support.flow import run
+from tests.support.http_client import client_of
 from tests.support.oracles import broker_of
 from tests.support.oracles import client_of as log_of
 from tests.support.stream import sample
@@ -472,7 +472,7 @@ def test_exporters_may_be_several_or_none() -> None:
 SERVED = """
 import asyncio, sys, tempfile
 from pathlib import Path
-from tests.service.loops.test_flow import run
+from tests.support.flow import run
 from tests.support.world import open_world
 
 async def serve():
