@@ -43,7 +43,7 @@ async def settled(world: World, servers: list[Server], ids: set[str]) -> bool:
     """Answer queries; whether all is decided and answered, and all replicas have learned all of it."""
     if not await world.decided() >= ids:
         return False
-    await world.answer()
+    await world.label_queries()
     asked = {q["id"] for q in await world.queries()}
     learned = {e["id"] for e in await world.examples()}
     end = len(await world.records(world.topics.examples))
@@ -73,7 +73,7 @@ async def test_two_processes_share_a_stream_and_one_is_killed(kafka_world: MakeW
     stream = asyncio.create_task(trickle(world, 150, 450))
 
     async def in_midstream() -> bool:
-        await world.answer()
+        await world.label_queries()
         return len(await world.decided()) > 220
 
     await world.until(in_midstream, "the stream flows")

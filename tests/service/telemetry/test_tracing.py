@@ -209,7 +209,7 @@ async def test_a_restart_between_query_and_label_does_not_break_the_trace(
     await world.until(lambda: of(spans, "select"), "it is asked for")
     await replica.stop()
     await world.start()
-    await world.answer()
+    await world.label_queries()
     await world.until(lambda: learned(spans), "it is learned")
     (intake,), (query, _) = of(spans, "intake"), of(spans, "send")
     assert parent(intake) == own(query)
