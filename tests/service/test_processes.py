@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from tests.broker.address import KafkaAddress
 from tests.broker.kafka import foreign_produce
-from tests.conftest import KafkaAddress
 from tests.support.processes import Server, run
 from tests.support.world import MakeWorld, World
 
@@ -43,7 +43,7 @@ async def settled(world: World, servers: list[Server], ids: set[str]) -> bool:
     """Label the queries; return whether all samples are decided, and all labels learned by all replicas."""
     if not await world.decided() >= ids:
         return False
-    await world.answer()
+    await world.label_queries()
     asked = {q["id"] for q in await world.queries()}
     learned = {e["id"] for e in await world.examples()}
     end = len(await world.records(world.topics.examples))
@@ -73,7 +73,7 @@ async def test_a_process_takes_over_from_one_that_is_killed(kafka_world: MakeWor
     stream = asyncio.create_task(trickle(world, 150, 450))
 
     async def in_midstream() -> bool:
-        await world.answer()
+        await world.label_queries()
         return len(await world.decided()) > 220
 
     await world.until(in_midstream, "the stream flows")

@@ -16,7 +16,7 @@ import pytest
 from stream_al.demo.broker import free_port
 from stream_al.errors import Misconfigured
 from stream_al.settings import Row, describe, load
-from tests.service.conftest import PASSWORD, Locked
+from tests.broker.locked import PASSWORD, Locked
 from tests.support.processes import command, environment
 
 BIRD = "canary"

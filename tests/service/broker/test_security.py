@@ -15,7 +15,7 @@ from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.broker.kafka import Kafka
 from stream_al.service.broker.protocols import Outgoing, Topic
 from stream_al.settings import load
-from tests.service.conftest import MECHANISMS, PASSWORD, USER, Locked
+from tests.broker.locked import MECHANISMS, PASSWORD, USER, Locked
 from tests.support.world import open_world
 
 

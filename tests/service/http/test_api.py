@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from stream_al.errors import Unavailable
-from stream_al.service.http.api import api
+from tests.support.http_client import client_of
 from tests.support.memory_log import MemoryClient
 from tests.support.replica import Replica
 from tests.support.world import MakeWorld, World
@@ -33,11 +33,6 @@ async def opened(memory_world: MakeWorld) -> AsyncIterator[Open]:
     yield make
     for client in clients:
         await client.aclose()
-
-
-def client_of(replica: Replica) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app=api(replica.app))
-    return httpx.AsyncClient(transport=transport, base_url="http://test")
 
 
 def problem(response: httpx.Response, code: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from stream_al.errors import Misconfigured
 from stream_al.service.http import changes
 from stream_al.service.http.changes import change_settings, settings_in_force
 from stream_al.service.http.status import status
-from tests.service.test_control import decided
+from tests.support.flow import decided
 from tests.support.replica import Replica
 from tests.support.world import MakeWorld, World
 

@@ -56,7 +56,7 @@ async def test_the_old_model_serves_until_the_new_one_takes_its_place_whole(
     await world.until(lambda: a.app.local_model.rebuilding, "it is being built")
     await world.samples(30, start=60)
     await world.until(lambda: enough(world, 90), "samples are decided")
-    fresh = next(q["id"] for q in await world.queries() if q["id"] not in world.answered)
+    fresh = next(q["id"] for q in await world.queries() if q["id"] not in world.labelled)
     await world.label(fresh, "up")
     await world.until(lambda: a.offset == end + 1, "an answer whose query is in hand is learned")
     voided_id = (await world.examples())[5]["id"]

@@ -24,8 +24,8 @@ from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.broker.protocols import Headers, Record
 from stream_al.service.telemetry import exporters, tracing
 from stream_al.settings import load
-from tests.service.http.test_api import client_of
-from tests.service.loops.test_flow import run
+from tests.support.flow import run
+from tests.support.http_client import client_of
 from tests.support.oracles import broker_of
 from tests.support.oracles import client_of as log_of
 from tests.support.stream import sample
@@ -209,7 +209,7 @@ async def test_a_restart_between_query_and_label_does_not_break_the_trace(
     await world.until(lambda: of(spans, "select"), "it is asked for")
     await replica.stop()
     await world.start()
-    await world.answer()
+    await world.label_queries()
     await world.until(lambda: learned(spans), "it is learned")
     (intake,), (query, _) = of(spans, "intake"), of(spans, "send")
     assert parent(intake) == own(query)
@@ -472,7 +472,7 @@ def test_there_may_be_several_exporters_or_none() -> None:
 SERVED = """
 import asyncio, sys, tempfile
 from pathlib import Path
-from tests.service.loops.test_flow import run
+from tests.support.flow import run
 from tests.support.world import open_world
 
 async def serve():
