@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from time import time
 from typing import Any
 
 import msgspec
@@ -39,6 +38,7 @@ from stream_al.messages import RuntimeBudget, RuntimeModel, RuntimeSettings, dec
 from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Broker, Outgoing, Record
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.timing.clock import Clock
 from stream_al.settings import BudgetSettings, Settings
 from stream_al.settings.runtime_changes import in_force
 
@@ -58,7 +58,7 @@ class Control:
         broker: The broker.
         settings: What is configured.
         on_budget: Called with the budget, whenever it may be another one.
-        excluded: Called with the examples that count no more, whenever they may be others.
+        on_exclusions: Called with the examples that count no more, whenever they may be others.
 
     Attributes:
         budget: The budget in force.
@@ -72,21 +72,23 @@ class Control:
         broker: Broker,
         settings: Settings,
         metrics: Metrics,
+        clock: Clock,
         on_budget: Callable[[BudgetSettings], None] = lambda budget: None,
-        excluded: Callable[[Exclusions], None] = lambda exclusions: None,
+        on_exclusions: Callable[[Exclusions], None] = lambda exclusions: None,
     ) -> None:
         self.broker = broker
         self.settings = settings
         self.metrics = metrics
+        self.clock = clock
         self.on_budget = on_budget
-        self.excluded = excluded
+        self.on_exclusions = on_exclusions
         self.budget = settings.budget
         self.exclusions = Exclusions()
         self.settings_record: RuntimeSettings | None = None
         self.model_record: RuntimeModel | None = None
         self.topic = settings.topics.control
         self.reader = broker.reader(self.topic)
-        self.follower = Follower(self.reader, settings.limits.batch_records, self._apply)
+        self.follower = Follower(self.reader, settings.limits.batch_records, self._apply, clock)
         self._writing = asyncio.Lock()
         self._heard: list[tuple[bytes, int, Any]] = []  # what came while we write, and what was in force then
 
@@ -111,7 +113,9 @@ class Control:
         """
 
         def made(before: dict[str, Any]) -> RuntimeSettings:
-            return RuntimeSettings(msgspec.convert(make(before), RuntimeBudget), iso(_now_ms()), by)
+            return RuntimeSettings(
+                msgspec.convert(make(before), RuntimeBudget), iso(self.clock.wall_ms()), by
+            )
 
         await self._write(SETTINGS, made)
 
@@ -119,7 +123,7 @@ class Control:
         """Change which examples count; arguments and errors as for `rebudget`."""
 
         def made(before: Exclusions) -> RuntimeModel:
-            return RuntimeModel(list(make(before).ranges), iso(_now_ms()), by)
+            return RuntimeModel(list(make(before).ranges), iso(self.clock.wall_ms()), by)
 
         await self._write(MODEL, made)
 
@@ -165,13 +169,9 @@ class Control:
     def _apply_model(self, record: Record) -> None:
         found = decode(RuntimeModel, record.value, max_bytes=MAX_BYTES) if record.value else None
         self.model_record, self.exclusions = found, Exclusions.of(found.excluded if found else ())
-        self.excluded(self.exclusions)
+        self.on_exclusions(self.exclusions)
         log.info("examples voided", ranges=self.exclusions.ranges, by=found.by if found else None)
 
 
 def _refuse(record: Record) -> None:
     raise BadMessage("unknown_key", f"the key {record.key!r:.100} is neither `settings` nor `model`")
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)

@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterable
 from signal import SIGKILL
 
-from stream_al.service.loops.select import selector
+from stream_al.service.engine_settings import selector
 from tests.faults import oracles
 from tests.faults.admin import committed_samples
 from tests.faults.fault import Fault

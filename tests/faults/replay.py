@@ -29,8 +29,7 @@ from stream_al.engine.strategies import Arrival
 from stream_al.errors import BadMessage
 from stream_al.messages import Example, PredictionRecord, decode, decode_json
 from stream_al.service.broker.protocols import Position, Record
-from stream_al.service.loops.select import input_rules, selector
-from stream_al.service.model.local_model import fresh_learner
+from stream_al.service.engine_settings import fresh_learner, input_rules, selector
 from stream_al.settings import Settings
 from tests.faults.admin import committed_samples
 from tests.support.world import World

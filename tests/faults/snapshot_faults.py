@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from stream_al.service import maintenance
-from stream_al.service.model.local_model import fresh_learner
+from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.settings import Settings
 from tests.faults import oracles

@@ -7,7 +7,6 @@ broker in memory that takes what is posted. Every response must be one that the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode, checks
 
 from stream_al.service.app import App
-from stream_al.service.http import changes
 from stream_al.service.http.api import api
 from tests.support.memory_log import MemoryClient
 from tests.support.world import open_world
@@ -36,17 +34,16 @@ KEY = "key-of-the-fuzzing-administrator"
 
 
 @pytest.fixture(scope="module")
-def description(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def description(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The OpenAPI document of an application that has worked, and no longer runs."""
     app = asyncio.run(_worked(tmp_path_factory.mktemp("fuzz")))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(changes, "REBUILD_SECONDS", 0.0)  # nobody is at work to build a model
-        yield schemathesis.openapi.from_asgi("/openapi.json", api(app))
+    return schemathesis.openapi.from_asgi("/openapi.json", api(app))
 
 
 async def _worked(directory: Path) -> App:
     locks = [f"http.admin_tokens={KEY}", "http.requests_per_second=1000000"]
     world = await open_world(directory, None, ["budget.share=1.0", *locks])
+    world.at_pace(rebuild_seconds=0.0)  # nobody is at work to build a model
     replica = await world.start()
     await world.settle([s["id"] for s in await world.samples(20)])
     await world.samples(20, start=20)

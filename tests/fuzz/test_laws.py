@@ -15,8 +15,7 @@ from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import Example, encode
 from stream_al.service.broker.dead_letters import HEADER_PREFIX, dead_letter, origin
 from stream_al.service.broker.protocols import Record
-from stream_al.service.loops.select import selector
-from stream_al.service.model.local_model import fresh_learner
+from stream_al.service.engine_settings import fresh_learner, selector
 from stream_al.service.model.snapshots import Anchor, Snapshots
 from stream_al.settings import load
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from stream_al.errors import StateLost
 from stream_al.messages import Example, encode
 from stream_al.service.broker.protocols import Record
+from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.http import changes
-from stream_al.service.model.local_model import fresh_learner
 from stream_al.service.model.snapshots import Anchor, Snapshots
 from tests.simulation.client import Weather
 from tests.simulation.clock import Identity

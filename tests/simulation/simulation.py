@@ -30,7 +30,7 @@ from stream_al.service.broker.protocols import Outgoing
 from stream_al.service.broker.topics import required_topics
 from tests.simulation.broker import Commit, Sent, SimBroker
 from tests.simulation.changes import exclusions
-from tests.simulation.clock import VirtualLoop, virtual_time
+from tests.simulation.clock import VirtualLoop
 from tests.simulation.events import Events
 from tests.simulation.oracles import Failed, Oracles
 from tests.simulation.plan import annotation, good_sample, plan
@@ -67,7 +67,7 @@ def simulate(seed: int, *, verbose: bool = False) -> Result:
     trace = Trace(loop, verbose=verbose)
     draw = random.Random(seed)  # noqa: S311 - a failing seed has to fail again
     parent = RAM if RAM.is_dir() else None
-    with tempfile.TemporaryDirectory(dir=parent) as directory, virtual_time(loop, draw), _logs(trace):
+    with tempfile.TemporaryDirectory(dir=parent) as directory, _logs(trace):
         simulation = Simulation(draw, loop, trace, Path(directory))
         failure = None
         try:

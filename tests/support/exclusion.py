@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.messages import Example, decode
-from stream_al.service.model.replay import fresh_learner
+from stream_al.service.engine_settings import fresh_learner
 from tests.support.flow import run
 from tests.support.replica import Replica
 from tests.support.world import World

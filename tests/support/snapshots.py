@@ -7,7 +7,7 @@ from pathlib import Path
 from stream_al.engine.labels.learner import Learner
 from stream_al.messages import Example
 from stream_al.service.broker.protocols import Record
-from stream_al.service.model.local_model import fresh_learner
+from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.model.snapshots import Anchor, Snapshots
 from stream_al.settings import Settings, load
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from stream_al.service import maintenance
 from stream_al.service.broker.kafka import Kafka
 from stream_al.service.broker.protocols import Broker, Headers, Outgoing, Reader, Record, Topic, is_behind
 from stream_al.service.broker.topics import required_topics
+from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings, load
 from tests.support.memory_broker import MemoryBroker
 from tests.support.memory_log import MemoryClient
@@ -55,13 +57,18 @@ class Address(Protocol):
 
 
 class World:
-    """One application on one broker."""
+    """One application on one broker.
+
+    Attributes:
+        clock: Of every replica that starts from now on.
+    """
 
     def __init__(self, settings: Settings, connect: Callable[[Settings], Broker], directory: Path) -> None:
         self.settings = settings
         self.topics = settings.topics
         self.connect = connect
         self.directory = directory
+        self.clock = Clock()
         self.broker: MemoryBroker | None = None
         self.written: list[str] = []
         self.keeps_metadata = self.limits_size = True
@@ -71,6 +78,10 @@ class World:
         self._endings: list[Callable[[], Awaitable[None]]] = []
         self._readers: dict[str, tuple[Reader, list[Record]]] = {}
         self._one_at_a_time = asyncio.Lock()  # two readings at once could keep records out of order
+
+    def at_pace(self, **pace: float) -> None:
+        """Have replicas that start from now on work at another pace."""
+        self.clock = Clock(replace(self.clock.pace, **pace))  # type: ignore[arg-type]  # whole numbers too
 
     async def start(self, name: str = "a") -> Replica:
         """Start a replica with a snapshot directory of its own, and wait until it is ready."""
@@ -82,7 +93,7 @@ class World:
         """Start a replica, with its snapshots in a directory of its own unless one is given."""
         own = self.settings.snapshots.model_copy(update={"directory": directory or str(self.snapshots(name))})
         settings = self.settings.model_copy(update={"snapshots": own})
-        replica = Replica(settings, self.connect(settings))
+        replica = Replica(settings, self.connect(settings), self.clock)
         self.replicas.append(replica)
         return replica
 

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable
 
 from stream_al.service.broker.protocols import Reader, Record, is_behind
+from stream_al.service.timing.clock import Clock
 from stream_al.service.timing.time_slices import TimeSlices
 
 __all__ = ["Follower"]
@@ -24,14 +25,15 @@ class Follower:
         reader: Reads the topic.
         most: How many records to read at once.
         apply: Called with every record in its order.
+        clock: Measures the work.
     """
 
-    def __init__(self, reader: Reader, most: int, apply: Callable[[Record], None]) -> None:
+    def __init__(self, reader: Reader, most: int, apply: Callable[[Record], None], clock: Clock) -> None:
         self.reader = reader
         self._most = most
         self._apply = apply
         self._applied: dict[int, int] = {}
-        self._time_slices = TimeSlices()
+        self._time_slices = TimeSlices(clock)
         self._one_reader = asyncio.Lock()
 
     async def catch_up(self) -> None:
@@ -51,7 +53,7 @@ class Follower:
                 with self._time_slices.working():
                     for record in chunk:
                         self._apply(record)
-                        self._applied[record.partition] = record.offset + 1
+                        self._applied[record.partition] = record.next_offset
                 await self._time_slices.over()
             self._time_slices.fit()
         return len(records)

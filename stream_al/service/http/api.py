@@ -22,6 +22,7 @@ from stream_al.errors import BadMessage, Misconfigured, StreamAlError, Unavailab
 from stream_al.messages import Label, decode, decode_json, encode, label_text
 from stream_al.service.app import App
 from stream_al.service.broker.protocols import Headers, Outgoing
+from stream_al.service.engine_settings import input_rules
 from stream_al.service.http.admin import admin_routes
 from stream_al.service.http.guard import BodyLimit, Guard, add_to_audit
 from stream_al.service.http.openapi import describe_access
@@ -36,7 +37,6 @@ from stream_al.service.http.schemas import (
     problems,
 )
 from stream_al.service.http.status import status
-from stream_al.service.loops.select import input_rules
 
 __all__ = ["api"]
 
@@ -52,8 +52,11 @@ def api(app: App) -> FastAPI:
         title="stream_al", version=__version__, summary="Streaming selective sampling", redoc_url=None
     )
     given = app.settings.http
-    web.add_middleware(BodyLimit, limit_bytes=given.max_body_bytes, limit_seconds=given.body_seconds)
-    web.add_middleware(Guard, routes=web, access=Access(given), limit=RateLimit(given.requests_per_second))
+    web.add_middleware(
+        BodyLimit, limit_bytes=given.max_body_bytes, limit_seconds=given.body_seconds, clock=app.clock
+    )
+    limit = RateLimit(given.requests_per_second)
+    web.add_middleware(Guard, routes=web, access=Access(given), limit=limit, clock=app.clock)
     _error_handlers(web)
     _probe_routes(web, app)
     _read_routes(web, app)

@@ -19,9 +19,6 @@ from stream_al.settings.runtime_changes import CHANGEABLE, changed
 
 __all__ = ["change_settings", "restore", "roll_back", "settings_in_force", "snapshot_offset"]
 
-REBUILD_SECONDS = 5.0
-"""How long a response waits for the model of this replica."""
-
 
 def settings_in_force(app: App) -> dict[str, Any]:
     """The settings that can be changed: in force, as configured, and as changed, by whom and when."""
@@ -116,7 +113,7 @@ async def _change_exclusions(
             raise Misconfigured(f"there would be more than {MAX_RANGES} ranges of excluded examples")
         return after
 
-    await local_model.check(changed_from(before))
+    await local_model.check_rebuild(changed_from(before))
     examples = abs(len(changed_from(before)) - len(before))
     if examples and not dry_run:
         await app.control.change_exclusions(changed_from, by)
@@ -125,5 +122,5 @@ async def _change_exclusions(
         "to_offset": between[1],
         "examples": examples,
         "dry_run": dry_run,
-        "rebuilt": not dry_run and await local_model.settle(REBUILD_SECONDS),
+        "rebuilt": not dry_run and await local_model.is_current_within(app.clock.pace.rebuild_seconds),
     }

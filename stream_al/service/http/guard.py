@@ -20,8 +20,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import math
-from collections.abc import Callable
-from time import monotonic
 from typing import Any
 
 import structlog
@@ -33,6 +31,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stream_al.service.http.rate import RateLimit
 from stream_al.service.http.roles import Access, Caller, Role, Rule
 from stream_al.service.http.schemas import problem
+from stream_al.service.timing.clock import Clock
+from stream_al.service.timing.deadline import Deadline
 
 __all__ = ["BodyLimit", "Guard", "add_to_audit", "caller_name"]
 
@@ -69,7 +69,7 @@ class Guard:
         routes: The application that has the routes.
         access: The tokens and the rules of the routes.
         limit: How often a client may write.
-        clock: Seconds, never going back.
+        clock: Measures the rate.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Guard:
         routes: FastAPI,
         access: Access,
         limit: RateLimit,
-        clock: Callable[[], float] = monotonic,
+        clock: Clock,
     ) -> None:
         self.app = app
         self.access = access
@@ -141,7 +141,7 @@ class Guard:
 
     def _too_often(self, caller: Caller | None, scope: Scope) -> ASGIApp | None:
         client = f"token {caller.name}" if caller and caller.name else _client_network(scope)
-        if not (seconds := self.limit.wait(client, self._clock())):
+        if not (seconds := self.limit.wait(client, self._clock.monotonic())):
             return None
         words = f"a client may send at most {self.limit.per_second:g} writing requests per second"
         return problem(429, "Too many requests", words, headers={"Retry-After": str(math.ceil(seconds))})
@@ -154,12 +154,14 @@ class BodyLimit:
         app: The application that reads the bodies.
         limit_bytes: The size of the largest body.
         limit_seconds: The longest time from the first read of the body to its end.
+        clock: Measures this time.
     """
 
-    def __init__(self, app: ASGIApp, limit_bytes: int, limit_seconds: float) -> None:
+    def __init__(self, app: ASGIApp, limit_bytes: int, limit_seconds: float, clock: Clock) -> None:
         self.app = app
         self.limit_bytes = limit_bytes
         self.limit_seconds = limit_seconds
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on one request with a limited body."""
@@ -172,15 +174,15 @@ class BodyLimit:
             await problem(413, "Too large", words, headers=CLOSE_CONNECTION)(scope, receive, send)
             return
         received, complete = 0, False
-        end: float | None = None
+        deadline: Deadline | None = None
 
         async def limited() -> Message:
-            nonlocal received, complete, end
+            nonlocal received, complete, deadline
             if complete:  # the next message is the disconnect, which has no deadline
                 return await receive()
-            end = end or asyncio.get_running_loop().time() + self.limit_seconds
+            deadline = deadline or Deadline(self.limit_seconds, self._clock)
             try:
-                async with asyncio.timeout_at(end):
+                async with asyncio.timeout(deadline.left):
                     message = await receive()
             except TimeoutError:
                 raise HTTPException(408, "Too slow", headers=CLOSE_CONNECTION) from None

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from stream_al.service.broker.protocols import Broker, Group, Outgoing
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.telemetry.metrics import Metrics
-from stream_al.settings import Settings
+from stream_al.settings import QuerySettings
 
 __all__ = ["Expiry"]
 
@@ -34,9 +34,16 @@ class Expiry:
     """
 
     def __init__(
-        self, settings: Settings, broker: Broker, labels: Group, pending: PendingQueries, metrics: Metrics
+        self,
+        queries: QuerySettings,
+        topic: str,
+        broker: Broker,
+        labels: Group,
+        pending: PendingQueries,
+        metrics: Metrics,
     ) -> None:
-        self.settings = settings
+        self.queries = queries
+        self.topic = topic
         self.broker = broker
         self.labels = labels
         self.pending = pending
@@ -46,7 +53,7 @@ class Expiry:
 
     async def step(self) -> None:
         """Close what is over now. Raises Unavailable."""
-        tombstones, one = self.settings.queries.tombstones, 0 in self.labels.assignment()
+        tombstones, one = self.queries.tombstones, 0 in self.labels.assignment()
         if tombstones and not one:
             return
         expired: list[str] = []
@@ -54,8 +61,7 @@ class Expiry:
             expired = self.pending.expired(AT_ONCE, await self._judged())
         if tombstones:
             over = [*expired, *self.pending.orphaned()[:AT_ONCE]]
-            queries = self.settings.topics.queries
-            await self.broker.send([Outgoing(queries, sample_id.encode(), None) for sample_id in over])
+            await self.broker.send([Outgoing(self.topic, sample_id.encode(), None) for sample_id in over])
         for sample_id in expired:
             self.pending.close(sample_id)
         if one:

@@ -28,6 +28,7 @@ from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Ack, Headers, Reader, Record
 from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.telemetry.tracing import OFF, Tracing
+from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings
 
 __all__ = ["PendingQueries"]
@@ -64,14 +65,19 @@ class PendingQueries:
     """
 
     def __init__(
-        self, reader: Reader, settings: Settings, is_labelled: Callable[[str], bool], tracing: Tracing = OFF
+        self,
+        reader: Reader,
+        settings: Settings,
+        clock: Clock,
+        is_labelled: Callable[[str], bool],
+        tracing: Tracing = OFF,
     ) -> None:
         self.reader = reader
         self.tracing = tracing
         self.is_labelled = is_labelled
         # A query repeats the sample and adds what was decided about it.
         self.max_bytes = max_message_bytes(settings.input)
-        self.follower = Follower(reader, settings.limits.batch_records, self._apply)
+        self.follower = Follower(reader, settings.limits.batch_records, self._apply, clock)
         self.log_time_ms = 0
         self._read: dict[int, int] = {}
         self._tombstones = settings.queries.tombstones
@@ -168,7 +174,7 @@ class PendingQueries:
 
     def _apply(self, record: Record) -> None:
         self.see_time(record.timestamp_ms)
-        self._read[record.partition] = record.offset + 1
+        self._read[record.partition] = record.next_offset
         if record.key is None:
             return
         sample_id = record.key.decode("utf-8", "replace")

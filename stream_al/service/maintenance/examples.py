@@ -11,7 +11,7 @@ from stream_al.engine.samples.sample import flat_features
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import ClassLabel, Example, decode, encode, label_text
 from stream_al.service.broker.protocols import Broker, Outgoing
-from stream_al.service.loops.select import input_rules
+from stream_al.service.engine_settings import input_rules
 from stream_al.service.maintenance.topics import CHUNK, Progress, opened, opened_control, read_topic
 from stream_al.settings import Settings
 

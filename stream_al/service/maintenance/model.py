@@ -6,11 +6,13 @@ from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.learner import Learner
 from stream_al.service.broker.protocols import Broker, Reader
 from stream_al.service.control import Control
+from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.maintenance.topics import STOP_SECONDS, Progress, opened, opened_control
-from stream_al.service.model.local_model import LocalModel, fresh_learner
+from stream_al.service.model.local_model import LocalModel
 from stream_al.service.model.replay import PARTITION
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.timing.clock import SYSTEM_CLOCK
 from stream_al.settings import Settings
 
 __all__ = ["load_model"]
@@ -37,7 +39,7 @@ async def load_model(
         if rebuild:
             await snapshots.clear()
         metrics = Metrics(settings.application)
-        local_model = LocalModel(lambda: broker.reader(topic), settings, snapshots, metrics)
+        local_model = LocalModel(lambda: broker.reader(topic), settings, snapshots, metrics, SYSTEM_CLOCK)
         await local_model.reader.start()
         try:
             if rebuild:

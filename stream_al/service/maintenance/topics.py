@@ -11,6 +11,7 @@ from stream_al.service.broker.protocols import Broker, Record, is_behind
 from stream_al.service.broker.topics import required_topics
 from stream_al.service.control import Control
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.timing.clock import SYSTEM_CLOCK
 from stream_al.settings import Settings
 
 __all__ = [
@@ -93,7 +94,7 @@ async def read_topic(broker: Broker, topic: str, progress: Progress) -> AsyncIte
 @asynccontextmanager
 async def opened_control(settings: Settings, broker: Broker) -> AsyncIterator[Control]:
     """What operators have changed while the service ran, up to now. The broker is connected already."""
-    control = Control(broker, settings, Metrics(settings.application))
+    control = Control(broker, settings, Metrics(settings.application), SYSTEM_CLOCK)
     await control.reader.start()
     try:
         await control.catch_up()

@@ -24,10 +24,10 @@ import platform
 import re
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from typing import Any
 
 import structlog
+from river.__version__ import __version__ as river_version
 
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.model.pickling import dumps
@@ -207,7 +207,7 @@ class Snapshots:
     def _versions() -> dict[str, Any]:
         return {
             "stream_al": SCHEMA,
-            "river": version("river"),
+            "river": river_version,
             "python": ".".join(platform.python_version_tuple()[:2]),
         }
 

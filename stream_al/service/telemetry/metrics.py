@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.metrics_core import Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from river.__version__ import __version__ as river_version
 
 from stream_al import __version__
 from stream_al.engine.labels import join, learner
@@ -106,7 +106,7 @@ class Metrics:
         Info(p + "build", "Versions of the service, River and Python.", registry=r).info(
             {
                 "version": __version__,
-                "river": version("river"),
+                "river": river_version,
                 "python": platform.python_version(),
                 "application": application,
             }

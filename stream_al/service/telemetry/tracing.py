@@ -31,13 +31,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from stream_al import __version__
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.broker.protocols import Ack, Headers, Record
 from stream_al.service.telemetry import exporters
+from stream_al.service.timing.clock import SYSTEM_CLOCK, Clock
 from stream_al.service.timing.deadline import run_in_thread, within
 from stream_al.settings import Settings
 
@@ -97,7 +97,7 @@ class Tracing:
 OFF = Tracing()
 
 
-def tracing(settings: Settings) -> Tracing:
+def tracing(settings: Settings, clock: Clock = SYSTEM_CLOCK) -> Tracing:
     """The tracing that the settings ask for.
 
     Raises:
@@ -106,7 +106,7 @@ def tracing(settings: Settings) -> Tracing:
     if not settings.tracing.enabled:
         return OFF
     try:
-        return _OpenTelemetry(settings.application, exporters.processors())
+        return _OpenTelemetry(settings.application, exporters.processors(), clock)
     except ImportError:
         raise Misconfigured(
             "tracing.enabled: to use tracing, run `python -m pip install 'stream_al[otel]'`"
@@ -119,9 +119,12 @@ class _OpenTelemetry(Tracing):
     Args:
         application: The prefix of the consumer groups, and the service name if the variables give none.
         processors: Take the spans that have ended.
+        clock: Gives the end of the span of learning.
     """
 
-    def __init__(self, application: str, processors: Iterable[SpanProcessor]) -> None:
+    def __init__(
+        self, application: str, processors: Iterable[SpanProcessor], clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         from opentelemetry import trace  # noqa: PLC0415 - an extra, not loaded when off
         from opentelemetry.context import Context  # noqa: PLC0415
         from opentelemetry.trace.propagation import tracecontext  # noqa: PLC0415
@@ -129,6 +132,7 @@ class _OpenTelemetry(Tracing):
         self._trace = trace
         self._no_trace = Context()  # not the current one: a record belongs to its own trace
         self._application = application
+        self._clock = clock
         self._provider = exporters.provider(application, processors)
         self._tracer = self._provider.get_tracer("stream_al", __version__)
         self._propagator = tracecontext.TraceContextTextMapPropagator()
@@ -165,7 +169,7 @@ class _OpenTelemetry(Tracing):
         links = [link for link in self._links(found) if link.context.trace_flags.sampled]
         if not links:
             return
-        now = time_ns()
+        now = int(self._clock.wall() * 1e9)
         span = self._span(
             "learn",
             records[0].topic,

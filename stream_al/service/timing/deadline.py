@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from threading import Thread
-from time import monotonic
 from typing import TypeVar
 
 from stream_al.errors import Unavailable
+from stream_al.service.timing.clock import Clock
 
 __all__ = ["Deadline", "run_in_thread", "within"]
 
@@ -22,15 +22,17 @@ class Deadline:
 
     Args:
         seconds: How long everything together may take.
+        clock: Measures it.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._end = monotonic() + seconds
+    def __init__(self, seconds: float, clock: Clock) -> None:
+        self._clock = clock
+        self._end = clock.monotonic() + seconds
 
     @property
     def left(self) -> float:
         """Seconds left, never below zero."""
-        return max(0.0, self._end - monotonic())
+        return max(0.0, self._end - self._clock.monotonic())
 
 
 async def within(seconds: float, what: str, waiting: Awaitable[T]) -> T:

@@ -15,34 +15,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from time import thread_time
 from typing import TypeVar
 
-__all__ = ["FIRST", "TimeSlices", "yield_to_loop"]
+from stream_al.service.timing.clock import Clock
+
+__all__ = ["TimeSlices"]
 
 T = TypeVar("T")
-
-SECONDS = 0.01  # of a turn
-ROUNDS = 6  # of the loop: an HTTP request takes some five from its first byte to the last one of its answer
-FIRST = 100  # records of the first stretch, and the first batch, while nobody knows yet how long one takes
-
-
-async def yield_to_loop() -> None:
-    """Let everyone else on the loop have a turn."""
-    for _ in range(ROUNDS):
-        await asyncio.sleep(0)
 
 
 class TimeSlices:
     """Cuts work into stretches.
 
+    Args:
+        clock: Measures the work.
+
     Attributes:
         each: Seconds of work that a record takes, as measured last; 0 before the first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.each = 0.0
-        self._chunk = FIRST
+        self._clock, self._pace = clock, clock.pace
+        self._chunk = clock.pace.first_slice
         self._worked = self._since = 0.0
         self._records = 0
 
@@ -58,21 +53,22 @@ class TimeSlices:
     @contextmanager
     def working(self) -> Iterator[None]:
         """What is done within is work."""
-        began = thread_time()
+        began = self._clock.thread_time()
         yield
-        taken = thread_time() - began
+        taken = self._clock.thread_time() - began
         self._worked += taken
         self._since += taken
 
     async def over(self) -> None:
         """After a stretch: give way, if the turn is over."""
-        if self._since > SECONDS / 2:
+        if self._since > self._pace.slice_seconds / 2:
             self._since = 0.0
-            await yield_to_loop()
+            for _ in range(self._pace.slice_rounds):
+                await asyncio.sleep(0)
 
     def fit(self) -> None:
         """After a batch: size stretches by what its records took."""
         if self._worked > 0.0:
             self.each = self._worked / self._records
-            self._chunk = max(1, min(int(SECONDS / self.each), 2 * self._chunk))
+            self._chunk = max(1, min(int(self._pace.slice_seconds / self.each), 2 * self._chunk))
         self._worked, self._records = 0.0, 0

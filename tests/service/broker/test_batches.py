@@ -8,23 +8,33 @@ from typing import Any
 
 import pytest
 
+from stream_al.errors import BadMessage
+from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Outgoing, Record, Topic
-from stream_al.service.loops import consumer
-from stream_al.service.loops.consumer import Consumer, Items, Work
+from stream_al.service.loops.consumer import Consumer
+from stream_al.service.loops.stage import Items, Work
 from stream_al.service.telemetry.metrics import Metrics
-from stream_al.service.timing import time_slices
+from stream_al.service.timing.clock import Clock
 from stream_al.settings import load
 from tests.support.memory_broker import MemoryBroker
 from tests.support.memory_log import MemoryClient
 
 
-class Clock:
-    """A clock that moves only when a stage moves it."""
+class StageClock(Clock):
+    """A clock that moves only when a stage moves it.
+
+    Attributes:
+        shared: Whether other threads use the processor all the time, and this thread gets none of it.
+    """
 
     now = 0.0
+    shared = False
 
-    def __call__(self) -> float:
+    def monotonic(self) -> float:
         return self.now
+
+    def thread_time(self) -> float:
+        return 0.0 if self.shared else self.now
 
 
 class Slow:
@@ -32,7 +42,9 @@ class Slow:
 
     name = "slow"
 
-    def __init__(self, clock: Clock, *, reading: float = 0, waiting: float = 0, deciding: float = 0) -> None:
+    def __init__(
+        self, clock: StageClock, *, reading: float = 0, waiting: float = 0, deciding: float = 0
+    ) -> None:
         self.clock = clock
         self.reading, self.waiting, self.deciding = reading, waiting, deciding
         self.batches: list[list[int]] = []
@@ -56,6 +68,9 @@ class Slow:
     def work(self) -> Work:
         return Work([], lambda acks: None)
 
+    def dead_letter(self, record: Record, error: BadMessage) -> Outgoing:
+        return dead_letter(record, self.name, error, ".dlq")
+
     def encode(self, state: Any) -> str:
         return ""
 
@@ -63,7 +78,7 @@ class Slow:
         return None
 
 
-async def sizes(clock: Clock, stage: Slow, batches: int, most: int = 100) -> list[int]:
+async def sizes(clock: StageClock, stage: Slow, batches: int, most: int = 100) -> list[int]:
     settings = load(None, [f"limits.batch_records={most}", "limits.batch_seconds=0.02"])
     broker = MemoryBroker()
     log = MemoryClient(broker)
@@ -72,45 +87,40 @@ async def sizes(clock: Clock, stage: Slow, batches: int, most: int = 100) -> lis
         broker.append(Outgoing("t", b"k", str(number).encode()))
     group = log.group("g", "t", "earliest")
     await group.start()
-    consumer = Consumer(stage, group, log, settings, Metrics("test"))
+    consumer = Consumer(stage, group, log, settings.limits, Metrics("test"), clock)
     for _ in range(batches):
         await consumer.step()
     return [sum(batch) for batch in stage.batches]
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(consumer, "monotonic", made)
-    monkeypatch.setattr(time_slices, "thread_time", made)
-    return made
+def clock() -> StageClock:
+    return StageClock()
 
 
-async def test_waiting_does_not_shrink_batches(clock: Clock) -> None:
+async def test_waiting_does_not_shrink_batches(clock: StageClock) -> None:
     """Small batches wait more often. So a slow broker would make a stage slower and slower."""
     assert await sizes(clock, Slow(clock, waiting=5.0, reading=1e-6), 6) == [100] * 6
 
 
-async def test_a_busy_processor_does_not_shrink_batches(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_busy_processor_does_not_shrink_batches(clock: StageClock) -> None:
     """Small batches cost as much as large ones. So they would waste time just when there is little."""
-    monkeypatch.setattr(time_slices, "thread_time", Clock())  # of the work itself, which takes none
+    clock.shared = True
     assert await sizes(clock, Slow(clock, reading=2**-9), 4) == [100] * 4
 
 
 @pytest.mark.parametrize("work", ["reading", "deciding"])
-async def test_slow_work_shrinks_batches_to_the_time_that_is_set(clock: Clock, work: str) -> None:
+async def test_slow_work_shrinks_batches_to_the_time_that_is_set(clock: StageClock, work: str) -> None:
     assert await sizes(clock, Slow(clock, **{work: 2**-9}), 4) == [100, 10, 10, 10]
 
 
-async def test_the_first_batches_are_small_and_double(clock: Clock) -> None:
+async def test_the_first_batches_are_small_and_double(clock: StageClock) -> None:
     """The time per sample is unknown at first, so the size is found by doubling."""
     found = await sizes(clock, Slow(clock, reading=2**-14), 4, most=1000)
     assert found == [100, 200, 327, 327]
 
 
-async def test_other_tasks_run_while_a_batch_is_worked_on(clock: Clock) -> None:
+async def test_other_tasks_run_while_a_batch_is_worked_on(clock: StageClock) -> None:
     """A heartbeat, a response or a label does not wait until a large batch is done."""
     stage = Slow(clock, reading=2**-13, deciding=2**-13)
     waited: list[float] = []
@@ -125,15 +135,15 @@ async def test_other_tasks_run_while_a_batch_is_worked_on(clock: Clock) -> None:
     await sizes(clock, stage, 4, most=1000)
     task.cancel()
     assert stage.batches == [
-        [time_slices.FIRST],
+        [clock.pace.first_slice],
         *[[40, 40, 1]] * 3,
     ]  # at first the time per record is unknown
     worked = [seconds for seconds in waited if seconds > 0.0]
     assert len(worked) >= 7
-    assert max(worked[1:]) <= time_slices.SECONDS
+    assert max(worked[1:]) <= clock.pace.slice_seconds
 
 
-async def test_waiting_does_not_shorten_the_time_slices(clock: Clock) -> None:
+async def test_waiting_does_not_shorten_the_time_slices(clock: StageClock) -> None:
     """Each slice has a cost. So a slow broker would make the work dearer."""
     stage = Slow(clock, waiting=5.0, reading=2**-15)
     await sizes(clock, stage, 6)

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from stream_al.errors import Superseded, Unavailable
-from stream_al.service import app as app_module
 from tests.support.memory_log import MemoryClient
 from tests.support.oracles import (
     broker_of,
@@ -25,9 +24,16 @@ from tests.support.replica import Replica
 from tests.support.world import MakeWorld, World
 
 
-@pytest.fixture(autouse=True)
-def _swept_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "EXPIRY_SECONDS", 0.05)
+@pytest.fixture
+def memory_world(memory_world: MakeWorld) -> MakeWorld:
+    """Worlds in which expired queries are looked for often."""
+
+    async def made(*given: str) -> World:
+        world = await memory_world(*given)
+        world.at_pace(expiry_seconds=0.05)
+        return world
+
+    return made
 
 
 STEPS = ("decided", "acknowledged", "committed")

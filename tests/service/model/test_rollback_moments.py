@@ -13,10 +13,9 @@ from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import Misconfigured, StateLost, Unavailable
 from stream_al.service import maintenance
 from stream_al.service.app import App
-from stream_al.service.http import changes
 from stream_al.service.http.changes import restore, roll_back
-from stream_al.service.model import local_model
 from stream_al.service.model.replay import Replay
+from stream_al.service.timing.clock import Clock, Pace
 from tests.support.exclusion import agree, digest_of, restarted, taught
 from tests.support.memory_log import MemoryClient
 from tests.support.replica import Replica
@@ -27,11 +26,8 @@ async def test_the_old_model_serves_until_the_new_one_takes_its_place_whole(
     memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Samples are decided, answers to queries in hand are learned meanwhile; others are waited with."""
-    world = await memory_world("limits.batch_records=2")
-    monkeypatch.setattr(changes, "REBUILD_SECONDS", 0.0)
-    monkeypatch.setattr(
-        local_model, "AT_ONCE", 1
-    )  # so that it stops short of what the old one learns meanwhile
+    world = await memory_world("limits.batch_records=1")
+    world.at_pace(rebuild_seconds=0.0)
     a = await world.start()
     end = await taught(world)
     log, held, seen = a.broker, asyncio.Event(), set[int]()
@@ -138,7 +134,9 @@ async def test_a_reader_that_brings_old_examples_again_does_no_harm(memory_world
     end = await taught(world)
     reader = world.client.reader(world.topics.examples)
     await reader.start()
-    fold = Replay(reader, world.settings, a.app.local_model.snapshots, a.app.metrics, Exclusions())
+    fold = Replay(
+        reader, world.settings, a.app.local_model.snapshots, a.app.metrics, a.app.clock, Exclusions()
+    )
     while fold.learner.offset < end:
         await fold.step(0.1, 5)
     anchor = fold.anchor
@@ -148,15 +146,24 @@ async def test_a_reader_that_brings_old_examples_again_does_no_harm(memory_world
     assert (fold.anchor, fold.learner.offset, fold.learner.model.digest()) == (anchor, end, a.digest)
 
 
-async def test_an_answer_waits_for_a_rebuild_as_long_as_that_gets_on(
-    memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+class HandClock(Clock):
+    """A clock whose monotonic time passes only when the test says so."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+async def test_the_watchdog_lets_intake_wait_for_a_rebuild_that_makes_progress(
+    memory_world: MakeWorld,
 ) -> None:
-    """The watchdog takes intake for as stalled as the rebuild that it waits for, and no more."""
+    """Intake counts as stalled no longer than the rebuild that it waits for."""
     world = await memory_world("limits.watchdog_seconds=1000")
-    monkeypatch.setattr(changes, "REBUILD_SECONDS", 0.0)
+    world.clock = clock = HandClock(Pace(rebuild_seconds=0.0, lag_seconds=1000.0))
     a = await world.start()
     await taught(world)
-    local_model, intake, tries = a.app.local_model, a.app.intake, 0
+    local_model, intake, tries = a.app.local_model, a.app.intake.progress, 0
 
     def away() -> Any:
         nonlocal tries
@@ -165,18 +172,18 @@ async def test_an_answer_waits_for_a_rebuild_as_long_as_that_gets_on(
 
     plain = local_model.open_reader
     local_model.open_reader = away
-    now = local_model.progress
-    intake.moved = now - 100
-    intake.waiting = now
-    assert a.app.stalled_seconds() > 99
+    clock.now += 100.0
+    intake.look(clock.now, records_wait=True)
+    assert a.app.stalled_seconds() == 100.0
     await roll_back(a.app, 0, None)
     for _ in range(5):
+        clock.now += 100.0
+        intake.look(clock.now, records_wait=True)
         before = tries
-        await world.until(lambda: tries > before, "it is tried again")  # noqa: B023 - now
-        intake.moved = now - 100
-        assert a.app.stalled_seconds() < 20, "an attempt that fails is a sign of life too"
-    local_model.progress_aside = now - 50
-    assert a.app.stalled_seconds() > 49
+        await world.until(lambda: tries > before + 1, "it is tried again")  # noqa: B023 - now
+        assert intake.standstill(clock.now) == 0.0, "an attempt that fails is a sign of life too"
+    local_model.progress_aside.step(clock.now - 50.0)
+    assert intake.standstill(clock.now) == 50.0
     local_model.open_reader = plain
     await world.until(lambda: not local_model.rebuilding, "it is built")
 
@@ -213,7 +220,7 @@ async def test_a_change_on_the_way_overtakes_the_rebuild(memory_world: MakeWorld
 
 
 async def test_a_rebuild_that_fails_is_tried_again(memory_world: MakeWorld) -> None:
-    world = await memory_world("limits.batch_records=2")
+    world = await memory_world("limits.batch_records=1")
     a = await world.start()
     end = await taught(world)
     failures = iter([True] * 5)

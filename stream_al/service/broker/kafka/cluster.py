@@ -16,6 +16,7 @@ from stream_al.service.broker.kafka.group import KafkaGroup
 from stream_al.service.broker.kafka.producer import Producer
 from stream_al.service.broker.kafka.reader import KafkaReader
 from stream_al.service.broker.protocols import Ack, Outgoing, Topic
+from stream_al.service.timing.clock import SYSTEM_CLOCK, Clock
 from stream_al.service.timing.deadline import Deadline, within
 from stream_al.settings import Settings
 
@@ -27,7 +28,8 @@ CREATED_POLL_SECONDS = 0.05
 class Kafka:
     """A Kafka cluster, as the settings name it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
         self.connection = Connection(settings.kafka, settings.limits, settings.application)
         self._producer = Producer(self.connection)
 
@@ -38,7 +40,7 @@ class Kafka:
 
     async def stop(self, deadline_seconds: float) -> None:
         """Disconnect; give up quietly after the deadline."""
-        deadline = Deadline(deadline_seconds)
+        deadline = Deadline(deadline_seconds, self._clock)
         await self.connection.stop(deadline.left)
         await self._producer.stop(deadline)
 
@@ -74,7 +76,7 @@ class Kafka:
                 created.append(name)
             elif error is not TopicAlreadyExistsError:
                 raise Unavailable(f"topic {name} was not created: {(message or [error.__name__])[0]}")
-        deadline = Deadline(self.connection.deadline_seconds)
+        deadline = Deadline(self.connection.deadline_seconds, self._clock)
         while missing := await self.missing_topics(created):  # brokers learn of new topics one by one
             if not deadline.left:
                 raise Unavailable(f"topics {', '.join(missing)} were created and do not show yet")
