@@ -81,8 +81,8 @@ def _model_routes(web: FastAPI, app: App) -> None:
     async def rollback(request: Request, wanted: Rollback) -> dict[str, Any]:
         """Take the model of all replicas back: exclude the examples from an offset up to now.
 
-        Nothing is deleted, and later examples count. A label that was excluded may be sent again. Its query
-        is closed, so it has to bring the features of the sample.
+        Nothing is deleted, and the model still learns later examples. A label that was excluded may be sent
+        again. Its query is closed, so it has to bring the features of the sample.
         """
         offset = wanted.to_offset
         if offset is None:
@@ -93,7 +93,7 @@ def _model_routes(web: FastAPI, app: App) -> None:
 
     @web.post("/v1/model/restore", tags=["control"], response_model=ExclusionChange, responses=CHANGED)
     async def restore(request: Request, wanted: Restore) -> dict[str, Any]:
-        """Undo a rollback: let excluded examples count again, from an offset up to another offset."""
+        """Undo a rollback: let the model learn excluded examples again, from an offset up to another one."""
         between = wanted.from_offset, wanted.to_offset
         restored = await changes.restore(app, *between, caller_name(request), dry_run=wanted.dry_run)
         add_to_audit(request, **restored)

@@ -70,7 +70,7 @@ async def roll_back(app: App, offset: int, by: str | None, *, dry_run: bool = Fa
     """Exclude the examples from an offset up to the present end of the topic.
 
     Returns:
-        The range, the number of examples in it that counted until now, and whether the model of this
+        The range, the number of examples in it that were not excluded until now, and whether the model of this
         replica is rebuilt already.
 
     Raises:
@@ -86,7 +86,7 @@ async def roll_back(app: App, offset: int, by: str | None, *, dry_run: bool = Fa
 
 
 async def restore(app: App, begin: int, end: int, by: str | None, *, dry_run: bool = False) -> dict[str, Any]:
-    """Let excluded examples count again: from an offset up to, but not including, another offset.
+    """Let the model learn excluded examples again: from an offset up to, but not including, another one.
 
     Returns and raises as `roll_back`.
     """

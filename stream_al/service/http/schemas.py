@@ -137,7 +137,7 @@ class Rollback(_Change):
 
 
 class Restore(_Change):
-    """The excluded examples that count again."""
+    """The excluded examples that the model learns again."""
 
     from_offset: int = Field(ge=0, le=MAX_OFFSET, description="The first offset.")
     to_offset: int = Field(ge=0, le=MAX_OFFSET, description="One past the last offset.")
