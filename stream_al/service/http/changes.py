@@ -70,8 +70,8 @@ async def roll_back(app: App, offset: int, by: str | None, *, dry_run: bool = Fa
     """Exclude the examples from an offset up to the present end of the topic.
 
     Returns:
-        The range, the number of examples in it that were not excluded until now, and whether the model of this
-        replica is rebuilt already.
+        The range, the number of examples in it that were not excluded until now, and whether the model of
+        this replica is rebuilt already.
 
     Raises:
         Misconfigured: There is no such offset, or the topic no longer holds the examples that the rebuilt
