@@ -81,7 +81,7 @@ async def roll_back(app: App, offset: int, by: str | None, *, dry_run: bool = Fa
     await app.control.catch_up()
     end = (await app.local_model.reader.end_offsets())[PARTITION]
     if offset > end:
-        raise Misconfigured(f"to_offset: write 0 to {end} (the end of the examples), not {offset}")
+        raise Misconfigured(f"to_offset: write 0 to {end}, where the examples end, not {offset}")
     return await _change_exclusions(app, (offset, end), Exclusions.adding, by, dry_run=dry_run)
 
 
