@@ -219,11 +219,11 @@ class App:
         if queried and await self.select.group.has_no_commits():
             samples, queries = self.settings.topics.samples, self.settings.topics.queries
             raise StateLost(
-                f"the group {self.settings.application}.select has no offsets on {samples}, yet {queries} "
-                "holds queries: Kafka forgets the offsets of a topic that was deleted and of a group that is "
-                "idle for long, and the setting `application` names the group; say where to go on with "
-                "`stream-al offsets reset --to earliest` (decide again about all that the topic holds) or "
-                "`--to latest`"
+                f"the group {self.settings.application}.select has no offsets on {samples}, but {queries} "
+                "holds queries. Kafka deletes the offsets of a topic that is deleted and of a group that is "
+                "idle for long; and the setting `application` names the group. Choose where to continue: "
+                "`stream-al offsets reset --to earliest` decides again about all that the topic holds, "
+                "`--to latest` decides about new samples only"
             )
 
     def _close_query(self, sample_id: str) -> None:

@@ -1,15 +1,15 @@
-"""Sweep: close the queries whose life is over.
+"""Expiry: close the queries whose life is over.
 
-An answer that came in time must never find its query closed, however late it is read: after an outage,
-answers wait in the log while samples already tell a later time. So a query is closed by the time *up to
-which answers are judged*, never by the latest time seen:
+A label that came in time must find its query open, however late the label is read: after an outage, labels
+wait in the log while the samples already show a later time. So a query is closed by the time *up to which all
+labels are judged*, never by the latest time seen:
 
-    mark    note the log's time, then the ends of all partitions of `labels`
-    later   when every answer before those ends is committed, by whichever replica, all answers up to the
-            marked time are judged: what came after it, came later than the deadlines before it
+    1. mark    note the log's time, then the end offsets of all partitions of `labels`
+    2. later   when the group has committed every label before those ends, all labels up to the marked time
+               are judged: every other label came later, and so after the deadlines before that time
 
-One replica is enough to tell the others, and the owner of the first label partition is one. Without
-tombstones nobody can be told, and each replica closes for itself.
+Tombstones tell all replicas that a query is closed. The owner of the first label partition sends them,
+because one replica is enough. If the settings turn tombstones off, each replica closes queries for itself.
 """
 
 from __future__ import annotations
@@ -23,14 +23,19 @@ from stream_al.settings import QuerySettings
 
 __all__ = ["Expiry"]
 
-AT_ONCE = 1000  # queries closed in one go
+MAX_CLOSED = 1000  # queries closed in one step
 
 
 class Expiry:
     """Closes queries.
 
     Args:
-        answers: The group that judges answers.
+        queries: Whether there are tombstones.
+        topic: The topic `queries`.
+        broker: Where tombstones are sent.
+        labels: The group that reads the labels.
+        pending: The queries that wait.
+        metrics: Where expired queries are counted.
     """
 
     def __init__(
@@ -53,22 +58,22 @@ class Expiry:
 
     async def step(self) -> None:
         """Close what is over now. Raises Unavailable."""
-        tombstones, one = self.queries.tombstones, 0 in self.labels.assignment()
-        if tombstones and not one:
+        tombstones, responsible = self.queries.tombstones, 0 in self.labels.assignment()
+        if tombstones and not responsible:
             return
         expired: list[str] = []
         if self.pending.overdue():
-            expired = self.pending.expired(AT_ONCE, await self._judged())
+            expired = self.pending.expired(MAX_CLOSED, await self._judged())
         if tombstones:
-            over = [*expired, *self.pending.orphaned()[:AT_ONCE]]
+            over = [*expired, *self.pending.orphaned()[:MAX_CLOSED]]
             await self.broker.send([Outgoing(self.topic, sample_id.encode(), None) for sample_id in over])
         for sample_id in expired:
             self.pending.close(sample_id)
-        if one:
+        if responsible:
             self.metrics.expired.inc(len(expired))
 
     async def _judged(self) -> int:
-        """Log time up to which every answer is judged."""
+        """The log's time up to which every label is judged, in milliseconds."""
         if self._mark is None:
             now_ms = self.pending.log_time_ms
             self._mark = now_ms, await self.labels.end_offsets()

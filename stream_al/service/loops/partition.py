@@ -63,7 +63,7 @@ class PartitionState:
         """Stop it because of its bad records; return the reason."""
         self.stopped = (
             f"{self.streak.length} bad records in a row, the last one: {self.streak.last}; "
-            "mend the input, then restart or POST /v1/resume"
+            "repair the input, then restart or POST /v1/resume"
         )
         return self.stopped
 

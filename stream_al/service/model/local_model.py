@@ -218,15 +218,15 @@ class LocalModel:
             if learner.is_consistent_with(excluded) and learner.offset >= begin:
                 return
         raise Misconfigured(
-            f"the topic {self.reader.topic} begins at offset {begin}, and no snapshot here leads to the "
-            "model of what would count; choose a later offset, or restore the topic first"
+            f"the topic {self.reader.topic} begins at offset {begin}, and no snapshot of this replica makes "
+            "up for the examples before it; choose a later offset, or restore the topic first"
         )
 
     async def _rebuild(self, excluded: Exclusions) -> None:
         """Fold aside, and replace the model in force, unless the exclusions change meanwhile."""
         reader = self.open_reader()
         replay = self._new_replay(reader)
-        log.info("folding the model anew", excluded=len(excluded))
+        log.info("rebuilding the model", excluded=len(excluded))
         try:
             await reader.start()
             end = {PARTITION: await replay.begin()}
@@ -246,7 +246,7 @@ class LocalModel:
         replay.reader, self._replay = self.reader, replay
         self._set_current()
         self._report.start(self.learner)
-        log.info("the model is folded anew", offset=self.learner.offset, examples=self.model.examples)
+        log.info("model rebuilt", offset=self.learner.offset, examples=self.model.examples)
 
     def _new_replay(self, reader: Reader) -> Replay:
         return Replay(reader, self.settings, self.snapshots, self.metrics, self.clock, self.excluded)

@@ -97,13 +97,14 @@ class Replay:
         excluded, topic = self.learner.excluded, self.reader.topic
         if excluded.end > end:
             raise StateLost(
-                f"examples up to offset {excluded.end} of the topic {topic} are voided, and it holds {end}: "
-                "it was created anew; run `stream-al model rebuild` for every replica, and all of it counts"
+                f"the topic {topic} holds {end} examples, and those before {excluded.end} are excluded: "
+                "it was created anew; run `stream-al model rebuild` for every replica, then all of them "
+                "count"
             )
         async for learner, anchor in self.snapshots.load(self.learner.model.fingerprint):
             if not learner.is_consistent_with(excluded):
                 self._refuse_if_forgotten(learner, exclusions_known=exclusions_known)
-                log.info("snapshot passed over", offset=learner.offset, why="other examples counted then")
+                log.info("snapshot skipped", offset=learner.offset, why="other examples counted then")
                 continue
             await self._check_anchor(learner, anchor, begin, end)
             self.learner, self.anchor, self.saved = learner, anchor, learner.offset
@@ -146,7 +147,7 @@ class Replay:
         try:
             example = decode(Example, record.value, max_bytes=self._max_bytes)
         except BadMessage as error:
-            log.warning("example passed over", offset=record.offset, why=str(error))
+            log.warning("example skipped", offset=record.offset, why=str(error))
             self.metrics.dead_letters.labels("learn", error.reason).inc()
             self.learner.skip(record.offset)
             return
@@ -158,7 +159,7 @@ class Replay:
         if not self.learner.excluded.covers(0, begin):
             raise StateLost(
                 f"the topic {self.reader.topic} begins at offset {begin} and no snapshot covers the "
-                "examples before it; restore a snapshot, or go on without them on all replicas: run "
+                "examples before it; restore a snapshot, or continue without them on all replicas: run "
                 "`stream-al model rebuild --from-here`"
             )
         if begin > self.learner.offset:  # an earlier attempt that failed may have come further
@@ -173,7 +174,8 @@ class Replay:
             raise StateLost(
                 f"the newest snapshot was made without the examples {ranges}, and the topic "
                 f"{self.settings.topics.control} no longer says so: it was deleted or created anew; run "
-                "`stream-al model rebuild` for every replica, and all of them count until you roll back again"
+                "`stream-al model rebuild` for every replica, then all of them count until you roll back "
+                "again"
             )
 
     async def _check_anchor(self, learner: Learner, anchor: Anchor, begin: int, end: int) -> None:
@@ -198,8 +200,8 @@ class Replay:
             records = await self.reader.poll(1, 1.0)
         if Anchor.of(records[0]) != anchor:
             raise StateLost(
-                f"example {offset - 1} of the topic {topic} is not the one the newest snapshot ends with: "
-                "the topic was created anew, or the snapshots are another application's; point "
+                f"example {offset - 1} of the topic {topic} is not the one that the newest snapshot ends "
+                "with: the topic was created anew, or the snapshots belong to another application; point "
                 "snapshots.directory elsewhere, or run `stream-al model rebuild` for every replica"
             )
         await self.reader.seek(PARTITION, offset)

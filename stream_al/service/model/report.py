@@ -48,7 +48,7 @@ class LearnerReport:
         self._last_drift(learner)
         if drifts:
             self.metrics.drift.inc(drifts)
-            log.warning("drift: the model errs more than before", example=learner.drift.last)
+            log.warning("drift: the model makes more errors than before", example=learner.drift.last)
 
     def _last_drift(self, learner: Learner) -> None:
         last = learner.drift.last

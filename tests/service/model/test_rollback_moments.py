@@ -249,7 +249,9 @@ async def test_a_rollback_that_nobody_can_follow_is_refused(memory_world: MakeWo
     assert world.broker is not None
     world.broker.truncate(world.topics.examples, 0, 5)
     a = await world.start("a")
-    with pytest.raises(Misconfigured, match=r"begins at offset 5, and no snapshot here leads to"):
+    with pytest.raises(
+        Misconfigured, match=r"begins at offset 5, and no snapshot of this replica makes up for"
+    ):
         await roll_back(a.app, 7, None)
     with pytest.raises(Misconfigured, match=r"from_offset: write 5 or more"):
         await restore(a.app, 0, 4, None)
@@ -311,7 +313,7 @@ async def test_ranges_of_a_log_that_was_created_anew_are_refused(memory_world: M
     kept = world.broker.topics[world.topics.examples][0]
     kept.records, kept.end = [], 0
     b = world.launch("a")
-    with pytest.raises(StateLost, match=rf"up to offset {end} .* are voided, and it holds 0"):
+    with pytest.raises(StateLost, match=rf"holds 0 examples, and those before {end} are excluded"):
         await asyncio.wait_for(b.task, 30)
     world.replicas.remove(b)
     await maintenance.load_model(
