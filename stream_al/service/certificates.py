@@ -83,5 +83,5 @@ def _check_readable(setting: str, path: Path) -> None:
             pass
     except OSError as error:
         raise Misconfigured(
-            f"{setting}: {path} cannot be read ({error.strerror}): name a file that this process may read"
+            f"{setting}: {path} cannot be read ({error.strerror}): name a file that is readable"
         ) from None

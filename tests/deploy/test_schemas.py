@@ -145,14 +145,14 @@ async def test_whatever_the_service_puts_on_a_topic_is_as_its_schema_says(memory
     replica = await world.start()
     sent = await world.samples(60)
     await world.settle([sample["id"] for sample in sent])
-    await world.answer()
+    await world.label_queries()
     await world.label("unasked", features={"x": 0.5, "y": {"deep": [1]}})
     await world.client.send([Outgoing(world.topics.samples, b"k", b"no json")])
     await world.label("unknown")
 
     async def done() -> bool:
         letters = [await world.records(t + ".dlq") for t in (world.topics.samples, world.topics.labels)]
-        return all(letters) and len(await world.examples()) > len(world.answered)
+        return all(letters) and len(await world.examples()) > len(world.labelled)
 
     await world.until(done, "all is joined or buried")
     names = {"samples": "sample", "queries": "query", "labels": "label"}

@@ -1,4 +1,4 @@
-"""The tools of the command line, on both logs."""
+"""The maintenance of topics, on the broker in memory and on Kafka."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.world import MakeWorld, World
 
 
 def quiet(*numbers: int) -> None:
-    """Take no notice of progress."""
+    """Ignore the progress."""
 
 
 async def learned(world: World, number: int) -> None:
@@ -45,7 +45,7 @@ async def export(world: World, form: str) -> str:
     return out.getvalue()
 
 
-async def test_create_topics_creates_what_is_missing_once(make_world: MakeWorld) -> None:
+async def test_missing_topics_are_created_once(make_world: MakeWorld) -> None:
     world = await make_world("topics.predictions=null")  # the world has created the others
     named = world.topics.model_copy(update={"predictions": world.topics.samples + ".more"})
     settings = world.settings.model_copy(update={"topics": named})
@@ -56,7 +56,7 @@ async def test_create_topics_creates_what_is_missing_once(make_world: MakeWorld)
     assert (again, len(all_there)) == ([], 8)
 
 
-async def test_export_writes_the_labelled_dataset_without_contradictions(make_world: MakeWorld) -> None:
+async def test_the_exported_dataset_has_no_contradictions(make_world: MakeWorld) -> None:
     world = await make_world()
     await taught(world)
     rows = list(csv.DictReader(io.StringIO(await export(world, "csv"))))
@@ -71,7 +71,7 @@ async def test_export_writes_the_labelled_dataset_without_contradictions(make_wo
     assert {(line["id"], line["label"]) for line in lines} == {("q1", "up"), ("q2", 3)}
 
 
-async def test_known_labels_are_those_that_are_exported(make_world: MakeWorld) -> None:
+async def test_the_known_labels_are_the_exported_ones(make_world: MakeWorld) -> None:
     world = await make_world()
     await taught(world)
     known = await maintenance.known_labels(world.settings, world.connect(world.settings))
@@ -79,7 +79,7 @@ async def test_known_labels_are_those_that_are_exported(make_world: MakeWorld) -
     assert all(at_ms > 0 for _, at_ms in known.values())
 
 
-async def test_what_is_imported_twice_is_learned_once(make_world: MakeWorld) -> None:
+async def test_rows_that_are_imported_twice_are_learned_once(make_world: MakeWorld) -> None:
     world = await make_world()
     replica = await world.start()
     rows = [Row({"x": n / 10, "deep": {"y": n}}, "up" if n > 5 else "down") for n in range(10)]
@@ -91,7 +91,7 @@ async def test_what_is_imported_twice_is_learned_once(make_world: MakeWorld) -> 
     assert {(e["reason"], *e["features"]) for e in await world.examples()} == {("seed", "x", "deep.y")}
 
 
-async def test_an_import_names_the_row_that_cannot_be_learned(make_world: MakeWorld) -> None:
+async def test_an_import_names_a_row_that_cannot_be_learned(make_world: MakeWorld) -> None:
     world = await make_world()
     rows = [Row({"x": 1}, "up"), Row({}, "down")]
     with pytest.raises(Misconfigured, match="row 2"):
@@ -103,7 +103,7 @@ async def replay(world: World, reason: str | None = None) -> int:
     return await maintenance.replay_dead_letters(world.settings, log, world.topics.labels, reason, quiet)
 
 
-async def test_dead_letters_are_listed_with_origin_and_replayed_once(make_world: MakeWorld) -> None:
+async def test_dead_letters_are_listed_with_their_origin_and_replayed_once(make_world: MakeWorld) -> None:
     world = await make_world()
     await world.start()
     await world.label("later", "up")
@@ -132,7 +132,7 @@ async def test_dead_letters_are_listed_with_origin_and_replayed_once(make_world:
     assert [(r.key, r.headers) for r in replayed] == [(b"later", ())]
 
 
-async def test_a_replayed_record_is_as_it_was(make_world: MakeWorld) -> None:
+async def test_a_replayed_record_is_unchanged(make_world: MakeWorld) -> None:
     world = await make_world()
     await world.start()
     await world.send(world.topics.labels, [b"bad"], [b"k"], (("trace", b"1"),))
@@ -147,7 +147,7 @@ async def test_a_replayed_record_is_as_it_was(make_world: MakeWorld) -> None:
     assert (first.key, first.value, first.headers) == (second.key, second.value, second.headers)
 
 
-async def test_a_rebuilt_model_is_the_one_that_serves(make_world: MakeWorld) -> None:
+async def test_a_rebuilt_model_equals_the_one_that_served(make_world: MakeWorld) -> None:
     world = await make_world()
     replica = await world.start()
     await world.settle([s["id"] for s in await world.samples(60)])

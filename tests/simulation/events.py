@@ -209,7 +209,7 @@ class Events:
         begin, upto = sorted((self.draw.randrange(end + 1), self.draw.randrange(end + 1)))
         back = self.draw.random() < 0.6
         self.world.trace(f"{process.name} is asked to {'exclude' if back else 'include'} {begin} to {upto}")
-        work = changes.roll_back if back else partial(changes.count_again, end=upto)
+        work = changes.roll_back if back else partial(changes.restore, end=upto)
         process.request(work(process.app, begin, by=None))
 
     def damage_snapshots(self) -> None:

@@ -74,7 +74,7 @@ class World:
         self.keeps_metadata = self.limits_size = True
         self.client = connect(settings)
         self.replicas: list[Replica] = []
-        self.answered: set[str] = set()
+        self.labelled: set[str] = set()
         self._endings: list[Callable[[], Awaitable[None]]] = []
         self._readers: dict[str, tuple[Reader, list[Record]]] = {}
         self._one_at_a_time = asyncio.Lock()  # two readings at once could keep records out of order
@@ -142,10 +142,10 @@ class World:
         """Send one label."""
         await self.send(self.topics.labels, [{"id": sample_id, "label": label, **more}])
 
-    async def answer(self) -> None:
-        """Answer every query that was not answered yet, as the truth has it."""
-        asked = {q["id"]: q for q in await self.queries() if q["id"] not in self.answered}
-        self.answered |= asked.keys()
+    async def label_queries(self) -> None:
+        """Send the true label of every query that has none yet."""
+        asked = {q["id"]: q for q in await self.queries() if q["id"] not in self.labelled}
+        self.labelled |= asked.keys()
         truths = [{"id": i, "label": truth(q["features"]), "annotator": "ann"} for i, q in asked.items()]
         await self.send(self.topics.labels, truths)
 
@@ -193,20 +193,20 @@ class World:
         return {key.decode() for key, value in last.items() if key and value is not None}
 
     async def settle(self, ids: Iterable[str]) -> None:
-        """Answer queries until all samples are decided, all queries answered, all examples learned."""
+        """Label queries until all samples are decided, all queries labelled, all examples learned."""
         wanted = set(ids)
 
         async def settled() -> bool:
             if not await self.decided() >= wanted:
                 return False
-            await self.answer()
+            await self.label_queries()
             asked = {q["id"] for q in await self.queries()}
             learned = {e["id"] for e in await self.examples()}
             end = len(await self.records(self.topics.examples))
             running = [r for r in self.replicas if not r.task.done()]
             return asked <= learned and all(r.offset == end and not r.app.pending for r in running)
 
-        await self.until(settled, "all is decided, answered and learned")
+        await self.until(settled, "all is decided, labelled and learned")
 
     def at_end(self, *endings: Callable[[], Awaitable[None]]) -> None:
         """Have something ended with this world."""

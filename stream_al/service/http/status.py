@@ -1,4 +1,4 @@
-"""What a process says about itself, as JSON-ready values."""
+"""The status of a process, as values that are ready for JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["describe_model", "model_status", "status"]
 
 
 def status(app: App) -> dict[str, Any]:
-    """The whole picture."""
+    """The status of all parts."""
     settings, budget = app.settings, app.control.budget
     learner = app.local_model.learner
     return {
@@ -55,7 +55,7 @@ def model_status(app: App) -> dict[str, Any]:
 
 
 def describe_model(name: str, learner: Learner) -> dict[str, Any]:
-    """A model: equal digests at equal offsets mean equal models."""
+    """A model. Two models with equal digests at equal offsets are equal."""
     model = learner.model
     return {
         "name": name,
@@ -80,7 +80,7 @@ def _consumer(consumer: Consumer) -> dict[str, Any]:
 
 
 def _spent(app: App) -> dict[str, Any]:
-    """What each partition in hand has bought, and which cap binds it."""
+    """What each partition of this process has spent, and which cap binds it."""
     return {str(p): app.selection.binding(p, one.state) for p, one in sorted(app.select.partitions.items())}
 
 

@@ -15,7 +15,7 @@ from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.broker.kafka import Kafka
 from stream_al.service.broker.protocols import Outgoing, Topic
 from stream_al.settings import load
-from tests.service.conftest import MECHANISMS, PASSWORD, USER, Locked
+from tests.broker.locked import MECHANISMS, PASSWORD, USER, Locked
 from tests.support.world import open_world
 
 
@@ -222,7 +222,7 @@ async def test_a_file_without_a_token_is_named(locked: Locked, tmp_path: Path, c
 async def test_a_broker_that_is_away_is_waited_for(locked: Locked) -> None:
     """Also with TLS and a login: only a mistake that waiting cannot repair ends the start."""
     given = [*locked.settings("SECURE"), "kafka.bootstrap_servers=127.0.0.1:9"]
-    with pytest.raises(Unavailable, match=r"no broker answers at 127\.0\.0\.1:9"):
+    with pytest.raises(Unavailable, match=r"no broker responds at 127\.0\.0\.1:9"):
         await opened(*given)
 
 

@@ -64,7 +64,7 @@ async def test_a_crash_at_any_step_loses_and_repeats_nothing(
 
 
 async def feed(world: World, replica: Replica) -> bool:
-    await world.answer()
+    await world.label_queries()
     return replica.task.done()
 
 
@@ -255,7 +255,7 @@ async def test_the_promises_hold_on_random_schedules(memory_world: MakeWorld, se
         elif event == "compact":
             broker_of(world).compact(world.topics.queries)
         ids += [s["id"] for s in await world.samples(draw.randrange(30), start=len(ids))]
-        await world.answer()
+        await world.label_queries()
         for _ in range(draw.randrange(5)):
             await world.records(world.topics.queries)
     last = await world.start("last")

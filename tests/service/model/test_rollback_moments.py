@@ -13,7 +13,7 @@ from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import Misconfigured, StateLost, Unavailable
 from stream_al.service import maintenance
 from stream_al.service.app import App
-from stream_al.service.http.changes import count_again, roll_back
+from stream_al.service.http.changes import restore, roll_back
 from stream_al.service.model.replay import Replay
 from stream_al.service.timing.clock import Clock, Pace
 from tests.support.exclusion import agree, digest_of, restarted, taught
@@ -52,7 +52,7 @@ async def test_the_old_model_serves_until_the_new_one_is_complete(
     await world.until(lambda: a.app.local_model.rebuilding, "it is being built")
     await world.samples(30, start=60)
     await world.until(lambda: enough(world, 90), "samples are decided")
-    fresh = next(q["id"] for q in await world.queries() if q["id"] not in world.answered)
+    fresh = next(q["id"] for q in await world.queries() if q["id"] not in world.labelled)
     await world.label(fresh, "up")
     await world.until(lambda: a.offset == end + 1, "the label of a pending query is learned")
     excluded_id = (await world.examples())[5]["id"]
@@ -214,7 +214,7 @@ async def test_a_change_during_a_rebuild_starts_it_again(memory_world: MakeWorld
     end = await taught(world)
     for offset in (5, 4, 3):
         await roll_back(a.app, offset, None)
-    await count_again(b.app, 3, end, None)
+    await restore(b.app, 3, end, None)
     await roll_back(a.app, 6, None)
     await agree(world, [a, b], Exclusions(((6, end),)))
 
@@ -254,7 +254,7 @@ async def test_a_rollback_that_cannot_be_replayed_is_refused(memory_world: MakeW
     ):
         await roll_back(a.app, 7, None)
     with pytest.raises(Misconfigured, match=r"from_offset: write 5 or more"):
-        await count_again(a.app, 0, 4, None)
+        await restore(a.app, 0, 4, None)
     assert await world.records(world.topics.control) == []
     assert (await roll_back(a.app, end, None))["examples"] == 0
 

@@ -22,51 +22,14 @@ from stream_al.engine.labels.learner import Learner
 from stream_al.engine.model.model import Model
 from stream_al.errors import Unavailable
 from stream_al.messages import Example
-from stream_al.service.broker.protocols import Record
 from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.model import unpickling
-from stream_al.service.model.snapshots import SCHEMA, Anchor, Snapshots
-from stream_al.settings import Settings, load
-from tests.engine.model.test_model import MODELS, examples
+from stream_al.service.model.snapshots import SCHEMA
 from tests.support.damage import attack, flipped, opened, sealed, torn
 from tests.support.exclusion import taught as taught_world
+from tests.support.models import MODELS, examples
+from tests.support.snapshots import KEY, anchor, directory_of, offsets, settings, taught, written
 from tests.support.world import MakeWorld
-
-KEY = "a key that nobody knows"
-
-
-def settings(directory: Path, *given: str) -> Settings:
-    basics = ["model.definition=GaussianNB()", f"snapshots.directory={directory}"]
-    return load(overrides=[*basics, *given], environ={})
-
-
-def taught(given: Settings, number: int) -> Learner:
-    learner = fresh_learner(given)
-    for n in range(number):
-        features = {"x": n % 7 + 0.5, "y": float(n % 3)}
-        learner.fold(Example(id=f"e{n}", label="up" if n % 7 > 3 else "down", features=features), n)
-    return learner
-
-
-def anchor(offset: int) -> Anchor:
-    return Anchor.of(Record("examples", 0, offset, 1_700_000_000_000, b"k", b"v"))
-
-
-def directory_of(given: Settings) -> Snapshots:
-    return Snapshots(given, fresh_learner(given).model.fingerprint)
-
-
-async def written(given: Settings, *numbers: int) -> list[Path]:
-    """Write snapshots of learners with so many examples; return the files, newest first."""
-    for number in numbers:
-        await directory_of(given).save(taught(given, number), anchor(number - 1))
-    return [Path(given.snapshots.directory) / name for name in await directory_of(given).names()]
-
-
-async def offsets(given: Settings) -> list[int]:
-    """The offsets of the usable snapshots, newest first."""
-    store = directory_of(given)
-    return [learner.offset async for learner, _ in store.load(store.fingerprint)]
 
 
 @pytest.mark.parametrize("key", [None, KEY])

@@ -113,9 +113,9 @@ class Connection:
             stop: The client's method that stops it.
 
         Raises:
-            Unavailable: No broker answers now. A broker that has accepted the settings before and refuses
+            Unavailable: No broker responds now. A broker that has accepted the settings before and refuses
                 them now counts as one that is not ready yet.
-            Misconfigured: A broker answers and does not accept the settings.
+            Misconfigured: A broker responds and does not accept the settings.
         """
         servers = self.settings.bootstrap_servers
         try:
@@ -125,9 +125,7 @@ class Connection:
             mistake = await self._diagnosis() if isinstance(error.__cause__, KafkaError) else None
             if mistake and not self._accepted:
                 raise Misconfigured(mistake) from None
-            away = (
-                f"no broker answers at {servers}: start Kafka there, or set kafka.bootstrap_servers ({error})"
-            )
+            away = f"no broker responds at {servers}: start Kafka, or set kafka.bootstrap_servers ({error})"
             raise Unavailable(mistake or away) from error
         except BaseException:
             await stop_client(stop(), 1.0)

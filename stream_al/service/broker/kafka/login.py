@@ -66,7 +66,7 @@ class _TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka is un
             text = self._path.read_bytes().decode("ascii").strip()
         except OSError as error:
             raise Misconfigured(
-                f"{where} cannot be read ({error.strerror}): name a file that this process may read"
+                f"{where} cannot be read ({error.strerror}): name a file that is readable"
             ) from None
         except UnicodeError:
             text = ""
