@@ -24,7 +24,7 @@ from stream_al.service.broker.protocols import Ack, Headers, Record
 from stream_al.service.telemetry import exporters
 from stream_al.settings import load
 from tests.support.memory_broker import MemoryBroker, Partition
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 from tests.support.stream import sample
 
 BATCH = 500

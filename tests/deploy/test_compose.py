@@ -37,7 +37,7 @@ from tests.deploy.compose import (
     environ,
 )
 from tests.support.memory_broker import MemoryBroker
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 
 
 def every(services: dict[str, dict[str, Any]]) -> pytest.MarkDecorator:

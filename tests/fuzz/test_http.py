@@ -18,7 +18,7 @@ from schemathesis import GenerationMode, checks
 
 from stream_al.service.app import App
 from stream_al.service.http.api import api
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 from tests.support.world import open_world
 
 # The document describes 503 and not 500. So the first check finds an internal error.

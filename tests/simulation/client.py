@@ -24,7 +24,7 @@ from stream_al.errors import Superseded, Unavailable
 from stream_al.service.broker.protocols import Ack, Group, Outgoing, Position, Reader, Record
 from tests.simulation.broker import Batch, Commit, SimBroker
 from tests.simulation.clock import Identity
-from tests.support.memory_log import MemoryClient, MemoryGroup, MemoryReader
+from tests.support.memory_client import MemoryClient, MemoryGroup, MemoryReader
 
 __all__ = ["DEADLINE_SECONDS", "CrashPoint", "NetworkFaults", "SimClient"]
 

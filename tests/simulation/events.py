@@ -19,7 +19,7 @@ from tests.simulation.client import NetworkFaults
 from tests.simulation.clock import Identity
 from tests.simulation.plan import POINTS, bad_sample, good_sample
 from tests.simulation.process import Process
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation

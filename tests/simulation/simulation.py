@@ -37,7 +37,7 @@ from tests.simulation.plan import annotation, good_sample, plan
 from tests.simulation.process import Process
 from tests.simulation.trace import Trace
 from tests.support.memory_broker import GroupState
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 
 __all__ = ["Result", "simulate"]
 

@@ -9,7 +9,7 @@ import httpx
 
 from stream_al.errors import Unavailable
 from stream_al.service.http.api import api
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 from tests.support.replica import Replica
 from tests.support.world import World
 

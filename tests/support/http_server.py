@@ -17,7 +17,7 @@ from stream_al.service.http.roles import Role
 from stream_al.service.serve import serving
 from stream_al.settings import load
 from tests.support.memory_broker import MemoryBroker
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 
 TOKENS = {role: f"canary-{role.name.lower()}-0123456789" for role in (Role.READ, Role.LABEL, Role.ADMIN)}
 CLOSED = [f"http.{role.name.lower()}_tokens={role.name.title()}:{token}" for role, token in TOKENS.items()]

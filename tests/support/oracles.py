@@ -13,7 +13,7 @@ from typing import Any
 
 from stream_al.service.engine_settings import selector
 from tests.support.memory_broker import MemoryBroker
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 from tests.support.replica import Replica
 from tests.support.world import World
 

@@ -1,4 +1,4 @@
-"""The world around the service in a test: a stream, annotators, replicas, and eyes on every topic.
+"""The world around the service in a test: a stream, annotators, replicas, and a view of every topic.
 
 A world is one application on one broker.
 """
@@ -23,7 +23,7 @@ from stream_al.service.broker.topics import required_topics
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings, load
 from tests.support.memory_broker import MemoryBroker
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 from tests.support.replica import DEADLINE_SECONDS, Replica
 from tests.support.stream import query, sample, truth
 
@@ -45,7 +45,7 @@ BASICS = [
 
 
 class Address(Protocol):
-    """Where a broker is, and what it can do."""
+    """The address of a broker, and what kind of broker it is."""
 
     @property
     def real(self) -> bool:
@@ -53,14 +53,14 @@ class Address(Protocol):
 
     @property
     def settings(self) -> list[str]:
-        """Settings for a client."""
+        """The settings of a client of this broker."""
 
 
 class World:
     """One application on one broker.
 
     Attributes:
-        clock: Of every replica that starts from now on.
+        clock: The clock of every replica that starts from now on.
     """
 
     def __init__(self, settings: Settings, connect: Callable[[Settings], Broker], directory: Path) -> None:
@@ -80,17 +80,17 @@ class World:
         self._one_at_a_time = asyncio.Lock()  # two readings at once could keep records out of order
 
     def at_pace(self, **pace: float) -> None:
-        """Have replicas that start from now on work at another pace."""
+        """Let replicas that start from now on work at another pace."""
         self.clock = Clock(replace(self.clock.pace, **pace))  # type: ignore[arg-type]  # whole numbers too
 
     async def start(self, name: str = "a") -> Replica:
-        """Start a replica with a snapshot directory of its own, and wait until it is ready."""
+        """Start a replica with its own snapshot directory, and wait until it is ready."""
         replica = self.launch(name)
         await self.until(lambda: replica.app.ready, f"replica {name} is ready")
         return replica
 
     def launch(self, name: str = "a", directory: str | None = None) -> Replica:
-        """Start a replica, with its snapshots in a directory of its own unless one is given."""
+        """Start a replica, with its own snapshot directory unless another one is given."""
         own = self.settings.snapshots.model_copy(update={"directory": directory or str(self.snapshots(name))})
         settings = self.settings.model_copy(update={"snapshots": own})
         replica = Replica(settings, self.connect(settings), self.clock)
@@ -98,11 +98,11 @@ class World:
         return replica
 
     def snapshots(self, name: str) -> Path:
-        """Where a replica keeps its snapshots."""
+        """The snapshot directory of a replica."""
         return self.directory / f"snapshots-{name}"
 
     async def until(self, condition: Callable[[], Any], what: str) -> None:
-        """Wait until something is so; fail after a deadline, or with what ended a replica."""
+        """Wait until a condition holds; fail after a deadline, or with the error that has ended a replica."""
         end = monotonic() + DEADLINE_SECONDS
         while True:
             found = condition()
@@ -129,13 +129,13 @@ class World:
         await self.client.send(out)
 
     async def samples(self, number: int, start: int = 0) -> list[dict[str, Any]]:
-        """Send samples s<start>, s<start + 1>, ...; what was sent."""
+        """Send samples s<start>, s<start + 1>, ...; return them."""
         made = [sample(n) for n in range(start, start + number)]
         await self.send(self.topics.samples, made)
         return made
 
     async def ask(self, *sample_ids: str, life_ms: int = 3_600_000) -> None:
-        """Publish queries, as a replica elsewhere would."""
+        """Publish queries, as another replica would."""
         await self.send(self.topics.queries, [query(i, life_ms) for i in sample_ids])
 
     async def label(self, sample_id: str, label: Any = "up", **more: Any) -> None:
@@ -188,7 +188,7 @@ class World:
         return {p["id"] for p in await self.messages(str(self.topics.predictions))}
 
     async def open_queries(self) -> set[str]:
-        """Ids in `queries` whose last word is not a tombstone."""
+        """The ids in `queries` whose last record is not a tombstone."""
         last = {r.key: r.value for r in await self.records(self.topics.queries)}
         return {key.decode() for key, value in last.items() if key and value is not None}
 
@@ -209,7 +209,7 @@ class World:
         await self.until(settled, "all is decided, labelled and learned")
 
     def at_end(self, *endings: Callable[[], Awaitable[None]]) -> None:
-        """Have something ended with this world."""
+        """End something together with this world."""
         self._endings += endings
 
     async def close(self) -> None:
@@ -225,7 +225,7 @@ class World:
 
 
 def settings_of(directory: Path, address: Address | None, given: Sequence[str]) -> list[str]:
-    """The settings of an application with a name and topics of its own, as they are written."""
+    """The settings of an application with its own name and topics, as they are written."""
     name = f"t{uuid.uuid4().hex[:10]}"
     kinds = ("samples", "queries", "labels", "examples", "control", "predictions")
     names = [f"application={name}", *(f"topics.{kind}={name}.{kind}" for kind in kinds)]
@@ -234,7 +234,7 @@ def settings_of(directory: Path, address: Address | None, given: Sequence[str]) 
 
 
 async def open_world(directory: Path, address: Address | None, given: Sequence[str]) -> World:
-    """An application whose topics exist, and nothing else."""
+    """An application of which only the topics exist."""
     written = settings_of(directory, address, given)
     settings = load(overrides=written, environ={})
     broker = MemoryBroker() if address is None else None
@@ -249,7 +249,7 @@ async def open_world(directory: Path, address: Address | None, given: Sequence[s
     await world.client.create_topics([Topic(settings.topics.samples, settings.topics.partitions, 1, large)])
     await maintenance.create_topics(settings, connect(settings))
 
-    async def there() -> bool:  # what is created is not everywhere at once
+    async def there() -> bool:  # brokers learn of new topics one by one
         return not await world.client.missing_topics(topic.name for topic in required_topics(settings))
 
     await world.until(there, "the topics are there")

@@ -17,7 +17,7 @@ from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import load
 from tests.support.memory_broker import MemoryBroker
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 
 
 class StageClock(Clock):

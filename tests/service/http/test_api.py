@@ -11,7 +11,7 @@ import pytest
 
 from stream_al.errors import Unavailable
 from tests.support.http_client import Open, client_of, fail_sends, problem
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 from tests.support.world import MakeWorld
 
 

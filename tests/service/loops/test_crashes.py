@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stream_al.errors import Superseded, Unavailable
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 from tests.support.oracles import (
     broker_of,
     check_account,

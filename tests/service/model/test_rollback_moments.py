@@ -17,7 +17,7 @@ from stream_al.service.http.changes import restore, roll_back
 from stream_al.service.model.replay import Replay
 from stream_al.service.timing.clock import Clock, Pace
 from tests.support.exclusion import agree, digest_of, restarted, taught
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 from tests.support.replica import Replica
 from tests.support.world import MakeWorld, World
 

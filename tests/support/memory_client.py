@@ -1,13 +1,13 @@
-"""The log of the service on a broker in memory, with every moment in reach of a test.
+"""The client of the broker in memory. A test can interfere at every moment.
 
-Each `MemoryLog` is one client, as each process has its own:
+Each `MemoryClient` belongs to one process:
 
-- `client.hook(step, topic)` is called before and after every effect, and may raise what a broker
-  in trouble would: an error before the effect, or after it, when nobody learns that it happened;
-- `client.kill()` is what `kill -9` is to a broker: silence, and the group's partitions move.
+- `client.hook(step, topic)` is called before and after every effect. It may raise what a client raises when its
+  broker fails: before the effect, or after it, so that the effect stays unknown.
+- `client.kill()` has the effect that `kill -9` has on a broker: silence, and the partitions of its groups move.
 
-Where Kafka leaves a choice, the worse one is taken: a commit is refused only if the partition is not
-held at that moment (as aiokafka's is, once it has rejoined), so a stale one gets through.
+Where Kafka leaves a choice, the worse one is taken. A commit is refused only if the partition is not held at
+that moment, as aiokafka does once it has rejoined, so a stale commit may be accepted.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class MemoryClient:
         self._dead = False
 
     def reach(self, step: str, topic: str) -> None:
-        """Pass a step; a killed client passes none."""
+        """Pass a step; raise Unavailable if the client was killed."""
         if self._dead:
             raise Unavailable("this client was killed")
         self.hook(step, topic)
 
     def kill(self) -> None:
-        """End the client without a word."""
+        """End the client without leaving its groups."""
         self._dead = True
         for group in self.joined:
             with suppress(ValueError):
@@ -87,7 +87,7 @@ class MemoryClient:
 
 
 class MemoryGroup:
-    """A member of a group; partitions are dealt out in the order of joining."""
+    """A member of a group; members get partitions in the order in which they joined."""
 
     def __init__(self, broker: MemoryClient, name: str, topic: str, start: str) -> None:
         self.broker, self.topic, self.start_at = broker, topic, start
@@ -143,7 +143,7 @@ class MemoryGroup:
         return batch
 
     def _follow(self) -> None:
-        """After a rebalance everything starts from what is committed, and nothing is paused."""
+        """After a rebalance reading continues at the committed offsets, and no partition is paused."""
         if self._seen != self.generation:
             self._next.clear()
             self._paused.clear()
