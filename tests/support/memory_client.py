@@ -2,9 +2,9 @@
 
 Each `MemoryClient` belongs to one process:
 
-- `client.hook(step, topic)` is called before and after every effect. It may raise what a client raises when its
-  broker fails: before the effect, or after it, so that the effect stays unknown.
-- `client.kill()` has the effect that `kill -9` has on a broker: silence, and the partitions of its groups move.
+- `client.hook(step, topic)` is called before and after every effect. It may raise what a client raises when
+  its broker fails: before the effect, or after it, so that the effect stays unknown.
+- `client.kill()` is to the broker what `kill -9` is: silence, and the partitions of its groups move.
 
 Where Kafka leaves a choice, the worse one is taken. A commit is refused only if the partition is not held at
 that moment, as aiokafka does once it has rejoined, so a stale commit may be accepted.
