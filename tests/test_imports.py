@@ -154,6 +154,13 @@ def test_only_the_kafka_layer_knows_the_client(file: Path) -> None:
         assert not [name for name in imports(file) if lies_in(name, {"aiokafka"})]
 
 
+@every_file
+def test_only_the_clock_of_the_service_reads_the_time(file: Path) -> None:
+    """So a simulation sets the time and the jitter of every part by handing in another clock."""
+    if file.is_relative_to(PACKAGE / "service") and file != PACKAGE / "service" / "timing" / "clock.py":
+        assert not [name for name in imports(file) if lies_in(name, {"time", "random"})]
+
+
 @every_engine_file
 def test_what_the_walk_looks_for_it_finds(file: Path) -> None:
     """Every engine file imports something, so an empty list would mean that the walk is blind."""
