@@ -23,7 +23,7 @@ from functools import partial
 
 import structlog
 
-from stream_al.errors import Misconfigured, StateLost, StreamAlError, Unavailable
+from stream_al.errors import Misconfigured, StreamAlError, Unavailable
 from stream_al.service.broker.protocols import Broker, Group
 from stream_al.service.broker.topics import required_topics
 from stream_al.service.control import Control
@@ -32,6 +32,7 @@ from stream_al.service.loops.consumer import Consumer
 from stream_al.service.loops.expiry import Expiry
 from stream_al.service.loops.intake import Intake
 from stream_al.service.loops.lag import LagMeter
+from stream_al.service.loops.lost_offsets import refuse_lost_offsets
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.select import Select
 from stream_al.service.loops.stage import Stage
@@ -203,28 +204,11 @@ class App:
             await self.pending.reader.start()
             self._started = True
         await self.pending.catch_up()
-        await self._check_offsets()
+        await refuse_lost_offsets(self.settings.application, self.select.group, self.pending.reader)
         joins = (consumer.group.start() for consumer in self.consumers)  # at once: each waits for the broker
         for outcome in await asyncio.gather(*joins, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
-
-    async def _check_offsets(self) -> None:
-        """Refuse to begin again at the first sample when the group has lost its offsets.
-
-        The first commit of a partition comes before its first query. So queries without any commit mean that
-        the commits are gone.
-        """
-        queried = sum((await self.pending.reader.end_offsets()).values())
-        if queried and await self.select.group.has_no_commits():
-            samples, queries = self.settings.topics.samples, self.settings.topics.queries
-            raise StateLost(
-                f"the group {self.settings.application}.select has no offsets on {samples}, but {queries} "
-                "holds queries. Kafka deletes the offsets of a topic that is deleted and of a group that is "
-                "idle for long; and the setting `application` names the group. Choose where to continue: "
-                "`stream-al offsets reset --to earliest` decides again about all that the topic holds, "
-                "`--to latest` decides about new samples only"
-            )
 
     def _close_query(self, sample_id: str) -> None:
         self.pending.close(sample_id)

@@ -28,7 +28,7 @@ from stream_al.service.timing.clock import Clock, Pace
 __all__ = ["EPOCH", "PROCESS", "Identity", "VirtualClock", "VirtualLoop"]
 
 EPOCH = 1_700_000_000
-EVERY_RECORD = Pace(first_slice=1, slice_seconds=0.0, slice_rounds=1)
+EVERY_RECORD = Pace(first_chunk_records=1, slice_seconds=0.0, slice_rounds=1)
 
 
 @dataclass(slots=True)

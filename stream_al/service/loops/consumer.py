@@ -90,7 +90,7 @@ class Consumer:
         self.progress = Progress()
         self.backoff = Backoff(stage.name, limits, clock)
         self._generation = -1
-        self._batch_records = min(clock.pace.first_batch, limits.batch_records)
+        self._batch_records = min(clock.pace.first_batch_records, limits.batch_records)
         self._time_slices = TimeSlices(clock)
 
     async def run(self) -> None:

@@ -1,4 +1,4 @@
-"""Backing off: wait longer after each failure in a row, and never as long as the other replicas."""
+"""Backing off: wait longer after each failure in a row, and not as long as the other replicas wait."""
 
 from __future__ import annotations
 

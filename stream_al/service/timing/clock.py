@@ -1,4 +1,4 @@
-"""The clock: where the service reads the time, and how often it does what nobody asks it for.
+"""The clock: where the service reads the time, and the pace of its periodic work.
 
 `app` hands one clock to every part, so a test sets the time instead of waiting for it. Three times are
 read here:
@@ -22,14 +22,14 @@ __all__ = ["SYSTEM_CLOCK", "Clock", "Pace"]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often, and how long at a time. These are no settings: only tests have a reason to change them.
+    """Intervals and sizes that are no settings, because only tests have a reason to change them.
 
     Attributes:
-        expiry_seconds: Between two looks for expired queries.
-        lag_seconds: Longest time between two measurements of the lag.
+        expiry_seconds: The time between two searches for expired queries.
+        lag_seconds: The longest time between two measurements of the lag.
         rebuild_seconds: How long an HTTP response waits for this replica's own model.
-        first_batch: Records of the first batch, when nobody knows yet how long one takes.
-        first_slice: Records of the first slice, likewise.
+        first_batch_records: The size of the first batch, when it is unknown how long a record takes.
+        first_chunk_records: The size of the first chunk, likewise.
         slice_seconds: How long work may hold the event loop before other tasks run.
         slice_rounds: Rounds of the event loop between two slices. An HTTP request takes some five from its
             first byte to the last one of its response.
@@ -38,8 +38,8 @@ class Pace:
     expiry_seconds: float = 1.0
     lag_seconds: float = 5.0
     rebuild_seconds: float = 5.0
-    first_batch: int = 100
-    first_slice: int = 100
+    first_batch_records: int = 100
+    first_chunk_records: int = 100
     slice_seconds: float = 0.01
     slice_rounds: int = 6
 
@@ -48,7 +48,7 @@ class Clock:
     """The time of this machine.
 
     Args:
-        pace: How often, and how long at a time.
+        pace: The intervals of periodic work.
     """
 
     def __init__(self, pace: Pace = Pace()) -> None:
@@ -63,7 +63,7 @@ class Clock:
         return int(self.wall() * 1000)
 
     def monotonic(self) -> float:
-        """Seconds since some moment; never goes back."""
+        """Seconds since an unknown moment; it never goes back."""
         return time.monotonic()
 
     def thread_time(self) -> float:
@@ -71,9 +71,9 @@ class Clock:
         return time.thread_time()
 
     def jittered(self, seconds: float) -> float:
-        """A wait of at most so many seconds, and at least half of them, so that replicas spread out."""
+        """A random wait between half of the seconds and all of them, so that replicas do not wait alike."""
         return seconds * random.uniform(0.5, 1.0)  # noqa: S311 - not for secrets
 
 
 SYSTEM_CLOCK = Clock()
-"""The clock of every process that is neither tested nor simulated."""
+"""The clock of a process that is neither tested nor simulated."""

@@ -37,7 +37,7 @@ class TimeSlices:
     def __init__(self, clock: Clock) -> None:
         self.each = 0.0
         self._clock, self._pace = clock, clock.pace
-        self._chunk = clock.pace.first_slice
+        self._chunk = clock.pace.first_chunk_records
         self._worked = self._since = 0.0
         self._records = 0
 

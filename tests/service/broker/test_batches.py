@@ -135,7 +135,7 @@ async def test_other_tasks_run_while_a_batch_is_worked_on(clock: StageClock) -> 
     await sizes(clock, stage, 4, most=1000)
     task.cancel()
     assert stage.batches == [
-        [clock.pace.first_slice],
+        [clock.pace.first_chunk_records],
         *[[40, 40, 1]] * 3,
     ]  # at first the time per record is unknown
     worked = [seconds for seconds in waited if seconds > 0.0]
