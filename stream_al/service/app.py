@@ -185,7 +185,7 @@ class App:
                 tasks.create_task(forever("rebuild", self.local_model.follow), name="rebuild")
                 tasks.create_task(forever("control", self._follow_control), name="control")
                 tasks.create_task(forever("pending", self._follow_queries), name="pending")
-                tasks.create_task(forever("sweep", self._expire), name="sweep")
+                tasks.create_task(forever("expiry", self._expire), name="expiry")
                 tasks.create_task(forever("lag", self._measure_lag), name="lag")
                 tasks.create_task(self._watch(), name="watchdog")
         except* StreamAlError as group:

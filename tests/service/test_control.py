@@ -86,7 +86,7 @@ async def test_a_cancelled_replica_stops_in_order(make_world: MakeWorld) -> None
     with pytest.raises(asyncio.CancelledError):
         await replica.task
     names = {task.get_name() for task in before & asyncio.all_tasks() if not task.done()}
-    assert not names & {"work", "select", "intake", "learn", "pending", "sweep", "lag", "watchdog"}
+    assert not names & {"work", "select", "intake", "learn", "pending", "expiry", "lag", "watchdog"}
     assert list(world.snapshots("a").glob("*.snapshot"))
 
 
