@@ -1,6 +1,6 @@
-"""The claims about our default, each with the numbers that decide it.
+"""The claims about the default policy, each with the numbers that decide it.
 
-A claim is passed, failed, or None where the runs that it speaks of are not there.
+A claim is passed, failed, or None if the runs that it needs do not exist.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 
 from tests.benchmarks.comparison import Table, cases, paired_t
 from tests.benchmarks.plan import WRONG
-from tests.benchmarks.play import REAL
-from tests.benchmarks.rivals import OURS
+from tests.benchmarks.policies import OURS
+from tests.benchmarks.prequential import REAL
 from tests.benchmarks.summary import ALL, RANDOM, differences
 
 __all__ = ["claims"]
@@ -121,14 +121,14 @@ def _imbalance(clean: Table) -> Claim:
 
 
 def _to_enough(run: Mapping[str, Any]) -> float:
-    """Labels until 20 were rare; where they never were, at the rate of the whole run."""
+    """Labels bought until 20 were of the rarest class; if there were fewer, estimated from the whole run."""
     if run["labels_to_20"] is not None:
         return float(run["labels_to_20"])
     return float(ENOUGH * run["labels"] / max(1, run["minority_labels"]))
 
 
 def _noise(clean: Table, wrong: Table) -> Claim:
-    text = "with 20% wrong answers it loses no more accuracy than random"
+    text = "with 20% wrong labels it loses no more accuracy than random"
     losses: dict[str, list[float]] = {OURS: [], RANDOM: []}
     for case, results in wrong.items():
         if case in clean and OURS in results and OURS in clean[case]:

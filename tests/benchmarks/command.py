@@ -18,8 +18,8 @@ from tests.benchmarks.claims import claims
 from tests.benchmarks.jobs import Job, Known, run_all
 from tests.benchmarks.learners import LEARNERS
 from tests.benchmarks.plan import Plan, jobs
-from tests.benchmarks.play import REAL
-from tests.benchmarks.rivals import POLICIES, ours
+from tests.benchmarks.policies import POLICIES, ours
+from tests.benchmarks.prequential import REAL
 from tests.benchmarks.summary import summarise
 from tests.benchmarks.tables import markdown, show
 
@@ -31,33 +31,33 @@ WIDTH = 150  # of tables that go to a file
 
 
 def main(description: str | None, arguments: list[str] | None = None) -> int:
-    """Compare.
+    """Compare policies, and show the result.
 
     Args:
-        description: What --help says first.
-        arguments: Instead of those of the command line.
+        description: The first text of --help.
+        arguments: In place of those of the command line.
 
     Returns:
         The exit code.
     """
-    asked = _parser(description).parse_args(arguments)
+    given = _parser(description).parse_args(arguments)
     errors = Console(stderr=True)
     try:
-        if asked.list:
+        if given.list:
             sys.stdout.write("\n".join(POLICIES) + "\n")
             return 0
-        lines = _run(_plan(asked), asked, errors)
+        lines = _run(_plan(given), given, errors)
     except Misconfigured as error:
         errors.print(str(error), highlight=False, markup=False)
         return 2
     except KeyboardInterrupt:
-        errors.print(f"interrupted; the same command goes on with what is in {asked.out}")
+        errors.print(f"interrupted; the same command continues with the results in {given.out}")
         return 130
-    summary = summarise(lines, asked.score)
+    summary = summarise(lines, given.score)
     found = claims(lines, summary)
-    if asked.markdown is not None:
-        asked.markdown.write_text(markdown(summary, found), encoding="utf-8")
-    if asked.json:
+    if given.markdown is not None:
+        given.markdown.write_text(markdown(summary, found), encoding="utf-8")
+    if given.json:
         whole = {"default": ours.DEFAULT, "runs": len(lines), **summary, "claims": found}
         sys.stdout.write(json.dumps(whole, indent=1) + "\n")
     else:
@@ -66,24 +66,24 @@ def main(description: str | None, arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _plan(asked: argparse.Namespace) -> Plan:
-    plan = Plan.quick(asked.data) if asked.quick else Plan(asked.data)
-    given: dict[str, Any] = {
-        "streams": asked.streams,
-        "learners": asked.learners,
-        "policies": asked.policies,
-        "budgets": asked.budgets,
-        "delays": asked.delays,
-        "seeds": asked.seeds,
-        "rival_seeds": asked.rival_seeds,
-        "slow_seeds": asked.slow_seeds,
-        "samples": asked.samples,
-        "full": asked.full or None,
+def _plan(given: argparse.Namespace) -> Plan:
+    plan = Plan.quick(given.data) if given.quick else Plan(given.data)
+    chosen: dict[str, Any] = {
+        "streams": given.streams,
+        "learners": given.learners,
+        "policies": given.policies,
+        "budgets": given.budgets,
+        "delays": given.delays,
+        "seeds": given.seeds,
+        "baseline_seeds": given.baseline_seeds,
+        "slow_seeds": given.slow_seeds,
+        "samples": given.samples,
+        "full": given.full or None,
     }
-    return replace(plan, **{name: value for name, value in given.items() if value is not None})
+    return replace(plan, **{name: value for name, value in chosen.items() if value is not None})
 
 
-def _run(plan: Plan, asked: argparse.Namespace, errors: Console) -> list[dict[str, Any]]:
+def _run(plan: Plan, given: argparse.Namespace, errors: Console) -> list[dict[str, Any]]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -98,7 +98,7 @@ def _run(plan: Plan, asked: argparse.Namespace, errors: Console) -> list[dict[st
             what = "running" if job is None else f"{job.stream} {job.learner} {job.name}"
             progress.update(task, total=total, advance=job is not None, description=f"{what:50.50}")
 
-        return run_all(todo, Known(asked.out), asked.jobs, done)
+        return run_all(todo, Known(given.out), given.jobs, done)
 
 
 def _parser(description: str | None) -> argparse.ArgumentParser:
@@ -115,18 +115,22 @@ def _parser(description: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--streams", type=_names, metavar="A,B", help="only these")
     parser.add_argument("--learners", type=_learners, metavar="A,B", help=f"of {', '.join(LEARNERS)}")
-    parser.add_argument("--policies", type=_names, metavar="A,B", help="only these; random always runs along")
+    parser.add_argument("--policies", type=_names, metavar="A,B", help="only these, and random")
     parser.add_argument("--budgets", type=_budgets, metavar="A,B", help="shares (default: 0.01,0.05,0.1)")
     parser.add_argument("--delays", type=_delays, metavar="A,B", help=f"in samples, or {REAL}")
     parser.add_argument("--seeds", type=int, metavar="N", help="of ours and random (default: 10)")
-    parser.add_argument("--rival-seeds", type=int, metavar="N", help="of rivals (default: 3)")
-    parser.add_argument("--slow-seeds", type=int, metavar="N", help="of slow rivals (default: 1)")
-    parser.add_argument("--samples", type=int, metavar="N", help="at most, a stream (default: 10000)")
-    parser.add_argument("--full", action="store_true", help="every policy on every stream and seed: days")
-    parser.add_argument("--quick", action="store_true", help="few streams, 3,000 samples: minutes")
+    parser.add_argument(
+        "--baseline-seeds", "--rival-seeds", type=int, metavar="N", help="of the baselines (default: 3)"
+    )
+    parser.add_argument("--slow-seeds", type=int, metavar="N", help="of slow baselines (default: 1)")
+    parser.add_argument("--samples", type=int, metavar="N", help="of a stream, at most (default: 10000)")
+    parser.add_argument(
+        "--full", action="store_true", help="all policies on all streams and seeds; takes days"
+    )
+    parser.add_argument("--quick", action="store_true", help="few streams, 3,000 samples; takes minutes")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")
     parser.add_argument("--out", type=Path, default=Path("label_efficiency.jsonl"), help="file of results")
-    parser.add_argument("--score", default=SCORES[0], choices=SCORES, help="to rank and test by")
+    parser.add_argument("--score", default=SCORES[0], choices=SCORES, help="for ranks and tests")
     parser.add_argument("--json", action="store_true", help="the summary as one JSON object")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write tables for the README as well")
     parser.add_argument("--list", action="store_true", help="the names of all policies")

@@ -1,15 +1,16 @@
-"""The comparison of runs: ranks, paired tests, corrections for making many of them.
+"""The comparison of runs: ranks, paired tests, and corrections for many tests.
 
-A *case* is a stream, a learner, a budget and a delay. Within a case policies are compared on the seeds that
-all of them have, so that nobody gains by an easier draw of a generated stream.
+A *case* is a stream, a learner, a budget and a delay. Within a case, policies are compared on the seeds that
+all of them have. So no policy gains from an easier draw of a generated stream.
 
-*Against random, case by case*, a paired t-test over the seeds, two-sided. A sign-flip test is exact and
-assumes less, yet with 10 seeds its p is 2/1024 at best, which no correction over hundreds of cases lets
-through: a test that can't fail. It is given beside the t-test, uncorrected.
+*Against random, in each case*: a two-sided paired t-test over the seeds. A sign-flip test is exact and
+assumes less. With 10 seeds its p is 2/1024 at best, and after a correction for hundreds of cases that is
+never significant: the test could not fail. So its p is reported beside that of the t-test, without a
+correction.
 
-*Many cases*: Benjamini and Hochberg's procedure (1995), which bounds the share of false alarms among the
-alarms at 5%. It calls more cases worse than Holm's (1979) does, which bounds the chance of a single false
-alarm; since the claim is that ours is worse in none, the sharper procedure is the harder one. Both are
+*Many cases*: Benjamini and Hochberg's procedure (1995) bounds the share of false alarms among the alarms at
+5%. Holm's procedure (1979) bounds the probability of a single false alarm, and so calls fewer cases worse.
+The claim is that our policy is worse in no case, so the first procedure is the stricter test. Both are
 reported.
 """
 
@@ -37,7 +38,7 @@ __all__ = [
 
 
 class Case(NamedTuple):
-    """What a comparison is made within."""
+    """What a comparison keeps equal."""
 
     stream: str
     learner: str
@@ -54,7 +55,7 @@ def cases(lines: Sequence[Mapping[str, Any]], error: float = 0.0) -> Table:
 
     Args:
         lines: Results, as the file holds them.
-        error: Those with this share of wrong answers.
+        error: The share of wrong labels of these results.
     """
     table: Table = defaultdict(lambda: defaultdict(dict))
     for line in lines:
@@ -65,7 +66,7 @@ def cases(lines: Sequence[Mapping[str, Any]], error: float = 0.0) -> Table:
 
 
 def ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from the highest value, 1, downwards; equals share the mean of their places.
+    """Ranks, 1 for the highest value; equal values share the mean of their ranks.
 
     >>> ranks([0.7, 0.9, 0.7, 0.1])
     [2.5, 1.0, 2.5, 4.0]
@@ -77,7 +78,7 @@ def ranks(values: Sequence[float]) -> list[float]:
 
 
 def mean_ranks(table: Table, policies: Sequence[str], score: str = "accuracy") -> dict[str, float]:
-    """The mean rank of each policy over the cases that all of them have, averaged over seeds first."""
+    """The mean rank of each policy over the cases that all policies have. Scores are averaged over seeds."""
     sums = np.zeros(len(policies))
     number = 0
     for results in table.values():
@@ -93,7 +94,7 @@ def mean_ranks(table: Table, policies: Sequence[str], score: str = "accuracy") -
 
 
 def paired_t(differences: Sequence[float]) -> float:
-    """The two-sided p of Student's paired t-test; 1 if nothing differs.
+    """The two-sided p of Student's paired t-test; 1 if all differences are 0.
 
     >>> round(paired_t([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]), 4)
     0.2176
@@ -110,7 +111,7 @@ def paired_t(differences: Sequence[float]) -> float:
 
 
 def sign_flip(differences: Sequence[float]) -> float:
-    """The two-sided p of Fisher's exact sign-flip test: how many of the 2^n signs give as much.
+    """The two-sided p of Fisher's exact sign-flip test: the share of the 2^n signs whose sum is as large.
 
     >>> sign_flip([1.0, 2.0, 3.0])
     0.25

@@ -1,11 +1,11 @@
-"""Jobs: which runs there are, and what is already known of them.
+"""Jobs: which runs there are, and which results are known already.
 
-A job is one run. Its key is a hash of all that its result depends on: stream, learner, budget, delay,
-seed, policy, share of wrong answers, and the source code and packages behind them. Results are appended to
-a file of JSON lines as they come; a job whose key stands there is not run again, so that an interrupted
-comparison goes on where it was. A change of the engine runs ours again and nobody else, as long as it is
-none of the learner, which everybody has; a change of a rival's module runs that module's rivals again.
-Lines that no job asks for are left where they are and count for nothing.
+A job is one run. Its key is a hash of everything that its result depends on: stream, learner, budget, delay,
+seed, policy, share of wrong labels, and the source code and packages behind them. Results are appended to a
+file of JSON lines when they come. A job whose key is in the file does not run again, so an interrupted
+comparison continues where it was. After a change of the engine only our own policies run again, unless the
+change is in the learner, which all policies use. After a change of a module of baselines only the baselines
+of this module run again. Lines in the file that belong to no job are kept and ignored.
 """
 
 from __future__ import annotations
@@ -25,31 +25,23 @@ from typing import Any
 
 import stream_al
 from stream_al.simulate.workers import workers
-from tests.benchmarks.play import Terms, play
-from tests.benchmarks.rivals import Policy, policy
+from tests.benchmarks.policies import Policy, policy
+from tests.benchmarks.prequential import Terms, evaluate
 from tests.benchmarks.streams import GENERATED, fingerprint, load
 
 __all__ = ["Job", "Known", "code", "run", "run_all", "sources"]
 
 HERE = Path(__file__).parent
-ENGINE = Path(stream_al.__file__).parent / "engine"
-SIMULATE = Path(stream_al.__file__).parent / "simulate"
-LEARNING = (
-    "anatomy.py",
-    "belief.py",
-    "expression.py",
-    "model.py",
-    "scoring.py",
-    "substitutes.py",
-    "table.py",
-)
-PLAYING = ("delay.py", "recorded.py", "run.py")  # of simulate
-JUDGING = ("play.py", "scores.py", "learners.py", "streams.py", "rivals/__init__.py")
+PACKAGE = Path(stream_al.__file__).parent
+ENGINE = PACKAGE / "engine"
+LEARNING = ("model/*.py", "samples/table.py")  # of the engine: what every policy uses
+SIMULATION = ("datasets/rows.py", "simulate/delay.py", "simulate/run.py", "simulate/stream.py")
+EVALUATION = ("prequential.py", "scores.py", "learners.py", "streams.py", "policies/__init__.py")
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run, in values that go through JSON unchanged."""
+    """One run, as values that JSON keeps unchanged."""
 
     stream: str
     learner: str
@@ -63,16 +55,16 @@ class Job:
 
     @property
     def name(self) -> str:
-        """The policy's name without its definition."""
+        """The name of the policy, without its definition."""
         return self.policy.partition("=")[0]
 
     def drawn(self) -> Job:
-        """The job that stands for this one: where nothing is drawn at random, that of seed 0."""
+        """The job whose result holds for this one too: that of seed 0, if nothing is drawn at random."""
         fixed = self.stream not in GENERATED and not self.error and not policy(self.policy)[1].random
         return replace(self, seed=0) if fixed else self
 
     def key(self) -> str:
-        """The hash of all that the result depends on, the place of the data aside."""
+        """The hash of everything that the result depends on, except where the data lie."""
         name, chosen = policy(self.policy)
         data = fingerprint(self.stream, Path(self.data) if self.data else None)
         values = {**asdict(self), "data": data, "policy": name, "definition": chosen.definition}
@@ -84,13 +76,13 @@ def run(job: Job) -> dict[str, Any]:
     stream = load(job.stream, Path(job.data) if job.data else None, job.samples, job.seed)
     name, chosen = policy(job.policy)
     terms = Terms(job.budget, len(stream.classes), job.seed)
-    result = play(stream, job.learner, chosen.make, terms, delay=job.delay, error=job.error)
+    result = evaluate(stream, job.learner, chosen.make, terms, delay=job.delay, error=job.error)
     values = {key: value for key, value in asdict(job).items() if key != "data"}
     return {"key": job.key(), **values, "policy": name, "definition": chosen.definition, **result.scores}
 
 
 class Known:
-    """The results so far: a file of JSON lines, or nothing but memory."""
+    """The results so far, in memory and in a file of JSON lines if there is one."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
@@ -103,7 +95,7 @@ class Known:
                 try:
                     line = json.loads(text)
                 except ValueError:
-                    continue  # torn by an interruption
+                    continue  # cut off by an interruption
                 self.lines[line["key"]] = line
 
     def add(self, line: dict[str, Any]) -> None:
@@ -118,22 +110,22 @@ class Known:
 def run_all(
     jobs: Iterable[Job], known: Known, processes: int, progress: Callable[[Job | None, int], None]
 ) -> list[dict[str, Any]]:
-    """Run what is not known yet; the results of all jobs, in their order.
+    """Run the jobs without a known result; the results of all jobs, in their order.
 
     Args:
-        jobs: In an order in which neighbours share a stream, which each process then reads once.
-        known: Results so far; it grows.
-        processes: How many at once.
-        progress: Called with None at the start and with each job done, and with the number of all to run.
+        jobs: Jobs of one stream follow each other, so that each process reads it once.
+        known: The results so far; the new ones are added.
+        processes: How many processes run at once.
+        progress: Called at the start with None, and with each job that is done; and with how many jobs run.
     """
-    asked = [(job, job.drawn(), job.drawn().key()) for job in jobs]
-    missing = {key: drawn for _, drawn, key in asked if key not in known.lines}
+    wanted = [(job, job.drawn(), job.drawn().key()) for job in jobs]
+    missing = {key: drawn for _, drawn, key in wanted if key not in known.lines}
     progress(None, len(missing))
     with closing(_results(missing.values(), processes)) as results:
         for job, line in results:
             known.add(line)
             progress(job, len(missing))
-    return [{**known.lines[key], "seed": job.seed} for job, _, key in asked]
+    return [{**known.lines[key], "seed": job.seed} for job, _, key in wanted]
 
 
 def _results(jobs: Iterable[Job], processes: int) -> Generator[tuple[Job, dict[str, Any]]]:
@@ -161,12 +153,11 @@ def code(chosen: Policy) -> str:
 
 
 def sources(chosen: Policy) -> list[Path]:
-    """The files that say what a policy does: the game, its own module, and of the engine what it uses."""
-    files = [HERE / name for name in JUDGING] + [SIMULATE / name for name in PLAYING]
+    """The files that a policy depends on: the evaluation, its own module, and what it uses of the engine."""
+    files = [HERE / name for name in EVALUATION] + [PACKAGE / name for name in SIMULATION]
     files.append(Path(str(getsourcefile(chosen.make))))
-    return files + (
-        sorted(ENGINE.rglob("*.py")) if chosen.definition else [ENGINE / name for name in LEARNING]
-    )
+    patterns = ("**/*.py",) if chosen.definition else LEARNING
+    return files + sorted(file for pattern in patterns for file in ENGINE.glob(pattern))
 
 
 @cache

@@ -1,8 +1,8 @@
-"""The learners: three River models, each with the steps in front that a stream's features need.
+"""The learners: three River models, each behind the transformers that the features of a stream need.
 
-GaussianNB and logistic regression take numbers. Before the logistic regression, numbers are standardised
-and texts become one column a value; before GaussianNB, texts are left out. A message (a stream of nothing
-but text) becomes its words; a tree cannot split on thousands of those, and gets their hashes in 64 columns.
+GaussianNB and logistic regression take numbers. Logistic regression gets standardised numbers, and one column
+for each value of a text. GaussianNB gets the numbers alone. A stream that has only texts becomes a bag of
+words. A tree cannot split on thousands of words, so it gets their hashes in 64 columns.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The plan: which runs make a comparison.
 
-Ours and random run on every seed, for the claims are about them. The rivals serve the ranks and run on
-fewer seeds; those that cost milliseconds a sample on one seed, and on a short list of streams unless
-streams are named. `full` lifts all of that, and costs days; `quick` is a sketch of everything in minutes.
+Our policy and random run on every seed, because the claims are about them. The baselines are there for the
+ranks and run on fewer seeds. A slow baseline, which needs milliseconds a sample, runs on one seed, and on a
+short list of streams unless streams are named. `full` runs everything and takes days. `quick` runs a small
+part in minutes.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from pathlib import Path
 
 from tests.benchmarks.jobs import Job
 from tests.benchmarks.learners import LEARNERS
-from tests.benchmarks.play import REAL
-from tests.benchmarks.rivals import OURS, POLICIES, policy
+from tests.benchmarks.policies import OURS, POLICIES, policy
+from tests.benchmarks.prequential import REAL
 from tests.benchmarks.streams import WARM_START, available, load
 
 __all__ = ["RANDOM", "Plan", "jobs"]
 
 RANDOM = "random"
-WRONG = 0.2  # the share of wrong answers of the fifth claim
+WRONG = 0.2  # the share of wrong labels of the fifth claim
 WRONG_BUDGET = 0.05
 WRONG_DELAYS: tuple[int | str, ...] = (0, 500)
 SHORT_LIST = (
@@ -42,15 +43,15 @@ class Plan:
 
     Attributes:
         data: Where the recorded streams lie.
-        streams: Names; none: all, the slow rivals on a short list.
+        streams: Names; without any, all streams, and the slow baselines on the short list.
         learners: Names.
-        policies: Names, or definitions of ours; none: all that are ranked and installed.
+        policies: Names, or definitions of our own; without any, all that are ranked and installed.
         budgets: Shares.
         delays: In samples, or `REAL`.
-        seeds: Of ours, random and policies defined on the command line.
-        rival_seeds: Of the rivals.
-        slow_seeds: Of the slow ones.
-        samples: At most so many of each stream.
+        seeds: How many, for our own policies and random.
+        baseline_seeds: How many, for the baselines.
+        slow_seeds: How many, for the slow baselines.
+        samples: How many of each stream, at most.
         full: Every policy on every stream and seed.
     """
 
@@ -61,7 +62,7 @@ class Plan:
     budgets: tuple[float, ...] = (0.01, 0.05, 0.1)
     delays: tuple[int | str, ...] = (0, 500, 2000, REAL)
     seeds: int = 10
-    rival_seeds: int = 3
+    baseline_seeds: int = 3
     slow_seeds: int = 1
     samples: int = 10_000
     full: bool = False
@@ -77,16 +78,16 @@ class Plan:
             budgets=(0.05,),
             delays=(0, 500, REAL),
             seeds=3,
-            rival_seeds=3,
+            baseline_seeds=3,
             samples=3000,
         )
 
 
 def jobs(plan: Plan) -> list[Job]:
-    """The jobs, those of one stream and seed together, that each process may read it once."""
+    """The jobs. Those of one stream and seed follow each other, so that a process reads the stream once."""
     chosen = plan.policies or tuple(n for n, p in POLICIES.items() if p.ranked and _installed(n))
     if not {text.partition("=")[0] for text in chosen} >= {RANDOM}:
-        chosen = (*chosen, RANDOM)  # all is compared with it
+        chosen = (*chosen, RANDOM)  # every policy is compared with it
     found: list[Job] = []
     for name in plan.streams or available(plan.data):
         for seed in range(plan.seeds):
@@ -96,7 +97,7 @@ def jobs(plan: Plan) -> list[Job]:
 
 def _of_stream(plan: Plan, name: str, seed: int, chosen: Sequence[str]) -> Iterator[Job]:
     stream = load(name, plan.data, plan.samples, 0)
-    longest = len(stream.samples) - WARM_START - 1  # with a longer delay no label would come back
+    longest = len(stream.samples) - WARM_START - 1  # with a longer delay no label would come
     delays = [d for d in plan.delays if (stream.real_delays if d == REAL else int(d) <= longest)]
     wrong = [d for d in delays if d in WRONG_DELAYS and WRONG_BUDGET in plan.budgets]
     data = str(plan.data) if plan.data else None
@@ -117,7 +118,7 @@ def _seeds(plan: Plan, stream: str, text: str) -> int:
     if found.slow:
         on_list = bool(plan.streams) or stream in SHORT_LIST
         return min(plan.seeds, plan.slow_seeds) if on_list else 0
-    return min(plan.seeds, plan.rival_seeds)
+    return min(plan.seeds, plan.baseline_seeds)
 
 
 def _installed(name: str) -> bool:

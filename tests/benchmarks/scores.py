@@ -1,18 +1,18 @@
-"""What a run is judged by.
+"""The scores of a run.
 
 accuracy          share of right predictions, over all samples after the warm start
 kappa             Cohen's: (accuracy - chance) / (1 - chance), chance from the two marginals
-g_mean            geometric mean of the recalls of the classes that occur; 0 as soon as one is never found
+g_mean            geometric mean of the recalls of the classes that occur; 0 if one is never found
 minority_recall   recall of the rarest class
 labels            bought, after the warm start
 budget_spent      labels / samples
 budget_error      |labels - share x samples| / (share x samples)
-within_budget     |labels - share x samples| <= max(1, 1%): nobody buys a fraction of a label
+within_budget     |labels - share x samples| <= max(1, 1%), since a label cannot be bought in part
 window_most       most labels in any window of `window` samples
 window_held       window_most <= share x window + 1
 burst             most labels in any 1,000 samples, as a multiple of share x 1,000
 minority_labels   of the rarest class among those bought
-labels_to_20      labels bought until 20 of them were of the rarest class; None if they never were
+labels_to_20      labels bought until 20 of them were of the rarest class; None if there were fewer
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ LONG = 1000
 class Scoreboard:
     """Counts predictions against truths.
 
-    >>> tally = Tally(["ham", "spam"])  # the most frequent first
+    >>> scoreboard = Scoreboard(["ham", "spam"])  # the most frequent first
     >>> for truth, said in [("ham", "ham"), ("ham", "ham"), ("spam", "spam"), ("spam", "ham")]:
-    ...     tally.predicted(truth, said)
-    >>> scores = tally.scores([0, 3], ["ham", "spam"], share=0.5, window=None)
+    ...     scoreboard.predicted(truth, said)
+    >>> scores = scoreboard.scores([0, 3], ["ham", "spam"], share=0.5, window=None)
     >>> scores["accuracy"], scores["kappa"], scores["minority_recall"], scores["budget_spent"]
     (0.75, 0.5, 0.5, 0.5)
     """
@@ -47,7 +47,7 @@ class Scoreboard:
         self.counts = np.zeros((len(classes), len(classes) + 1), dtype=np.int64)
 
     def predicted(self, truth: ClassLabel, said: ClassLabel | None) -> None:
-        """Count a prediction; None is a wrong one."""
+        """Count a prediction; None counts as wrong."""
         self.counts[self.classes[truth], -1 if said is None else self.classes[said]] += 1
 
     def scores(
@@ -57,16 +57,16 @@ class Scoreboard:
 
         Args:
             positions: Of the labels bought, ascending, 0 being the first sample after the warm start.
-            labels: The true ones, in the same order.
-            share: The share asked for.
-            window: The one that a budget is promised for; None takes 1/share.
+            labels: The true labels, in the same order.
+            share: The budget, as a share of the samples.
+            window: The window for which a budget is promised; None is 1/share.
         """
         total = int(self.counts.sum())
         rows, columns = self.counts.sum(axis=1), self.counts.sum(axis=0)[:-1]
         right = np.diagonal(self.counts)
         accuracy, chance = right.sum() / total, float(rows @ columns) / total**2
         recalls = right[rows > 0] / rows[rows > 0]
-        at = min(np.flatnonzero(rows)[::-1], key=rows.__getitem__)  # among equals, the last class
+        at = min(np.flatnonzero(rows)[::-1], key=rows.__getitem__)  # of equally rare classes, the last one
         rarest = list(self.classes)[at]
         rare = [number for number, label in enumerate(labels, 1) if label == rarest]
         length = window or ceil(1 / share)

@@ -1,7 +1,7 @@
-"""The streams: recorded files, what River's wheel brings along, and what River generates.
+"""The streams: recorded files, the data sets of River's wheel, and River's generators.
 
-Recorded files lie in a directory that is named on the command line or by STREAM_AL_DATA; every labelled
-file in it is a stream. A seed draws another stream from a generator and leaves a recorded one as it is.
+Recorded files lie in a directory that the command line or STREAM_AL_DATA names. Every labelled file in it is
+a stream. Another seed gives another stream of a generator, and the same stream of a file.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from stream_al.messages import ClassLabel
 
 __all__ = ["GENERATED", "WARM_START", "Sample", "Stream", "available", "fingerprint", "load"]
 
-WARM_START = 30  # samples at the beginning that everyone gets labelled, outside the budget
+WARM_START = 30  # samples at the beginning, labelled for every policy outside the budget
 SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
-ASKED, ANSWERED = "_t_query_min", "_t_label_min"  # notes of a stream with real label delays, in minutes
-TEXT_COLUMNS = 16  # a text feature takes so many columns of the vector: hashed words
-FAR = 10.0  # standard deviations at which a vector's coordinates are clipped
+QUERIED, LABELLED = "_t_query_min", "_t_label_min"  # columns with the real times, in minutes
+TEXT_COLUMNS = 16  # of the vector, for the hashed words of a text feature
+FAR = 10.0  # standard deviations; coordinates of a vector are clipped there
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,13 @@ class Sample:
     """One arrival.
 
     Attributes:
-        id: The stream's name and its position: draws on different streams have nothing in common.
+        id: The name of the stream and the position, so that draws on different streams are independent.
         features: What the learner sees.
         label: The truth.
-        vector: The features as numbers, for rules that measure distances: standardised by the mean and
-            the deviation of the warm start, texts as hashed words.
-        came: When it came, in minutes; its position where the file has no times.
-        answered: When its label came, had it been asked for; `came` where the file has no times.
+        vector: The features as numbers, for rules that need distances. They are standardised by the mean and
+            the deviation of the warm start; texts are hashed words.
+        came: When it came, in minutes; its position if the file has no times.
+        labelled: When its label would come after a query; `came` if the file has no times.
     """
 
     id: str
@@ -53,7 +53,7 @@ class Sample:
     label: ClassLabel
     vector: npt.NDArray[np.float64]
     came: float
-    answered: float
+    labelled: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ Pairs = Iterator[tuple[dict[Any, Any], ClassLabel]]
 
 
 def _blocks(make: Callable[[int, int], Any], variants: tuple[int, ...]) -> Callable[[int, int], Pairs]:
-    """A stream whose concept changes abruptly: equal stretches, one a variant."""
+    """A stream whose concept changes abruptly: blocks of equal length, one for each variant."""
 
     def draw(seed: int, samples: int) -> Pairs:
         ends = [samples * (k + 1) // len(variants) for k in range(len(variants))]
@@ -92,7 +92,7 @@ def _blocks(make: Callable[[int, int], Any], variants: tuple[int, ...]) -> Calla
 
 
 def _rare(inner: Callable[[int, int], Pairs], label: ClassLabel, share: float) -> Callable[[int, int], Pairs]:
-    """The same stream with one class made rare: this share of what is kept, where it was a half."""
+    """The same stream with fewer samples of one class: each of them is kept with this probability."""
 
     def draw(seed: int, samples: int) -> Pairs:
         for position, (features, truth) in enumerate(inner(seed, samples * 4)):
@@ -134,7 +134,7 @@ BUNDLED: dict[str, Callable[[], Any]] = {
     "river_segments": datasets.ImageSegments,
     "river_shuttle": datasets.Shuttle,
 }
-"""What River's wheel brings along."""
+"""The data sets of River's wheel."""
 
 
 def available(data: Path | None) -> list[str]:
@@ -144,7 +144,7 @@ def available(data: Path | None) -> list[str]:
 
 @cache
 def fingerprint(name: str, data: Path | None) -> str:
-    """What tells two recorded files of one name apart; nothing for the other streams."""
+    """A hash of a recorded file; empty for the other streams."""
     file = _files(data).get(name)
     return "" if file is None else blake2b(file.read_bytes(), digest_size=12).hexdigest()
 
@@ -168,8 +168,8 @@ def load(name: str, data: Path | None, samples: int, seed: int) -> Stream:
     if name in files:
         read = list(islice(rows(files[name]), samples))
         pairs = [(row.features, row.label) for row in read]
-        if read and ASKED in read[0].notes and ANSWERED in read[0].notes:
-            times = [(float(row.notes[ASKED]), float(row.notes[ANSWERED])) for row in read]
+        if read and QUERIED in read[0].notes and LABELLED in read[0].notes:
+            times = [(float(row.notes[QUERIED]), float(row.notes[LABELLED])) for row in read]
     elif name in BUNDLED:
         pairs = list(islice(BUNDLED[name](), samples))
     elif name in GENERATED:

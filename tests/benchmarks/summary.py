@@ -1,4 +1,4 @@
-"""The summary: what a set of runs says, as values that go through JSON unchanged."""
+"""The summary of a set of runs, as values that JSON keeps unchanged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LEVEL = 0.05
 
 
 def summarise(lines: Sequence[Mapping[str, Any]], score: str = "accuracy") -> dict[str, Any]:
-    """All that is reported about results, the claims aside.
+    """All that is reported about the results, except the claims.
 
     Args:
         lines: Results, as the file holds them.
@@ -36,9 +36,9 @@ def summarise(lines: Sequence[Mapping[str, Any]], score: str = "accuracy") -> di
         score: That score.
         ranks: group to policy to mean rank, among all policies over the cases that all of them have.
         ranks_wide: the same among the policies that have every case.
-        ranks_kappa: as ranks, by kappa: where a class is rare, who buys nothing and says the other one is
-            hard to beat in accuracy, and has a kappa of 0.
-        cases: group to the numbers of cases behind these two.
+        ranks_kappa: as ranks, by kappa. Where a class is rare, a policy that buys nothing and predicts the
+            other class has a high accuracy, and a kappa of 0.
+        cases: group to how many cases are behind `ranks` and `ranks_wide`.
         policies: policy to its record: against random, budget, speed.
         worse: the cases in which a policy is significantly worse than random.
     """
@@ -68,7 +68,7 @@ def summarise(lines: Sequence[Mapping[str, Any]], score: str = "accuracy") -> di
 def differences(
     table: Table, policy: str, score: str = "accuracy", other: str = RANDOM
 ) -> dict[Any, list[float]]:
-    """Case to the differences of a policy to random, one a seed that both have."""
+    """Case to the differences of a policy to another one, one for each seed that both have."""
     found = {}
     for case, results in table.items():
         if policy in results and other in results:
@@ -126,7 +126,7 @@ def _record(table: Table, policy: str, score: str) -> dict[str, Any]:
 
 
 def _tests(gaps: Mapping[Any, list[float]]) -> list[dict[str, Any]]:
-    """One paired test a case with at least two seeds, and what is left of it among so many."""
+    """A paired test for each case with at least two seeds, with its p before and after the corrections."""
     tested = {case: gap for case, gap in gaps.items() if len(gap) >= 2}
     p = [paired_t(gap) for gap in tested.values()]
     return [

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.grid import Grid
 from tests.benchmarks.summary import ALL
+from tests.benchmarks.text_table import TextTable
 
 __all__ = ["markdown", "show"]
 
@@ -17,7 +17,7 @@ VERDICTS = {True: "holds", False: "FAILS", None: "not measured"}
 
 
 def show(summary: Mapping[str, Any], claims: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """Print everything that a reader decides by."""
+    """Print all tables and claims."""
     score = summary["score"]
     console.print(_rich(f"Mean rank in {score}, by delay in samples (1 is best)", *_ranks(summary, "ranks")))
     if score != "kappa":
@@ -38,7 +38,7 @@ def show(summary: Mapping[str, Any], claims: Sequence[Mapping[str, Any]], consol
 
 
 def markdown(summary: Mapping[str, Any], claims: Sequence[Mapping[str, Any]]) -> str:
-    """The ranks with what is needed to judge them, and the claims."""
+    """The ranks, the figures beside them, and the claims."""
     header, rows = _ranks(summary, "ranks")
     records = summary["policies"]
     header += ["points over random", "worse", "budget error, max"]
@@ -57,8 +57,8 @@ def markdown(summary: Mapping[str, Any], claims: Sequence[Mapping[str, Any]]) ->
         ]
         for claim in claims
     ]
-    grids = Grid("ranks", header, rows), Grid("claims", ["claim", "", "numbers"], held)
-    return "\n\n".join(grid.markdown() for grid in grids) + "\n"
+    tables = TextTable("ranks", header, rows), TextTable("claims", ["claim", "", "numbers"], held)
+    return "\n\n".join(table.markdown() for table in tables) + "\n"
 
 
 def _ranks(summary: Mapping[str, Any], kind: str) -> tuple[list[str], list[list[str]]]:
@@ -109,4 +109,4 @@ def _sorted(summary: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _rich(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    return Grid(title, header, rows).rich({"ours": "bold green", "random": "cyan"})
+    return TextTable(title, header, rows).rich({"ours": "bold green", "random": "cyan"})

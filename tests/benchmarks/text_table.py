@@ -1,4 +1,4 @@
-"""A table of text, for a terminal and as Markdown."""
+"""A table of texts, for a terminal and as Markdown."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-__all__ = ["Grid"]
+__all__ = ["TextTable"]
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
-    """A table: its first column says what, the others how much.
+class TextTable:
+    """A table whose first column has names and the others have numbers.
 
-    >>> print(Grid("Speed", ["case", "us"], [["floor", "2.1"]]).markdown())
+    >>> print(TextTable("Speed", ["case", "us"], [["floor", "2.1"]]).markdown())
     | case | us |
     |---|---|
     | floor | 2.1 |
@@ -25,7 +25,7 @@ class Grid:
     rows: Sequence[Sequence[str]]
 
     def rich(self, styles: Mapping[str, str] = {}) -> Table:
-        """The table for a terminal, rows in the style of what they are about."""
+        """The table for a terminal; a row has the style of its name."""
         table = Table(title=self.title, title_justify="left", title_style="bold")
         for position, name in enumerate(self.header):
             table.add_column(name, justify="left" if position == 0 else "right")

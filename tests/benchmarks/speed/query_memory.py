@@ -1,9 +1,9 @@
-"""What a pending query takes in memory. A process of its own.
+"""How much memory a pending query takes. A process of its own.
 
-    python -m tests.benchmarks.speed.weigh QUERIES
+    python -m tests.benchmarks.speed.query_memory QUERIES
 
-Reads so many queries into `PendingQueries`, as a start does, and prints the bytes that Python has allocated
-for each, and the bytes of its message.
+It reads queries into `PendingQueries`, as a start does. It prints the bytes that Python has allocated for
+each, and the bytes of its message.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.benchmarks.speed.stored import queries
 
 
 class Topic:
-    """A reader of queries that are made as they are read, so that nobody else holds them."""
+    """A reader of queries that are made when they are read, so that nothing else holds them."""
 
     topic = "queries"
 
@@ -37,12 +37,12 @@ class Topic:
             yield Record(self.topic, 0, offset, int(time() * 1000), key, value)
 
     async def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
-        """The next ones."""
+        """The next records."""
         return list(islice(self._records, max_records))
 
 
 async def run(number: int) -> dict[str, float]:
-    """Weigh them."""
+    """Measure the memory of this number of queries."""
     topic = Topic(number)
     pending = PendingQueries(topic, Settings(), is_labelled=lambda sample_id: False)  # type: ignore[arg-type]
     tracemalloc.start()

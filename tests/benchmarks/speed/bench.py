@@ -1,8 +1,8 @@
-"""The rig: a real Kafka, topics filled beforehand, and the CPU time of a process, seen from outside.
+"""The bench: a real Kafka with filled topics, and the CPU time of a process, measured from outside.
 
-Wall time on a machine that does other things says little, so what is compared is the CPU time of the process
-itself, all threads, out of the kernel's scheduler (`/proc/PID/task/*/schedstat`, nanoseconds). What a process
-needs to start is not counted: everyone counts from the first record on.
+Wall time says little on a machine that does other work. So processes are compared by their CPU time over all
+threads, which the kernel's scheduler counts (`/proc/PID/task/*/schedstat`, nanoseconds). The start of a
+process does not count: its time begins with the first record.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from tests.broker.kafka import KafkaBroker
 from tests.support.processes import Server
 
-__all__ = ["Annotator", "Rig", "Spent", "cpu_seconds", "program", "rig"]
+__all__ = ["Annotator", "Bench", "Spent", "bench", "cpu_seconds", "program"]
 
 ROOT = Path(__file__).parents[3]
 FETCH_BYTES = 8 * 2**20
 ENOUGH_SECONDS = 900.0
-IN_FLIGHT = 50  # batches that are sent and not acknowledged
+IN_FLIGHT = 50  # batches sent and not acknowledged yet, at most
 
 
 def cpu_seconds(pid: int) -> float:
@@ -39,13 +39,13 @@ def cpu_seconds(pid: int) -> float:
     for task in Path(f"/proc/{pid}/task").iterdir():
         try:
             total += int((task / "schedstat").read_text().split()[0])
-        except (FileNotFoundError, ProcessLookupError):  # it has just ended
+        except (FileNotFoundError, ProcessLookupError):  # the thread has just ended
             continue
     return total / 1e9
 
 
 async def program(name: str, *arguments: object) -> dict[str, Any]:
-    """What a module of `speed` prints that is a program of its own. Raises RuntimeError if it fails."""
+    """Run a module of `speed` as a program; the JSON that it prints. Raises RuntimeError if it fails."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"tests.benchmarks.speed.{name}", *map(str, arguments)),
         cwd=ROOT,
@@ -66,28 +66,28 @@ class Spent:
     wall: float
 
 
-class Rig:
-    """A broker for benchmarks, and what is done with it.
+class Bench:
+    """A broker for benchmarks.
 
     Attributes:
-        bootstrap: Its address.
-        directory: A place for files.
+        bootstrap: The address of the broker.
+        directory: A directory for files.
     """
 
     def __init__(
-        self, broker: KafkaBroker, admin: AIOKafkaAdminClient, looker: AIOKafkaConsumer, directory: Path
+        self, broker: KafkaBroker, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, directory: Path
     ) -> None:
         self.bootstrap = broker.bootstrap
         self.directory = directory
         self.admin = admin
-        self._looker = looker
+        self._consumer = consumer
         self._number = 0
 
     async def create(self, topics: dict[str, int], **config: str) -> None:
-        """Create topics, each with so many partitions."""
+        """Create topics: name to number of partitions."""
         new = [NewTopic(name, number, 1, topic_configs=config) for name, number in topics.items()]
         await self.admin.create_topics(new)
-        while not set(topics) <= set(await self.admin.list_topics()):  # noqa: ASYNC110 - Kafka tells nobody
+        while not set(topics) <= set(await self.admin.list_topics()):  # noqa: ASYNC110 - Kafka sends no notice
             await asyncio.sleep(0.05)
 
     async def fill(self, topic: str, values: Iterable[bytes], partitions: int) -> int:
@@ -116,7 +116,7 @@ class Rig:
         return number
 
     async def begin(self, name: str, samples: str, partitions: int) -> None:
-        """Let an application have begun with a topic: queries without any offset look like a loss."""
+        """Commit offset 0 for an application: queries without a committed offset look like a loss."""
         tps = [TopicPartition(samples, partition) for partition in range(partitions)]
         async with AIOKafkaConsumer(
             bootstrap_servers=self.bootstrap, group_id=f"{name}.select", enable_auto_commit=False
@@ -126,11 +126,11 @@ class Rig:
 
     async def ends(self, topics: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """One past the last offset of each."""
-        found: dict[TopicPartition, int] = await self._looker.end_offsets(topics)
+        found: dict[TopicPartition, int] = await self._consumer.end_offsets(topics)
         return found
 
     def settings(self, samples: str, *more: str) -> tuple[str, list[str]]:
-        """An application of its own over a topic of samples, and its settings."""
+        """A new application on a topic of samples: its name and its settings."""
         self._number += 1
         name = f"bench{self._number}"
         own = [f"topics.{part}={name}-{part}" for part in ("queries", "labels", "examples", "control")]
@@ -143,7 +143,7 @@ class Rig:
         ]
 
     async def topics(self, name: str, partitions: int) -> None:
-        """The topics of an application, but for its samples; queries and examples have one partition."""
+        """Create the topics of an application except its samples. Queries and examples have one partition."""
         await self.create({f"{name}-queries": 1, f"{name}-control": 1}, **{"cleanup.policy": "compact"})
         rest = {f"{name}-labels": partitions, f"{name}-labels.dlq": 1, f"{name}-examples": 1}
         await self.create(rest)
@@ -152,14 +152,14 @@ class Rig:
     async def serving(
         self, settings: Sequence[str], name: str, program: Sequence[str] = ("-m", "stream_al", "serve")
     ) -> AsyncIterator[Server]:
-        """A `stream-al serve` that is ready and has read nothing, as far as can be."""
+        """A `stream-al serve` that has just become ready."""
         server = Server(settings, self.directory, name, program=program)
         try:
             await server.launch()
             until = monotonic() + 120
             while "ready" not in server.said():
                 if server.code is not None or monotonic() > until:
-                    raise RuntimeError(f"it does not start:\n{server.tail()}")
+                    raise RuntimeError(f"the process does not start:\n{server.tail()}")
                 await asyncio.sleep(0.005)
             yield server
         finally:
@@ -172,7 +172,7 @@ class Rig:
         return sum(max(0, position.offset) for position in found.values())
 
     async def until_decided(self, name: str, samples: str, partitions: int, number: int) -> None:
-        """Wait until an application has decided so many samples."""
+        """Wait until an application has decided this number of samples."""
         until = monotonic() + ENOUGH_SECONDS
         while await self.decided(name, samples, partitions) < number:
             if monotonic() > until:
@@ -180,35 +180,35 @@ class Rig:
             await asyncio.sleep(0.05)
 
     async def until_learned(self, server: Server, annotator: Annotator, before: int) -> int:
-        """Wait until no query is left to answer and every answer is learned; how many that were.
+        """Wait until every query has a label and every label is learned; how many labels.
 
         Args:
             server: The process.
-            annotator: Who answers.
+            annotator: Sends the labels.
             before: How many examples it had learned before.
         """
         until, last = monotonic() + ENOUGH_SECONDS, -1
         while True:
-            answers = annotator.answers
-            if answers == last and await server.metric("model_examples") == before + answers:
-                return answers
+            labels = annotator.labels
+            if labels == last and await server.metric("model_examples") == before + labels:
+                return labels
             if monotonic() > until:
                 raise RuntimeError(f"not all labels are learned in {ENOUGH_SECONDS:g} s:\n{server.tail()}")
-            last = answers
-            await asyncio.sleep(0.5)  # asking costs the process something too
+            last = labels
+            await asyncio.sleep(0.5)  # a request costs the process time too
 
 
 @asynccontextmanager
-async def rig() -> AsyncIterator[Rig]:
-    """A broker that is started and ended."""
+async def bench() -> AsyncIterator[Bench]:
+    """Start a broker, and stop it at the end."""
     with tempfile.TemporaryDirectory() as directory:
         broker = await asyncio.to_thread(KafkaBroker.start, Path(directory, "broker"))
         try:
             admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
             await admin.start()
             try:
-                async with AIOKafkaConsumer(bootstrap_servers=broker.bootstrap) as looker:
-                    yield Rig(broker, admin, looker, Path(directory))
+                async with AIOKafkaConsumer(bootstrap_servers=broker.bootstrap) as consumer:
+                    yield Bench(broker, admin, consumer, Path(directory))
             finally:
                 await admin.close()
         finally:
@@ -216,25 +216,25 @@ async def rig() -> AsyncIterator[Rig]:
 
 
 class Annotator:
-    """Answers every query that it knows at once, in a task of the benchmark's own process.
+    """Labels every query at once whose label it has, in a task of the benchmark's own process.
 
     Attributes:
-        answers: How many labels it has sent.
+        labels: How many labels it has sent.
     """
 
-    def __init__(self, bootstrap: str, name: str, answer: dict[bytes, bytes]) -> None:
+    def __init__(self, bootstrap: str, name: str, messages: dict[bytes, bytes]) -> None:
         self.bootstrap = bootstrap
         self.name = name
-        self.answer = answer
-        self.answers = 0
+        self.messages = messages
+        self.labels = 0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to answer."""
+        """Begin to label."""
         self._task = asyncio.create_task(self._work())
 
     async def stop(self) -> None:
-        """Answer no more."""
+        """Send no more labels."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -251,7 +251,7 @@ class Annotator:
             while True:
                 batches = await consumer.getmany(timeout_ms=200)
                 for record in (record for batch in batches.values() for record in batch):
-                    answer = self.answer.get(record.key)
-                    if record.value is not None and answer is not None:
-                        await producer.send(f"{self.name}-labels", answer, key=record.key)
-                        self.answers += 1
+                    message = self.messages.get(record.key)
+                    if record.value is not None and message is not None:
+                        await producer.send(f"{self.name}-labels", message, key=record.key)
+                        self.labels += 1

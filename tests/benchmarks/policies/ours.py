@@ -1,4 +1,4 @@
-"""Ours: what the defaults of the settings say, or another strategy and manager of the engine."""
+"""Our own policies: the default of the settings, and every strategy and budget manager of the engine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stream_al.errors import Misconfigured
 from stream_al.settings import Settings
 from stream_al.simulate.delay import Arrivals
 from stream_al.simulate.run import Buyer, Selective
-from tests.benchmarks.play import Rule, Terms
+from tests.benchmarks.prequential import Rule, Terms
 from tests.benchmarks.streams import Sample
 
 __all__ = ["DEFAULT", "Ours", "default", "named"]
@@ -20,7 +20,7 @@ DEFAULT = f"{_settings.strategy}:{_settings.budget.manager}:{_settings.budget.ex
 
 
 class Ours(Rule):
-    """The service's selector, fed as the service feeds it."""
+    """The selector of the service, with the same inputs as in the service."""
 
     def __init__(self, terms: Terms, strategy: str, manager: str, exploration: float) -> None:
         self.selector = Selector(

@@ -1,10 +1,10 @@
-"""Rules from their published formulas: the two baselines, River's, Vowpal Wabbit's and Prodigy's.
+"""Rules from their published formulas: random, periodic, and those of River, Vowpal Wabbit and Prodigy.
 
-River's and Vowpal Wabbit's know no budget, but a number that makes them buy more or less. It is steered
-here while the stream runs: its logarithm moves by 0.2 for every label that the rule is ahead of its budget
-or behind, and by 0.02 more for every 1/B samples that it stays so (proportional and integral control). So
-the rate comes out as asked wherever the rule can reach it. Prodigy's has no such number and stands behind
-a cap on labels bought / samples seen.
+The rules of River and Vowpal Wabbit know no budget. Each has a parameter that makes it buy more or fewer
+labels, and this module controls it while the stream runs. The logarithm of the parameter moves by 0.2 for
+every label that the rule is ahead of its budget or behind, and by 0.02 more for every 1/B samples for which
+it stays so (proportional and integral control). So the rate is the one asked for, wherever the rule can reach
+it. The rule of Prodigy has no such parameter. It gets a cap on labels bought / samples seen.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import numpy as np
 
 from stream_al.engine.randomness import uniform
 from stream_al.messages import ClassLabel
-from tests.benchmarks.play import Candidate, Rival, Terms
+from tests.benchmarks.prequential import Baseline, Candidate, Terms
 from tests.benchmarks.streams import WARM_START, Sample
 
 __all__ = ["Bernoulli", "EntropySampler", "ImportanceWeighted", "MovingAverage", "Periodic", "Uncapped"]
 
-AT_ONCE, IN_TIME = 0.2, 0.02  # of the logarithm that is steered: a label ahead, that for 1/B samples
-REACH = 12.0  # the furthest that the logarithm goes
+PROPORTIONAL, INTEGRAL = 0.2, 0.02  # of the logarithm: for a label ahead, and for 1/B samples so
+REACH = 12.0  # the largest magnitude of the logarithm
 
 
-class Bernoulli(Rival):
-    """Random: every label with the chance B, independently. The baseline of all comparisons."""
+class Bernoulli(Baseline):
+    """Random: every label with probability B, independently. All policies are compared with it."""
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
@@ -34,8 +34,8 @@ class Bernoulli(Rival):
         return uniform(self.terms.seed, "random rival", candidate.sample.id) < self.terms.share
 
 
-class Periodic(Rival):
-    """Every 1/B-th sample, from a random one on."""
+class Periodic(Baseline):
+    """Periodic: every 1/B-th sample, from a random one on."""
 
     def __init__(self, terms: Terms) -> None:
         self.share = terms.share
@@ -46,8 +46,8 @@ class Periodic(Rival):
         return int(self.seen * self.share) > int((self.seen - 1.0) * self.share)
 
 
-class _Steered(Rival):
-    """Buys with a chance that rises with `ease`, a factor steered towards the budget."""
+class _Controlled(Baseline):
+    """Buys with a probability that rises with `ease`, a factor controlled towards the budget."""
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
@@ -55,13 +55,13 @@ class _Steered(Rival):
 
     @property
     def ease(self) -> float:
-        return exp(_within(-AT_ONCE * self.ahead - IN_TIME * self.gathered))
+        return exp(_within(-PROPORTIONAL * self.ahead - INTEGRAL * self.gathered))
 
     def decide(self, candidate: Candidate) -> bool:
         chance = self.chance(candidate)
         buys = uniform(self.terms.seed, "steered rival", candidate.sample.id) < chance
         self.ahead += buys - self.terms.share
-        self.gathered = _within(self.gathered + self.terms.share * self.ahead, REACH / IN_TIME)
+        self.gathered = _within(self.gathered + self.terms.share * self.ahead, REACH / INTEGRAL)
         return buys
 
     def chance(self, candidate: Candidate) -> float:
@@ -72,10 +72,10 @@ def _within(value: float, reach: float = REACH) -> float:
     return min(reach, max(-reach, value))
 
 
-class EntropySampler(_Steered):
+class EntropySampler(_Controlled):
     """River's `active.EntropySampler`: p = (H / log2 k)^d, k the classes with a probability above 0.
 
-    The discount factor d is what is steered. It starts at 1/B - 1, which is right for uniform entropies;
+    The discount factor d is controlled. It starts at 1/B - 1, which is right for uniform entropies;
     River's default of 3 would buy a quarter of those.
     """
 
@@ -91,7 +91,7 @@ class EntropySampler(_Steered):
         return float(min(1.0, entropy) ** (self.discount_factor / self.ease))
 
 
-class ImportanceWeighted(_Steered):
+class ImportanceWeighted(_Controlled):
     """Vowpal Wabbit's `--active`: importance-weighted active learning (IWAL).
 
     Beygelzimer, Hsu, Langford, Zhang: Agnostic Active Learning Without Constraints (NIPS 2010), with
@@ -103,7 +103,7 @@ class ImportanceWeighted(_Steered):
     G is how much worse, in error rate, the best model is that contradicts the present one here; for any
     learner that is the share of its examples that would have to change sides, estimated by the margin
     p1 - p2. err is the error rate over the labels bought, each weighted by 1/p as IWAL weighs it. The
-    mellowness c is what is steered, from B on. The learners take no weights, so they learn all alike.
+    mellowness c is controlled and starts at B. The learners take no weights, so all examples weigh the same.
     """
 
     def __init__(self, terms: Terms) -> None:
@@ -134,7 +134,7 @@ class ImportanceWeighted(_Steered):
             self.wrong += (guess != position) / chance
 
 
-class Uncapped(Rival):
+class Uncapped(Baseline):
     """Prodigy's `prefer_uncertain`: buys what is more uncertain than usual, by one standard deviation.
 
     "Usual" is an exponential moving average, over about 100 samples here, of the uncertainty 1 - p1 and of
@@ -160,7 +160,7 @@ class Uncapped(Rival):
 
 
 class MovingAverage(Uncapped):
-    """The same behind a cap: labels bought / samples seen stays below the budget."""
+    """The same with a cap: labels bought / samples seen stays below the budget."""
 
     def __init__(self, terms: Terms) -> None:
         super().__init__(terms)

@@ -1,15 +1,15 @@
 """MOA's four rules: `moa.classifiers.active.ALUncertainty`, class by class from its source.
 
 Zliobaite, Bifet, Pfahringer, Holmes: Active Learning With Drifting Streaming Data (IEEE Trans. Neural
-Networks and Learning Systems 25(1), 2014). All four stand behind one cap: labels bought / samples seen
-stays below the budget; what is not spent is saved for later.
+Networks and Learning Systems 25(1), 2014). All four have one cap: labels bought / samples seen stays
+below the budget. What is not spent can be spent later.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from tests.benchmarks.play import Candidate, Rival, Terms
+from tests.benchmarks.prequential import Baseline, Candidate, Terms
 
 __all__ = ["Fixed", "RandomVariable", "Selective", "Variable"]
 
@@ -17,7 +17,7 @@ THRESHOLD = 0.9  # fixedThreshold
 STEP = 0.01  # step
 
 
-class _Capped(Rival):
+class _Capped(Baseline):
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
         self.random = np.random.default_rng(terms.seed)
@@ -31,7 +31,7 @@ class _Capped(Rival):
         return buys
 
     def wants(self, confidence: float) -> bool:
-        """Whether it buys at this highest class probability; not asked while the budget is spent."""
+        """Whether it buys at this highest class probability. It is not called while the budget is spent."""
         raise NotImplementedError
 
 

@@ -1,14 +1,15 @@
-"""The stopwatch: sends samples by a schedule and notes when each of their queries can be read.
+"""A load of samples, sent by a schedule; it measures when each query can be read. A process of its own.
 
-    python -m tests.benchmarks.speed.stopwatch '{"bootstrap": ..., "samples": ..., "queries": ..., ...}'
+    python -m tests.benchmarks.speed.sample_load '{"bootstrap": ..., "samples": ..., "queries": ..., ...}'
 
-A process of its own, with one clock for both ends. *Open loop*: sample i is due at i / rate, whatever became
-of those before it. Nobody waits for an answer before sending on, so while the subject stands still the
-samples go on arriving and each of them is counted as late as it is: no coordinated omission. How late the
-acknowledgements themselves are against the schedule is printed too: a stopwatch that cannot keep up must not
-pass for a fast subject. It is also the annotator: it answers a query when it has noted the time.
+One process sends and reads, so both times are of one clock. The load is an *open loop*: sample i is due at i
+/ rate, whatever happened to the samples before it. While the service stands still the samples go on coming,
+and each counts with its full delay: there is no coordinated omission. The delay of the acknowledgements
+against the schedule is printed too, because a load that is late itself would make the service look fast. The
+process is also the annotator: it labels a query after it has noted the time.
 
-Prints the milliseconds from the acknowledgement of a sample to its query, of all samples after the warm-up.
+It prints the milliseconds from the acknowledgement of a sample to its query, for all samples after the
+warm-up.
 """
 
 from __future__ import annotations
@@ -30,17 +31,17 @@ QUIET_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is to be sent, and where.
+    """What is sent, and where.
 
     Attributes:
         bootstrap: The broker.
         samples: The topic to send to, of two partitions.
         queries: The topic to read from.
-        labels: The topic for answers; None: nobody answers.
-        prefix: Of the ids.
+        labels: The topic for labels; None sends no labels.
+        prefix: The beginning of every id.
         rate: Samples a second.
-        seconds: How long, with the warm-up.
-        warm_seconds: What comes sooner is not counted.
+        seconds: For how long, with the warm-up.
+        warm_seconds: For how long samples do not count.
     """
 
     bootstrap: str
@@ -57,21 +58,21 @@ class Load:
         return json.dumps(asdict(self))
 
 
-class Stopwatch:
+class SampleLoad:
     """One measurement."""
 
     def __init__(self, load: Load) -> None:
         self.load = load
         rows = list(repeated(int(load.rate * load.seconds), load.prefix))
         self.samples = [(row.id.encode(), row.encoded()) for row in rows]
-        self.answers = {row.id.encode(): row.answer() for row in rows}
+        self.labels = {row.id.encode(): row.label_message() for row in rows}
         self.due: dict[bytes, float] = {}
         self.acknowledged: dict[bytes, float] = {}
         self.readable: dict[bytes, float] = {}
 
     async def run(self) -> dict[str, list[float]]:
-        """Send, read until it is quiet, and compare."""
-        # TopicPartitions by hand: with a subscription the first reading could begin after the first query.
+        """Send the samples, read until no more queries come, and compare the times."""
+        # Assigned by hand: with a subscription, reading could begin after the first query.
         consumer = AIOKafkaConsumer(bootstrap_servers=self.load.bootstrap, fetch_max_wait_ms=200)
         producer = AIOKafkaProducer(bootstrap_servers=self.load.bootstrap)
         async with consumer, producer:
@@ -110,12 +111,12 @@ class Stopwatch:
             batches = await consumer.getmany(timeout_ms=200)
             now = perf_counter()
             for record in (record for batch in batches.values() for record in batch):
-                if record.key in self.answers and record.value is not None:
+                if record.key in self.labels and record.value is not None:
                     self.readable.setdefault(record.key, now)
                     if self.load.labels is not None:
-                        await producer.send(self.load.labels, self.answers[record.key], key=record.key)
+                        await producer.send(self.load.labels, self.labels[record.key], key=record.key)
 
 
 if __name__ == "__main__":
     given = Load(**json.loads(sys.argv[1]))
-    sys.stdout.write(json.dumps(asyncio.run(Stopwatch(given).run())))
+    sys.stdout.write(json.dumps(asyncio.run(SampleLoad(given).run())))

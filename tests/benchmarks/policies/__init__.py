@@ -1,8 +1,8 @@
-"""The rivals: every rule for buying labels one by one that could be found, by name.
+"""The policies by name: our own, and as baselines every known rule that buys labels one by one.
 
-A rule comes from the installed package where one ships it; else from its published formula, which stands
-at the rule. `POLICIES` says how each is made, which package it needs, whether it draws at random (else one
-run stands for all seeds on a recorded stream) and whether it is slow.
+A baseline is the rule of an installed package where there is one. Otherwise it follows the published formula,
+which its docstring gives. `POLICIES` says how each is made, which package it needs, whether it is slow, and
+whether it draws at random. Without random draws, one run on a recorded stream holds for all seeds.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from stream_al.errors import Misconfigured
-from tests.benchmarks.play import Rule, Terms
-from tests.benchmarks.rivals import formulas, moa, ours
-from tests.benchmarks.rivals import scikit_activeml as activeml
+from tests.benchmarks.policies import formulas, moa, ours
+from tests.benchmarks.policies import scikit_activeml as activeml
+from tests.benchmarks.prequential import Rule, Terms
 
 __all__ = ["OURS", "POLICIES", "Policy", "policy"]
 
@@ -28,10 +28,10 @@ class Policy:
     Attributes:
         make: Makes the rule for one run.
         random: Whether it draws at random.
-        slow: Whether it costs milliseconds a sample.
-        package: What has to be installed.
-        ranked: Whether it is compared unless it is named.
-        definition: What it is, where its name does not say it all.
+        slow: Whether it needs milliseconds a sample.
+        package: The package that must be installed.
+        ranked: Whether it is part of a comparison that names no policies.
+        definition: Of one of our own policies: strategy:manager:exploration.
     """
 
     make: Callable[[Terms], Rule]

@@ -1,9 +1,9 @@
 """scikit-activeml's stream rules, run from the installed package.
 
-Its budget managers get the utility 1 - p1 from the learner's probabilities. Its strategies want a
-classifier of the package's own kind; `_River` is one that answers with what the learner just said, so that
-strategy and learner agree. Distances are taken between standardised features (`Sample.vector`). Settings
-are the package's defaults, a budget aside. The package is imported when the first rule is made.
+Its budget managers get the utility 1 - p1, from the probabilities of the learner. Its strategies need a
+classifier of the package's own class. `_River` is one that returns the probabilities of the learner.
+Distances are those between standardised features (`Sample.vector`). All parameters but the budget are the
+defaults of the package. The package is imported when the first rule is made.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 
 from stream_al.messages import ClassLabel
-from tests.benchmarks.play import Candidate, Rival, Terms
+from tests.benchmarks.prequential import Baseline, Candidate, Terms
 from tests.benchmarks.streams import Sample
 
 KEPT = 500  # labelled samples from which PAL estimates how often a region was labelled
-MANY = 10  # classes above which PAL looks one label ahead instead of two: its cost grows with their square
+MANY = 10  # with more classes PAL looks one label ahead instead of two: its cost grows with their square
 NOTHING = np.zeros((1, 1))
 
 
-class Managed(Rival):
-    """A budget manager of the package, fed with 1 - p1."""
+class Managed(Baseline):
+    """A budget manager of the package, with the utility 1 - p1."""
 
     def __init__(self, manager: Any, *, remembers: bool = False) -> None:
         self.manager = manager
@@ -39,8 +39,8 @@ class Managed(Rival):
         return len(chosen) > 0
 
 
-class Strategic(Rival):
-    """A query strategy of the package, which brings its budget manager along."""
+class Strategic(Baseline):
+    """A query strategy of the package, with its own budget manager."""
 
     def __init__(self, strategy: Any) -> None:
         self.strategy = strategy
@@ -54,12 +54,12 @@ class Strategic(Rival):
         return len(chosen) > 0
 
 
-class Probabilistic(Rival):
+class Probabilistic(Baseline):
     """PAL with the quantile filter (Kottke, Krempl, Spiliopoulou 2015).
 
     How often a region was labelled is the sum of Gaussian kernels over the last 500 labelled samples, with
-    the bandwidth of the package's Parzen window (its `gamma="mean"`); times the learner's probabilities, as
-    the package does where it is given a kernel.
+    the bandwidth of the package's Parzen window (its `gamma="mean"`). It is multiplied by the probabilities
+    of the learner, as the package does with a kernel.
     """
 
     def __init__(self, terms: Terms) -> None:
@@ -100,7 +100,7 @@ def _river() -> Any:
     from skactiveml.base import SkactivemlClassifier  # noqa: PLC0415 (an extra)
 
     class _River(SkactivemlClassifier):  # type: ignore[misc] # the package has no types
-        """Answers with the learner's probabilities, whatever it is asked about."""
+        """Returns the probabilities of the learner, for every input."""
 
         said: Any = None
         frequency = 1.0
@@ -118,7 +118,7 @@ def _river() -> Any:
 
 
 def _distances(window: Sequence[Any], candidates: Any) -> Any:
-    """Euclidean, as the package's own, without the checks that take most of its time."""
+    """Euclidean distances, without the checks that take most of the time of the package's own function."""
     return np.sqrt(np.square(np.asarray(window) - candidates[0]).sum(axis=1))
 
 
@@ -134,46 +134,46 @@ def _strategies() -> Any:
     return stream
 
 
-def fixed(terms: Terms) -> Rival:
+def fixed(terms: Terms) -> Baseline:
     classes = list(range(terms.classes))
     return Managed(_managers().FixedUncertaintyBudgetManager(classes=classes, budget=terms.share))
 
 
-def variable(terms: Terms) -> Rival:
+def variable(terms: Terms) -> Baseline:
     return Managed(_managers().VariableUncertaintyBudgetManager(budget=terms.share))
 
 
-def random_variable(terms: Terms) -> Rival:
+def random_variable(terms: Terms) -> Baseline:
     manager = _managers().RandomVariableUncertaintyBudgetManager
     return Managed(manager(budget=terms.share, random_state=terms.seed))
 
 
-def split(terms: Terms) -> Rival:
+def split(terms: Terms) -> Baseline:
     return Managed(_managers().SplitBudgetManager(budget=terms.share, random_state=terms.seed))
 
 
-def random_manager(terms: Terms) -> Rival:
+def random_manager(terms: Terms) -> Baseline:
     return Managed(_managers().RandomBudgetManager(budget=terms.share, random_state=terms.seed))
 
 
-def density_split(terms: Terms) -> Rival:
+def density_split(terms: Terms) -> Baseline:
     return Managed(_managers().DensityBasedSplitBudgetManager(budget=terms.share, random_state=terms.seed))
 
 
-def quantile_filter(terms: Terms) -> Rival:
+def quantile_filter(terms: Terms) -> Baseline:
     return Managed(_managers().BalancedIncrementalQuantileFilter(budget=terms.share), remembers=True)
 
 
-def density(terms: Terms) -> Rival:
+def density(terms: Terms) -> Baseline:
     strategy = _strategies().StreamDensityBasedAL
     return Strategic(strategy(budget=terms.share, random_state=terms.seed, dist_func=_distances))
 
 
-def cognitive(kind: str) -> Callable[[Terms], Rival]:
+def cognitive(kind: str) -> Callable[[Terms], Baseline]:
     """The cognitive dual query strategy (Liu et al. 2023) with one of its four budget managers."""
 
-    def make(terms: Terms) -> Rival:
-        # As published, a sample in a sparse region is not charged, which the package warns about every time.
+    def make(terms: Terms) -> Baseline:
+        # As published, a label in a sparse region is not charged; the package warns about it every time.
         warnings.filterwarnings("ignore", "force_full_budget is set to False")
         classes = {"classes": list(range(terms.classes))} if kind == "FixUn" else {}
         strategy = getattr(_strategies(), f"CognitiveDualQueryStrategy{kind}")
@@ -184,5 +184,5 @@ def cognitive(kind: str) -> Callable[[Terms], Rival]:
     return make
 
 
-def probabilistic(terms: Terms) -> Rival:
+def probabilistic(terms: Terms) -> Baseline:
     return Probabilistic(terms)
