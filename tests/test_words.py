@@ -70,7 +70,6 @@ NOT_DEFINED = {
     "Learning": "LocalModel",
     "Log": "Broker, or LoggingSettings",
     "look": "score",
-    "reached": "on_step",
     "Rival": "Baseline",
     "standing": "percentile_rank",
     "stretch": "chunk",

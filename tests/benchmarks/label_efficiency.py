@@ -20,6 +20,6 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[2])  # as `python -m` would have it
 
 if __name__ == "__main__":
-    from tests.benchmarks.command import main
+    from tests.benchmarks.efficiency.command import main
 
     sys.exit(main(__doc__))

@@ -20,16 +20,23 @@ from hypothesis import strategies as st
 from river import metrics
 from scipy.stats import false_discovery_control, ttest_1samp
 
-from tests.benchmarks import jobs
-from tests.benchmarks.claims import claims
-from tests.benchmarks.comparison import benjamini_hochberg, cases, holm, mean_ranks, paired_t, sign_flip
-from tests.benchmarks.plan import Plan
-from tests.benchmarks.plan import jobs as planned
-from tests.benchmarks.policies import policy
-from tests.benchmarks.scores import Scoreboard, most_in_window
-from tests.benchmarks.streams import fingerprint
-from tests.benchmarks.summary import summarise
-from tests.benchmarks.tables import markdown
+from tests.benchmarks.efficiency import jobs
+from tests.benchmarks.efficiency.claims import claims
+from tests.benchmarks.efficiency.comparison import (
+    benjamini_hochberg,
+    cases,
+    holm,
+    mean_ranks,
+    paired_t,
+    sign_flip,
+)
+from tests.benchmarks.efficiency.plan import Plan
+from tests.benchmarks.efficiency.plan import jobs as planned
+from tests.benchmarks.efficiency.policies import policy
+from tests.benchmarks.efficiency.scores import Scoreboard, most_in_window
+from tests.benchmarks.efficiency.streams import fingerprint
+from tests.benchmarks.efficiency.summary import summarise
+from tests.benchmarks.efficiency.tables import markdown
 
 PUBLISHED = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459]
 PUBLISHED += [0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]

@@ -15,9 +15,9 @@ from river import tree
 from river.active import EntropySampler as RiverSampler
 
 from stream_al.errors import Misconfigured
-from tests.benchmarks.policies import POLICIES, formulas, moa, ours, policy
-from tests.benchmarks.prequential import Baseline, Candidate, Terms, evaluate
-from tests.benchmarks.streams import load
+from tests.benchmarks.efficiency.policies import POLICIES, formulas, moa, ours, policy
+from tests.benchmarks.efficiency.prequential import Baseline, Candidate, Terms, evaluate
+from tests.benchmarks.efficiency.streams import load
 
 CAPPED = ("moa_fixed", "moa_variable", "moa_random_variable", "moa_selective", "prodigy", "density_split")
 
@@ -118,7 +118,7 @@ def test_without_the_extra_package_all_other_policies_run() -> None:
     """scikit-activeml is imported when one of its rules is made, and not before."""
     code = (
         "import sys; sys.modules['skactiveml'] = None\n"
-        "from tests.benchmarks.command import main\n"
+        "from tests.benchmarks.efficiency.command import main\n"
         "sys.exit(main('', '--streams sea --learners nb --policies ours --samples 100 --seeds 1 --delays 0 '"
         "'--budgets 0.1 --jobs 1 --json --out /dev/null'.split()))"
     )

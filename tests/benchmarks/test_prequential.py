@@ -12,12 +12,20 @@ from stream_al.engine.budgets import Context
 from stream_al.engine.model.model import Model, prediction
 from stream_al.messages import ClassLabel
 from stream_al.simulate.run import Annotator
-from tests.benchmarks.learners import definition
-from tests.benchmarks.policies import policy
-from tests.benchmarks.policies.ours import Ours
-from tests.benchmarks.prequential import REAL, Baseline, Candidate, Rule, Terms, evaluate, probability_array
-from tests.benchmarks.scores import Scoreboard
-from tests.benchmarks.streams import WARM_START, Sample, Stream, load
+from tests.benchmarks.efficiency.learners import definition
+from tests.benchmarks.efficiency.policies import policy
+from tests.benchmarks.efficiency.policies.ours import Ours
+from tests.benchmarks.efficiency.prequential import (
+    REAL,
+    Baseline,
+    Candidate,
+    Rule,
+    Terms,
+    evaluate,
+    probability_array,
+)
+from tests.benchmarks.efficiency.scores import Scoreboard
+from tests.benchmarks.efficiency.streams import WARM_START, Sample, Stream, load
 
 TERMS = Terms(share=0.1, classes=2, seed=3)
 

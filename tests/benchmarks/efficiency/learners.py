@@ -7,7 +7,7 @@ words. A tree cannot split on thousands of words, so it gets their hashes in 64 
 
 from __future__ import annotations
 
-from tests.benchmarks.streams import Stream
+from tests.benchmarks.efficiency.streams import Stream
 
 __all__ = ["LEARNERS", "definition"]
 

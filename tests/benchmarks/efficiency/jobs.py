@@ -25,9 +25,9 @@ from typing import Any
 
 import stream_al
 from stream_al.simulate.workers import workers
-from tests.benchmarks.policies import Policy, policy
-from tests.benchmarks.prequential import Terms, evaluate
-from tests.benchmarks.streams import GENERATED, fingerprint, load
+from tests.benchmarks.efficiency.policies import Policy, policy
+from tests.benchmarks.efficiency.prequential import Terms, evaluate
+from tests.benchmarks.efficiency.streams import GENERATED, fingerprint, load
 
 __all__ = ["Job", "Known", "code", "run", "run_all", "sources"]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import oracles
+from tests.faults.cases.rebalances import each_has_one
 from tests.faults.fault import Fault
 from tests.faults.flow import drain, has_decided, labelling, wait_until
-from tests.faults.group_faults import each_has_one
 from tests.faults.testbed import Figures, Testbed
 
 __all__ = ["FAULTS"]

@@ -30,9 +30,9 @@ from stream_al.messages import ClassLabel
 from stream_al.simulate import delay as delays
 from stream_al.simulate import run as simulation
 from stream_al.simulate import stream as recorded
-from tests.benchmarks.learners import definition
-from tests.benchmarks.scores import Scoreboard
-from tests.benchmarks.streams import WARM_START, Sample, Stream
+from tests.benchmarks.efficiency.learners import definition
+from tests.benchmarks.efficiency.scores import Scoreboard
+from tests.benchmarks.efficiency.streams import WARM_START, Sample, Stream
 
 __all__ = ["REAL", "Baseline", "Candidate", "Rule", "Run", "Terms", "evaluate", "probability_array"]
 

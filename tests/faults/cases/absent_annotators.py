@@ -56,7 +56,7 @@ FAULTS = (
     Fault(
         "annotators-absent",
         "annotators are slow or absent",
-        "the number of pending queries stays below its cap; samples are still read; selection goes on when "
+        "the number of pending queries never exceeds its cap; samples are still read; selection goes on when "
         "labels come",
         annotators_absent,
     ),

@@ -10,8 +10,8 @@ from stream_al.errors import Misconfigured
 from stream_al.settings import Settings
 from stream_al.simulate.delay import Arrivals
 from stream_al.simulate.run import Buyer, Selective
-from tests.benchmarks.prequential import Rule, Terms
-from tests.benchmarks.streams import Sample
+from tests.benchmarks.efficiency.prequential import Rule, Terms
+from tests.benchmarks.efficiency.streams import Sample
 
 __all__ = ["DEFAULT", "Ours", "default", "named"]
 

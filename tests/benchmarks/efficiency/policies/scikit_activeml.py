@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from stream_al.messages import ClassLabel
-from tests.benchmarks.prequential import Baseline, Candidate, Terms
-from tests.benchmarks.streams import Sample
+from tests.benchmarks.efficiency.prequential import Baseline, Candidate, Terms
+from tests.benchmarks.efficiency.streams import Sample
 
 KEPT = 500  # labelled samples from which PAL estimates how often a region was labelled
 MANY = 10  # with more classes PAL looks one label ahead instead of two: its cost grows with their square

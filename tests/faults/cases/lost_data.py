@@ -26,7 +26,7 @@ from tests.support.world import World
 __all__ = ["FAULTS"]
 
 QUIET = "log.level=error"
-REFUSES = "the service refuses to start and says what to do; that works; it never starts anew by itself"
+REFUSES = "the service refuses to start and says what to do, which works; it never resets itself silently"
 
 
 async def refusal(server: Server, *words: str) -> str:

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.comparison import Table, cases, paired_t
-from tests.benchmarks.plan import WRONG
-from tests.benchmarks.policies import OURS
-from tests.benchmarks.prequential import REAL
-from tests.benchmarks.summary import ALL, RANDOM, differences
+from tests.benchmarks.efficiency.comparison import Table, cases, paired_t
+from tests.benchmarks.efficiency.plan import WRONG
+from tests.benchmarks.efficiency.policies import OURS
+from tests.benchmarks.efficiency.prequential import REAL
+from tests.benchmarks.efficiency.summary import ALL, RANDOM, differences
 
 __all__ = ["claims"]
 

@@ -14,11 +14,11 @@ from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 
-from tests.benchmarks.jobs import Job
-from tests.benchmarks.learners import LEARNERS
-from tests.benchmarks.policies import OURS, POLICIES, policy
-from tests.benchmarks.prequential import REAL
-from tests.benchmarks.streams import WARM_START, available, load
+from tests.benchmarks.efficiency.jobs import Job
+from tests.benchmarks.efficiency.learners import LEARNERS
+from tests.benchmarks.efficiency.policies import OURS, POLICIES, policy
+from tests.benchmarks.efficiency.prequential import REAL
+from tests.benchmarks.efficiency.streams import WARM_START, available, load
 
 __all__ = ["RANDOM", "Plan", "jobs"]
 

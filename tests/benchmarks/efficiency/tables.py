@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.summary import ALL
+from tests.benchmarks.efficiency.summary import ALL
 from tests.benchmarks.text_table import TextTable
 
 __all__ = ["markdown", "show"]

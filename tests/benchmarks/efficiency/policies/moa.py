@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.benchmarks.prequential import Baseline, Candidate, Terms
+from tests.benchmarks.efficiency.prequential import Baseline, Candidate, Terms
 
 __all__ = ["Fixed", "RandomVariable", "Selective", "Variable"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.comparison import (
+from tests.benchmarks.efficiency.comparison import (
     Table,
     benjamini_hochberg,
     cases,

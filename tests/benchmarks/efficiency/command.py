@@ -14,14 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stream_al.errors import Misconfigured
-from tests.benchmarks.claims import claims
-from tests.benchmarks.jobs import Job, Known, run_all
-from tests.benchmarks.learners import LEARNERS
-from tests.benchmarks.plan import Plan, jobs
-from tests.benchmarks.policies import POLICIES, ours
-from tests.benchmarks.prequential import REAL
-from tests.benchmarks.summary import summarise
-from tests.benchmarks.tables import markdown, show
+from tests.benchmarks.efficiency.claims import claims
+from tests.benchmarks.efficiency.jobs import Job, Known, run_all
+from tests.benchmarks.efficiency.learners import LEARNERS
+from tests.benchmarks.efficiency.plan import Plan, jobs
+from tests.benchmarks.efficiency.policies import POLICIES, ours
+from tests.benchmarks.efficiency.prequential import REAL
+from tests.benchmarks.efficiency.summary import summarise
+from tests.benchmarks.efficiency.tables import markdown, show
 
 __all__ = ["main"]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from stream_al.errors import Misconfigured
-from tests.benchmarks.policies import formulas, moa, ours
-from tests.benchmarks.policies import scikit_activeml as activeml
-from tests.benchmarks.prequential import Rule, Terms
+from tests.benchmarks.efficiency.policies import formulas, moa, ours
+from tests.benchmarks.efficiency.policies import scikit_activeml as activeml
+from tests.benchmarks.efficiency.prequential import Rule, Terms
 
 __all__ = ["OURS", "POLICIES", "Policy", "policy"]
 

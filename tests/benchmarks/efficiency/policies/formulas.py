@@ -15,8 +15,8 @@ import numpy as np
 
 from stream_al.engine.randomness import uniform
 from stream_al.messages import ClassLabel
-from tests.benchmarks.prequential import Baseline, Candidate, Terms
-from tests.benchmarks.streams import WARM_START, Sample
+from tests.benchmarks.efficiency.prequential import Baseline, Candidate, Terms
+from tests.benchmarks.efficiency.streams import WARM_START, Sample
 
 __all__ = ["Bernoulli", "EntropySampler", "ImportanceWeighted", "MovingAverage", "Periodic", "Uncapped"]
 

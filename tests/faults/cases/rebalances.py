@@ -11,7 +11,7 @@ import random
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 
 from tests.faults import oracles
-from tests.faults.crash_faults import check_accounts
+from tests.faults.cases.crashes import check_accounts
 from tests.faults.fault import Fault
 from tests.faults.flow import drain, labelling, send_at_pace, wait_until
 from tests.faults.testbed import Figures, Testbed
@@ -92,7 +92,8 @@ FAULTS = (
     Fault(
         "rebalance",
         "a rebalance during a batch: replicas come and go every 2 s",
-        "a commit by the former owner is refused; the next owner goes on from the committed state",
+        "a late commit by the former owner is refused, or its batch is dropped; the next owner goes on from the "
+        "committed state",
         replicas_come_and_go,
     ),
     Fault(
