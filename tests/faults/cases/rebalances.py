@@ -92,8 +92,8 @@ FAULTS = (
     Fault(
         "rebalance",
         "a rebalance during a batch: replicas come and go every 2 s",
-        "a late commit by the former owner is refused, or its batch is dropped; the next owner goes on from the "
-        "committed state",
+        "a late commit by the former owner is refused, or its batch is dropped; the next owner goes on from "
+        "the committed state",
         replicas_come_and_go,
     ),
     Fault(
