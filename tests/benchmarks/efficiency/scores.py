@@ -92,7 +92,7 @@ class Scoreboard:
 
 
 def most_in_window(positions: Sequence[int], length: int) -> int:
-    """The most of these ascending positions that lie in one window of so many samples.
+    """The most of these ascending positions that lie in one window of `length` samples.
 
     >>> most_in_window([0, 9, 10, 11, 30], 3)
     3

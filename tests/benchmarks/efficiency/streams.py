@@ -156,7 +156,7 @@ def load(name: str, data: Path | None, samples: int, seed: int) -> Stream:
     Args:
         name: One of `available`.
         data: Where the recorded files lie.
-        samples: At most so many.
+        samples: How many, at most.
         seed: Draws another stream from a generator.
 
     Raises:

@@ -194,15 +194,15 @@ async def stopped_without_broker(testbed: Testbed) -> Figures:
         await server.start()
         ids.update(s["id"] for s in await world.samples(400, start=len(ids)))
         await wait_until(lambda: decided(world, len(ids) - 300), "some are decided")
-        if how == "hole":
+        if how == "unreachable":
             proxy.black_hole()
         elif how == "away":
             await asyncio.to_thread(broker.stop)
-        await asyncio.sleep(0.0 if how == "there" else 3.0)
+        await asyncio.sleep(0.0 if how == "present" else 3.0)
         took[how] = await server.terminate()
 
-    await stop("there")
-    await stop("hole")
+    await stop("present")
+    await stop("unreachable")
     proxy.restore()
     await stop("away")
     server = testbed.server(world, "never", proxy=proxy)

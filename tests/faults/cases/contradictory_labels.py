@@ -82,7 +82,9 @@ async def labels_contradict(testbed: Testbed) -> Figures:
     await wait_until(lambda: _folded(world, servers), "all examples are folded", 60)
     figures: Figures = await check_first_label_wins(world, set(lost))
     states: list[Any] = [await server.status() for server in servers]
-    assert [s["pending"] for s in states] == [len(lost)] * 2, "a query without a label stays pending"
+    assert [s["pending"] for s in states] == [len(lost)] * 2, (
+        "the queries without a label are not the pending ones"
+    )
     await wait_until(lambda: _all_committed(world, len(ids)), "all is committed")
     figures |= await oracles.check_all(world, servers, torn=True)
     return await oracles.tally(world, ids, kills=kills, never=len(lost), late=late, **figures)
@@ -101,7 +103,7 @@ async def check_first_label_wins(world: World, lost: set[str]) -> Figures:
     for sample_id, given in labels.items():
         kept = learned[sample_id]
         assert kept[0] == given[0], f"{sample_id}: {given} in the log, {kept} learned"
-        assert set(kept) == set(given), f"{sample_id}: a conflict is not on record"
+        assert set(kept) == set(given), f"{sample_id}: a contradiction is not recorded"
     return {"conflicts": sum(len(set(said)) > 1 for said in labels.values())}
 
 
@@ -129,10 +131,12 @@ async def labels_unknown(testbed: Testbed) -> Figures:
     reasons = {dict(r.headers)["stream_al.errors.exception"] for r in letters}
     expired = await server.metric("labels_total", outcome="expired")
     assert reasons == {b"unknown_id"}
-    assert set(told) >= {*forged, *forgotten}, "a label for an unknown id is a dead letter"
-    assert len(old) == expired + sum(told[i] for i in old), "a late label is counted or a dead letter"
+    assert set(told) >= {*forged, *forgotten}, "a label for an unknown id is not a dead letter"
+    assert len(old) == expired + sum(told[i] for i in old), (
+        "a late label is neither counted nor a dead letter"
+    )
     now: Any = await server.status()
-    assert now["model"] == before["model"], "none of them was learned"
+    assert now["model"] == before["model"], "a label without an open query was learned"
     await wait_until(lambda: all_closed(world), "expired queries get a tombstone")
     await server.kill()
     await server.start()

@@ -39,7 +39,9 @@ async def refusal(server: Server, *words: str) -> str:
     assert line.startswith("stream-al: "), line
     for word in words:
         assert word in line, f"{word!r} is not in: {line}"
-    assert sorted(server.snapshots.glob("*")) == kept, "a process that refuses to start changes no snapshot"
+    assert sorted(server.snapshots.glob("*")) == kept, (
+        "a process that refused to start has changed a snapshot"
+    )
     return line
 
 
@@ -51,8 +53,8 @@ async def follow(world: World, server: Server, line: str, *chosen: str) -> None:
     known = [part for part in said if not part.startswith("--") and part not in ("earliest", "latest")]
     topic = ["--topic", known.pop()] if "--topic" in said else []
     given = [*world.written, QUIET, f"snapshots.directory={server.snapshots}"]
-    code, told = await run(*known, *topic, *chosen, *options(given))
-    assert code == 0, f"{known}: {told}"
+    code, errors = await run(*known, *topic, *chosen, *options(given))
+    assert code == 0, f"{known}: {errors}"
 
 
 async def stopped_servers(testbed: Testbed, *names: str) -> tuple[World, list[Server], set[str]]:

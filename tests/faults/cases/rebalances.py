@@ -27,20 +27,20 @@ async def replicas_come_and_go(testbed: Testbed) -> Figures:
     """A second replica starts and stops every two seconds while samples flow."""
     draw = random.Random(testbed.seed)  # noqa: S311 - how the replica ends
     world = await testbed.world(f"kafka.session_timeout_seconds={SESSION_SECONDS}")
-    stays = testbed.server(world, "stays")
-    await stays.start()
+    first = testbed.server(world, "first")
+    await first.start()
     rounds, kills = (3, 0) if testbed.quick else (60, 0)
     flow = asyncio.create_task(send_at_pace(world, 0, rounds * 300, per_second=100))
     try:
         async with labelling(world):
             for _ in range(rounds):
-                comes = testbed.server(world, "comes")
-                await comes.start()
+                second = testbed.server(world, "second")
+                await second.start()
                 await asyncio.sleep(BETWEEN_SECONDS)
-                goes = draw.choice((SIGTERM, SIGKILL))
-                code = await comes.signal(goes)
-                kills += goes == SIGKILL
-                assert code == (0 if goes == SIGTERM else -SIGKILL), comes.tail()
+                how = draw.choice((SIGTERM, SIGKILL))
+                code = await second.signal(how)
+                kills += how == SIGKILL
+                assert code == (0 if how == SIGTERM else -SIGKILL), second.tail()
                 await oracles.check_offsets(world)
                 await check_accounts(world)
                 await asyncio.sleep(BETWEEN_SECONDS)
@@ -48,8 +48,8 @@ async def replicas_come_and_go(testbed: Testbed) -> Figures:
     finally:
         flow.cancel()
         await asyncio.gather(flow, return_exceptions=True)
-    await drain(world, ids, [stays])
-    figures = await oracles.check_all(world, [stays], torn=kills > 0)
+    await drain(world, ids, [first])
+    figures = await oracles.check_all(world, [first], torn=kills > 0)
     await check_accounts(world)
     return await oracles.tally(world, ids, rounds=rounds, kills=kills, **figures)
 
