@@ -61,7 +61,7 @@ class RandomVariable(Variable):
 
 
 class Selective(_Capped):
-    """Buys with probability B / (B + |confidence - 1/k|), k classes (Cesa-Bianchi, Gentile, Zaniboni 2006)."""
+    """Buys with probability B / (B + |confidence - 1/k|) at k classes (Cesa-Bianchi et al. 2006)."""
 
     def wants(self, confidence: float) -> bool:
         share = self.terms.share
