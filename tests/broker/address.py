@@ -15,10 +15,10 @@ class KafkaAddress:
 
     Attributes:
         bootstrap: Its host:port.
-        name: What it is, for people.
-        real: Whether it is Apache Kafka, which keeps the metadata of commits and knows idempotent
-            producers, and limits the size of records; the embedded broker does none of this.
-        broker: The broker itself, where it is ours to stop.
+        name: What it is, for the line at the end of the run.
+        real: Whether it is Apache Kafka. It keeps the metadata of commits, knows idempotent producers and
+            limits the size of records. The embedded broker does none of this.
+        broker: The broker itself, if it was started for this run.
     """
 
     bootstrap: str
@@ -31,5 +31,5 @@ class KafkaAddress:
         """Settings for a client."""
         idempotent = str(self.real).lower()
         given = [f"kafka.bootstrap_servers={self.bootstrap}", f"kafka.idempotent={idempotent}"]
-        # The embedded broker holds a fetch to its end, so that clients cannot leave at once.
+        # The embedded broker keeps a fetch until its timeout, so clients cannot stop at once.
         return given if self.real else [*given, "limits.stop_seconds=2"]

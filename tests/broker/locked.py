@@ -1,4 +1,4 @@
-"""An Apache Kafka with every kind of lock on its doors, and the keys to them."""
+"""An Apache Kafka with a listener for every kind of authentication."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ MODULES = "org.apache.kafka.common.security"
 
 @dataclass(frozen=True)
 class Locked:
-    """A broker whose doors are locked, and what opens them."""
+    """A broker that asks for certificates or logins.
+
+    Attributes:
+        broker: The broker, with `ports` by listener.
+        authority: The authority that it trusts.
+        stranger: An authority that it does not trust.
+    """
 
     broker: KafkaBroker
     authority: Authority
@@ -28,7 +34,7 @@ class Locked:
 
     @classmethod
     def start(cls, directory: Path) -> Locked:
-        """A running broker, with one listener for every kind of lock."""
+        """A running broker with all listeners."""
         authority, stranger = Authority(directory / "ours"), Authority(directory / "theirs")
         good = _shows(authority.issue("broker", "127.0.0.1"))
         trust = {"ssl.truststore.type": "PEM", "ssl.truststore.location": str(authority.certificate)}
@@ -45,13 +51,15 @@ class Locked:
         broker = KafkaBroker.start(directory / "broker", listeners=listeners, scram=scram)
         return cls(broker, authority, stranger)
 
-    def bootstrap(self, door: str, host: str = "127.0.0.1") -> str:
-        return f"kafka.bootstrap_servers={host}:{self.broker.ports[door]}"
+    def bootstrap(self, listener: str, host: str = "127.0.0.1") -> str:
+        return f"kafka.bootstrap_servers={host}:{self.broker.ports[listener]}"
 
-    def settings(self, door: str, mechanism: str = "SCRAM-SHA-512", password: str = PASSWORD) -> list[str]:
-        """Settings that open a door: SECURE takes a login over TLS, TLS none, LOGIN a login without TLS."""
-        protocol = {"SECURE": "SASL_SSL", "LOGIN": "SASL_PLAINTEXT"}.get(door, "SSL")
-        given = [self.bootstrap(door), f"kafka.security_protocol={protocol}"]
+    def settings(
+        self, listener: str, mechanism: str = "SCRAM-SHA-512", password: str = PASSWORD
+    ) -> list[str]:
+        """Settings for a listener: SECURE needs a login over TLS, LOGIN one without TLS, TLS no login."""
+        protocol = {"SECURE": "SASL_SSL", "LOGIN": "SASL_PLAINTEXT"}.get(listener, "SSL")
+        given = [self.bootstrap(listener), f"kafka.security_protocol={protocol}"]
         if protocol.endswith("SSL"):
             given.append(f"kafka.ssl_cafile={self.authority.certificate}")
         if protocol.startswith("SASL"):
@@ -63,7 +71,7 @@ class Locked:
         return given
 
     def token(self, name: str = "token", life_seconds: float = 3600) -> Path:
-        """A file with a token that the broker takes: unsigned, as Kafka's default validator has them."""
+        """A file with a token that the broker accepts: unsigned, as Kafka's default validator allows."""
         now = int(time.time())
         claims = {"sub": USER, "iat": now - 7200, "exp": int(now + life_seconds)}
         parts = (base64.urlsafe_b64encode(json.dumps(part).encode()) for part in ({"alg": "none"}, claims))

@@ -1,4 +1,4 @@
-"""An Apache Kafka with every kind of lock on its doors, for all tests here."""
+"""An Apache Kafka that asks for certificates and logins, for all tests of the service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.broker.locked import Locked
 
-WANTING = "the locks are tested on Apache Kafka: install Java 17 and Maven"
+WANTING = "certificates and logins are tested on Apache Kafka: install Java 17 and Maven"
 
 
 @pytest.fixture(scope="session")

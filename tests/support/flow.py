@@ -1,4 +1,4 @@
-"""Samples that go the whole way through a world: decided, queried, labelled, learned."""
+"""Samples that pass through a world: decided, queried, labelled, learned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of budget managers share: managers, streams of utilities, and how spending is counted."""
+"""Helpers for tests of budget managers: managers, streams of utilities, and counts of the labels bought."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def names(count: int, begin: int = 0) -> list[str]:
 def with_pending(
     manager: BudgetManager, values: Sequence[float], pending: int = 0, known: int = 0
 ) -> tuple[list[Verdict], Any]:
-    """Decide about a stream of which so many queries are pending at the beginning of every stratum."""
+    """Decide about a stream, with the same number of pending queries at the beginning of every stratum."""
     state, verdicts, length = manager.start(), [], manager.window
     context = Context(pending=pending, known=known)
     for begin in range(0, len(values), length):
         part = values[begin : begin + length]
-        said, state = manager.decide(state, part, names(len(part), begin), context)
-        verdicts += said
+        made, state = manager.decide(state, part, names(len(part), begin), context)
+        verdicts += made
     return verdicts, state
 
 
@@ -59,19 +59,19 @@ def seeded(seed: object) -> random.Random:
 
 
 def spent(verdicts: Sequence[Verdict]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """How many were bought before each arrival, and after the last."""
+    """How many labels were bought before each arrival, and in all."""
     return np.concatenate(([0], np.cumsum([v.selected for v in verdicts])))
 
 
 def fullest(verdicts: Sequence[Verdict], window: int) -> int:
-    """The most purchases in any window."""
+    """The largest number of labels bought in a window."""
     before = spent(verdicts)
     return int((before[window:] - before[:-window]).max()) if len(verdicts) >= window else int(before[-1])
 
 
 def assert_budget_law(manager: BudgetManager, verdicts: Sequence[Verdict]) -> None:
-    asked = manager.share * len(verdicts)
-    assert abs(sum(v.selected for v in verdicts) - asked) <= max(1.0, 0.01 * asked)
+    budget = manager.share * len(verdicts)
+    assert abs(sum(v.selected for v in verdicts) - budget) <= max(1.0, 0.01 * budget)
     assert fullest(verdicts, manager.window) <= manager.share * manager.window + 1
 
 

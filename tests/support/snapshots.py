@@ -36,13 +36,13 @@ def directory_of(given: Settings) -> Snapshots:
 
 
 async def written(given: Settings, *numbers: int) -> list[Path]:
-    """Write snapshots of learners with so many examples; return the files, newest first."""
+    """Write snapshots of learners with these numbers of examples; the files, newest first."""
     for number in numbers:
         await directory_of(given).save(taught(given, number), anchor(number - 1))
     return [Path(given.snapshots.directory) / name for name in await directory_of(given).names()]
 
 
 async def offsets(given: Settings) -> list[int]:
-    """The offsets of the usable snapshots, newest first."""
+    """The offsets of the snapshots that can be used, newest first."""
     store = directory_of(given)
     return [learner.offset async for learner, _ in store.load(store.fingerprint)]
