@@ -121,7 +121,7 @@ class App:
         self.consumers = (self.select, self.intake)
         self.expiry = Expiry(settings.queries, topics.queries, broker, labels, self.pending, metrics)
         self.lag = LagMeter(self.consumers, self.local_model, self.pending, metrics)
-        self.intake.progress.waits_for = self.local_model.progress_aside
+        self.intake.progress.waits_for = self.local_model.rebuild_progress
         self.watchdog = Watchdog(
             limits.watchdog_seconds, [part.progress for part in (*self.consumers, self.local_model)]
         )

@@ -161,7 +161,7 @@ class Consumer:
         self.lag = await self.group.lag()
         readable = self.lag.keys() - self.stopped().keys()
         waiting = not self.paused and any(self.lag[number] for number in readable)
-        self.progress.look(self.clock.monotonic(), records_wait=waiting)
+        self.progress.observe(self.clock.monotonic(), records_wait=waiting)
 
     async def _poll(self) -> dict[int, list[Record]]:
         """The next records by partition; empty if there are none to work on."""

@@ -42,7 +42,7 @@ class LagMeter:
                 await self._measure(consumer)
         except Unavailable:
             for consumer in self.consumers:
-                consumer.progress.lose_sight()
+                consumer.progress.not_observed()
             raise
         end = sum((await self.local_model.reader.end_offsets()).values())
         self.metrics.model_offset_lag.set(max(0, end - self.local_model.learner.offset))

@@ -63,7 +63,7 @@ class LocalModel:
         excluded: The examples that do not count; the model may not have followed yet.
         restored: Whether it was restored to the end of the topic.
         progress: What the watchdog knows of the learning loop.
-        progress_aside: What the watchdog knows of the rebuild.
+        rebuild_progress: What the watchdog knows of a rebuild.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class LocalModel:
         self.excluded = Exclusions()
         self.restored = False
         self.progress = Progress()
-        self.progress_aside = Progress(working=False)
+        self.rebuild_progress = Progress(working=False)
         self._report = LearnerReport(metrics)
         self._max_examples = min(MAX_EXAMPLES, settings.limits.batch_records)
         self._exclusions_known = False
@@ -134,14 +134,14 @@ class LocalModel:
     def _set_current(self) -> None:
         self._stale.clear()
         self._current.set()
-        self.progress_aside.working = False
+        self.rebuild_progress.working = False
 
     def _set_stale(self) -> None:
         if not self.rebuilding:
-            self.progress_aside.step(self.clock.monotonic())
+            self.rebuild_progress.step(self.clock.monotonic())
         self._stale.set()
         self._current.clear()
-        self.progress_aside.working = True
+        self.rebuild_progress.working = True
 
     async def restore(self, on_progress: Callable[[int, int], None] = lambda done, end: None) -> None:
         """Load the newest snapshot that fits the topic, then fold to the end of the topic.
@@ -193,7 +193,7 @@ class LocalModel:
     async def follow(self) -> None:
         """Wait until the model has to be rebuilt, and rebuild it. Raises Unavailable or StateLost."""
         await self._stale.wait()
-        self.progress_aside.step(self.clock.monotonic())
+        self.rebuild_progress.step(self.clock.monotonic())
         await self._rebuild(self.excluded)
 
     async def is_current_within(self, seconds: float) -> bool:
@@ -223,7 +223,7 @@ class LocalModel:
         )
 
     async def _rebuild(self, excluded: Exclusions) -> None:
-        """Fold aside, and replace the model in force, unless the exclusions change meanwhile."""
+        """Fold with a second replay, and put it in force, unless the exclusions change meanwhile."""
         reader = self.open_reader()
         replay = self._new_replay(reader)
         log.info("rebuilding the model", excluded=len(excluded))
@@ -232,7 +232,7 @@ class LocalModel:
             end = {PARTITION: await replay.begin()}
             while self.excluded == excluded and await is_behind(reader, end):
                 await replay.step(1.0, self._max_examples)
-                self.progress_aside.step(self.clock.monotonic())
+                self.rebuild_progress.step(self.clock.monotonic())
             async with self._one_reader:
                 while self.excluded == excluded and replay.learner.offset < self.learner.offset:
                     await replay.step(1.0, self._max_examples)

@@ -8,10 +8,10 @@ A loop can stand still in two ways:
 Loops report what they do, and `stalled` tells how long the slowest one has stood still:
 
 1. Nothing counts before `start`. A start takes as long as the broker and the replay need.
-2. Reading nothing counts up to the moment at which records were last seen waiting. While the broker is away
-   nobody sees any, so the count stops. When the broker is back, the count begins anew.
-3. A loop that is paused, or has nothing to read, is idle: the count begins anew.
-4. A loop may wait for work that is done aside. It then stands still no longer than that work does.
+2. Reading nothing counts up to the last observation that records wait. While the broker is away there is no
+   observation, so the count stops. When the broker is back, the count begins again at zero.
+3. A loop that is paused, or has nothing to read, is idle: the count begins again at zero.
+4. A loop may wait for another task. It then counts as standing still no longer than that task does.
 
 The rule reads no clock: `now` is an argument, in seconds of a clock that never goes back.
 """
@@ -32,11 +32,11 @@ class Progress:
     """What one loop has reported.
 
     Attributes:
-        waits_for: Work done aside that this loop may wait for.
-        working: Whether there is anything to do; false between two pieces of work that are done aside.
+        waits_for: The task that this loop may wait for.
+        working: Whether it has work; a task such as a rebuild has none most of the time.
         stepped_at: When it last passed a step.
         moved_at: When it last read something, or had nothing to read.
-        waiting_at: When records were last seen waiting for it.
+        waiting_at: When it was last observed whether records wait.
     """
 
     waits_for: Progress | None = None
@@ -44,7 +44,7 @@ class Progress:
     stepped_at: float = 0.0
     moved_at: float = 0.0
     waiting_at: float = 0.0
-    _out_of_sight: bool = False
+    _unobserved: bool = False
 
     def start(self, now: float) -> None:
         """From here on progress is expected."""
@@ -58,16 +58,16 @@ class Progress:
         """It read something."""
         self.moved_at = now
 
-    def look(self, now: float, *, records_wait: bool) -> None:
-        """Somebody looked whether records wait for it."""
+    def observe(self, now: float, *, records_wait: bool) -> None:
+        """It was observed whether records wait for it."""
         self.waiting_at = now
-        if not records_wait or self._out_of_sight:
+        if not records_wait or self._unobserved:
             self.moved_at = now
-        self._out_of_sight = False
+        self._unobserved = False
 
-    def lose_sight(self) -> None:
-        """The broker did not say whether records wait."""
-        self._out_of_sight = True
+    def not_observed(self) -> None:
+        """It could not be observed whether records wait, since the broker is away."""
+        self._unobserved = True
 
     def standstill(self, now: float) -> float:
         """Seconds without progress.
@@ -75,7 +75,7 @@ class Progress:
         >>> loop = Progress()
         >>> loop.start(100.0)
         >>> loop.step(160.0)
-        >>> loop.look(160.0, records_wait=True)
+        >>> loop.observe(160.0, records_wait=True)
         >>> loop.standstill(161.0)
         60.0
         """
@@ -86,7 +86,7 @@ class Progress:
 
 
 class Watchdog:
-    """Watches over loops.
+    """Tells whether the loops make progress.
 
     Args:
         limit_seconds: The standstill after which the process ends itself.

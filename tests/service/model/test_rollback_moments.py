@@ -173,16 +173,16 @@ async def test_the_watchdog_lets_intake_wait_for_a_rebuild_that_makes_progress(
     plain = local_model.open_reader
     local_model.open_reader = away
     clock.now += 100.0
-    intake.look(clock.now, records_wait=True)
+    intake.observe(clock.now, records_wait=True)
     assert a.app.stalled_seconds() == 100.0
     await roll_back(a.app, 0, None)
     for _ in range(5):
         clock.now += 100.0
-        intake.look(clock.now, records_wait=True)
+        intake.observe(clock.now, records_wait=True)
         before = tries
         await world.until(lambda: tries > before + 1, "it is tried again")  # noqa: B023 - now
         assert intake.standstill(clock.now) == 0.0, "an attempt that fails is a sign of life too"
-    local_model.progress_aside.step(clock.now - 50.0)
+    local_model.rebuild_progress.step(clock.now - 50.0)
     assert intake.standstill(clock.now) == 50.0
     local_model.open_reader = plain
     await world.until(lambda: not local_model.rebuilding, "it is built")

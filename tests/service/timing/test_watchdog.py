@@ -26,7 +26,7 @@ def watchdog(loop: Progress) -> Watchdog:
 def works(loop: Progress, now: float, *, records_wait: bool) -> None:
     """A round in which the loop polls and comes back with nothing, and somebody looks at its lag."""
     loop.step(now)
-    loop.look(now, records_wait=records_wait)
+    loop.observe(now, records_wait=records_wait)
 
 
 def test_a_start_does_not_count(loop: Progress) -> None:
@@ -85,13 +85,13 @@ def test_a_broker_that_is_away_stops_the_count(watchdog: Watchdog, loop: Progres
     works(loop, START + 20.0, records_wait=True)
     for seconds in range(20, 600, 5):
         loop.step(START + seconds)  # it backs off and tries again
-        loop.lose_sight()
+        loop.not_observed()
     assert watchdog.stalled(START + 595.0) == 20.0
 
 
 def test_after_a_broker_was_away_the_count_begins_anew(watchdog: Watchdog, loop: Progress) -> None:
     works(loop, START + 20.0, records_wait=True)
-    loop.lose_sight()
+    loop.not_observed()
     works(loop, START + 600.0, records_wait=True)
     assert watchdog.stalled(START + 600.0) == 0.0
     works(loop, START + 660.0, records_wait=True)
@@ -108,16 +108,16 @@ def test_the_slowest_loop_counts(loop: Progress) -> None:
     assert watchdog.stalled(START + 60.0) == 10.0
 
 
-def test_a_loop_that_waits_for_work_aside_is_stalled_no_longer_than_that_work(
+def test_a_loop_that_waits_for_a_task_is_stalled_no_longer_than_that_task(
     watchdog: Watchdog, loop: Progress
 ) -> None:
-    aside = loop.waits_for = Progress(working=False)
+    task = loop.waits_for = Progress(working=False)
     assert watchdog.stalled(START + 100.0) == 100.0
-    aside.working = True
-    aside.step(START + 90.0)
+    task.working = True
+    task.step(START + 90.0)
     assert watchdog.stalled(START + 100.0) == 10.0
     assert watchdog.stalled(START + 150.0) == 60.0
-    aside.working = False
+    task.working = False
     assert watchdog.stalled(START + 150.0) == 150.0
 
 
