@@ -27,7 +27,7 @@ from typing import Any, Protocol, TypeAlias
 
 from stream_al.datasets.rows import Row
 from stream_al.engine.budgets import Context
-from stream_al.engine.model.model import prediction
+from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.randomness import uniform
 from stream_al.engine.samples.table import Sample, sample_of, with_shared_shapes
 from stream_al.engine.selector import Selector
@@ -247,7 +247,7 @@ def play(  # noqa: PLR0913 - what a run is made of
                 played.complain(arrival)
                 played.predicted.append(None)
             else:
-                played.predicted.append(prediction(arrival.probabilities))
+                played.predicted.append(likeliest_label(arrival.probabilities))
         for at in bought:
             heappush(waiting, (arrivals.first[at], arrivals.order[at], at))
         played.bought += bought

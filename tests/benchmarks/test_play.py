@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from stream_al.engine.budgets import Context
-from stream_al.engine.model.model import Model, prediction
+from stream_al.engine.model.model import Model
+from stream_al.engine.model.predictions import likeliest_label
 from stream_al.messages import ClassLabel
 from stream_al.simulate.run import Annotator
 from tests.benchmarks.learners import definition
@@ -168,7 +169,7 @@ def _one_by_one(
                 answer = annotator.answer(stream.samples[asked].id, stream.samples[asked].label)
                 model.learn(stream.samples[asked].features, answer)
                 rule.label(stream.samples[asked], answer)
-        guess = prediction(model.probabilities(sample.features))
+        guess = likeliest_label(model.probabilities(sample.features))
         tally.predicted(sample.label, next(iter(model.classes)) if guess is None else guess)
         if wants(sample, model, len(waiting)):
             waiting.append((sample.answered if delay == REAL else position + int(delay), position))

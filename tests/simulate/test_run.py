@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from stream_al.datasets.rows import Row
 from stream_al.engine.budgets import MANAGERS, Context
-from stream_al.engine.model.model import Model, prediction, same_label
+from stream_al.engine.labels.judge import same_label
+from stream_al.engine.model.model import Model
+from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import Arrival
 from stream_al.errors import BadMessage
@@ -175,7 +177,7 @@ def test_every_label_at_once_is_plain_prequential(definition: str) -> None:
     """Test, then train, as anyone would write it down."""
     model, right = Model(definition, seed=0), 0
     for row in ROWS:
-        said = prediction(model.probabilities(row.features))
+        said = likeliest_label(model.probabilities(row.features))
         right += said is not None and same_label(said, row.label)
         model.learn(row.features, row.label)
     simulated = Model(definition, seed=0)

@@ -22,7 +22,8 @@ import msgspec
 
 from stream_al.engine.budgets import Context
 from stream_al.engine.labels.exclusions import Exclusions
-from stream_al.engine.model.model import Model, prediction
+from stream_al.engine.model.model import Model
+from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.samples.sample import read_sample
 from stream_al.engine.samples.table import Sample
 from stream_al.engine.selector import Selector
@@ -253,7 +254,7 @@ class Replay:
         require(again == was, f"O5: {said['id']} was {was}, and is {again}")
         probabilities = {label_text(label): p for label, p in arrival.probabilities.items()}
         require(
-            (said["label"], said["probabilities"]) == (prediction(arrival.probabilities), probabilities),
+            (said["label"], said["probabilities"]) == (likeliest_label(arrival.probabilities), probabilities),
             f"O5: the prediction for {said['id']} was {said}, and is {probabilities}",
         )
         require(made.selected == said["queried"], f"O5: {said['id']} is selected only once")

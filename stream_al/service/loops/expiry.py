@@ -1,12 +1,7 @@
-"""Sweep: close the queries whose life is over.
+"""Expiry: close the queries whose life is over.
 
-An answer that came in time must never find its query closed, however late it is read: after an outage,
-answers wait in the log while samples already tell a later time. So a query is closed by the time *up to
-which answers are judged*, never by the latest time seen:
-
-    mark    note the log's time, then the ends of all partitions of `labels`
-    later   when every answer before those ends is committed, by whichever replica, all answers up to the
-            marked time are judged: what came after it, came later than the deadlines before it
+When that is the case, and by which time it is judged, is the rule of `engine.labels.expiry`. This loop asks
+the broker what the rule needs and sends the tombstones.
 
 One replica is enough to tell the others, and the owner of the first label partition is one. Without
 tombstones nobody can be told, and each replica closes for itself.
@@ -14,8 +9,7 @@ tombstones nobody can be told, and each replica closes for itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from stream_al.engine.labels.expiry import JudgedTime, Mark
 from stream_al.service.broker.protocols import Broker, Group, Outgoing
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.telemetry.metrics import Metrics
@@ -41,8 +35,7 @@ class Expiry:
         self.labels = labels
         self.pending = pending
         self.metrics = metrics
-        self._mark: tuple[int, Mapping[int, int]] | None = None
-        self._judged_ms = 0
+        self._time = JudgedTime()
 
     async def step(self) -> None:
         """Close what is over now. Raises Unavailable."""
@@ -62,11 +55,11 @@ class Expiry:
             self.metrics.expired.inc(len(expired))
 
     async def _judged(self) -> int:
-        """Log time up to which every answer is judged."""
-        if self._mark is None:
-            now_ms = self.pending.log_time_ms
-            self._mark = now_ms, await self.labels.ends()
-        now_ms, ends = self._mark
-        if not await self.labels.unread(ends):
-            self._judged_ms, self._mark = now_ms, None
-        return self._judged_ms
+        """Log time up to which every label is judged."""
+        mark = self._time.mark
+        if mark is None:
+            at_ms = self.pending.log_time_ms  # noted before the ends are read
+            mark = Mark(at_ms, await self.labels.ends())
+            self._time = self._time.with_mark(mark)
+        self._time = self._time.checked(unread=await self.labels.unread(mark.ends))
+        return self._time.judged_ms

@@ -14,7 +14,7 @@ from typing import Any
 
 from stream_al.engine.budgets import Context
 from stream_al.engine.budgets.caps import Caps
-from stream_al.engine.model.model import prediction
+from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.samples.fast_reader import Reader
 from stream_al.engine.samples.sample import InputRules, position_id
 from stream_al.engine.samples.table import Sample
@@ -198,7 +198,7 @@ class Select:
             id=sample.id,
             features=sample.features,
             payload=sample.payload,
-            prediction=Prediction(prediction(arrival.probabilities), _texts(arrival)),
+            prediction=Prediction(likeliest_label(arrival.probabilities), _texts(arrival)),
             utility=decision.utility,
             threshold=decision.threshold,
             propensity=decision.propensity,
@@ -215,7 +215,7 @@ class Select:
         """What was predicted and decided, for the topic of predictions."""
         record = PredictionRecord(
             id=arrival.id,
-            label=prediction(arrival.probabilities),
+            label=likeliest_label(arrival.probabilities),
             probabilities=_texts(arrival),
             utility=decision.utility,
             threshold=decision.threshold,

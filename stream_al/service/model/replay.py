@@ -17,6 +17,7 @@ from time import monotonic
 import structlog
 
 from stream_al.engine.labels.exclusions import Exclusions
+from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.strategies import strategy
 from stream_al.errors import BadMessage, StateLost, Unavailable
@@ -41,7 +42,7 @@ def fresh_learner(settings: Settings) -> Learner:
     model = strategy(settings.strategy).model(
         given.definition, seed=settings.seed, max_classes=given.max_classes, committee=given.committee
     )
-    return Learner(model, remember=settings.labels.remember)
+    return Learner(model, KnownLabels(settings.labels.remember))
 
 
 class Replay:
@@ -102,7 +103,7 @@ class Replay:
             break
         else:
             await self._begin_at(begin)
-        self.learner.excluded, self.learner.remember = excluded, self.settings.labels.remember
+        self.learner.excluded, self.learner.known.remember = excluded, self.settings.labels.remember
         return end
 
     async def step(

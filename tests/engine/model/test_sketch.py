@@ -156,7 +156,9 @@ def test_surroundings_are_part_of_the_fold_and_come_back_from_a_snapshot() -> No
     model.reference_set.points()
     restored: Model = pickle.loads(pickle.dumps(model))  # noqa: S301 -- our own bytes
     for one in (model, restored, model_of(20)):
-        assert digest((one._river, one.classes, digest(one.reference_set))) == before == one.digest()
+        assert (
+            digest((one.classifier.river, one.classes, digest(one.reference_set))) == before == one.digest()
+        )
         assert one.sketch(sample) == sketch
         one.learn(sample, 1)
     assert model.digest() == restored.digest() != before

@@ -157,7 +157,7 @@ def mean(factor: Callable[[Candidate], float], model: Model, samples: list[Featu
 def test_a_committee_of_one_definition_has_members_with_seeds_of_their_own() -> None:
     forest = "ARFClassifier(n_models=2, grace_period=5)"
     model = folded("mean_kl", "GaussianNB()", clouds(), committee=[forest, forest])
-    one, other = model._committee
+    one, other = model.committee
     assert one.digest() != other.digest()
 
 
@@ -217,9 +217,9 @@ def test_the_gradient_is_as_long_as_the_step_that_a_label_makes() -> None:
     definition = "LogisticRegression(optimizer=optim.SGD(1.0), intercept_lr=1.0)"
     model = folded("gradient_length", definition, clouds(30))
     for features, _ in clouds(20, seed=9):
-        before, expected = model._river, 0.0
+        before, expected = model.classifier.river, 0.0
         for label, p in model.probabilities(features).items():
-            after = model.with_example(features, label)._river
+            after = model.with_example(features, label).classifier.river
             moved = [after.weights[name] - before.weights[name] for name in features]
             expected += p * math.hypot(after.intercept - before.intercept, *moved)
         utility = gradient_length(candidate(model, features))

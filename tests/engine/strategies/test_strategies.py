@@ -160,12 +160,12 @@ def test_two_examples_are_enough_to_be_asked(text: str) -> None:
 def test_looking_is_pure_and_replays_the_same(text: str) -> None:
     """The order of the samples has no say, the model stays as it was, another process sees the same."""
     model, selector = model_for(text), selector_of(text)
-    before = digest((model._river, model.classes, model.reference_set, model._committee))
+    before = digest((model.classifier.river, model.classes, model.reference_set, model.committee))
     samples = [(f"s{i}", features) for i, (features, _) in enumerate(examples(20))]
     once = [selector.score(model, *sample) for sample in samples]
     again = [selector.score(model, *sample) for sample in reversed(samples)]
     assert again[::-1] == once
-    assert digest((model._river, model.classes, model.reference_set, model._committee)) == before
+    assert digest((model.classifier.river, model.classes, model.reference_set, model.committee)) == before
     assert [selector_of(text).score(model_for(text), *sample) for sample in samples[:5]] == once[:5]
 
 
@@ -326,7 +326,7 @@ def test_a_model_keeps_what_its_strategy_needs_and_nothing_else() -> None:
     plain = Model("GaussianNB()", seed=1)
     for text in ("margin", "entropy * random"):
         model = strategy(text).model("GaussianNB()", seed=1, committee=committee)
-        assert (model.reference_set, model._committee) == (None, [])
+        assert (model.reference_set, model.committee) == (None, [])
         assert model.fingerprint == plain.fingerprint
     keeping = strategy("density").model("GaussianNB()", seed=1, committee=committee)
     assert keeping.reference_set is not None

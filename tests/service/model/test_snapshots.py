@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.model.model import Model
 from stream_al.errors import Unavailable
@@ -79,7 +80,7 @@ async def test_what_is_saved_is_what_is_loaded(tmp_path: Path, key: str | None) 
 @pytest.mark.parametrize("definition", MODELS)
 async def test_every_kind_of_model_comes_back_and_goes_on_alike(tmp_path: Path, definition: str) -> None:
     given = settings(tmp_path, f"model.definition={definition}")
-    learner = Learner(Model(definition, seed=0), remember=1000)
+    learner = Learner(Model(definition, seed=0), KnownLabels(1000))
     lessons = list(examples(MODELS[definition]))
     for n, (features, label) in enumerate(lessons[:100]):
         learner.fold(Example(id=str(n), label=label, features=features), n)
