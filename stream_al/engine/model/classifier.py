@@ -105,8 +105,7 @@ class Classifier:
                 found.append(_scores(member, inputs, targets))
             except (MemoryError, RecursionError):
                 raise
-            except Exception:  # noqa: BLE001, S112 -- a member may know less than the whole, and has no vote
-            then
+            except Exception:  # noqa: BLE001, S112 -- it may know less than the whole, and has no vote then
                 continue
         return found
 
