@@ -25,7 +25,7 @@ from stream_al.datasets.rows import Row
 from stream_al.engine.budgets import Context
 from stream_al.engine.model.model import Model
 from stream_al.engine.samples.table import Sample as Features
-from stream_al.engine.strategies import Arrival
+from stream_al.engine.strategies import ScoredSample
 from stream_al.messages import ClassLabel
 from stream_al.simulate import delay as delays
 from stream_al.simulate import run as game
@@ -118,13 +118,13 @@ class _Asked:
         self.said: list[bool] = []
         self.known = 0
 
-    def score(self, learner: Any, samples: Sequence[Features]) -> Sequence[Arrival]:
+    def score(self, learner: Any, samples: Sequence[Features]) -> Sequence[ScoredSample]:
         """What the learner believes; what it fails on, it has no opinion about."""
         self.known = len(learner.classes)
         told = learner.predict_proba_many(samples).rows()
-        return [Arrival(sample.id, row, utility=0.0) for sample, row in zip(samples, told, strict=True)]
+        return [ScoredSample(sample.id, row, utility=0.0) for sample, row in zip(samples, told, strict=True)]
 
-    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
+    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[list[bool], Any]:
         """Whether the rival buys each, up to the first that knows a label bought here."""
         selected = [False] * len(arrivals)
         pending, end = context.pending, len(self.samples)

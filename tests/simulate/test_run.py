@@ -18,7 +18,7 @@ from stream_al.engine.labels.judge import same_label
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.selector import Selector
-from stream_al.engine.strategies import Arrival
+from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
 from stream_al.simulate.delay import Arrivals, Delay, arrivals, later
@@ -80,7 +80,7 @@ def test_batches_are_used() -> None:
     sizes: list[int] = []
 
     class Counting(Chosen):
-        def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
+        def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[list[bool], Any]:
             sizes.append(len(arrivals))
             return super().decide(arrivals, context)
 

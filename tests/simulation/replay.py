@@ -27,7 +27,7 @@ from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.samples.sample import read_sample
 from stream_al.engine.samples.table import Sample
 from stream_al.engine.selector import Selector
-from stream_al.engine.strategies import Arrival
+from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Example, decode, decode_json, label_text
 from stream_al.service.broker.protocols import Record
@@ -61,7 +61,7 @@ class Told:
     said: dict[str, Any]
     asked: dict[str, Any] | None
     came_ms: int
-    candidates: dict[Exclusions, tuple[Arrival, bool]] = field(default_factory=dict)
+    candidates: dict[Exclusions, tuple[ScoredSample, bool]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from stream_al.engine.budgets import MANAGERS, BudgetManager, Context, Reason, Verdict
+from stream_al.engine.budgets import MANAGERS, BudgetManager, Context, Decision, Reason
 
 SHARES = (0.001, 0.01, 0.05, 0.07, 0.1, 0.3, 1 / 3, 0.5, 0.9, 1.0)
 CLAIMING = sorted(name for name, manager in MANAGERS.items() if manager.claims_budget_law)
@@ -43,36 +43,36 @@ def names(count: int, begin: int = 0) -> list[str]:
 
 def with_pending(
     manager: BudgetManager, values: Sequence[float], pending: int = 0, known: int = 0
-) -> tuple[list[Verdict], Any]:
+) -> tuple[list[Decision], Any]:
     """Decide about a stream of which so many queries are pending at the beginning of every stratum."""
-    state, verdicts, length = manager.start(), [], manager.window
+    state, decisions, length = manager.start(), [], manager.window
     context = Context(pending=pending, known=known)
     for begin in range(0, len(values), length):
         part = values[begin : begin + length]
         said, state = manager.decide(state, part, names(len(part), begin), context)
-        verdicts += said
-    return verdicts, state
+        decisions += said
+    return decisions, state
 
 
 def seeded(seed: object) -> random.Random:
     return random.Random(str(seed))  # noqa: S311 -- it draws test data, no secrets
 
 
-def spent(verdicts: Sequence[Verdict]) -> np.ndarray[Any, np.dtype[np.int64]]:
+def spent(decisions: Sequence[Decision]) -> np.ndarray[Any, np.dtype[np.int64]]:
     """How many were bought before each arrival, and after the last."""
-    return np.concatenate(([0], np.cumsum([v.selected for v in verdicts])))
+    return np.concatenate(([0], np.cumsum([v.selected for v in decisions])))
 
 
-def fullest(verdicts: Sequence[Verdict], window: int) -> int:
+def fullest(decisions: Sequence[Decision], window: int) -> int:
     """The most purchases in any window."""
-    before = spent(verdicts)
-    return int((before[window:] - before[:-window]).max()) if len(verdicts) >= window else int(before[-1])
+    before = spent(decisions)
+    return int((before[window:] - before[:-window]).max()) if len(decisions) >= window else int(before[-1])
 
 
-def assert_budget_law(manager: BudgetManager, verdicts: Sequence[Verdict]) -> None:
-    asked = manager.share * len(verdicts)
-    assert abs(sum(v.selected for v in verdicts) - asked) <= max(1.0, 0.01 * asked)
-    assert fullest(verdicts, manager.window) <= manager.share * manager.window + 1
+def assert_budget_law(manager: BudgetManager, decisions: Sequence[Decision]) -> None:
+    asked = manager.share * len(decisions)
+    assert abs(sum(v.selected for v in decisions) - asked) <= max(1.0, 0.01 * asked)
+    assert fullest(decisions, manager.window) <= manager.share * manager.window + 1
 
 
 def restored(manager: BudgetManager, state: Any) -> Any:

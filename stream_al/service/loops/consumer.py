@@ -32,7 +32,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from stream_al.engine.poison import Streak
+from stream_al.engine.poison import ConsecutiveErrors
 from stream_al.errors import BadMessage, Superseded, Unavailable
 from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Ack, Broker, Group, Outgoing, Position, Record
@@ -99,7 +99,7 @@ class PartitionState:
 
     state: Any
     offset: int
-    streak: Streak = field(default_factory=Streak)
+    streak: ConsecutiveErrors = field(default_factory=ConsecutiveErrors)
     stopped: str | None = None
 
 
@@ -212,7 +212,7 @@ class Consumer:
         for partition, held in self.held.items():
             if held.stopped:
                 self.group.seek(partition, held.offset)
-            held.stopped, held.streak = None, Streak()
+            held.stopped, held.streak = None, ConsecutiveErrors()
         self.group.resume(self.group.assignment())
 
     def stopped(self) -> dict[int, str]:
@@ -277,7 +277,7 @@ class Consumer:
         self, records: Sequence[Record], held: PartitionState, unusable: list[tuple[Record, BadMessage]]
     ) -> Items:
         """What the good ones among some records say, up to where a run of bad ones stops the partition."""
-        limit, unbroken, items = self.settings.limits.bad_records, Streak(), []
+        limit, unbroken, items = self.settings.limits.bad_records, ConsecutiveErrors(), []
         for record, said in zip(records, self.stage.read(records), strict=True):
             held.offset = record.offset + 1
             if isinstance(said, BadMessage):

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from time import time
 from typing import Any
 
-from stream_al.engine.budgets import Context
+from stream_al.engine.budgets import Context, Decision
 from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.samples.fast_reader import Reader
 from stream_al.engine.samples.sample import InputRules, position_id
 from stream_al.engine.samples.table import Sample
-from stream_al.engine.selector import Decision, Selector
-from stream_al.engine.strategies import Arrival
+from stream_al.engine.selector import Selector
+from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
 from stream_al.messages import (
     ModelStamp,
@@ -95,7 +95,7 @@ class Select:
         self.reader = Reader(input_rules(settings))
         self.change_budget(settings.budget)
 
-    def read(self, records: Sequence[Record]) -> list[tuple[Sample, Arrival] | BadMessage]:
+    def read(self, records: Sequence[Record]) -> list[tuple[Sample, ScoredSample] | BadMessage]:
         """The samples, and what the model says of them now; a BadMessage for a record that cannot be used."""
         said: list[Sample | BadMessage] = [self._sample(record) for record in records]
         samples = [sample for sample in said if not isinstance(sample, BadMessage)]
@@ -186,7 +186,7 @@ class Select:
         self,
         record: Record,
         sample: Sample,
-        arrival: Arrival,
+        arrival: ScoredSample,
         decision: Decision,
         stamp: ModelStamp,
         now_ms: int,
@@ -211,7 +211,9 @@ class Select:
             pending=pending,
         )
 
-    def prediction(self, arrival: Arrival, decision: Decision, stamp: ModelStamp, pending: int) -> Outgoing:
+    def prediction(
+        self, arrival: ScoredSample, decision: Decision, stamp: ModelStamp, pending: int
+    ) -> Outgoing:
         """What was predicted and decided, for the topic of predictions."""
         record = PredictionRecord(
             id=arrival.id,
@@ -294,9 +296,9 @@ class _BatchDecision:
             metrics.threshold.labels(str(partition)).set(threshold)
 
 
-def _both(sample: Sample, seen: Arrival | BadMessage) -> tuple[Sample, Arrival] | BadMessage:
+def _both(sample: Sample, seen: ScoredSample | BadMessage) -> tuple[Sample, ScoredSample] | BadMessage:
     return seen if isinstance(seen, BadMessage) else (sample, seen)
 
 
-def _texts(arrival: Arrival) -> dict[str, float]:
+def _texts(arrival: ScoredSample) -> dict[str, float]:
     return {label_text(label): p for label, p in arrival.probabilities.items()}
