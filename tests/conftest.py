@@ -16,7 +16,6 @@ import functools
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,35 +23,9 @@ from aiokafka import AIOKafkaProducer
 
 from stream_al.demo.broker import embedded, free_port
 from stream_al.service.broker.kafka import cluster
+from tests.broker.address import KafkaAddress
 from tests.broker.kafka import KafkaBroker
 from tests.support.world import MakeWorld, World, open_world
-
-
-@dataclass(frozen=True)
-class KafkaAddress:
-    """A broker for tests.
-
-    Attributes:
-        bootstrap: Its host:port.
-        name: What it is, for people.
-        real: Whether it is Apache Kafka, which keeps the metadata of commits and knows idempotent
-            producers, and limits the size of records; the embedded broker does none of this.
-        broker: The broker itself, where it is ours to stop.
-    """
-
-    bootstrap: str
-    name: str
-    real: bool = True
-    broker: KafkaBroker | None = None
-
-    @property
-    def settings(self) -> list[str]:
-        """Settings for a client."""
-        idempotent = str(self.real).lower()
-        given = [f"kafka.bootstrap_servers={self.bootstrap}", f"kafka.idempotent={idempotent}"]
-        # The embedded broker holds a fetch to its end, so that clients cannot leave at once.
-        return given if self.real else [*given, "limits.stop_seconds=2"]
-
 
 _USED = pytest.StashKey[str]()
 

@@ -10,6 +10,7 @@ Within the package no module imports itself through others: there is no circle.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -158,3 +159,21 @@ def test_what_the_walk_looks_for_it_finds(file: Path) -> None:
     """Every engine file imports something, so an empty list would mean that the walk is blind."""
     has_code = len(ast.parse(file.read_text(encoding="utf-8")).body) > 1
     assert list(imports(file)) or not has_code
+
+
+TESTS = sorted(Path(__file__).parent.rglob("*.py"))
+every_file_of_the_tests = pytest.mark.parametrize(
+    "file", TESTS, ids=lambda file: str(file.relative_to(PACKAGE.parent))
+)
+
+
+@every_file_of_the_tests
+def test_no_file_imports_a_file_of_tests(file: Path) -> None:
+    """What several test files need lies beside them or in `tests/support`.
+
+    Code that a test gives to another process counts as well; there a file may name itself.
+    """
+    text = file.read_text(encoding="utf-8")
+    named = {part for name in imports(file) if lies_in(name, {"tests"}) for part in name.split(".")}
+    named |= set(re.findall(r"(?:from|import) tests\.[\w.]*\b(test_\w+|conftest)\b", text))
+    assert not {name for name in named - {file.stem} if name.startswith(("test_", "conftest"))}

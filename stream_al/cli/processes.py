@@ -115,7 +115,7 @@ def simulate(  # noqa: PLR0913 - one argument an option
 
     What is not given comes from the settings: strategy, budget manager, share and model.
     """
-    from stream_al.service.loops.select import input_rules  # noqa: PLC0415
+    from stream_al.service.engine_settings import input_rules  # noqa: PLC0415
     from stream_al.simulate.command import perform  # noqa: PLC0415
     from stream_al.simulate.plan import Options  # noqa: PLC0415
 

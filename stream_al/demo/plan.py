@@ -14,7 +14,7 @@ from stream_al import settings
 from stream_al.datasets.rows import Row, rows
 from stream_al.engine.samples.sample import flat_features
 from stream_al.errors import BadMessage, Misconfigured
-from stream_al.service.loops.select import input_rules
+from stream_al.service.engine_settings import input_rules
 from stream_al.settings import Settings
 from stream_al.simulate.stream import bundled
 

@@ -1,9 +1,8 @@
-"""The broker away, down at the start, behind a black hole, behind a slow line; SIGTERM meanwhile.
+"""A broker that is stopped, absent at the start, unreachable, or slow; and SIGTERM meanwhile.
 
-What is promised is a time in two places: within 30 s of the broker's return new samples are decided, and
-an orderly stop takes 10 s at most, broker or not. Backing off, deadlines and sessions are the service's
-own defaults; the shortened form has shorter ones, for an outage has to last longer than the watchdog
-would wait.
+Two promises are times. New samples are decided within 30 s after the broker is back. An orderly stop takes at
+most 10 s, with or without a broker. Backoff, deadlines and sessions are those of the service's defaults. The
+short form sets shorter ones, because an outage must last longer than the watchdog waits.
 """
 
 from __future__ import annotations
@@ -15,9 +14,11 @@ from time import monotonic
 import httpx
 
 from tests.faults import oracles
-from tests.faults.arena import Arena, Figures, answering, drain, wait_until
 from tests.faults.fault import Fault
-from tests.faults.server import Server
+from tests.faults.flow import drain, labelling, wait_until
+from tests.faults.testbed import Figures, Testbed
+from tests.support.flow import decided
+from tests.support.processes import Server
 from tests.support.world import World
 
 __all__ = ["FAULTS"]
@@ -33,13 +34,13 @@ DEFAULTS = (
 )
 
 
-def settings(arena: Arena) -> list[str]:
-    if not arena.quick:
+def settings(testbed: Testbed) -> list[str]:
+    if not testbed.quick:
         return [*DEFAULTS]
     return [*DEFAULTS, "limits.deadline_seconds=4", "limits.watchdog_seconds=15"]
 
 
-class Watch:
+class Observation:
     """What a process shows while its broker is away."""
 
     def __init__(self) -> None:
@@ -48,10 +49,13 @@ class Watch:
         self.last_bytes = 0
 
     async def during(self, server: Server, seconds: float) -> None:
-        """Watch for so long: alive all the time, not ready at the end, memory bounded from a third on."""
+        """Observe the process: it is live all the time, not ready at the end, and its memory is bounded.
+
+        Memory is compared from a third of the time on.
+        """
         began, ready = monotonic(), True
         while (passed := monotonic() - began) < seconds:
-            assert server.code is None, f"ended after {passed:.0f} s without the broker:\n{server.tail()}"
+            assert server.code is None, f"the process ended after {passed:.0f} s:\n{server.tail()}"
             assert await server.probe("/livez") == httpx.codes.OK, f"not live after {passed:.0f} s"
             now = await server.probe("/readyz") == httpx.codes.OK
             if ready and not now:
@@ -61,9 +65,9 @@ class Watch:
             if passed > seconds / 3 and not self.first_bytes:
                 self.first_bytes = self.last_bytes
             await asyncio.sleep(0.5)
-        assert not ready, "ready, though the broker is away"
+        assert not ready, "the process is ready, and the broker is away"
         grown = self.last_bytes - self.first_bytes
-        assert grown < GROWTH_BYTES, f"memory grew by {grown >> 20} MiB without the broker"
+        assert grown < GROWTH_BYTES, f"memory grew by {grown >> 20} MiB without a broker"
 
     def figures(self) -> Figures:
         return {
@@ -74,120 +78,122 @@ class Watch:
 
 
 async def resumed(world: World, server: Server, start: int, back: float) -> tuple[set[str], float]:
-    """Samples sent after the broker's return, and how long after it all were decided and it was ready."""
+    """Send samples after the broker is back: their ids, and the seconds until all were decided."""
     ids = {s["id"] for s in await world.samples(50, start=start)}
 
-    async def decided() -> bool:
+    async def ready_again() -> bool:
         return await server.probe("/readyz") == httpx.codes.OK and await world.decided() >= ids
 
     try:
-        await wait_until(decided, "new samples are decided after the broker's return", RESUME_SECONDS)
+        await wait_until(ready_again, "new samples are decided after the broker is back", RESUME_SECONDS)
     except AssertionError as error:
         raise AssertionError(f"{error}:\n{server.tail()}") from None
     took = monotonic() - back
-    assert took <= RESUME_SECONDS, f"resumed only {took:.1f} s after the broker's return"
+    assert took <= RESUME_SECONDS, f"new samples were decided only {took:.1f} s after the broker was back"
     return ids, took
 
 
-async def away(arena: Arena) -> Figures:
-    """The broker is stopped in midstream for minutes."""
-    broker = await arena.own_broker()
-    world = await arena.world(*settings(arena), kafka=broker)
-    server = arena.server(world, "a")
+async def _after_return(world: World, server: Server, ids: set[str], observed: Observation) -> Figures:
+    """Check everything, now that the broker is back."""
+    new, took = await resumed(world, server, len(ids), monotonic())
+    await drain(world, ids | new, [server])
+    figures = await oracles.check_all(world, [server], torn=True)
+    return await oracles.tally(
+        world, ids | new, resumed_after=round(took, 1), **observed.figures(), **figures
+    )
+
+
+async def broker_away(testbed: Testbed) -> Figures:
+    """The broker is stopped for minutes while samples flow."""
+    broker = await testbed.own_broker()
+    world = await testbed.world(*settings(testbed), kafka=broker)
+    server = testbed.server(world, "a")
     await server.start()
     ids = {s["id"] for s in await world.samples(300)}
-    await wait_until(lambda: _some(world, 60), "some are decided")
-    watch = Watch()
+    await wait_until(lambda: decided(world, 60), "some are decided")
+    observed = Observation()
     await asyncio.to_thread(broker.stop)
-    await watch.during(server, 20 if arena.quick else 180)
+    await observed.during(server, 20 if testbed.quick else 180)
     await asyncio.to_thread(broker.resume)
-    new, took = await resumed(world, server, len(ids), monotonic())
-    ids |= new
-    await drain(world, ids, [server])
-    figures = await oracles.all_five(world, [server], torn=True)
-    return await oracles.tally(world, ids, resumed_after=round(took, 1), **watch.figures(), **figures)
+    return await _after_return(world, server, ids, observed)
 
 
-async def down_at_start(arena: Arena) -> Figures:
-    """The service is started while the broker is down."""
-    broker = await arena.own_broker()
-    world = await arena.world(*settings(arena), kafka=broker)
+async def down_at_start(testbed: Testbed) -> Figures:
+    """The service starts while the broker is down."""
+    broker = await testbed.own_broker()
+    world = await testbed.world(*settings(testbed), kafka=broker)
     ids = {s["id"] for s in await world.samples(100)}
     await asyncio.to_thread(broker.stop)
-    server, watch = arena.server(world, "a"), Watch()
+    server, observed = testbed.server(world, "a"), Observation()
     await server.launch()
-    await wait_until(lambda: _answers(server), "HTTP is up")
-    await watch.during(server, 18 if arena.quick else 90)
+    await wait_until(lambda: _is_live(server), "HTTP is up")
+    await observed.during(server, 18 if testbed.quick else 90)
     await asyncio.to_thread(broker.resume)
-    new, took = await resumed(world, server, len(ids), monotonic())
-    ids |= new
-    await drain(world, ids, [server])
-    figures = await oracles.all_five(world, [server], torn=True)
-    return await oracles.tally(world, ids, resumed_after=round(took, 1), **watch.figures(), **figures)
+    return await _after_return(world, server, ids, observed)
 
 
-async def half_open(arena: Arena) -> Figures:
-    """Connections stay open and nothing passes; then everything is cut; each time it comes back."""
-    broker, proxy = await arena.proxied_broker()
-    world = await arena.world(*settings(arena), kafka=broker)
-    server = arena.server(world, "a", proxy=proxy)
+async def connections_half_open(testbed: Testbed) -> Figures:
+    """Connections stay open and nothing passes. Later they are cut. Both times the broker comes back."""
+    broker, proxy = await testbed.proxied_broker()
+    world = await testbed.world(*settings(testbed), kafka=broker)
+    server = testbed.server(world, "a", proxy=proxy)
     await server.start()
-    ids, slowest, watch = {s["id"] for s in await world.samples(300)}, 0.0, Watch()
-    for spoil in (proxy.black_hole, proxy.cut):
-        await wait_until(partial(_some, world, len(ids) - 250), "some are decided")
-        spoil()
+    ids, slowest, observed = {s["id"] for s in await world.samples(300)}, 0.0, Observation()
+    for fail in (proxy.black_hole, proxy.cut):
+        await wait_until(partial(decided, world, len(ids) - 250), "some are decided")
+        fail()
         ids |= {s["id"] for s in await world.samples(200, start=len(ids))}
-        watch = Watch()
-        await watch.during(server, 14 if arena.quick else 120)
+        observed = Observation()
+        await observed.during(server, 14 if testbed.quick else 120)
         proxy.restore()
         new, took = await resumed(world, server, len(ids), monotonic())
         ids, slowest = ids | new, max(slowest, took)
     await drain(world, ids, [server])
-    figures = await oracles.all_five(world, [server], torn=True)
-    return await oracles.tally(world, ids, resumed_after=round(slowest, 1), **watch.figures(), **figures)
+    figures = await oracles.check_all(world, [server], torn=True)
+    return await oracles.tally(world, ids, resumed_after=round(slowest, 1), **observed.figures(), **figures)
 
 
-async def slow(arena: Arena) -> Figures:
-    """Every answer of the broker comes 5 s late, for a while."""
-    broker, proxy = await arena.proxied_broker()
-    world = await arena.world(*DEFAULTS, kafka=broker)
-    server = arena.server(world, "a", proxy=proxy)
+async def broker_slow(testbed: Testbed) -> Figures:
+    """For a while every response of the broker comes 5 s late."""
+    broker, proxy = await testbed.proxied_broker()
+    world = await testbed.world(*DEFAULTS, kafka=broker)
+    server = testbed.server(world, "a", proxy=proxy)
     await server.start()
     ids = {s["id"] for s in await world.samples(100)}
-    await wait_until(lambda: _some(world, 50), "some are decided")
+    await wait_until(lambda: decided(world, 50), "some are decided")
     proxy.delay(5.0)
     before, began = len(await world.decided()), monotonic()
-    async with answering(world):
-        while monotonic() - began < (24 if arena.quick else 180):
+    async with labelling(world):
+        while monotonic() - began < (24 if testbed.quick else 180):
             ids |= {s["id"] for s in await world.samples(20, start=len(ids))}
-            assert server.code is None, f"ended on a slow line:\n{server.tail()}"
+            assert server.code is None, f"the process ended:\n{server.tail()}"
             assert await server.probe("/livez") == httpx.codes.OK
             await asyncio.sleep(1.0)
         meanwhile = len(await world.decided()) - before
-        await oracles.o2(world)
-    assert meanwhile > 0, "nothing was decided on a slow line"
+        await oracles.check_offsets(world)
+    assert meanwhile > 0, "nothing was decided while the broker was slow"
     proxy.restore()
     new, took = await resumed(world, server, len(ids), monotonic())
     ids |= new
     await drain(world, ids, [server])
-    figures = await oracles.all_five(world, [server], torn=True)
+    figures = await oracles.check_all(world, [server], torn=True)
     return await oracles.tally(
         world, ids, decided_meanwhile=meanwhile, resumed_after=round(took, 1), **figures
     )
 
 
-async def stopped_without_broker(arena: Arena) -> Figures:
-    """SIGTERM in midstream, and with the broker stopped, gone in a black hole, or never there at all."""
-    broker, proxy = await arena.proxied_broker()
-    world = await arena.world(*DEFAULTS, kafka=broker)
+async def stopped_without_broker(testbed: Testbed) -> Figures:
+    """SIGTERM while samples flow, and while the broker is unreachable, stopped, or was never there."""
+    broker, proxy = await testbed.proxied_broker()
+    world = await testbed.world(*DEFAULTS, kafka=broker)
     took: dict[str, float] = {}
     ids: set[str] = set()
 
-    async def one(how: str) -> None:
-        server = arena.server(world, how, proxy=proxy)
+    async def stop(how: str) -> None:
+        server = testbed.server(world, how, proxy=proxy)
         await server.start()
         ids.update(s["id"] for s in await world.samples(400, start=len(ids)))
-        await wait_until(lambda: _some(world, len(ids) - 300), "some are decided")
+        await wait_until(lambda: decided(world, len(ids) - 300), "some are decided")
         if how == "hole":
             proxy.black_hole()
         elif how == "away":
@@ -195,52 +201,59 @@ async def stopped_without_broker(arena: Arena) -> Figures:
         await asyncio.sleep(0.0 if how == "there" else 3.0)
         took[how] = await server.terminate()
 
-    await one("there")
-    await one("hole")
+    await stop("there")
+    await stop("hole")
     proxy.restore()
-    await one("away")
-    server = arena.server(world, "never", proxy=proxy)
+    await stop("away")
+    server = testbed.server(world, "never", proxy=proxy)
     await server.launch()
-    await wait_until(lambda: _answers(server), "HTTP is up")
+    await wait_until(lambda: _is_live(server), "HTTP is up")
     took["never"] = await server.terminate()
     await asyncio.to_thread(broker.resume)
     late = {how: seconds for how, seconds in took.items() if seconds > STOP_SECONDS}
     assert not late, f"stopping took longer than {STOP_SECONDS:g} s: {late}"
-    last = arena.server(world, "last", proxy=proxy)
+    last = testbed.server(world, "last", proxy=proxy)
     await last.start()
     await drain(world, ids, [last])
-    figures = await oracles.all_five(world, [last], torn=True)
+    figures = await oracles.check_all(world, [last], torn=True)
     seconds = {f"stop_{how}": round(found, 1) for how, found in took.items()}
     return await oracles.tally(world, ids, **seconds, **figures)
 
 
-async def _some(world: World, number: int) -> bool:
-    return len(await world.decided()) >= number
-
-
-async def _answers(server: Server) -> bool:
+async def _is_live(server: Server) -> bool:
     return await server.probe("/livez") == httpx.codes.OK
 
 
 FAULTS = (
     Fault(
         "broker-away",
-        "broker away for minutes",
-        "live, not ready, memory bounded; goes on within 30 s of its return; nothing lost",
-        away,
+        "the broker is away for minutes",
+        "the service is live and not ready, and its memory is bounded; it goes on within 30 s after the "
+        "broker is back; nothing is lost",
+        broker_away,
     ),
     Fault(
         "broker-down-at-start",
-        "broker down at the start",
-        "waits, live and not ready; the same",
+        "the broker is down when the service starts",
+        "the service waits, live and not ready; then as for a broker that was away",
         down_at_start,
     ),
-    Fault("half-open", "connections half-open, then cut", "deadlines fire; the same", half_open),
-    Fault("slow", "every answer of the broker 5 s late", "slow, live, nothing lost", slow),
+    Fault(
+        "half-open",
+        "connections are half-open, then cut",
+        "every call has a deadline; then as for a broker that was away",
+        connections_half_open,
+    ),
+    Fault(
+        "slow",
+        "every response of the broker comes 5 s late",
+        "the service is slow and live; nothing is lost",
+        broker_slow,
+    ),
     Fault(
         "sigterm",
-        "SIGTERM, also with the broker away",
-        "a clean stop within 10 s; nothing lost",
+        "SIGTERM, also while the broker is away",
+        "the service stops in order within 10 s; nothing is lost",
         stopped_without_broker,
     ),
 )

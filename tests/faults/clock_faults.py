@@ -1,7 +1,7 @@
-"""Clocks and hash seeds that differ: two replicas, one of them a day ahead, each with a hash seed of its own.
+"""Two replicas whose clocks and hash seeds differ. One clock is a day ahead.
 
-Queries live an hour here, so a replica that decided anything by its own clock would expire the other's.
-Features are text and numbers, for it is text that Python hashes differently in every process.
+A query lives for an hour here. So a replica that decided by its own clock would expire the queries of the
+other. Some features are text, because Python's hash of a text differs between processes.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import oracles
-from tests.faults.arena import Arena, Figures, answering, drain, wait_until
 from tests.faults.fault import Fault
+from tests.faults.flow import drain, has_decided, labelling, wait_until
 from tests.faults.group_faults import each_has_one
-from tests.support.world import World
+from tests.faults.testbed import Figures, Testbed
 
 __all__ = ["FAULTS"]
 
 LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
-UNANSWERED_SECONDS = 4.0  # long enough for expired queries to be closed
+UNLABELLED_SECONDS = 4.0  # in which a replica would close expired queries
 COLOURS = ("red", "green", "blue", "grey", "pink", "teal")
 
 
 def faketime() -> str:
-    """Where the library is that lies about the time."""
+    """The path of libfaketime, the library that changes the time of a process."""
     for root in LIBRARIES:
         for found in sorted(Path(root).glob("**/faketime/libfaketime.so.1")):
             return str(found)
@@ -33,57 +33,58 @@ def faketime() -> str:
 
 
 def sample(number: int, seed: int) -> dict[str, Any]:
-    """A sample with text in it."""
+    """A sample with features of text."""
     draw = random.Random(f"{seed}-{number}")  # noqa: S311 - a test's stream
     features = {"x": draw.random(), "colour": draw.choice(COLOURS), "shape": draw.choice(COLOURS)}
     return {"id": f"s{number}", "features": features}
 
 
-async def skewed(arena: Arena) -> Figures:
-    """Both decide, one of them tomorrow; equal models, and the twin's decisions."""
-    world = await arena.world(
+async def clock_skewed(testbed: Testbed) -> Figures:
+    """Both replicas decide, one of them with the time of tomorrow. Their models and decisions stay right."""
+    world = await testbed.world(
         "queries.life_hours=1",
         "model.definition=(SelectType(str) | OneHotEncoder()) + (SelectType(float) | StandardScaler())"
         " | LogisticRegression()",
     )
     ahead = {"LD_PRELOAD": faketime(), "FAKETIME": "+1d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    a = arena.server(world, "today", env={"PYTHONHASHSEED": "1"})
-    b = arena.server(world, "tomorrow", env={"PYTHONHASHSEED": "2", **ahead})
+    a = testbed.server(world, "today", env={"PYTHONHASHSEED": "1"})
+    b = testbed.server(world, "tomorrow", env={"PYTHONHASHSEED": "2", **ahead})
     await asyncio.gather(a.start(), b.start())
     await wait_until(lambda: each_has_one(a, b), "each has a partition")
-    number, lot = (600, 50) if arena.quick else (20_000, 200)
+    number, at_once = (600, 50) if testbed.quick else (20_000, 200)
     ids: set[str] = set()
 
-    async def play(end: int) -> None:
+    async def send(end: int) -> None:
         while len(ids) < end:
-            lots = [sample(n, arena.seed) for n in range(len(ids), len(ids) + lot)]
-            await world.send(world.topics.samples, lots)
-            ids.update(s["id"] for s in lots)
+            made = [sample(n, testbed.seed) for n in range(len(ids), len(ids) + at_once)]
+            await world.send(world.topics.samples, made)
+            ids.update(s["id"] for s in made)
             await asyncio.sleep(0.3)
 
-    async with answering(world):
-        await play(number // 2)
+    async with labelling(world):
+        await send(number // 2)
     await drain(world, ids, [a, b], 600)
-    await a.terminate()  # only tomorrow's is left to close what it thinks is over
-    await play(number // 2 + lot)
-    await wait_until(lambda: _decided(world, ids), "all is decided")
-    await asyncio.sleep(UNANSWERED_SECONDS)
+    await a.terminate()  # only the replica with tomorrow's time is left
+    await send(number // 2 + at_once)
+    await wait_until(lambda: has_decided(world, ids), "all is decided")
+    await asyncio.sleep(UNLABELLED_SECONDS)
     await a.start()
-    async with answering(world):
-        await play(number)
+    async with labelling(world):
+        await send(number)
     await drain(world, ids, [a, b], 600)
-    figures = await oracles.all_five(world, [a, b])
+    figures = await oracles.check_all(world, [a, b])
     days = {q["queried_at"][:10] for q in await world.queries()}
-    assert len(days) > 1, "no replica was a day off: nothing was tried"
+    assert len(days) > 1, "every query has the same date, so no clock was a day ahead"
     expired = await a.metric("expired_queries_total") + await b.metric("expired_queries_total")
-    assert expired == 0, f"{expired:g} queries expired by a clock"
+    assert expired == 0, f"{expired:g} queries expired because of a clock"
     return await oracles.tally(world, ids, replicas=2, skew_hours=24, expired=int(expired), **figures)
 
 
-async def _decided(world: World, ids: set[str]) -> bool:
-    return await world.decided() >= ids
-
-
 FAULTS = (
-    Fault("clock-skew", "clock a day off, other hash seed", "no decision and no model changes", skewed),
+    Fault(
+        "clock-skew",
+        "a clock is a day ahead, and the hash seed differs",
+        "no decision and no model changes",
+        clock_skewed,
+    ),
 )

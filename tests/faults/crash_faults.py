@@ -1,8 +1,8 @@
-"""Crashes at the named steps of the commit protocol: kill -9 by the process's own hand, at the Nth passing.
+"""Crashes at a step of the commit protocol: the process kills itself when it reaches the step the Nth time.
 
-What is committed when the process dies is read from the broker; what the next process makes of it is
-read from its decisions, which the twin replays: a lost or doubled account shows in the next thresholds,
-and the number of arrivals that the account has counted is compared outright.
+Two things are checked after each crash. The account that is committed must have counted every sample before
+its offset once. The decisions of the next process must be those that the replay makes: an account that was
+lost or counted twice would change the next thresholds.
 """
 
 from __future__ import annotations
@@ -11,57 +11,54 @@ import random
 from collections.abc import Iterable
 from signal import SIGKILL
 
-from stream_al.service.broker.kafka import Kafka
-from stream_al.service.loops.select import selector
+from stream_al.service.engine_settings import selector
 from tests.faults import oracles
-from tests.faults.arena import Arena, Figures, answering, drain, wait_until
+from tests.faults.admin import committed_samples
 from tests.faults.fault import Fault
-from tests.faults.server import Server
+from tests.faults.flow import drain, labelling, wait_until
+from tests.faults.testbed import Figures, Testbed
+from tests.support.processes import Server
 from tests.support.world import World
 
-__all__ = ["FAULTS", "accounts"]
+__all__ = ["FAULTS", "check_accounts"]
 
-PROGRAM = ("-m", "tests.faults.crashing")
+PROGRAM = ("-m", "tests.faults.failing_server")
 BATCH, SHARE = 20, 0.2
-LOT, MOST = 10, 2000  # samples at a time, and in one life at most
+AT_ONCE, MOST = 10, 2000  # samples sent at once, and sent to one process at most
 
 
 async def accounts(world: World) -> dict[int, tuple[int, int]]:
-    """The committed offset of each partition of samples, and the arrivals its committed account counts."""
-    client, topics = world.client, world.topics
-    assert isinstance(client, Kafka)
-    group = f"{world.settings.application}.select"
-    found = await client.committed(group, topics.samples, range(topics.partitions))
+    """Of each partition of samples: the committed offset, and the arrivals that its account has counted."""
     engine = selector(world.settings)
     counted: dict[int, tuple[int, int]] = {}
-    for partition, position in found.items():
+    for partition, position in (await committed_samples(world)).items():
         state = engine.decode(position.metadata)
         assert state is not None, f"partition {partition} has no account at {position.offset}"
         counted[partition] = position.offset, state.account.arrivals
     return counted
 
 
-async def whole(world: World) -> None:
-    """An account counts every sample before its offset exactly once."""
+async def check_accounts(world: World) -> None:
+    """Every account has counted each sample before its offset exactly once."""
     for partition, (offset, arrivals) in (await accounts(world)).items():
         assert offset == arrivals, f"partition {partition}: {arrivals} arrivals counted up to offset {offset}"
 
 
-async def crashes(arena: Arena, points: Iterable[tuple[str, str]]) -> tuple[World, Server, set[str], int]:
-    """Let processes die at these steps one after the other, and a last one come to rest."""
-    draw = random.Random(arena.seed)  # noqa: S311 - where to crash
-    world, ids, kills = await arena.world("kafka.session_timeout_seconds=2"), set[str](), 0
+async def crashes(testbed: Testbed, points: Iterable[tuple[str, str]]) -> tuple[World, Server, set[str], int]:
+    """Let one process after the other crash at these steps, and a last one finish the work."""
+    draw = random.Random(testbed.seed)  # noqa: S311 - when to crash
+    world, ids, kills = await testbed.world("kafka.session_timeout_seconds=2"), set[str](), 0
     for loop, step in points:
-        what = f"crash:{loop}:{step}:{draw.randint(2, 5)}"
-        server = arena.server(world, "crashing", program=(*PROGRAM, what))
+        how = f"crash:{loop}:{step}:{draw.randint(2, 5)}"
+        server = testbed.server(world, "crashing", program=(*PROGRAM, how))
         await server.launch()
-        async with answering(world):
+        async with labelling(world):
             ids |= await feed(world, server, len(ids))
         assert server.code == -SIGKILL, server.tail()
         kills += 1
-        await oracles.o2(world)
-        await whole(world)
-    last = arena.server(world, "last")
+        await oracles.check_offsets(world)
+        await check_accounts(world)
+    last = testbed.server(world, "last")
     await last.start()
     ids |= {s["id"] for s in await world.samples(100, start=len(ids))}
     await drain(world, ids, [last])
@@ -74,57 +71,58 @@ async def feed(world: World, server: Server, start: int) -> set[str]:
 
     async def over() -> bool:
         if server.code is None and len(ids) < MOST:
-            ids.update(s["id"] for s in await world.samples(LOT, start=start + len(ids)))
+            ids.update(s["id"] for s in await world.samples(AT_ONCE, start=start + len(ids)))
         return server.code is not None
 
     await wait_until(over, "the process dies")
     return ids
 
 
-async def between_send_and_commit(arena: Arena) -> Figures:
-    """Decided, sent, acknowledged: and gone before the commit."""
-    rounds = 1 if arena.quick else 12
+async def between_send_and_commit(testbed: Testbed) -> Figures:
+    """The process dies after the broker has acknowledged its records, and before its commit."""
+    rounds = 1 if testbed.quick else 12
     points = [(loop, "acknowledged") for _ in range(rounds) for loop in ("select", "intake")]
-    world, last, ids, kills = await crashes(arena, points)
-    figures = await oracles.all_five(world, [last])
-    await wait_until(lambda: _committed(world, len(ids)), "all is committed")
-    await whole(world)
+    world, last, ids, kills = await crashes(testbed, points)
+    figures = await oracles.check_all(world, [last])
+    await wait_until(lambda: _all_committed(world, len(ids)), "all is committed")
+    await check_accounts(world)
     asked = {q["id"] for q in await world.queries()}
     most = len(ids) * SHARE + world.topics.partitions + rounds * BATCH
-    assert len(asked) <= most, f"overspent: {len(asked)} queries, at most {most:g}"
+    assert len(asked) <= most, f"{len(asked)} queries, and the budget allows {most:g}"
     assert {e["id"] for e in await world.examples()} == asked
     return await oracles.tally(world, ids, kills=kills, **figures)
 
 
-async def between_commit_and_apply(arena: Arena) -> Figures:
-    """Committed, and gone before the new state was in force."""
-    rounds = 1 if arena.quick else 12
+async def between_commit_and_apply(testbed: Testbed) -> Figures:
+    """The process dies after its commit, and before it applies the new state."""
+    rounds = 1 if testbed.quick else 12
     points = [(loop, "committed") for _ in range(rounds) for loop in ("select", "intake")]
-    world, last, ids, kills = await crashes(arena, points)
-    figures = await oracles.all_five(world, [last])
-    await wait_until(lambda: _committed(world, len(ids)), "all is committed")
-    await whole(world)
+    world, last, ids, kills = await crashes(testbed, points)
+    figures = await oracles.check_all(world, [last])
+    await wait_until(lambda: _all_committed(world, len(ids)), "all is committed")
+    await check_accounts(world)
     made = await oracles.tally(world, ids, kills=kills, **figures)
     spent, strata = int(made["queries"]), len(ids) * SHARE
-    assert abs(spent - strata) <= world.topics.partitions, f"{spent} queries for a budget of {strata:g}"
+    assert abs(spent - strata) <= world.topics.partitions, f"{spent} queries, and the budget is {strata:g}"
     return made
 
 
-async def _committed(world: World, samples: int) -> bool:
-    return sum(offset for offset, _ in (await accounts(world)).values()) == samples
+async def _all_committed(world: World, samples: int) -> bool:
+    return await oracles.committed(world) == samples
 
 
 FAULTS = (
     Fault(
         "crash-before-commit",
-        "crash between send and commit",
-        "a query may repeat under the same key, none is lost, the budget is overspent by one batch at most",
+        "a crash between send and commit",
+        "a query may be sent again under the same key; no query is lost; the budget is exceeded by one "
+        "batch at most",
         between_send_and_commit,
     ),
     Fault(
         "crash-after-commit",
-        "crash between commit and apply",
-        "threshold and budget come back from the commit's metadata",
+        "a crash between commit and apply",
+        "the threshold and the spent budget are read back from the metadata of the commit",
         between_commit_and_apply,
     ),
 )

@@ -1,7 +1,7 @@
-"""A label that is faster than its query.
+"""A label that arrives before its query.
 
-A proxy keeps what the broker says about `queries` back, on every connection that speaks of it; labels
-arrive undelayed. The service has not seen the query when it reads the label: it waits, then decides.
+A proxy delays the responses on every connection that reads `queries`, and labels are not delayed. So the
+service reads a label before it has read the query.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from functools import partial
 
 from tests.faults import oracles
-from tests.faults.arena import Arena, Figures, wait_until
 from tests.faults.fault import Fault
-from tests.faults.server import Server
+from tests.faults.flow import wait_until
+from tests.faults.testbed import Figures, Testbed
+from tests.support.processes import Server
 from tests.support.world import World
 
 __all__ = ["FAULTS"]
@@ -19,29 +20,29 @@ __all__ = ["FAULTS"]
 DELAY_SECONDS = 0.7
 
 
-async def before_its_query(arena: Arena) -> Figures:
-    """Queries of another replica, and their labels at once behind them; one label that nobody asked for."""
-    broker, proxy = await arena.proxied_broker()
-    world = await arena.world(kafka=broker)
-    server = arena.server(world, "a", proxy=proxy)
+async def label_before_query(testbed: Testbed) -> Figures:
+    """Another replica publishes queries, and their labels come at once. One label has no query."""
+    broker, proxy = await testbed.proxied_broker()
+    world = await testbed.world(kafka=broker)
+    server = testbed.server(world, "a", proxy=proxy)
     await server.start()
     proxy.delay(DELAY_SECONDS, word=world.topics.queries)
-    rounds, ids, waits = 2 if arena.quick else 20, [f"q{number}" for number in range(10)], 0
-    for lot in range(rounds):
-        asked = [f"{lot}.{name}" for name in ids]
+    rounds, ids, waits = 2 if testbed.quick else 20, [f"q{number}" for number in range(10)], 0
+    for turn in range(rounds):
+        asked = [f"{turn}.{name}" for name in ids]
         await world.ask(*asked)
-        await world.send(world.topics.labels, [{"id": i, "label": "up"} for i in [*asked, f"{lot}.nobody"]])
-        waits += not await _pending(server, asked)
-        expected = (lot + 1) * len(ids)
-        await wait_until(partial(_learned, world, expected), "the answers are learned")
-    assert waits, "every query was seen before its label: nothing was tried"
+        await world.send(world.topics.labels, [{"id": i, "label": "up"} for i in [*asked, f"{turn}.nobody"]])
+        waits += not await _knows(server, asked)
+        expected = (turn + 1) * len(ids)
+        await wait_until(partial(_learned, world, expected), "the labels are learned")
+    assert waits, "every query was read before its label, so no label was early"
     proxy.restore()
     letters = await world.records(world.topics.labels + world.topics.dead_letter_suffix)
-    assert {r.key for r in letters} == {f"{lot}.nobody".encode() for lot in range(rounds)}, letters
+    assert {r.key for r in letters} == {f"{turn}.nobody".encode() for turn in range(rounds)}, letters
     await wait_until(lambda: _rest(world, server, rounds * len(ids)), "all is learned")
     states = [await server.status()]
-    await oracles.o3(world, states)
-    figures = await oracles.o5(world, states)
+    await oracles.check_learned_once(world, states)
+    figures = await oracles.check_replay(world, states)
     return {
         "samples": 0,
         "queries": rounds * len(ids),
@@ -55,8 +56,8 @@ async def before_its_query(arena: Arena) -> Figures:
     }
 
 
-async def _pending(server: Server, asked: list[str]) -> bool:
-    """Whether the process knows of all these queries already."""
+async def _knows(server: Server, asked: list[str]) -> bool:
+    """Whether the process has read all these queries."""
     return int((await server.status())["pending"]) >= len(asked)
 
 
@@ -71,8 +72,8 @@ async def _rest(world: World, server: Server, number: int) -> bool:
 FAULTS = (
     Fault(
         "early-label",
-        "label before intake has seen its query",
-        "waits until it has caught up with `queries`, then decides",
-        before_its_query,
+        "a label arrives before intake has read its query",
+        "intake reads `queries` up to its end, then judges the label",
+        label_before_query,
     ),
 )

@@ -1,7 +1,7 @@
-"""Partitions that move: replicas that come and go, and one that sleeps through its own expulsion.
+"""Partitions that move: replicas that come and go, and a replica that pauses until its group expels it.
 
-A sleeping process holds a batch in hand that is no longer its own. What it does after waking up is
-late: its sends are duplicates, its commit is refused and its batch is dropped.
+A paused process holds a batch of a partition that another replica has taken over. When it goes on, what it
+sends is a duplicate, its commit is refused, and it drops the batch.
 """
 
 from __future__ import annotations
@@ -11,76 +11,77 @@ import random
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 
 from tests.faults import oracles
-from tests.faults.arena import Arena, Figures, answering, drain, trickle, wait_until
-from tests.faults.crash_faults import whole
+from tests.faults.crash_faults import check_accounts
 from tests.faults.fault import Fault
-from tests.faults.server import Server
+from tests.faults.flow import drain, labelling, send_at_pace, wait_until
+from tests.faults.testbed import Figures, Testbed
+from tests.support.processes import Server
 
 __all__ = ["FAULTS", "each_has_one"]
 
-COMING_SECONDS = 2.0
+BETWEEN_SECONDS = 2.0
 SESSION_SECONDS = 2.0
 
 
-async def coming_and_going(arena: Arena) -> Figures:
-    """A second replica starts and stops every two seconds, while the stream flows."""
-    draw = random.Random(arena.seed)  # noqa: S311 - how the replica goes
-    world = await arena.world(f"kafka.session_timeout_seconds={SESSION_SECONDS}")
-    stays = arena.server(world, "stays")
+async def replicas_come_and_go(testbed: Testbed) -> Figures:
+    """A second replica starts and stops every two seconds while samples flow."""
+    draw = random.Random(testbed.seed)  # noqa: S311 - how the replica ends
+    world = await testbed.world(f"kafka.session_timeout_seconds={SESSION_SECONDS}")
+    stays = testbed.server(world, "stays")
     await stays.start()
-    rounds, kills = (3, 0) if arena.quick else (60, 0)
-    flow = asyncio.create_task(trickle(world, 0, rounds * 300, per_second=100))
+    rounds, kills = (3, 0) if testbed.quick else (60, 0)
+    flow = asyncio.create_task(send_at_pace(world, 0, rounds * 300, per_second=100))
     try:
-        async with answering(world):
+        async with labelling(world):
             for _ in range(rounds):
-                comes = arena.server(world, "comes")
+                comes = testbed.server(world, "comes")
                 await comes.start()
-                await asyncio.sleep(COMING_SECONDS)
+                await asyncio.sleep(BETWEEN_SECONDS)
                 goes = draw.choice((SIGTERM, SIGKILL))
                 code = await comes.signal(goes)
                 kills += goes == SIGKILL
                 assert code == (0 if goes == SIGTERM else -SIGKILL), comes.tail()
-                await oracles.o2(world)
-                await whole(world)
-                await asyncio.sleep(COMING_SECONDS)
+                await oracles.check_offsets(world)
+                await check_accounts(world)
+                await asyncio.sleep(BETWEEN_SECONDS)
         ids = await flow
     finally:
         flow.cancel()
         await asyncio.gather(flow, return_exceptions=True)
     await drain(world, ids, [stays])
-    figures = await oracles.all_five(world, [stays], torn=kills > 0)
-    await whole(world)
+    figures = await oracles.check_all(world, [stays], torn=kills > 0)
+    await check_accounts(world)
     return await oracles.tally(world, ids, rounds=rounds, kills=kills, **figures)
 
 
-async def zombie(arena: Arena) -> Figures:
-    """One of two replicas is paused in midstream for longer than its session, and wakes up again."""
-    world = await arena.world(f"kafka.session_timeout_seconds={SESSION_SECONDS}")
-    a, b = arena.server(world, "a"), arena.server(world, "b")
+async def replica_paused(testbed: Testbed) -> Figures:
+    """One of two replicas is paused for longer than its session while samples flow, and then goes on."""
+    world = await testbed.world(f"kafka.session_timeout_seconds={SESSION_SECONDS}")
+    a, b = testbed.server(world, "a"), testbed.server(world, "b")
     await asyncio.gather(a.start(), b.start())
     await wait_until(lambda: each_has_one(a, b), "each has a partition")
-    pauses = 2 if arena.quick else 20
+    pauses = 2 if testbed.quick else 20
     ids: set[str] = set()
-    async with answering(world):
+    async with labelling(world):
         for _ in range(pauses):
-            flow = asyncio.create_task(trickle(world, len(ids), len(ids) + 300, per_second=100))
+            flow = asyncio.create_task(send_at_pace(world, len(ids), len(ids) + 300, per_second=100))
             await asyncio.sleep(1.5)
             a.send(SIGSTOP)
             await asyncio.sleep(2 * SESSION_SECONDS)
             a.send(SIGCONT)
             ids |= await flow
-            await oracles.o2(world)
-            await whole(world)
-            await wait_until(lambda: each_has_one(a, b), "the zombie is taken back")
+            await oracles.check_offsets(world)
+            await check_accounts(world)
+            await wait_until(lambda: each_has_one(a, b), "the paused replica is back in its group")
     await drain(world, ids, [a, b])
-    figures = await oracles.all_five(world, [a, b])
-    await whole(world)
+    figures = await oracles.check_all(world, [a, b])
+    await check_accounts(world)
     dropped = a.said().count("batch dropped")
     return await oracles.tally(world, ids, pauses=pauses, kills=0, dropped=dropped, **figures)
 
 
 async def each_has_one(a: Server, b: Server) -> bool:
-    """Whether two replicas share both topics."""
+    """Whether each replica has one partition of samples and one of labels."""
     for server in (a, b):
         assert server.code is None, server.tail()
     status = [await server.status() for server in (a, b)]
@@ -90,14 +91,14 @@ async def each_has_one(a: Server, b: Server) -> bool:
 FAULTS = (
     Fault(
         "rebalance",
-        "rebalance in mid-batch, replicas coming and going every 2 s",
-        "a stale commit is refused or dropped; the next owner goes on from the committed state",
-        coming_and_going,
+        "a rebalance during a batch: replicas come and go every 2 s",
+        "a commit by the former owner is refused; the next owner goes on from the committed state",
+        replicas_come_and_go,
     ),
     Fault(
         "zombie",
-        "a replica paused for longer than its session",
-        "only duplicates; its commit is refused, its batch dropped",
-        zombie,
+        "a replica is paused for longer than its session",
+        "it only sends duplicates; its commit is refused, and it drops its batch",
+        replica_paused,
     ),
 )

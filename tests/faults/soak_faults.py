@@ -1,8 +1,8 @@
-"""A long stream: memory stays flat while 5% of the samples are asked about and the labels come back.
+"""A long stream: memory does not grow while 5% of the samples are queried and the labels come back.
 
-Memory is measured as the process's resident set, as the median of a few readings: at a tenth of the
-stream, when everything that fills up has filled up, and at its end. The ids that the service remembers
-are bounded by a setting; it is set so that the bound is reached before the first measurement.
+Memory is the resident set of the process, as the median of a few readings. It is measured at a tenth of the
+stream, when every bounded collection is full, and at the end. A setting bounds how many ids the service
+remembers. The fault sets it so low that the bound is reached before the first measurement.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ import msgspec
 
 from stream_al.service.broker.protocols import Outgoing
 from tests.faults import oracles
-from tests.faults.arena import Arena, Figures, wait_until
 from tests.faults.fault import Fault
-from tests.faults.server import Server
+from tests.faults.flow import wait_until
+from tests.faults.testbed import Figures, Testbed
+from tests.support.processes import Server
 from tests.support.stream import truth
 from tests.support.world import World
 
 __all__ = ["FAULTS"]
 
 SHARE, GROWTH = 0.05, 0.05
-LOT, AHEAD = 1000, 20_000
+AT_ONCE, AHEAD = 1000, 20_000
 MIB = 2**20
 
 
 class Annotator:
-    """Answers every query once, and remembers none of them."""
+    """Labels every query once, and remembers none of them."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -41,22 +42,22 @@ class Annotator:
         await reader.start()
         try:
             while True:
-                answers = []
+                labels = []
                 for record in await reader.poll(1000, 0.2):
                     if record.value is not None:
                         asked: dict[str, Any] = msgspec.json.decode(record.value)
                         label = {"id": asked["id"], "label": truth(asked["features"])}
-                        answers.append(
+                        labels.append(
                             Outgoing(self.world.topics.labels, record.key, msgspec.json.encode(label))
                         )
-                await self.world.client.send(answers)
-                self.labels += len(answers)
+                await self.world.client.send(labels)
+                self.labels += len(labels)
         finally:
             await reader.stop(5.0)
 
 
 async def memory(server: Server) -> float:
-    """The resident set, in MiB: the median of a few readings."""
+    """The resident set in MiB, as the median of a few readings."""
     found = []
     for _ in range(15):
         found.append(server.resident_bytes() / MIB)
@@ -64,10 +65,10 @@ async def memory(server: Server) -> float:
     return statistics.median(found)
 
 
-async def soak(arena: Arena) -> Figures:
+async def long_stream(testbed: Testbed) -> Figures:
     """From a tenth of the stream to its end, memory grows by less than 5%."""
-    end = 60_000 if arena.quick else 2_000_000
-    world = await arena.world(
+    end = 60_000 if testbed.quick else 2_000_000
+    world = await testbed.world(
         f"budget.share={SHARE}",
         f"labels.remember={end * SHARE / 20:.0f}",
         "topics.predictions=null",
@@ -75,18 +76,18 @@ async def soak(arena: Arena) -> Figures:
         "snapshots.every_examples=1000",
         "limits.poll_seconds=0.2",
     )
-    server, annotator = arena.server(world, "a"), Annotator(world)
+    server, annotator = testbed.server(world, "a"), Annotator(world)
     await server.start()
-    answers = asyncio.create_task(annotator.run())
+    labelling = asyncio.create_task(annotator.run())
     try:
-        await play(world, server, 0, end // 10)
+        await send(world, server, 0, end // 10)
         before = await memory(server)
-        await play(world, server, end // 10, end)
+        await send(world, server, end // 10, end)
         after = await memory(server)
-        await wait_until(lambda: _rest(server), "all is learned", 120)
+        await wait_until(lambda: _none_pending(server), "all is learned", 120)
     finally:
-        answers.cancel()
-        failed = (await asyncio.gather(answers, return_exceptions=True))[0]
+        labelling.cancel()
+        failed = (await asyncio.gather(labelling, return_exceptions=True))[0]
     if isinstance(failed, Exception):
         raise failed
     status = await server.status()
@@ -110,23 +111,23 @@ async def soak(arena: Arena) -> Figures:
     return figures
 
 
-async def play(world: World, server: Server, start: int, end: int) -> None:
+async def send(world: World, server: Server, start: int, end: int) -> None:
     """Send samples, never far ahead of the service, and wait until all are decided."""
-    for first in range(start, end, LOT):
-        await wait_until(partial(_near, world, first), "the service keeps up", 120)
-        await world.samples(min(LOT, end - first), start=first)
-    await wait_until(lambda: _done(world, end), "all is decided", 300)
+    for first in range(start, end, AT_ONCE):
+        await wait_until(partial(_keeps_up, world, first), "the service keeps up", 120)
+        await world.samples(min(AT_ONCE, end - first), start=first)
+    await wait_until(lambda: _all_decided(world, end), "all is decided", 300)
 
 
-async def _near(world: World, sent: int) -> bool:
-    return sent % (10 * LOT) != 0 or sent - await oracles.committed(world) < AHEAD
+async def _keeps_up(world: World, sent: int) -> bool:
+    return sent % (10 * AT_ONCE) != 0 or sent - await oracles.committed(world) < AHEAD
 
 
-async def _done(world: World, end: int) -> bool:
+async def _all_decided(world: World, end: int) -> bool:
     return await oracles.committed(world) == end
 
 
-async def _rest(server: Server) -> bool:
+async def _none_pending(server: Server) -> bool:
     status = await server.status()
     return not status["pending"]
 
@@ -134,8 +135,8 @@ async def _rest(server: Server) -> bool:
 FAULTS = (
     Fault(
         "soak",
-        "a long stream: 5% queries, labels returning",
-        "memory flat: under 5% growth between a tenth of the stream and its end (2,000,000 samples)",
-        soak,
+        "a long stream in which 5% of the samples are queried and labelled",
+        "memory grows by less than 5% between a tenth of the stream and its end (2,000,000 samples)",
+        long_stream,
     ),
 )

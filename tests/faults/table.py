@@ -1,7 +1,6 @@
-"""The table of faults: what is broken, what is promised, and the test that finds out.
+"""The table of faults: what goes wrong, what the service does then, and the test that checks it.
 
-Each module of faults exports its own as `FAULTS` (of `tests.faults.fault.Fault`); here they are put
-together, in the order of the table.
+Every module of faults exports its own faults as `FAULTS`. This module puts them in the order of the table.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from tests.faults import (
     crash_faults,
     early_faults,
     group_faults,
+    hang_faults,
     label_faults,
     loss_faults,
     poison_faults,
     snapshot_faults,
     soak_faults,
-    wedge_faults,
 )
 from tests.faults.fault import Fault
 
@@ -35,7 +34,7 @@ FAULTS: tuple[Fault, ...] = (
     *loss_faults.FAULTS,
     *snapshot_faults.FAULTS,
     *clock_faults.FAULTS,
-    *wedge_faults.FAULTS,
+    *hang_faults.FAULTS,
     *soak_faults.FAULTS,
 )
 

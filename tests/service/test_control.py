@@ -8,11 +8,8 @@ import pytest
 
 from stream_al.errors import Misconfigured
 from stream_al.service.http.status import status
-from tests.support.world import MakeWorld, World
-
-
-async def decided(world: World, number: int) -> bool:
-    return len(await world.decided()) >= number
+from tests.support.flow import decided
+from tests.support.world import MakeWorld
 
 
 async def test_no_more_queries_are_pending_than_the_cap_allows(make_world: MakeWorld) -> None:
@@ -26,7 +23,7 @@ async def test_no_more_queries_are_pending_than_the_cap_allows(make_world: MakeW
     capped = [p for p in predictions if p["reason"] == "capped"]
     assert capped
     assert not any(p["queried"] or p["propensity"] for p in capped)
-    await world.answer()
+    await world.label_queries()
     await world.until(lambda: len(replica.app.pending) == 0, "all are answered")
     await world.samples(60, start=60)
     await world.until(lambda: decided(world, 120), "all are decided")

@@ -13,8 +13,7 @@ from stream_al.engine.model.pickling import dumps
 from stream_al.engine.strategies import STRATEGIES
 from stream_al.errors import Misconfigured
 from stream_al.messages import Example
-from stream_al.service.loops.select import selector
-from stream_al.service.model.local_model import fresh_learner
+from stream_al.service.engine_settings import fresh_learner, selector
 from stream_al.service.model.unpickling import loads
 from stream_al.settings import Settings, effective, load
 

@@ -230,9 +230,9 @@ class SimGroup(MemoryGroup):
         client.reach("commit done", self.topic)
         await client.travel("commit")
 
-    async def ends(self) -> dict[int, int]:
+    async def end_offsets(self) -> dict[int, int]:
         await self.client.travel("ends")
-        found = await super().ends()
+        found = await super().end_offsets()
         await self.client.travel("ends")
         return found
 
@@ -259,6 +259,6 @@ class SimReader(MemoryReader):
         await self.client.travel("read")
         return await super().poll(max_records, timeout_seconds)
 
-    async def end(self) -> dict[int, int]:
+    async def end_offsets(self) -> dict[int, int]:
         await self.client.travel("end")
-        return await super().end()
+        return await super().end_offsets()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from stream_al.errors import StateLost
 from stream_al.messages import Example, encode
 from stream_al.service.broker.protocols import Record
+from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.http import changes
-from stream_al.service.model.local_model import fresh_learner
 from stream_al.service.model.snapshots import Anchor, Snapshots
 from tests.simulation.client import Weather
 from tests.simulation.clock import Identity
@@ -208,7 +208,7 @@ class Events:
         begin, upto = sorted((self.draw.randrange(end + 1), self.draw.randrange(end + 1)))
         back = self.draw.random() < 0.6
         self.world.trace(f"{process.name} is asked to {'void' if back else 'count'} {begin} to {upto}")
-        work = changes.roll_back if back else partial(changes.count_again, end=upto)
+        work = changes.roll_back if back else partial(changes.restore, end=upto)
         process.request(work(process.app, begin, by=None))
 
     def tamper(self) -> None:

@@ -19,7 +19,7 @@ from stream_al.service.app import App
 from stream_al.settings import Settings
 from tests.simulation.broker import SimBroker
 from tests.simulation.client import Doom, SimLog, SimReader
-from tests.simulation.clock import PROCESS, Identity
+from tests.simulation.clock import PROCESS, Identity, VirtualClock, VirtualLoop
 
 __all__ = ["Process"]
 
@@ -45,8 +45,11 @@ class Process:
         self._requests: set[asyncio.Task[None]] = set()
         self.broker = SimLog(broker, identity, draw)
         self.broker.die = self.kill
-        self.app: App = context.run(App, settings, self.broker, self._reached)
-        self.task = asyncio.get_running_loop().create_task(self.app.run(), context=context)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        clock = VirtualClock(loop, identity, draw)
+        self.app: App = context.run(App, settings, self.broker, self._reached, clock)
+        self.task = loop.create_task(self.app.run(), context=context)
 
     @property
     def name(self) -> str:

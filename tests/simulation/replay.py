@@ -31,8 +31,7 @@ from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Example, decode, decode_json, label_text
 from stream_al.service.broker.protocols import Record
-from stream_al.service.loops.select import input_rules, selector
-from stream_al.service.model.local_model import fresh_learner
+from stream_al.service.engine_settings import fresh_learner, input_rules, selector
 from stream_al.settings import Settings
 from tests.simulation.broker import Commit, SimBroker
 from tests.simulation.changes import budgets, exclusions

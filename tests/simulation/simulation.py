@@ -27,10 +27,10 @@ import structlog
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import StreamAlError
 from stream_al.service.broker.protocols import Outgoing
-from stream_al.service.broker.topics import needed
+from stream_al.service.broker.topics import required_topics
 from tests.simulation.broker import Commit, Sent, SimBroker
 from tests.simulation.changes import exclusions
-from tests.simulation.clock import VirtualLoop, virtual_time
+from tests.simulation.clock import VirtualLoop
 from tests.simulation.events import Events
 from tests.simulation.oracles import Failed, Oracles
 from tests.simulation.plan import annotation, good_sample, plan
@@ -67,7 +67,7 @@ def simulate(seed: int, *, verbose: bool = False) -> Result:
     trace = Trace(loop, verbose=verbose)
     draw = random.Random(seed)  # noqa: S311 - a failing seed has to fail again
     parent = RAM if RAM.is_dir() else None
-    with tempfile.TemporaryDirectory(dir=parent) as directory, virtual_time(loop, draw), _logs(trace):
+    with tempfile.TemporaryDirectory(dir=parent) as directory, _logs(trace):
         simulation = Simulation(draw, loop, trace, Path(directory))
         failure = None
         try:
@@ -137,7 +137,7 @@ class Simulation:
     async def run(self) -> None:
         """The whole life of this world."""
         client = MemoryClient(self.broker)
-        await client.create(needed(self.settings))
+        await client.create_topics(required_topics(self.settings))
         self.trace(f"settings {self.settings.model_dump(mode='json', exclude={'snapshots'})}")
         for event in self.plan.events:
             self.trace(f"event {event}")

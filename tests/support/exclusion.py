@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.messages import Example, decode
-from stream_al.service.model.replay import fresh_learner
+from stream_al.service.engine_settings import fresh_learner
+from tests.support.flow import run
 from tests.support.replica import Replica
 from tests.support.world import World
 
@@ -39,7 +40,7 @@ async def agree(world: World, replicas: Iterable[Replica], excluded: Exclusions,
 
 async def taught(world: World, number: int = 60, start: int = 0) -> int:
     """Have samples decided, answered and learned; the end of the examples."""
-    await world.settle([s["id"] for s in await world.samples(number, start=start)])
+    await run(world, number, start)
     return len(await world.records(world.topics.examples))
 
 

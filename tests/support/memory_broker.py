@@ -69,9 +69,9 @@ class MemoryBroker:
             raise Unavailable(f"there is no topic {record.topic}")
         size = len(record.key or b"") + len(record.value or b"")
         if size > int(self.config[record.topic].get("max.message.bytes", MAX_MESSAGE_BYTES)):
-            if record.smaller is None:
+            if record.replacement is None:
                 raise Unavailable(f"{record.topic} refuses {size} bytes")
-            return msgspec.structs.replace(self.append(record.smaller()), smaller=True)
+            return msgspec.structs.replace(self.append(record.replacement()), replaced=True)
         partitions = self.topics[record.topic]
         number = next(self._keyless) if record.key is None else zlib.crc32(record.key)
         number %= len(partitions)

@@ -66,7 +66,7 @@ class MemoryClient:
             self.reach("sent", record.topic)
         return acks
 
-    async def move(self, group: str, topic: str, to: str) -> dict[int, int]:
+    async def reset_offsets(self, group: str, topic: str, to: str) -> dict[int, int]:
         self.reach("commit", topic)
         state = self.broker.groups.setdefault((group, topic), GroupState())
         kept = enumerate(self.broker.topics[topic])
@@ -74,11 +74,11 @@ class MemoryClient:
         state.committed |= {number: Position(offset) for number, offset in offsets.items()}
         return offsets
 
-    async def missing(self, topics: Iterable[str]) -> list[str]:
+    async def missing_topics(self, topics: Iterable[str]) -> list[str]:
         self.reach("missing", "")
         return [topic for topic in topics if topic not in self.broker.topics]
 
-    async def create(self, topics: Sequence[Topic]) -> list[str]:
+    async def create_topics(self, topics: Sequence[Topic]) -> list[str]:
         new = [topic for topic in topics if topic.name not in self.broker.topics]
         for topic in new:
             self.broker.topics[topic.name] = [Partition() for _ in range(topic.partitions)]
@@ -111,7 +111,7 @@ class MemoryGroup:
         if self in self.state.members:
             self.state.move(leaves=self)
 
-    def partitions(self) -> int:
+    def partition_count(self) -> int:
         return len(self._partitions)
 
     def assignment(self) -> frozenset[int]:
@@ -161,7 +161,7 @@ class MemoryGroup:
         self.broker.reach("committed", self.topic)
         return self.state.committed.get(partition)
 
-    async def untouched(self) -> bool:
+    async def has_no_commits(self) -> bool:
         await asyncio.sleep(0)
         self.broker.reach("committed", self.topic)
         return not self.state.committed
@@ -187,17 +187,17 @@ class MemoryGroup:
         self._paused -= set(partitions)
         self.broker.broker.wake()
 
-    async def ends(self) -> dict[int, int]:
+    async def end_offsets(self) -> dict[int, int]:
         await asyncio.sleep(0)
         self.broker.reach("committed", self.topic)
         return {number: kept.end for number, kept in enumerate(self._partitions)}
 
-    async def unread(self, ends: Mapping[int, int]) -> bool:
+    async def has_uncommitted(self, end_offsets: Mapping[int, int]) -> bool:
         await asyncio.sleep(0)
         self.broker.reach("committed", self.topic)
         read = {number: position.offset for number, position in self.state.committed.items()}
         begins = {number: kept.begin for number, kept in enumerate(self._partitions)}
-        return any(max(read.get(number, 0), begins[number]) < end for number, end in ends.items())
+        return any(max(read.get(number, 0), begins[number]) < end for number, end in end_offsets.items())
 
     async def lag(self) -> dict[int, int]:
         self._follow()
@@ -217,7 +217,7 @@ class MemoryReader:
 
     async def start(self) -> None:
         self.broker.reach("read", self.topic)
-        self._next = await self.begin()
+        self._next = await self.beginning_offsets()
 
     async def stop(self, deadline_seconds: float) -> None:
         self._next = {}
@@ -246,15 +246,15 @@ class MemoryReader:
                 self._next[number] = records[-1].offset + 1
         return found
 
-    async def begin(self) -> dict[int, int]:
+    async def beginning_offsets(self) -> dict[int, int]:
         self.broker.reach("read", self.topic)
         return {number: kept.begin for number, kept in enumerate(self._partitions)}
 
-    async def end(self) -> dict[int, int]:
+    async def end_offsets(self) -> dict[int, int]:
         self.broker.reach("read", self.topic)
         return {number: kept.end for number, kept in enumerate(self._partitions)}
 
-    async def position(self) -> dict[int, int]:
+    async def positions(self) -> dict[int, int]:
         return dict(self._next)
 
     async def seek(self, partition: int, offset: int) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stream_al.service.loops.select import selector
+from stream_al.service.engine_settings import selector
 from tests.support.memory_broker import MemoryBroker
 from tests.support.memory_log import MemoryClient
 from tests.support.replica import Replica

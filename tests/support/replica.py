@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from stream_al.service.app import App
 from stream_al.service.broker.protocols import Broker
+from stream_al.service.timing.clock import SYSTEM_CLOCK, Clock
 from stream_al.settings import Settings
 from tests.support.memory_log import MemoryClient
 
@@ -20,11 +21,11 @@ class Crash(Exception):
 class Replica:
     """One process of the service, as a task of this one."""
 
-    def __init__(self, settings: Settings, broker: Broker) -> None:
+    def __init__(self, settings: Settings, broker: Broker, clock: Clock = SYSTEM_CLOCK) -> None:
         self.broker = broker
         self.passed: list[tuple[str, str]] = []
         self._crash_at: tuple[str, str] | None = None
-        self.app = App(settings, broker, self._reached)
+        self.app = App(settings, broker, self._reached, clock)
         self.task = asyncio.create_task(self.app.run())
 
     @property

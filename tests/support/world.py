@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
@@ -17,8 +18,9 @@ import msgspec
 from stream_al.errors import Unavailable
 from stream_al.service import maintenance
 from stream_al.service.broker.kafka import Kafka
-from stream_al.service.broker.protocols import Broker, Headers, Outgoing, Reader, Record, Topic, behind
-from stream_al.service.broker.topics import needed
+from stream_al.service.broker.protocols import Broker, Headers, Outgoing, Reader, Record, Topic, is_behind
+from stream_al.service.broker.topics import required_topics
+from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings, load
 from tests.support.memory_broker import MemoryBroker
 from tests.support.memory_log import MemoryClient
@@ -55,22 +57,31 @@ class Address(Protocol):
 
 
 class World:
-    """One application on one broker."""
+    """One application on one broker.
+
+    Attributes:
+        clock: Of every replica that starts from now on.
+    """
 
     def __init__(self, settings: Settings, connect: Callable[[Settings], Broker], directory: Path) -> None:
         self.settings = settings
         self.topics = settings.topics
         self.connect = connect
         self.directory = directory
+        self.clock = Clock()
         self.broker: MemoryBroker | None = None
         self.written: list[str] = []
         self.keeps_metadata = self.limits_size = True
         self.client = connect(settings)
         self.replicas: list[Replica] = []
-        self.answered: set[str] = set()
+        self.labelled: set[str] = set()
         self._endings: list[Callable[[], Awaitable[None]]] = []
         self._readers: dict[str, tuple[Reader, list[Record]]] = {}
         self._one_at_a_time = asyncio.Lock()  # two readings at once could keep records out of order
+
+    def at_pace(self, **pace: float) -> None:
+        """Have replicas that start from now on work at another pace."""
+        self.clock = Clock(replace(self.clock.pace, **pace))  # type: ignore[arg-type]  # whole numbers too
 
     async def start(self, name: str = "a") -> Replica:
         """Start a replica with a snapshot directory of its own, and wait until it is ready."""
@@ -82,7 +93,7 @@ class World:
         """Start a replica, with its snapshots in a directory of its own unless one is given."""
         own = self.settings.snapshots.model_copy(update={"directory": directory or str(self.snapshots(name))})
         settings = self.settings.model_copy(update={"snapshots": own})
-        replica = Replica(settings, self.connect(settings))
+        replica = Replica(settings, self.connect(settings), self.clock)
         self.replicas.append(replica)
         return replica
 
@@ -131,10 +142,10 @@ class World:
         """Send one label."""
         await self.send(self.topics.labels, [{"id": sample_id, "label": label, **more}])
 
-    async def answer(self) -> None:
-        """Answer every query that was not answered yet, as the truth has it."""
-        asked = {q["id"]: q for q in await self.queries() if q["id"] not in self.answered}
-        self.answered |= asked.keys()
+    async def label_queries(self) -> None:
+        """Send the true label of every query that has none yet."""
+        asked = {q["id"]: q for q in await self.queries() if q["id"] not in self.labelled}
+        self.labelled |= asked.keys()
         truths = [{"id": i, "label": truth(q["features"]), "annotator": "ann"} for i, q in asked.items()]
         await self.send(self.topics.labels, truths)
 
@@ -144,8 +155,8 @@ class World:
             if topic not in self._readers:
                 self._readers[topic] = (await self._reader(topic), [])
             reader, seen = self._readers[topic]
-            end = await reader.end()
-            while await behind(reader, end):
+            end = await reader.end_offsets()
+            while await is_behind(reader, end):
                 seen += await reader.poll(1000, 0.2)
             return list(seen)
 
@@ -182,20 +193,20 @@ class World:
         return {key.decode() for key, value in last.items() if key and value is not None}
 
     async def settle(self, ids: Iterable[str]) -> None:
-        """Answer queries until all samples are decided, all queries answered, all examples learned."""
+        """Label queries until all samples are decided, all queries labelled, all examples learned."""
         wanted = set(ids)
 
         async def settled() -> bool:
             if not await self.decided() >= wanted:
                 return False
-            await self.answer()
+            await self.label_queries()
             asked = {q["id"] for q in await self.queries()}
             learned = {e["id"] for e in await self.examples()}
             end = len(await self.records(self.topics.examples))
             running = [r for r in self.replicas if not r.task.done()]
             return asked <= learned and all(r.offset == end and not r.app.pending for r in running)
 
-        await self.until(settled, "all is decided, answered and learned")
+        await self.until(settled, "all is decided, labelled and learned")
 
     def at_end(self, *endings: Callable[[], Awaitable[None]]) -> None:
         """Have something ended with this world."""
@@ -235,11 +246,11 @@ async def open_world(directory: Path, address: Address | None, given: Sequence[s
     large = {
         "max.message.bytes": str(LARGEST_SAMPLE)
     }  # the stream was there before, and takes more than we do
-    await world.client.create([Topic(settings.topics.samples, settings.topics.partitions, 1, large)])
+    await world.client.create_topics([Topic(settings.topics.samples, settings.topics.partitions, 1, large)])
     await maintenance.create_topics(settings, connect(settings))
 
     async def there() -> bool:  # what is created is not everywhere at once
-        return not await world.client.missing(topic.name for topic in needed(settings))
+        return not await world.client.missing_topics(topic.name for topic in required_topics(settings))
 
     await world.until(there, "the topics are there")
     return world

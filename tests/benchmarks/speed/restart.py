@@ -25,7 +25,7 @@ from tests.benchmarks.grid import Grid
 from tests.benchmarks.speed.command import Report, Tell, Verdict
 from tests.benchmarks.speed.rig import Rig, Spent, cpu_seconds, program, rig
 from tests.benchmarks.speed.stored import CASE, examples, queries
-from tests.faults.server import Server
+from tests.support.processes import Server
 
 __all__ = ["measure"]
 

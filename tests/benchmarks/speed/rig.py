@@ -23,7 +23,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from tests.broker.kafka import KafkaBroker
-from tests.faults.server import Server
+from tests.support.processes import Server
 
 __all__ = ["Annotator", "Rig", "Spent", "cpu_seconds", "program", "rig"]
 

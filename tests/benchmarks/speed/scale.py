@@ -33,7 +33,7 @@ from tests.benchmarks.grid import Grid
 from tests.benchmarks.speed.command import Report, Tell, Verdict
 from tests.benchmarks.speed.rig import Annotator, Rig, cpu_seconds, rig
 from tests.benchmarks.speed.stored import CASE, queries, repeated
-from tests.faults.server import Server
+from tests.support.processes import Server
 
 __all__ = ["measure"]
 

@@ -18,6 +18,7 @@ from time import time
 
 from stream_al.service.broker.protocols import Record
 from stream_al.service.loops.pending import PendingQueries
+from stream_al.service.timing.clock import SYSTEM_CLOCK
 from stream_al.settings import Settings
 from tests.benchmarks.speed.stored import queries
 
@@ -44,7 +45,7 @@ class Topic:
 async def run(number: int) -> dict[str, float]:
     """Weigh them."""
     topic = Topic(number)
-    pending = PendingQueries(topic, Settings(), is_labelled=lambda sample_id: False)  # type: ignore[arg-type]
+    pending = PendingQueries(topic, Settings(), SYSTEM_CLOCK, lambda sample_id: False)  # type: ignore[arg-type]
     tracemalloc.start()
     while await pending.step(0.0):
         pass

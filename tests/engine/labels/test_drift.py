@@ -19,6 +19,7 @@ from stream_al.engine.randomness import uniform
 from stream_al.engine.selector import Selector
 from stream_al.messages import Example, Prediction
 from stream_al.service.model.unpickling import loads
+from tests.support.drift import drifting_examples
 
 SEEDS = range(12)
 Rate = Callable[[int], float]
@@ -66,16 +67,6 @@ def test_a_second_drift_is_found_after_the_first() -> None:
     assert drift.last >= 2_000
 
 
-def log(seed: int = 0) -> list[Example]:
-    """Examples whose prediction begins to be wrong half way."""
-    said = Prediction("a", {"a": 1.0})
-    wrong = [uniform(seed, "wrong", str(n)) < (0.1 if n < 400 else 0.8) for n in range(800)]
-    return [
-        Example(f"s{n}", "b" if bad else "a", features={"x": 1.0}, prediction=said, propensity=0.5)
-        for n, bad in enumerate(wrong)
-    ]
-
-
 def fold(examples: list[Example], *, restart_every: int | None = None) -> Learner:
     learner = Learner(Model("GaussianNB()", seed=0), KnownLabels(10_000))
     for offset, example in enumerate(examples):
@@ -86,17 +77,17 @@ def fold(examples: list[Example], *, restart_every: int | None = None) -> Learne
 
 
 def test_all_replicas_find_the_same_drift_wherever_they_were_restarted() -> None:
-    whole = fold(log())
+    whole = fold(drifting_examples())
     assert whole.drift.found == 1
     for restart_every in (1, 37, 410):
-        other = fold(log(), restart_every=restart_every)
+        other = fold(drifting_examples(), restart_every=restart_every)
         assert digest(other.drift) == digest(whole.drift)
         assert (other.drift.found, other.drift.last) == (whole.drift.found, whole.drift.last)
 
 
 def test_only_the_first_label_of_a_query_that_a_trained_model_judged_counts() -> None:
     """Not repetitions, not what nobody asked for, not the guesses of a model that knows nothing yet."""
-    whole = fold(log()[:200])
+    whole = fold(drifting_examples()[:200])
     others = [
         *(
             Example(f"s{n}", label, features={"x": 1.0}, propensity=0.5, prediction=Prediction("q", {}))

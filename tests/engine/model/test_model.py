@@ -8,10 +8,8 @@ import json
 import math
 import os
 import pickle
-import random
 import subprocess
 import sys
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from river import base, datasets
+from river import base
 
 from stream_al.engine.labels.judge import same_label
 from stream_al.engine.model import expression
@@ -32,52 +30,9 @@ from stream_al.engine.model.river_patches import PATCHED
 from stream_al.engine.model.validation import REFUSED_CLASSES, writes_when_read
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import ClassLabel
+from tests.support.models import MODELS, Example, examples, fold
 
-Example = tuple[dict[str, Any], ClassLabel]
-
-segments: Any = datasets.ImageSegments
-MODELS = {
-    "GaussianNB()": "numbers",
-    "HoeffdingTreeClassifier(grace_period=50)": "numbers",
-    "HoeffdingTreeClassifier(grace_period=40, delta=0.1)": "mixed",
-    "HoeffdingAdaptiveTreeClassifier(grace_period=50)": "numbers",
-    "ARFClassifier(n_models=3)": "mixed",
-    "SRPClassifier(n_models=2)": "numbers",
-    "AMFClassifier(n_estimators=2)": "numbers",
-    "KNNClassifier()": "numbers",
-    "StandardScaler() | LogisticRegression()": "binary",
-    "MinMaxScaler() | LogisticRegression(optimizer=optim.Adam())": "binary",
-    "AdPredictor()": "binary",
-    "FMClassifier(n_factors=3)": "binary",
-    "AdaBoostClassifier(HoeffdingTreeClassifier(grace_period=20), n_models=3)": "numbers",
-    "StandardScaler() | SoftmaxRegression()": "numbers",
-    "Select('region-centroid-col', 'hue-mean') | StandardScaler() | SoftmaxRegression()": "mixed",
-    "StandardScaler() | OneVsRestClassifier(LogisticRegression())": "numbers",
-    "(SelectType(str) | OneHotEncoder()) + SelectType(int, float) | GaussianNB()": "mixed",
-    "OrdinalEncoder() | BaggingClassifier(GaussianNB(), n_models=3)": "mixed",
-    "RBFSampler(n_components=5) | SoftmaxRegression()": "numbers",
-    'TFIDF(on="body") | MultinomialNB()': "text",
-    'BagOfWords(on="body") | ComplementNB()': "text",
-}
 every_model = pytest.mark.parametrize("definition", MODELS)
-
-
-def examples(kind: str, number: int = 150) -> Iterator[Example]:
-    rng = random.Random(3)  # noqa: S311 -- a fixed stream
-    if kind == "text":
-        for _ in range(number):
-            label = rng.choice(["ham", "spam", "eggs"])
-            yield (
-                {"body": " ".join([*rng.choices(["the", "cat", "sat", "on", "a", "mat"], k=5), label])},
-                label,
-            )
-    elif kind == "binary":
-        for x, y in datasets.Phishing().take(number):
-            yield x, "bad" if y else "good"
-    else:
-        for x, y in segments().take(number):
-            text = {"colour": rng.choice([y[:2], "red", "blue"]), "town": rng.choice("abcdef")}
-            yield ({**x, **text} if kind == "mixed" else x), y
 
 
 def strange(features: dict[str, Any]) -> list[dict[str, Any]]:
@@ -98,20 +53,9 @@ def ask(model: Model, features: dict[str, Any]) -> dict[ClassLabel, float]:
         return {}
 
 
-def fold(definition: str) -> Model:
-    model = Model(definition, seed=7)
-    for features, label in examples(MODELS[definition]):
-        model.learn(features, label)
-    return model
-
-
 def restored(model: Model) -> Model:
     copy: Model = pickle.loads(pickle.dumps(model))  # noqa: S301 -- our own bytes
     return copy
-
-
-def fold_all() -> str:
-    return json.dumps({definition: fold(definition).digest() for definition in MODELS})
 
 
 @every_model
@@ -145,7 +89,7 @@ def test_to_be_asked_changes_nothing(definition: str) -> None:
 def test_the_fold_is_the_same_in_every_process() -> None:
     runs = [
         subprocess.Popen(
-            [sys.executable, "-c", "from tests.engine.model.test_model import fold_all; print(fold_all())"],
+            [sys.executable, "-c", "from tests.support.models import fold_all; print(fold_all())"],
             env={**os.environ, "PYTHONHASHSEED": seed},
             cwd=Path(__file__).parents[3],
             stdout=subprocess.PIPE,

@@ -8,7 +8,6 @@ from collections import Counter
 import msgspec
 import pytest
 
-from stream_al.service import app as app_module
 from stream_al.service.broker.dead_letters import HEADER_PREFIX
 from stream_al.service.broker.protocols import Outgoing, Record
 from stream_al.service.http.status import status
@@ -156,10 +155,10 @@ async def poisoned(world: World) -> tuple[bytes, int]:
 
 @pytest.mark.parametrize("mended_by", ["resume", "restart"])
 async def test_a_run_of_bad_records_stops_its_partition_until_a_person_acts(
-    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, mended_by: str
+    make_world: MakeWorld, mended_by: str
 ) -> None:
-    monkeypatch.setattr(app_module, "LAG_SECONDS", 0.05)
     world = await make_world("limits.bad_records=5")
+    world.at_pace(lag_seconds=0.05)
     replica = await world.start()
     _, partition = await poisoned(world)
     await world.until(lambda: status(replica.app)["select"]["stopped"], "the partition is stopped")

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from stream_al.errors import Superseded, Unavailable
-from stream_al.service import app as app_module
 from tests.support.memory_log import MemoryClient
 from tests.support.oracles import (
     broker_of,
@@ -25,9 +24,16 @@ from tests.support.replica import Replica
 from tests.support.world import MakeWorld, World
 
 
-@pytest.fixture(autouse=True)
-def _swept_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "EXPIRY_SECONDS", 0.05)
+@pytest.fixture
+def memory_world(memory_world: MakeWorld) -> MakeWorld:
+    """Worlds in which expired queries are looked for often."""
+
+    async def made(*given: str) -> World:
+        world = await memory_world(*given)
+        world.at_pace(expiry_seconds=0.05)
+        return world
+
+    return made
 
 
 STEPS = ("decided", "acknowledged", "committed")
@@ -58,7 +64,7 @@ async def test_a_crash_at_any_step_loses_and_repeats_nothing(
 
 
 async def feed(world: World, replica: Replica) -> bool:
-    await world.answer()
+    await world.label_queries()
     return replica.task.done()
 
 
@@ -249,7 +255,7 @@ async def test_random_schedules(memory_world: MakeWorld, seed: int) -> None:
         elif event == "compact":
             broker_of(world).compact(world.topics.queries)
         ids += [s["id"] for s in await world.samples(draw.randrange(30), start=len(ids))]
-        await world.answer()
+        await world.label_queries()
         for _ in range(draw.randrange(5)):
             await world.records(world.topics.queries)
     last = await world.start("last")

@@ -6,11 +6,10 @@ import shutil
 
 import pytest
 
+from tests.support.flow import run
 from tests.support.replica import Replica
 from tests.support.stream import sample, truth
 from tests.support.world import MakeWorld, World
-
-N = 120
 
 
 def budget_of(ids_by_partition: list[int], share: float = 0.2) -> tuple[int, int]:
@@ -22,12 +21,6 @@ def budget_of(ids_by_partition: list[int], share: float = 0.2) -> tuple[int, int
 async def partition_sizes(world: World) -> list[int]:
     records = await world.records(world.topics.samples)
     return [sum(r.partition == p for r in records) for p in range(world.topics.partitions)]
-
-
-async def run(world: World, number: int = N, start: int = 0) -> list[str]:
-    ids = [s["id"] for s in await world.samples(number, start)]
-    await world.settle(ids)
-    return ids
 
 
 async def test_every_sample_is_decided_and_queries_keep_to_the_budget(make_world: MakeWorld) -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
-from stream_al.service import app as app_module
 from tests.support.replica import Replica
 from tests.support.world import MakeWorld, World
 
@@ -107,11 +104,9 @@ async def test_a_label_after_its_deadline_by_the_logs_time_is_not_learned(make_w
     await world.until(closed, "the query is closed")
 
 
-async def test_a_query_without_a_label_is_closed_when_the_log_says_so(
-    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(app_module, "EXPIRY_SECONDS", 0.05)
+async def test_a_query_without_a_label_is_closed_when_the_log_says_so(make_world: MakeWorld) -> None:
     world = await make_world()
+    world.at_pace(expiry_seconds=0.05)
     replica = await world.start()
     await world.ask("short", life_ms=LIFE_MS)
     await world.until(lambda: "short" in replica.app.pending, "the query is known")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stream_al.messages import ModelStamp, Prediction, Query, encode, iso
 from stream_al.service.broker.protocols import Ack, Record
 from stream_al.service.loops.pending import PendingQueries
+from stream_al.service.timing.clock import SYSTEM_CLOCK
 from stream_al.settings import Settings
 
 HOUR_MS = 3_600_000
@@ -83,7 +84,7 @@ class Both:
         self.is_labelled: set[str] = set()
         given = Settings.model_validate({"queries": {"tombstones": tombstones}})
         reader: Any = self.topic
-        self.pending = PendingQueries(reader, given, is_labelled=self.is_labelled.__contains__)
+        self.pending = PendingQueries(reader, given, SYSTEM_CLOCK, is_labelled=self.is_labelled.__contains__)
         self.plain = Plain()
         self.tombstones = tombstones
         self.now_ms = self.offset = 0

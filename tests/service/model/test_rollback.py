@@ -9,7 +9,7 @@ import pytest
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import Misconfigured
 from stream_al.service.http import changes
-from stream_al.service.http.changes import count_again, roll_back
+from stream_al.service.http.changes import restore, roll_back
 from tests.support.exclusion import agree, digest_of, restarted, taught
 from tests.support.world import MakeWorld
 
@@ -41,7 +41,7 @@ async def test_all_replicas_take_the_model_back_and_it_outlives_them(
     await agree(world, [a, b], excluded)
     a, b = await restarted(world, "a", "b", snapshots=snapshots)
     await agree(world, [a, b], excluded)
-    again = await count_again(b.app, 0, end, None)
+    again = await restore(b.app, 0, end, None)
     assert again["examples"] == end - 5
     await agree(world, [a, b], Exclusions())
     assert a.app.local_model.learner.model.examples == more
@@ -54,7 +54,7 @@ async def test_rollbacks_at_once_by_two_replicas_all_count(make_world: MakeWorld
     a, b = await world.start("a"), await world.start("b")
     end = await taught(world)
     await roll_back(a.app, end - 2, None)
-    await asyncio.gather(count_again(a.app, end - 2, end - 1, None), roll_back(b.app, end - 6, None))
+    await asyncio.gather(restore(a.app, end - 2, end - 1, None), roll_back(b.app, end - 6, None))
     await agree(world, [a, b], a.app.control.exclusions)
     assert a.app.control.exclusions.covers(end - 6, end - 2)
 
@@ -86,7 +86,7 @@ async def test_an_answer_that_was_voided_may_be_sent_again(make_world: MakeWorld
     assert a.app.local_model.model.classes == {"up": 1, "down": 2}, (
         "q1 still counts: its new label contradicts"
     )
-    await count_again(b.app, 1, 3, None)
+    await restore(b.app, 1, 3, None)
     await agree(world, [a, b], Exclusions())
     assert a.app.local_model.model.classes == {"up": 3}, "the first label in the log wins, as ever"
 

@@ -13,10 +13,9 @@ from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import Misconfigured, StateLost, Unavailable
 from stream_al.service import maintenance
 from stream_al.service.app import App
-from stream_al.service.http import changes
-from stream_al.service.http.changes import count_again, roll_back
-from stream_al.service.model import local_model
+from stream_al.service.http.changes import restore, roll_back
 from stream_al.service.model.replay import Replay
+from stream_al.service.timing.clock import Clock, Pace
 from tests.support.exclusion import agree, digest_of, restarted, taught
 from tests.support.memory_log import MemoryClient
 from tests.support.replica import Replica
@@ -27,11 +26,8 @@ async def test_the_old_model_serves_until_the_new_one_takes_its_place_whole(
     memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Samples are decided, answers to queries in hand are learned meanwhile; others are waited with."""
-    world = await memory_world("limits.batch_records=2")
-    monkeypatch.setattr(changes, "REBUILD_SECONDS", 0.0)
-    monkeypatch.setattr(
-        local_model, "AT_ONCE", 1
-    )  # so that it stops short of what the old one learns meanwhile
+    world = await memory_world("limits.batch_records=1")
+    world.at_pace(rebuild_seconds=0.0)
     a = await world.start()
     end = await taught(world)
     log, held, seen = a.broker, asyncio.Event(), set[int]()
@@ -56,7 +52,7 @@ async def test_the_old_model_serves_until_the_new_one_takes_its_place_whole(
     await world.until(lambda: a.app.local_model.rebuilding, "it is being built")
     await world.samples(30, start=60)
     await world.until(lambda: enough(world, 90), "samples are decided")
-    fresh = next(q["id"] for q in await world.queries() if q["id"] not in world.answered)
+    fresh = next(q["id"] for q in await world.queries() if q["id"] not in world.labelled)
     await world.label(fresh, "up")
     await world.until(lambda: a.offset == end + 1, "an answer whose query is in hand is learned")
     voided_id = (await world.examples())[5]["id"]
@@ -138,7 +134,9 @@ async def test_a_reader_that_brings_old_examples_again_does_no_harm(memory_world
     end = await taught(world)
     reader = world.client.reader(world.topics.examples)
     await reader.start()
-    fold = Replay(reader, world.settings, a.app.local_model.snapshots, a.app.metrics, Exclusions())
+    fold = Replay(
+        reader, world.settings, a.app.local_model.snapshots, a.app.metrics, a.app.clock, Exclusions()
+    )
     while fold.learner.offset < end:
         await fold.step(0.1, 5)
     anchor = fold.anchor
@@ -148,15 +146,24 @@ async def test_a_reader_that_brings_old_examples_again_does_no_harm(memory_world
     assert (fold.anchor, fold.learner.offset, fold.learner.model.digest()) == (anchor, end, a.digest)
 
 
-async def test_an_answer_waits_for_a_rebuild_as_long_as_that_gets_on(
-    memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+class HandClock(Clock):
+    """A clock whose monotonic time passes only when the test says so."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+async def test_the_watchdog_lets_intake_wait_for_a_rebuild_that_makes_progress(
+    memory_world: MakeWorld,
 ) -> None:
-    """The watchdog takes intake for as stalled as the rebuild that it waits for, and no more."""
+    """Intake counts as stalled no longer than the rebuild that it waits for."""
     world = await memory_world("limits.watchdog_seconds=1000")
-    monkeypatch.setattr(changes, "REBUILD_SECONDS", 0.0)
+    world.clock = clock = HandClock(Pace(rebuild_seconds=0.0, lag_seconds=1000.0))
     a = await world.start()
     await taught(world)
-    local_model, intake, tries = a.app.local_model, a.app.intake, 0
+    local_model, intake, tries = a.app.local_model, a.app.intake.progress, 0
 
     def away() -> Any:
         nonlocal tries
@@ -165,18 +172,18 @@ async def test_an_answer_waits_for_a_rebuild_as_long_as_that_gets_on(
 
     plain = local_model.open_reader
     local_model.open_reader = away
-    now = local_model.progress
-    intake.moved = now - 100
-    intake.waiting = now
-    assert a.app.stalled_seconds() > 99
+    clock.now += 100.0
+    intake.look(clock.now, records_wait=True)
+    assert a.app.stalled_seconds() == 100.0
     await roll_back(a.app, 0, None)
     for _ in range(5):
+        clock.now += 100.0
+        intake.look(clock.now, records_wait=True)
         before = tries
-        await world.until(lambda: tries > before, "it is tried again")  # noqa: B023 - now
-        intake.moved = now - 100
-        assert a.app.stalled_seconds() < 20, "an attempt that fails is a sign of life too"
-    local_model.progress_aside = now - 50
-    assert a.app.stalled_seconds() > 49
+        await world.until(lambda: tries > before + 1, "it is tried again")  # noqa: B023 - now
+        assert intake.standstill(clock.now) == 0.0, "an attempt that fails is a sign of life too"
+    local_model.progress_aside.step(clock.now - 50.0)
+    assert intake.standstill(clock.now) == 50.0
     local_model.open_reader = plain
     await world.until(lambda: not local_model.rebuilding, "it is built")
 
@@ -207,13 +214,13 @@ async def test_a_change_on_the_way_overtakes_the_rebuild(memory_world: MakeWorld
     end = await taught(world)
     for offset in (5, 4, 3):
         await roll_back(a.app, offset, None)
-    await count_again(b.app, 3, end, None)
+    await restore(b.app, 3, end, None)
     await roll_back(a.app, 6, None)
     await agree(world, [a, b], Exclusions(((6, end),)))
 
 
 async def test_a_rebuild_that_fails_is_tried_again(memory_world: MakeWorld) -> None:
-    world = await memory_world("limits.batch_records=2")
+    world = await memory_world("limits.batch_records=1")
     a = await world.start()
     end = await taught(world)
     failures = iter([True] * 5)
@@ -242,10 +249,12 @@ async def test_a_rollback_that_nobody_can_follow_is_refused(memory_world: MakeWo
     assert world.broker is not None
     world.broker.truncate(world.topics.examples, 0, 5)
     a = await world.start("a")
-    with pytest.raises(Misconfigured, match=r"begins at offset 5, and no snapshot here leads to"):
+    with pytest.raises(
+        Misconfigured, match=r"begins at offset 5, and no snapshot of this replica makes up for"
+    ):
         await roll_back(a.app, 7, None)
     with pytest.raises(Misconfigured, match=r"from_offset: write 5 or more"):
-        await count_again(a.app, 0, 4, None)
+        await restore(a.app, 0, 4, None)
     assert await world.records(world.topics.control) == []
     assert (await roll_back(a.app, end, None))["examples"] == 0
 
@@ -263,7 +272,7 @@ async def test_who_goes_on_without_lost_examples_does_so_for_all(memory_world: M
     world.replicas.remove(new)
     own = world.settings.snapshots.model_copy(update={"directory": str(world.snapshots("new"))})
     settings = world.settings.model_copy(update={"snapshots": own})
-    await maintenance.model(
+    await maintenance.load_model(
         settings, world.connect(settings), rebuild=True, progress=lambda done, end: None, from_here=True
     )
     new = await world.start("new")
@@ -304,10 +313,10 @@ async def test_ranges_of_a_log_that_was_created_anew_are_refused(memory_world: M
     kept = world.broker.topics[world.topics.examples][0]
     kept.records, kept.end = [], 0
     b = world.launch("a")
-    with pytest.raises(StateLost, match=rf"up to offset {end} .* are voided, and it holds 0"):
+    with pytest.raises(StateLost, match=rf"holds 0 examples, and those before {end} are excluded"):
         await asyncio.wait_for(b.task, 30)
     world.replicas.remove(b)
-    await maintenance.model(
+    await maintenance.load_model(
         world.settings, world.connect(world.settings), rebuild=True, progress=lambda done, end: None
     )
     b = await world.start("b")

@@ -16,55 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.model.model import Model
 from stream_al.errors import Unavailable
 from stream_al.messages import Example
-from stream_al.service.broker.protocols import Record
+from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.model import unpickling
-from stream_al.service.model.local_model import fresh_learner
-from stream_al.service.model.snapshots import Anchor, Snapshots
-from stream_al.settings import Settings, load
-from tests.engine.model.test_model import MODELS, examples
+from stream_al.service.model.snapshots import SCHEMA
 from tests.support.damage import attack, flipped, opened, sealed, torn
-
-KEY = "a key that nobody knows"
-
-
-def settings(directory: Path, *given: str) -> Settings:
-    basics = ["model.definition=GaussianNB()", f"snapshots.directory={directory}"]
-    return load(overrides=[*basics, *given], environ={})
-
-
-def taught(given: Settings, number: int) -> Learner:
-    learner = fresh_learner(given)
-    for n in range(number):
-        features = {"x": n % 7 + 0.5, "y": float(n % 3)}
-        learner.fold(Example(id=f"e{n}", label="up" if n % 7 > 3 else "down", features=features), n)
-    return learner
-
-
-def anchor(offset: int) -> Anchor:
-    return Anchor.of(Record("examples", 0, offset, 1_700_000_000_000, b"k", b"v"))
-
-
-def directory_of(given: Settings) -> Snapshots:
-    return Snapshots(given, fresh_learner(given).model.fingerprint)
-
-
-async def written(given: Settings, *numbers: int) -> list[Path]:
-    """Snapshots of learners with so many lessons; the newest file first."""
-    for number in numbers:
-        await directory_of(given).save(taught(given, number), anchor(number - 1))
-    return [Path(given.snapshots.directory) / name for name in await directory_of(given).names()]
-
-
-async def offsets(given: Settings) -> list[int]:
-    """Of the snapshots that can be used, newest first."""
-    store = directory_of(given)
-    return [learner.offset async for learner, _ in store.load(store.fingerprint)]
+from tests.support.exclusion import taught as taught_world
+from tests.support.models import MODELS, examples
+from tests.support.snapshots import KEY, anchor, directory_of, offsets, settings, taught, written
+from tests.support.world import MakeWorld
 
 
 @pytest.mark.parametrize("key", [None, KEY])
@@ -141,6 +107,35 @@ async def test_a_sound_file_of_elsewhere_is_passed_over(
     newest.write_bytes(sealed({**header, **change}, body))
     assert await offsets(given) == [10]
     assert why in capsys.readouterr().out
+
+
+async def test_a_snapshot_of_the_schema_before_leads_to_a_replay_and_the_same_model(
+    memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pickle names classes where they no longer are, so it is discarded before anything is unpickled."""
+    world = await memory_world()
+    replica = await world.start()
+    end = await taught_world(world)
+    digest = replica.digest
+    await replica.stop()
+    paths = list(world.snapshots("a").glob("*.snapshot"))
+    assert paths
+    for path in paths:
+        header, body = opened(path.read_bytes())
+        older = body.replace(b"engine.labels.learner", b"engine.learner")
+        assert (header["stream_al"], older != body) == (SCHEMA, True)
+        path.write_bytes(sealed({**header, "stream_al": 4}, older))
+    monkeypatch.setattr("stream_al.service.model.snapshots.loads", _never)
+    with capture_logs() as captured:
+        again = await world.start()
+    why = {entry["why"] for entry in captured if entry["event"] == "snapshot discarded"}
+    assert why == {f"its stream_al is 4, not {SCHEMA}"}
+    assert again.metric("examples_total", outcome="learned") == end, "all of them are folded again"
+    assert (again.offset, again.digest) == (end, digest)
+
+
+def _never(body: bytes, factory: str | None) -> Any:
+    raise AssertionError("this must not be unpickled")
 
 
 HEADERS = [

@@ -19,11 +19,11 @@ from stream_al.errors import Misconfigured, StateLost, Unavailable
 from stream_al.service import maintenance
 from stream_al.service.model.stores import store
 from stream_al.settings import Settings, load
-from tests.service.loops.test_flow import run
-from tests.service.model.test_snapshots import KEY, anchor, directory_of, offsets, settings, taught
 from tests.support.damage import opened, sealed
+from tests.support.flow import run
 from tests.support.oracles import broker_of
 from tests.support.replica import Replica
+from tests.support.snapshots import KEY, anchor, directory_of, offsets, settings, taught
 from tests.support.stores import SECRET, DirectoryPlace, Place, S3Place, S3Server, point_at
 from tests.support.world import MakeWorld, World
 
@@ -155,7 +155,7 @@ async def test_rebuild_forgets_and_writes_anew(place: Place, memory_world: MakeW
     await replica.stop()
     digest, before = replica.digest, place.files()
     place.put(f"examples-{9:020}.snapshot", b"rubbish")
-    learner = await maintenance.model(
+    learner = await maintenance.load_model(
         replica.app.settings, world.connect(world.settings), rebuild=True, progress=lambda done, end: None
     )
     assert learner.model.digest() == digest

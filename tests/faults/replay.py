@@ -1,20 +1,21 @@
-"""The twin: the pure engine over the dumped topics, to be compared with what the service did.
+"""The replay: the pure engine over the topics of a world, compared with what the service did.
 
-Every prediction carries how many examples the model had learned when it was made. So the twin folds
-`examples` from the first to the last, stops at each of these numbers, and lets the model of that moment
-score the samples that were scored then. Then, partition by partition and sample by sample, it lets the
-selector decide, and compares.
+Every prediction says how many examples the model had learned when it was made. So the replay learns
+`examples` from the first to the last and stops at each of these numbers. There the model scores the samples
+that the service scored with it. Then the selector decides, partition by partition and sample by sample, and
+each decision is compared with the log.
 
-A batch that was cut off is decided again, perhaps with another model: a sample then has several
-predictions, and only one of them became the partition's state. They lie in the log attempt by attempt,
-so the replay follows the log: a record that continues the one before it continues its state; any other
-begins an attempt, and may begin in any state that the partition can have been in at that sample. Every
-record must follow from such a state, and the state committed last must be one of those at its offset.
+A crash may cut a batch off. Then the service decides about the batch again, perhaps with another model, and
+only one of the two decisions becomes the partition's state. So a sample may have several predictions. The
+replay follows the log. A record that continues the one before it continues its state. Any other record begins
+an attempt, which may start from any state that the partition can have at that sample. Every record must
+follow from such a state, and the state committed last must be a possible one at its offset.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,48 +28,47 @@ from stream_al.engine.samples.table import Sample
 from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
 from stream_al.messages import Example, PredictionRecord, decode, decode_json
-from stream_al.service.broker.kafka import Kafka
 from stream_al.service.broker.protocols import Position, Record
-from stream_al.service.loops.select import input_rules, selector
-from stream_al.service.model.local_model import fresh_learner
+from stream_al.service.engine_settings import fresh_learner, input_rules, selector
 from stream_al.settings import Settings
+from tests.faults.admin import committed_samples
 from tests.support.world import World
 
-__all__ = ["Twin"]
+__all__ = ["Replay"]
 
-MANY = 10**9
+MAX_BYTES = 10**9
 MOST_STATES = 500
 
 Decided = tuple[float, float, float, bool, str]
+"""Utility, threshold, propensity, whether it is queried, and the reason."""
+
 Scored = tuple[ScoredSample, Context]
 
 
 @dataclass
-class Twin:
+class Replay:
     """A replay of one world's topics."""
 
     world: World
     samples: list[Record]
     examples: list[Record]
     predictions: list[PredictionRecord]
-    committed: dict[int, Position]
+    committed: Mapping[int, Position]
     learner: Learner = field(init=False)
 
     @classmethod
-    async def of(cls, world: World) -> Twin:
-        """Dump the topics."""
+    async def of(cls, world: World) -> Replay:
+        """Read the topics."""
         topics, said = world.topics, await world.records(str(world.topics.predictions))
-        assert isinstance(world.client, Kafka)
-        group = f"{world.settings.application}.select"
         return cls(
             world,
             await world.records(topics.samples),
             await world.records(topics.examples),
             [msgspec.json.decode(record.value or b"", type=PredictionRecord) for record in said],
-            await world.client.committed(group, topics.samples, range(topics.partitions)),
+            await committed_samples(world),
         )
 
-    def replay(self) -> int:
+    def compare(self) -> int:
         """Decide about every sample again; how many predictions were compared.
 
         Raises:
@@ -84,20 +84,20 @@ class Twin:
                 partitions[record.partition].append(sample)
         scored = self._score([sample for samples in partitions.values() for sample in samples])
         for partition, samples in partitions.items():
-            walk = _Session(self.world.settings, samples)
+            session = _Session(self.world.settings, samples)
             for said in self.predictions:
-                if said.id in walk.place:
-                    walk.step(said, *scored[said.id, said.model.examples])
+                if said.id in session.place:
+                    session.step(said, *scored[said.id, said.model.examples])
             if partition in ends:
-                walk.end(ends[partition], self.committed[partition].metadata)
+                session.end(ends[partition], self.committed[partition].metadata)
         return len(self.predictions)
 
     def digest(self) -> str:
-        """Of the model after all examples; call `replay` before."""
+        """The digest of the model after all examples. Call `compare` first."""
         return self.learner.model.digest()
 
     def _sample(self, record: Record) -> Sample | None:
-        """The sample in a record; None for a record that is none."""
+        """The sample in a record; None if the record is not a sample."""
         settings = self.world.settings
         try:
             given = decode_json(record.value, max_bytes=settings.input.max_bytes)
@@ -108,7 +108,7 @@ class Twin:
         return sample
 
     def _score(self, samples: list[Sample]) -> dict[tuple[str, int], Scored]:
-        """What the model said of each sample at each of the numbers of examples it was asked at."""
+        """The scores of each sample, by every model that the service scored it with."""
         self.learner = fresh_learner(self.world.settings)
         known = {sample.id: sample for sample in samples}
         due = defaultdict[int, set[str]](set)
@@ -128,15 +128,15 @@ class Twin:
 
         score()
         for record in self.examples:
-            example = decode(Example, record.value, max_bytes=MANY)
+            example = decode(Example, record.value, max_bytes=MAX_BYTES)
             self.learner.fold(example, record.offset)
             score()
-        assert not due, f"O5: models of {sorted(due)[:5]} examples spoke, the log never had them"
+        assert not due, f"predictions by models of {sorted(due)[:5]} examples, which the log never had"
         return arrivals
 
 
 class _Session:
-    """The replay of one partition: the states that are possible before each of its samples."""
+    """The replay of one partition: which states are possible before each of its samples."""
 
     def __init__(self, settings: Settings, samples: list[Sample]) -> None:
         self.engine = selector(settings)
@@ -144,11 +144,15 @@ class _Session:
         self._possible = defaultdict[int, dict[str, Any]](dict)
         start = self.engine.start()
         self._possible[0] = {self.engine.encode(start): start}
-        self._before: tuple[int, int] | None = None  # the next place and the model of the attempt in hand
+        self._before: tuple[int, int] | None = None  # the next sample, and the model of this attempt
         self._states: dict[str, Any] = {}
 
     def step(self, said: PredictionRecord, arrival: ScoredSample, context: Context) -> None:
-        """Follow one record of the log."""
+        """Follow one record of the log.
+
+        Raises:
+            AssertionError: No possible state leads to this record.
+        """
         place = self.place[said.id]
         continues = self._before == (place, said.model.examples)
         after, others = self._follow(
@@ -156,21 +160,21 @@ class _Session:
         )
         if continues and not after:
             after, others = self._follow(self._possible[place], said, arrival, context)
-        assert after, f"O5: {said.id}: the log says {_of(said)}, the engine {others or 'has no state here'}"
-        assert len(after) < MOST_STATES, f"O5: {len(after)} possible states"
+        assert after, f"{said.id}: the log says {_of(said)}, the engine {others or 'has no state here'}"
+        assert len(after) < MOST_STATES, f"{len(after)} possible states"
         self._states, self._before = after, (place + 1, said.model.examples)
         self._possible[place + 1] |= after
 
     def end(self, place: int, metadata: str) -> None:
-        """The state committed last is one of those that are possible there."""
+        """Check that the state committed last is possible at its sample."""
         known = self.engine.decode(metadata)
-        assert known is not None, f"O5: no state was committed with sample {place}"
-        assert self.engine.encode(known) in self._possible[place], f"O5: another state at sample {place}"
+        assert known is not None, f"no state was committed with sample {place}"
+        assert self.engine.encode(known) in self._possible[place], f"another state at sample {place}"
 
     def _follow(
         self, states: dict[str, Any], said: PredictionRecord, arrival: ScoredSample, context: Context
     ) -> tuple[dict[str, Any], set[Decided]]:
-        """The states after a record, out of those that explain it; and what else would be decided."""
+        """The states after a record, from the states that explain it; and what the others would decide."""
         after: dict[str, Any] = {}
         others: set[Decided] = set()
         for state in states.values():
