@@ -54,7 +54,7 @@ class Reader:
     """Reads the samples of a stream.
 
     Args:
-        rules: Where things lie in a record, and how large they may be.
+        rules: Where id, features and payload are in a record, and how large they may be.
 
     >>> reader = Reader(InputRules())
     >>> [reader.read({"id": "a", "x": x}, key=None, position=str).features for x in (1.5, 2)]
