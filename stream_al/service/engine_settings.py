@@ -7,6 +7,7 @@ nowhere else, so all of them read, score and decide alike.
 from __future__ import annotations
 
 from stream_al.engine.budgets.caps import Caps
+from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.samples.sample import InputRules
 from stream_al.engine.selector import Selector
@@ -51,4 +52,4 @@ def fresh_learner(settings: Settings) -> Learner:
     model = strategy(settings.strategy).model(
         given.definition, seed=settings.seed, max_classes=given.max_classes, committee=given.committee
     )
-    return Learner(model, remember=settings.labels.remember)
+    return Learner(model, KnownLabels(settings.labels.remember))

@@ -27,11 +27,11 @@ from typing import Any, Protocol, TypeAlias
 
 from stream_al.datasets.rows import Row
 from stream_al.engine.budgets import Context
-from stream_al.engine.model.model import prediction
+from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.randomness import uniform
 from stream_al.engine.samples.table import Sample, sample_of, with_shared_shapes
 from stream_al.engine.selector import Selector
-from stream_al.engine.strategies import Arrival
+from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
 from stream_al.simulate.delay import Arrivals
@@ -41,7 +41,7 @@ __all__ = ["Annotator", "Buyer", "Chosen", "Learner", "Played", "Selective", "id
 BATCH = 256  # samples; a longer one would save nothing and delay the progress bar
 UNLIMITED = 2**31
 
-Seen: TypeAlias = tuple[int, Arrival | BadMessage]
+Seen: TypeAlias = tuple[int, ScoredSample | BadMessage]
 
 
 class Learner(Protocol):
@@ -65,10 +65,10 @@ class Learner(Protocol):
 class Buyer(Protocol):
     """What decides which labels to buy."""
 
-    def score(self, learner: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
+    def score(self, learner: Any, samples: Sequence[Sample]) -> Sequence[ScoredSample | BadMessage]:
         """The samples as the learner sees them; a BadMessage for one that it fails on."""
 
-    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
+    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[list[bool], Any]:
         """Decide about samples in their order: which to buy, and the state after them."""
 
     def keep(self, state: Any) -> None:
@@ -88,14 +88,14 @@ class Selective:
         self.clock = clock
         self.state = selector.start()
 
-    def score(self, learner: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
+    def score(self, learner: Any, samples: Sequence[Sample]) -> Sequence[ScoredSample | BadMessage]:
         """As the selector looks at samples."""
         times = [0] * len(samples)
         if self.clock is not None:
             times = [int(1000 * self.clock[int(sample.id) - 1]) for sample in samples]
         return self.selector.score_many(learner, samples, times)
 
-    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
+    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[list[bool], Any]:
         """As the selector decides."""
         decisions, after = self.selector.decide(self.state, arrivals, context)
         return [decision.selected for decision in decisions], after
@@ -115,17 +115,17 @@ class Chosen:
     def __init__(self, positions: Collection[int]) -> None:
         self.positions = positions
 
-    def score(self, learner: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
+    def score(self, learner: Any, samples: Sequence[Sample]) -> Sequence[ScoredSample | BadMessage]:
         """What the learner believes; what a label would be worth has no say."""
         return [self._score(learner, sample) for sample in samples]
 
-    def _score(self, learner: Any, sample: Sample) -> Arrival | BadMessage:
+    def _score(self, learner: Any, sample: Sample) -> ScoredSample | BadMessage:
         try:
-            return Arrival(sample.id, learner.probabilities(sample.features), utility=0.0)
+            return ScoredSample(sample.id, learner.probabilities(sample.features), utility=0.0)
         except BadMessage as error:
             return error
 
-    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
+    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[list[bool], Any]:
         """Whether each is among the positions."""
         return [int(arrival.id) - 1 in self.positions for arrival in arrivals], None
 
@@ -247,7 +247,7 @@ def play(  # noqa: PLR0913 - what a run is made of
                 played.complain(arrival)
                 played.predicted.append(None)
             else:
-                played.predicted.append(prediction(arrival.probabilities))
+                played.predicted.append(likeliest_label(arrival.probabilities))
         for at in bought:
             heappush(waiting, (arrivals.first[at], arrivals.order[at], at))
         played.bought += bought

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from stream_al.engine.budgets import Context
-from stream_al.engine.model.model import Model, prediction
+from stream_al.engine.model.model import Model
+from stream_al.engine.model.predictions import likeliest_label
 from stream_al.messages import ClassLabel
 from stream_al.simulate.run import Annotator
 from tests.benchmarks.efficiency.learners import definition
@@ -176,7 +177,7 @@ def _one_by_one(
                 label = annotator.answer(stream.samples[asked].id, stream.samples[asked].label)
                 model.learn(stream.samples[asked].features, label)
                 rule.label(stream.samples[asked], label)
-        predicted = prediction(model.probabilities(sample.features))
+        predicted = likeliest_label(model.probabilities(sample.features))
         scoreboard.predicted(sample.label, next(iter(model.classes)) if predicted is None else predicted)
         if wants(sample, model, len(waiting)):
             waiting.append((sample.labelled if delay == REAL else position + int(delay), position))

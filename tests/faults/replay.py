@@ -25,7 +25,7 @@ from stream_al.engine.budgets import Context
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.samples.sample import position_id, read_sample
 from stream_al.engine.samples.table import Sample
-from stream_al.engine.strategies import Arrival
+from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
 from stream_al.messages import Example, PredictionRecord, decode, decode_json
 from stream_al.service.broker.protocols import Position, Record
@@ -42,7 +42,7 @@ MOST_STATES = 500
 Decided = tuple[float, float, float, bool, str]
 """Utility, threshold, propensity, whether it is queried, and the reason."""
 
-Scored = tuple[Arrival, Context]
+Scored = tuple[ScoredSample, Context]
 
 
 @dataclass
@@ -147,7 +147,7 @@ class _Session:
         self._before: tuple[int, int] | None = None  # the next sample, and the model of this attempt
         self._states: dict[str, Any] = {}
 
-    def step(self, said: PredictionRecord, arrival: Arrival, context: Context) -> None:
+    def step(self, said: PredictionRecord, arrival: ScoredSample, context: Context) -> None:
         """Follow one record of the log.
 
         Raises:
@@ -172,7 +172,7 @@ class _Session:
         assert self.engine.encode(known) in self._possible[place], f"another state at sample {place}"
 
     def _follow(
-        self, states: dict[str, Any], said: PredictionRecord, arrival: Arrival, context: Context
+        self, states: dict[str, Any], said: PredictionRecord, arrival: ScoredSample, context: Context
     ) -> tuple[dict[str, Any], set[Decided]]:
         """The states after a record, from the states that explain it; and what the others would decide."""
         after: dict[str, Any] = {}

@@ -36,12 +36,12 @@ async def taught(world: World) -> None:
     await learned(world, 3)
 
 
-async def export(world: World, form: str) -> str:
+async def export(world: World, form: str, number: int = 2) -> str:
     out = io.StringIO()
-    number = await maintenance.export_examples(
+    written = await maintenance.export_examples(
         world.settings, world.connect(world.settings), out, form, quiet
     )
-    assert number == 2
+    assert written == number
     return out.getvalue()
 
 
@@ -69,6 +69,43 @@ async def test_the_exported_dataset_has_no_contradictions(make_world: MakeWorld)
         msgspec.json.decode(line) for line in (await export(world, "jsonl")).splitlines()
     ]
     assert {(line["id"], line["label"]) for line in lines} == {("q1", "up"), ("q2", 3)}
+
+
+LOG = [
+    ("first", "up", True),
+    ("second", "down", True),
+    ("refused", "sideways", False),  # a third class, which a binary model cannot learn
+    ("second", "down", False),  # a duplicate
+    ("first", "down", True),  # the model remembers two ids, so it has forgotten this one
+    ("", "up", False),  # no example: its id is empty
+    ("last", "down", True),
+]
+"""Id and label of examples in the log, and whether the model learns them."""
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+async def test_the_exported_examples_are_those_that_the_model_has_learned(
+    make_world: MakeWorld, form: str
+) -> None:
+    """The export forgets an id when the model does, and leaves out what the model refused."""
+    world = await make_world("model.definition=LogisticRegression()", "labels.remember=2")
+    replica = await world.start()
+    examples = [
+        {"id": name, "label": label, "features": {"x": n / 2}} for n, (name, label, _) in enumerate(LOG)
+    ]
+    await world.send(world.topics.examples, examples)
+    await learned(world, len(LOG))
+    expected = [(name, label) for name, label, learns in LOG if learns]
+    assert replica.app.local_model.model.examples == len(expected)
+    text = await export(world, form, number=len(expected))
+    if form == "jsonl":
+        found = [(row["id"], row["label"]) for row in map(msgspec.json.decode, text.splitlines())]
+    else:
+        found = [(row["_id"], row["label"]) for row in csv.DictReader(io.StringIO(text))]
+    assert found == expected
+    known = await maintenance.known_labels(world.settings, world.connect(world.settings))
+    labels = {name: label for name, (label, _) in known.items()}
+    assert labels == {"first": "up", "second": "down", "last": "down"}
 
 
 async def test_the_known_labels_are_the_exported_ones(make_world: MakeWorld) -> None:

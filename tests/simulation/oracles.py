@@ -191,8 +191,8 @@ class Oracles:
         )
         require(process.digest == replay.digest, f"O4: {process.name} has another model than the replay")
         require(
-            len(learner.conflicted) == replay.conflicts,
-            f"{process.name} knows {len(learner.conflicted)} conflicts of {replay.conflicts}",
+            len(learner.known.conflicted) == replay.conflicts,
+            f"{process.name} knows {len(learner.known.conflicted)} conflicts of {replay.conflicts}",
         )
 
     def _check_budget(self, replay: Replay, faults: int) -> None:

@@ -23,11 +23,12 @@ import msgspec
 
 from stream_al.engine.budgets import Context
 from stream_al.engine.labels.exclusions import Exclusions
-from stream_al.engine.model.model import Model, prediction
+from stream_al.engine.model.model import Model
+from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.samples.sample import read_sample
 from stream_al.engine.samples.table import Sample
 from stream_al.engine.selector import Selector
-from stream_al.engine.strategies import Arrival
+from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Example, decode, decode_json, label_text
 from stream_al.service.broker.protocols import Record
@@ -69,7 +70,7 @@ class DecidedSample:
     prediction: dict[str, Any]
     query: dict[str, Any] | None
     timestamp_ms: int
-    scores: dict[Exclusions, tuple[Arrival, bool]] = field(default_factory=dict)
+    scores: dict[Exclusions, tuple[ScoredSample, bool]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -268,7 +269,7 @@ class Replay:
         require(again == was, f"O5: {sent['id']} was {was}, and is {again}")
         probabilities = {label_text(label): p for label, p in arrival.probabilities.items()}
         require(
-            (sent["label"], sent["probabilities"]) == (prediction(arrival.probabilities), probabilities),
+            (sent["label"], sent["probabilities"]) == (likeliest_label(arrival.probabilities), probabilities),
             f"O5: the prediction for {sent['id']} was {sent}, and is {probabilities}",
         )
         require(made.selected == sent["queried"], f"O5: {sent['id']} is selected only once")

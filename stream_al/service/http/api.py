@@ -16,7 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from stream_al import __version__
-from stream_al.engine.model.model import prediction
+from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.samples.sample import flat_features, position_id, read_sample
 from stream_al.errors import BadMessage, Misconfigured, StreamAlError, Unavailable
 from stream_al.messages import Label, decode, decode_json, encode, label_text
@@ -106,7 +106,7 @@ def _read_routes(web: FastAPI, app: App) -> None:
             flat_features(features, input_rules(app.settings))
         )
         return {
-            "label": prediction(probabilities),
+            "label": likeliest_label(probabilities),
             "probabilities": {label_text(label): p for label, p in probabilities.items()},
             "model": msgspec.to_builtins(app.local_model.stamp()),
         }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream_al.engine.model.model import prediction
+from stream_al.engine.budgets import Decision
+from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.samples.table import Sample
-from stream_al.engine.selector import Decision
-from stream_al.engine.strategies import Arrival
+from stream_al.engine.strategies import ScoredSample
 from stream_al.messages import ModelStamp, Prediction, PredictionRecord, Query, iso, label_text
 
 __all__ = ["DecisionMessages"]
@@ -30,7 +30,7 @@ class DecisionMessages:
     life_ms: int
 
     def query(
-        self, sample: Sample, sampled_ms: int, arrival: Arrival, decision: Decision, pending: int
+        self, sample: Sample, sampled_ms: int, arrival: ScoredSample, decision: Decision, pending: int
     ) -> Query:
         """The query for a sample.
 
@@ -45,7 +45,7 @@ class DecisionMessages:
             id=sample.id,
             features=sample.features,
             payload=sample.payload,
-            prediction=Prediction(prediction(arrival.probabilities), _probabilities(arrival)),
+            prediction=Prediction(likeliest_label(arrival.probabilities), _probabilities(arrival)),
             utility=decision.utility,
             threshold=decision.threshold,
             propensity=decision.propensity,
@@ -58,11 +58,11 @@ class DecisionMessages:
             pending=pending,
         )
 
-    def prediction(self, arrival: Arrival, decision: Decision, pending: int) -> PredictionRecord:
+    def prediction(self, arrival: ScoredSample, decision: Decision, pending: int) -> PredictionRecord:
         """What was predicted and decided, for the topic of predictions."""
         return PredictionRecord(
             id=arrival.id,
-            label=prediction(arrival.probabilities),
+            label=likeliest_label(arrival.probabilities),
             probabilities=_probabilities(arrival),
             utility=decision.utility,
             threshold=decision.threshold,
@@ -74,6 +74,6 @@ class DecisionMessages:
         )
 
 
-def _probabilities(arrival: Arrival) -> dict[str, float]:
+def _probabilities(arrival: ScoredSample) -> dict[str, float]:
     """The probabilities by label, each label as text."""
     return {label_text(label): p for label, p in arrival.probabilities.items()}

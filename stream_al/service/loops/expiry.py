@@ -1,12 +1,7 @@
 """Expiry: close the queries whose life is over.
 
-A label that came in time must find its query open, however late the label is read: after an outage, labels
-wait in the log while the samples already show a later time. So a query is closed by the time *up to which all
-labels are judged*, never by the latest time seen:
-
-    1. mark    note the log's time, then the end offsets of all partitions of `labels`
-    2. later   when the group has committed every label before those ends, all labels up to the marked time
-               are judged: every other label came later, and so after the deadlines before that time
+Which queries these are, and up to which time all labels are judged, are rules of `engine.labels.expiry`. This
+loop reads from the broker what the rules need, and sends the tombstones.
 
 Tombstones tell all replicas that a query is closed. The owner of the first label partition sends them,
 because one replica is enough. If the settings turn tombstones off, each replica closes queries for itself.
@@ -14,8 +9,7 @@ because one replica is enough. If the settings turn tombstones off, each replica
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from stream_al.engine.labels.expiry import JudgedTime, Mark
 from stream_al.service.broker.protocols import Broker, Group, Outgoing
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.telemetry.metrics import Metrics
@@ -53,8 +47,7 @@ class Expiry:
         self.labels = labels
         self.pending = pending
         self.metrics = metrics
-        self._mark: tuple[int, Mapping[int, int]] | None = None
-        self._judged_ms = 0
+        self._time = JudgedTime()
 
     async def step(self) -> None:
         """Close what is over now. Raises Unavailable."""
@@ -74,10 +67,10 @@ class Expiry:
 
     async def _judged(self) -> int:
         """The log's time up to which every label is judged, in milliseconds."""
-        if self._mark is None:
-            now_ms = self.pending.log_time_ms
-            self._mark = now_ms, await self.labels.end_offsets()
-        now_ms, ends = self._mark
-        if not await self.labels.has_uncommitted(ends):
-            self._judged_ms, self._mark = now_ms, None
-        return self._judged_ms
+        mark = self._time.mark
+        if mark is None:
+            at_ms = self.pending.log_time_ms  # noted before the ends are read
+            mark = Mark(at_ms, await self.labels.end_offsets())
+            self._time = self._time.with_mark(mark)
+        self._time = self._time.checked(unread=await self.labels.has_uncommitted(mark.ends))
+        return self._time.judged_ms

@@ -29,6 +29,8 @@ from typing import Any
 import msgspec
 
 from stream_al.engine.labels.join import Outcome, join
+from stream_al.engine.labels.judge import judge
+from stream_al.engine.labels.lifecycle import Event
 from stream_al.engine.samples.sample import flat_features
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Label, decode, encode
@@ -173,7 +175,8 @@ class _BatchDecision:
             step = stage.tracing.step(stage.name, record, topics.examples, label.id, trace)
             self.examples.append(Outgoing(topics.examples, key, encode(joined.example), step.headers))
             self.steps.append(step)
-            self.learned.setdefault(label.id, joined.example.label)
+            if judge(known, joined.example.label) is Event.LABEL:
+                self.learned[label.id] = joined.example.label
         if joined.closes and stage.pending.is_open(label.id):  # a label that nobody asked for closes nothing
             self.closed[label.id] = Outgoing(topics.queries, key, None)
         if joined.outcome is Outcome.LABELLED and pending is not None:

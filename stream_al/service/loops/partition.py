@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stream_al.engine.poison import Streak
+from stream_al.engine.poison import ConsecutiveErrors
 from stream_al.errors import BadMessage
 from stream_al.service.broker.protocols import Record
 from stream_al.service.loops.stage import Items
@@ -27,7 +27,7 @@ class PartitionState:
 
     state: Any
     offset: int
-    streak: Streak = field(default_factory=Streak)
+    streak: ConsecutiveErrors = field(default_factory=ConsecutiveErrors)
     stopped: str | None = None
 
     def take(
@@ -45,7 +45,7 @@ class PartitionState:
         """
         good: Items = []
         bad: list[tuple[Record, BadMessage]] = []
-        last, unbroken = records[-1], Streak()
+        last, unbroken = records[-1], ConsecutiveErrors()
         for record, value in zip(records, values, strict=True):
             if isinstance(value, BadMessage):
                 self.streak = self.streak.add(str(value))
@@ -69,4 +69,4 @@ class PartitionState:
 
     def resume(self) -> None:
         """Read it again, and count bad records anew."""
-        self.stopped, self.streak = None, Streak()
+        self.stopped, self.streak = None, ConsecutiveErrors()

@@ -25,8 +25,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from stream_al.engine.labels.expiry import expires
 from stream_al.engine.labels.join import Pending
-from stream_al.engine.labels.lifecycle import expires
 from stream_al.errors import BadMessage
 from stream_al.messages import Query, decode
 from stream_al.service.broker.follower import Follower

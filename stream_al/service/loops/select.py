@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stream_al.engine.budgets import Context
+from stream_al.engine.budgets import Context, Decision
 from stream_al.engine.samples.fast_reader import Reader
 from stream_al.engine.samples.sample import position_id
 from stream_al.engine.samples.table import Sample
-from stream_al.engine.selector import Decision, Selector
-from stream_al.engine.strategies import Arrival
+from stream_al.engine.selector import Selector
+from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
 from stream_al.messages import Query, decode_json, encode
 from stream_al.service.broker.dead_letters import dead_letter
@@ -77,7 +77,7 @@ class Select:
         self.metrics.budget_share.set(budget.share)
         self.metrics.pending_cap.set(budget.pending)
 
-    def read(self, records: Sequence[Record]) -> list[tuple[Sample, Arrival] | BadMessage]:
+    def read(self, records: Sequence[Record]) -> list[tuple[Sample, ScoredSample] | BadMessage]:
         """The samples, each scored by the model of now; a BadMessage for a record that cannot be used."""
         read: list[Sample | BadMessage] = [self._sample(record) for record in records]
         samples = [sample for sample in read if not isinstance(sample, BadMessage)]
@@ -234,5 +234,7 @@ class _BatchDecision:
             metrics.threshold.labels(str(partition)).set(threshold)
 
 
-def _with_arrival(sample: Sample, arrival: Arrival | BadMessage) -> tuple[Sample, Arrival] | BadMessage:
+def _with_arrival(
+    sample: Sample, arrival: ScoredSample | BadMessage
+) -> tuple[Sample, ScoredSample] | BadMessage:
     return arrival if isinstance(arrival, BadMessage) else (sample, arrival)

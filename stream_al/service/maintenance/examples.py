@@ -1,21 +1,32 @@
-"""Examples: the labelled dataset, written to a file and read from one."""
+"""Examples: the labelled dataset, written to a file and read from one.
+
+What is exported is what the model has learned, no more and no less. So the export folds the examples as every
+replica does, and writes an example if its outcome is `learned`. That leaves out duplicates, contradictions,
+examples that an operator has excluded, examples that the model refused, and records that are no examples. It
+costs the time of learning.
+"""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import AsyncIterator, Callable, Iterable
+from tempfile import SpooledTemporaryFile
 from typing import TextIO
 
 from stream_al.datasets.rows import Row
+from stream_al.engine.labels.learner import Outcome
 from stream_al.engine.samples.sample import flat_features
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import ClassLabel, Example, decode, encode, label_text
 from stream_al.service.broker.protocols import Broker, Outgoing
-from stream_al.service.engine_settings import input_rules
+from stream_al.service.broker.topics import max_message_bytes
+from stream_al.service.engine_settings import fresh_learner, input_rules
 from stream_al.service.maintenance.topics import CHUNK, Progress, opened, opened_control, read_topic
 from stream_al.settings import Settings
 
 __all__ = ["export_examples", "import_labels", "known_labels"]
+
+SPOOL_BYTES = 64 * 2**20  # of examples kept in memory before they go to a temporary file
 
 
 async def export_examples(
@@ -23,8 +34,7 @@ async def export_examples(
 ) -> int:
     """Write the labelled dataset as `csv` or `jsonl`; return the number of rows.
 
-    It holds the examples that the model has learned. Contradictions, and the examples that an operator has
-    excluded, are left out.
+    It holds the examples that the model has learned.
     """
     async with opened(broker, settings.topics.examples, settings.topics.control):
         if file_format == "jsonl":
@@ -37,45 +47,52 @@ async def export_examples(
 
 
 async def _export_csv(settings: Settings, broker: Broker, out: TextIO, progress: Progress) -> int:
-    names: dict[str, None] = {}
-    async for example, _ in _learned(settings, broker, lambda done, total: None):
-        names.update(dict.fromkeys(example.features or {}))
     facts = ("id", "annotator", "propensity", "reason", "queried_at", "labelled_at")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*(f"_{fact}" for fact in facts), *names, "label"])
+    names: dict[str, None] = {}
     number = 0
-    async for example, _ in _learned(settings, broker, progress):
-        features = example.features or {}
-        cells = [getattr(example, fact) for fact in facts] + [features.get(name) for name in names]
-        writer.writerow(["" if cell is None else cell for cell in cells] + [label_text(example.label)])
-        number += 1
+    # The header names all features, and they are known only at the end. So the examples wait in a file.
+    with SpooledTemporaryFile(SPOOL_BYTES) as learned:
+        async for example, _ in _learned(settings, broker, progress):
+            names.update(dict.fromkeys(example.features or {}))
+            learned.write(encode(example) + b"\n")
+            number += 1
+        learned.seek(0)
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([*(f"_{fact}" for fact in facts), *names, "label"])
+        for line in learned:
+            example = decode(Example, line, max_bytes=len(line))
+            features = example.features or {}
+            cells = [getattr(example, fact) for fact in facts] + [features.get(name) for name in names]
+            writer.writerow(["" if cell is None else cell for cell in cells] + [label_text(example.label)])
     return number
 
 
 async def known_labels(settings: Settings, broker: Broker) -> dict[str, tuple[ClassLabel, int]]:
-    """The labels that the model has learned, by sample id, each with its log time in milliseconds."""
+    """The labels that the model has learned, by sample id, each with its log time in milliseconds.
+
+    If the model has learned an id again after it forgot it, the first label counts.
+    """
+    known: dict[str, tuple[ClassLabel, int]] = {}
     async with opened(broker, settings.topics.examples, settings.topics.control):
-        learned = _learned(settings, broker, lambda done, total: None)
-        return {example.id: (example.label, at_ms) async for example, at_ms in learned}
+        async for example, at_ms in _learned(settings, broker, lambda done, total: None):
+            known.setdefault(example.id, (example.label, at_ms))
+    return known
 
 
 async def _learned(
     settings: Settings, broker: Broker, progress: Progress
 ) -> AsyncIterator[tuple[Example, int]]:
-    """What the model learns of the examples, and when the log got each, in milliseconds.
-
-    The first of an id that is not voided; contradictions, which carry no features, teach nothing.
-    """
-    seen: set[str] = set()
+    """The examples that the model learns, each with its log time in milliseconds."""
+    learner, max_bytes = fresh_learner(settings), max_message_bytes(settings.input)
     async with opened_control(settings, broker) as control:
-        excluded = control.exclusions
+        learner.excluded = control.exclusions
     async for record in read_topic(broker, settings.topics.examples, progress):
         try:
-            example = decode(Example, record.value, max_bytes=len(record.value or b""))
+            example = decode(Example, record.value, max_bytes=max_bytes)
         except BadMessage:
-            continue  # the fold passes over it too
-        if example.features is not None and example.id not in seen and record.offset not in excluded:
-            seen.add(example.id)
+            learner.skip(record.offset)
+            continue
+        if learner.fold(example, record.offset) is Outcome.LEARNED:
             yield example, record.timestamp_ms
 
 

@@ -111,7 +111,7 @@ class Replay:
             break
         else:
             await self._begin_at(begin)
-        self.learner.excluded, self.learner.remember = excluded, self.settings.labels.remember
+        self.learner.excluded, self.learner.known.remember = excluded, self.settings.labels.remember
         return end
 
     async def step(

@@ -25,7 +25,7 @@ from stream_al.datasets.rows import Row
 from stream_al.engine.budgets import Context
 from stream_al.engine.model.model import Model
 from stream_al.engine.samples.table import Sample as Features
-from stream_al.engine.strategies import Arrival
+from stream_al.engine.strategies import ScoredSample
 from stream_al.messages import ClassLabel
 from stream_al.simulate import delay as delays
 from stream_al.simulate import run as simulation
@@ -118,13 +118,13 @@ class BaselineBuyer:
         self.decisions: list[bool] = []
         self.known = 0
 
-    def score(self, learner: Any, samples: Sequence[Features]) -> Sequence[Arrival]:
+    def score(self, learner: Any, samples: Sequence[Features]) -> Sequence[ScoredSample]:
         """The probabilities of the learner. It has none for a sample that it fails on."""
         self.known = len(learner.classes)
         rows = learner.predict_proba_many(samples).rows()
-        return [Arrival(sample.id, row, utility=0.0) for sample, row in zip(samples, rows, strict=True)]
+        return [ScoredSample(sample.id, row, utility=0.0) for sample, row in zip(samples, rows, strict=True)]
 
-    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
+    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[list[bool], Any]:
         """Whether the baseline buys each label, up to the first sample after a label that is bought here."""
         selected = [False] * len(arrivals)
         pending, end = context.pending, len(self.samples)

@@ -47,13 +47,13 @@ def test_the_budget_is_spent_and_never_exceeded_whatever_the_utilities(
     manager, draw = manager_of(name, share), seeded(f"{stream} {share}")
     total = length_for(share)
     values = [STREAMS[stream](draw, i / total) for i in range(total)]
-    state, verdicts = manager.start(), []
+    state, decisions = manager.start(), []
     for batch in batches(total, draw):
         context = COLD if batch.start < total // 5 else WARM
         said, state = manager.decide(state, values[batch], names(total)[batch], context)
-        verdicts += said
+        decisions += said
         state = restored(manager, state)
-    assert_budget_law(manager, verdicts)
+    assert_budget_law(manager, decisions)
 
 
 def batches(total: int, draw: random.Random) -> Iterator[slice]:
@@ -71,13 +71,13 @@ def test_the_budget_holds_against_an_adversary_who_sees_the_threshold(
     name: str, share: float, above: bool
 ) -> None:
     manager = manager_of(name, share)
-    state, verdicts = manager.start(), []
+    state, decisions = manager.start(), []
     for sample_id in names(max(200, math.ceil(2.2 / share))):
         (seen,), _ = manager.decide(state, [0.5], [sample_id], WARM)
         bid = np.nextafter(np.float32(seen.threshold), np.float32(above))
         (said,), state = manager.decide(state, [float(bid)], [sample_id], WARM)
-        verdicts.append(said)
-    assert_budget_law(manager, verdicts)
+        decisions.append(said)
+    assert_budget_law(manager, decisions)
 
 
 @every_claiming_manager
@@ -89,10 +89,10 @@ def test_no_prefix_of_a_stream_is_more_than_one_label_off(
     """Hence the share comes within 1% after 100 labels, and stays there for ever."""
     manager = manager_of(name, share, exploration, seed)
     values = data.draw(utilities) * 8
-    verdicts, _ = manager.decide(manager.start(), values, names(len(values)), WARM)
-    before = spent(verdicts)
+    decisions, _ = manager.decide(manager.start(), values, names(len(values)), WARM)
+    before = spent(decisions)
     assert np.abs(before - share * np.arange(len(before))).max() <= 1 + 1e-9
-    assert fullest(verdicts, manager.window) <= share * manager.window + 1
+    assert fullest(decisions, manager.window) <= share * manager.window + 1
 
 
 @every_claiming_manager
@@ -101,11 +101,11 @@ def test_windows_of_any_length_are_bounded_too(name: str, share: float) -> None:
     """By `share x length + 2`; by `+ 1` for multiples of the window where 1/share is whole."""
     manager, draw = manager_of(name, share), seeded(1)
     values = [draw.random() for _ in range(length_for(share))]
-    verdicts, _ = manager.decide(manager.start(), values, names(len(values)), WARM)
+    decisions, _ = manager.decide(manager.start(), values, names(len(values)), WARM)
     for length in [*range(1, 40), *(manager.window * times for times in range(1, 12))]:
-        assert fullest(verdicts, length) < share * length + 2
+        assert fullest(decisions, length) < share * length + 2
     for times in range(1, 12) if share * manager.window == 1.0 else ():
-        assert fullest(verdicts, manager.window * times) <= times + 1
+        assert fullest(decisions, manager.window * times) <= times + 1
 
 
 @every_claiming_manager
@@ -117,8 +117,8 @@ def test_a_model_that_knows_nothing_gets_its_first_label_within_one_over_share(
         manager = manager_of(name, share, seed=seed)
         count = manager.window
         assert count - 1 < 1 / share + 1e-9
-        verdicts, _ = manager.decide(manager.start(), [1.0] * count, names(count), COLD)
-        assert Reason.WARMUP in {v.reason for v in verdicts if v.selected}
+        decisions, _ = manager.decide(manager.start(), [1.0] * count, names(count), COLD)
+        assert Reason.WARMUP in {v.reason for v in decisions if v.selected}
 
 
 @every_manager
@@ -136,12 +136,12 @@ def test_a_cap_is_never_exceeded_and_what_it_forbids_is_said(
         )
         bought = np.cumsum([v.selected for v in said])
         assert bought[-1] <= max(0, room)
-        for count, verdict in zip(bought, said, strict=True):
-            full = count - verdict.selected >= room
-            assert verdict.propensity == 0.0 or not full
-            assert verdict.propensity > 0.0 or full or exploration == 0.0 or name not in EXPLORING
-            assert (verdict.reason is Reason.CAPPED) <= full
-            assert not (full and verdict.selected)
+        for count, decision in zip(bought, said, strict=True):
+            full = count - decision.selected >= room
+            assert decision.propensity == 0.0 or not full
+            assert decision.propensity > 0.0 or full or exploration == 0.0 or name not in EXPLORING
+            assert (decision.reason is Reason.CAPPED) <= full
+            assert not (full and decision.selected)
         all_said += said
     if manager.claims_budget_law:
         assert fullest(all_said, manager.window) <= share * manager.window + 1
@@ -162,35 +162,35 @@ def test_a_purchase_that_a_cap_forbids_is_reported_and_lost(name: str) -> None:
 def test_another_share_begins_a_new_account_and_keeps_its_budget(name: str) -> None:
     before, after = manager_of(name, 0.5), manager_of(name, 0.1)
     _, state = before.decide(before.start(), [0.5] * 333, names(333), WARM)
-    verdicts, state = after.decide(after.decode(before.encode(state)), [0.5] * 1000, names(1000), WARM)
-    assert_budget_law(after, verdicts)
+    decisions, state = after.decide(after.decode(before.encode(state)), [0.5] * 1000, names(1000), WARM)
+    assert_budget_law(after, decisions)
     assert (state.share, state.arrivals) == (0.1, 1000)
 
 
 @every_manager
 @law
 @given(share=shares, exploration=explorations, ready=st.booleans(), values=utilities)
-def test_every_verdict_agrees_with_its_reason(
+def test_every_decision_agrees_with_its_reason(
     name: str, share: float, exploration: float, ready: bool, values: list[float]
 ) -> None:
     manager = manager_of(name, share, exploration)
-    verdicts, _ = manager.decide(manager.start(), values, names(len(values)), Context(ready=ready))
-    for verdict, value in zip(verdicts, values, strict=True):
-        assert verdict.selected == (verdict.reason in SELECTING)
-        assert verdict.selected <= (verdict.propensity > 0.0)
-        assert 0.0 <= verdict.threshold <= 1.0
-        if verdict.reason is Reason.UNCERTAIN:
-            assert np.float32(value) >= verdict.threshold
-        if verdict.selected:
-            assert (verdict.reason is Reason.WARMUP) == (not ready)
+    decisions, _ = manager.decide(manager.start(), values, names(len(values)), Context(ready=ready))
+    for decision, value in zip(decisions, values, strict=True):
+        assert decision.selected == (decision.reason in SELECTING)
+        assert decision.selected <= (decision.propensity > 0.0)
+        assert 0.0 <= decision.threshold <= 1.0
+        if decision.reason is Reason.UNCERTAIN:
+            assert np.float32(value) >= decision.threshold
+        if decision.selected:
+            assert (decision.reason is Reason.WARMUP) == (not ready)
 
 
 @every_exploring_manager
 def test_what_is_bought_is_worth_more_than_what_passes(name: str) -> None:
     manager, draw = manager_of(name, 0.05), seeded(7)
     values = [draw.random() for _ in range(10_000)]
-    verdicts, _ = manager.decide(manager.start(), values, names(10_000), WARM)
-    worth = [value for value, v in zip(values, verdicts, strict=True) if v.reason is Reason.UNCERTAIN]
+    decisions, _ = manager.decide(manager.start(), values, names(10_000), WARM)
+    worth = [value for value, v in zip(values, decisions, strict=True) if v.reason is Reason.UNCERTAIN]
     assert float(np.mean(worth)) > 0.85
-    random_ones = [value for value, v in zip(values, verdicts, strict=True) if v.reason is Reason.EXPLORE]
+    random_ones = [value for value, v in zip(values, decisions, strict=True) if v.reason is Reason.EXPLORE]
     assert 0.3 < float(np.mean(random_ones)) < 0.7

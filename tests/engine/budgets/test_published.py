@@ -28,8 +28,8 @@ every_estimating = pytest.mark.parametrize("name", ESTIMATING)
 
 def bought_of(name: str, share: float, values: list[float], seed: int = 0) -> list[bool]:
     manager = manager_of(name, share, seed=seed)
-    verdicts, _ = manager.decide(manager.start(), values, names(len(values)), WARM)
-    return [v.selected for v in verdicts]
+    decisions, _ = manager.decide(manager.start(), values, names(len(values)), WARM)
+    return [v.selected for v in decisions]
 
 
 def utilities_of(count: int, seed: int) -> list[float]:
@@ -87,9 +87,9 @@ def test_the_propensity_is_the_frequency_over_the_draws_given_the_state(name: st
         value, selected, said = draw.random(), 0, set()
         for seed in range(seeds):
             manager = manager_of(name, 0.3, exploration=0.4, seed=seed)
-            (verdict,), _ = manager.decide(state, [value], [f"s{at}"], WARM)
-            selected += verdict.selected
-            said.add(verdict.propensity)
+            (decision,), _ = manager.decide(state, [value], [f"s{at}"], WARM)
+            selected += decision.selected
+            said.add(decision.propensity)
         (p,) = said  # known before the draw, so not a matter of the seed
         assert abs(selected / seeds - p) <= 4.5 * math.sqrt(p * (1 - p) / seeds) + 1e-12
         within += 0.0 < p < 1.0
@@ -141,10 +141,10 @@ def test_nothing_is_bought_while_the_estimated_spending_is_at_the_budget(
     manager = manager_of(name, 0.03)
     state, estimate = manager.start(), 0.0
     for at, value in enumerate(values * 3):
-        (verdict,), state = manager.decide(state, [value], [f"s{at}"], WARM)
-        assert (verdict.reason is Reason.SPENT) == (estimate / 100 >= 0.03)
-        assert not (verdict.reason is Reason.SPENT and (verdict.selected or verdict.propensity))
-        estimate = estimate * (99 / 100) + verdict.selected
+        (decision,), state = manager.decide(state, [value], [f"s{at}"], WARM)
+        assert (decision.reason is Reason.SPENT) == (estimate / 100 >= 0.03)
+        assert not (decision.reason is Reason.SPENT and (decision.selected or decision.propensity))
+        estimate = estimate * (99 / 100) + decision.selected
         assert state.spent == estimate
 
 
@@ -170,9 +170,9 @@ def test_the_fixed_rule_is_the_published_one_for_any_number_of_classes(
     p1 = 1 / classes + best * (1 - 1 / classes)
     utility = (1 - p1) * classes / (classes - 1)  # least confidence
     manager = manager_of("fixed", share)
-    (verdict,), _ = manager.decide(manager.start(), [min(1.0, max(0.0, utility))], ["s0"], WARM)
+    (decision,), _ = manager.decide(manager.start(), [min(1.0, max(0.0, utility))], ["s0"], WARM)
     edge = 1 / classes + share * (1 - 1 / classes)
-    assert verdict.selected == (p1 <= edge) or abs(p1 - edge) < 1e-6
+    assert decision.selected == (p1 <= edge) or abs(p1 - edge) < 1e-6
 
 
 def test_the_fixed_rule_buys_nothing_from_a_model_that_is_sure() -> None:
@@ -186,8 +186,8 @@ def test_a_threshold_recovers_from_any_length_of_equal_utilities(name: str, cons
     manager = manager_of(name, 0.9)
     _, state = manager.decide(manager.start(), [constant] * 20_000, names(20_000), WARM)
     values = utilities_of(6_000, 4)
-    verdicts, _ = manager.decide(state, values, names(6_000, 20_000), WARM)
-    assert sum(v.selected for v in verdicts[-1_000:]) >= 400
+    decisions, _ = manager.decide(state, values, names(6_000, 20_000), WARM)
+    assert sum(v.selected for v in decisions[-1_000:]) >= 400
 
 
 @pytest.mark.parametrize("theta", [zliobaite.LOWEST, zliobaite.HIGHEST])
@@ -211,13 +211,13 @@ def test_split_draws_its_share_of_arrivals_whatever_their_utility() -> None:
     manager = manager_of("split", 0.2, exploration=0.3)
     state, bought, drawn = manager.start(), 0, 0
     for sample_id in names(4_000):
-        (verdict,), after = manager.decide(state, [0.0], [sample_id], WARM)
-        if uniform(0, "explore", sample_id) < 0.3 and verdict.reason is not Reason.SPENT:
+        (decision,), after = manager.decide(state, [0.0], [sample_id], WARM)
+        if uniform(0, "explore", sample_id) < 0.3 and decision.reason is not Reason.SPENT:
             drawn += 1
-            bought += verdict.reason is Reason.EXPLORE
+            bought += decision.reason is Reason.EXPLORE
             assert after.theta == state.theta
         else:
-            assert verdict.reason is not Reason.EXPLORE
+            assert decision.reason is not Reason.EXPLORE
         state = after
     assert abs(bought / drawn - 0.2) <= 4.5 * math.sqrt(0.2 * 0.8 / drawn)
 
@@ -247,9 +247,9 @@ def test_a_quantile_is_that_of_numpy_bit_by_bit(values: list[float], q: float) -
 def test_the_quantile_filter_remembers_the_last_utilities_and_counts() -> None:
     manager, draw = manager_of("quantile", 0.1), seeded(5)
     values = [draw.random() for _ in range(3 * MEMORY)]
-    verdicts, state = manager.decide(manager.start(), values, names(len(values)), WARM)
+    decisions, state = manager.decide(manager.start(), values, names(len(values)), WARM)
     assert state.recent == tuple(np.asarray(values[-MEMORY:], dtype="<f4").tolist())
-    assert (state.arrivals, state.bought) == (300, sum(v.selected for v in verdicts))
+    assert (state.arrivals, state.bought) == (300, sum(v.selected for v in decisions))
 
 
 def test_the_quantile_filter_buys_all_where_utilities_are_equal() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.engine.budgets import Context
-from stream_al.engine.selector import STATE_LIMIT_BYTES
+from stream_al.engine.partition_state import STATE_LIMIT_BYTES
 from tests.support.managers import (
     WARM,
     every_manager,
@@ -41,9 +41,9 @@ def test_batches_of_any_size_and_restarts_give_the_decisions_of_one_by_one(
     ids, context = names(len(values)), Context(ready=ready, room=30)
     singly, one_by_one, now = [], manager.start(), context
     for value, sample_id in zip(values, ids, strict=True):
-        (verdict,), one_by_one = manager.decide(one_by_one, [value], [sample_id], now)
-        singly.append(verdict)
-        now = now.after(verdict.selected)
+        (decision,), one_by_one = manager.decide(one_by_one, [value], [sample_id], now)
+        singly.append(decision)
+        now = now.after(decision.selected)
     edges = [0, *sorted(cut for cut in cuts if cut < len(values)), len(values)]
     batched, state, now = [], manager.start(), context
     for begin, end in pairwise(edges):
@@ -111,11 +111,11 @@ def test_a_spoilt_state_is_refused_or_harmless(name: str, data: st.DataObject) -
         state = manager.decode(values)
     except ValueError:
         return
-    verdicts, after = manager.decide(state, [0.5] * 250, names(250), WARM)
+    decisions, after = manager.decide(state, [0.5] * 250, names(250), WARM)
     assert len(json.dumps(manager.encode(after))) <= STATE_LIMIT_BYTES - 100
-    assert all(0.0 <= v.propensity <= 1.0 for v in verdicts)
+    assert all(0.0 <= v.propensity <= 1.0 for v in decisions)
     if manager.claims_budget_law:
-        assert fullest(verdicts, manager.window) <= manager.share * manager.window + 1
+        assert fullest(decisions, manager.window) <= manager.share * manager.window + 1
 
 
 @every_manager

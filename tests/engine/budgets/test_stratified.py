@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_al.engine.budgets import Context, Reason
-from stream_al.engine.budgets.percentile_rank import MEMORY, NEAR
+from stream_al.engine.budgets.percentile_rank import NEIGHBOURS, RANKS
 from stream_al.engine.budgets.stratified import MAX_EXPLORATION, MAX_KNOWN, Stratified
 from stream_al.engine.randomness import uniform
 from tests.support.managers import WARM, law, names, seeded, with_pending
@@ -34,13 +34,13 @@ def standings_of(*values: int) -> str:
         *(("share", value) for value in (0.0, -0.1, 1.5, math.nan, "0.1", None)),
         *(("exploration", value) for value in (-0.1, 1.1, math.nan, "0.1", None)),
         *(("flags", value) for value in ([1, 0, 0], [1, 0, 0, 0, 0], 7, None)),
-        ("recent", memory_of(*[0.5] * (NEAR + 1))),
+        ("recent", memory_of(*[0.5] * (NEIGHBOURS + 1))),
         ("recent", memory_of(math.nan)),
         ("recent", memory_of(-0.5)),
         ("recent", memory_of(1.5)),
         *(("recent", value) for value in ("AAA", "AAA=", "?", "\xe9", 7, None)),
-        ("standings", standings_of(*[NEAR] * (MEMORY + 1))),
-        ("standings", standings_of(2 * NEAR + 1)),
+        ("standings", standings_of(*[NEIGHBOURS] * (RANKS + 1))),
+        ("standings", standings_of(2 * NEIGHBOURS + 1)),
         *(("standings", value) for value in ("AAA", "?", "\xe9", 7, None)),
     ],
 )
@@ -67,11 +67,11 @@ def test_strata_partition_the_stream(share: float, arrival: int) -> None:
 
 def test_the_memory_is_bounded_and_holds_the_last_arrivals() -> None:
     manager, draw = Stratified(0.1, 0.1, 0), seeded(8)
-    values = [draw.random() for _ in range(3 * MEMORY)]
+    values = [draw.random() for _ in range(3 * RANKS)]
     _, state = manager.decide(manager.start(), values, names(len(values)), WARM)
     singles = np.asarray(values, dtype="<f4").tolist()
-    assert state.recent == tuple(singles[-NEAR:])
-    stood = [standing(singles[i - NEAR : i], singles[i]) for i in range(2 * MEMORY, 3 * MEMORY)]
+    assert state.recent == tuple(singles[-NEIGHBOURS:])
+    stood = [standing(singles[i - NEIGHBOURS : i], singles[i]) for i in range(2 * RANKS, 3 * RANKS)]
     assert list(state.ranks) == stood
 
 
@@ -81,24 +81,28 @@ def standing(near: Sequence[float], utility: float) -> int:
 
 
 @law
-@given(values=st.lists(st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.75, 1.0]), min_size=1, max_size=NEAR + 120))
+@given(
+    values=st.lists(
+        st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.75, 1.0]), min_size=1, max_size=NEIGHBOURS + 120
+    )
+)
 def test_a_threshold_is_the_least_utility_that_stands_high_enough(values: list[float]) -> None:
     """With n arrivals left after this one, n / (n + 1) of the standings before it lie below its own."""
     manager = Stratified(0.1, 0.0, 0)
     state, stood = manager.start(), list[int]()
     for place, value in enumerate(values):
-        near, left = values[max(0, place - NEAR) : place], 9 - place % 10
-        (verdict,), state = manager.decide(state, [value], [f"{place}"], WARM)
+        near, left = values[max(0, place - NEIGHBOURS) : place], 9 - place % 10
+        (decision,), state = manager.decide(state, [value], [f"{place}"], WARM)
         enough = sorted(stood)[len(stood) * left // (left + 1)] if left and stood else 0
         reaches = [u for u in (0.0, 0.0625, 0.1875, 0.375, 0.625, 0.875, *near) if high(near, u) >= enough]
-        assert (value >= verdict.threshold) == (high(near, value) >= enough or value == 1.0)
-        assert all(u >= verdict.threshold for u in reaches)
+        assert (value >= decision.threshold) == (high(near, value) >= enough or value == 1.0)
+        assert all(u >= decision.threshold for u in reaches)
         stood.append(high(near, value))
 
 
 def high(near: Sequence[float], utility: float) -> int:
-    """A standing as it is remembered: out of 2 NEAR, however few are known, and in the middle if none are."""
-    return standing(near, utility) * NEAR // len(near) if near else NEAR
+    """The percentile rank as it is remembered: scaled to 2 NEIGHBOURS, and in the middle without any."""
+    return standing(near, utility) * NEIGHBOURS // len(near) if near else NEIGHBOURS
 
 
 def test_what_is_bought_stands_out_from_its_neighbours_while_utilities_drift() -> None:
@@ -110,16 +114,16 @@ def test_what_is_bought_stands_out_from_its_neighbours_while_utilities_drift() -
     manager = Stratified(0.05, 0.0, 0)
     jitter = [uniform(0, "jitter", str(i)) for i in range(1500)]
     rising = [i / 2000 + 0.02 * more for i, more in enumerate(jitter)]
-    verdicts, _ = manager.decide(manager.start(), rising, names(1500), WARM)
-    assert np.mean([jitter[i] for i, v in enumerate(verdicts) if v.selected and i >= 200]) > 0.75
+    decisions, _ = manager.decide(manager.start(), rising, names(1500), WARM)
+    assert np.mean([jitter[i] for i, v in enumerate(decisions) if v.selected and i >= 200]) > 0.75
 
 
 def test_nothing_is_waited_for_that_exceeds_a_utility_of_one() -> None:
     """However often it came of late."""
     manager = Stratified(0.1, 0.0, 0)
     values = [i / 512 for i in range(100)] + [1.0] * 100
-    verdicts, _ = manager.decide(manager.start(), values, names(200), WARM)
-    assert [i % 10 for i, v in enumerate(verdicts) if v.selected and i >= 100] == [0] * 10
+    decisions, _ = manager.decide(manager.start(), values, names(200), WARM)
+    assert [i % 10 for i, v in enumerate(decisions) if v.selected and i >= 100] == [0] * 10
 
 
 def test_too_many_ids_are_a_bug_and_not_cut_off() -> None:
@@ -130,14 +134,14 @@ def test_too_many_ids_are_a_bug_and_not_cut_off() -> None:
 def test_a_longer_memory_of_equal_utilities_is_no_reason_to_ask_less() -> None:
     """Utilities that are all equal, as saturated models give, are bought at once, not at the end."""
     manager = Stratified(0.01, 0.0, 0)
-    verdicts, _ = manager.decide(manager.start(), [1e-12] * 1000, names(1000), WARM)
-    assert [i % 100 for i, v in enumerate(verdicts) if v.selected] == [0] * 10
+    decisions, _ = manager.decide(manager.start(), [1e-12] * 1000, names(1000), WARM)
+    assert [i % 100 for i, v in enumerate(decisions) if v.selected] == [0] * 10
 
 
 def explored(manager: Stratified, pending: int, known: int) -> float:
     """The share of the labels that are drawn at random."""
-    verdicts, _ = with_pending(manager, [0.5] * 40_000, pending, known)
-    reasons = [v.reason for v in verdicts if v.selected]
+    decisions, _ = with_pending(manager, [0.5] * 40_000, pending, known)
+    reasons = [v.reason for v in decisions if v.selected]
     return reasons.count(Reason.EXPLORE) / len(reasons)
 
 

@@ -9,10 +9,12 @@ from river.datasets import synth
 
 from stream_al.engine.budgets import Context
 from stream_al.engine.labels.drift import DELTA, Drift
+from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.model.digest import digest
-from stream_al.engine.model.model import Model, prediction
+from stream_al.engine.model.model import Model
 from stream_al.engine.model.pickling import dumps
+from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.randomness import uniform
 from stream_al.engine.selector import Selector
 from stream_al.messages import Example, Prediction
@@ -66,7 +68,7 @@ def test_a_second_drift_is_found_after_the_first() -> None:
 
 
 def fold(examples: list[Example], *, restart_every: int | None = None) -> Learner:
-    learner = Learner(Model("GaussianNB()", seed=0), remember=10_000)
+    learner = Learner(Model("GaussianNB()", seed=0), KnownLabels(10_000))
     for offset, example in enumerate(examples):
         if restart_every and offset % restart_every == 0:
             learner = loads(dumps(learner))  # as a snapshot is written and read
@@ -114,7 +116,7 @@ def errors_bought(function: int, seed: int, samples: int, model: Model, drift: D
         (decision,), state = selector.decide(state, [arrival], Context(ready=model.ready, room=1_000))
         if not decision.selected:
             continue
-        said = prediction(arrival.probabilities)
+        said = likeliest_label(arrival.probabilities)
         if said is not None:
             drift.update(correct=said == label, offset=model.examples)
         model.learn(features, label)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.engine.labels.exclusions import Exclusions, Range
+from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.model.model import Model
 from stream_al.messages import Example
@@ -46,7 +47,7 @@ def test_adding_and_taking_away_are_those_of_sets(found: list[Range], begin: int
 
 
 def folded(examples: list[Example], excluded: Exclusions, upto: int) -> Learner:
-    learner = Learner(Model("GaussianNB()", seed=0), remember=5)
+    learner = Learner(Model("GaussianNB()", seed=0), KnownLabels(5))
     learner.excluded = excluded
     for offset, example in enumerate(examples[:upto]):
         learner.fold(example, offset)
@@ -70,7 +71,7 @@ def test_a_fold_passes_over_what_is_voided_as_if_it_had_never_been(labels: str, 
         [example for offset, example in enumerate(log) if offset not in excluded], Exclusions(), MOST
     )
     assert learner.model.digest() == plain.model.digest()
-    assert (learner.known, learner.conflicted) == (plain.known, plain.conflicted)
+    assert (learner.known, learner.known.conflicted) == (plain.known, plain.known.conflicted)
     assert learner.counts == plain.counts | {Outcome.EXCLUDED: len(excluded.below(MOST))}
     assert learner.offset == MOST
 

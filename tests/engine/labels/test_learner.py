@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.labels.lifecycle import Stage
 from stream_al.engine.model.model import Model
@@ -34,7 +35,7 @@ class Recorder(Model):
 
 
 def learner_of(definition: str = "StandardScaler() | GaussianNB()", remember: int = 1_000) -> Learner:
-    return Learner(Model(definition, seed=0), remember)
+    return Learner(Model(definition, seed=0), KnownLabels(remember))
 
 
 def example(sample_id: str, label: ClassLabel = "a", **rest: Any) -> Example:
@@ -81,14 +82,14 @@ def reference(log: list[Example], remember: int) -> tuple[list[Outcome], list[tu
 def test_the_fold_obeys_its_rules_for_any_log(log: list[Example], remember: int) -> None:
     """The first label wins, each remembered id is learned once, memory is bounded, all is counted."""
     model = Recorder()
-    learner = Learner(model, remember)
+    learner = Learner(model, KnownLabels(remember))
     outcomes = [learner.fold(one, offset) for offset, one in enumerate(log, 40)]
     expected, learned = reference(log, remember)
     assert outcomes == expected
     assert model.learned == learned
     assert learner.counts == {outcome: expected.count(outcome) for outcome in Outcome}
     assert len(learner.known) <= remember
-    assert learner.conflicted <= learner.known.keys()
+    assert learner.known.conflicted <= learner.known.keys()
     assert learner.offset == (40 + len(log) if log else 0)
 
 
@@ -96,7 +97,7 @@ def test_the_fold_obeys_its_rules_for_any_log(log: list[Example], remember: int)
 @given(log=logs)
 def test_each_id_is_learned_at_most_once(log: list[Example]) -> None:
     model = Recorder()
-    learner = Learner(model, remember=4)
+    learner = Learner(model, KnownLabels(4))
     for offset, one in enumerate(log):
         learner.fold(one, offset)
     assert max(Counter(sample_id for sample_id, _ in model.learned).values(), default=0) <= 1
@@ -145,7 +146,7 @@ def test_the_first_label_in_the_log_wins_whatever_follows(order: tuple[int, ...]
     answers = [example("a", label) for label in ("x", "x", "y", "y")]
     log = [answers[i] for i in order]
     model = Recorder()
-    learner = Learner(model, remember=10)
+    learner = Learner(model, KnownLabels(10))
     outcomes = [learner.fold(one, offset) for offset, one in enumerate(log)]
     assert [label for _, label in model.learned] == [log[0].label]
     assert learner.known == {"a": log[0].label}
@@ -165,10 +166,10 @@ def test_duplicates_and_conflicts_change_nothing_that_the_model_is() -> None:
     assert learner.model.digest() == before
     assert learner.model.examples == 3
     assert pickle.dumps(learner.overall) == overall  # nor is it evaluated twice
-    stages = [learner.stage(sample_id) for sample_id in ("a", "bb", "unheard of")]
+    stages = [learner.known.stage(sample_id) for sample_id in ("a", "bb", "unheard of")]
     assert stages == [Stage.CONFLICTED, Stage.LABELLED, Stage.PENDING]
     learner.fold(example("a", "x"), 5)
-    assert learner.stage("a") is Stage.CONFLICTED
+    assert learner.known.stage("a") is Stage.CONFLICTED
 
 
 def test_a_contradiction_without_features_is_counted_and_not_learned() -> None:

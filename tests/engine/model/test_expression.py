@@ -16,8 +16,8 @@ from river import compose, ensemble, linear_model, naive_bayes, neighbors, optim
 from stream_al.engine.model import expression
 from stream_al.engine.model.digest import digest
 from stream_al.engine.model.expression import MAX_DEPTH, MAX_LENGTH, load, parse
+from stream_al.engine.model.introspection import parts
 from stream_al.engine.model.river_patches import StandardScaler
-from stream_al.engine.model.validation import parts
 from stream_al.errors import Misconfigured
 
 CLASSIFIERS = [

@@ -19,13 +19,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import base
 
+from stream_al.engine.labels.judge import same_label
 from stream_al.engine.model import expression
 from stream_al.engine.model import model as module
 from stream_al.engine.model.digest import digest
-from stream_al.engine.model.introspection import writes_when_read
-from stream_al.engine.model.model import Model, prediction, same_label
+from stream_al.engine.model.model import Model
 from stream_al.engine.model.pickling import dumps
-from stream_al.engine.model.river_patches import PATCHED, REFUSED_CLASSES
+from stream_al.engine.model.predictions import likeliest_label
+from stream_al.engine.model.river_patches import PATCHED
+from stream_al.engine.model.validation import REFUSED_CLASSES, writes_when_read
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import ClassLabel
 from tests.support.models import MODELS, Example, examples, fold
@@ -77,10 +79,10 @@ def test_to_be_asked_changes_nothing(definition: str) -> None:
         for sample in strange(features) if number % 20 < 3 else []:
             ask(model, sample)
         model.learn(features, label)
-    before = digest(model._river)
+    before = digest(model.classifier.river)
     for sample in strange(features):
         ask(model, sample)
-    assert digest(model._river) == before
+    assert digest(model.classifier.river) == before
     assert model.digest() == fold(definition).digest()
 
 
@@ -210,9 +212,9 @@ def test_a_binary_classifier_learns_any_two_labels(labels: list[ClassLabel], tar
     model = Model("LogisticRegression()", seed=1)
     for value, label in enumerate(labels):
         model.learn({"a": 2 * value - 1}, label)
-    assert [model._target(label) for label in labels] == targets
+    assert [model._classes.target(label) for label in labels] == targets
     for value, label in enumerate(labels):
-        assert prediction(model.probabilities({"a": 2 * value - 1})) == label
+        assert likeliest_label(model.probabilities({"a": 2 * value - 1})) == label
 
 
 def test_a_binary_classifier_refuses_a_third_class_and_stays_as_it_was() -> None:
@@ -221,7 +223,7 @@ def test_a_binary_classifier_refuses_a_third_class_and_stays_as_it_was() -> None
     with pytest.raises(BadMessage, match="SoftmaxRegression") as raised:
         model.learn({"a": 1.0}, "third")
     assert raised.value.reason == "binary_model"
-    assert digest((model._river, model.classes)) == before
+    assert digest((model.classifier.river, model.classes)) == before
 
 
 def test_a_class_too_many_is_refused_and_the_known_ones_go_on() -> None:
@@ -257,7 +259,7 @@ def test_what_river_fails_on_is_the_senders_mistake_and_is_not_counted() -> None
         model.learn({"a": 1.0}, True)
         assert model.examples == sum(model.classes.values()) == 11
     assert models[0].digest() == models[1].digest()
-    assert models[0].digest() == digest((models[0]._river, models[0].classes))
+    assert models[0].digest() == digest((models[0].classifier.river, models[0].classes))
 
 
 class Scripted(base.Classifier):
@@ -286,7 +288,7 @@ def scripted(answer: Any = None, failure: Exception | None = None) -> Model:
     model = Model(f"{__name__}:Scripted", seed=1)
     for label in ("a", "b"):
         model.learn({}, label)
-    model._river.answer, model._river.failure = answer, failure
+    model.classifier.river.answer, model.classifier.river.failure = answer, failure
     return model
 
 
@@ -338,7 +340,7 @@ def test_a_classifier_that_is_not_rivers_may_write_when_it_is_read() -> None:
     model = scripted({"a": 0.5, "b": 0.5})
     before = model.digest()
     model.probabilities({"x": 1})
-    assert digest((model._river, model.classes)) == before
+    assert digest((model.classifier.river, model.classes)) == before
 
 
 @pytest.mark.parametrize("failure", [MemoryError(), RecursionError()])
@@ -375,13 +377,13 @@ def test_a_restored_model_proves_its_digest_anew() -> None:
     model = fold("GaussianNB()")
     model.digest()
     other = restored(model)
-    other._river.learn_one({"a": 1.0}, "sky")
+    other.classifier.river.learn_one({"a": 1.0}, "sky")
     assert other.digest() != model.digest()
 
 
 def test_the_first_class_learned_wins_a_tie() -> None:
-    assert prediction({"b": 0.5, "a": 0.5}) == "b"
-    assert prediction({}) is None
+    assert likeliest_label({"b": 0.5, "a": 0.5}) == "b"
+    assert likeliest_label({}) is None
 
 
 def test_a_definition_that_cannot_serve_makes_no_model() -> None:

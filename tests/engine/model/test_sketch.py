@@ -104,7 +104,7 @@ def test_memory_is_bounded_however_much_is_learned() -> None:
     reference, history = ReferenceSet(), History().cursor()
     for i in range(3 * RECENT):
         reference.learn({f"feature {30 * i + j}": 1.0 for j in range(30)}, i % 2)
-        history.rank((0.5, i))
+        history.percentile_ranks((0.5, i))
         history.remember(bytes([i % 100] * COMPONENTS), selected=i % 2 == 0)
     assert (len(reference.recent), len(reference.scale())) == (RECENT, FEATURES)
     assert (len(history.samples), len(history.queries)) == (SAMPLES * COMPONENTS, QUERIES * COMPONENTS)
@@ -156,7 +156,9 @@ def test_surroundings_are_part_of_the_fold_and_come_back_from_a_snapshot() -> No
     model.reference_set.points()
     restored: Model = pickle.loads(pickle.dumps(model))  # noqa: S301 -- our own bytes
     for one in (model, restored, model_of(20)):
-        assert digest((one._river, one.classes, digest(one.reference_set))) == before == one.digest()
+        assert (
+            digest((one.classifier.river, one.classes, digest(one.reference_set))) == before == one.digest()
+        )
         assert one.sketch(sample) == sketch
         one.learn(sample, 1)
     assert model.digest() == restored.digest() != before
@@ -200,13 +202,17 @@ def test_a_memory_taken_down_and_up_again_ranks_as_before(
         if number == cut:
             parted = History.decode(parted.history().encode()).cursor()
         for cursor in (whole, parted):
-            cursor.rank((part, 0.5))
+            cursor.percentile_ranks((part, 0.5))
             cursor.remember(sketch, selected=selected)
     assert whole.history() == parted.history()
     last = sorted(part for part, _ in seen[-VALUES:])
     below, equal = sum(v < value for v in last), last.count(value)
-    rank, other = whole.rank((value, 0.5))
-    assert [rank, other] == parted.rank((value, 0.5))
+    rank, other = whole.percentile_ranks((value, 0.5))
+    assert [rank, other] == parted.percentile_ranks((value, 0.5))
     assert rank == (below + equal / 2 + 0.5) / (len(last) + 1)
     assert 0.0 < rank < 1.0
-    assert whole.rank((value, 0.5, 0.5)) == [0.5, 0.5, 0.5]  # of a strategy of other parts nothing is known
+    assert whole.percentile_ranks((value, 0.5, 0.5)) == [
+        0.5,
+        0.5,
+        0.5,
+    ]  # of a strategy of other parts nothing is known

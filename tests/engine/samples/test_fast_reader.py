@@ -1,10 +1,12 @@
-"""Reading by plan is reading at length, only faster."""
+"""The laws of the fast reader: it reads what the slow reader reads."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from stream_al.engine.samples import fast_reader
 from stream_al.engine.samples.fast_reader import Reader
 from stream_al.engine.samples.sample import InputRules, read_sample
 from stream_al.errors import BadMessage
+from stream_al.messages import decode_json
 
 law = settings(derandomize=True, deadline=None, max_examples=400)
 HERE = "samples-0-7"
@@ -147,3 +150,36 @@ def test_plans_are_bounded() -> None:
         for _ in range(1 + number % 3):
             reader.read({"id": "a", f"x{number}": 1.0}, key=None, position=lambda: HERE)
     assert len(reader._plans) <= fast_reader.LAYOUTS
+
+
+# --- Numbers that are not finite -------------------------------------------------------------------------
+
+NOT_FINITE = ["NaN", "nan", "Infinity", "-Infinity", "inf", "1e400", "-1e400", "1" + "0" * 400 + ".5"]
+
+
+@pytest.mark.parametrize("text", NOT_FINITE)
+def test_no_record_that_is_decoded_holds_a_number_that_is_not_finite(text: str) -> None:
+    """The fast reader does not check floats, since it reads only what the decoder returned."""
+    record = b'{"id": "a", "x": 1.5, "y": ' + text.encode() + b"}"
+    with pytest.raises(BadMessage) as raised:
+        decode_json(record, max_bytes=10_000)
+    assert raised.value.reason in {"not_json", "bad_fields"}
+
+
+@law
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70))
+def test_every_number_that_is_decoded_is_read_alike_by_both_readers(number: float) -> None:
+    record = decode_json(msgspec.json.encode({"id": "a", "x": number}), max_bytes=10_000)
+    same_as_at_length(InputRules(), [record, record], None)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_only_the_slow_reader_refuses_a_number_that_is_not_finite(number: float) -> None:
+    """So records that are not decoded from JSON must not be given to the fast one."""
+    record = {"id": "a", "x": number}
+    with pytest.raises(BadMessage) as raised:
+        read_sample(record, InputRules(), key=None, position=HERE)
+    assert raised.value.reason == "not_finite"
+    assert repr(Reader(InputRules()).read(record, key=None, position=lambda: HERE).features["x"]) == repr(
+        number
+    )

@@ -82,7 +82,7 @@ def test_a_sample_is_judged_the_same_alone_and_in_company(
         alone = model.predict_proba_many([sample])
         assert (place in together.failed) == (0 in alone.failed)
         assert together.known[place] == alone.known[0]
-        assert together.row(place) == alone.row(0)
+        assert together.rows()[place] == alone.rows()[0]
 
 
 @pytest.mark.parametrize("definition", SCORED)
@@ -99,13 +99,13 @@ def test_large_batches_are_no_exception(definition: str) -> None:
 @given(batch=batches)
 def test_a_scorer_says_what_river_says(definition: str, batch: list[dict[str, Any]]) -> None:
     model = MODELS[definition]
-    assert scorer(model._river) is not None
+    assert scorer(model.classifier.river) is not None
     predictions = model.predict_proba_many(samples_of(batch))
     for place, given_features in enumerate(batch):
         with suppress(BadMessage):  # River has Python's numbers, which refuse to overflow
             said = model.probabilities(given_features)
             if all(isinstance(v, str) or abs(v) < 1e100 for v in given_features.values()):
-                assert predictions.row(place) == pytest.approx(said, abs=2e-12)
+                assert predictions.rows()[place] == pytest.approx(said, abs=2e-12)
 
 
 @pytest.mark.parametrize("definition", SCORED)
@@ -116,7 +116,7 @@ def test_a_scorer_follows_the_model(definition: str) -> None:
     for _ in range(5):
         model.predict_proba_many([sample_of("s", probe)])
         model.learn(probe, label)
-        assert model.predict_proba_many([sample_of("s", probe)]).row(0) == pytest.approx(
+        assert model.predict_proba_many([sample_of("s", probe)]).rows()[0] == pytest.approx(
             model.probabilities(probe), abs=2e-12
         )
 

@@ -18,7 +18,7 @@ from stream_al.engine.model.sketch import Point, points
 from stream_al.engine.samples.table import Floats, sample_of
 from stream_al.engine.strategies import Candidate, Candidates, strategy
 from stream_al.engine.strategies.class_balance import class_balance
-from stream_al.engine.strategies.committee import Opinions
+from stream_al.engine.strategies.committee import MemberProbabilities
 from stream_al.engine.strategies.consensus_entropy import consensus, consensus_entropy
 from stream_al.engine.strategies.density import density
 from stream_al.engine.strategies.diversity import diversity
@@ -68,9 +68,9 @@ opinions = st.integers(2, 5).flatmap(
 )
 
 
-def table(rows: list[list[float]]) -> Opinions:
+def table(rows: list[list[float]]) -> MemberProbabilities:
     said = np.asarray(rows)
-    normal: Opinions = said / said.sum(axis=1, keepdims=True)
+    normal: MemberProbabilities = said / said.sum(axis=1, keepdims=True)
     return normal
 
 
@@ -78,7 +78,7 @@ def table(rows: list[list[float]]) -> Opinions:
 @law
 @given(rows=opinions)
 def test_disagreement_lies_between_0_and_1_and_knows_no_order_of_members(
-    measure: Callable[[Opinions], float], rows: list[list[float]]
+    measure: Callable[[MemberProbabilities], float], rows: list[list[float]]
 ) -> None:
     assert -1e-12 <= measure(table(rows)) <= 1.0 + 1e-12
     assert measure(table(rows[::-1])) == pytest.approx(measure(table(rows)), abs=1e-12)
@@ -87,7 +87,7 @@ def test_disagreement_lies_between_0_and_1_and_knows_no_order_of_members(
 @measures
 @pytest.mark.parametrize("members", [2, 3, 7])
 def test_members_who_agree_for_certain_give_0_and_those_who_differ_for_certain_1(
-    measure: Callable[[Opinions], float], members: int
+    measure: Callable[[MemberProbabilities], float], members: int
 ) -> None:
     assert measure(table([[0.0, 1.0, 0.0]] * members)) == 0.0
     classes = max(members, 3) if measure is not consensus else members
@@ -157,7 +157,7 @@ def mean(factor: Callable[[Candidate], float], model: Model, samples: list[Featu
 def test_a_committee_of_one_definition_has_members_with_seeds_of_their_own() -> None:
     forest = "ARFClassifier(n_models=2, grace_period=5)"
     model = folded("mean_kl", "GaussianNB()", clouds(), committee=[forest, forest])
-    one, other = model._committee
+    one, other = model.committee
     assert one.digest() != other.digest()
 
 
@@ -194,7 +194,7 @@ def test_the_committee_is_part_of_the_fold() -> None:
     ("text", "definition", "committee", "said"),
     [
         *((name, "GaussianNB()", (), "model.committee") for name in ("vote_entropy", "margin * mean_kl")),
-        ("consensus_entropy", "GaussianNB()", ["GaussianNB()"], "several opinions"),
+        ("consensus_entropy", "GaussianNB()", ["GaussianNB()"], "several voters"),
         ("gradient_length", "GaussianNB()", (), "SoftmaxRegression"),
         ("gradient_length", "LogisticRegression(loss=optim.losses.Hinge())", (), "model_change"),
         ("gradient_length", "Perceptron()", (), "linear model of probabilities"),
@@ -217,9 +217,9 @@ def test_the_gradient_is_as_long_as_the_step_that_a_label_makes() -> None:
     definition = "LogisticRegression(optimizer=optim.SGD(1.0), intercept_lr=1.0)"
     model = folded("gradient_length", definition, clouds(30))
     for features, _ in clouds(20, seed=9):
-        before, expected = model._river, 0.0
+        before, expected = model.classifier.river, 0.0
         for label, p in model.probabilities(features).items():
-            after = model.with_example(features, label)._river
+            after = model.with_example(features, label).classifier.river
             moved = [after.weights[name] - before.weights[name] for name in features]
             expected += p * math.hypot(after.intercept - before.intercept, *moved)
         utility = gradient_length(candidate(model, features))
@@ -424,17 +424,17 @@ def test_ranks_let_no_factor_drown_another() -> None:
     here, there = bytes(16), bytes([90] * 16)
     history = History().cursor()
     for power in range(40):
-        history.rank((rounded(10.0**-power), power % 2))
+        history.percentile_ranks((rounded(10.0**-power), power % 2))
         history.remember(there if power % 2 else here, selected=False)
-    history.rank((0.5, 1.0))
+    history.percentile_ranks((0.5, 1.0))
     history.remember(here, selected=True)
     repeated, new = (
-        (rounded(margin), *chosen.ahead(points(p), history, 1)[0])
+        (rounded(margin), *chosen.history_utilities(points(p), history, 1)[0])
         for margin, p in ((1e-3, here), (1e-5, there))
     )
     assert repeated[0] * repeated[1] <= new[0] * new[1] or repeated[0] > new[0]
-    ranks = [history.history().cursor().rank(parts) for parts in (new, repeated)]
-    assert chosen.ranked(ranks[0]) > chosen.ranked(ranks[1])
+    ranks = [history.history().cursor().percentile_ranks(parts) for parts in (new, repeated)]
+    assert chosen.utility_of_ranks(ranks[0]) > chosen.utility_of_ranks(ranks[1])
 
 
 # --- Probabilistic gain ----------------------------------------------------------------------------------

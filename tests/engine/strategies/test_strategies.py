@@ -19,8 +19,8 @@ from stream_al.engine.model.model import Model
 from stream_al.engine.model.sketch import Point, points
 from stream_al.engine.samples.table import sample_of
 from stream_al.engine.selector import Selector
-from stream_al.engine.strategies import STRATEGIES, Arrival, Candidates, Factor, Need, factors, strategy
-from stream_al.engine.strategies.base import ByHistory, ByModel
+from stream_al.engine.strategies import STRATEGIES, Candidates, Factor, Need, ScoredSample, factors, strategy
+from stream_al.engine.strategies.base import HistoryFactor, ModelFactor
 from stream_al.engine.strategies.history import History, HistoryCursor
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import ClassLabel
@@ -30,7 +30,7 @@ PRODUCTS = ["margin * diversity^0.5", "entropy^2*density ^ .3", " * ".join(STRAT
 every_strategy = pytest.mark.parametrize("text", [*STRATEGIES, *PRODUCTS])
 every_certainty = pytest.mark.parametrize("name", CERTAINTIES)
 every_memory = pytest.mark.parametrize(
-    "name", [name for name, factor in STRATEGIES.items() if isinstance(factor, ByHistory)]
+    "name", [name for name, factor in STRATEGIES.items() if isinstance(factor, HistoryFactor)]
 )
 law = settings(derandomize=True, deadline=None, max_examples=80)
 slow_law = settings(law, max_examples=20)
@@ -95,10 +95,10 @@ def selector_of(text: str, seed: int = 0) -> Selector:
 def remembered(text: str) -> HistoryCursor:
     """What a partition may remember."""
     history = History().cursor()
-    if strategy(text).remembers:
+    if strategy(text).uses_history:
         for number, (features, _) in enumerate(examples(20)):
             sketch = trained(text).sketch(features)
-            history.rank(parts_of(text, number / 20, sketch, history, pending=5))
+            history.percentile_ranks(parts_of(text, number / 20, sketch, history, pending=5))
             history.remember(sketch, selected=number % 3 == 0)
     return history
 
@@ -106,16 +106,16 @@ def remembered(text: str) -> HistoryCursor:
 def parts_of(
     text: str, utility: float, sketch: Point, history: HistoryCursor, pending: int
 ) -> tuple[float, ...]:
-    (judged,) = strategy(text).ahead(points(sketch), history, pending)
+    (judged,) = strategy(text).history_utilities(points(sketch), history, pending)
     return (rounded(utility), *judged)
 
 
-def whole(text: str, arrival: Arrival, history: HistoryCursor) -> float:
+def whole(text: str, arrival: ScoredSample, history: HistoryCursor) -> float:
     """The utility with all its factors."""
     if arrival.sketch is None:
         return arrival.utility
     parts = parts_of(text, arrival.utility, arrival.sketch, history, pending=9)
-    return strategy(text).ranked(history.history().cursor().rank(parts))
+    return strategy(text).utility_of_ranks(history.history().cursor().percentile_ranks(parts))
 
 
 # --- All of them -----------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def test_ten_thousand_features_are_looked_at(text: str) -> None:
 @pytest.mark.parametrize("number", [0, 1], ids=["no class", "one class"])
 def test_a_model_that_knows_fewer_than_two_classes_wants_every_label(text: str, number: int) -> None:
     model, features = model_for(text, number), examples()[1][0]
-    assert selector_of(text).score(model, "s", features) == Arrival("s", {}, 1.0, None)
+    assert selector_of(text).score(model, "s", features) == ScoredSample("s", {}, 1.0, None)
 
 
 @every_strategy
@@ -160,12 +160,12 @@ def test_two_examples_are_enough_to_be_asked(text: str) -> None:
 def test_looking_is_pure_and_replays_the_same(text: str) -> None:
     """The order of the samples has no say, the model stays as it was, another process sees the same."""
     model, selector = model_for(text), selector_of(text)
-    before = digest((model._river, model.classes, model.reference_set, model._committee))
+    before = digest((model.classifier.river, model.classes, model.reference_set, model.committee))
     samples = [(f"s{i}", features) for i, (features, _) in enumerate(examples(20))]
     once = [selector.score(model, *sample) for sample in samples]
     again = [selector.score(model, *sample) for sample in reversed(samples)]
     assert again[::-1] == once
-    assert digest((model._river, model.classes, model.reference_set, model._committee)) == before
+    assert digest((model.classifier.river, model.classes, model.reference_set, model.committee)) == before
     assert [selector_of(text).score(model_for(text), *sample) for sample in samples[:5]] == once[:5]
 
 
@@ -181,15 +181,15 @@ def test_a_strategy_that_judges_does_not_say_the_same_of_all(text: str) -> None:
 def test_even_a_careless_factor_is_kept_in_bounds(utility: float) -> None:
     """The law is kept where it is promised, once, and not in each factor."""
     known: dict[str, Factor] = {
-        "careless": ByModel(lambda candidates: np.full(len(candidates.samples), utility)),
-        "forgetful": ByHistory(lambda rows, history, pending: np.full(len(rows), utility)),
+        "careless": ModelFactor(lambda candidates: np.full(len(candidates.samples), utility)),
+        "forgetful": HistoryFactor(lambda rows, history, pending: np.full(len(rows), utility)),
     }
     chosen = type(strategy("margin"))("careless^0.5 * forgetful^3", known)
     candidates: Any = SimpleNamespace(samples=[None])
     assert 0.0 <= chosen.utilities(candidates)[0] <= 1.0
-    parts = (0.5, *chosen.ahead(points(bytes(16)), History().cursor(), pending=0)[0])
+    parts = (0.5, *chosen.history_utilities(points(bytes(16)), History().cursor(), pending=0)[0])
     assert all(0.0 <= part <= 1.0 for part in parts)
-    assert 0.0 <= chosen.ranked(History().cursor().rank(parts)) <= 1.0
+    assert 0.0 <= chosen.utility_of_ranks(History().cursor().percentile_ranks(parts)) <= 1.0
 
 
 # --- Certainty -------------------------------------------------------------------------------------------
@@ -326,7 +326,7 @@ def test_a_model_keeps_what_its_strategy_needs_and_nothing_else() -> None:
     plain = Model("GaussianNB()", seed=1)
     for text in ("margin", "entropy * random"):
         model = strategy(text).model("GaussianNB()", seed=1, committee=committee)
-        assert (model.reference_set, model._committee) == (None, [])
+        assert (model.reference_set, model.committee) == (None, [])
         assert model.fingerprint == plain.fingerprint
     keeping = strategy("density").model("GaussianNB()", seed=1, committee=committee)
     assert keeping.reference_set is not None

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.model.model import Model
 from stream_al.errors import Unavailable
@@ -47,7 +48,7 @@ async def test_every_kind_of_model_is_restored_and_learns_on_in_the_same_way(
     tmp_path: Path, definition: str
 ) -> None:
     given = settings(tmp_path, f"model.definition={definition}")
-    learner = Learner(Model(definition, seed=0), remember=1000)
+    learner = Learner(Model(definition, seed=0), KnownLabels(1000))
     lessons = list(examples(MODELS[definition]))
     for n, (features, label) in enumerate(lessons[:100]):
         learner.fold(Example(id=str(n), label=label, features=features), n)
