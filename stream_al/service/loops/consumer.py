@@ -225,7 +225,7 @@ class Consumer:
                 with time_slices.working():
                     partition.state = decision.decide(number, good, partition.state)
                 await time_slices.over()
-                if partition.streak.reached(self.limits.bad_records):
+                if partition.errors.reached(self.limits.bad_records):
                     break
         work = decision.work()
         first, *rest = work.sends or [[]]
@@ -239,7 +239,7 @@ class Consumer:
         return Work([[*first, *letters], *rest], applied), after
 
     def _stop_if_poisoned(self, number: int, partition: PartitionState) -> None:
-        if partition.streak.reached(self.limits.bad_records):
+        if partition.errors.reached(self.limits.bad_records):
             why = partition.stop()
             self.group.seek(number, partition.offset)  # the rest of the batch is read again then
             self.group.pause([number])

@@ -21,13 +21,13 @@ class PartitionState:
     Attributes:
         state: The stage's state after the records before `offset`.
         offset: The next offset.
-        streak: The bad records since the last good one.
+        errors: The bad records since the last good one.
         stopped: Why the partition is stopped; None while it is read.
     """
 
     state: Any
     offset: int
-    streak: ConsecutiveErrors = field(default_factory=ConsecutiveErrors)
+    errors: ConsecutiveErrors = field(default_factory=ConsecutiveErrors)
     stopped: str | None = None
 
     def take(
@@ -48,25 +48,25 @@ class PartitionState:
         last, unbroken = records[-1], ConsecutiveErrors()
         for record, value in zip(records, values, strict=True):
             if isinstance(value, BadMessage):
-                self.streak = self.streak.add(str(value))
+                self.errors = self.errors.add(str(value))
                 bad.append((record, value))
-                if self.streak.reached(bad_records):
+                if self.errors.reached(bad_records):
                     last = record
                     break
             else:
                 good.append((record, value))
-                self.streak = unbroken
+                self.errors = unbroken
         self.offset = last.next_offset
         return good, bad
 
     def stop(self) -> str:
         """Stop it because of its bad records; return the reason."""
         self.stopped = (
-            f"{self.streak.length} bad records in a row, the last one: {self.streak.last}; "
+            f"{self.errors.length} bad records in a row, the last one: {self.errors.last}; "
             "repair the input, then restart or POST /v1/resume"
         )
         return self.stopped
 
     def resume(self) -> None:
         """Read it again, and count bad records anew."""
-        self.stopped, self.streak = None, ConsecutiveErrors()
+        self.stopped, self.errors = None, ConsecutiveErrors()
