@@ -40,6 +40,16 @@ def test_the_estimate_lies_in_its_interval_and_the_interval_between_0_and_1(
         assert 1.0 - 1e-9 <= estimate.effective <= len(given_) + 1e-6
 
 
+@pytest.mark.parametrize("correct", [False, True])
+@law
+@given(propensities=st.lists(st.floats(SMALLEST, 1.0), min_size=1, max_size=5))
+def test_an_estimate_of_0_or_1_is_an_end_of_its_interval(correct: bool, propensities: list[float]) -> None:
+    """Rounding once put the lower end of an accuracy of 0 above it, by the last bit."""
+    estimate = after(*[(correct, propensity) for propensity in propensities]).estimate()
+    assert estimate is not None
+    assert (estimate.high if correct else estimate.low) == estimate.accuracy == float(correct)
+
+
 def test_there_is_no_estimate_before_the_first_example() -> None:
     assert Accuracy().estimate() is None
 
