@@ -78,4 +78,6 @@ class Accuracy:
         z2 = Z_95 * Z_95
         centre = (mean + z2 / (2 * n)) / (1 + z2 / n)
         half = Z_95 / (1 + z2 / n) * sqrt(max(0.0, mean * (1 - mean)) / n + z2 / (4 * n * n))
-        return Estimate(mean, max(0.0, centre - half), min(1.0, centre + half), n)
+        # Rounding must not push an end past 0 or 1, nor past the estimate, which can be an end itself.
+        low, high = min(mean, max(0.0, centre - half)), max(mean, min(1.0, centre + half))
+        return Estimate(mean, low, high, n)

@@ -1,4 +1,4 @@
-"""The laws of every budget manager: what it spends, and what it says of its reasons."""
+"""The laws of every budget manager: what it spends, and the reasons it gives."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from tests.support.managers import (
 @every_claiming_manager
 @every_share
 @pytest.mark.parametrize("stream", STREAMS)
-def test_the_budget_is_spent_and_never_exceeded_whatever_the_utilities(
+def test_the_budget_is_spent_and_never_exceeded_for_any_utilities(
     name: str, share: float, stream: str
 ) -> None:
     """From a cold start, across restarts, in batches of any size."""
@@ -50,8 +50,8 @@ def test_the_budget_is_spent_and_never_exceeded_whatever_the_utilities(
     state, decisions = manager.start(), []
     for batch in batches(total, draw):
         context = COLD if batch.start < total // 5 else WARM
-        said, state = manager.decide(state, values[batch], names(total)[batch], context)
-        decisions += said
+        made, state = manager.decide(state, values[batch], names(total)[batch], context)
+        decisions += made
         state = restored(manager, state)
     assert_budget_law(manager, decisions)
 
@@ -73,10 +73,10 @@ def test_the_budget_holds_against_an_adversary_who_sees_the_threshold(
     manager = manager_of(name, share)
     state, decisions = manager.start(), []
     for sample_id in names(max(200, math.ceil(2.2 / share))):
-        (seen,), _ = manager.decide(state, [0.5], [sample_id], WARM)
-        bid = np.nextafter(np.float32(seen.threshold), np.float32(above))
-        (said,), state = manager.decide(state, [float(bid)], [sample_id], WARM)
-        decisions.append(said)
+        (shown,), _ = manager.decide(state, [0.5], [sample_id], WARM)
+        bid = np.nextafter(np.float32(shown.threshold), np.float32(above))
+        (made,), state = manager.decide(state, [float(bid)], [sample_id], WARM)
+        decisions.append(made)
     assert_budget_law(manager, decisions)
 
 
@@ -86,7 +86,7 @@ def test_the_budget_holds_against_an_adversary_who_sees_the_threshold(
 def test_no_prefix_of_a_stream_is_more_than_one_label_off(
     name: str, share: float, exploration: float, seed: int, data: st.DataObject
 ) -> None:
-    """Hence the share comes within 1% after 100 labels, and stays there for ever."""
+    """So the share is within 1% after 100 labels, and stays there."""
     manager = manager_of(name, share, exploration, seed)
     values = data.draw(utilities) * 8
     decisions, _ = manager.decide(manager.start(), values, names(len(values)), WARM)
@@ -110,9 +110,7 @@ def test_windows_of_any_length_are_bounded_too(name: str, share: float) -> None:
 
 @every_claiming_manager
 @every_share
-def test_a_model_that_knows_nothing_gets_its_first_label_within_one_over_share(
-    name: str, share: float
-) -> None:
+def test_an_untrained_model_gets_its_first_label_within_one_window(name: str, share: float) -> None:
     for seed in range(10):
         manager = manager_of(name, share, seed=seed)
         count = manager.window
@@ -124,32 +122,32 @@ def test_a_model_that_knows_nothing_gets_its_first_label_within_one_over_share(
 @every_manager
 @law
 @given(share=shares, exploration=explorations, rooms=st.lists(st.integers(-1, 3), min_size=1), data=st.data())
-def test_a_cap_is_never_exceeded_and_what_it_forbids_is_said(
+def test_a_cap_is_never_exceeded_and_a_forbidden_purchase_has_the_reason_capped(
     name: str, share: float, exploration: float, rooms: list[int], data: st.DataObject
 ) -> None:
     manager = manager_of(name, share, exploration)
-    state, all_said = manager.start(), []
+    state, all_decisions = manager.start(), []
     for step, room in enumerate(rooms):
         values = data.draw(utilities)
-        said, state = manager.decide(
+        made, state = manager.decide(
             state, values, names(len(values), 100 * step), Context(ready=step > 1, room=room)
         )
-        bought = np.cumsum([v.selected for v in said])
+        bought = np.cumsum([v.selected for v in made])
         assert bought[-1] <= max(0, room)
-        for count, decision in zip(bought, said, strict=True):
+        for count, decision in zip(bought, made, strict=True):
             full = count - decision.selected >= room
             assert decision.propensity == 0.0 or not full
             assert decision.propensity > 0.0 or full or exploration == 0.0 or name not in EXPLORING
             assert (decision.reason is Reason.CAPPED) <= full
             assert not (full and decision.selected)
-        all_said += said
+        all_decisions += made
     if manager.claims_budget_law:
-        assert fullest(all_said, manager.window) <= share * manager.window + 1
+        assert fullest(all_decisions, manager.window) <= share * manager.window + 1
 
 
 @every_claiming_manager
 def test_a_purchase_that_a_cap_forbids_is_reported_and_lost(name: str) -> None:
-    """Capped time is not saved up: when room returns, no more is bought than always."""
+    """Capped purchases are not saved up: once there is room again, no more is bought than usual."""
     manager = manager_of(name, 0.1)
     shut, state = manager.decide(manager.start(), [0.5] * 200, names(200), Context(room=0))
     assert sum(v.reason is Reason.CAPPED for v in shut) == 20
@@ -186,11 +184,13 @@ def test_every_decision_agrees_with_its_reason(
 
 
 @every_exploring_manager
-def test_what_is_bought_is_worth_more_than_what_passes(name: str) -> None:
+def test_bought_samples_have_higher_utilities_than_the_others(name: str) -> None:
     manager, draw = manager_of(name, 0.05), seeded(7)
     values = [draw.random() for _ in range(10_000)]
     decisions, _ = manager.decide(manager.start(), values, names(10_000), WARM)
-    worth = [value for value, v in zip(values, decisions, strict=True) if v.reason is Reason.UNCERTAIN]
-    assert float(np.mean(worth)) > 0.85
+    utilities_bought = [
+        value for value, v in zip(values, decisions, strict=True) if v.reason is Reason.UNCERTAIN
+    ]
+    assert float(np.mean(utilities_bought)) > 0.85
     random_ones = [value for value, v in zip(values, decisions, strict=True) if v.reason is Reason.EXPLORE]
     assert 0.3 < float(np.mean(random_ones)) < 0.7

@@ -52,7 +52,7 @@ class Log:
 @law
 @given(st.lists(st.sampled_from(["time", "label", "commit", "step"]), max_size=60))
 def test_every_label_up_to_the_judged_time_is_committed(events: list[str]) -> None:
-    """Whatever happens in between: labels come, are read late, and time is told by other topics."""
+    """Labels may come and be read late, while other topics show a later time."""
     log, time = Log(), JudgedTime()
     for event in events:
         if event == "time":

@@ -15,7 +15,7 @@ LAWFUL = {
     (Stage.PENDING, Event.DEADLINE): Stage.EXPIRED,
     (Stage.LABELLED, Event.OTHER_LABEL): Stage.CONFLICTED,
 }
-"""Every step that changes anything, written a second time on purpose."""
+"""Every step that changes anything, written again so that a change of the table is noticed."""
 
 CLOSED = {Stage.LABELLED, Stage.CONFLICTED, Stage.SKIPPED, Stage.EXPIRED}
 
