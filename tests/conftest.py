@@ -1,13 +1,13 @@
-"""Fixtures for all tests: which Kafka, and the service on it.
+"""Fixtures for all tests: a broker, and worlds on it.
 
-`kafka` is the first of these that there is:
+The fixture `kafka` is the first of these that is possible:
 
-1. the broker named by STREAM_AL_TEST_KAFKA=host:port;
-2. Apache Kafka, started for this run (`tests.broker.kafka`), where there are Java and Maven;
-3. with CI=true: a failure, never a skip;
-4. the embedded broker of the demo, which is no Kafka but speaks its protocol.
+1. the broker that STREAM_AL_TEST_KAFKA=host:port names;
+2. an Apache Kafka that is started for this run (`tests.broker.kafka`), if Java and Maven are installed;
+3. with CI=true a failure, never a skip;
+4. the embedded broker of the demo, which speaks the protocol of Kafka.
 
-The line at the end of the run says which it was.
+A line at the end of the run says which one it was.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import functools
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,42 +23,16 @@ from aiokafka import AIOKafkaProducer
 
 from stream_al.demo.broker import embedded, free_port
 from stream_al.service.broker.kafka import cluster
+from tests.broker.address import KafkaAddress
 from tests.broker.kafka import KafkaBroker
 from tests.support.world import MakeWorld, World, open_world
-
-
-@dataclass(frozen=True)
-class KafkaAddress:
-    """A broker for tests.
-
-    Attributes:
-        bootstrap: Its host:port.
-        name: What it is, for people.
-        real: Whether it is Apache Kafka, which keeps the metadata of commits and knows idempotent
-            producers, and limits the size of records; the embedded broker does none of this.
-        broker: The broker itself, where it is ours to stop.
-    """
-
-    bootstrap: str
-    name: str
-    real: bool = True
-    broker: KafkaBroker | None = None
-
-    @property
-    def settings(self) -> list[str]:
-        """Settings for a client."""
-        idempotent = str(self.real).lower()
-        given = [f"kafka.bootstrap_servers={self.bootstrap}", f"kafka.idempotent={idempotent}"]
-        # The embedded broker holds a fetch to its end, so that clients cannot leave at once.
-        return given if self.real else [*given, "limits.stop_seconds=2"]
-
 
 _USED = pytest.StashKey[str]()
 
 
 @pytest.fixture(scope="session")
 def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaAddress]:
-    """A broker that speaks Kafka's protocol, for the whole run; topics have to be of a test's own."""
+    """A broker that speaks the protocol of Kafka, for the whole run. Every test uses topics of its own."""
     stash, given = request.config.stash, os.environ.get("STREAM_AL_TEST_KAFKA")
     if given:
         stash[_USED] = f"the broker at {given} (STREAM_AL_TEST_KAFKA)"
@@ -72,17 +45,17 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     elif os.environ.get("CI") == "true":
         pytest.fail("CI tests on Apache Kafka: install Java 17 and Maven, or set STREAM_AL_TEST_KAFKA")
     else:
-        stash[_USED] = "the embedded broker, for want of Java and Maven: not Apache Kafka"
+        stash[_USED] = "the embedded broker, not Apache Kafka: Java or Maven is missing"
         port = free_port()
         with embedded(port), pytest.MonkeyPatch.context() as patch:
-            # It takes the first record of the last batch for the end of a topic: batches of one, then.
+            # It takes the first record of the last batch for the end of a topic, so a batch has one record.
             single = functools.partial(AIOKafkaProducer, max_batch_size=1)
             patch.setattr(cluster, "AIOKafkaProducer", single)
             yield KafkaAddress(f"127.0.0.1:{port}", stash[_USED], real=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say on which broker the tests ran."""
+    """Print on which broker the tests ran."""
     used = terminalreporter.config.stash.get(_USED, None)
     if used:
         terminalreporter.write_line(f"broker: {used}")
@@ -90,21 +63,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture
 async def memory_world(tmp_path: Path) -> AsyncIterator[MakeWorld]:
-    """Open worlds on the in-memory log; its arguments are settings."""
+    """Open worlds on the broker in memory; the arguments are settings."""
     async for make in _worlds(lambda *given: open_world(tmp_path, None, given)):
         yield make
 
 
 @pytest.fixture
 async def kafka_world(tmp_path: Path, kafka: KafkaAddress) -> AsyncIterator[MakeWorld]:
-    """Open worlds on a broker."""
+    """Open worlds on the fixture `kafka`; the arguments are settings."""
     async for make in _worlds(lambda *given: open_world(tmp_path, kafka, given)):
         yield make
 
 
 @pytest.fixture(params=["memory", "kafka"])
 async def make_world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MakeWorld]:
-    """Open worlds, once on each log: what is tested with this holds on both."""
+    """Open worlds on the broker in memory, and in a second run of the test on `kafka`."""
     kafka = request.getfixturevalue("kafka") if request.param == "kafka" else None
     async for make in _worlds(lambda *given: open_world(tmp_path, kafka, given)):
         yield make

@@ -10,6 +10,7 @@ No module imports itself through others: there is no circle.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -154,8 +155,33 @@ def test_only_the_kafka_layer_knows_the_client(file: Path) -> None:
         assert not [name for name in imports(file) if lies_in(name, {"aiokafka"})]
 
 
+@every_file
+def test_only_the_clock_of_the_service_reads_the_time(file: Path) -> None:
+    """So a simulation sets the time and the jitter of every part by handing in another clock."""
+    if file.is_relative_to(PACKAGE / "service") and file != PACKAGE / "service" / "timing" / "clock.py":
+        assert not [name for name in imports(file) if lies_in(name, {"time", "random"})]
+
+
 @every_engine_file
 def test_the_walk_finds_the_imports_of_every_file_that_has_code(file: Path) -> None:
     """An empty list would mean that the walk finds nothing, because every engine file imports something."""
     has_code = len(ast.parse(file.read_text(encoding="utf-8")).body) > 1
     assert list(imports(file)) or not has_code
+
+
+TESTS = sorted(Path(__file__).parent.rglob("*.py"))
+every_file_of_the_tests = pytest.mark.parametrize(
+    "file", TESTS, ids=lambda file: str(file.relative_to(PACKAGE.parent))
+)
+
+
+@every_file_of_the_tests
+def test_no_file_imports_a_file_of_tests(file: Path) -> None:
+    """What several test files need lies beside them or in `tests/support`.
+
+    Code that a test gives to another process counts as well; there a file may name itself.
+    """
+    text = file.read_text(encoding="utf-8")
+    named = {part for name in imports(file) if lies_in(name, {"tests"}) for part in name.split(".")}
+    named |= set(re.findall(r"(?:from|import) tests\.[\w.]*\b(test_\w+|conftest)\b", text))
+    assert not {name for name in named - {file.stem} if name.startswith(("test_", "conftest"))}

@@ -46,7 +46,7 @@ def fetch(given: Settings, topic: str, wanted: Callable[[int], bool]) -> list[Re
 
     async def read(broker: Broker) -> list[Record]:
         async with maintenance.opened(broker, topic):
-            found = maintenance.everything(broker, topic, lambda done, total: None)
+            found = maintenance.read_topic(broker, topic, lambda done, total: None)
             return [record async for record in found if wanted(record.timestamp_ms)]
 
     return run(given, read)

@@ -107,7 +107,7 @@ def _model(
 
     async def work(broker: Broker) -> Any:
         with bar("learning") as progress:
-            return await maintenance.model(
+            return await maintenance.load_model(
                 given, broker, rebuild=rebuild, progress=progress, from_here=from_here
             )
 

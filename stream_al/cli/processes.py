@@ -123,7 +123,7 @@ def simulate(  # noqa: PLR0913 - one argument an option
 
     Strategy, budget manager, share and model come from the settings if no option gives them.
     """
-    from stream_al.service.loops.select import input_rules  # noqa: PLC0415
+    from stream_al.service.engine_settings import input_rules  # noqa: PLC0415
     from stream_al.simulate.command import perform  # noqa: PLC0415
     from stream_al.simulate.plan import SimulationOptions  # noqa: PLC0415
 

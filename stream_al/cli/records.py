@@ -136,7 +136,9 @@ def dlq_list(
     async def show(broker: Broker) -> int:
         number = 0
         with bar("reading") as progress:
-            async for letter in maintenance.letters(given, broker, topic or given.topics.samples, progress):
+            async for letter in maintenance.list_dead_letters(
+                given, broker, topic or given.topics.samples, progress
+            ):
                 number += 1
                 typer.echo(json.dumps(letter) if as_json else _letter_line(letter))
         return number
@@ -160,7 +162,9 @@ def dlq_replay(
 
     async def again(broker: Broker) -> int:
         with bar("replaying") as progress:
-            return await maintenance.replay(given, broker, topic or given.topics.samples, reason, progress)
+            return await maintenance.replay_dead_letters(
+                given, broker, topic or given.topics.samples, reason, progress
+            )
 
     say(f"{run(given, again)} records replayed")
 

@@ -1,12 +1,12 @@
-"""What others may build on, for machines to read: the messages, the topics and HTTP.
+"""The contracts with other programs, readable by machines: messages, topics and HTTP.
 
-Everything is made from what the service itself runs on, and a test compares the files in `deploy` with
-it: JSON Schemas from the messages' types, AsyncAPI from the topics that are created, OpenAPI from the
-routes. They differ only by what the settings may change, such as the names of topics.
+Each contract is made from the code of the service: the JSON Schemas from the types of the messages, AsyncAPI
+from the topics that the service creates, OpenAPI from the routes. A test compares them with the files in
+`deploy`. The settings change only a few parts of them, such as the names of topics.
 
-The schemas promise to readers, and ask of writers only what the service asks: members they do not know
-are allowed, as it ignores them. What a schema cannot say, such as the depth and size that the settings
-allow, its description says.
+A schema says what readers can rely on, and what writers have to send. Unknown members are allowed, because
+the service ignores them. Where a schema cannot express a rule, such as the depth and size that the settings
+allow, its description says it.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from stream_al.service.broker.kafka import Kafka
 from stream_al.service.http.api import api
 from stream_al.settings import Settings
 
-__all__ = ["NAMES", "asyncapi", "files", "openapi", "show"]
+__all__ = ["NAMES", "files", "openapi", "show"]
 
 NAMES = ("asyncapi", "openapi", *SCHEMAS)
 
 
 def openapi(settings: Settings) -> dict[str, Any]:
-    """The OpenAPI document of the HTTP interface; no broker is asked for that.
+    """The OpenAPI document of the HTTP interface. It needs no broker.
 
     Raises:
         Misconfigured: The settings name tokens that cannot be read.
     """
-    found = api(App(settings, Kafka(settings))).openapi()
-    made: dict[str, Any] = json.loads(json.dumps(found, sort_keys=True))  # however the routes were declared
-    return made
+    document = api(App(settings, Kafka(settings))).openapi()
+    in_order: dict[str, Any] = json.loads(json.dumps(document, sort_keys=True))  # not in order of declaration
+    return in_order
 
 
 def show(name: str, settings: Settings) -> str:
-    """One of the contracts as its file holds it.
+    """The text of the file of one contract.
 
     Args:
         name: One of `NAMES`.
-        settings: Whose topics and brokers.
+        settings: The settings of the application that is described.
     """
     if name == "asyncapi":
         return _yaml(asyncapi(settings))
@@ -52,7 +52,7 @@ def show(name: str, settings: Settings) -> str:
 
 
 def files(settings: Settings) -> dict[str, str]:
-    """Every contract, by the path of its file."""
+    """The text of every contract, by the path of its file."""
     return {_path(name): show(name, settings) for name in NAMES}
 
 
@@ -65,6 +65,6 @@ def _json(document: dict[str, Any]) -> str:
 
 
 def _yaml(document: dict[str, Any]) -> str:
-    run_in_thread = json.loads(json.dumps(document))  # what occurs twice is written twice, not as an alias
-    text: str = yaml.safe_dump(run_in_thread, sort_keys=False, width=110)
+    copied = json.loads(json.dumps(document))  # without shared parts, which YAML would write as aliases
+    text: str = yaml.safe_dump(copied, sort_keys=False, width=110)
     return text

@@ -1,8 +1,8 @@
-"""The topics as an AsyncAPI 3 document: which there are, what lies on each, and who reads and writes it.
+"""The topics as an AsyncAPI 3 document: their messages, and what the service reads and writes.
 
-Names, partitions and how each is kept are those of `service.broker.topics`, so a topic that is created is a
-channel here. `receive` and `send` are seen from the service. HTTP puts samples and labels onto their topics
-too.
+Names, partitions and configuration come from `service.broker.topics`. So each topic that the service creates
+is a channel. `receive` and `send` are meant from the side of the service. The HTTP interface sends samples
+and labels too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from stream_al import __version__
 from stream_al.contracts.schemas import ID, Schema, components
 from stream_al.service.broker.protocols import Topic
-from stream_al.service.broker.topics import needed, wanted
+from stream_al.service.broker.topics import required_topics, topic_purposes
 from stream_al.settings import Settings
 
 __all__ = ["asyncapi"]
@@ -21,24 +21,24 @@ VERSION = "3.0.0"
 BINDING = "0.5.0"
 JSON = "application/json"
 BYTES = "application/octet-stream"
-LETTERS = "DeadLetters"
-"""What the channel of a topic's dead letters is called by, after the topic's own."""
+DEAD_LETTERS = "DeadLetters"
+"""Added to the name of a channel, for the channel of its dead letters."""
 
-ON: dict[str, tuple[str, ...]] = {
+MESSAGES_ON: dict[str, tuple[str, ...]] = {
     "samples": ("sample",),
     "queries": ("query", "closed"),
     "labels": ("label",),
     "examples": ("example",),
     "control": ("runtimeSettings", "runtimeModel", "asConfigured"),
     "predictions": ("prediction",),
-    "samples" + LETTERS: ("deadLetter",),
-    "labels" + LETTERS: ("deadLetter",),
+    "samples" + DEAD_LETTERS: ("deadLetter",),
+    "labels" + DEAD_LETTERS: ("deadLetter",),
 }
 """Channel to the messages on it."""
 
 
 class Operation(NamedTuple):
-    """What the service does on a channel; `group` is the consumer group that shares the work, if one does."""
+    """What the service does on a channel; `group` is the consumer group that shares the work, if any."""
 
     name: str
     action: str
@@ -49,18 +49,18 @@ class Operation(NamedTuple):
 
 OPERATIONS = (
     Operation("select", "receive", "samples", "Decide about every sample.", "select"),
-    Operation("ask", "send", "queries", "Ask for a label, or close the query that asked."),
-    Operation("follow", "receive", "queries", "Know what is pending; every replica reads all of it."),
-    Operation("join", "receive", "labels", "Join every answer with its query.", "intake"),
-    Operation("append", "send", "examples", "Append what is to be learned."),
-    Operation("learn", "receive", "examples", "Learn in order; every replica reads all of it."),
-    Operation("change", "send", "control", "Change what is in force on all replicas."),
-    Operation("obey", "receive", "control", "Know what is in force; every replica reads all of it."),
-    Operation("predict", "send", "predictions", "Tell what was predicted and decided for every sample."),
-    Operation("burySample", "send", "samples" + LETTERS, "Put aside a sample that cannot be used."),
-    Operation("buryLabel", "send", "labels" + LETTERS, "Put aside an answer that cannot be used."),
-    Operation("postSamples", "send", "samples", "Put on what was posted to /v1/samples."),
-    Operation("postLabels", "send", "labels", "Put on what was posted to /v1/labels."),
+    Operation("sendQuery", "send", "queries", "Ask for a label, or close the query for it."),
+    Operation("followQueries", "receive", "queries", "Know the pending queries; each replica reads all."),
+    Operation("joinLabel", "receive", "labels", "Join every label with its query.", "intake"),
+    Operation("appendExample", "send", "examples", "Append an example for the model."),
+    Operation("learn", "receive", "examples", "Learn in order; each replica reads all examples."),
+    Operation("change", "send", "control", "Change settings or examples for all replicas."),
+    Operation("followChanges", "receive", "control", "Know the changes; each replica reads them all."),
+    Operation("sendPrediction", "send", "predictions", "Publish prediction and decision for every sample."),
+    Operation("rejectSample", "send", "samples" + DEAD_LETTERS, "Set aside a sample that cannot be used."),
+    Operation("rejectLabel", "send", "labels" + DEAD_LETTERS, "Set aside a label that cannot be used."),
+    Operation("postSamples", "send", "samples", "Send the samples that were posted to /v1/samples."),
+    Operation("postLabels", "send", "labels", "Send the labels that were posted to /v1/labels."),
 )
 
 
@@ -71,18 +71,18 @@ def asyncapi(settings: Settings) -> dict[str, Any]:
     roles |= {given.examples: "examples", given.control: "control"}
     if given.predictions:
         roles[given.predictions] = "predictions"
-    roles |= {name + given.dead_letter_suffix: role + LETTERS for name, role in roles.items()}
-    meanings = wanted(settings)
+    roles |= {name + given.dead_letter_suffix: role + DEAD_LETTERS for name, role in roles.items()}
+    purposes = topic_purposes(given)
     channels = {
-        roles[topic.name]: _channel(roles[topic.name], topic, meanings[topic.name])
-        for topic in needed(settings)
+        roles[topic.name]: _channel(roles[topic.name], topic, purposes[topic.name])
+        for topic in required_topics(settings)
     }
     return {
         "asyncapi": VERSION,
         "info": {
             "title": "stream_al",
             "version": __version__,
-            "description": "Selects the samples of a stream that are worth a label, and learns from answers.",
+            "description": "Selects the samples of a stream that are worth a label, and learns from labels.",
             "license": {"name": "BSD-3-Clause"},
         },
         "defaultContentType": JSON,
@@ -104,22 +104,22 @@ def _servers(settings: Settings) -> dict[str, Any]:
     return {f"broker{number}": {"host": host, "protocol": protocol} for number, host in enumerate(hosts, 1)}
 
 
-def _channel(role: str, topic: Topic, meaning: str) -> dict[str, Any]:
-    kept: dict[str, Any] = {
+def _channel(role: str, topic: Topic, purpose: str) -> dict[str, Any]:
+    config: dict[str, Any] = {
         name: int(value) if value.lstrip("-").isdigit() else value for name, value in topic.config.items()
     }
-    if "cleanup.policy" in kept:
-        kept["cleanup.policy"] = kept["cleanup.policy"].split(",")
+    if "cleanup.policy" in config:
+        config["cleanup.policy"] = config["cleanup.policy"].split(",")
     return {
         "address": topic.name,
-        "description": f"{meaning[0].upper()}{meaning[1:]}.",
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in ON[role]},
+        "description": f"{purpose[0].upper()}{purpose[1:]}.",
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in MESSAGES_ON[role]},
         "bindings": {
             "kafka": {
                 "topic": topic.name,
                 "partitions": topic.partitions,
                 "replicas": topic.replication_factor,
-                "topicConfiguration": kept,
+                "topicConfiguration": config,
                 "bindingVersion": BINDING,
             }
         },
@@ -128,36 +128,38 @@ def _channel(role: str, topic: Topic, meaning: str) -> dict[str, Any]:
 
 def _operation(operation: Operation, settings: Settings) -> dict[str, Any]:
     channel = f"#/channels/{operation.channel}"
-    made: dict[str, Any] = {
+    described: dict[str, Any] = {
         "action": operation.action,
         "channel": {"$ref": channel},
         "summary": operation.summary,
-        "messages": [{"$ref": f"{channel}/messages/{name}"} for name in ON[operation.channel]],
+        "messages": [{"$ref": f"{channel}/messages/{name}"} for name in MESSAGES_ON[operation.channel]],
     }
     if operation.group:
         group = {"type": "string", "const": f"{settings.application}.{operation.group}"}
-        made["bindings"] = {"kafka": {"groupId": group, "bindingVersion": BINDING}}
-    return made
+        described["bindings"] = {"kafka": {"groupId": group, "bindingVersion": BINDING}}
+    return described
 
 
 def _messages() -> dict[str, Any]:
-    any_key: Schema = {"description": "As it was; any bytes, or none."}
-    optional: Schema = {"description": "The id of a sample whose value has none; for any other, as you like."}
-    as_you_like: Schema = {"description": "Of no meaning here; the sample's id keeps answers in order."}
+    any_key: Schema = {"description": "The key of the record: any bytes, or none."}
+    optional: Schema = {"description": "The id of the sample, if its value has no id; else any key."}
+    any_label_key: Schema = {
+        "description": "The service ignores it. With the sample's id, the labels of a sample stay in order."
+    }
     return {
         "sample": _traced("A sample to decide about.", _ref("Sample"), optional),
         "query": _traced("A request for a label.", _ref("Query"), ID),
-        "closed": _message("The query under this key is answered, skipped or over.", {"type": "null"}, ID),
-        "label": _traced("An answer.", _ref("Label"), as_you_like),
-        "example": _traced("Features and label, joined.", _ref("Example"), ID),
-        "runtimeSettings": _message("Settings that are changed.", _ref("RuntimeSettings"), _key("settings")),
-        "runtimeModel": _message("Examples that count no more.", _ref("RuntimeModel"), _key("model")),
+        "closed": _message("The query with this key is labelled, skipped or expired.", {"type": "null"}, ID),
+        "label": _traced("A label for a sample.", _ref("Label"), any_label_key),
+        "example": _traced("The features and the label of a sample, joined.", _ref("Example"), ID),
+        "runtimeSettings": _message("The changed settings.", _ref("RuntimeSettings"), _key("settings")),
+        "runtimeModel": _message("The excluded examples.", _ref("RuntimeModel"), _key("model")),
         "asConfigured": _message(
-            "Nothing is changed under this key.", {"type": "null"}, _key("settings", "model")
+            "Nothing is changed for this key.", {"type": "null"}, _key("settings", "model")
         ),
-        "prediction": _message("What was predicted and decided.", _ref("PredictionRecord"), ID),
+        "prediction": _message("The prediction and the decision for a sample.", _ref("PredictionRecord"), ID),
         "deadLetter": {
-            **_message("A record that cannot be used.", {"description": "As it was."}, any_key),
+            **_message("A record that cannot be used.", {"description": "The value of the record."}, any_key),
             "contentType": BYTES,
             "headers": _ref("DeadLetterHeaders"),
         },

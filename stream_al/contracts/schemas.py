@@ -1,9 +1,9 @@
 """The JSON Schemas (2020-12) of the messages.
 
-Types and defaults are msgspec's reading of `messages`; descriptions are the types' own docstrings. What a
-type cannot say of a member, its range or how a time is written, stands here, once for every message that
-has the member. Two have no type: a sample, which `engine.samples.sample` reads by rules, and the headers of a
-dead letter.
+Types and defaults come from the types in `messages`, through msgspec. Descriptions come from the docstrings
+of these types. What a type cannot say about a member, such as a range or the form of a time, is written here:
+once for all messages that have the member. A sample has no type, because `engine.samples.sample` reads it by
+rules; nor have the headers of a dead letter. So their schemas are written here as a whole.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from stream_al.service.loops.select import Select
 from stream_al.settings import BudgetSettings
 from stream_al.settings.runtime_changes import CHANGEABLE, LARGEST
 
-__all__ = ["ID", "SCHEMAS", "Schema", "components", "inlined"]
+__all__ = ["ID", "SCHEMAS", "Schema", "components"]
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -53,32 +53,32 @@ _RANGES = {"share": {"exclusiveMinimum": 0, "maximum": 1}, "exploration": _SHARE
 _COUNT = {"minimum": 1, "maximum": LARGEST}
 _TIME = {"format": "date-time"}
 _FLAT = {
-    "description": "Flat: name to value; what was nested is called `outer.inner` and `list.0`.",
+    "description": "Name to value. Nested values have flat names such as `outer.inner` and `list.0`.",
     "additionalProperties": {"type": ["string", "number", "boolean"]},
 }
 _MEMBERS: dict[str, Schema] = {
-    "id": {"description": "The sample's id; the record's key as well.", **ID},
+    "id": {"description": "The id of the sample, and the key of the record.", **ID},
     "label": {
-        "description": f"The class; a whole number of at most {MAX_LABEL_BITS} bits.",
+        "description": f"The class. A whole number has at most {MAX_LABEL_BITS} bits.",
         "maxLength": MAX_LABEL_CHARACTERS,
     },
-    "annotator": {"description": "Who answered."},
-    "payload": {"description": "What the sample brought along for the annotator."},
-    "probabilities": {"description": "Class to probability, the class written as text."},
+    "annotator": {"description": "Who gave the label."},
+    "payload": {"description": "What the annotator is shown besides the features."},
+    "probabilities": {"description": "Class to probability; the class is written as text."},
     "utility": {"description": "How informative a label of the sample is.", **_SHARE},
-    "threshold": {"description": "The utility at which the budget manager said yes then."},
-    "propensity": {"description": "With which probability the sample was selected.", **_SHARE},
+    "threshold": {"description": "The utility from which the budget manager selected samples then."},
+    "propensity": {"description": "The probability with which the sample was selected.", **_SHARE},
     "queried": {"description": "Whether a label was asked for."},
-    "strategy": {"description": "The query strategy that gave the utility."},
-    "sampled_at": {"description": "When the sample came, by its record's timestamp.", **_TIME},
+    "strategy": {"description": "The query strategy that computed the utility."},
+    "sampled_at": {"description": "When the sample arrived: the timestamp of its record.", **_TIME},
     "queried_at": {"description": "When the query was made.", **_TIME},
-    "expires_at": {"description": "When nobody needs to answer any more.", **_TIME},
-    "labelled_at": {"description": "When the annotator answered, by the annotator's clock."},
-    "pending": {"description": "Queries that waited for an answer then.", "minimum": 0},
+    "expires_at": {"description": "When the query expires; a later label is not used.", **_TIME},
+    "labelled_at": {"description": "When the annotator gave the label, by the annotator's clock."},
+    "pending": {"description": "How many queries waited for a label then.", "minimum": 0},
     "version": {"description": "The fingerprint of the model's definition."},
     "examples": {"description": "How many examples the model had learned.", "minimum": 0},
 }
-"""Of a member, wherever it occurs."""
+"""What holds for a member in every message that has it."""
 
 _OWN_MEMBERS: dict[type, dict[str, Schema]] = {
     Query: {
@@ -95,7 +95,7 @@ _OWN_MEMBERS: dict[type, dict[str, Schema]] = {
     RuntimeModel: {"changed_at": _TIME},
     PredictionRecord: {"reason": {"enum": [r.value for r in Reason]}},
 }
-"""Of a member of one message."""
+"""What holds for a member of one message only."""
 
 _OWN: dict[type, Schema] = {
     Label: {
@@ -105,52 +105,52 @@ _OWN: dict[type, Schema] = {
         ]
     }
 }
-"""Of one message as a whole."""
+"""What holds for a message as a whole."""
 
 _SAMPLE: Schema = {
     "title": "Sample",
-    "description": "One arrival, in the native form. What else the stream may carry, the settings under "
-    "`input` say; so do they limit depth, number of features and length of texts.",
+    "description": "A sample in the native form. The settings under `input` allow other forms, and limit "
+    "depth, number of features and length of texts.",
     "type": "object",
     "properties": {
         "id": {
-            "description": "Text, or a whole number of at most 128 bits. Without it the record's key is "
-            "the id, and without a key its position.",
+            "description": "Text, or a whole number of at most 128 bits. Without an id, the record's key is "
+            "the id; without a key, its position is.",
             "type": ["string", "integer", "null"],
             "minLength": ID["minLength"],
             "maxLength": ID["maxLength"],
         },
         "features": {
-            "description": "Name to number, text, truth value, or objects and arrays of these; null is a "
-            "missing feature. There must be one that is not.",
+            "description": "Name to number, text, boolean, or objects and arrays of these. Null means a "
+            "missing feature. At least one feature must not be null.",
             "type": "object",
             "minProperties": 1,
         },
-        "payload": {"description": "What the annotator is to see; never looked at."},
+        "payload": {"description": "What the annotator is shown. The service does not use it."},
     },
     "required": ["features"],
 }
 
 _LETTER_HEADERS: dict[str, Schema] = {
-    "topic": {"description": "Where the record was read.", "minLength": 1},
+    "topic": {"description": "The topic from which the record was read.", "minLength": 1},
     "partition": {"pattern": r"^[0-9]+$"},
     "offset": {"pattern": r"^[0-9]+$"},
-    "stage": {"description": "Which loop read it.", "enum": [Select.name, Intake.name]},
-    "exception": {"description": "What is wrong, in a word.", "pattern": r"^[a-z][a-z_]*$"},
-    "message": {"description": "What is wrong, in a sentence.", "maxLength": MAX_MESSAGE_CHARACTERS},
+    "stage": {"description": "The loop that read the record.", "enum": [Select.name, Intake.name]},
+    "exception": {"description": "The reason, in one word.", "pattern": r"^[a-z][a-z_]*$"},
+    "message": {"description": "The reason, in a sentence.", "maxLength": MAX_MESSAGE_CHARACTERS},
 }
 
 _LETTER: Schema = {
     "title": "DeadLetterHeaders",
-    "description": "The headers, as text in UTF-8, that a record has on the topic of dead letters besides "
-    "its own. Key, value and its own headers are as they were.",
+    "description": "The headers that a record gets on the topic of dead letters, as text in UTF-8. Its key, "
+    "its value and its own headers are unchanged.",
     "type": "object",
     "properties": {
-        **{HEADER_PREFIX + name: {"type": "string", **said} for name, said in _LETTER_HEADERS.items()},
+        **{HEADER_PREFIX + name: {"type": "string", **schema} for name, schema in _LETTER_HEADERS.items()},
         HEADER_PREFIX + "value": {
             "type": "string",
-            "description": "Only if the value is missing because it was too large for this topic; it "
-            "still is where the record was read.",
+            "description": "Present only if the value is missing, because it was too large for this topic. "
+            "The value is still at the place from which the record was read.",
         },
     },
     "required": [HEADER_PREFIX + name for name in _LETTER_HEADERS],
@@ -159,25 +159,25 @@ _LETTER: Schema = {
 
 _TRACE: Schema = {
     "title": "TraceHeaders",
-    "description": "Headers by which a record says which trace it belongs to (W3C Trace Context), as text in "
-    "ASCII. Read and written with `tracing.enabled`; any that is not sound is as good as none.",
+    "description": "The headers that name the trace of a record (W3C Trace Context), as text in ASCII. They "
+    "are read and written with `tracing.enabled`. Invalid headers are ignored.",
     "type": "object",
     "properties": {
         "traceparent": {
-            "description": "The trace, and the step of it that sent the record.",
+            "description": "The trace, and the span that sent the record.",
             "type": "string",
             "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}",
         },
-        "tracestate": {"description": "What tracing systems add to it.", "type": "string"},
+        "tracestate": {"description": "Data that tracing systems add.", "type": "string"},
     },
 }
 
 
 def components(ref_template: str) -> dict[str, Schema]:
-    """The schemas of all messages and their parts, by name, each refined by what stands above.
+    """The schemas of all messages and their parts, by name, with the rules above.
 
     Args:
-        ref_template: How they refer to each other, such as `#/$defs/{name}`.
+        ref_template: The form of a reference from one to another, such as `#/$defs/{name}`.
     """
     structs = [part for kind in TYPED.values() for part in _structs(msgspec.inspect.type_info(kind))]
     kinds = {kind.__name__: kind for kind in structs}
@@ -186,8 +186,8 @@ def components(ref_template: str) -> dict[str, Schema]:
     return made | {schema["title"]: schema for schema in (_SAMPLE, _LETTER, _TRACE)}
 
 
-def inlined(name: str) -> Schema:
-    """The schema of one message, complete in itself."""
+def _inlined(name: str) -> Schema:
+    """The schema of one message, with all parts that it refers to."""
     found = components("#/$defs/{name}")
     schema = found[name]
     parts = {part: found[part] for part in sorted(found) if f'"#/$defs/{part}"' in _text(schema)}
@@ -195,32 +195,34 @@ def inlined(name: str) -> Schema:
 
 
 def _structs(info: Any) -> list[type]:
-    """The messages and parts of messages in a type, as msgspec sees it."""
+    """The structs that a type contains, as msgspec describes it."""
     if isinstance(info, msgspec.inspect.StructType):
         return [info.cls, *(part for field in info.fields for part in _structs(field.type))]
     return [part for kind in getattr(info, "types", ()) for part in _structs(kind)]
 
 
 def _refined(kind: type, schema: Schema) -> Schema:
-    description, said = _docstring(kind)
+    description, attributes = _docstring(kind)
+    attribute_of = {field.encode_name: field.name for field in msgspec.structs.fields(kind)}
     members = {}
     for name, member in schema["properties"].items():
+        attribute = attribute_of[name]
         own = _OWN_MEMBERS.get(kind, {}).get(name, {})
-        text = {"description": said[name]} if name in said else {}
-        # Beside a reference other keywords would be lost on readers of older drafts.
+        text = {"description": attributes[attribute]} if attribute in attributes else {}
+        # Readers of older drafts ignore the keywords beside a reference.
         members[name] = member if "$ref" in member else {**_MEMBERS.get(name, {}), **member, **own, **text}
     return {**schema, "description": description, "properties": members, **_OWN.get(kind, {})}
 
 
 def _docstring(kind: type) -> tuple[str, dict[str, str]]:
-    """What a type's docstring says of it, and of its members under `Attributes`."""
+    """The text of the docstring of a type, and its texts for the members under `Attributes`."""
     whole, _, listed = inspect.cleandoc(kind.__doc__ or "").partition("\n\nAttributes:\n")
     attributes = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", listed, re.MULTILINE)
     return _for_json(whole), {name: _for_json(text) for name, text in attributes}
 
 
 def _for_json(text: str) -> str:
-    """A sentence on one line, and what Python calls None as JSON calls it."""
+    """A text on one line, with JSON's null in the place of Python's None."""
     return re.sub(r"\bNone\b", "null", " ".join(text.split()))
 
 
@@ -229,8 +231,8 @@ def _text(schema: Schema) -> str:
 
 
 SCHEMAS: dict[str, Schema] = {
-    "sample": inlined(_SAMPLE["title"]),
-    **{name: inlined(kind.__name__) for name, kind in TYPED.items()},
-    "dead-letter": inlined(_LETTER["title"]),
+    "sample": _inlined(_SAMPLE["title"]),
+    **{name: _inlined(kind.__name__) for name, kind in TYPED.items()},
+    "dead-letter": _inlined(_LETTER["title"]),
 }
-"""Every message's schema, by the name of its file."""
+"""The schema of every message, by the name of its file."""

@@ -10,6 +10,7 @@ from time import monotonic
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Label, Query, decode, encode
 from stream_al.service.broker.protocols import Broker, Outgoing, Record
+from stream_al.service.broker.topics import max_message_bytes
 from stream_al.settings import Settings
 
 __all__ = ["TopicAnnotator"]
@@ -41,7 +42,7 @@ class TopicAnnotator:
         self.truth = truth
         self.delay = delay
         self.labelled = 0
-        self._max_bytes = 2 * settings.input.max_bytes + 100_000  # a query repeats the sample and adds to it
+        self._max_bytes = max_message_bytes(settings.input)
         self._seen: set[str] = set()
         self._waiting: deque[tuple[float, str]] = deque()
 

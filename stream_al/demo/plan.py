@@ -13,7 +13,7 @@ from typing import Any
 from stream_al import settings
 from stream_al.datasets.rows import Row
 from stream_al.errors import Misconfigured
-from stream_al.service.loops.select import input_rules
+from stream_al.service.engine_settings import input_rules
 from stream_al.settings import Settings
 from stream_al.simulate.stream import Columns, make_stream, named_rows
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from stream_al.engine.model.model import same_label
+from stream_al.engine.labels.judge import same_label
 from stream_al.messages import ClassLabel, PredictionRecord
 from stream_al.service.broker.protocols import Reader
 

@@ -17,8 +17,8 @@ from stream_al.errors import Misconfigured, Unavailable
 from stream_al.logs import configure
 from stream_al.service.app import App
 from stream_al.service.broker.kafka import Kafka
+from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.maintenance import create_topics
-from stream_al.service.model.local_model import fresh_learner
 from stream_al.service.serve import serving
 from stream_al.simulate.baselines import random_positions
 
@@ -82,7 +82,7 @@ class Demo:
     @property
     def decided(self) -> int:
         """The number of samples that the service has finished, the unusable ones included."""
-        held = self.app.select.held.get(PARTITION)
+        held = self.app.select.partitions.get(PARTITION)
         self._decided = max(self._decided, held.offset if held else 0)
         return self._decided
 

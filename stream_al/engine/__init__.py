@@ -1,5 +1,6 @@
 """Every rule about samples, labels, budgets and models: pure, synchronous, deterministic.
 
-Nothing here reads a clock, a socket or a file, logs, counts, or draws from a global generator; a test walks
-the imports. What is decided is returned, and applied by the caller once it is durable.
+The engine reads no clock, socket or file, writes no log, counts no metric, and draws from no global
+generator; a test walks its imports. It returns what it decides, and the caller applies that once it is
+durable.
 """

@@ -1,7 +1,10 @@
-"""What the states of partitions are made of, as JSON-ready values that are checked when read.
+"""The values that partition states are made of, as JSON-ready values that are checked when they are read.
 
-A state comes back from the metadata of an offset commit, which anybody may have written. One value out
-of its range would spoil every later decision, so each is checked, and refused with `ValueError`.
+A state comes back from the metadata of an offset commit, and any program may have written that. One value out
+of its range would spoil every later decision, so each value is checked, and refused with `ValueError`.
+
+Utilities are kept in float32. They are rounded before they are compared, so that a decision after a restart
+is the one that would have been made without it.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["integer", "number", "pack", "rounded", "share_of", "unpack"]
+__all__ = ["integer", "number", "pack", "rounded", "rounded_all", "share_of", "unpack"]
 
 _LARGEST = 2**63 - 1
 _SINGLE = struct.Struct("<f")
@@ -28,7 +31,7 @@ def number(values: Mapping[str, Any], member: str, low: float, high: float) -> f
 
     Raises:
         KeyError: There is no such member.
-        ValueError: It is no number, or not in its range.
+        ValueError: It is no number, or out of its range.
     """
     value = values[member]
     if type(value) not in {int, float} or not low <= value <= high:  # true is no number here
@@ -57,6 +60,16 @@ def rounded(value: float) -> float:
     """
     nearest: float
     (nearest,) = _SINGLE.unpack(_SINGLE.pack(value))
+    return nearest
+
+
+def rounded_all(values: Sequence[float]) -> list[float]:
+    """The nearest numbers that float32 can hold.
+
+    >>> rounded_all([0.5, 0.1])
+    [0.5, 0.10000000149011612]
+    """
+    nearest: list[float] = np.asarray(values, dtype="<f4").tolist()
     return nearest
 
 

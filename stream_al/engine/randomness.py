@@ -1,16 +1,16 @@
 """Randomness that a replay repeats.
 
-A draw is a hash of the seed and of what is being decided, never the next number of a generator:
-a generator's numbers depend on how many were drawn before, and a service that crashes, replays and
-moves partitions between processes cannot know that. Two draws for one sample differ by their
-`purpose`, so that a coin for exploring says nothing about a random utility.
+A draw is a hash of the seed and of what is decided, and never the next number of a generator. The numbers of
+a generator depend on how many were drawn before, and a service that crashes, replays and moves partitions
+between processes cannot know that. Draws for one sample differ by their `purpose`, so that the draw for
+exploring is independent of a random utility.
 """
 
 from __future__ import annotations
 
 from hashlib import blake2b
 
-_UNIT = 2.0**-53  # 53 bits fill the mantissa of a float, so every draw is exact
+_UNIT = 2.0**-53  # a float holds 53 bits, so every draw is exact
 
 
 def uniform(seed: int, purpose: str, sample_id: str) -> float:
@@ -27,6 +27,6 @@ def uniform(seed: int, purpose: str, sample_id: str) -> float:
     False
     """
     text = f"{seed}\0{purpose}\0{sample_id}"
-    # Lone surrogates are legal in JSON strings, hence in ids, and illegal in strict UTF-8.
+    # JSON strings, and so ids, may hold lone surrogates, which strict UTF-8 refuses.
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) * _UNIT

@@ -1,103 +1,63 @@
 """The selector: which samples of one partition are worth a label?
 
-    sample --look: model, factors--> arrival --decide: memory, budget manager--> decision
+    sample --score: model, strategy--> scored sample --decide: history, budget manager--> decision
 
-It works in two steps. `score` does all that needs the model, sample by sample as they are read, where a
-sample that the model fails on can still be set aside. `decide` takes the partition's state and a batch
-of arrivals and returns the decisions and the state after them.
+It works in two steps. `score` does everything that needs the model, as samples are read, so that a sample
+that the model fails on can still be set aside. `decide` takes the partition's state and a batch of scored
+samples, and returns the decisions and the state after them.
 
-The selector is pure: nothing is applied. The service first makes the decisions durable, then commits
-offset and encoded state in one write, and only then keeps the state, so that a crash at any point
-repeats decisions and never forgets one.
+The selector is pure: it applies nothing. The service first makes the decisions durable, then commits offset
+and state in one write, and only then keeps the state. So a crash at any point repeats decisions and forgets
+none.
 
-The state of a partition is the budget manager's account, what was bought so far (for the caps on numbers
-of labels) and, for a strategy that remembers, the memory of its last samples and queries. The lowest cap
-binds: the manager is told how much room is left, and arrivals of different hours are decided apart, since
-the room changes with the hour. The encoding is versioned and JSON, since it lives in the
-metadata of Kafka's offset commits, where an operator may look at it and where a later version of this
-program must still read it.
+The lowest cap binds. The manager is told how much room is left, and samples of different hours are decided
+about separately, since the room changes with the hour.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
 
-from stream_al.engine import strategies
-from stream_al.engine.budgets import MANAGERS, BudgetManager, Context, Reason
-from stream_al.engine.budgets.caps import Account, Caps, hour_of
-from stream_al.engine.encoding import rounded
+from stream_al.engine import partition_state, strategies
+from stream_al.engine.budgets import MANAGERS, BudgetManager, Context, Decision
+from stream_al.engine.budgets.caps import Caps, hour_of
+from stream_al.engine.encoding import rounded, rounded_all
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.predictions import Predictions
 from stream_al.engine.model.sketch import COMPONENTS, Point, points
+from stream_al.engine.partition_state import State
 from stream_al.engine.samples.table import Sample, sample_of
-from stream_al.engine.strategies import Arrival, Candidates
-from stream_al.engine.strategies.history import History, cut
+from stream_al.engine.strategies import Candidates, ScoredSample
+from stream_al.engine.strategies.history import History, split
 from stream_al.errors import BadMessage
 
-__all__ = ["Decision", "Selector", "State"]
+__all__ = ["Selector"]
 
-STATE_VERSION = 1
-STATE_LIMIT_BYTES = 4096  # Kafka's offset.metadata.max.bytes, as brokers have it by default
-AHEAD = 32  # samples; under a budget of 5% a purchase comes every 20
-_NOWHERE: Point = bytes(COMPONENTS)
-
-
-class Decision(Struct, frozen=True, gc=False):
-    """What was decided about one sample, and why.
-
-    Attributes:
-        id: The sample's id.
-        selected: Whether its label is asked for.
-        utility: How informative the label would be, in [0, 1].
-        threshold: The utility at which the answer would have been yes.
-        propensity: The probability with which the sample is selected; in (0, 1] for every selected one.
-        reason: Why.
-    """
-
-    id: str
-    selected: bool
-    utility: float
-    threshold: float
-    propensity: float
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """The state of a partition.
-
-    Attributes:
-        account: The budget manager's state.
-        spent: The labels bought, for the caps.
-        history: Of the last samples and queries; None for a strategy that does without.
-    """
-
-    account: Any
-    spent: Account = field(default_factory=Account)
-    history: History | None = None
+# Samples whose history factors are computed at once. A purchase makes the rest of them invalid, and under a
+# budget of 5% one comes every 20 samples.
+CHUNK = 32
+_NO_SKETCH: Point = bytes(COMPONENTS)
 
 
 class Selector:
     """A query strategy and a budget manager, named as in the settings.
 
     Args:
-        strategy: Factors out of `STRATEGIES`, joined by `*`.
+        strategy: Factors of `STRATEGIES`, joined by `*`.
         manager: A name in `MANAGERS`.
-        share: The share of the arrivals whose label may be bought, in (0, 1].
+        share: The share of the samples whose label may be bought, in (0, 1].
         exploration: The share of the purchases drawn at random, in [0, 1].
         seed: The application's seed.
         target: Class, as text, to the share that the labels should have of it; None for equal shares.
         caps: On the number of labels; None for none.
 
     Attributes:
-        strategy: The strategy; `strategy.model` makes the model that it can look through.
+        strategy: The strategy; `strategy.model` makes the model that it needs.
         strategy_name: Its text in normal form.
 
     Raises:
@@ -107,8 +67,8 @@ class Selector:
     >>> model = selector.strategy.model("GaussianNB()", seed=0)
     >>> for x, label in [(0.0, "ham"), (0.2, "ham"), (0.8, "spam"), (1.0, "spam")]:
     ...     model.learn({"x": x}, label)
-    >>> arrivals = [selector.score(model, str(x), {"x": x}) for x in (0.1, 0.6, 0.51, 0.9)]
-    >>> decisions, after = selector.decide(selector.start(), arrivals, Context())
+    >>> scored = [selector.score(model, str(x), {"x": x}) for x in (0.1, 0.6, 0.51, 0.9)]
+    >>> decisions, after = selector.decide(selector.start(), scored, Context())
     >>> [d.id for d in decisions if d.selected]
     ['0.1', '0.51']
     """
@@ -134,102 +94,113 @@ class Selector:
 
     def start(self) -> State:
         """The state of a partition before its first sample."""
-        return State(self.manager.start(), history=History() if self.strategy.remembers else None)
+        return State(self.manager.start(), history=History() if self.strategy.uses_history else None)
+
+    def encode(self, state: State) -> str:
+        """The state as text for an offset commit; see `partition_state.encode`."""
+        return partition_state.encode(state, self.manager_name, self.manager)
+
+    def decode(self, text: str) -> State | None:
+        """The state that `encode` was given; see `partition_state.decode`."""
+        uses_history = self.strategy.uses_history
+        return partition_state.decode(text, self.manager_name, self.manager, uses_history=uses_history)
 
     def score(
         self, model: Model, sample_id: str, features: Mapping[str, object], timestamp_ms: int = 0
-    ) -> Arrival:
-        """Look at a sample through the model as it stands; the model is left as it is.
-
-        One law binds all strategies and is therefore kept here, once: a model that knows fewer than two
-        classes cannot be certain of anything, so every utility is 1. (River gives such a model an
-        entropy of 0, and a strategy that believes it never asks for the first label.)
+    ) -> ScoredSample:
+        """Score one sample by the model as it is now; the model does not change.
 
         Args:
             model: One that `strategy.model` made.
             sample_id: The sample's id.
             features: The sample's features.
-            timestamp_ms: When it came, by the log's time.
+            timestamp_ms: The timestamp that the log gave it, in milliseconds.
 
         Raises:
             BadMessage: River fails on these features (`model_error`).
         """
-        (seen,) = self.score_many(model, [sample_of(sample_id, features)], [timestamp_ms])
-        if isinstance(seen, BadMessage):
-            raise seen
-        return seen
+        (scored,) = self.score_many(model, [sample_of(sample_id, features)], [timestamp_ms])
+        if isinstance(scored, BadMessage):
+            raise scored
+        return scored
 
     def score_many(
         self, model: Model, samples: Sequence[Sample], timestamps_ms: Sequence[int]
-    ) -> list[Arrival | BadMessage]:
-        """Look at many samples at once, and see in each what is seen in it alone.
+    ) -> list[ScoredSample | BadMessage]:
+        """Score many samples at once; the result for each is the same as for it alone.
+
+        One law holds for all strategies and is therefore kept here: where the model has no prediction, the
+        utility is 1. A model that knows fewer than two classes cannot be certain of anything. (River gives
+        such a model an entropy of 0, and a strategy that used it would never ask for the first label.)
 
         Args:
             model: One that `strategy.model` made.
             samples: The samples.
-            timestamps_ms: When each came, by the log's time.
+            timestamps_ms: The timestamps that the log gave them, in milliseconds.
 
         Returns:
-            For each sample the arrival, or why River fails on it.
+            For each sample its score, or why River fails on it.
         """
         predictions = model.predict_proba_many(samples)
-        told: list[int] = np.flatnonzero(predictions.known).tolist()
-        seen: list[Arrival | BadMessage] = []
-        if len(told) < len(samples):
-            came = zip(samples, timestamps_ms, strict=True)
-            seen = [Arrival(sample.id, {}, 1.0, None, at) for sample, at in came]
-            for place, error in predictions.failed.items():
-                seen[place] = error
-        if not told:
-            return seen
-        if not seen:
-            return self._arrivals(model, samples, timestamps_ms, predictions)
-        some = [samples[place] for place in told], [timestamps_ms[place] for place in told]
-        for place, arrival in zip(told, self._arrivals(model, *some, predictions.some(told)), strict=True):
-            seen[place] = arrival
-        return seen
+        known: list[int] = np.flatnonzero(predictions.known).tolist()
+        if known and len(known) == len(samples):
+            return self._scored(model, samples, timestamps_ms, predictions)
+        scored: list[ScoredSample | BadMessage] = [
+            ScoredSample(sample.id, {}, 1.0, None, at_ms)
+            for sample, at_ms in zip(samples, timestamps_ms, strict=True)
+        ]
+        for place, error in predictions.failed.items():
+            scored[place] = error
+        if known:
+            some, times = [samples[place] for place in known], [timestamps_ms[place] for place in known]
+            with_prediction = self._scored(model, some, times, predictions.some(known))
+            for place, one in zip(known, with_prediction, strict=True):
+                scored[place] = one
+        return scored
 
-    def _arrivals(
+    def _scored(
         self, model: Model, samples: Sequence[Sample], timestamps_ms: Sequence[int], predictions: Predictions
-    ) -> list[Arrival | BadMessage]:
-        """The arrivals of samples that the model has an opinion about."""
+    ) -> list[ScoredSample | BadMessage]:
+        """The scores of samples that the model has a prediction for."""
         candidates = Candidates(
             samples, predictions.labels, predictions.probabilities, model, self.seed, self.target
         )
         utilities = self.strategy.utilities(candidates).tolist()
         sketches: Sequence[Point | None] = [None] * len(samples)
-        if self.strategy.remembers:
-            sketches = cut(model.sketches(samples).tobytes())
-        seen: list[Arrival | BadMessage] = [
-            Arrival(sample.id, said, utility, sketch, at)
-            for sample, said, utility, sketch, at in zip(
+        if self.strategy.uses_history:
+            sketches = split(model.sketches(samples).tobytes())
+        scored: list[ScoredSample | BadMessage] = [
+            ScoredSample(sample.id, probabilities, utility, sketch, at_ms)
+            for sample, probabilities, utility, sketch, at_ms in zip(
                 samples, predictions.rows(), utilities, sketches, timestamps_ms, strict=True
             )
         ]
         for place, error in candidates.failed.items():
-            seen[place] = error
-        return seen
+            scored[place] = error
+        return scored
 
     def decide(
-        self, state: State, arrivals: Sequence[Arrival], context: Context
+        self, state: State, scored: Sequence[ScoredSample], context: Context
     ) -> tuple[list[Decision], State]:
-        """Decide about arrivals in their order.
+        """Decide about samples in their order.
 
         Args:
-            state: The partition's state before the first of them; it is left as it is.
-            arrivals: The samples as `score` saw them.
-            context: What else is known before the first of them; its room is that of the pending
-                queries, the other caps are reckoned in here.
+            state: The partition's state before the first of them; it is not changed.
+            scored: The samples as `score` returned them.
+            context: What else is known before the first of them. Its room is that of the pending queries;
+                the other caps are taken into account here.
 
         Returns:
-            One decision an arrival, and the state after the last of them.
+            One decision a sample, and the state after the last of them.
         """
         decisions: list[Decision] = []
-        for hour, part in self._by_hour(arrivals):
+        for hour, part in self._by_hour(scored):
             room, _ = self.caps.room(state.spent, hour, context.partition, context.partitions)
             now = replace(context, room=min(context.room, room))
             if state.history is None:
-                made, account, history = *self._decide_at_once(state.account, part, now), None
+                utilities, ids = [sample.utility for sample in part], [sample.id for sample in part]
+                made, account = self.manager.decide(state.account, utilities, ids, now)
+                history = None
             else:
                 made, account, history = self._decide_one_by_one(state.account, state.history, part, now)
             bought = sum(decision.selected for decision in made)
@@ -250,92 +221,41 @@ class Selector:
         room, cap = self.caps.room(state.spent, state.spent.hour, context.partition, context.partitions)
         return cap if cap is not None and room <= 0 else "share"
 
-    def _by_hour(self, arrivals: Sequence[Arrival]) -> Iterator[tuple[int, Sequence[Arrival]]]:
-        """Arrivals in stretches of one hour; all of them at once where hours do not count."""
+    def _by_hour(self, scored: Sequence[ScoredSample]) -> Iterator[tuple[int, Sequence[ScoredSample]]]:
+        """The samples in runs of one hour; all of them at once where hours do not matter."""
         if self.caps.per_hour is None:
-            yield 0, arrivals
+            yield 0, scored
             return
-        for hour, part in groupby(arrivals, key=lambda arrival: hour_of(arrival.timestamp_ms)):
+        for hour, part in groupby(scored, key=lambda sample: hour_of(sample.timestamp_ms)):
             yield hour, list(part)
 
-    def _decide_at_once(
-        self, account: Any, arrivals: Sequence[Arrival], context: Context
-    ) -> tuple[list[Decision], Any]:
-        scores = _rounded(arrivals)
-        verdicts, account = self.manager.decide(account, scores, [a.id for a in arrivals], context)
-        decisions = [
-            Decision(a.id, v.selected, u, v.threshold, v.propensity, v.reason)
-            for a, u, v in zip(arrivals, scores, verdicts, strict=True)
-        ]
-        return decisions, account
-
     def _decide_one_by_one(
-        self, account: Any, history: History, arrivals: Sequence[Arrival], context: Context
+        self, account: Any, history: History, scored: Sequence[ScoredSample], context: Context
     ) -> tuple[list[Decision], Any, History]:
-        """What is decided about a sample is remembered when the next one is judged.
+        """Decide where the history matters: each decision enters it before the next sample is decided about.
 
-        What the factors by memory say is reckoned for some samples ahead, and anew after each purchase.
+        The history factors are computed for some samples at once, and again after each purchase.
         """
         decisions = []
         session, cursor, strategy = self.manager.session(account, context), history.cursor(), self.strategy
         pending, partitions = context.pending, context.partitions
-        sketches = points(b"".join([arrival.sketch or _NOWHERE for arrival in arrivals]))
-        far, begin = 1 if strategy.by_samples else AHEAD, 0
-        judged: list[tuple[float, ...]] = []
-        for place, (utility, arrival) in enumerate(zip(_rounded(arrivals), arrivals, strict=True)):
-            sketch, score = arrival.sketch, utility
+        sketches = points(b"".join([sample.sketch or _NO_SKETCH for sample in scored]))
+        chunk, begin = 1 if strategy.uses_samples else CHUNK, 0
+        by_history: list[tuple[float, ...]] = []
+        utilities = rounded_all([sample.utility for sample in scored])
+        for place, (utility, sample) in enumerate(zip(utilities, scored, strict=True)):
+            sketch = sample.sketch
             if sketch is not None:
-                if place - begin >= len(judged):
-                    begin, rows = place, sketches[place : place + far]
-                    judged = strategy.ahead(rows, cursor, -(-pending // partitions))
-                score = rounded(strategy.ranked(cursor.rank((utility, *judged[place - begin]))))
-            v = session.step(score, arrival.id)
+                if place - begin >= len(by_history):
+                    begin, rows = place, sketches[place : place + chunk]
+                    by_history = strategy.history_utilities(rows, cursor, -(-pending // partitions))
+                ranks = cursor.percentile_ranks((utility, *by_history[place - begin]))
+                utility = rounded(strategy.utility_of_ranks(ranks))  # noqa: PLW2901
+            decision = session.step(utility, sample.id)
             if sketch is not None:
-                cursor.remember(sketch, selected=v.selected)
-            if v.selected:
+                cursor.remember(sketch, selected=decision.selected)
+            if decision.selected:
                 pending += 1
-                judged = []
-            decisions.append(Decision(arrival.id, v.selected, score, v.threshold, v.propensity, v.reason))
+                by_history = []
+            decisions.append(decision)
         return decisions, session.state(), cursor.history()
-
-    def encode(self, state: State) -> str:
-        """The state as text of at most `STATE_LIMIT_BYTES` bytes of ASCII."""
-        values: dict[str, Any] = {
-            "v": STATE_VERSION,
-            "manager": self.manager_name,
-            "state": self.manager.encode(state.account),
-            "spent": state.spent.encode(),
-        }
-        if state.history is not None:
-            values["memory"] = state.history.encode()
-        text = json.dumps(values, separators=(",", ":"))
-        if len(text) > STATE_LIMIT_BYTES:
-            raise ValueError(f"the state of {self.manager_name} takes {len(text)} bytes")
-        return text
-
-    def decode(self, text: str) -> State | None:
-        """The state that `encode` was given.
-
-        A text without a memory, of a strategy that had none, gives an empty one; a memory that the
-        strategy has no use for is left out.
-
-        Returns:
-            None if the text is of another version, of another manager or not ours at all: the
-            partition then starts a fresh account, which no budget is hurt by.
-        """
-        try:
-            values = json.loads(text)
-            if values["v"] != STATE_VERSION or values["manager"] != self.manager_name:
-                return None
-            account = self.manager.decode(values["state"])
-            spent = Account.decode(values["spent"]) if "spent" in values else Account()
-            history = History.decode(values["memory"]) if "memory" in values else History()
-        except (KeyError, TypeError, ValueError, RecursionError):
-            return None
-        return State(account, spent, history if self.strategy.remembers else None)
-
-
-def _rounded(arrivals: Sequence[Arrival]) -> list[float]:
-    """The utilities as managers remember them, in float32: what is explained is what was compared."""
-    utilities: list[float] = np.asarray([arrival.utility for arrival in arrivals], dtype="<f4").tolist()
-    return utilities

@@ -3,49 +3,52 @@
     start   HTTP (live, not ready)
             broker, topics
             what was changed at run time
-            model: newest snapshot, then the examples after it
+            model: the newest snapshot, then the examples after it
             pending queries
             intake and select join their groups        -> ready
     stop    select and intake finish or drop their batch and leave their groups
             snapshot, readers, producer, HTTP          all within one shared deadline
 
-A broker that is away at the start is waited for: live, not ready. A loop that ends by itself, and a
-watchdog that sees no progress, end the process: whoever runs it starts it again, and nothing is lost by
-that (`service.loops.consumer`).
+At the start the process waits for a broker that is away: it is live, not ready. A loop that ends by itself
+ends the process, and so does a watchdog that sees no progress. The supervisor starts the process again, and
+nothing is lost by that (`service.loops.consumer`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic
+from functools import partial
 
 import structlog
 
-from stream_al.errors import Misconfigured, StateLost, StreamAlError, Unavailable
-from stream_al.service.broker.protocols import Broker
-from stream_al.service.broker.topics import needed
+from stream_al.errors import Misconfigured, StreamAlError, Unavailable
+from stream_al.service.broker.protocols import Broker, Group
+from stream_al.service.broker.topics import required_topics
 from stream_al.service.control import Control
+from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.loops.consumer import Consumer
 from stream_al.service.loops.expiry import Expiry
 from stream_al.service.loops.intake import Intake
+from stream_al.service.loops.lag import LagMeter
+from stream_al.service.loops.lost_offsets import refuse_lost_offsets
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.select import Select
-from stream_al.service.model.local_model import LocalModel, fresh_learner
+from stream_al.service.loops.stage import Stage
+from stream_al.service.model.local_model import LocalModel
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.tracing import tracing
-from stream_al.service.timing.backoff import Backoff
+from stream_al.service.timing.backoff import Retries
+from stream_al.service.timing.clock import SYSTEM_CLOCK, Clock
 from stream_al.service.timing.deadline import Deadline, within
+from stream_al.service.timing.watchdog import Watchdog
 from stream_al.settings import Settings
 
 __all__ = ["App"]
 
 log = structlog.get_logger(__name__)
-
-EXPIRY_SECONDS = 1.0
-LAG_SECONDS = 5.0
 
 
 class App:
@@ -54,7 +57,14 @@ class App:
     Args:
         settings: The settings.
         broker: The broker.
-        on_step: Called with the name of every step of the commit protocol; tests place crashes there.
+        on_step: Called with the loop and the name of every step of the commit protocol; tests place crashes
+            there.
+        clock: Where every part reads the time.
+
+    Attributes:
+        ready: Whether the model is restored and the loops are at work.
+        port: Where HTTP listens; None while it does not.
+        stopping: Set it to stop in order.
     """
 
     def __init__(
@@ -62,171 +72,158 @@ class App:
         settings: Settings,
         broker: Broker,
         on_step: Callable[[str, str], None] = lambda loop, step: None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.settings = settings
         self.broker = broker
-        self.metrics = Metrics(settings.application)
-        self.tracing = tracing(settings)
+        self.clock = clock
+        self.metrics = metrics = Metrics(settings.application)
+        self.tracing = tracing(settings, clock)
+        self.ready = False
+        self.port: int | None = None
+        self.stopping = asyncio.Event()
         topics, limits = settings.topics, settings.limits
+        samples = broker.group(f"{settings.application}.select", topics.samples, settings.input.start)
+        labels = broker.group(f"{settings.application}.intake", topics.labels, "earliest")
         self.local_model = LocalModel(
             lambda: broker.reader(topics.examples),
             settings,
             Snapshots(settings, fresh_learner(settings).model.fingerprint),
-            self.metrics,
-            folded=self._folded,
+            metrics,
+            clock,
+            on_example=self._close_query,
             tracing=self.tracing,
         )
         self.pending = PendingQueries(
             broker.reader(topics.queries, expiring=True),
             settings,
+            clock,
             is_labelled=lambda sample_id: sample_id in self.local_model.learner.known,
             tracing=self.tracing,
         )
-        name, start = settings.application, settings.input.start
-        samples = broker.group(f"{name}.select", topics.samples, start)
         self.selection = Select(
-            settings, self.local_model, self.pending, self.metrics, samples.partitions, self.tracing
+            settings, self.local_model, self.pending, metrics, clock, samples.partition_count, self.tracing
         )
         self.control = Control(
             broker,
             settings,
-            self.metrics,
+            metrics,
+            clock,
             on_budget=self.selection.change_budget,
-            excluded=self.local_model.exclude,
+            on_exclusions=self.local_model.exclude,
         )
-        self.select = Consumer(
-            self.selection,
-            samples,
-            broker,
-            settings,
-            self.metrics,
-            lambda step: on_step("select", step),
-        )
-        self.intake = Consumer(
-            Intake(settings, self.local_model, self.pending, self.control, self.metrics, self.tracing),
-            broker.group(f"{name}.intake", topics.labels, "earliest"),
-            broker,
-            settings,
-            self.metrics,
-            lambda step: on_step("intake", step),
-        )
+        joining = Intake(settings, self.local_model, self.pending, self.control, metrics, self.tracing)
+
+        def consumer(stage: Stage, group: Group) -> Consumer:
+            return Consumer(stage, group, broker, limits, metrics, clock, partial(on_step, stage.name))
+
+        self.select, self.intake = consumer(self.selection, samples), consumer(joining, labels)
         self.consumers = (self.select, self.intake)
-        self.expiry = Expiry(settings, broker, self.intake.group, self.pending, self.metrics)
-        self.ready = False
-        self.port: int | None = None
-        self.stopping = asyncio.Event()
-        self._backoffs = [consumer.backoff for consumer in self.consumers]
-        self.lag: dict[str, dict[int, int]] = {}
-        self._watchdog_seconds = limits.watchdog_seconds
-        self._started = self._broker_was_away = False
+        self.expiry = Expiry(settings.queries, topics.queries, broker, labels, self.pending, metrics)
+        self.lag = LagMeter(self.consumers, self.local_model, self.pending, metrics)
+        self.intake.progress.waits_for = self.local_model.rebuild_progress
+        self.watchdog = Watchdog(
+            limits.watchdog_seconds, [part.progress for part in (*self.consumers, self.local_model)]
+        )
+        self._retries = Retries(limits, clock)
+        self._started = False
         self._loops: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Start, work until `stopping` is set or a loop fails, stop.
 
         Raises:
-            StreamAlError: Why a loop could not go on.
+            StreamAlError: Why a loop could not continue.
         """
         working = asyncio.create_task(self._work(), name="work")
         stop = asyncio.create_task(self.stopping.wait(), name="stopping")
         try:
             await asyncio.wait({working, stop}, return_when=asyncio.FIRST_COMPLETED)
-        finally:  # also when we are cancelled
+        finally:  # also when this task is cancelled
             stop.cancel()
-            self.ready = False
-            self.metrics.ready.set(0)
+            self._set_ready(False)
+            self.watchdog.stop()
             await self._stop(working)
         if working.done() and not working.cancelled():
             working.result()  # raises what ended the work
 
+    def live(self) -> bool:
+        """Whether the process is worth keeping; false a little before the watchdog ends it."""
+        return self.watchdog.live(self.clock.monotonic())
+
+    def stalled_seconds(self) -> float:
+        """How long the slowest loop has made no progress."""
+        return self.watchdog.stalled(self.clock.monotonic())
+
+    def reachable(self) -> bool:
+        """Whether no loop is backing off from a broker that is away."""
+        return not (self._retries.failing or any(consumer.backoff.failures for consumer in self.consumers))
+
+    def pause(self) -> None:
+        """Stop deciding about samples; labels are still joined and learned."""
+        self.select.pause()
+        self.metrics.paused.set(1)
+
+    def resume(self) -> None:
+        """Continue, also on partitions that bad records had stopped."""
+        for consumer in self.consumers:
+            consumer.resume()
+        self.metrics.paused.set(0)
+
     async def _work(self) -> None:
-        await self._patiently(self._backoff("start"), self._start)
-        for part in (*self.consumers, self.local_model):
-            part.reset_watchdog()  # however long the start took
-        self.ready = True
-        self.metrics.ready.set(1)
+        await self._retries.once("start", self._start)
+        self.watchdog.start(self.clock.monotonic())
+        self._set_ready(True)
         log.info("ready", examples=self.local_model.learner.offset, pending=len(self.pending))
+        forever = self._retries.forever
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._loops = {
                     tasks.create_task(consumer.run(), name=consumer.stage.name) for consumer in self.consumers
                 }
-                tasks.create_task(self._repeat("learn", self._learn), name="learn")
-                tasks.create_task(self._repeat("rebuild", self.local_model.follow), name="rebuild")
-                tasks.create_task(self._repeat("control", self._follow_control), name="control")
-                tasks.create_task(self._repeat("pending", self._follow_queries), name="pending")
-                tasks.create_task(self._repeat("sweep", self._expire), name="sweep")
-                tasks.create_task(self._repeat("lag", self._measure_lag), name="lag")
+                tasks.create_task(forever("learn", self._learn), name="learn")
+                tasks.create_task(forever("rebuild", self.local_model.follow), name="rebuild")
+                tasks.create_task(forever("control", self._follow_control), name="control")
+                tasks.create_task(forever("pending", self._follow_queries), name="pending")
+                tasks.create_task(forever("expiry", self._expire), name="expiry")
+                tasks.create_task(forever("lag", self._measure_lag), name="lag")
                 tasks.create_task(self._watch(), name="watchdog")
         except* StreamAlError as group:
             raise group.exceptions[0] from group
 
     async def _start(self) -> None:
         await self.broker.start()
-        missing = await self.broker.missing(topic.name for topic in needed(self.settings))
+        missing = await self.broker.missing_topics(topic.name for topic in required_topics(self.settings))
         if missing:
             raise Misconfigured(f"topics: {', '.join(missing)} do not exist: run `stream-al topics create`")
         if not self._started:
             await self.control.reader.start()
             await self.control.catch_up()
             await self.local_model.reader.start()
-            await self.local_model.restore(self._restoring)
+            await self.local_model.restore(self._report_restore)
             await self.pending.reader.start()
             self._started = True
         await self.pending.catch_up()
-        await self._check_offsets()
+        await refuse_lost_offsets(self.settings.application, self.select.group, self.pending.reader)
         joins = (consumer.group.start() for consumer in self.consumers)  # at once: each waits for the broker
         for outcome in await asyncio.gather(*joins, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
 
-    async def _check_offsets(self) -> None:
-        """Refuse to begin anew what was begun before.
-
-        A partition's first commit comes before its first query, so queries without any commit mean that
-        the commits are gone.
-        """
-        asked = sum((await self.pending.reader.end()).values())
-        if asked and await self.select.group.untouched():
-            samples, queries = self.settings.topics.samples, self.settings.topics.queries
-            raise StateLost(
-                f"the group {self.settings.application}.select has no offsets on {samples}, yet {queries} "
-                "holds queries: Kafka forgets the offsets of a topic that was deleted and of a group that is "
-                "idle for long, and the setting `application` names the group; say where to go on with "
-                "`stream-al offsets reset --to earliest` (decide again about all that the topic holds) or "
-                "`--to latest`"
-            )
-
-    def _folded(self, sample_id: str) -> None:
+    def _close_query(self, sample_id: str) -> None:
         self.pending.close(sample_id)
 
-    def _restoring(self, done: int, end: int) -> None:
+    def _report_restore(self, done: int, end: int) -> None:
         self.metrics.model_offset_lag.set(end - done)
         log.info("restoring the model", examples=done, of=end)
 
-    async def _patiently(self, backoff: Backoff, action: Callable[[], Awaitable[None]]) -> None:
-        """Do something, as often as the broker is away."""
-        while True:
-            try:
-                await action()
-            except Unavailable as error:
-                await backoff.failed(error)
-            else:
-                backoff.succeeded()
-                return
-
-    async def _repeat(self, what: str, action: Callable[[], Awaitable[None]]) -> None:
-        backoff = self._backoff(what)
-        while True:
-            await self._patiently(backoff, action)
-
-    def _backoff(self, what: str) -> Backoff:
-        self._backoffs.append(Backoff(what, self.settings.limits))
-        return self._backoffs[-1]
+    def _set_ready(self, ready: bool) -> None:
+        self.ready = ready
+        self.metrics.ready.set(ready)
 
     async def _learn(self) -> None:
         await self.local_model.step(self.settings.limits.poll_seconds)
-        if self.local_model.due():
+        if self.local_model.snapshot_due():
             await self.local_model.save()
 
     async def _follow_control(self) -> None:
@@ -237,80 +234,23 @@ class App:
         self.metrics.pending.set(len(self.pending))
 
     async def _expire(self) -> None:
-        await asyncio.sleep(EXPIRY_SECONDS)
+        await asyncio.sleep(self.clock.pace.expiry_seconds)
         await self.expiry.step()
 
     async def _measure_lag(self) -> None:
-        await asyncio.sleep(min(LAG_SECONDS, self._watchdog_seconds / 10))
-        try:
-            for consumer in self.consumers:
-                await self._measure(consumer)
-        except Unavailable:
-            self._broker_was_away = True  # and nobody could move
-            raise
-        self._broker_was_away = False
-        end = sum((await self.local_model.reader.end()).values())
-        self.metrics.model_offset_lag.set(max(0, end - self.local_model.learner.offset))
-        self.metrics.pending_oldest.set(self.pending.oldest_seconds())
-
-    async def _measure(self, consumer: Consumer) -> None:
-        topic, stage = consumer.group.topic, consumer.stage.name
-        before, self.lag[topic] = self.lag.get(topic, {}), await consumer.group.lag()
-        for partition in before.keys() - self.lag[topic].keys():  # its new owner tells
-            self.metrics.consumer_lag.remove(topic, str(partition))
-        self.metrics.assignments.labels(stage).inc(before.keys() != self.lag[topic].keys())
-        for partition, lag in self.lag[topic].items():
-            self.metrics.consumer_lag.labels(topic, str(partition)).set(lag)
-        self.metrics.stopped.labels(stage).set(len(consumer.stopped()))
-        readable = self.lag[topic].keys() - consumer.stopped().keys()
-        idle = consumer.paused or not any(self.lag[topic][partition] for partition in readable)
-        consumer.waiting = monotonic()
-        if idle or self._broker_was_away:
-            consumer.moved = consumer.waiting
+        await asyncio.sleep(min(self.clock.pace.lag_seconds, self.watchdog.limit_seconds / 10))
+        await self.lag.measure()
 
     async def _watch(self) -> None:
         """End the process when a loop makes no progress; `/livez` has failed by then."""
-        while self.stalled_seconds() < self._watchdog_seconds:  # noqa: ASYNC110 - nothing happens: that is it
-            await asyncio.sleep(min(1.0, self._watchdog_seconds / 10))
+        while not self.watchdog.expired(self.clock.monotonic()):  # noqa: ASYNC110 - no event tells of a standstill
+            await asyncio.sleep(min(1.0, self.watchdog.limit_seconds / 10))
         raise Unavailable(f"no progress for {self.stalled_seconds():.0f} s: restart the process")
 
-    def stalled_seconds(self) -> float:
-        """How long the slowest loop has made no round, or has read nothing though records wait.
-
-        The second is how aiokafka's consumers hang (aio-libs/aiokafka#1154): polls come back, empty. It is
-        counted up to when records were last seen waiting, so that a broker that is away stops the count.
-        """
-        if not self.ready:
-            return 0.0
-        now = monotonic()
-        select, intake = (max(now - c.progress, c.waiting - c.moved) for c in self.consumers)
-        if self.local_model.rebuilding:  # which intake may be waiting for
-            intake = min(intake, now - self.local_model.progress_aside)
-        return max(select, intake, now - self.local_model.progress)
-
-    def live(self) -> bool:
-        """Whether the process is worth keeping: false a little before the watchdog ends it."""
-        return self.stalled_seconds() < 0.8 * self._watchdog_seconds
-
-    def reachable(self) -> bool:
-        """Whether no loop is backing off from a broker that is away."""
-        return not any(backoff.failures for backoff in self._backoffs)
-
-    def pause(self) -> None:
-        """Stop deciding about samples; labels are still joined and learned."""
-        self.select.pause()
-        self.metrics.paused.set(1)
-
-    def resume(self) -> None:
-        """Go on, also on partitions that bad records had stopped."""
-        for consumer in self.consumers:
-            consumer.resume()
-        self.metrics.paused.set(0)
-
     async def _stop(self, working: asyncio.Task[None]) -> None:
-        """Stop in order, within one deadline; what it cuts off is repeated by the next owner."""
-        # The rest is for HTTP, which answers probes to the end, and for the interpreter's own end.
-        deadline = Deadline(0.75 * self.settings.limits.stop_seconds)
+        """Stop in order, within one deadline; the next owner repeats what it cuts off."""
+        # The rest of the time is for HTTP, which serves probes to the end, and for the interpreter's exit.
+        deadline = Deadline(0.75 * self.settings.limits.stop_seconds, self.clock)
         for consumer in self.consumers:
             consumer.closing = True
         if self._loops and not working.done():
@@ -319,7 +259,7 @@ class App:
         await asyncio.wait({working}, timeout=deadline.left)
         await asyncio.gather(*(consumer.group.stop(deadline.left / 2) for consumer in self.consumers))
         if self._started:
-            with suppress(Unavailable):  # a store that is slow costs the snapshot, not the orderly stop
+            with suppress(Unavailable):  # a slow store costs the snapshot, not the orderly stop
                 await within(deadline.left / 2, "the last snapshot", self.local_model.save())
             readers = (self.local_model.reader, self.pending.reader, self.control.reader)
             await asyncio.gather(*(reader.stop(deadline.left / 2) for reader in readers))

@@ -1,4 +1,4 @@
-"""Certificates and keys from files. A file that cannot be used is a mistake in the settings, said as one."""
+"""TLS contexts from certificates and keys in files; a file that cannot be used raises `Misconfigured`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["client_context", "server_context"]
 
 
 def client_context(given: KafkaSettings) -> ssl.SSLContext:
-    """TLS towards the brokers, as the settings want it. Raises Misconfigured."""
+    """The TLS context for connections to the brokers. Raises Misconfigured."""
     if given.ssl_cafile:
-        _readable("kafka.ssl_cafile", given.ssl_cafile)
+        _check_readable("kafka.ssl_cafile", given.ssl_cafile)
     try:
         context = ssl.create_default_context(cafile=given.ssl_cafile)
     except ssl.SSLError:
@@ -26,45 +26,48 @@ def client_context(given: KafkaSettings) -> ssl.SSLContext:
         ) from None
     context.check_hostname = given.ssl_check_hostname
     if given.ssl_certfile:
-        _show(context, "kafka", given.ssl_certfile, given.ssl_keyfile, given.ssl_key_password)
+        _load_certificate(context, "kafka", given.ssl_certfile, given.ssl_keyfile, given.ssl_key_password)
     return context
 
 
 def server_context(given: HTTPSettings) -> ssl.SSLContext | None:
-    """TLS for HTTP, or None where it is not wanted. Raises Misconfigured."""
+    """The TLS context of the HTTP server; None if the settings name no certificate. Raises Misconfigured."""
     if not given.ssl_certfile:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    _show(context, "http", given.ssl_certfile, given.ssl_keyfile, given.ssl_key_password)
+    _load_certificate(context, "http", given.ssl_certfile, given.ssl_keyfile, given.ssl_key_password)
     return context
 
 
-def _show(
+def _load_certificate(
     context: ssl.SSLContext, section: str, certfile: Path, keyfile: Path | None, password: SecretStr | None
 ) -> None:
-    """Have a context show a certificate."""
-    _readable(f"{section}.ssl_certfile", certfile)
+    """Let a context present a certificate."""
+    _check_readable(f"{section}.ssl_certfile", certfile)
     if keyfile:
-        _readable(f"{section}.ssl_keyfile", keyfile)
-    # Without one, OpenSSL would ask for it on the terminal, and wait.
+        _check_readable(f"{section}.ssl_keyfile", keyfile)
+    # Without a callback, OpenSSL asks for the password on the terminal and waits.
     secret = password.get_secret_value() if password else ""
     asked = False
 
-    def answer() -> str:
+    def give_password() -> str:
         nonlocal asked
         asked = True
         return secret
 
     try:
-        context.load_cert_chain(certfile, keyfile, answer)
+        context.load_cert_chain(certfile, keyfile, give_password)
     except (ssl.SSLError, ValueError) as error:
         where = keyfile or certfile
         if asked:
-            sentence = f"{section}.ssl_key_password: it does not open the key in {where}: write its password"
+            sentence = (
+                f"{section}.ssl_key_password: it does not open the key in {where}: write the password of "
+                "this key"
+            )
         elif getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
             sentence = (
-                f"{section}.ssl_keyfile: the key in {where} is not that of the certificate in {certfile}"
+                f"{section}.ssl_keyfile: the key in {where} does not belong to the certificate in {certfile}"
             )
         else:
             sentence = (
@@ -74,11 +77,11 @@ def _show(
         raise Misconfigured(sentence) from None
 
 
-def _readable(setting: str, path: Path) -> None:
+def _check_readable(setting: str, path: Path) -> None:
     try:
         with path.open("rb"):
             pass
     except OSError as error:
         raise Misconfigured(
-            f"{setting}: {path} cannot be read ({error.strerror}): name a file that we may read"
+            f"{setting}: {path} cannot be read ({error.strerror}): name a file that is readable"
         ) from None

@@ -1,33 +1,36 @@
-"""Control: what is changed while the service runs, on a topic of its own.
+"""Control: what operators change while the service runs, on a topic of its own.
 
 The topic has one partition and is compacted, with two keys. Each record says all that is changed under its
 key, so the newest one is enough:
 
-    settings   what is changed of the budget      (`RuntimeSettings`)
-    model      which examples count no more       (`RuntimeModel`)
-    null       nothing is, under this key
+    settings   what is changed of the budget         (`RuntimeSettings`)
+    model      which examples are excluded           (`RuntimeModel`)
+    null       nothing is changed under this key
 
-Every replica reads all of it before it starts to work, and then follows it. Nothing else tells replicas of a
-change, so all see the same changes in the same order, and a restart sees the last one.
+Every replica reads all of it before it starts to work, and then follows it. Replicas learn of a change in no
+other way. So all see the same changes in the same order, and a restart sees the last one.
 
-*Writing.* Whoever changes a record first reads the topic to its end, sends, and reads on until its own
-record comes back. If another replica's record of the same key lies between, both were made from the same one
-before them, and the second has undone the first: the second writer then makes its change once more, to what
-the first one has left. So the last writer wins over the same member, and two changes of different members
-both stand. What can still happen, the last writer winning over all of it: until the repair, for some
-milliseconds, the first change is not in force; it stays so if the second writer dies just then, and may if a
-third one writes. Whoever asked for a change sees by asking what is in force.
+*Writing.* Two replicas may write at the same time, so a writer does this:
 
-*Records that cannot be used* were not written by this service. They are passed over, with a warning and a
-count, and the one before stays in force; yet a broker that compacts the topic forgets that one, and a replica
-that starts then finds none. Any new change mends that.
+    1. read the topic to its end
+    2. send a record, made from the one in force
+    3. read on until its own record comes back
+    4. if another replica's record of the same key lies between: both were made from the same record, and the
+       second has undone the first. So make the change again, from what the other one has left
+
+So the last writer wins where both change the same member, and two changes of different members both hold. For
+some milliseconds, until step 4, the first change is not in force. It stays so if the second writer dies just
+then, and it may if a third one writes. An operator sees by asking what is in force.
+
+*Records that cannot be used* were not written by this service. They are ignored, with a warning and a count,
+and the record before stays in force. But a broker that compacts the topic deletes that record, and a replica
+that starts afterwards finds none. Any new change repairs that.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from time import time
 from typing import Any
 
 import msgspec
@@ -39,6 +42,7 @@ from stream_al.messages import RuntimeBudget, RuntimeModel, RuntimeSettings, dec
 from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Broker, Outgoing, Record
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.timing.clock import Clock
 from stream_al.settings import BudgetSettings, Settings
 from stream_al.settings.runtime_changes import in_force
 
@@ -48,7 +52,7 @@ log = structlog.get_logger(__name__)
 
 SETTINGS, MODEL = b"settings", b"model"
 MAX_BYTES = 100_000
-TRIES = 10
+MAX_TRIES = 10
 
 
 class Control:
@@ -57,14 +61,16 @@ class Control:
     Args:
         broker: The broker.
         settings: What is configured.
-        on_budget: Called with the budget, whenever it may be another one.
-        excluded: Called with the examples that count no more, whenever they may be others.
+        metrics: Where records that cannot be used are counted.
+        clock: Says when a change is made.
+        on_budget: Called with the budget, whenever it may have changed.
+        on_exclusions: Called with the excluded examples, whenever they may have changed.
 
     Attributes:
         budget: The budget in force.
-        exclusions: The examples that count no more.
-        settings_record: The record that says so of the budget, if one does.
-        model_record: The record that says so of the examples, if one does.
+        exclusions: The examples that do not count.
+        settings_record: The record that has changed the budget; None if it is as configured.
+        model_record: The record that has set the exclusions; None if there is none.
     """
 
     def __init__(
@@ -72,27 +78,31 @@ class Control:
         broker: Broker,
         settings: Settings,
         metrics: Metrics,
+        clock: Clock,
         on_budget: Callable[[BudgetSettings], None] = lambda budget: None,
-        excluded: Callable[[Exclusions], None] = lambda exclusions: None,
+        on_exclusions: Callable[[Exclusions], None] = lambda exclusions: None,
     ) -> None:
         self.broker = broker
         self.settings = settings
         self.metrics = metrics
+        self.clock = clock
         self.on_budget = on_budget
-        self.excluded = excluded
+        self.on_exclusions = on_exclusions
         self.budget = settings.budget
         self.exclusions = Exclusions()
         self.settings_record: RuntimeSettings | None = None
         self.model_record: RuntimeModel | None = None
         self.topic = settings.topics.control
         self.reader = broker.reader(self.topic)
-        self.follower = Follower(self.reader, settings.limits.batch_records, self._apply)
+        self.follower = Follower(self.reader, settings.limits.batch_records, self._apply, clock)
         self._writing = asyncio.Lock()
-        self._heard: list[tuple[bytes, int, Any]] = []  # what came while we write, and what was in force then
+        self._applied: list[
+            tuple[bytes, int, Any]
+        ] = []  # while we write: key, offset, what was in force then
 
     @property
     def members(self) -> dict[str, Any]:
-        """The settings under `budget` that are changed."""
+        """The members of `budget` that are changed."""
         return dict(msgspec.to_builtins(self.settings_record.budget)) if self.settings_record else {}
 
     async def catch_up(self) -> None:
@@ -103,36 +113,38 @@ class Control:
         """Change the budget, here and everywhere.
 
         Args:
-            make: The members changed, made from those changed before it; it may be called twice.
-            by: Who wants it.
+            make: Makes the changed members from those that were changed before; it may be called again.
+            by: Who makes the change.
 
         Raises:
             Unavailable: The broker did not take it in time, or it is not known whether it did.
         """
 
         def made(before: dict[str, Any]) -> RuntimeSettings:
-            return RuntimeSettings(msgspec.convert(make(before), RuntimeBudget), iso(_now_ms()), by)
+            return RuntimeSettings(
+                msgspec.convert(make(before), RuntimeBudget), iso(self.clock.wall_ms()), by
+            )
 
         await self._write(SETTINGS, made)
 
     async def change_exclusions(self, make: Callable[[Exclusions], Exclusions], by: str | None) -> None:
-        """Change which examples count; arguments and errors as for `rebudget`."""
+        """Change which examples count; arguments and errors as for `change_budget`."""
 
         def made(before: Exclusions) -> RuntimeModel:
-            return RuntimeModel(list(make(before).ranges), iso(_now_ms()), by)
+            return RuntimeModel(list(make(before).ranges), iso(self.clock.wall_ms()), by)
 
         await self._write(MODEL, made)
 
     async def _write(self, key: bytes, make: Callable[[Any], Any]) -> None:
-        """Write a record, made from what was in force before it, by the protocol above."""
+        """Write a record by the protocol above."""
         async with self._writing:
             await self.catch_up()
-            self._heard.clear()
+            self._applied.clear()
             before, last = self._in_force(key), -1
-            for _ in range(TRIES):
+            for _ in range(MAX_TRIES):
                 (ack,) = await self.broker.send([Outgoing(self.topic, key, encode(make(before)))])
                 await self.catch_up()
-                others = [was for name, at, was in self._heard if name == key and last < at < ack.offset]
+                others = [value for k, at, value in self._applied if k == key and last < at < ack.offset]
                 if not others:
                     return
                 before, last = others[-1], ack.offset
@@ -144,13 +156,13 @@ class Control:
     def _apply(self, record: Record) -> None:
         key = record.key or b""
         try:
-            {SETTINGS: self._apply_settings, MODEL: self._apply_model}.get(key, _refuse)(record)
+            {SETTINGS: self._apply_settings, MODEL: self._apply_model}.get(key, _refuse_key)(record)
         except BadMessage as error:
-            log.warning("change passed over", topic=record.topic, offset=record.offset, why=str(error))
+            log.warning("change ignored", topic=record.topic, offset=record.offset, why=str(error))
             self.metrics.dead_letters.labels("control", error.reason).inc()
             return
         if self._writing.locked():
-            self._heard.append((key, record.offset, self._in_force(key)))
+            self._applied.append((key, record.offset, self._in_force(key)))
 
     def _apply_settings(self, record: Record) -> None:
         found = decode(RuntimeSettings, record.value, max_bytes=MAX_BYTES) if record.value else None
@@ -165,13 +177,9 @@ class Control:
     def _apply_model(self, record: Record) -> None:
         found = decode(RuntimeModel, record.value, max_bytes=MAX_BYTES) if record.value else None
         self.model_record, self.exclusions = found, Exclusions.of(found.excluded if found else ())
-        self.excluded(self.exclusions)
-        log.info("examples voided", ranges=self.exclusions.ranges, by=found.by if found else None)
+        self.on_exclusions(self.exclusions)
+        log.info("examples excluded", ranges=self.exclusions.ranges, by=found.by if found else None)
 
 
-def _refuse(record: Record) -> None:
+def _refuse_key(record: Record) -> None:
     raise BadMessage("unknown_key", f"the key {record.key!r:.100} is neither `settings` nor `model`")
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)

@@ -1,4 +1,4 @@
-"""Serve: one process with all three loops and HTTP on one event loop."""
+"""Serve: one process that runs the three loops and HTTP on one event loop."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import errno
 import gc
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 import uvicorn
@@ -24,25 +26,27 @@ __all__ = ["serve", "serving"]
 
 log = structlog.get_logger(__name__)
 
-YOUNG_OBJECTS = 50_000
+NEW_OBJECTS = 50_000  # between two runs of the garbage collector
+HTTP_STOP_SECONDS = 2
 
 
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT."""
     configure(settings)
-    _spare_the_collector()
+    _tune_garbage_collection()
     asyncio.run(_serve(settings))
 
 
-def _spare_the_collector() -> None:
-    """Look for cycles seldom, and never among what was imported.
+def _tune_garbage_collection() -> None:
+    """Let Python search for cycles rarely, and never among the objects of imported modules.
 
-    A batch makes thousands of objects, none of them in a cycle. Python looks for cycles after every 700 new
-    ones, time and again among all that River brings along: a fifth of the time that a sample took.
+    A batch makes thousands of objects, none of which is in a cycle. By default Python starts a search after
+    every 700 new objects, and from time to time it searches all objects of River too. That took a fifth of
+    the time per sample.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
+    gc.set_threshold(NEW_OBJECTS)
 
 
 async def _serve(settings: Settings) -> None:
@@ -54,7 +58,7 @@ async def _serve(settings: Settings) -> None:
 
 
 async def serving(app: App) -> None:
-    """Run an application together with its HTTP server; HTTP is up first and down last."""
+    """Run an application and its HTTP server. HTTP starts before the application and stops after it."""
     settings = app.settings.http
     if not settings.enabled:
         await app.run()
@@ -63,19 +67,19 @@ async def serving(app: App) -> None:
         api(app),
         log_config=None,
         lifespan="off",
-        timeout_graceful_shutdown=2,
+        timeout_graceful_shutdown=HTTP_STOP_SECONDS,
         access_log=False,
-        proxy_headers=False,  # what a client says about its address is not to be believed
+        proxy_headers=False,  # any client can write any address into these headers
         server_header=False,
     )
     config.load()
     config.ssl = server_context(settings)
-    bound = _bind(settings.host, settings.port)
-    app.port = bound.getsockname()[1]
+    listener = _listen(settings.host, settings.port)
+    app.port = listener.getsockname()[1]
     server = _Server(config)
     log.info("listening", host=settings.host, port=app.port, tls=config.ssl is not None)
-    _warn(settings)
-    web = asyncio.create_task(server.serve(sockets=[bound]), name="http")
+    _warn_about_exposure(settings)
+    web = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     try:
         await app.run()
     finally:
@@ -83,43 +87,45 @@ async def serving(app: App) -> None:
         await web
 
 
-def _warn(settings: HTTPSettings) -> None:
-    """Say what may be meant so, and may be an oversight."""
+def _warn_about_exposure(settings: HTTPSettings) -> None:
+    """Warn about settings that are safe in some networks only."""
     if is_loopback(settings.host):
         return
     if settings.open:
-        log.warning("open to all", host=settings.host, remedy="set http.admin_tokens or http.tokens_file")
+        log.warning(
+            "anyone who reaches this address may do everything",
+            host=settings.host,
+            remedy="set http.admin_tokens or http.tokens_file",
+        )
     elif not settings.ssl_certfile:
         log.warning(
-            "tokens are sent in the clear",
-            remedy="set http.ssl_certfile, or see that TLS ends in a proxy next to this process",
+            "tokens are sent without encryption",
+            remedy="set http.ssl_certfile, or let a proxy next to this process do TLS",
         )
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the application, which stops in an order of its own."""
+    """A server that handles no signals: the application does, and stops its parts in order."""
 
-    def install_signal_handlers(self) -> None:
-        """None."""
-
-    def capture_signals(self):  # type: ignore[no-untyped-def]
-        """None."""
-        from contextlib import nullcontext  # noqa: PLC0415
-
-        return nullcontext()
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket bound to an address. Raises Misconfigured."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Told that it is TCP, asyncio sends at once; else the end of an answer waits 40 ms for the client's ACK.
-    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # asyncio sets TCP_NODELAY only on a socket whose protocol is given as TCP. Without it the end of a
+    # response waits 40 ms for the client's ACK.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((host, port))
+        listener.bind((host, port))
     except OSError as error:
-        bound.close()
+        listener.close()
         why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"
         raise Misconfigured(
-            f"http.port: {host}:{port} {why}; write another one, or 0 for any that is free"
+            f"http.port: {host}:{port} {why}; write another one, or 0 for any free port"
         ) from None
-    return bound
+    return listener

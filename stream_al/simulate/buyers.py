@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from stream_al.engine.budgets import Context
 from stream_al.engine.samples.table import Sample
 from stream_al.engine.selector import Selector
-from stream_al.engine.strategies import Arrival
+from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
 
@@ -40,10 +40,10 @@ class Classifier(Protocol):
 class Buyer(Protocol):
     """A rule that decides which labels to buy."""
 
-    def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
+    def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[ScoredSample | BadMessage]:
         """Score samples. A sample that the classifier fails on gives its BadMessage."""
 
-    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
+    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[list[bool], Any]:
         """Decide about samples in their order: whether to buy each label, and the state after them."""
 
     def keep(self, state: Any) -> None:
@@ -63,14 +63,14 @@ class SelectorBuyer:
         self.clock = clock
         self.state = selector.start()
 
-    def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
+    def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[ScoredSample | BadMessage]:
         """Score samples with the selector's query strategy."""
         times = [0] * len(samples)
         if self.clock is not None:
             times = [int(1000 * self.clock[int(sample.id) - 1]) for sample in samples]
         return self.selector.score_many(classifier, samples, times)
 
-    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
+    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[list[bool], Any]:
         """Decide as the selector does."""
         decisions, after = self.selector.decide(self.state, arrivals, context)
         return [decision.selected for decision in decisions], after
@@ -90,17 +90,17 @@ class FixedBuyer:
     def __init__(self, positions: Collection[int]) -> None:
         self.positions = positions
 
-    def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[Arrival | BadMessage]:
+    def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[ScoredSample | BadMessage]:
         """Predict the samples. Their utility is 0, because it does not matter here."""
         return [self._score(classifier, sample) for sample in samples]
 
-    def _score(self, classifier: Any, sample: Sample) -> Arrival | BadMessage:
+    def _score(self, classifier: Any, sample: Sample) -> ScoredSample | BadMessage:
         try:
-            return Arrival(sample.id, classifier.probabilities(sample.features), utility=0.0)
+            return ScoredSample(sample.id, classifier.probabilities(sample.features), utility=0.0)
         except BadMessage as error:
             return error
 
-    def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
+    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[list[bool], Any]:
         """Whether each sample is at one of the positions."""
         return [int(arrival.id) - 1 in self.positions for arrival in arrivals], None
 

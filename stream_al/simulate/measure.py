@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil, exp, log
 
-from stream_al.engine.model.model import same_label
+from stream_al.engine.labels.judge import same_label
 from stream_al.messages import ClassLabel
 
 __all__ = ["INTERVALS", "Confusion", "Point", "curve", "worst_window"]

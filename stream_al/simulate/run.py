@@ -27,9 +27,9 @@ from typing import TypeAlias
 
 from stream_al.datasets.rows import Row
 from stream_al.engine.budgets import Context
-from stream_al.engine.model.model import prediction
+from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.samples.table import sample_of, with_shared_shapes
-from stream_al.engine.strategies import Arrival
+from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
 from stream_al.simulate.annotator import truthful
@@ -41,7 +41,7 @@ __all__ = ["Run", "identity", "run", "warm_up"]
 BATCH = 256  # samples; a longer one would save nothing and delay the progress bar
 UNLIMITED = 2**31
 
-Scored: TypeAlias = tuple[int, Arrival | BadMessage]
+Scored: TypeAlias = tuple[int, ScoredSample | BadMessage]
 """The position of a sample, and its score."""
 
 
@@ -134,7 +134,7 @@ def run(  # noqa: PLR0913 - what a run is made of
                 done.fail(arrival)
                 done.predicted.append(None)
             else:
-                done.predicted.append(prediction(arrival.probabilities))
+                done.predicted.append(likeliest_label(arrival.probabilities))
         for at in bought:
             heappush(waiting, (arrivals.first[at], arrivals.order[at], at))
         done.bought += bought

@@ -1,1 +1,1 @@
-"""Benchmarks: is the selection worth its labels, against every other known rule?"""
+"""Benchmarks: how much accuracy the selection gains for its labels, and what the service costs."""

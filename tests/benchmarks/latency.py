@@ -1,4 +1,4 @@
-"""How long from a sample's acknowledgement to its query? Next to a bare relay.
+"""How long does it take from the acknowledgement of a sample to its query, compared with a bare relay?
 
 python tests/benchmarks/latency.py              1,000 and 10,000 samples a second
 python tests/benchmarks/latency.py --quick      the same, shorter

@@ -1,4 +1,4 @@
-"""How fast is it back? From a snapshot, and by replay of all examples, next to River's own learning.
+"""How fast is a start, from a snapshot and by replay of all examples, compared with learning by River alone?
 
 python tests/benchmarks/restart.py              1,000,000 examples, 100,000 pending queries
 python tests/benchmarks/restart.py --quick      a tenth of both

@@ -1,4 +1,4 @@
-"""Laws of the comparison: its statistics are the textbooks', and resuming changes nothing."""
+"""Laws of the comparison: its statistics are those of the textbooks, and resuming it changes nothing."""
 
 from __future__ import annotations
 
@@ -20,24 +20,31 @@ from hypothesis import strategies as st
 from river import metrics
 from scipy.stats import false_discovery_control, ttest_1samp
 
-from tests.benchmarks import jobs
-from tests.benchmarks.claims import claims
-from tests.benchmarks.comparison import benjamini_hochberg, cases, holm, mean_ranks, paired_t, sign_flip
-from tests.benchmarks.plan import Plan
-from tests.benchmarks.plan import jobs as planned
-from tests.benchmarks.rivals import policy
-from tests.benchmarks.scores import Scoreboard, most_in_window
-from tests.benchmarks.streams import fingerprint
-from tests.benchmarks.summary import summarise
-from tests.benchmarks.tables import markdown
+from tests.benchmarks.efficiency import jobs
+from tests.benchmarks.efficiency.claims import claims
+from tests.benchmarks.efficiency.comparison import (
+    benjamini_hochberg,
+    cases,
+    holm,
+    mean_ranks,
+    paired_t,
+    sign_flip,
+)
+from tests.benchmarks.efficiency.plan import Plan
+from tests.benchmarks.efficiency.plan import jobs as planned
+from tests.benchmarks.efficiency.policies import policy
+from tests.benchmarks.efficiency.scores import Scoreboard, most_in_window
+from tests.benchmarks.efficiency.streams import fingerprint
+from tests.benchmarks.efficiency.summary import summarise
+from tests.benchmarks.efficiency.tables import markdown
 
 PUBLISHED = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459]
 PUBLISHED += [0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]
-"""The 15 p values of Benjamini and Hochberg 1995, section 4: theirs rejects four, Bonferroni three."""
+"""The 15 p values of Benjamini and Hochberg 1995, section 4. It rejects four, Bonferroni's three."""
 
 
 def _lines(accuracies: dict[str, list[list[float]]], **more: Any) -> list[dict[str, Any]]:
-    """Made-up results: policy to stream to seed to accuracy."""
+    """Invented results, given as policy to stream to seed to accuracy."""
     base = {"learner": "nb", "budget": 0.05, "delay": 0, "error": 0.0, "samples": 1000, "labels": 50}
     base |= {"kappa": 0.0, "g_mean": 0.0, "budget_spent": 0.05, "budget_error": 0.0, "seconds": 1.0}
     base |= {"within_budget": True, "window_held": True, "burst": 1.0, "minority_recall": 0.0}
@@ -49,8 +56,8 @@ def _lines(accuracies: dict[str, list[list[float]]], **more: Any) -> list[dict[s
     ]
 
 
-def test_mean_ranks_of_a_made_up_example() -> None:
-    """Averaged over the seeds that all share, ranked within a case, averaged over the cases all have."""
+def test_mean_ranks_of_an_invented_example() -> None:
+    """Scores are averaged over common seeds, ranked within a case, and ranks averaged over common cases."""
     table = cases(
         _lines(
             {
@@ -87,14 +94,14 @@ def test_paired_tests_agree_with_scipy_and_ignore_the_sign(differences: list[flo
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=3, max_size=60))
 @settings(derandomize=True, deadline=None)
-def test_scores_are_rivers_own(pairs: list[tuple[int, int]]) -> None:
+def test_scores_are_those_of_river(pairs: list[tuple[int, int]]) -> None:
     river_metrics: Any = metrics  # without types
-    tally, river = Scoreboard([0, 1, 2]), [river_metrics.Accuracy(), river_metrics.CohenKappa()]
+    scoreboard, river = Scoreboard([0, 1, 2]), [river_metrics.Accuracy(), river_metrics.CohenKappa()]
     for truth, said in pairs:
-        tally.predicted(truth, said)
+        scoreboard.predicted(truth, said)
         for metric in river:
             metric.update(truth, said)
-    scores = tally.scores([], [], 0.1, None)
+    scores = scoreboard.scores([], [], 0.1, None)
     assert scores["accuracy"] == pytest.approx(river[0].get(), abs=1e-5)
     assert scores["kappa"] == pytest.approx(river[1].get(), abs=1e-5)
 
@@ -107,7 +114,7 @@ def test_the_fullest_window_is_found(positions: set[int], length: int) -> None:
 
 
 def test_a_clear_loss_on_one_case_is_found_among_many() -> None:
-    """The second claim can fail, and names the case."""
+    """The second claim can fail, and then the case is named."""
     jitter = [0.0, 0.001, -0.001, 0.002, -0.002, 0.001, 0.0, -0.001, 0.002, -0.002]
     even = [[0.8 + x for x in jitter] for _ in range(50)]
     ours = [[*row] for row in even]
@@ -118,8 +125,8 @@ def test_a_clear_loss_on_one_case_is_found_among_many() -> None:
     assert "FAILS" in markdown(summary, claims(lines, summary))
 
 
-def test_claims_follow_the_numbers() -> None:
-    """Better everywhere and within budget passes 1 to 3; what was not run is not claimed."""
+def test_claims_follow_from_the_numbers() -> None:
+    """A policy that is better and keeps its budget passes 1 to 3. Without runs there is no verdict."""
     good = _lines({"ours": [[0.9, 0.91]], "random": [[0.8, 0.82]]})
     assert [c["passed"] for c in claims(good, summarise(good))] == [True, True, True, None, None, None]
     spent = [{**line, "within_budget": False, "window_held": False} for line in good]
@@ -134,13 +141,13 @@ PLAN = Plan(
     (0.1,),
     (0, 50),
     seeds=2,
-    rival_seeds=2,
+    baseline_seeds=2,
     samples=150,
 )
 
 
-def test_resuming_gives_what_an_unbroken_comparison_gives(tmp_path: Path) -> None:
-    """Half a file with a torn last line: only what is missing is run, and the results are the same."""
+def test_a_resumed_comparison_has_the_results_of_an_uninterrupted_one(tmp_path: Path) -> None:
+    """With half a file and a torn last line, only the missing jobs run, and the results are the same."""
     file = tmp_path / "results.jsonl"
     ran: list[jobs.Job | None] = []
 
@@ -159,7 +166,7 @@ def test_resuming_gives_what_an_unbroken_comparison_gives(tmp_path: Path) -> Non
     assert ran == [None]
 
 
-def test_only_what_a_result_depends_on_is_in_its_key(tmp_path: Path) -> None:
+def test_a_key_changes_with_everything_that_a_result_depends_on(tmp_path: Path) -> None:
     job = planned(PLAN)[0]
     others = [replace(job, seed=1), replace(job, delay=7), replace(job, error=0.2), replace(job, samples=9)]
     others += [replace(job, policy=text) for text in ("random", "x=margin:stratified:0.5")]
@@ -171,17 +178,17 @@ def test_only_what_a_result_depends_on_is_in_its_key(tmp_path: Path) -> None:
     assert replace(job, stream="a", data=str(tmp_path)).key() != one
 
 
-def test_a_change_of_the_engine_runs_ours_again_and_nobody_else(
+def test_after_a_change_of_the_engine_only_our_own_policies_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    """Unless it is a change of the learner, which all of them have."""
+    """A change of the learner is an exception, because all policies use it."""
     engine = tmp_path / "engine"
     copytree(jobs.ENGINE, engine)
     monkeypatch.setattr(jobs, "ENGINE", engine)
     request.addfinalizer(jobs.code.cache_clear)
     rules = ("ours", "x=margin:stratified:0.5", "random", "moa_variable", "vw_iwal")
     seen: list[dict[str, str]] = []
-    for file in (None, "selector.py", "budgets/stratified.py", "model.py"):
+    for file in (None, "selector.py", "budgets/stratified.py", "model/model.py"):
         if file is not None:
             (engine / file).write_text((engine / file).read_text() + "# changed")
         jobs.code.cache_clear()
@@ -190,7 +197,7 @@ def test_a_change_of_the_engine_runs_ours_again_and_nobody_else(
     assert changed == [{*rules[:2]}, {*rules[:2]}, {*rules}]
 
 
-def test_a_rule_is_run_again_for_its_own_module_only() -> None:
+def test_a_baseline_runs_again_only_after_a_change_of_its_own_module() -> None:
     files = {
         name: {path.name for path in jobs.sources(policy(name)[1])}
         for name in ("ours", "moa_fixed", "vw_iwal")
@@ -200,7 +207,7 @@ def test_a_rule_is_run_again_for_its_own_module_only() -> None:
         assert found & {*own.values()} == {own[name]}
 
 
-def test_one_run_stands_for_all_seeds_only_where_nothing_is_drawn() -> None:
+def test_one_run_holds_for_all_seeds_only_if_nothing_is_drawn() -> None:
     drawn = {(j.stream, j.policy): j.drawn().seed for j in planned(PLAN) if j.seed == 1}
     fixed = ("river_bananas", "moa_variable")
     assert drawn.pop(fixed) == 0
@@ -209,11 +216,13 @@ def test_one_run_stands_for_all_seeds_only_where_nothing_is_drawn() -> None:
 
 
 @pytest.mark.parametrize("end", [SIGTERM, SIGINT])
-def test_workers_end_with_their_parent_and_its_file_can_be_resumed(tmp_path: Path, end: Signals) -> None:
-    """The output that all of them share ends when the last of them has, with jobs left and jobs under way."""
+def test_workers_end_with_their_parent_and_the_comparison_can_be_resumed(
+    tmp_path: Path, end: Signals
+) -> None:
+    """All workers share the output, which ends when the last of them ends, though jobs are left."""
     file = tmp_path / "results.jsonl"
-    asked = "--streams sea --learners nb --policies ours --budgets 0.1 --samples 2000 --seeds 99 --delays 0"
-    command = [sys.executable, "tests/benchmarks/label_efficiency.py", *asked.split(), "--jobs", "2"]
+    options = "--streams sea --learners nb --policies ours --budgets 0.1 --samples 2000 --seeds 99 --delays 0"
+    command = [sys.executable, "tests/benchmarks/label_efficiency.py", *options.split(), "--jobs", "2"]
     command += ["--out", str(file)]
     root = Path(__file__).parents[2]
     with Popen(command, cwd=root, stdout=PIPE, stderr=PIPE, start_new_session=True) as parent:  # noqa: S603
@@ -221,7 +230,7 @@ def test_workers_end_with_their_parent_and_its_file_can_be_resumed(tmp_path: Pat
             while not (file.exists() and file.stat().st_size) and parent.poll() is None:
                 sleep(0.05)
             parent.send_signal(end)
-            parent.communicate(timeout=60)  # fails if it lasts longer
+            parent.communicate(timeout=60)  # fails if the workers live longer
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(parent.pid, SIGKILL)

@@ -1,4 +1,4 @@
-"""The benchmarks of speed run, and what they measure with is what they say; how fast it is, is not tested."""
+"""The benchmarks of speed run, and their samples are as described. No speed is tested."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NUMBERS = {"floor_us", "river_us", "select_us", "service_us", "wall_us", "ratio_
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_samples_are_as_the_case_says_and_can_be_learned(case: Case) -> None:
+def test_samples_follow_their_case_and_can_be_learned(case: Case) -> None:
     rows = list(case.rows(1500))
     assert [row.encoded() for row in case.rows(9)] == [row.encoded() for row in rows[:9]]
     assert len({row.id for row in rows}) == len(rows)
@@ -34,11 +34,11 @@ def test_samples_are_as_the_case_says_and_can_be_learned(case: Case) -> None:
         example = decode(Example, row.example(), max_bytes=100_000)
         model.learn(example.features or {}, example.label)
     assert model.classes.keys() == {"high", "low"}
-    assert msgspec.json.decode(rows[0].answer())["label"] == rows[0].label
+    assert msgspec.json.decode(rows[0].label_message())["label"] == rows[0].label
 
 
-async def test_what_a_sample_costs_can_be_measured() -> None:
-    """One case, shortened, with a broker and processes of its own."""
+async def test_the_cost_of_a_sample_can_be_measured() -> None:
+    """One case in the quick form, with a broker and processes of its own."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("tests/benchmarks/throughput.py", "--quick", "--json", "--no-activeml"),
@@ -51,5 +51,5 @@ async def test_what_a_sample_costs_can_be_measured() -> None:
     assert process.returncode == 0, said.decode()
     (line,) = json.loads(out)["cases"]
     assert (line["model"], line["features"], line["samples"]) == (CASES[3].model, 10, 3000)
-    assert line["labels"] == 150  # the budget, to the label, all of them learned
+    assert line["labels"] == 150  # exactly the budget, and all of them are learned
     assert all(line[name] > 0 for name in NUMBERS)

@@ -1,11 +1,11 @@
-"""What a sample costs: CPU time of the whole service beside a bare loop, on a real Apache Kafka.
+"""What a sample costs: CPU time of the whole service, compared with a bare loop, on a real Apache Kafka.
 
-    python tests/benchmarks/throughput.py                  the table: some 15 minutes
-    python tests/benchmarks/throughput.py --quick          a sketch of it, in two
+    python tests/benchmarks/throughput.py                  the table, in about 15 minutes
+    python tests/benchmarks/throughput.py --quick          a small part of it, in two minutes
     python tests/benchmarks/throughput.py --cases logistic,bayes --strategies margin
 
-Every run is a `stream-al serve` of its own, with all that it does in earnest: metrics, propensities, commits
-with state, queries published with acknowledgements, and an annotator that answers every query at once.
+Every run is a `stream-al serve` of its own, which does all that it does for a user: metrics, propensities,
+commits with state, and acknowledged queries. An annotator labels every query at once.
 """
 
 import sys

@@ -1,6 +1,6 @@
-"""A real Apache Kafka (KRaft, one node) for the tests, one `java` process each.
+"""A real Apache Kafka (KRaft, one node) for the tests, each a `java` process.
 
-All calls block: from a coroutine use `await asyncio.to_thread(broker.restart)`.
+All calls block. From a coroutine use `await asyncio.to_thread(broker.restart)`.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from typing import IO
 
 _POM = Path(__file__).with_name("pom.xml")
 _JVM = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xlog:disable", "-Dlog4j2.level=INFO"]
-# The parent-death signal fires when the *thread* that forked ends, and tests start
-# brokers from short-lived threads; a pool's thread lives as long as the interpreter.
+# The parent-death signal fires when the *thread* that forked ends, and tests start brokers
+# from short-lived threads. The thread of a pool lives as long as the interpreter.
 _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka-spawn")
 _KEY_END, _RECORD_END = b"\x1f", b"\x1e"
 
 # INTERNAL keeps the broker's own traffic (transaction markers) off the advertised
-# address: a proxy that a test puts there must cut clients only. After a SIGKILL the
-# controller refuses the broker until its old session ends: 9 s by default.
+# address, because a proxy at this address must affect only clients. After a SIGKILL the
+# controller refuses the broker until its old session ends, by default for 9 s.
 _SERVER = """\
 process.roles=broker,controller
 node.id=1
@@ -59,12 +59,12 @@ broker.session.timeout.ms=3000
 
 @dataclass(frozen=True)
 class Listener:
-    """One more way into a broker, on a port of its own.
+    """One more listener of a broker, on a port of its own.
 
     Attributes:
-        name: Capital letters, in the broker's configuration.
+        name: Its name in the configuration of the broker, in capital letters.
         protocol: SSL, SASL_PLAINTEXT or SASL_SSL.
-        config: What holds for this listener alone, without the prefix `listener.name.<name>.`.
+        config: The configuration of this listener, without the prefix `listener.name.<name>.`.
     """
 
     name: str
@@ -79,7 +79,7 @@ class BrokerError(RuntimeError):
 def _free_ports(count: int) -> list[int]:
     """Find free loopback ports outside the range the kernel gives to clients.
 
-    `restart` needs its port back; inside that range a client could be given it as its own.
+    `restart` needs the same port again, and the kernel might have given it to a client meanwhile.
     """
     ports: list[int] = []
     while len(ports) < count:
@@ -91,30 +91,30 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _serves(port: int) -> bool:
-    """Tell whether a Metadata v1 request is answered with a live broker in it.
+    """Tell whether the response to a Metadata v1 request names a live broker.
 
-    The port accepts connections before the broker is registered with its controller;
-    clients that come in between would see an empty cluster.
+    The port accepts connections before the broker is registered with its controller.
+    A client that connects in between would see an empty cluster.
     """
     request = struct.pack(">hhihi", 3, 1, 7, -1, 0)  # no client id, no topics
     try:
         with socket.create_connection(("127.0.0.1", port), 2) as connection:
             connection.sendall(struct.pack(">i", len(request)) + request)
-            with connection.makefile("rb") as answer:
-                _, correlation, brokers = struct.unpack(">iii", answer.read(12))
+            with connection.makefile("rb") as response:
+                _, correlation, brokers = struct.unpack(">iii", response.read(12))
     except (OSError, struct.error):  # refused, cut off, or too short
         return False
     return bool(correlation == 7 and brokers > 0)
 
 
 def _java(jars: Path, *arguments: str, heap: str = "512m") -> list[str]:
-    """Build the command line. CDS checks the class path: same jars, same order."""
+    """Build the command line. CDS checks that the class path has the same jars in the same order."""
     path = ":".join(str(jar) for jar in sorted(jars.glob("*.jar")))
     return ["java", f"-Xmx{heap}", *_JVM, "-cp", path, *arguments]
 
 
 def _run(command: list[str], timeout: float, stdin: bytes = b"") -> None:
-    """Run a tool to its end; a failure is shown with what the tool said."""
+    """Run a tool to its end. The error of a failure has the output of the tool."""
     try:
         done = subprocess.run(command, input=stdin, capture_output=True, timeout=timeout)  # noqa: S603, PLW1510
     except subprocess.TimeoutExpired as error:
@@ -129,7 +129,14 @@ def _spawn(command: list[str], out: IO[bytes]) -> subprocess.Popen[bytes]:
 
 
 class KafkaBroker:
-    """One broker: its ports and data stay the same over `restart`."""
+    """One broker. Its ports and data stay the same over `restart`.
+
+    Attributes:
+        bootstrap: Its address, host:port.
+        direct: An address past a proxy that clients are told to use.
+        ports: The ports of the further listeners, by name.
+        log: The file with what it prints.
+    """
 
     def __init__(
         self,
@@ -146,14 +153,13 @@ class KafkaBroker:
         self._process: subprocess.Popen[bytes] | None = None
         self._jvm: list[str] = [f"-XX:SharedArchiveFile={cache / 'classes.jsa'}"]
         self.bootstrap = f"127.0.0.1:{self._ports[0]}"
-        # What advertises itself: an observer's way past the proxy that clients are told to use.
         self.direct = f"127.0.0.1:{self._ports[1]}"
-        self.broker = directory / "broker.log"
+        self.log = directory / "broker.log"
         directory.mkdir(parents=True, exist_ok=True)
         config = directory / "server.properties"
         plain = _SERVER.format(*self._ports[:3], advertised or self.bootstrap, directory)
         config.write_text(_with_listeners(plain, listeners, self.ports))
-        # `--cluster-id=X`: an id that starts with "-" would be taken for an option.
+        # Written as `--cluster-id=X`, because an id may start with "-" and look like an option.
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(config)]
         tool += [word for user in scram for word in ("--add-scram", user)]
@@ -161,9 +167,10 @@ class KafkaBroker:
 
     @staticmethod
     def fetch(timeout: float = 600) -> Path:
-        """Return the directory of what Maven fetches (`broker`, `tools`) the first time.
+        """Return the directory of the jars (`broker`, `tools`). Maven fetches them the first time.
 
-        An edited POM has another hash, so no stale jars; a cut download is never renamed.
+        An edited POM has another hash, so old jars are never used. A download that was cut off is never
+        renamed.
         """
         pom = _POM.read_bytes()
         version = re.findall(rb"<kafka.version>(.*?)</", pom)[0].decode()
@@ -184,7 +191,7 @@ class KafkaBroker:
 
     @staticmethod
     def _archive_classes(cache: Path) -> None:
-        """Let one broker write a class-data archive; it halves every later start."""
+        """Let a broker write a class-data archive, which halves the time of every later start."""
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             archive = Path(scratch, "classes.jsa")
             broker = KafkaBroker(cache, Path(scratch, "broker"), None)
@@ -204,8 +211,9 @@ class KafkaBroker:
     ) -> KafkaBroker:
         """Format a new store under `directory` and return the running broker.
 
-        `advertised` ("127.0.0.1:PORT" of a proxy) is what clients are told to use. `listeners` are served
-        besides the plain one, at `ports[name]`; `scram` are users, as kafka-storage's --add-scram has them.
+        `advertised` ("127.0.0.1:PORT" of a proxy) is the address that clients are told to use. `listeners`
+        are further listeners, at `ports[name]`. `scram` are users, in the form of kafka-storage's
+        --add-scram.
         """
         broker = cls(cls.fetch(), directory, advertised, listeners, scram)
         broker.resume()
@@ -216,23 +224,23 @@ class KafkaBroker:
         if self._process is not None:
             raise BrokerError("the broker already runs")
         main = ["kafka.Kafka", str(self._directory / "server.properties")]
-        # setpriv arms PR_SET_PDEATHSIG and becomes java (same pid): a test runner that
-        # is killed leaves no broker behind, and no Python runs between fork and exec.
+        # setpriv sets PR_SET_PDEATHSIG and becomes java (same pid). So the broker ends with a test
+        # runner that is killed, and no Python runs between fork and exec.
         guard = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
         command = [*guard, *_java(self._cache / "broker", *self._jvm, *main)]
-        with self.broker.open("ab") as out:
+        with self.log.open("ab") as out:
             self._process = process = _SPAWNER.submit(_spawn, command, out).result()
         deadline = time.monotonic() + timeout
         while not _serves(self._ports[0]):
             if process.poll() is not None or time.monotonic() > deadline:
                 why = "took too long" if process.returncode is None else f"ended with {process.returncode}"
                 self.kill()
-                tail = self.broker.read_text(errors="replace")[-4000:]
-                raise BrokerError(f"Kafka {why} while starting; {self.broker}:\n{tail}")
+                tail = self.log.read_text(errors="replace")[-4000:]
+                raise BrokerError(f"Kafka {why} while starting; {self.log}:\n{tail}")
             time.sleep(0.05)
 
     def stop(self, timeout: float = 20) -> None:
-        """Shut down cleanly (SIGTERM), by force after `timeout`; stopped is fine."""
+        """Shut down in order (SIGTERM), by force after `timeout`. A stopped broker stays stopped."""
         if self._process is not None:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -247,12 +255,12 @@ class KafkaBroker:
             self._process = None
 
     def restart(self) -> None:
-        """Stop cleanly and start again: same ports, same data."""
+        """Stop in order and start again, with the same ports and data."""
         self.stop()
         self.resume()
 
     def console_produce(self, topic: str, lines_with_key: list[tuple[bytes, bytes]]) -> None:
-        """Produce with Kafka's console tool: the Java client, murmur2 partitions."""
+        """Produce with the console tool of Kafka: the Java client, which partitions by murmur2."""
         _java_produce(self.bootstrap, topic, lines_with_key)
 
 
@@ -269,16 +277,16 @@ def _with_listeners(config: str, listeners: Sequence[Listener], ports: Mapping[s
 
 
 def _lines(records: list[tuple[bytes, bytes]], end: bytes) -> bytes:
-    """Join records for a tool's stdin; a delimiter inside would split one silently."""
+    """Join records for the standard input of a tool. A delimiter in a record would split it silently."""
     if any(mark in part for record in records for part in record for mark in (_KEY_END, end)):
         raise ValueError("a record holds one of the tool's delimiters")
     return b"".join(key + _KEY_END + value + end for key, value in records)
 
 
 def _java_produce(bootstrap: str, topic: str, records: list[tuple[bytes, bytes]]) -> None:
-    """Run ConsoleProducer. It reads lines of UTF-8 text, so no newline in a record."""
+    """Run ConsoleProducer. It reads lines of UTF-8 text, so a record has no newline."""
     tool = ["org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", bootstrap]
-    # Without --sync it ends with 0 when a record was refused; --timeout is its linger.
+    # Without --sync it ends with code 0 also when a record was refused. --timeout is its linger.
     reader = ["--sync", "--timeout=0", "--max-block-ms=10000", "--reader-property=parse.key=true"]
     reader += [f"--reader-property=key.separator={_KEY_END.decode()}"]
     command = _java(KafkaBroker.fetch() / "tools", *tool, "--topic", topic, *reader, heap="128m")
@@ -286,10 +294,10 @@ def _java_produce(bootstrap: str, topic: str, records: list[tuple[bytes, bytes]]
 
 
 def foreign_produce(bootstrap: str, topic: str, records: list[tuple[bytes, bytes]]) -> None:
-    """Produce as another program would: kcat (librdkafka) if installed, else Java's.
+    """Produce as another program would: with kcat (librdkafka) if it is installed, else with Java.
 
-    kcat places keys by CRC32, unlike Java and aiokafka (murmur2): equal keys from two
-    programs then lie in different partitions. `shutil.which("kcat")` tells which it was.
+    kcat partitions by CRC32, and Java and aiokafka by murmur2. So equal keys of two programs
+    may lie in different partitions. `shutil.which("kcat")` tells which program it was.
     """
     if shutil.which("kcat"):
         marks = ["-K", _KEY_END.decode(), "-D", _RECORD_END.decode()]

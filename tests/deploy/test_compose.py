@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,39 +21,23 @@ from stream_al.demo.generator import main, play
 from stream_al.errors import Misconfigured
 from stream_al.messages import Label, ModelStamp, Prediction, Query, decode, encode
 from stream_al.service.broker.protocols import Outgoing
-from stream_al.service.broker.topics import needed
+from stream_al.service.broker.topics import required_topics
 from stream_al.settings.tokens import listed
 from stream_al.simulate.stream import BUNDLED
-from tests.support.memory_broker import MemoryBroker
-from tests.support.memory_log import MemoryClient
-
-ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-EXAMPLE = dict(
-    line.split("=", 1)
-    for line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
-    if line and not line.startswith("#")
+from tests.deploy.compose import (
+    EXAMPLE,
+    FILE,
+    OURS,
+    REPLICAS,
+    ROOT,
+    SERVICES,
+    TEXT,
+    VARIABLE,
+    compose,
+    environ,
 )
-VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
-
-
-def compose(environ: dict[str, str]) -> dict[str, Any]:
-    """The file with its variables filled in, as `docker compose config` shows it."""
-
-    def value(found: re.Match[str]) -> str:
-        name, kind, rest = found.groups()
-        if kind == "?":
-            assert environ.get(name), f"{name}: {rest}"
-        return environ.get(name) or (rest if kind == "-" else "")
-
-    document: dict[str, Any] = yaml.safe_load(VARIABLE.sub(value, TEXT))
-    return document
-
-
-FILE = compose(EXAMPLE)
-SERVICES: dict[str, dict[str, Any]] = FILE["services"]
-OURS = {name: given for name, given in SERVICES.items() if given["image"].startswith("stream-al:")}
-REPLICAS = {name: given for name, given in OURS.items() if name.startswith("stream-al-")}
+from tests.support.memory_broker import MemoryBroker
+from tests.support.memory_client import MemoryClient
 
 
 def every(services: dict[str, dict[str, Any]]) -> pytest.MarkDecorator:
@@ -65,12 +48,6 @@ def mounts(service: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for volume in service.get("volumes", ()):
         source, target, *_ = volume.split(":")
         yield source, target
-
-
-def environ(service: dict[str, Any]) -> dict[str, str]:
-    found: dict[str, str] = service.get("environment", {})
-    assert all(isinstance(text, str) for text in found.values()), "Compose takes texts"
-    return found
 
 
 @every(SERVICES)
@@ -158,7 +135,7 @@ def test_our_services_use_the_same_topics_and_the_same_broker() -> None:
     """Otherwise the replicas would find other partitions than those that were created."""
     given = [settings.load(environ=environ(service)) for service in OURS.values()]
     assert len({repr((one.kafka, one.topics, one.application)) for one in given}) == 1
-    assert all(topic.replication_factor == 1 for topic in needed(given[0]))  # there is one broker
+    assert all(topic.replication_factor == 1 for topic in required_topics(given[0]))  # there is one broker
 
 
 def test_replicas_listen_on_all_addresses_only_with_tokens() -> None:
@@ -236,7 +213,7 @@ async def test_the_generator_sends_the_whole_stream_and_labels_queries_until_it_
     """A query that comes after the last sample is labelled as well."""
     given, broker = settings.load(environ={}), MemoryBroker()
     log = MemoryClient(broker)
-    await log.create(needed(given))
+    await log.create_topics(required_topics(given))
     recorded = [Row({"x": float(k)}, "even" if k % 2 == 0 else "odd") for k in range(1, 8)]
     playing = asyncio.create_task(play(given, recorded, 1000.0, 0.0, log))
 

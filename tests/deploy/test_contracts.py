@@ -16,7 +16,7 @@ import yaml
 from stream_al import contracts
 from stream_al.cli import main
 from stream_al.contracts.schemas import SCHEMAS
-from stream_al.service.broker.topics import needed
+from stream_al.service.broker.topics import required_topics
 from stream_al.settings import load
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -82,7 +82,7 @@ def found(document: Any, ref: str) -> Any:
 @pytest.mark.parametrize("given_", SETTINGS, ids=["default", "committed", "own"])
 def test_every_topic_that_is_created_is_a_channel(given_: list[str]) -> None:
     channels = {channel["address"]: channel for channel in made(*given_)["channels"].values()}
-    topics = {topic.name: topic for topic in needed(load(None, given_, {}))}
+    topics = {topic.name: topic for topic in required_topics(load(None, given_, {}))}
     assert channels.keys() == topics.keys()
     for name, topic in topics.items():
         kafka = channels[name]["bindings"]["kafka"]

@@ -27,9 +27,9 @@ from packaging.version import Version
 
 from stream_al import __version__, settings
 from stream_al.demo.broker import free_port
-from tests.conftest import KafkaAddress
+from tests.broker.address import KafkaAddress
+from tests.deploy.compose import EXAMPLE, OURS, environ
 from tests.deploy.image import DEPLOY, IMAGE_ENVIRON, LAST, ROOT, STEPS, Image, build, last
-from tests.deploy.test_compose import EXAMPLE, OURS, environ
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = ("otel", "remote")  # what a deployment may ask for, and cannot install into a container that runs

@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 
 import stream_al
 from stream_al.service.telemetry.metrics import REFUSED, Metrics
-from tests.engine.labels.test_drift import log
+from tests.support.drift import drifting_examples
 from tests.support.world import MakeWorld, World
 
 PACKAGE = Path(stream_al.__file__).parent
@@ -42,7 +42,7 @@ NO_LETTER = {"binary_model", "too_many_classes"}
 
 async def send_examples(world: World) -> int:
     """Examples in which the model begins to err; how many."""
-    examples = log()
+    examples = drifting_examples()
     await world.send(world.topics.examples, [msgspec.to_builtins(example) for example in examples])
     return len(examples)
 

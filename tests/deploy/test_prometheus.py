@@ -17,7 +17,7 @@ import pytest
 
 from deploy.grafana import dashboard
 from deploy.grafana.picture import MAIN, Source, draw
-from tests.conftest import KafkaAddress
+from tests.broker.address import KafkaAddress
 from tests.deploy.prometheus import Prometheus, numbers
 from tests.support.processes import Server
 from tests.support.stream import truth

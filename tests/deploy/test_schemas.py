@@ -145,14 +145,14 @@ async def test_every_record_that_the_service_writes_fits_its_schema(memory_world
     replica = await world.start()
     sent = await world.samples(60)
     await world.settle([sample["id"] for sample in sent])
-    await world.answer()
+    await world.label_queries()
     await world.label("unasked", features={"x": 0.5, "y": {"deep": [1]}})
     await world.client.send([Outgoing(world.topics.samples, b"k", b"no json")])
     await world.label("unknown")
 
     async def done() -> bool:
         letters = [await world.records(t + ".dlq") for t in (world.topics.samples, world.topics.labels)]
-        return all(letters) and len(await world.examples()) > len(world.answered)
+        return all(letters) and len(await world.examples()) > len(world.labelled)
 
     await world.until(done, "all is joined or buried")
     names = {"samples": "sample", "queries": "query", "labels": "label"}
@@ -332,6 +332,6 @@ def test_a_message_that_breaks_the_contract_is_refused(name: str, change: dict[s
 def test_the_headers_of_every_dead_letter_fit_their_schema(record: Record, stage: str, said: str) -> None:
     """This includes the smaller one that is sent if the broker refuses the size."""
     letter = dead_letter(record, stage, BadMessage("not_json", said), ".dlq")
-    assert letter.smaller
-    for sent in (letter, letter.smaller()):
+    assert letter.replacement
+    for sent in (letter, letter.replacement()):
         VALID["dead-letter"].validate(headers_of(sent))

@@ -1,22 +1,22 @@
-"""The laws of a streak of bad records."""
+"""The laws of consecutive errors."""
 
 from __future__ import annotations
 
-from stream_al.engine.poison import Streak
+from stream_al.engine.poison import ConsecutiveErrors
 
 
-def test_a_streak_is_reached_by_so_many_bad_records_in_a_row_and_not_by_fewer() -> None:
-    streak = Streak()
+def test_a_limit_is_reached_by_as_many_bad_records_in_a_row_and_by_no_fewer() -> None:
+    errors = ConsecutiveErrors()
     for length in range(5):
-        assert streak.length == length
-        assert not streak.reached(length + 1)
-        assert streak.reached(length)
-        streak = streak.add(f"mistake {length}")
-        assert streak.last == f"mistake {length}"
+        assert errors.length == length
+        assert not errors.reached(length + 1)
+        assert errors.reached(length)
+        errors = errors.add(f"mistake {length}")
+        assert errors.last == f"mistake {length}"
 
 
-def test_adding_leaves_the_streak_as_it_was() -> None:
-    """So a batch that is dropped leaves no trace."""
-    before = Streak().add("one")
+def test_adding_an_error_leaves_the_value_as_it_was() -> None:
+    """So a batch that is dropped has no effect."""
+    before = ConsecutiveErrors().add("one")
     before.add("two")
-    assert before == Streak(1, "one")
+    assert before == ConsecutiveErrors(1, "one")

@@ -49,7 +49,7 @@ def test_neighbouring_ids_draw_independently() -> None:
     assert abs(np.corrcoef(a[:-1], a[1:])[0, 1]) < 4 / math.sqrt(len(IDS))
 
 
-def test_the_parts_of_a_draw_do_not_run_into_each_other() -> None:
+def test_the_parts_of_a_draw_are_kept_apart() -> None:
     assert uniform(1, "a", "b") != uniform(1, "ab", "")
     assert uniform(1, "1a", "b") != uniform(11, "a", "b")
 

@@ -1,1 +1,1 @@
-"""The guarantees, each proven by breaking the thing on purpose: `python -m tests.faults`."""
+"""Each promise of the service, tested by causing the fault on purpose: `python -m tests.faults`."""

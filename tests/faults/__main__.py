@@ -1,7 +1,7 @@
 """`python -m tests.faults`: every fault of the table, in full length, against a real Apache Kafka.
 
-With `--json` one object per fault on standard output: fault, seed, passed, seconds, figures; without, a
-line that reads well. Progress and errors are on standard error. Exit code 1 if any promise did not hold.
+Standard output has one line per fault. With `--json` the line is an object: fault, seed, passed, seconds,
+figures. Progress and errors go to standard error. The exit code is 1 if any promise does not hold.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from typing import Any
 import structlog
 
 from tests.broker.kafka import KafkaBroker
-from tests.faults.running import run_one
+from tests.faults.runner import run_and_report
 from tests.faults.table import FAULTS
 
 
 def main() -> int:
-    """Run; the exit code."""
-    asked = _parser().parse_args()
-    chosen = [fault for fault in FAULTS if asked.only in (None, fault.name)]
+    """Run the faults; the exit code."""
+    arguments = _parser().parse_args()
+    chosen = [fault for fault in FAULTS if arguments.only in (None, fault.name)]
     if not chosen:
-        _say(f"no fault is named {asked.only!r}; there are: {', '.join(fault.name for fault in FAULTS)}")
+        _say(f"no fault is named {arguments.only!r}; there are: {', '.join(fault.name for fault in FAULTS)}")
         return 2
     if not (shutil.which("java") and shutil.which("mvn")):
         _say("the faults need Apache Kafka: install Java 17 and Maven")
@@ -40,8 +40,10 @@ def main() -> int:
         try:
             for number, fault in enumerate(chosen, 1):
                 _say(f"[{number}/{len(chosen)}] {fault.name}: {fault.fault}")
-                line, error = run_one(fault, Path(scratch), broker, seed=asked.seed, quick=asked.quick)
-                _report(line, as_json=asked.json)
+                line, error = run_and_report(
+                    fault, Path(scratch), broker, seed=arguments.seed, quick=arguments.quick
+                )
+                _report(line, as_json=arguments.json)
                 if error is not None:
                     failed += 1
                     traceback.print_exception(error, file=sys.stderr)
@@ -53,9 +55,9 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object per fault")
-    parser.add_argument("--quick", action="store_true", help="shortened: under 10 minutes in all")
-    parser.add_argument("--only", metavar="FAULT", help="this one alone")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything drawn (default: 0)")
+    parser.add_argument("--quick", action="store_true", help="in the short form: under 10 minutes in all")
+    parser.add_argument("--only", metavar="FAULT", help="run only this fault")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all random draws (default: 0)")
     return parser
 
 
@@ -76,7 +78,7 @@ def _say(text: str) -> None:
 
 
 def _quiet() -> None:
-    """Keep what our own clients say about broken networks out of the report."""
+    """Keep out of the report what our own clients log about broken connections."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

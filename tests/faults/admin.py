@@ -1,9 +1,9 @@
-"""What an operator, or time, may do to the topics and groups of a world behind the service's back."""
+"""What an operator or retention does to the topics and groups of a world, unknown to the service."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from time import monotonic
 
@@ -12,10 +12,20 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import for_code
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
-from stream_al.service.broker.topics import needed
+from stream_al.service.broker.kafka import Kafka
+from stream_al.service.broker.protocols import Position
+from stream_al.service.broker.topics import required_topics
 from tests.support.world import STOP_SECONDS, World
 
-__all__ = ["create", "cut", "delete_group", "delete_topic", "ends"]
+__all__ = [
+    "committed_labels",
+    "committed_samples",
+    "create",
+    "delete_group",
+    "delete_records",
+    "delete_topic",
+    "ends",
+]
 
 SECONDS = 30.0
 
@@ -33,11 +43,11 @@ async def _admin(world: World) -> AsyncIterator[AIOKafkaAdminClient]:
             await client.close()
 
 
-async def cut(world: World, topic: str, before: int, partition: int = 0) -> None:
+async def delete_records(world: World, topic: str, before: int, partition: int = 0) -> None:
     """Delete the records before an offset, as retention does."""
     async with _admin(world) as admin:
         await admin.delete_records({TopicPartition(topic, partition): RecordsToDelete(before)})
-    await _look_again(world, topic)
+    await _forget(world, topic)
 
 
 async def delete_topic(world: World, topic: str) -> None:
@@ -45,33 +55,33 @@ async def delete_topic(world: World, topic: str) -> None:
     async with _admin(world) as admin:
         await admin.delete_topics([topic])
         async with asyncio.timeout(SECONDS):
-            while topic in await admin.list_topics():  # noqa: ASYNC110 - the broker tells nobody
+            while topic in await admin.list_topics():  # noqa: ASYNC110 - Kafka sends no notice
                 await asyncio.sleep(0.1)
-    await _look_again(world, topic)
+    await _forget(world, topic)
 
 
 async def create(world: World, topic: str) -> None:
-    """Create a topic as the service wants it."""
+    """Create a topic with the configuration that the service asks for."""
     end = monotonic() + SECONDS
-    wanted = [one for one in needed(world.settings) if one.name == topic]
-    while not await world.client.create(wanted):  # the name of a topic just deleted is not free at once
+    wanted = [one for one in required_topics(world.settings) if one.name == topic]
+    while not await world.client.create_topics(wanted):  # a deleted topic keeps its name for a while
         assert monotonic() < end, f"{topic} was not created"
         await asyncio.sleep(0.1)
 
 
 async def delete_group(world: World, stage: str) -> None:
-    """Delete a consumer group with its offsets, as time does to one that is idle."""
+    """Delete a consumer group with its offsets, as Kafka does with a group that is idle for long."""
     async with _admin(world) as admin:
         name = f"{world.settings.application}.{stage}"
         coordinator = await admin.find_coordinator(name)
         end = monotonic() + SECONDS
         while True:
-            answer = await admin._client.send(coordinator, DeleteGroupsRequest([name]))
-            ((_, code),) = answer.results
+            response = await admin._client.send(coordinator, DeleteGroupsRequest([name]))
+            ((_, code),) = response.results
             if not code:
                 return
             assert monotonic() < end, f"{name} was not deleted: {for_code(code).__name__}"
-            await asyncio.sleep(0.2)  # a member that was killed is missed only after its session
+            await asyncio.sleep(0.2)  # a killed member stays in its group until its session ends
 
 
 async def ends(world: World, topic: str) -> dict[int, int]:
@@ -79,13 +89,29 @@ async def ends(world: World, topic: str) -> dict[int, int]:
     reader = world.client.reader(topic, expiring=True)
     try:
         await reader.start()
-        return await reader.end()
+        return await reader.end_offsets()
     finally:
         await reader.stop(STOP_SECONDS)
 
 
-async def _look_again(world: World, topic: str) -> None:
-    """What the world has read of a topic so far is not what it holds now."""
+async def committed_samples(world: World) -> Mapping[int, Position]:
+    """What selection has committed of each partition of samples."""
+    return await _committed(world, "select", world.topics.samples)
+
+
+async def committed_labels(world: World) -> Mapping[int, Position]:
+    """What intake has committed of each partition of labels."""
+    return await _committed(world, "intake", world.topics.labels)
+
+
+async def _committed(world: World, stage: str, topic: str) -> Mapping[int, Position]:
+    assert isinstance(world.client, Kafka)
+    group = f"{world.settings.application}.{stage}"
+    return await world.client.connection.committed(group, topic, range(world.topics.partitions))
+
+
+async def _forget(world: World, topic: str) -> None:
+    """Let the world read a topic anew: what it has read so far is no longer there."""
     reader, _ = world._readers.pop(topic, (None, []))
     if reader is not None:
         await reader.stop(STOP_SECONDS)

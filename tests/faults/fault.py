@@ -1,27 +1,27 @@
-"""What a fault is: a row of the table, and the function that finds out whether its promise holds."""
+"""A fault: one row of the table, and the function that checks its promise."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tests.faults.arena import Arena, Figures
+from tests.faults.testbed import Figures, Testbed
 
 __all__ = ["Fault"]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One row.
+    """One row of the table.
 
     Attributes:
-        name: Of the test, and for `--only`.
-        fault: What is broken.
-        promise: What holds all the same.
-        run: Breaks it, and finds out.
+        name: The name of the test, and for `--only`.
+        fault: What goes wrong.
+        promise: What the service does then.
+        run: Causes the fault, and fails unless the promise holds.
     """
 
     name: str
     fault: str
     promise: str
-    run: Callable[[Arena], Awaitable[Figures]]
+    run: Callable[[Testbed], Awaitable[Figures]]

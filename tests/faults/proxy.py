@@ -1,15 +1,14 @@
-"""A network that can be broken: a TCP proxy on the loopback interface.
+"""A TCP proxy on the loopback interface, for connections that fail.
 
     clients --> proxy (the broker's advertised address) --> broker
 
-    cut         connections are reset, new ones too
-    black hole  connections are accepted and stay open; nothing passes, either way
-    delay       answers pass later; with a `word`, only on connections that ever spoke of it
-    restore     as if nothing had been: what waited in a black hole passes on, as TCP's repetition would
+    cut         every connection is reset, and so is every new one
+    black hole  connections are accepted and stay open, and no byte passes in either direction
+    delay       responses pass later; with a `word`, only on connections that ever carried it
+    restore     the proxy works again; bytes that waited in a black hole pass, as TCP would repeat them
 
-A Kafka client speaks of a topic on every connection that serves it, so a topic's name as the word slows
-the readers of this one topic down. Bytes are never dropped or reordered within a connection: TCP does
-neither.
+A Kafka client names a topic on every connection that serves it. So with a topic's name as the word, only the
+readers of this topic are slow. Bytes are never lost or reordered within a connection, for TCP does neither.
 """
 
 from __future__ import annotations
@@ -25,16 +24,14 @@ CONNECT_SECONDS = 5.0
 
 
 class Proxy:
-    """One listening port in front of one target.
+    """A listening port in front of a target.
 
     Attributes:
         address: The host:port to give to clients.
-        connections: How many were accepted.
     """
 
     def __init__(self, port: int) -> None:
         self.address = f"127.0.0.1:{port}"
-        self.connections = 0
         self._port = port
         self._target = ("127.0.0.1", 0)
         self._server: asyncio.Server | None = None
@@ -47,37 +44,37 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, target: str) -> Self:
-        """Listen, and pass everything on to the target, host:port."""
+        """Listen, and pass every byte on to the target, host:port."""
         host, _, port = target.rpartition(":")
         self._target = (host, int(port))
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
         return self
 
     def cut(self) -> None:
-        """Reset every connection, now and until restored."""
+        """Reset every connection, from now until `restore`."""
         self._refusing = True
         self._open.set()
         for writer in self._writers:
             writer.transport.abort()
 
     def black_hole(self) -> None:
-        """Accept everything and forward nothing, until restored."""
+        """Accept connections and pass nothing on, until `restore`."""
         self._refusing = False
         self._open.clear()
 
     def delay(self, seconds: float, word: str = "") -> None:
-        """Pass the target's answers on later; with a word, only on connections that speak of it."""
+        """Pass the responses of the target on later; with a word, only on connections that carried it."""
         self.restore()
         self._delay, self._word = seconds, word.encode()
 
     def restore(self) -> None:
-        """Be a network again."""
+        """Work again."""
         self._refusing = False
         self._delay, self._word = 0.0, b""
         self._open.set()
 
     async def close(self) -> None:
-        """End everything."""
+        """Close all connections and stop listening."""
         self.cut()
         if self._server is not None:
             self._server.close()
@@ -90,7 +87,6 @@ class Proxy:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        self.connections += 1
         if self._refusing:
             writer.transport.abort()
             return
@@ -98,7 +94,7 @@ class Proxy:
         try:
             await self._connect(reader, writer)
         except OSError:
-            pass  # the target is away, or an end was reset: the other end learns it below
+            pass  # the target is away, or one side was reset; the other side is reset below
         finally:
             self._writers.discard(writer)
             writer.transport.abort()
@@ -108,10 +104,10 @@ class Proxy:
         async with asyncio.timeout(CONNECT_SECONDS):  # a TimeoutError is an OSError
             back_reader, back_writer = await asyncio.open_connection(*self._target)
         self._writers.add(back_writer)
-        spoken: set[bytes] = set()
+        carried: set[bytes] = set()
         pumps = [
-            asyncio.create_task(self._pump(reader, back_writer, spoken, answers=False)),
-            asyncio.create_task(self._pump(back_reader, writer, spoken, answers=True)),
+            asyncio.create_task(self._pump(reader, back_writer, carried, responses=False)),
+            asyncio.create_task(self._pump(back_reader, writer, carried, responses=True)),
         ]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -123,16 +119,21 @@ class Proxy:
             back_writer.transport.abort()
 
     async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, spoken: set[bytes], *, answers: bool
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        carried: set[bytes],
+        *,
+        responses: bool,
     ) -> None:
-        """Pass bytes on in their order, each chunk as late as it has to be."""
+        """Pass bytes on in order, each chunk when its delay is over."""
         waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=64)
 
         async def read() -> None:
             while chunk := await reader.read(CHUNK_BYTES):
                 if self._word and self._word in chunk:
-                    spoken.add(self._word)
-                slow = answers and (not self._word or self._word in spoken)
+                    carried.add(self._word)
+                slow = responses and (not self._word or self._word in carried)
                 await waiting.put((monotonic() + (self._delay if slow else 0.0), chunk))
             await waiting.put((monotonic(), b""))
 
@@ -154,7 +155,7 @@ class Proxy:
     async def _next(
         waiting: asyncio.Queue[tuple[float, bytes]], reading: asyncio.Task[None]
     ) -> tuple[float, bytes]:
-        """What is to be passed on next; the reader's own error when there is nothing more."""
+        """The next chunk and when it is due. Raises the error of the reader if nothing more comes."""
         getting = asyncio.create_task(waiting.get())
         try:
             await asyncio.wait({getting, reading}, return_when=asyncio.FIRST_COMPLETED)

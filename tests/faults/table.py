@@ -1,42 +1,41 @@
-"""The table of faults: what is broken, what is promised, and the test that finds out.
+"""The table of faults: what goes wrong, what the service does then, and the test that checks it.
 
-Each module of faults exports its own as `FAULTS` (of `tests.faults.fault.Fault`); here they are put
-together, in the order of the table.
+Every module of faults exports its own faults as `FAULTS`. This module puts them in the order of the table.
 """
 
 from __future__ import annotations
 
-from tests.faults import (
-    annotator_faults,
-    broker_faults,
-    clock_faults,
-    crash_faults,
-    early_faults,
-    group_faults,
-    label_faults,
-    loss_faults,
-    poison_faults,
-    snapshot_faults,
-    soak_faults,
-    wedge_faults,
+from tests.faults.cases import (
+    absent_annotators,
+    broker_outages,
+    clocks,
+    contradictory_labels,
+    crashes,
+    early_labels,
+    hung_consumers,
+    long_stream,
+    lost_data,
+    poison,
+    rebalances,
+    snapshots,
 )
 from tests.faults.fault import Fault
 
 __all__ = ["FAULTS", "Fault", "markdown"]
 
 FAULTS: tuple[Fault, ...] = (
-    *crash_faults.FAULTS,
-    *group_faults.FAULTS,
-    *early_faults.FAULTS,
-    *label_faults.FAULTS,
-    *poison_faults.FAULTS,
-    *broker_faults.FAULTS,
-    *annotator_faults.FAULTS,
-    *loss_faults.FAULTS,
-    *snapshot_faults.FAULTS,
-    *clock_faults.FAULTS,
-    *wedge_faults.FAULTS,
-    *soak_faults.FAULTS,
+    *crashes.FAULTS,
+    *rebalances.FAULTS,
+    *early_labels.FAULTS,
+    *contradictory_labels.FAULTS,
+    *poison.FAULTS,
+    *broker_outages.FAULTS,
+    *absent_annotators.FAULTS,
+    *lost_data.FAULTS,
+    *snapshots.FAULTS,
+    *clocks.FAULTS,
+    *hung_consumers.FAULTS,
+    *long_stream.FAULTS,
 )
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.broker.address import KafkaAddress
 from tests.broker.kafka import KafkaBroker
-from tests.conftest import KafkaAddress
 from tests.faults.fault import Fault
-from tests.faults.running import QUICK_SECONDS, run_fault
+from tests.faults.runner import QUICK_SECONDS, run_fault
 from tests.faults.table import FAULTS, markdown
 
 HAVE_KAFKA = bool(shutil.which("java") and shutil.which("mvn"))
-BINDING = HAVE_KAFKA or os.environ.get("CI") == "true"  # in CI a missing broker is a failure, not a gap
+BINDING = HAVE_KAFKA or os.environ.get("CI") == "true"  # in CI a missing broker is a failure, not a skip
 WANTING = "the faults need Apache Kafka: install Java 17 and Maven"
 ROWS = (
     [pytest.param(fault, id=fault.name) for fault in FAULTS]
@@ -27,7 +27,7 @@ ROWS = (
 
 @pytest.fixture(scope="session")
 def broker(kafka: KafkaAddress, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """The run's own Apache Kafka, or one of ours where the run uses a broker of somebody else's."""
+    """The Apache Kafka of this test run; another one of our own where the run uses an external broker."""
     if kafka.broker is not None:
         yield kafka.broker
         return
@@ -39,7 +39,7 @@ def broker(kafka: KafkaAddress, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.mark.timeout(QUICK_SECONDS + 60)
-@pytest.mark.filterwarnings("default")  # of clients whose broker was taken away
+@pytest.mark.filterwarnings("default")  # clients warn about a broker that is gone
 @pytest.mark.parametrize("fault", ROWS)
 async def test_fault(fault: Fault, tmp_path: Path, broker: KafkaBroker) -> None:
     await run_fault(fault, tmp_path, broker, seed=0, quick=True)

@@ -1,10 +1,10 @@
-"""Fuzzing led by coverage, by hand: not a part of the tests, since it has no end.
+"""Fuzzing that is guided by coverage. It has no end, so it is run by hand and is not a part of the tests.
 
     pip install atheris
     python -m tests.fuzz.coverage messages -max_total_time=60
     python -m tests.fuzz.coverage expression -max_total_time=60
 
-A target ends with a crash if anything escapes but the one error that its module promises.
+A target crashes if a function raises anything except the one error that its module documents.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {"messages": messages, "expression
 
 
 def main() -> None:
-    """Fuzz the target that the command line names; the rest of it is libFuzzer's."""
+    """Fuzz the target that the command line names; the other arguments are for libFuzzer."""
     atheris = import_module("atheris")  # not among the dependencies: it is large and has no wheels everywhere
     target = TARGETS[sys.argv.pop(1)]
     atheris.instrument_func(target)

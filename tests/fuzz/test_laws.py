@@ -1,4 +1,4 @@
-"""What is read from outside either makes sense or is refused in the way that its module promises."""
+"""Input from outside is either used or refused in the way that its module documents."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import Example, encode
 from stream_al.service.broker.dead_letters import HEADER_PREFIX, dead_letter, origin
 from stream_al.service.broker.protocols import Record
-from stream_al.service.loops.select import selector
-from stream_al.service.model.local_model import fresh_learner
+from stream_al.service.engine_settings import fresh_learner, selector
 from stream_al.service.model.snapshots import Anchor, Snapshots
 from stream_al.settings import load
 
@@ -47,7 +46,7 @@ PATHS = [
 
 
 def mistakes(**where: Any) -> tuple[str, ...]:
-    """What is wrong with settings; nothing but `Misconfigured` may be raised, and never without a word."""
+    """The mistakes in settings. Only `Misconfigured` may be raised, and never without a sentence."""
     try:
         load(**where, environ={})
     except Misconfigured as error:
@@ -57,7 +56,7 @@ def mistakes(**where: Any) -> tuple[str, ...]:
 
 @law
 @given(raw, raw, headers, st.integers(0, 2**31), st.integers(0, 2**62), st.text(max_size=2000))
-def test_a_dead_letter_gives_back_what_died_and_why(
+def test_a_dead_letter_keeps_the_record_and_the_reason(
     key: bytes | None, value: bytes | None, before: Any, partition: int, offset: int, message: str
 ) -> None:
     record = Record("samples", partition, offset, 0, key, value, before)
@@ -67,8 +66,8 @@ def test_a_dead_letter_gives_back_what_died_and_why(
     where = (facts["topic"], int(facts["partition"]), int(facts["offset"]))
     assert where == ("samples", partition, offset)
     assert (facts["stage"], facts["exception"]) == ("select", "why")
-    assert letter.smaller is not None
-    assert letter.smaller().value is None
+    assert letter.replacement is not None
+    assert letter.replacement().value is None
     assert all(name.startswith(HEADER_PREFIX) for name, _ in letter.headers[len(before) :])
 
 
@@ -78,7 +77,7 @@ def test_a_dead_letter_gives_back_what_died_and_why(
         st.tuples(st.sampled_from(PATHS) | st.text(max_size=10), values | st.text(max_size=20)), max_size=4
     )
 )
-def test_settings_are_read_or_every_mistake_is_a_sentence(given_: list[tuple[str, Any]]) -> None:
+def test_settings_are_read_or_refused_with_a_sentence_for_each_mistake(given_: list[tuple[str, Any]]) -> None:
     written = [f"{path}={value if isinstance(value, str) else json.dumps(value)}" for path, value in given_]
     assert all(mistake.strip() for mistake in mistakes(overrides=written))
 
@@ -101,7 +100,7 @@ def test_a_settings_file_is_read_or_refused(tmp_path: Path, content: bytes) -> N
     | values.map(json.dumps)
     | values.map(lambda v: json.dumps({"v": 1, "manager": "stratified", "state": v}))
 )
-def test_a_commits_metadata_is_a_state_or_nothing(text: str) -> None:
+def test_the_metadata_of_a_commit_is_a_state_or_is_ignored(text: str) -> None:
     chosen = selector(load(environ={}))
     state = chosen.decode(text)
     assert state is None or chosen.decode(chosen.encode(state)) == state
@@ -109,7 +108,7 @@ def test_a_commits_metadata_is_a_state_or_nothing(text: str) -> None:
 
 @pytest.fixture(scope="module")
 def snapshot(tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshots, str, Path, bytes]:
-    """A sound snapshot."""
+    """A valid snapshot."""
     directory = tmp_path_factory.mktemp("snapshots")
     given_ = load(overrides=["model.definition=GaussianNB()", f"snapshots.directory={directory}"], environ={})
     learner = fresh_learner(given_)
@@ -131,16 +130,16 @@ def usable(snapshot: tuple[Snapshots, str, Path, bytes], content: bytes) -> bool
     return asyncio.run(loaded())
 
 
-def test_a_sound_snapshot_is_used(snapshot: tuple[Snapshots, str, Path, bytes]) -> None:
+def test_a_valid_snapshot_is_used(snapshot: tuple[Snapshots, str, Path, bytes]) -> None:
     assert usable(snapshot, snapshot[3])
 
 
 @law
 @given(st.data())
-def test_any_other_header_is_passed_over(
+def test_a_snapshot_with_another_header_is_not_used(
     snapshot: tuple[Snapshots, str, Path, bytes], data: st.DataObject
 ) -> None:
-    """A snapshot with one field of its header changed, or with any header at all, is not used."""
+    """One field of the header is changed, or the header is any bytes."""
     line, _, body = snapshot[3].partition(b"\n")
     outer = json.loads(line)
     fields = [["header", name] for name in outer["header"]] + [["check"], ["header"]]
@@ -156,7 +155,7 @@ def test_any_other_header_is_passed_over(
 
 @law
 @given(st.data())
-def test_a_stray_bit_or_a_torn_end_is_passed_over(
+def test_a_snapshot_with_a_wrong_bit_or_a_missing_end_is_not_used(
     snapshot: tuple[Snapshots, str, Path, bytes], data: st.DataObject
 ) -> None:
     content = bytearray(snapshot[3])

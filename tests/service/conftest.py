@@ -1,91 +1,22 @@
-"""An Apache Kafka with every kind of lock on its doors, for all tests here."""
+"""An Apache Kafka that asks for certificates and logins, for all tests of the service."""
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import shutil
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from tests.broker.kafka import KafkaBroker, Listener
-from tests.support.authority import Authority
+from tests.broker.locked import Locked
 
-USER, PASSWORD = "selector", "canary-of-the-password"
-WANTING = "the locks are tested on Apache Kafka: install Java 17 and Maven"
-MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
-MODULES = "org.apache.kafka.common.security"
-
-
-@dataclass(frozen=True)
-class Locked:
-    """A broker whose doors are locked, and what opens them."""
-
-    broker: KafkaBroker
-    authority: Authority
-    stranger: Authority
-
-    def bootstrap(self, door: str, host: str = "127.0.0.1") -> str:
-        return f"kafka.bootstrap_servers={host}:{self.broker.ports[door]}"
-
-    def settings(self, door: str, mechanism: str = "SCRAM-SHA-512", password: str = PASSWORD) -> list[str]:
-        """Settings that open a door: SECURE takes a login over TLS, TLS none, LOGIN a login without TLS."""
-        protocol = {"SECURE": "SASL_SSL", "LOGIN": "SASL_PLAINTEXT"}.get(door, "SSL")
-        given = [self.bootstrap(door), f"kafka.security_protocol={protocol}"]
-        if protocol.endswith("SSL"):
-            given.append(f"kafka.ssl_cafile={self.authority.certificate}")
-        if protocol.startswith("SASL"):
-            given.append(f"kafka.sasl_mechanism={mechanism}")
-            if mechanism == "OAUTHBEARER":
-                given.append(f"kafka.sasl_oauth_token_file={self.token()}")
-            else:
-                given += [f"kafka.sasl_username={USER}", f"kafka.sasl_password={password}"]
-        return given
-
-    def token(self, name: str = "token", life_seconds: float = 3600) -> Path:
-        """A file with a token that the broker takes: unsigned, as Kafka's default validator has them."""
-        now = int(time.time())
-        claims = {"sub": USER, "iat": now - 7200, "exp": int(now + life_seconds)}
-        parts = (base64.urlsafe_b64encode(json.dumps(part).encode()) for part in ({"alg": "none"}, claims))
-        path = self.authority.directory / name
-        path.write_text(".".join(part.decode().rstrip("=") for part in parts) + ".\n")
-        return path
-
-
-def shows(certificate: Path) -> dict[str, str]:
-    return {"ssl.keystore.type": "PEM", "ssl.keystore.location": str(certificate)}
-
-
-def logins(*mechanisms: str) -> dict[str, str]:
-    config = {"sasl.enabled.mechanisms": ",".join(mechanisms)}
-    plain = f'{MODULES}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
-    scram = f"{MODULES}.scram.ScramLoginModule required;"
-    bearer = f'{MODULES}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="{USER}";'
-    modules = zip(MECHANISMS, (plain, scram, scram, bearer), strict=True)
-    return config | {f"{mechanism.lower()}.sasl.jaas.config": module for mechanism, module in modules}
+WANTING = "certificates and logins are tested on Apache Kafka: install Java 17 and Maven"
 
 
 @pytest.fixture(scope="session")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
     if not (shutil.which("java") and shutil.which("mvn")):
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(WANTING)
-    directory = tmp_path_factory.mktemp("locked")
-    authority, stranger = Authority(directory / "ours"), Authority(directory / "theirs")
-    good = shows(authority.issue("broker", "127.0.0.1"))
-    trust = {"ssl.truststore.type": "PEM", "ssl.truststore.location": str(authority.certificate)}
-    listeners = [
-        Listener("TLS", "SSL", good),
-        Listener("MUTUAL", "SSL", good | trust | {"ssl.client.auth": "required"}),
-        Listener("EXPIRED", "SSL", shows(authority.issue("expired", "127.0.0.1", expired=True))),
-        Listener("LOGIN", "SASL_PLAINTEXT", logins("PLAIN", "SCRAM-SHA-256")),
-        Listener("SECURE", "SASL_SSL", good | logins(*MECHANISMS)),
-    ]
-    scram = [f"{name}=[name={USER},password={PASSWORD}]" for name in MECHANISMS if name.startswith("SCRAM")]
-    broker = KafkaBroker.start(directory / "broker", listeners=listeners, scram=scram)
-    yield Locked(broker, authority, stranger)
-    broker.stop()
+    found = Locked.start(tmp_path_factory.mktemp("locked"))
+    yield found
+    found.broker.stop()

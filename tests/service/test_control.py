@@ -1,4 +1,4 @@
-"""Pausing, the cap on pending queries, and the order of starting and stopping; on both logs."""
+"""Pausing, the cap on pending queries, and the order of starting and stopping; on both brokers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ import pytest
 
 from stream_al.errors import Misconfigured
 from stream_al.service.http.status import status
-from tests.support.world import MakeWorld, World
-
-
-async def decided(world: World, number: int) -> bool:
-    return len(await world.decided()) >= number
+from tests.support.flow import decided
+from tests.support.world import MakeWorld
 
 
 async def test_no_more_queries_are_pending_than_the_cap_allows(make_world: MakeWorld) -> None:
@@ -26,8 +23,8 @@ async def test_no_more_queries_are_pending_than_the_cap_allows(make_world: MakeW
     capped = [p for p in predictions if p["reason"] == "capped"]
     assert capped
     assert not any(p["queried"] or p["propensity"] for p in capped)
-    await world.answer()
-    await world.until(lambda: len(replica.app.pending) == 0, "all are answered")
+    await world.label_queries()
+    await world.until(lambda: len(replica.app.pending) == 0, "all are labelled")
     await world.samples(60, start=60)
     await world.until(lambda: decided(world, 120), "all are decided")
     assert len(await world.queries()) > 4
@@ -48,7 +45,7 @@ async def test_a_paused_replica_decides_nothing_and_still_learns(make_world: Mak
     await world.until(lambda: decided(world, 20), "all are decided")
 
 
-async def test_a_pause_outlives_a_rebalance(make_world: MakeWorld) -> None:
+async def test_a_pause_survives_a_rebalance(make_world: MakeWorld) -> None:
     world = await make_world()
     a = await world.start("a")
     a.app.pause()
@@ -66,7 +63,7 @@ async def test_a_pause_outlives_a_rebalance(make_world: MakeWorld) -> None:
 
 
 async def test_a_stop_leaves_nothing_undone(make_world: MakeWorld) -> None:
-    """The batch in hand is finished, so another replica repeats nothing."""
+    """The batch in work is finished, so another replica repeats nothing."""
     world = await make_world()
     replica = await world.start()
     await world.samples(60)
@@ -89,7 +86,7 @@ async def test_a_cancelled_replica_stops_in_order(make_world: MakeWorld) -> None
     with pytest.raises(asyncio.CancelledError):
         await replica.task
     names = {task.get_name() for task in before & asyncio.all_tasks() if not task.done()}
-    assert not names & {"work", "select", "intake", "learn", "pending", "sweep", "lag", "watchdog"}
+    assert not names & {"work", "select", "intake", "learn", "pending", "expiry", "lag", "watchdog"}
     assert list(world.snapshots("a").glob("*.snapshot"))
 
 

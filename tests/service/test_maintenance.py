@@ -1,4 +1,4 @@
-"""The tools of the command line, on both logs."""
+"""The maintenance of topics, on the broker in memory and on Kafka."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.world import MakeWorld, World
 
 
 def quiet(*numbers: int) -> None:
-    """Take no notice of progress."""
+    """Ignore the progress."""
 
 
 async def learned(world: World, number: int) -> None:
@@ -36,16 +36,16 @@ async def taught(world: World) -> None:
     await learned(world, 3)
 
 
-async def export(world: World, form: str) -> str:
+async def export(world: World, form: str, number: int = 2) -> str:
     out = io.StringIO()
-    number = await maintenance.export_examples(
+    written = await maintenance.export_examples(
         world.settings, world.connect(world.settings), out, form, quiet
     )
-    assert number == 2
+    assert written == number
     return out.getvalue()
 
 
-async def test_create_topics_creates_what_is_missing_once(make_world: MakeWorld) -> None:
+async def test_missing_topics_are_created_once(make_world: MakeWorld) -> None:
     world = await make_world("topics.predictions=null")  # the world has created the others
     named = world.topics.model_copy(update={"predictions": world.topics.samples + ".more"})
     settings = world.settings.model_copy(update={"topics": named})
@@ -56,7 +56,7 @@ async def test_create_topics_creates_what_is_missing_once(make_world: MakeWorld)
     assert (again, len(all_there)) == ([], 8)
 
 
-async def test_export_writes_the_labelled_dataset_without_contradictions(make_world: MakeWorld) -> None:
+async def test_the_exported_dataset_has_no_contradictions(make_world: MakeWorld) -> None:
     world = await make_world()
     await taught(world)
     rows = list(csv.DictReader(io.StringIO(await export(world, "csv"))))
@@ -71,7 +71,44 @@ async def test_export_writes_the_labelled_dataset_without_contradictions(make_wo
     assert {(line["id"], line["label"]) for line in lines} == {("q1", "up"), ("q2", 3)}
 
 
-async def test_known_labels_are_those_that_are_exported(make_world: MakeWorld) -> None:
+LOG = [
+    ("first", "up", True),
+    ("second", "down", True),
+    ("refused", "sideways", False),  # a third class, which a binary model cannot learn
+    ("second", "down", False),  # a duplicate
+    ("first", "down", True),  # the model remembers two ids, so it has forgotten this one
+    ("", "up", False),  # no example: its id is empty
+    ("last", "down", True),
+]
+"""Id and label of examples in the log, and whether the model learns them."""
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+async def test_the_exported_examples_are_those_that_the_model_has_learned(
+    make_world: MakeWorld, form: str
+) -> None:
+    """The export forgets an id when the model does, and leaves out what the model refused."""
+    world = await make_world("model.definition=LogisticRegression()", "labels.remember=2")
+    replica = await world.start()
+    examples = [
+        {"id": name, "label": label, "features": {"x": n / 2}} for n, (name, label, _) in enumerate(LOG)
+    ]
+    await world.send(world.topics.examples, examples)
+    await learned(world, len(LOG))
+    expected = [(name, label) for name, label, learns in LOG if learns]
+    assert replica.app.local_model.model.examples == len(expected)
+    text = await export(world, form, number=len(expected))
+    if form == "jsonl":
+        found = [(row["id"], row["label"]) for row in map(msgspec.json.decode, text.splitlines())]
+    else:
+        found = [(row["_id"], row["label"]) for row in csv.DictReader(io.StringIO(text))]
+    assert found == expected
+    known = await maintenance.known_labels(world.settings, world.connect(world.settings))
+    labels = {name: label for name, (label, _) in known.items()}
+    assert labels == {"first": "up", "second": "down", "last": "down"}
+
+
+async def test_the_known_labels_are_the_exported_ones(make_world: MakeWorld) -> None:
     world = await make_world()
     await taught(world)
     known = await maintenance.known_labels(world.settings, world.connect(world.settings))
@@ -79,7 +116,7 @@ async def test_known_labels_are_those_that_are_exported(make_world: MakeWorld) -
     assert all(at_ms > 0 for _, at_ms in known.values())
 
 
-async def test_what_is_imported_twice_is_learned_once(make_world: MakeWorld) -> None:
+async def test_rows_that_are_imported_twice_are_learned_once(make_world: MakeWorld) -> None:
     world = await make_world()
     replica = await world.start()
     rows = [Row({"x": n / 10, "deep": {"y": n}}, "up" if n > 5 else "down") for n in range(10)]
@@ -91,7 +128,7 @@ async def test_what_is_imported_twice_is_learned_once(make_world: MakeWorld) -> 
     assert {(e["reason"], *e["features"]) for e in await world.examples()} == {("seed", "x", "deep.y")}
 
 
-async def test_an_import_names_the_row_that_cannot_be_learned(make_world: MakeWorld) -> None:
+async def test_an_import_names_a_row_that_cannot_be_learned(make_world: MakeWorld) -> None:
     world = await make_world()
     rows = [Row({"x": 1}, "up"), Row({}, "down")]
     with pytest.raises(Misconfigured, match="row 2"):
@@ -100,10 +137,10 @@ async def test_an_import_names_the_row_that_cannot_be_learned(make_world: MakeWo
 
 async def replay(world: World, reason: str | None = None) -> int:
     log = world.connect(world.settings)
-    return await maintenance.replay(world.settings, log, world.topics.labels, reason, quiet)
+    return await maintenance.replay_dead_letters(world.settings, log, world.topics.labels, reason, quiet)
 
 
-async def test_dead_letters_are_listed_with_origin_and_replayed_once(make_world: MakeWorld) -> None:
+async def test_dead_letters_are_listed_with_their_origin_and_replayed_once(make_world: MakeWorld) -> None:
     world = await make_world()
     await world.start()
     await world.label("later", "up")
@@ -111,7 +148,10 @@ async def test_dead_letters_are_listed_with_origin_and_replayed_once(make_world:
     log = world.connect(world.settings)
 
     async def listed() -> list[dict[str, Any]]:
-        return [entry async for entry in maintenance.letters(world.settings, log, world.topics.labels, quiet)]
+        return [
+            entry
+            async for entry in maintenance.list_dead_letters(world.settings, log, world.topics.labels, quiet)
+        ]
 
     async def both() -> bool:
         return len(await world.records(world.topics.labels + ".dlq")) == 2
@@ -129,7 +169,7 @@ async def test_dead_letters_are_listed_with_origin_and_replayed_once(make_world:
     assert [(r.key, r.headers) for r in replayed] == [(b"later", ())]
 
 
-async def test_a_replayed_record_is_as_it_was(make_world: MakeWorld) -> None:
+async def test_a_replayed_record_is_unchanged(make_world: MakeWorld) -> None:
     world = await make_world()
     await world.start()
     await world.send(world.topics.labels, [b"bad"], [b"k"], (("trace", b"1"),))
@@ -144,7 +184,7 @@ async def test_a_replayed_record_is_as_it_was(make_world: MakeWorld) -> None:
     assert (first.key, first.value, first.headers) == (second.key, second.value, second.headers)
 
 
-async def test_a_rebuilt_model_is_the_one_that_serves(make_world: MakeWorld) -> None:
+async def test_a_rebuilt_model_equals_the_one_that_served(make_world: MakeWorld) -> None:
     world = await make_world()
     replica = await world.start()
     await world.settle([s["id"] for s in await world.samples(60)])
@@ -152,5 +192,5 @@ async def test_a_rebuilt_model_is_the_one_that_serves(make_world: MakeWorld) -> 
     await replica.stop()
     for rebuild in (True, False):
         log = world.connect(world.settings)
-        learner = await maintenance.model(world.settings, log, rebuild=rebuild, progress=quiet)
+        learner = await maintenance.load_model(world.settings, log, rebuild=rebuild, progress=quiet)
         assert (learner.model.digest(), learner.offset) == served

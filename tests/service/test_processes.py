@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from tests.broker.address import KafkaAddress
 from tests.broker.kafka import foreign_produce
-from tests.conftest import KafkaAddress
 from tests.support.processes import Server, run
 from tests.support.world import MakeWorld, World
 
@@ -40,10 +40,10 @@ async def partitions(server: Server) -> list[int]:
 
 
 async def settled(world: World, servers: list[Server], ids: set[str]) -> bool:
-    """Answer queries; whether all is decided and answered, and all replicas have learned all of it."""
+    """Label the queries; return whether all samples are decided, and all labels learned by all replicas."""
     if not await world.decided() >= ids:
         return False
-    await world.answer()
+    await world.label_queries()
     asked = {q["id"] for q in await world.queries()}
     learned = {e["id"] for e in await world.examples()}
     end = len(await world.records(world.topics.examples))
@@ -56,8 +56,8 @@ def fold(status: dict[str, Any]) -> tuple[int, str]:
     return status["model"]["offset"], status["model"]["digest"]
 
 
-async def test_two_processes_share_a_stream_and_one_is_killed(kafka_world: MakeWorld, serve: Serve) -> None:
-    """Equal models at equal offsets; after kill -9 no query is lost and no example learned twice."""
+async def test_a_process_takes_over_from_one_that_is_killed(kafka_world: MakeWorld, serve: Serve) -> None:
+    """Models are equal at equal offsets. After kill -9 no query is lost, and no example is learned twice."""
     world = await kafka_world()
     a, b = serve(world, "a"), serve(world, "b")
     await asyncio.gather(a.start(), b.start())
@@ -67,13 +67,13 @@ async def test_two_processes_share_a_stream_and_one_is_killed(kafka_world: MakeW
 
     await world.until(shared, "each process has a partition")
     ids = {s["id"] for s in await world.samples(150)}
-    await world.until(lambda: settled(world, [a, b], ids), "all is decided, answered and learned")
+    await world.until(lambda: settled(world, [a, b], ids), "all is decided, labelled and learned")
     assert fold(await a.status()) == fold(await b.status())
 
     stream = asyncio.create_task(trickle(world, 150, 450))
 
     async def in_midstream() -> bool:
-        await world.answer()
+        await world.label_queries()
         return len(await world.decided()) > 220
 
     await world.until(in_midstream, "the stream flows")
@@ -100,14 +100,12 @@ async def trickle(world: World, start: int, end: int) -> set[str]:
     return ids
 
 
-async def test_after_sigterm_and_without_snapshots_the_same_model_comes_back(
-    kafka_world: MakeWorld, serve: Serve
-) -> None:
+async def test_a_restart_without_snapshots_gives_the_same_model(kafka_world: MakeWorld, serve: Serve) -> None:
     world = await kafka_world()
     server = serve(world, "a")
     await server.start()
     ids = {s["id"] for s in await world.samples(100)}
-    await world.until(lambda: settled(world, [server], ids), "all is decided, answered and learned")
+    await world.until(lambda: settled(world, [server], ids), "all is decided, labelled and learned")
     before = fold(await server.status())
     assert await server.signal(SIGTERM) == 0
     assert list(server.snapshots.glob("*.snapshot"))
@@ -118,14 +116,14 @@ async def test_after_sigterm_and_without_snapshots_the_same_model_comes_back(
     assert "Traceback" not in server.said()
 
 
-async def test_a_wrong_setting_is_one_line_and_exit_code_2(kafka_world: MakeWorld) -> None:
+async def test_a_wrong_setting_gives_one_line_and_exit_code_2(kafka_world: MakeWorld) -> None:
     code, said = await run("serve", "--set", "budget.share=7")
     assert code == 2
     (line,) = said.strip().splitlines()
     assert line.startswith("stream-al: budget.share: ")
 
 
-async def test_missing_topics_are_one_line_and_exit_code_2(kafka: KafkaAddress) -> None:
+async def test_missing_topics_give_one_line_and_exit_code_2(kafka: KafkaAddress) -> None:
     given = [*kafka.settings, "topics.samples=no.such.topic", "http.port=0", "log.level=error"]
     code, said = await run("serve", *(part for setting in given for part in ("--set", setting)))
     assert code == 2
@@ -148,17 +146,17 @@ async def produce_elsewhere(bootstrap: str, topic: str, records: list[tuple[byte
         await producer.stop()
 
 
-async def test_labels_of_a_foreign_client_are_joined(kafka_world: MakeWorld, kafka: KafkaAddress) -> None:
-    """Another program places keys in other partitions; whoever reads a label joins it."""
+async def test_labels_of_another_client_are_joined(kafka_world: MakeWorld, kafka: KafkaAddress) -> None:
+    """Another client puts keys into other partitions; the replica that reads a label joins it."""
     world = await kafka_world()
     a, b = await world.start("a"), await world.start("b")
     ids = [f"q{number}" for number in range(12)]
     await world.ask(*ids)
-    answers = [(i.encode(), b'{"id":"%s","label":"up"}' % i.encode()) for i in ids]
+    labels = [(i.encode(), b'{"id":"%s","label":"up"}' % i.encode()) for i in ids]
     if shutil.which("kcat") or shutil.which("java"):
-        await asyncio.to_thread(foreign_produce, kafka.bootstrap, world.topics.labels, answers)
+        await asyncio.to_thread(foreign_produce, kafka.bootstrap, world.topics.labels, labels)
     else:  # no other program is here: then another partitioner at least
-        await produce_elsewhere(kafka.bootstrap, world.topics.labels, answers)
+        await produce_elsewhere(kafka.bootstrap, world.topics.labels, labels)
     await world.until(lambda: a.offset == b.offset == len(ids), "all are learned by both")
     assert {e["id"] for e in await world.examples()} == set(ids)
     assert a.digest == b.digest

@@ -1,4 +1,4 @@
-"""Secrets show nowhere: canaries in every secret setting, and everything that comes out searched for them."""
+"""Secrets are shown nowhere: every secret setting has a canary, and all output is searched for canaries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from stream_al.demo.broker import free_port
 from stream_al.errors import Misconfigured
 from stream_al.settings import SettingRow, describe, load
-from tests.service.conftest import PASSWORD, Locked
+from tests.broker.locked import PASSWORD, Locked
 from tests.support.processes import command, environment
 
 BIRD = "canary"
@@ -32,13 +32,13 @@ CANARIES = {row.environment: canary(row.path) for row in SECRETS}
 
 
 def silent(text: str | bytes) -> None:
-    """Fail where a canary sings, and show no more than the line."""
+    """Fail if a text has a canary, and show only its line."""
     lines = (text.decode(errors="replace") if isinstance(text, bytes) else text).splitlines()
     assert not [line[:500] for line in lines if BIRD in line]
 
 
 def variables(settings: list[str], **more: str) -> dict[str, str]:
-    """The environment of a process with these settings: where secrets belong, unlike the command line."""
+    """The environment of a process with these settings: on the command line, other users could read them."""
     paths = {row.path: row.environment for row in describe()}
     given = {paths[path]: value for path, _, value in (setting.partition("=") for setting in settings)}
     return {**environment(), **given, **more, "STREAM_AL_LOG__LEVEL": "debug"}
@@ -50,8 +50,8 @@ async def ended(environ: Mapping[str, str], *arguments: str) -> subprocess.Compl
     )
 
 
-def test_there_are_canaries_for_all_that_is_secret() -> None:
-    """A setting whose name sounds secret is one; what is secret is set by what is planted here."""
+def test_every_secret_setting_has_a_canary() -> None:
+    """A setting with the name of a secret is a secret setting, and no other setting is."""
     sounding = ("password", "tokens", "key", "secret")
     for row in describe():
         named = row.path.endswith(sounding)
@@ -62,8 +62,8 @@ def test_there_are_canaries_for_all_that_is_secret() -> None:
 
 
 @pytest.mark.parametrize("more", [{}, {"STREAM_AL_BUDGET__SHARE": "7"}, {"STREAM_AL_HTTP__OPEN": "true"}])
-async def test_showing_and_checking_settings_shows_no_secret(more: dict[str, str]) -> None:
-    """Also when there is something wrong with them."""
+async def test_commands_that_show_and_check_settings_show_no_secret(more: dict[str, str]) -> None:
+    """This holds for wrong settings too."""
     for arguments in (("show",), ("show", "--json"), ("check",)):
         done = await ended(variables([], **CANARIES, **more), "config", *arguments)
         silent(done.stdout + done.stderr)
@@ -72,8 +72,8 @@ async def test_showing_and_checking_settings_shows_no_secret(more: dict[str, str
 
 
 @pytest.mark.parametrize("row", SECRETS, ids=lambda row: row.path)
-def test_a_secret_that_cannot_be_used_is_not_shown(row: SettingRow, tmp_path: Path) -> None:
-    """Neither where it stands in the wrong form nor under a name that is wrong by a letter."""
+def test_an_invalid_secret_is_not_shown(row: SettingRow, tmp_path: Path) -> None:
+    """Neither in the wrong form, nor under a name with a wrong letter."""
     section, leaf = row.path.split(".")
     file = tmp_path / "settings.yaml"
     for text in (
@@ -88,8 +88,8 @@ def test_a_secret_that_cannot_be_used_is_not_shown(row: SettingRow, tmp_path: Pa
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "OAUTHBEARER"])
-async def test_a_refused_login_ends_in_one_line_without_the_secret(locked: Locked, mechanism: str) -> None:
-    """By the service itself, at the most talkative level, with the exit code for what the user can mend."""
+async def test_a_refused_login_gives_one_line_without_the_secret(locked: Locked, mechanism: str) -> None:
+    """The service ends with the exit code for a mistake of the user; the log level is `debug`."""
     stale = locked.token(f"stale-{mechanism}", life_seconds=-3600)
     given = [*locked.settings("SECURE", mechanism, canary("wrong"))]
     if mechanism == "OAUTHBEARER":
@@ -106,7 +106,7 @@ async def test_a_refused_login_ends_in_one_line_without_the_secret(locked: Locke
     assert said.splitlines()[-1].startswith("stream-al: kafka.sasl_")
     assert sum(line.startswith("stream-al: ") for line in said.splitlines()) == 1
     assert "Traceback" not in said
-    assert "aiokafka" in said, "it was as talkative as it can be"
+    assert "aiokafka" in said, "the level was debug"
 
 
 @asynccontextmanager
@@ -122,11 +122,11 @@ async def serving(environ: Mapping[str, str], log: Path) -> AsyncIterator[subpro
             await asyncio.to_thread(process.wait, SECONDS)
 
 
-async def test_a_service_at_work_shows_no_secret(locked: Locked, tmp_path: Path) -> None:
-    """Log, answers, metrics, process title, snapshots: of a service that runs behind every lock there is.
+async def test_a_running_service_shows_no_secret(locked: Locked, tmp_path: Path) -> None:
+    """Log, responses, metrics, process title and snapshots have no secret.
 
-    Kafka by SCRAM over TLS and HTTPS with a locked key, with tokens from settings and from a file, learning,
-    at the most talkative level.
+    The service uses Kafka with SCRAM over TLS, and HTTPS with a locked key. It has tokens from settings and
+    from a file, it learns, and its log level is `debug`.
     """
     certificate, key = locked.authority.locked("https", CANARIES["STREAM_AL_HTTP__SSL_KEY_PASSWORD"])
     ours, our_key = locked.authority.locked("kafka", CANARIES["STREAM_AL_KAFKA__SSL_KEY_PASSWORD"])
@@ -166,16 +166,16 @@ async def test_a_service_at_work_shows_no_secret(locked: Locked, tmp_path: Path)
             assert (await client.post("/v1/labels", json=label, headers=headers)).status_code == 202
             assert (await client.post("/v1/pause", headers=headers)).status_code == 200
             for path in ("/v1/status", "/v1/model", "/v1/queries", "/metrics", "/openapi.json", "/nowhere"):
-                answer = await client.get(path, headers=headers)
-                silent(answer.text + str(answer.headers))
+                response = await client.get(path, headers=headers)
+                silent(response.text + str(response.headers))
         for wrong in (f"Bearer {BIRD}", f"Basic {BIRD}", BIRD):
-            answer = await client.post("/v1/pause", json={"x": BIRD}, headers={"Authorization": wrong})
-            assert answer.status_code == 401
-            silent(answer.text + str(answer.headers))
+            response = await client.post("/v1/pause", json={"x": BIRD}, headers={"Authorization": wrong})
+            assert response.status_code == 401
+            silent(response.text + str(response.headers))
     text = log.read_text()
     silent(text)
     assert process.returncode == 0, text
-    assert "aiokafka" in text, "it was as talkative as it can be"
+    assert "aiokafka" in text, "the level was debug"
     assert '"who": "filed"' in text
     for written in (tmp_path / "snapshots").rglob("*"):
         if written.is_file():

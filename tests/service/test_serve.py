@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from stream_al.service.serve import _bind
+from stream_al.service.serve import _listen
 
 
-async def test_answers_are_sent_at_once() -> None:
-    """No connection holds an answer's end back until the client has confirmed its beginning."""
+async def test_a_response_is_sent_without_delay() -> None:
+    """The end of a response does not wait until the client has confirmed the beginning."""
     delays: asyncio.Queue[int] = asyncio.Queue()
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -18,9 +18,9 @@ async def test_answers_are_sent_at_once() -> None:
         writer.close()
         await writer.wait_closed()
 
-    bound = _bind("127.0.0.1", 0)
-    async with await asyncio.start_server(accepted, sock=bound):
-        _, writer = await asyncio.open_connection(*bound.getsockname())
+    listener = _listen("127.0.0.1", 0)
+    async with await asyncio.start_server(accepted, sock=listener):
+        _, writer = await asyncio.open_connection(*listener.getsockname())
         assert await delays.get()
         writer.close()
         await writer.wait_closed()

@@ -13,8 +13,7 @@ from stream_al.engine.model.pickling import dumps
 from stream_al.engine.strategies import STRATEGIES
 from stream_al.errors import Misconfigured
 from stream_al.messages import Example
-from stream_al.service.loops.select import selector
-from stream_al.service.model.local_model import fresh_learner
+from stream_al.service.engine_settings import fresh_learner, selector
 from stream_al.service.model.unpickling import loads
 from stream_al.settings import Settings, effective, load
 
@@ -52,7 +51,7 @@ def test_every_strategy_can_be_named_and_served(name: str) -> None:
         (["strategy=margin * divresity"], "strategy: write one of .*; did you mean diversity?"),
         (["strategy=margin *"], r"strategy: write factors joined by \*"),
         (["strategy=margin^99"], "strategy: write a strength"),
-        (["strategy=vote_entropy"], "strategy: vote_entropy needs several opinions.* model.committee"),
+        (["strategy=vote_entropy"], "strategy: vote_entropy needs several voters.* model.committee"),
         (["strategy=gradient_length"], "strategy: gradient_length needs a linear model.*model_change"),
         (["strategy=gradient_length", COMMITTEE], "strategy: gradient_length needs a linear model"),
         (["model.committee=[GaussianNB()]"], "model.committee: write two definitions or more"),

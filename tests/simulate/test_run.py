@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from stream_al.datasets.rows import Row
 from stream_al.engine.budgets import MANAGERS, Context
-from stream_al.engine.model.model import Model, prediction, same_label
+from stream_al.engine.labels.judge import same_label
+from stream_al.engine.model.model import Model
+from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.selector import Selector
-from stream_al.engine.strategies import Arrival
+from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
 from stream_al.simulate.annotator import SimulatedAnnotator
@@ -80,7 +82,7 @@ def test_batches_of_several_samples_are_used() -> None:
     sizes: list[int] = []
 
     class Counting(FixedBuyer):
-        def decide(self, arrivals: Sequence[Arrival], context: Context) -> tuple[list[bool], Any]:
+        def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[list[bool], Any]:
             sizes.append(len(arrivals))
             return super().decide(arrivals, context)
 
@@ -177,7 +179,7 @@ def test_all_labels_without_delay_give_plain_prequential_testing(definition: str
     """The result is that of a plain loop that tests and then trains."""
     model, right = Model(definition, seed=0), 0
     for row in ROWS:
-        said = prediction(model.probabilities(row.features))
+        said = likeliest_label(model.probabilities(row.features))
         right += said is not None and same_label(said, row.label)
         model.learn(row.features, row.label)
     simulated = Model(definition, seed=0)

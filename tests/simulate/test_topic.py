@@ -19,7 +19,7 @@ from stream_al.service.broker.kafka import Kafka
 from stream_al.service.broker.protocols import Outgoing, Record
 from stream_al.service.maintenance import create_topics
 from stream_al.simulate.topic import KnownLabel, recorded
-from tests.conftest import KafkaAddress
+from tests.broker.address import KafkaAddress
 
 
 def record(value: object, timestamp_ms: int = 0, partition: int = 0, offset: int = 0) -> Record:

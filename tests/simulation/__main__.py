@@ -38,7 +38,7 @@ def main() -> int:
         seeds = range(given.first, given.first + given.seeds)
     began = time.monotonic()
     done, failed, sums = 0, list[Result](), Counter[str]()
-    said = began
+    reported = began
     for result in _results(seeds, given.jobs, verbose=given.verbose):
         done += 1
         sums.update(result.figures)
@@ -47,10 +47,10 @@ def main() -> int:
             sys.stderr.write(f"seed {result.seed}: {result.failure[:600]}\n")
             if given.stop:
                 break
-        if time.monotonic() - said > EVERY_SECONDS:
-            said = time.monotonic()
+        if time.monotonic() - reported > EVERY_SECONDS:
+            reported = time.monotonic()
             sys.stderr.write(
-                f"{done} of {len(seeds)} seeds, {len(failed)} failed, {done / (said - began):.1f}/s\n"
+                f"{done} of {len(seeds)} seeds, {len(failed)} failed, {done / (reported - began):.1f}/s\n"
             )
     seconds = round(time.monotonic() - began, 1)
     if given.json:

@@ -1,6 +1,6 @@
-"""The broker of a simulation: the one in memory, with a memory of everything that ever reached it.
+"""The broker of a simulation: the broker in memory, with a journal of all that ever reached it.
 
-The journal is what a dump of the topics would show, had nothing been compacted: every record with its
+The journal holds what the topics would hold if nothing were ever compacted or deleted: every record with its
 sender, and every commit with the batch that it stands for. The oracles read nothing else.
 """
 
@@ -19,12 +19,12 @@ __all__ = ["Batch", "Commit", "Sent", "SimBroker"]
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A record that the broker took.
+    """A record that the broker has accepted.
 
     Attributes:
-        record: As it stands in the log.
+        record: The record as readers get it.
         sender: The process that sent it.
-        call: The number of the call it was sent with.
+        call: The number of the call that sent it.
     """
 
     record: Record
@@ -34,7 +34,12 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One partition's part in a commit: from where it was read, and what was committed."""
+    """What a commit says of one partition.
+
+    Attributes:
+        first: The offset at which the batch began.
+        position: What was committed.
+    """
 
     first: int
     position: Position
@@ -42,13 +47,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A commit that the broker took.
+    """A commit that the broker has accepted.
 
     Attributes:
-        topic: Of the group.
-        batches: By partition, in the order of the commit.
-        sender: The process.
-        calls: How many calls of sending there had been, of all processes together.
+        topic: The topic of the group.
+        batches: What it says of each partition, in its order.
+        sender: The process that committed.
+        calls: The number of sending calls before it, of all processes together.
     """
 
     topic: str
@@ -58,7 +63,7 @@ class Commit:
 
 
 class SimBroker(MemoryBroker):
-    """A broker in virtual time that writes everything down."""
+    """A broker in virtual time that keeps a journal."""
 
     def __init__(self, loop: VirtualLoop, trace: Trace) -> None:
         self._loop = loop
@@ -73,7 +78,7 @@ class SimBroker(MemoryBroker):
 
     @property
     def now_ms(self) -> int:
-        """Log time: virtual time, and what it was put forward by."""
+        """Log time: virtual time, plus all that it was moved forward."""
         return EPOCH * 1000 + int(self._loop.now * 1000) + self._jumped_ms
 
     @now_ms.setter
@@ -81,12 +86,12 @@ class SimBroker(MemoryBroker):
         self._jumped_ms = max(self._jumped_ms, value - EPOCH * 1000 - int(self._loop.now * 1000))
 
     def next_call(self) -> int:
-        """The number of a new call of sending."""
+        """The number of a new sending call."""
         self.calls += 1
         return self.calls
 
     def take(self, record: Outgoing, sender: str, call: int) -> Ack:
-        """Append a record and write it down."""
+        """Append a record, and enter it into the journal."""
         ack = self.append(record)
         topic = record.topic
         kept = self.topics[topic][ack.partition].records[-1]
@@ -99,12 +104,12 @@ class SimBroker(MemoryBroker):
         return ack
 
     def committed(self, commit: Commit) -> None:
-        """Write a commit down."""
+        """Enter a commit into the journal."""
         self.commits.append(commit)
         where = " ".join(f"{p}:{b.first}-{b.position.offset}" for p, b in commit.batches.items())
         self.trace(f"commit {commit.topic} {where} by {commit.sender}")
         self.on_commit(commit)
 
     def history(self, topic: str) -> list[Record]:
-        """All that a topic ever held."""
+        """Every record that a topic has ever held."""
         return [sent.record for sent in self.journal.get(topic, [])]

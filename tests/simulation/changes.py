@@ -1,4 +1,4 @@
-"""What operators changed in a simulation, as the topic of changes has it."""
+"""What operators have changed in a simulation, read from the topic `control`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["budgets", "exclusions"]
 
 
 def budgets(settings: Settings, broker: SimBroker) -> list[BudgetSettings]:
-    """Every budget that was in force anywhere, the one that is in the end last."""
+    """Every budget that was in force on some process; the final one is last."""
     found = [settings.budget]
     for record in broker.history(settings.topics.control):
         if record.key == SETTINGS:
@@ -25,7 +25,7 @@ def budgets(settings: Settings, broker: SimBroker) -> list[BudgetSettings]:
 
 
 def exclusions(settings: Settings, broker: SimBroker) -> list[Exclusions]:
-    """Every set of examples that counted no more anywhere, the one that does not in the end last."""
+    """Every set of exclusions that was in force on some process; the final one is last."""
     history = [record for record in broker.history(settings.topics.control) if record.key == MODEL]
     records = [msgspec.json.decode(record.value or b"", type=RuntimeModel) for record in history]
     return [Exclusions(), *(Exclusions.of(record.excluded) for record in records)]

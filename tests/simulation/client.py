@@ -1,15 +1,15 @@
-"""The client of one simulated process: the one in memory, on a bad network and in a mortal process.
+"""The client of one simulated process: the client in memory, on a bad network and in a process that may die.
 
-Every call takes its time and passes *points*, before and after its effect. At each of them the process
-may be killed or the answer may get lost, and between them partitions may move. What a call may do:
+Every call takes time and passes *points*, before and after its effect. At each point the process may be
+killed or the response may get lost, and between two points partitions may move. So a call may
 
-- nothing, and fail;
+- have no effect, and fail;
 - have its effect, and fail all the same;
-- have its effect long after it failed (a send that timed out, and arrives; also of a process now dead);
-- take long, and succeed or run into its deadline.
+- have its effect long after it failed: a send that timed out and arrives, perhaps from a dead process;
+- take long, and succeed or reach its deadline.
 
-A commit carries the generation in which it was made, as Kafka's does: one that was overtaken on its
-way is refused. Nothing else protects a batch from what happened between its reading and its commit.
+A commit carries the generation in which it was made, as Kafka's does. A commit of an earlier generation is
+refused. Nothing else protects a batch from what happens between its reading and its commit.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from stream_al.errors import Superseded, Unavailable
 from stream_al.service.broker.protocols import Ack, Group, Outgoing, Position, Reader, Record
 from tests.simulation.broker import Batch, Commit, SimBroker
 from tests.simulation.clock import Identity
-from tests.support.memory_log import MemoryClient, MemoryGroup, MemoryReader
+from tests.support.memory_client import MemoryClient, MemoryGroup, MemoryReader
 
-__all__ = ["DEADLINE_SECONDS", "Doom", "SimLog", "Weather"]
+__all__ = ["DEADLINE_SECONDS", "CrashPoint", "NetworkFaults", "SimClient"]
 
 DEADLINE_SECONDS = 10.0  # after which a call gives up; the settings of the simulation say the same
 USUAL_SECONDS = (0.0, 0.0, 0.0, 0.001, 0.01, 0.1)
 
 
 @dataclass(slots=True)
-class Weather:
-    """What the network does to calls until a moment of virtual time.
+class NetworkFaults:
+    """The faults of the network, until a moment of virtual time.
 
     Attributes:
         until: The moment.
-        fails: Probability that a point fails.
-        slow: Longest time that a call is on its way.
-        late: Probability that a send fails and arrives later.
+        fails: The probability that a point fails.
+        slow: The longest time that a call takes, in seconds.
+        late: The probability that a send fails and arrives later.
     """
 
     until: float
@@ -50,19 +50,22 @@ class Weather:
 
 
 @dataclass(slots=True)
-class Doom:
-    """Where a process will die: at the n-th passing of a point."""
+class CrashPoint:
+    """Where a process will die: when it has passed a point so many times."""
 
     point: str
-    passings: int
+    passes: int
 
 
-class SimLog(MemoryClient):
+class SimClient(MemoryClient):
     """One client of a simulated broker.
 
     Attributes:
-        faults: How often a call failed by the weather.
-        frozen_until: The process stands still until then.
+        network: The faults of its network.
+        crash_point: Where its process will die; None if it lives on.
+        faults: How many calls have failed because of the network.
+        frozen_until: The process makes no progress until then.
+        die: Kills the process.
     """
 
     def __init__(self, broker: SimBroker, identity: Identity, draw: random.Random) -> None:
@@ -70,8 +73,8 @@ class SimLog(MemoryClient):
         self.sim = broker
         self.identity = identity
         self.draw = draw
-        self.weather = Weather(0.0)
-        self.doom: Doom | None = None
+        self.network = NetworkFaults(0.0)
+        self.crash_point: CrashPoint | None = None
         self.faults = 0
         self.frozen_until = 0.0
         self.die: Callable[[], None] = self.kill
@@ -79,24 +82,24 @@ class SimLog(MemoryClient):
         self._late: set[asyncio.Task[None]] = set()
 
     @property
-    def rough(self) -> bool:
-        """Whether the weather is on."""
-        return self._loop.time() < self.weather.until
+    def disturbed(self) -> bool:
+        """Whether the network has faults now."""
+        return self._loop.time() < self.network.until
 
     def reach(self, step: str, topic: str) -> None:
         self.point(f"{step} {topic.rpartition('.')[2]}")
 
     def point(self, name: str) -> None:
-        """Pass a point, if the process lives and the weather allows."""
+        """Pass a point; raise Unavailable if the process is dead or the network fails."""
         if self.identity.dead:
             raise Unavailable("this process is dead")
-        if self.doom and name.startswith(self.doom.point):
-            self.doom.passings -= 1
-            if self.doom.passings <= 0:
+        if self.crash_point and name.startswith(self.crash_point.point):
+            self.crash_point.passes -= 1
+            if self.crash_point.passes <= 0:
                 self.sim.trace(f"dies at {name}")
                 self.die()
                 raise Unavailable("this process is dead")
-        if self.rough and self.draw.random() < self.weather.fails:
+        if self.disturbed and self.draw.random() < self.network.fails:
             self.fail(name)
 
     def fail(self, name: str) -> None:
@@ -106,10 +109,10 @@ class SimLog(MemoryClient):
         raise Unavailable(f"{name} failed")
 
     async def travel(self, name: str) -> None:
-        """Be on the way, to the broker or back."""
+        """Take the time of a way to the broker or back."""
         seconds = self.draw.choice(USUAL_SECONDS)
-        if self.rough and self.weather.slow:
-            seconds = self.draw.uniform(0.0, self.weather.slow)
+        if self.disturbed and self.network.slow:
+            seconds = self.draw.uniform(0.0, self.network.slow)
         await asyncio.sleep(min(seconds, DEADLINE_SECONDS))
         if seconds > DEADLINE_SECONDS:
             self.fail(name)
@@ -117,18 +120,18 @@ class SimLog(MemoryClient):
             await asyncio.sleep(self.frozen_until - self._loop.time())
 
     def kill(self, session_seconds: float = 0.0) -> None:
-        """End the client without a word; its groups notice when its session is over."""
+        """End the client without leaving its groups; they notice when its session is over."""
         self.identity.dead = True
         for group in self.joined:
             self._loop.call_later(session_seconds, self._expire, group)
 
     def expire(self) -> None:
-        """Let the sessions be over, though the process may live."""
+        """End the sessions; the process may still live."""
         for group in self.joined:
             self._expire(group)
 
     def rejoin(self) -> None:
-        """Be a member again, unless the process is dead or has left by itself."""
+        """Become a member again, unless the process is dead or has left by itself."""
         for group in self.joined:
             if not self.identity.dead and not group.left and group not in group.state.members:  # type: ignore[attr-defined]
                 group.state.move(joins=group)
@@ -150,7 +153,7 @@ class SimLog(MemoryClient):
             return []
         call = self.sim.next_call()
         await self.travel("send")
-        if self.rough and self.draw.random() < self.weather.late and not self.identity.dead:
+        if self.disturbed and self.draw.random() < self.network.late and not self.identity.dead:
             late = asyncio.create_task(self._arrive(records, call, self.draw.uniform(0.0, 30.0)))
             self._late.add(late)
             late.add_done_callback(self._late.discard)
@@ -170,7 +173,7 @@ class SimLog(MemoryClient):
             self.sim.take(record, self.identity.name, call)
 
     def _interleaved(self, records: Sequence[Outgoing]) -> list[int]:
-        """An order in which they may reach the broker: kept within a topic, any between topics."""
+        """An order in which records may reach the broker: kept within a topic, free between topics."""
         queues: dict[str, list[int]] = {}
         for number, record in enumerate(records):
             queues.setdefault(record.topic, []).append(number)
@@ -186,9 +189,9 @@ class SimLog(MemoryClient):
 class SimGroup(MemoryGroup):
     """A member of a group."""
 
-    def __init__(self, log: SimLog, name: str, topic: str, start: str) -> None:
-        super().__init__(log, name, topic, start)
-        self.client = log
+    def __init__(self, client: SimClient, name: str, topic: str, start: str) -> None:
+        super().__init__(client, name, topic, start)
+        self.client = client
         self.left = False
         self._firsts: dict[int, int] = {}
 
@@ -230,9 +233,9 @@ class SimGroup(MemoryGroup):
         client.reach("commit done", self.topic)
         await client.travel("commit")
 
-    async def ends(self) -> dict[int, int]:
+    async def end_offsets(self) -> dict[int, int]:
         await self.client.travel("ends")
-        found = await super().ends()
+        found = await super().end_offsets()
         await self.client.travel("ends")
         return found
 
@@ -245,9 +248,9 @@ class SimGroup(MemoryGroup):
 class SimReader(MemoryReader):
     """A reader of a whole topic."""
 
-    def __init__(self, log: SimLog, topic: str, *, expiring: bool) -> None:
-        super().__init__(log, topic, expiring=expiring)
-        self.client = log
+    def __init__(self, client: SimClient, topic: str, *, expiring: bool) -> None:
+        super().__init__(client, topic, expiring=expiring)
+        self.client = client
 
     @property
     def at_end(self) -> bool:
@@ -259,6 +262,6 @@ class SimReader(MemoryReader):
         await self.client.travel("read")
         return await super().poll(max_records, timeout_seconds)
 
-    async def end(self) -> dict[int, int]:
+    async def end_offsets(self) -> dict[int, int]:
         await self.client.travel("end")
-        return await super().end()
+        return await super().end_offsets()

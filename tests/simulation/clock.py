@@ -1,16 +1,15 @@
-"""Virtual time: an event loop whose clock jumps to the next timer when nothing is left to do.
+"""Virtual time: an event loop whose clock moves to the next timer when nothing is left to do.
 
-A simulated hour of waiting takes no time, and nothing depends on how busy the machine is. All that the
-service knows of time and chance is replaced for the while:
+A simulated hour of waiting takes no time, and nothing depends on how busy the machine is:
 
-    asyncio's timers        the loop's own clock
-    time.monotonic          the same
-    time.time               the same, plus the skew of the process that asks
-    the jitter of backoffs  a generator with a seed
-    turns                   over after every record, however long it takes: all that can come between does
-    threads                 the work is done at once, in place; a process that was killed does none
+    asyncio's timers   the loop's own clock
+    monotonic time     the same
+    wall time          the same, plus the skew of the process that asks
+    jitter             a generator with a seed
+    time slices        over after every record, however long it takes, so that other tasks run in between
+    threads            the work is done at once, in place; a process that was killed does none
 
-Which process asks, is a context variable: every task inherits it from the one that started it.
+A context variable says which process is running: every task inherits it from the one that started it.
 """
 
 from __future__ import annotations
@@ -18,25 +17,18 @@ from __future__ import annotations
 import asyncio
 import random
 import selectors
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
 from itertools import count
 from typing import Any
-from unittest.mock import patch
 
-from stream_al.service.model import snapshots
-from stream_al.service.telemetry import metrics
-from stream_al.service.timing import backoff, time_slices
+from stream_al.service.timing.clock import Clock, Pace
 
-__all__ = ["EPOCH", "PROCESS", "Identity", "VirtualLoop", "virtual_time"]
+__all__ = ["EPOCH", "PROCESS", "Identity", "VirtualClock", "VirtualLoop"]
 
 EPOCH = 1_700_000_000
+EVERY_RECORD = Pace(first_chunk_records=1, slice_seconds=0.0, slice_rounds=1)
 
 
 @dataclass(slots=True)
@@ -67,7 +59,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.now
 
-    def run_in_executor(  # type: ignore[override]  # without threads, the answer is there at once
+    def run_in_executor(  # type: ignore[override]  # without threads, the result is there at once
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
         future = self.create_future()
@@ -76,13 +68,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             return future
         try:
             future.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the caller's
+        except Exception as error:  # noqa: BLE001 - any error belongs to the caller
             future.set_exception(error)
         return future
 
 
 class _Jump(selectors.SelectSelector):
-    """Instead of waiting for the world, lets the time pass."""
+    """A selector that moves the clock forward instead of waiting."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()
@@ -95,23 +87,31 @@ class _Jump(selectors.SelectSelector):
         return []
 
 
-@contextmanager
-def virtual_time(loop: VirtualLoop, draw: random.Random) -> Iterator[None]:
-    """Let the service live by a loop's clock, and jitter by a generator."""
+class VirtualClock(Clock):
+    """The clock of one simulated process.
 
-    def wall() -> float:
-        return EPOCH + loop.now + PROCESS.get().skew
+    Args:
+        loop: Its time passes.
+        identity: Whose clock it is, and how wrong it is.
+        draw: Jitters the waits.
+    """
 
-    with ExitStack() as patches:
-        patches.enter_context(patch.object(backoff, "random", draw))
-        short = (("SECONDS", 0.0), ("FIRST", 1), ("ROUNDS", 1), ("thread_time", count(step=1e-4).__next__))
-        for name, value in short:
-            patches.enter_context(patch.object(time_slices, name, value))
-        for module in (metrics, snapshots):  # the file system is slow to say, and says the same every time
-            patches.enter_context(patch.object(module, "version", cache(version)))
-        for name, module in list(sys.modules.items()):
-            if name.startswith("stream_al.service"):
-                for clock, virtual in (("monotonic", loop.time), ("time", wall)):
-                    if getattr(module, clock, None) is getattr(time, clock):
-                        patches.enter_context(patch.object(module, clock, virtual))
-        yield
+    def __init__(self, loop: VirtualLoop, identity: Identity, draw: random.Random) -> None:
+        super().__init__(EVERY_RECORD)
+        self._loop = loop
+        self._identity = identity
+        self._draw = draw
+        self._worked = count(step=1e-4)
+
+    def wall(self) -> float:
+        return EPOCH + self._loop.now + self._identity.skew
+
+    def monotonic(self) -> float:
+        return self._loop.now
+
+    def thread_time(self) -> float:
+        """Every piece of work takes a tenth of a millisecond."""
+        return next(self._worked)
+
+    def jittered(self, seconds: float) -> float:
+        return seconds * self._draw.uniform(0.5, 1.0)

@@ -1,4 +1,4 @@
-"""What may happen in a simulation, one method for each event of the plan."""
+"""The events of a simulation, one method for each name in the plan."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from stream_al.errors import StateLost
 from stream_al.messages import Example, encode
 from stream_al.service.broker.protocols import Record
+from stream_al.service.broker.topics import query_life_ms
+from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.http import changes
-from stream_al.service.model.local_model import fresh_learner
 from stream_al.service.model.snapshots import Anchor, Snapshots
-from tests.simulation.client import Weather
+from tests.simulation.client import NetworkFaults
 from tests.simulation.clock import Identity
 from tests.simulation.plan import POINTS, bad_sample, good_sample
 from tests.simulation.process import Process
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -29,7 +30,7 @@ MOST_PROCESSES = 3
 
 
 class Events:
-    """Makes events happen in a world."""
+    """Makes events happen in a simulation."""
 
     def __init__(self, world: Simulation) -> None:
         self.world = world
@@ -39,14 +40,14 @@ class Events:
         self._launched = 0
 
     async def happen(self, event: str) -> None:
-        """Let something happen."""
+        """Let one event happen."""
         if not self.world.alive:
             self.start()
         if self.world.alive:
             getattr(self, event)()
 
     def expected(self, process: Process, error: BaseException) -> bool:
-        """Whether a process was right to end: it found another application's snapshots on its disk."""
+        """Whether a process had to end: it found snapshots of another application on its disk."""
         if isinstance(error, StateLost) and process.disk in self.foreign:
             shutil.rmtree(self.disk(process.disk), ignore_errors=True)
             self.foreign.discard(process.disk)
@@ -56,7 +57,7 @@ class Events:
         return process.stopped and isinstance(error, StateLost)
 
     def disk(self, name: str) -> Path:
-        """A process's snapshot directory."""
+        """The snapshot directory of a process."""
         return self.world.directory / name
 
     def launch(self, disk: str) -> Process:
@@ -71,7 +72,7 @@ class Events:
         return process
 
     def supervise(self) -> None:
-        """Start again what a watchdog has ended."""
+        """Start the processes again that their watchdog has ended."""
         for process in self.world.processes:
             if process.task.done() and not process.stopped and not process.identity.dead:
                 process.stopped = True
@@ -82,22 +83,22 @@ class Events:
     def wait(self) -> None:
         """Nothing happens."""
 
-    def produce(self) -> None:
-        """Samples arrive, some of them not for the first time."""
+    def send_samples(self) -> None:
+        """Samples arrive; some of them arrive again."""
         for _ in range(self.draw.randrange(1, 16)):
             self.made += 1
             number = self.draw.randrange(self.made) if self.draw.random() < 0.05 else self.made
             given = good_sample(random.Random(number), f"s{number}")  # noqa: S311 - the same again
             self.world.put(self.world.settings.topics.samples, given, given["id"].encode())
 
-    def spoil(self) -> None:
-        """Records arrive that are no samples."""
+    def send_bad_samples(self) -> None:
+        """Records arrive that cannot be used as samples."""
         for _ in range(self.draw.choice([1, 1, 3, 12])):
             self.made += 1
             value = bad_sample(self.draw, f"bad{self.made}")
             self.world.put(self.world.settings.topics.samples, value, self.draw.choice([None, b"key"]))
 
-    def forge(self) -> None:
+    def send_unsolicited_labels(self) -> None:
         """Labels arrive that nobody asked for."""
         self.made += 1
         unasked = f"u{self.draw.randrange(self.made)}"
@@ -116,7 +117,7 @@ class Events:
         self.world.put(self.world.settings.topics.labels, value, self.draw.choice([None, b"key"]))
 
     def start(self) -> None:
-        """A process joins, on a disk that may hold snapshots."""
+        """A process starts, on a disk that may hold snapshots."""
         used = {process.disk for process in self.world.processes if not process.task.done()}
         free = [disk for disk in ("a", "b", "c", "d") if disk not in used]
         if len(self.world.alive) < MOST_PROCESSES and free:
@@ -126,19 +127,19 @@ class Events:
             self.launch(disk)
 
     def stop(self) -> None:
-        """A process is told to stop."""
+        """A process stops in order."""
         self.draw.choice(self.world.alive).stop()
 
     def kill(self) -> None:
         """A process dies."""
         self.draw.choice(self.world.alive).kill()
 
-    def doom(self) -> None:
-        """A process will die at some point."""
+    def plan_crash(self) -> None:
+        """A process will die at a point."""
         process = self.draw.choice(self.world.alive)
-        process.die_at(self.draw.choice(POINTS), self.draw.choice([1, 1, 2, 3, 8]))
+        process.crash_at(self.draw.choice(POINTS), self.draw.choice([1, 1, 2, 3, 8]))
 
-    def flap(self) -> None:
+    def rebalance(self) -> None:
         """Partitions move and may come back at once."""
         broker, settings = self.world.broker, self.world.settings
         for (name, topic), state in broker.groups.items():
@@ -152,41 +153,41 @@ class Events:
         broker.wake()
 
     def freeze(self) -> None:
-        """A process stands still, for longer than its session."""
+        """A process makes no progress for longer than its session."""
         process, loop = self.draw.choice(self.world.alive), self.world.loop
         seconds = self.draw.choice([1.0, 7.0, 20.0])
         process.broker.frozen_until = loop.now + seconds
         process.broker.expire()
         loop.call_later(seconds + self.draw.choice([0.0, 0.05, 1.0]), process.broker.rejoin)
 
-    def storm(self) -> None:
-        """The network is bad for a while, for one process or for all."""
+    def disturb_network(self) -> None:
+        """The network has faults for a while, for one process or for all."""
         until = self.world.loop.now + self.draw.choice([1.0, 5.0, 30.0])
         fails = self.draw.choice([0.0, 0.02, 0.1, 0.5, 1.0])
         slow = self.draw.choice([0.0, 0.2, 3.0, 12.0])
         late = self.draw.choice([0.0, 0.0, 0.3])
         chosen = self.world.alive if self.draw.random() < 0.3 else [self.draw.choice(self.world.alive)]
         for process in chosen:
-            process.broker.weather = Weather(until, fails, slow, late)
+            process.broker.network = NetworkFaults(until, fails, slow, late)
 
     def compact(self) -> None:
-        """The broker cleans up the queries; tombstones stay until all who are at work have had the time."""
+        """The broker compacts the queries; tombstones stay until every process could read them."""
         topic = self.world.settings.topics.queries
         read = all(process.read_queries for process in self.world.processes if not process.task.done())
         self.world.broker.compact(topic, tombstones=not read or self.draw.random() < 0.7)
         self.world.broker.compact(self.world.settings.topics.control)
 
-    def jump(self) -> None:
-        """Log time passes, up to two lives of a query."""
-        life_ms = self.world.settings.queries.life_hours * 3_600_000
+    def pass_log_time(self) -> None:
+        """Log time passes, at most two lives of a query."""
+        life_ms = query_life_ms(self.world.settings.queries)
         self.world.broker.now_ms += int(life_ms * self.draw.choice([0.3, 0.6, 1.1, 2.0]))
 
-    def resume(self) -> None:
-        """Somebody pauses a process, or lets it go on."""
+    def pause_or_resume(self) -> None:
+        """An operator pauses a process, or resumes it."""
         app = self.draw.choice(self.world.alive).app
         self.draw.choice([app.resume, app.pause])()
 
-    def change(self) -> None:
+    def change_budget(self) -> None:
         """An operator changes the budget, or takes a change back."""
         process, draw = self.draw.choice(self.world.alive), self.draw
         members = {
@@ -201,18 +202,18 @@ class Events:
         self.world.trace(f"{process.name} is asked for {request}")
         process.request(changes.change_settings(process.app, request, "operator"))
 
-    def rollback(self) -> None:
-        """An operator takes the model back, or has what was taken back count again."""
+    def roll_back(self) -> None:
+        """An operator excludes examples, or lets excluded ones count again."""
         process = self.draw.choice(self.world.alive)
         end = self.world.broker.topics[self.world.settings.topics.examples][0].end
         begin, upto = sorted((self.draw.randrange(end + 1), self.draw.randrange(end + 1)))
         back = self.draw.random() < 0.6
-        self.world.trace(f"{process.name} is asked to {'void' if back else 'count'} {begin} to {upto}")
-        work = changes.roll_back if back else partial(changes.count_again, end=upto)
+        self.world.trace(f"{process.name} is asked to {'exclude' if back else 'include'} {begin} to {upto}")
+        work = changes.roll_back if back else partial(changes.restore, end=upto)
         process.request(work(process.app, begin, by=None))
 
-    def tamper(self) -> None:
-        """The snapshots of a free disk are torn, hit by a stray bit, or another application's."""
+    def damage_snapshots(self) -> None:
+        """The snapshots of a free disk are torn, get a wrong bit, or are replaced by foreign ones."""
         used = {process.disk for process in self.world.processes if not process.task.done()}
         free = [disk for disk in ("a", "b", "c", "d") if disk not in used]
         if not free:
@@ -232,7 +233,7 @@ class Events:
             path.write_bytes(content)
 
     def _replace(self, disk: str) -> None:
-        """Put another application's snapshot there, of a log that was as long as ours."""
+        """Put a snapshot of another application there, of a topic that was as long as ours."""
         length = self.world.broker.topics[self.world.settings.topics.examples][0].end
         if not length:
             return

@@ -1,6 +1,6 @@
-"""What a seed stands for: the settings of the application, and the things that will happen to it.
+"""The plan of a seed: the settings of the application, and the events that will happen to it.
 
-Most seeds are mild in most respects, so that every respect is seen alone as well as with others.
+Most seeds are mild in most respects, so every respect is tested alone as well as with others.
 """
 
 from __future__ import annotations
@@ -45,28 +45,28 @@ POINTS = (
     "sent control",
     "read control",
 )
-"""Where a process may die; a point that never comes kills nobody."""
+"""Where a process may die. A process that never passes the point lives on."""
 
 EVENTS = {
-    "produce": 8,
+    "send_samples": 8,
     "wait": 4,
-    "spoil": 2,
-    "forge": 2,
+    "send_bad_samples": 2,
+    "send_unsolicited_labels": 2,
     "start": 3,
     "stop": 1,
     "kill": 1,
-    "doom": 4,
-    "flap": 3,
+    "plan_crash": 4,
+    "rebalance": 3,
     "freeze": 1,
-    "storm": 3,
+    "disturb_network": 3,
     "compact": 1,
-    "jump": 1,
-    "resume": 1,
-    "tamper": 1,
-    "change": 1,
-    "rollback": 1,
+    "pass_log_time": 1,
+    "pause_or_resume": 1,
+    "damage_snapshots": 1,
+    "change_budget": 1,
+    "roll_back": 1,
 }
-"""What may happen, and how often in proportion."""
+"""The events, each with its weight."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ class Plan:
     """The fixed part of a simulation.
 
     Attributes:
-        events: What happens, in order; each draws its own particulars.
-        orderly: Whether annotators key their labels by id: all answers to a query lie in one partition.
+        events: The events, in order; each draws its own details. orderly: Whether annotators key their labels
+        by id, so that all labels of a query are in one partition.
     """
 
     settings: Settings
@@ -119,7 +119,7 @@ def plan(draw: random.Random, directory: Path) -> Plan:
     }
     settings = load(overrides=[f"{path}={value}" for path, value in written.items()], environ={})
     weights = {name: weight * draw.choice([0, 1, 1, 3]) for name, weight in EVENTS.items()}
-    weights |= {"produce": EVENTS["produce"], "start": EVENTS["start"]}
+    weights |= {"send_samples": EVENTS["send_samples"], "start": EVENTS["start"]}
     events = draw.choices(list(weights), list(weights.values()), k=draw.randrange(10, 35))
     return Plan(settings, ("start", *events), draw.random() < 0.7)
 
@@ -130,7 +130,7 @@ def good_sample(draw: random.Random, sample_id: str) -> dict[str, Any]:
 
 
 def bad_sample(draw: random.Random, sample_id: str) -> bytes | None:
-    """What somebody might have put onto the stream by mistake."""
+    """A record that somebody may have sent to the stream by mistake."""
     return draw.choice(
         [
             None,
@@ -146,14 +146,14 @@ def bad_sample(draw: random.Random, sample_id: str) -> bytes | None:
 
 
 def annotation(draw: random.Random, features: dict[str, Any]) -> list[tuple[float, dict[str, Any]]]:
-    """How the annotators answer a query: answers, each with the seconds until it comes."""
+    """The labels that the annotators give to a query, each with the seconds until it comes."""
     truth = "up" if features.get("x", 0) > 0.5 else "down"
     other = "down" if truth == "up" else "up"
     manner = draw.choice(
         ["once"] * 5 + ["thrice", "conflict", "race", "race", "skip", "skip then label", "never"]
     )
     delay = draw.choice([0.0, 0.0, 0.01, 1.0, 10.0, 60.0])
-    answers: dict[str, list[dict[str, Any]]] = {
+    labels: dict[str, list[dict[str, Any]]] = {
         "once": [{"label": truth}],
         "thrice": [{"label": truth}] * 3,
         "conflict": [{"label": truth}, {"label": truth}, {"label": other}],
@@ -163,4 +163,4 @@ def annotation(draw: random.Random, features: dict[str, Any]) -> list[tuple[floa
         "never": [],
     }
     gap = 0.0 if manner == "race" else draw.choice([0.0, 0.0, 0.5, 20.0])
-    return [(delay + number * gap, answer) for number, answer in enumerate(answers[manner])]
+    return [(delay + number * gap, label) for number, label in enumerate(labels[manner])]

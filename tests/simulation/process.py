@@ -1,7 +1,7 @@
-"""One simulated process of the service: the whole `App`, killable at any moment.
+"""One simulated process of the service: the whole `App`, which can be killed at any moment.
 
-What is killed does nothing more to the world: its client is cut off and its disk too. Its tasks are
-cancelled, as the quickest way to be rid of them.
+A killed process has no more effect: its client and its disk are cut off. Its tasks are cancelled, because
+that ends them soonest.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.app import App
 from stream_al.settings import Settings
 from tests.simulation.broker import SimBroker
-from tests.simulation.client import Doom, SimLog, SimReader
-from tests.simulation.clock import PROCESS, Identity
+from tests.simulation.client import CrashPoint, SimClient, SimReader
+from tests.simulation.clock import PROCESS, Identity, VirtualClock, VirtualLoop
 
 __all__ = ["Process"]
 
@@ -43,10 +43,13 @@ class Process:
         context.run(PROCESS.set, identity)
         self._context = context
         self._requests: set[asyncio.Task[None]] = set()
-        self.broker = SimLog(broker, identity, draw)
+        self.broker = SimClient(broker, identity, draw)
         self.broker.die = self.kill
-        self.app: App = context.run(App, settings, self.broker, self._reached)
-        self.task = asyncio.get_running_loop().create_task(self.app.run(), context=context)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        clock = VirtualClock(loop, identity, draw)
+        self.app: App = context.run(App, settings, self.broker, self._reached, clock)
+        self.task = loop.create_task(self.app.run(), context=context)
 
     @property
     def name(self) -> str:
@@ -64,12 +67,12 @@ class Process:
 
     @property
     def excluded(self) -> Exclusions:
-        """The examples that its model was folded without."""
+        """The examples that its model has not learned because they are excluded."""
         return self.app.local_model.learner.excluded
 
     @property
     def digest(self) -> str:
-        """Of its model."""
+        """The digest of its model."""
         return self.app.local_model.model.digest()
 
     @property
@@ -82,9 +85,9 @@ class Process:
     def _reached(self, loop: str, step: str) -> None:
         self.broker.point(f"{loop} {step}")
 
-    def die_at(self, point: str, passings: int) -> None:
-        """Let it die at the n-th passing of a point."""
-        self.broker.doom = Doom(point, passings)
+    def crash_at(self, point: str, passes: int) -> None:
+        """Let it die when it has passed a point so many times."""
+        self.broker.crash_point = CrashPoint(point, passes)
 
     def kill(self) -> None:
         """Kill it, here and now."""
@@ -94,23 +97,23 @@ class Process:
                 task.cancel()
 
     def request(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Have it do what an operator asks for over HTTP, who may be told that it does not."""
+        """Let it do what an operator asks for over HTTP; it may refuse."""
 
-        async def answered() -> None:
+        async def respond() -> None:
             with suppress(Unavailable, Misconfigured):
                 await work
 
-        task = asyncio.get_running_loop().create_task(answered(), context=self._context)
+        task = asyncio.get_running_loop().create_task(respond(), context=self._context)
         self._requests.add(task)
         task.add_done_callback(self._requests.discard)
 
     def stop(self) -> None:
-        """Tell it to stop in order."""
+        """Let it stop in order."""
         self.stopped = True
         self.app.stopping.set()
 
     def ending(self) -> BaseException | None:
-        """What ended it, if neither we nor a watchdog did."""
+        """The error that has ended it; None if it runs, or if the test or the watchdog has ended it."""
         if not self.task.done() or self.task.cancelled() or self.identity.dead:
             return None
         error = self.task.exception()

@@ -1,11 +1,11 @@
-"""One simulation: a seed becomes a schedule, the schedule happens, everything comes to rest, and is judged.
+"""One simulation: a seed gives a plan, the plan happens, everything comes to rest, and oracles judge it.
 
-    plan      settings and events, drawn from the seed (`plan`)
-    storm     the events happen, one after the other, with time between them; promises that must hold at
-              every moment are watched at every record and commit (`oracles`)
-    calm      the weather clears, dead processes are replaced, annotators answer what is still asked, log
-              time passes the life of every query
-    rest      nothing moves any more, and every oracle is asked
+    plan      settings and events are drawn from the seed (`plan`)
+    events    they happen, one after the other, with time between them; what must hold at every moment is
+              checked at every record and commit (`oracles`)
+    recovery  the network works again, dead processes are replaced, annotators label every open query, and
+              log time passes the life of every query
+    rest      nothing changes any more, and every oracle is asked
 
 The same seed gives the same trace, in any process on any machine.
 """
@@ -27,32 +27,33 @@ import structlog
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import StreamAlError
 from stream_al.service.broker.protocols import Outgoing
-from stream_al.service.broker.topics import needed
+from stream_al.service.broker.topics import query_life_ms, required_topics
 from tests.simulation.broker import Commit, Sent, SimBroker
 from tests.simulation.changes import exclusions
-from tests.simulation.clock import VirtualLoop, virtual_time
+from tests.simulation.clock import VirtualLoop
 from tests.simulation.events import Events
 from tests.simulation.oracles import Failed, Oracles
 from tests.simulation.plan import annotation, good_sample, plan
 from tests.simulation.process import Process
 from tests.simulation.trace import Trace
 from tests.support.memory_broker import GroupState
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 
 __all__ = ["Result", "simulate"]
 
-REST_SECONDS = 900.0  # virtual; what has not come to rest by then never will
-RAM = Path("/dev/shm")  # noqa: S108 - snapshots are written with fsync, and a disk is slow at that
+REST_SECONDS = 900.0  # of virtual time; what is not at rest by then never will be
+RAM = Path("/dev/shm")  # noqa: S108 - snapshots are written with fsync, which is slow on a disk
 
 
 @dataclass(slots=True)
 class Result:
-    """What became of a seed.
+    """The result of a seed.
 
     Attributes:
-        failure: What did not hold, None if everything did.
+        seed: The seed.
+        failure: What did not hold; None if everything did.
         trace: The digest of the trace.
-        figures: How much happened.
+        figures: How often things happened.
     """
 
     seed: int
@@ -67,7 +68,7 @@ def simulate(seed: int, *, verbose: bool = False) -> Result:
     trace = Trace(loop, verbose=verbose)
     draw = random.Random(seed)  # noqa: S311 - a failing seed has to fail again
     parent = RAM if RAM.is_dir() else None
-    with tempfile.TemporaryDirectory(dir=parent) as directory, virtual_time(loop, draw), _logs(trace):
+    with tempfile.TemporaryDirectory(dir=parent) as directory, _logs(trace):
         simulation = Simulation(draw, loop, trace, Path(directory))
         failure = None
         try:
@@ -76,14 +77,14 @@ def simulate(seed: int, *, verbose: bool = False) -> Result:
             failure = f"{type(error).__name__}: {error}"
             trace(failure)
         finally:
-            digest = trace.digest  # what is cancelled together from here on ends in any order
+            digest = trace.digest  # from here on tasks are cancelled together, and end in any order
             _close(loop)
     return Result(seed, failure, digest, simulation.figures())
 
 
 @contextmanager
 def _logs(trace: Trace) -> Iterator[None]:
-    """Bring what the service logs into the trace."""
+    """Let the log of the service go into the trace."""
 
     def written(logger: Any, method: str, event: MutableMapping[str, Any]) -> Any:
         trace(f"[{method}] {event.pop('event')} {event}")
@@ -109,7 +110,12 @@ def _close(loop: VirtualLoop) -> None:
 
 
 class Simulation:
-    """The world of one seed."""
+    """The application of one seed, and everything around it.
+
+    Attributes:
+        diligent: Whether annotators label every query, at once and right.
+        labels_under_way: Labels that will be sent.
+    """
 
     def __init__(self, draw: random.Random, loop: VirtualLoop, trace: Trace, directory: Path) -> None:
         self.draw = draw
@@ -121,36 +127,36 @@ class Simulation:
         self.broker = SimBroker(loop, trace)
         self.processes: list[Process] = []
         self.diligent = False
-        self.due = 0  # answers under way
-        self._answered: set[str] = set()
+        self.labels_under_way = 0
+        self._labelled: set[str] = set()
         self.events = Events(self)
         self.oracles = Oracles(self.settings, self.broker)
-        self.broker.on_record = self._seen
-        self.broker.on_commit = self._committed
+        self.broker.on_record = self._on_record
+        self.broker.on_commit = self._on_commit
         self._failed: Failed | None = None
 
     @property
     def alive(self) -> list[Process]:
-        """Processes that run and were not told to stop."""
+        """The processes that run and do not have to stop."""
         return [process for process in self.processes if process.alive]
 
     async def run(self) -> None:
-        """The whole life of this world."""
+        """Run the whole simulation."""
         client = MemoryClient(self.broker)
-        await client.create(needed(self.settings))
+        await client.create_topics(required_topics(self.settings))
         self.trace(f"settings {self.settings.model_dump(mode='json', exclude={'snapshots'})}")
         for event in self.plan.events:
             self.trace(f"event {event}")
             await self.events.happen(event)
             await asyncio.sleep(self.draw.choice([0.0, 0.0, 0.01, 0.1, 1.0, 5.0]))
             self.check_processes()
-        await self._calm()
+        await self._recover()
         self.check_processes()
         self.trace("rest")
         self.oracles.at_rest(self.alive, self.faults())
 
     def check_processes(self) -> None:
-        """What was seen so far must hold, and no process may end by itself."""
+        """Fail if an oracle has failed, or if a process has ended by itself."""
         if self._failed:
             raise self._failed
         for process in self.processes:
@@ -159,14 +165,14 @@ class Simulation:
                 raise Failed(f"process {process.name} ended: {type(error).__name__}: {error}") from error
 
     def faults(self) -> int:
-        """How often a batch may have been decided in vain."""
+        """How many batches may have been decided and dropped."""
         return sum(
             p.broker.faults + p.identity.dead + p.stopped + p.app.select.group.generation
             for p in self.processes
         )
 
     def figures(self) -> dict[str, int]:
-        """How much happened."""
+        """How often things have happened."""
         topics = self.settings.topics
         journal = self.broker.journal
         counted = {
@@ -184,7 +190,7 @@ class Simulation:
         }
 
     def excluded(self) -> Exclusions:
-        """The examples that count no more."""
+        """The examples that do not count."""
         return exclusions(self.settings, self.broker)[-1]
 
     def put(self, topic: str, value: Any, key: bytes | None, sender: str = "world") -> None:
@@ -192,13 +198,13 @@ class Simulation:
         raw = value if isinstance(value, bytes | None) else msgspec.json.encode(value)
         self.broker.take(Outgoing(topic, key, raw, (("h", b"1"),)), sender, self.broker.next_call())
 
-    def _committed(self, commit: Commit) -> None:
+    def _on_commit(self, commit: Commit) -> None:
         try:
             self.oracles.on_commit(commit)
-        except Failed as failure:  # kept for later: it concerns us, not the process that committed
+        except Failed as failure:  # for `check_processes`, not for the process that has committed
             self._failed = self._failed or failure
 
-    def _seen(self, sent: Sent) -> None:
+    def _on_record(self, sent: Sent) -> None:
         try:
             self.oracles.on_record(sent)
         except Failed as failure:
@@ -208,43 +214,43 @@ class Simulation:
             self._annotate(msgspec.json.decode(record.value))
 
     def _annotate(self, query: dict[str, Any]) -> None:
-        """Let the annotators see a query."""
+        """Let the annotators read a query."""
         truth = "up" if query["features"].get("x", 0) > 0.5 else "down"
-        answers = [(0.01, {"label": truth})] if self.diligent else annotation(self.draw, query["features"])
-        if query["id"] in self._answered and self.draw.random() < 0.5:
+        labels = [(0.01, {"label": truth})] if self.diligent else annotation(self.draw, query["features"])
+        if query["id"] in self._labelled and self.draw.random() < 0.5:
             return  # not again
-        self._answered.add(query["id"])
-        for delay, answer in answers:
-            self.due += 1
-            self.loop.call_later(delay, self._answer, {"id": query["id"], **answer})
+        self._labelled.add(query["id"])
+        for delay, label in labels:
+            self.labels_under_way += 1
+            self.loop.call_later(delay, self._send_label, {"id": query["id"], **label})
 
-    def _answer(self, answer: dict[str, Any]) -> None:
-        self.due -= 1
+    def _send_label(self, label: dict[str, Any]) -> None:
+        self.labels_under_way -= 1
         orderly = self.plan.orderly or self.diligent
-        self.put(self.settings.topics.labels, answer, answer["id"].encode() if orderly else None, "annotator")
+        self.put(self.settings.topics.labels, label, label["id"].encode() if orderly else None, "annotator")
 
-    async def _calm(self) -> None:
+    async def _recover(self) -> None:
         """Let everything come to rest."""
-        self.trace("calm")
+        self.trace("recovery")
         self.diligent = True
         for process in self.processes:
-            process.broker.weather.until = 0.0
-            process.broker.doom = None
+            process.broker.network.until = 0.0
+            process.broker.crash_point = None
         await asyncio.sleep(100.0)
         for disk in ("new", "other"):
             self.events.launch(disk)
-        await self._until(lambda: all(p.app.ready for p in self.alive), "all are ready")
+        await self._until(lambda: all(p.app.ready for p in self.alive), "all processes are ready")
         await self._until(self._read, "all is read")
-        self.broker.now_ms += int(self.settings.queries.life_hours * 3_600_000) + 1000
+        self.broker.now_ms += query_life_ms(self.settings.queries) + 1000
         topics = self.settings.topics
-        for number in range(6):  # time passes for the readers of every partition: without keys, one by one
+        for number in range(6):  # every partition shows the new time; records without keys take turns
             self.put(topics.samples, good_sample(self.draw, f"tick{number}"), None)
         for number in range(6):
             self.put(topics.labels, {"id": f"tick{number}-", "label": "up"}, None)
         await self._until(self._at_rest, "all is at rest")
 
     def _read(self) -> bool:
-        if self.due:
+        if self.labels_under_way:
             return False
         for name, topic in (
             ("select", self.settings.topics.samples),
@@ -262,12 +268,12 @@ class Simulation:
     def _at_rest(self) -> bool:
         if not self._read() or self.oracles.open:
             return False
-        # Without tombstones, a replica that is given no partition and reads no query sees no time pass.
-        told = self.settings.queries.tombstones
+        # Without tombstones, a replica without a partition reads no record, and so no log time.
+        tombstones = self.settings.queries.tombstones
         return not any(
             len(p.app.pending)
             for p in self.alive
-            if told or any(c.group.assignment() for c in p.app.consumers)
+            if tombstones or any(c.group.assignment() for c in p.app.consumers)
         )
 
     async def _until(self, condition: Any, what: str) -> None:

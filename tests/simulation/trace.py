@@ -1,4 +1,4 @@
-"""The trace of a simulation: every event in its order, as a hash and, if asked, as text."""
+"""The trace of a simulation: every event in order, as a hash and, on request, as text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Trace:
         self.lines = 0
 
     def __call__(self, what: str) -> None:
-        """Write down that something happened, here and now."""
+        """Add a line for what happens now."""
         line = f"{self._loop.now:10.3f} {PROCESS.get().name:8} {what}"
         self._hash.update(line.encode("utf-8", "replace") + b"\n")
         self.lines += 1

@@ -1,4 +1,4 @@
-"""Certificates for one run of the tests, as files, from an authority of our own."""
+"""Files with certificates for one run of the tests, from an authority of our own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Authority"]
 
 
 class Authority:
-    """One authority. Every file is made once, under its name."""
+    """A certificate authority. Every file is made once, under its name."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ class Authority:
         return path
 
     def locked(self, name: str, password: str) -> tuple[Path, Path]:
-        """A client's certificate, and its key in another file, locked with a password."""
+        """The certificate of a client, and in another file its key, encrypted with a password."""
         leaf = self._ca.issue_cert("client.example")
         key = load_pem_private_key(leaf.private_key_pem.bytes(), None)
         certificate, locked = self.directory / f"{name}.crt", self.directory / f"{name}.key"

@@ -1,6 +1,6 @@
-"""What may befall the file of a snapshot: tearing, flipping, foreign hands.
+"""Damaged and forged snapshots: files that are cut off, have a flipped bit, or hold code of an attacker.
 
-A forger who does not know the key, but all else, seals what he writes with a valid checksum.
+An attacker knows everything but the key, so a forged snapshot may have a valid checksum.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ STEP = 100
 
 
 def torn(content: bytes, step: int = STEP) -> Iterator[tuple[str, bytes]]:
-    """The file as it was after every so many bytes of its writing."""
+    """The file after every `step` bytes of writing it."""
     for length in range(0, len(content), step):
         yield f"torn after {length} bytes", content[:length]
 
 
 def flipped(content: bytes, draw: random.Random, number: int) -> Iterator[tuple[str, bytes]]:
-    """The file with one bit of it flipped, here and there, the header well covered."""
+    """The file with one flipped bit. Half of the bits are in the header."""
     header = content.index(b"\n")
     for turn in range(number):
         place = draw.randrange(header + 1 if turn % 2 else len(content))
@@ -35,14 +35,14 @@ def flipped(content: bytes, draw: random.Random, number: int) -> Iterator[tuple[
 
 
 def opened(content: bytes) -> tuple[dict[str, Any], bytes]:
-    """Header and body."""
+    """The header and the body of a file."""
     line, _, body = content.partition(b"\n")
     header: dict[str, Any] = json.loads(line)["header"]
     return header, body
 
 
 def sealed(header: dict[str, Any], body: bytes, key: str | None = None) -> bytes:
-    """A file with this header and body, and the checksum that belongs to them."""
+    """A file with this header and body, and with their checksum, or their HMAC if there is a key."""
     header = {**header, "length": len(body)}
     what = json.dumps(header, sort_keys=True).encode() + b"\n" + body
     plain = "sha256:" + hashlib.sha256(what).hexdigest()
@@ -51,7 +51,7 @@ def sealed(header: dict[str, Any], body: bytes, key: str | None = None) -> bytes
 
 
 def attack(mark: Path) -> Iterator[tuple[str, bytes]]:
-    """Pickles that leave a mark if what they name is called, by every way around the rules that we know."""
+    """Pickles that create the file `mark` if they run, by every known way around the rules."""
     touch, write = f"touch {mark}", f"open({str(mark)!r}, 'w').close()"
     yield "os.system", _call("os", "system", touch)
     yield "posix.system", _call("posix", "system", touch)
@@ -69,34 +69,34 @@ def attack(mark: Path) -> Iterator[tuple[str, bytes]]:
 def _memmap(module: str, mark: Path) -> bytes:
     """`memmap(mark, "uint8", "w+", 0, 1)`."""
     arguments = _text(str(mark)) + _text("uint8") + _text("w+") + b"K\x00K\x01"
-    return b"\x80\x04" + _look(module, "memmap") + b"(" + arguments + b"tR."
+    return b"\x80\x04" + _global(module, "memmap") + b"(" + arguments + b"tR."
 
 
 def _text(text: str) -> bytes:
     return b"\x8c" + bytes([len(text)]) + text.encode()
 
 
-def _look(module: str, name: str) -> bytes:
+def _global(module: str, name: str) -> bytes:
     return _text(module) + _text(name) + b"\x93"
 
 
 def _call(module: str, name: str, argument: str) -> bytes:
-    """A pickle that looks something up and calls it with a text."""
-    return b"\x80\x04" + _look(module, name) + _text(argument) + b"\x85R."
+    """A pickle that imports a function and calls it with a text."""
+    return b"\x80\x04" + _global(module, name) + _text(argument) + b"\x85R."
 
 
 def _nested(inner: bytes) -> bytes:
-    """A pickle that has another one unpickled by a function of this program."""
-    head = b"\x80\x04" + _look("stream_al.engine.model.pickling", "loads")
+    """A pickle that unpickles another one through a function of this program."""
+    head = b"\x80\x04" + _global("stream_al.engine.model.pickling", "loads")
     return head + b"B" + len(inner).to_bytes(4, "little") + inner + b"\x85R."
 
 
 def _through_a_method(expression: str) -> bytes:
     """`dict.get(dict.get(BadMessage.__init__.__globals__, "__builtins__"), "eval")(expression)`."""
-    attribute = _look("builtins", "getattr")
-    method = attribute + _look("stream_al.errors", "BadMessage") + _text("__init__") + b"\x86R"
+    attribute = _global("builtins", "getattr")
+    method = attribute + _global("stream_al.errors", "BadMessage") + _text("__init__") + b"\x86R"
     everything = attribute + method + _text("__globals__") + b"\x86R"
-    get = attribute + _look("builtins", "dict") + _text("get") + b"\x86R"
+    get = attribute + _global("builtins", "dict") + _text("get") + b"\x86R"
     builtins = get + everything + _text("__builtins__") + b"\x86R"
     evaluate = get + builtins + _text("eval") + b"\x86R"
     return b"\x80\x04" + evaluate + _text(expression) + b"\x85R."

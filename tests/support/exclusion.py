@@ -1,4 +1,4 @@
-"""What tests of rollbacks share: learning, starting anew, and whether all agree with the pure engine."""
+"""Helpers for tests of rollbacks: learn, start again, and compare models with the pure engine."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Iterable
 
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.messages import Example, decode
-from stream_al.service.model.replay import fresh_learner
+from stream_al.service.engine_settings import fresh_learner
+from tests.support.flow import run
 from tests.support.replica import Replica
 from tests.support.world import World
 
 
 async def digest_of(world: World, excluded: Exclusions, begin: int = 0) -> str:
-    """What the pure engine makes of the examples that count."""
+    """The digest of a model that has learned the examples from `begin` on, except the excluded ones."""
     learner = fresh_learner(world.settings)
     for record in await world.records(world.topics.examples):
         if record.offset >= begin and record.offset not in excluded:
@@ -22,7 +23,7 @@ async def digest_of(world: World, excluded: Exclusions, begin: int = 0) -> str:
 
 
 async def agree(world: World, replicas: Iterable[Replica], excluded: Exclusions, begin: int = 0) -> None:
-    """All replicas have folded all that counts, and nothing else."""
+    """All replicas have learned all examples that count, and no others."""
     end = (await world.records(world.topics.examples))[-1].offset + 1
 
     def there(replica: Replica) -> bool:
@@ -30,7 +31,7 @@ async def agree(world: World, replicas: Iterable[Replica], excluded: Exclusions,
         return (learner.offset, learner.excluded) == (end, excluded)
 
     for replica in replicas:
-        await world.until(lambda: there(replica), "the model is folded anew")  # noqa: B023 - now
+        await world.until(lambda: there(replica), "the model is built again")  # noqa: B023 - now
         assert replica.digest == await digest_of(world, excluded, begin)
         learner = replica.app.local_model.learner
         assert learner.model.examples == sum(learner.model.classes.values()) == len(learner.known)
@@ -38,13 +39,13 @@ async def agree(world: World, replicas: Iterable[Replica], excluded: Exclusions,
 
 
 async def taught(world: World, number: int = 60, start: int = 0) -> int:
-    """Have samples decided, answered and learned; the end of the examples."""
-    await world.settle([s["id"] for s in await world.samples(number, start=start)])
+    """Let samples be decided, labelled and learned; the end of the examples."""
+    await run(world, number, start)
     return len(await world.records(world.topics.examples))
 
 
 async def restarted(world: World, *names: str, snapshots: bool) -> list[Replica]:
-    """The same replicas again."""
+    """Stop all replicas, and start them again with or without their snapshots."""
     for replica in world.replicas:
         await replica.stop()
     if not snapshots:

@@ -1,4 +1,4 @@
-"""What the tests of budget managers share: managers, streams of utilities, and how spending is counted."""
+"""Helpers for tests of budget managers: managers, streams of utilities, and counts of the labels bought."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from stream_al.engine.budgets import MANAGERS, BudgetManager, Context, Reason, Verdict
+from stream_al.engine.budgets import MANAGERS, BudgetManager, Context, Decision, Reason
 
 SHARES = (0.001, 0.01, 0.05, 0.07, 0.1, 0.3, 1 / 3, 0.5, 0.9, 1.0)
 CLAIMING = sorted(name for name, manager in MANAGERS.items() if manager.claims_budget_law)
@@ -43,36 +43,36 @@ def names(count: int, begin: int = 0) -> list[str]:
 
 def with_pending(
     manager: BudgetManager, values: Sequence[float], pending: int = 0, known: int = 0
-) -> tuple[list[Verdict], Any]:
-    """Decide about a stream of which so many queries are pending at the beginning of every stratum."""
-    state, verdicts, length = manager.start(), [], manager.window
+) -> tuple[list[Decision], Any]:
+    """Decide about a stream, with the same number of pending queries at the beginning of every stratum."""
+    state, decisions, length = manager.start(), [], manager.window
     context = Context(pending=pending, known=known)
     for begin in range(0, len(values), length):
         part = values[begin : begin + length]
-        said, state = manager.decide(state, part, names(len(part), begin), context)
-        verdicts += said
-    return verdicts, state
+        made, state = manager.decide(state, part, names(len(part), begin), context)
+        decisions += made
+    return decisions, state
 
 
 def seeded(seed: object) -> random.Random:
     return random.Random(str(seed))  # noqa: S311 -- it draws test data, no secrets
 
 
-def spent(verdicts: Sequence[Verdict]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """How many were bought before each arrival, and after the last."""
-    return np.concatenate(([0], np.cumsum([v.selected for v in verdicts])))
+def spent(decisions: Sequence[Decision]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """How many labels were bought before each arrival, and in all."""
+    return np.concatenate(([0], np.cumsum([v.selected for v in decisions])))
 
 
-def fullest(verdicts: Sequence[Verdict], window: int) -> int:
-    """The most purchases in any window."""
-    before = spent(verdicts)
-    return int((before[window:] - before[:-window]).max()) if len(verdicts) >= window else int(before[-1])
+def fullest(decisions: Sequence[Decision], window: int) -> int:
+    """The largest number of labels bought in a window."""
+    before = spent(decisions)
+    return int((before[window:] - before[:-window]).max()) if len(decisions) >= window else int(before[-1])
 
 
-def assert_budget_law(manager: BudgetManager, verdicts: Sequence[Verdict]) -> None:
-    asked = manager.share * len(verdicts)
-    assert abs(sum(v.selected for v in verdicts) - asked) <= max(1.0, 0.01 * asked)
-    assert fullest(verdicts, manager.window) <= manager.share * manager.window + 1
+def assert_budget_law(manager: BudgetManager, decisions: Sequence[Decision]) -> None:
+    budget = manager.share * len(decisions)
+    assert abs(sum(v.selected for v in decisions) - budget) <= max(1.0, 0.01 * budget)
+    assert fullest(decisions, manager.window) <= manager.share * manager.window + 1
 
 
 def restored(manager: BudgetManager, state: Any) -> Any:

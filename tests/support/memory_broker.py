@@ -1,7 +1,7 @@
-"""A broker in memory: topics and groups, without any client (see `memory_log`).
+"""A broker in memory: topics and groups (`memory_client` is its client).
 
-- `now_ms` is the log append time of the next record;
-- `compact` does what Kafka's cleaner may do at any time, `truncate` what retention may do.
+- `now_ms` is the log append time of the next record.
+- `compact` does what Kafka's cleaner may do at any time, and `truncate` what retention may do.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_MESSAGE_BYTES = 1_048_588  # Kafka's default
 
 @dataclass
 class Partition:
-    """Records with their offsets; compaction leaves holes."""
+    """Records with their offsets; compaction leaves gaps."""
 
     records: list[Record] = field(default_factory=list)
     begin: int = 0
@@ -36,13 +36,13 @@ class Partition:
 
 @dataclass
 class GroupState:
-    """A consumer group: who is in it, and what it has committed."""
+    """A consumer group: its members, and what it has committed."""
 
     members: list[Group] = field(default_factory=list)
     committed: dict[int, Position] = field(default_factory=dict)
 
     def move(self, *, joins: Group | None = None, leaves: Group | None = None) -> None:
-        """Rebalance: for everyone, what was read before is stale."""
+        """Rebalance: for every member, records read before are stale."""
         touched = [*self.members, *([joins] if joins else [])]
         if joins is not None:
             self.members.append(joins)
@@ -64,14 +64,14 @@ class MemoryBroker:
         self._news = asyncio.Event()
 
     def append(self, record: Outgoing) -> Ack:
-        """Append a record where its key belongs."""
+        """Append a record to the partition of its key."""
         if record.topic not in self.topics:
             raise Unavailable(f"there is no topic {record.topic}")
         size = len(record.key or b"") + len(record.value or b"")
         if size > int(self.config[record.topic].get("max.message.bytes", MAX_MESSAGE_BYTES)):
-            if record.smaller is None:
+            if record.replacement is None:
                 raise Unavailable(f"{record.topic} refuses {size} bytes")
-            return msgspec.structs.replace(self.append(record.smaller()), smaller=True)
+            return msgspec.structs.replace(self.append(record.replacement()), replaced=True)
         partitions = self.topics[record.topic]
         number = next(self._keyless) if record.key is None else zlib.crc32(record.key)
         number %= len(partitions)
@@ -84,7 +84,7 @@ class MemoryBroker:
         return Ack(number, offset, self.now_ms)
 
     def compact(self, topic: str, *, tombstones: bool = True) -> None:
-        """Keep the last record of every key; tombstones go only when everyone has had a day to read them."""
+        """Keep the last record of every key; delete tombstones only if every reader has read them."""
         for partition in self.topics[topic]:
             last = {record.key: record.offset for record in partition.records}
             partition.records = [
@@ -104,7 +104,7 @@ class MemoryBroker:
         self._news = asyncio.Event()
 
     async def news(self, seconds: float) -> None:
-        """Wait until something happens, but not for ever."""
+        """Wait until something happens, at most so many seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._news.wait()

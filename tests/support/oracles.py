@@ -1,19 +1,18 @@
-"""What has to hold after any crash, on the in-memory log.
+"""What must hold after any crash, checked on the broker in memory.
 
-O1  every acknowledged selection is in `queries`, and what was learned stays learned
-O2  the committed offset never passes a sample that was not decided, a label that was not judged
-O3  every id is learned at most once
-O4  more than the budget is spent by one batch at most for each crash
-O5  the selector's state after a restart is the one that was committed last
+check_offsets   the committed offset never passes a sample without a decision, nor a label that was not judged
+check_end       every acknowledged selection is in `queries` and is learned; every id is learned at most once;
+                a crash exceeds the budget by one batch at most
+check_account   after a restart the selector has the state that was committed last
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from stream_al.service.loops.select import selector
+from stream_al.service.engine_settings import selector
 from tests.support.memory_broker import MemoryBroker
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 from tests.support.replica import Replica
 from tests.support.world import World
 
@@ -32,14 +31,14 @@ def client_of(replica: Replica) -> MemoryClient:
 
 
 def committed_accounts(world: World) -> dict[int, Any]:
-    """The selector's state of each partition, as its last commit has it."""
+    """The state of the selector in the last commit of each partition."""
     state = broker_of(world).groups[f"{world.settings.application}.select", world.topics.samples]
     read = selector(world.settings)
     return {partition: read.decode(position.metadata) for partition, position in state.committed.items()}
 
 
 async def check_offsets(world: World) -> None:
-    """O2: what lies before a committed offset has its effects in the log."""
+    """Whatever lies before a committed offset has its effects in the log."""
     decided, groups = await world.decided(), broker_of(world).groups
     selected = groups[f"{world.settings.application}.select", world.topics.samples].committed
     for record in await world.records(world.topics.samples):
@@ -53,7 +52,7 @@ async def check_offsets(world: World) -> None:
 
 
 async def check_end(world: World, replica: Replica, ids: list[str], crashes: int) -> None:
-    """O1, O3 and O4 when all has come to rest."""
+    """Queries, examples and the budget are right after all has come to rest."""
     asked = {q["id"] for q in await world.queries()}
     said = [p for p in await world.messages(str(world.topics.predictions)) if p["queried"]]
     assert {p["id"] for p in said} <= asked
@@ -74,7 +73,7 @@ async def all_closed(world: World) -> bool:
 
 
 async def check_account(world: World, ids: list[str]) -> None:
-    """O5, seen from its end: the accounts have counted every sample exactly once."""
+    """The accounts have counted every sample exactly once."""
     await world.until(lambda: not lag(world), "all is committed")
     assert sum(state.account.arrivals for state in committed_accounts(world).values()) == len(ids)
 

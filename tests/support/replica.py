@@ -1,4 +1,4 @@
-"""One process of the service, as a task of the test's."""
+"""A replica: one process of the service, as a task of the test."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from contextlib import suppress
 
 from stream_al.service.app import App
 from stream_al.service.broker.protocols import Broker
+from stream_al.service.timing.clock import SYSTEM_CLOCK, Clock
 from stream_al.settings import Settings
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 
 DEADLINE_SECONDS = 30.0
 
 
 class Crash(Exception):
-    """The process died here."""
+    """The process has died here."""
 
 
 class Replica:
-    """One process of the service, as a task of this one."""
+    """One process of the service, as a task of the test."""
 
-    def __init__(self, settings: Settings, broker: Broker) -> None:
+    def __init__(self, settings: Settings, broker: Broker, clock: Clock = SYSTEM_CLOCK) -> None:
         self.broker = broker
         self.passed: list[tuple[str, str]] = []
         self._crash_at: tuple[str, str] | None = None
-        self.app = App(settings, broker, self._reached)
+        self.app = App(settings, broker, self._reached, clock)
         self.task = asyncio.create_task(self.app.run())
 
     @property
@@ -36,7 +37,7 @@ class Replica:
         return self.app.local_model.learner.offset
 
     def metric(self, name: str, **labels: str) -> float:
-        """The value of a metric now, 0 if it has none."""
+        """The value of a metric now; 0 if it has none."""
         return self.app.metrics.registry.get_sample_value("stream_al_" + name, labels) or 0.0
 
     def _reached(self, loop: str, step: str) -> None:
@@ -47,17 +48,17 @@ class Replica:
             raise Crash
 
     def die_at(self, loop: str, step: str) -> None:
-        """Die at the next passing of a step of the commit protocol."""
+        """Die when it next passes this step of the commit protocol."""
         self._crash_at = (loop, step)
 
     async def stop(self) -> None:
-        """Stop in order, or see to it that what died is gone."""
+        """Stop in order, or wait until a replica that died has ended."""
         self.app.stopping.set()
         async with asyncio.timeout(DEADLINE_SECONDS):
             with suppress(ExceptionGroup):
                 await self.task
 
     def check(self) -> None:
-        """Raise what ended the replica, if it ended by itself and not by a crash."""
+        """Raise the error that has ended the replica, unless the test has crashed it."""
         if self.task.done() and self._crash_at is None:
             self.task.result()

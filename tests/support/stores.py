@@ -1,7 +1,7 @@
-"""The places where snapshots lie, seen past the service: a directory, and S3 as moto serves it.
+"""The places of snapshots, without the service in between: a directory, and S3 as moto serves it.
 
-moto is a process of its own on the loopback address; it is spoken to in plain HTTP here, so that what the
-service's client wrote is read by something else.
+moto is a process on the loopback address. The tests use plain HTTP, so that another client reads what the
+client of the service has written.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Place(Protocol):
     """A place for snapshots."""
 
     url: str
-    """What `snapshots.directory` is set to."""
+    """The value of `snapshots.directory`."""
 
     def belong_to(self, application: str) -> None:
-        """Whose snapshots these are, if not those of the default."""
+        """Name the application that the snapshots belong to, if it is not the default one."""
 
     def files(self) -> list[str]:
         """Their names, sorted."""
@@ -69,7 +69,7 @@ class DirectoryPlace:
 
 
 class S3Place:
-    """A folder of a bucket, which an application has below the URL."""
+    """The folder that an application has below the URL, in a bucket."""
 
     def __init__(self, server: S3Server) -> None:
         self._prefix = uuid4().hex[:8]
@@ -81,8 +81,8 @@ class S3Place:
         self._folder = f"{self._prefix}/{application}/"
 
     def files(self) -> list[str]:
-        answer = self._http.get(f"/{BUCKET}", params={"list-type": "2", "prefix": self._folder})
-        return sorted(re.findall(f"<Key>{self._folder}([^<]+)</Key>", answer.raise_for_status().text))
+        response = self._http.get(f"/{BUCKET}", params={"list-type": "2", "prefix": self._folder})
+        return sorted(re.findall(f"<Key>{self._folder}([^<]+)</Key>", response.raise_for_status().text))
 
     def get(self, name: str) -> bytes:
         return self._http.get(f"/{BUCKET}/{self._folder}{name}").raise_for_status().content
@@ -105,7 +105,7 @@ class S3Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        # Whoever signs at all may do everything, until `ask_for_keys`.
+        # Until `ask_for_keys` any signature is accepted.
         signed = {"Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/s3/aws4_request"}
         self.http = httpx.Client(base_url=self.url, headers=signed, timeout=10, trust_env=False)
         end = time.monotonic() + START_SECONDS
@@ -121,14 +121,14 @@ class S3Server:
             return False
 
     def freeze(self) -> None:
-        """Accept connections and answer none."""
+        """Accept connections and send no responses."""
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
     def ask_for_keys(self, yes: bool) -> None:
-        """Whether requests have to be signed by someone who is known; nobody is."""
+        """Set whether only known keys are accepted; no key is known."""
         self.http.post("/moto-api/reset-auth", content=b"0" if yes else b"inf").raise_for_status()
 
     def close(self) -> None:
@@ -138,7 +138,7 @@ class S3Server:
 
 
 def point_at(server: S3Server | None, patch: pytest.MonkeyPatch) -> None:
-    """What S3's clients read from the environment; without a server, nobody listens."""
+    """Set the environment of S3 clients. Without a server, no process listens at the address."""
     for name, value in {
         "AWS_ENDPOINT_URL": server.url if server else f"http://127.0.0.1:{free_port()}",
         "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",

@@ -1,6 +1,7 @@
-"""What the tests send: samples, their truth, and queries as a replica would publish them.
+"""What the tests send: samples, their true labels, and queries as a replica publishes them.
 
-Truth is simple, so that a few labels teach it: a sample is `up` if its `x` is above one half, `down` if not.
+A few labels are enough to learn the truth: a sample is `up` if its `x` is above one half, and `down`
+otherwise.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from stream_al.messages import ModelStamp, Prediction, Query, iso
 
 
 def sample(number: int) -> dict[str, Any]:
-    """The sample of a number, always the same."""
+    """The sample with a number, always the same."""
     draw = random.Random(number)  # noqa: S311 - a test's stream
     return {"id": f"s{number}", "features": {"x": draw.random(), "y": draw.random()}}
 
@@ -40,5 +41,5 @@ def query(sample_id: str, life_ms: int = 3_600_000) -> dict[str, Any]:
 
 
 def truth(features: dict[str, Any]) -> str:
-    """The label of a sample."""
+    """The true label of a sample."""
     return "up" if features["x"] > 0.5 else "down"

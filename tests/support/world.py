@@ -1,4 +1,4 @@
-"""The world around the service in a test: a stream, annotators, replicas, and eyes on every topic.
+"""The world around the service in a test: a stream, annotators, replicas, and a view of every topic.
 
 A world is one application on one broker.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
@@ -17,11 +18,12 @@ import msgspec
 from stream_al.errors import Unavailable
 from stream_al.service import maintenance
 from stream_al.service.broker.kafka import Kafka
-from stream_al.service.broker.protocols import Broker, Headers, Outgoing, Reader, Record, Topic, behind
-from stream_al.service.broker.topics import needed
+from stream_al.service.broker.protocols import Broker, Headers, Outgoing, Reader, Record, Topic, is_behind
+from stream_al.service.broker.topics import required_topics
+from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings, load
 from tests.support.memory_broker import MemoryBroker
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 from tests.support.replica import DEADLINE_SECONDS, Replica
 from tests.support.stream import query, sample, truth
 
@@ -43,7 +45,7 @@ BASICS = [
 
 
 class Address(Protocol):
-    """Where a broker is, and what it can do."""
+    """The address of a broker, and what kind of broker it is."""
 
     @property
     def real(self) -> bool:
@@ -51,47 +53,56 @@ class Address(Protocol):
 
     @property
     def settings(self) -> list[str]:
-        """Settings for a client."""
+        """The settings of a client of this broker."""
 
 
 class World:
-    """One application on one broker."""
+    """One application on one broker.
+
+    Attributes:
+        clock: The clock of every replica that starts from now on.
+    """
 
     def __init__(self, settings: Settings, connect: Callable[[Settings], Broker], directory: Path) -> None:
         self.settings = settings
         self.topics = settings.topics
         self.connect = connect
         self.directory = directory
+        self.clock = Clock()
         self.broker: MemoryBroker | None = None
         self.written: list[str] = []
         self.keeps_metadata = self.limits_size = True
         self.client = connect(settings)
         self.replicas: list[Replica] = []
-        self.answered: set[str] = set()
+        self.labelled: set[str] = set()
         self._endings: list[Callable[[], Awaitable[None]]] = []
         self._readers: dict[str, tuple[Reader, list[Record]]] = {}
         self._one_at_a_time = asyncio.Lock()  # two readings at once could keep records out of order
 
+    def at_pace(self, **pace: float) -> None:
+        """Let replicas that start from now on work at another pace."""
+        self.clock = Clock(replace(self.clock.pace, **pace))  # type: ignore[arg-type]  # whole numbers too
+
     async def start(self, name: str = "a") -> Replica:
-        """Start a replica with a snapshot directory of its own, and wait until it is ready."""
+        """Start a replica with its own snapshot directory, and wait until it is ready."""
         replica = self.launch(name)
         await self.until(lambda: replica.app.ready, f"replica {name} is ready")
         return replica
 
     def launch(self, name: str = "a", directory: str | None = None) -> Replica:
-        """Start a replica, with its snapshots in a directory of its own unless one is given."""
+        """Start a replica, with its own snapshot directory unless another one is given."""
         own = self.settings.snapshots.model_copy(update={"directory": directory or str(self.snapshots(name))})
         settings = self.settings.model_copy(update={"snapshots": own})
-        replica = Replica(settings, self.connect(settings))
+        replica = Replica(settings, self.connect(settings), self.clock)
         self.replicas.append(replica)
         return replica
 
     def snapshots(self, name: str) -> Path:
-        """Where a replica keeps its snapshots."""
+        """The snapshot directory of a replica."""
         return self.directory / f"snapshots-{name}"
 
     async def until(self, condition: Callable[[], Any], what: str) -> None:
-        """Wait until something is so; fail after a deadline, or with what ended a replica."""
+        """Wait until a condition holds; fail after a deadline, or with the error that has ended a replica."""
         end = monotonic() + DEADLINE_SECONDS
         while True:
             found = condition()
@@ -118,23 +129,23 @@ class World:
         await self.client.send(out)
 
     async def samples(self, number: int, start: int = 0) -> list[dict[str, Any]]:
-        """Send samples s<start>, s<start + 1>, ...; what was sent."""
+        """Send samples s<start>, s<start + 1>, ...; return them."""
         made = [sample(n) for n in range(start, start + number)]
         await self.send(self.topics.samples, made)
         return made
 
     async def ask(self, *sample_ids: str, life_ms: int = 3_600_000) -> None:
-        """Publish queries, as a replica elsewhere would."""
+        """Publish queries, as another replica would."""
         await self.send(self.topics.queries, [query(i, life_ms) for i in sample_ids])
 
     async def label(self, sample_id: str, label: Any = "up", **more: Any) -> None:
         """Send one label."""
         await self.send(self.topics.labels, [{"id": sample_id, "label": label, **more}])
 
-    async def answer(self) -> None:
-        """Answer every query that was not answered yet, as the truth has it."""
-        asked = {q["id"]: q for q in await self.queries() if q["id"] not in self.answered}
-        self.answered |= asked.keys()
+    async def label_queries(self) -> None:
+        """Send the true label of every query that has none yet."""
+        asked = {q["id"]: q for q in await self.queries() if q["id"] not in self.labelled}
+        self.labelled |= asked.keys()
         truths = [{"id": i, "label": truth(q["features"]), "annotator": "ann"} for i, q in asked.items()]
         await self.send(self.topics.labels, truths)
 
@@ -144,8 +155,8 @@ class World:
             if topic not in self._readers:
                 self._readers[topic] = (await self._reader(topic), [])
             reader, seen = self._readers[topic]
-            end = await reader.end()
-            while await behind(reader, end):
+            end = await reader.end_offsets()
+            while await is_behind(reader, end):
                 seen += await reader.poll(1000, 0.2)
             return list(seen)
 
@@ -177,28 +188,28 @@ class World:
         return {p["id"] for p in await self.messages(str(self.topics.predictions))}
 
     async def open_queries(self) -> set[str]:
-        """Ids in `queries` whose last word is not a tombstone."""
+        """The ids in `queries` whose last record is not a tombstone."""
         last = {r.key: r.value for r in await self.records(self.topics.queries)}
         return {key.decode() for key, value in last.items() if key and value is not None}
 
     async def settle(self, ids: Iterable[str]) -> None:
-        """Answer queries until all samples are decided, all queries answered, all examples learned."""
+        """Label queries until all samples are decided, all queries labelled, all examples learned."""
         wanted = set(ids)
 
         async def settled() -> bool:
             if not await self.decided() >= wanted:
                 return False
-            await self.answer()
+            await self.label_queries()
             asked = {q["id"] for q in await self.queries()}
             learned = {e["id"] for e in await self.examples()}
             end = len(await self.records(self.topics.examples))
             running = [r for r in self.replicas if not r.task.done()]
             return asked <= learned and all(r.offset == end and not r.app.pending for r in running)
 
-        await self.until(settled, "all is decided, answered and learned")
+        await self.until(settled, "all is decided, labelled and learned")
 
     def at_end(self, *endings: Callable[[], Awaitable[None]]) -> None:
-        """Have something ended with this world."""
+        """End something together with this world."""
         self._endings += endings
 
     async def close(self) -> None:
@@ -214,7 +225,7 @@ class World:
 
 
 def settings_of(directory: Path, address: Address | None, given: Sequence[str]) -> list[str]:
-    """The settings of an application with a name and topics of its own, as they are written."""
+    """The settings of an application with its own name and topics, as they are written."""
     name = f"t{uuid.uuid4().hex[:10]}"
     kinds = ("samples", "queries", "labels", "examples", "control", "predictions")
     names = [f"application={name}", *(f"topics.{kind}={name}.{kind}" for kind in kinds)]
@@ -223,7 +234,7 @@ def settings_of(directory: Path, address: Address | None, given: Sequence[str]) 
 
 
 async def open_world(directory: Path, address: Address | None, given: Sequence[str]) -> World:
-    """An application whose topics exist, and nothing else."""
+    """An application of which only the topics exist."""
     written = settings_of(directory, address, given)
     settings = load(overrides=written, environ={})
     broker = MemoryBroker() if address is None else None
@@ -235,11 +246,11 @@ async def open_world(directory: Path, address: Address | None, given: Sequence[s
     large = {
         "max.message.bytes": str(LARGEST_SAMPLE)
     }  # the stream was there before, and takes more than we do
-    await world.client.create([Topic(settings.topics.samples, settings.topics.partitions, 1, large)])
+    await world.client.create_topics([Topic(settings.topics.samples, settings.topics.partitions, 1, large)])
     await maintenance.create_topics(settings, connect(settings))
 
-    async def there() -> bool:  # what is created is not everywhere at once
-        return not await world.client.missing(topic.name for topic in needed(settings))
+    async def there() -> bool:  # brokers learn of new topics one by one
+        return not await world.client.missing_topics(topic.name for topic in required_topics(settings))
 
     await world.until(there, "the topics are there")
     return world

@@ -1,28 +1,28 @@
-"""Caps: labels per hour and in all, for the whole application, without a word between the replicas.
+"""Caps: labels per hour and in total, for the whole application, without messages between replicas.
 
-The budget manager keeps a share of the arrivals. Two more caps are in numbers of labels: N per hour and
-T in total; the lowest binds. They hold for the application, yet every partition is decided by itself, by
-replicas that do not talk. So each partition has an *allowance* of its own, and the allowances of P
-partitions add up to the cap exactly:
+The budget manager keeps a share of the samples. Two more caps are numbers of labels: N per hour and T in
+total. The lowest cap binds. They hold for the application, yet every partition is decided about alone, by
+replicas that do not exchange messages. So each partition has an *allowance* of its own, and the allowances of
+P partitions add up to the cap exactly:
 
     per hour, in hour h:   N // P, and one more if (p + h) mod P < N mod P
     in total:              T // P, and one more if p < T mod P
 
-What does not divide goes round with the hours, so that a cap of 1 an hour reaches every partition in
-turn. What a partition leaves unused in an hour is lost; unused hours are not saved up.
+The remainder of N rotates with the hours, so that a cap of 1 per hour reaches every partition in turn. What a
+partition does not use in an hour is lost and not saved up.
 
-*Hours* are hours of the log: a record's timestamp // 3,600,000 ms. No local clock is read, so a replay
-counts the same. They never go back: a record from an earlier hour is charged to the latest hour the
-partition has seen. So the cap is on what is *charged* to an hour; a record stamped far ahead keeps its
-partition at that hour's one allowance until the log arrives there, which buys too little, never too much.
+*Hours* are hours of the log: a record's timestamp // 3,600,000 ms. No local clock is read, so a replay counts
+the same. They never go back: a record from an earlier hour is charged to the latest hour of its partition. So
+the cap is on what is *charged* to an hour. A record with a timestamp far ahead leaves its partition with the
+one allowance of that hour until the log arrives there, which buys too little and never too much.
 
-*Another number of partitions.* Once P has changed, no partition buys beyond its new allowance, whatever
-it had before. All of them together are promised less while P changes, since new partitions come with
-empty accounts that know nothing of the others: in the hour of a change at most twice the cap per hour is
-bought, and the hours after keep it again; in all, at most T and what the new partitions are allowed.
-Whoever adds partitions and needs the total to the label lowers it by what is bought.
+*Another number of partitions.* Once P has changed, no partition buys more than its new allowance, whatever it
+had before. Over all partitions less is promised while P changes, since new partitions begin with empty
+accounts. In the hour of a change at most twice the cap per hour is bought, and every hour after keeps it
+again. In total, at most T and the allowances of the new partitions are bought. To keep the total exactly,
+lower it by what is bought before partitions are added.
 
-An account lives beside the manager's state, in the metadata of the partition's offset commit.
+An account is stored beside the manager's state, in the metadata of the partition's offset commit.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["UNBOUNDED", "Account", "Caps", "hour_of"]
 Binding = Literal["per_hour", "total"]
 
 UNBOUNDED = 2**31
-"""The room where no cap is set."""
+"""The room if no cap is set."""
 
 _MS_PER_HOUR = 3_600_000
 _LARGEST = 2**63 - 1
@@ -53,12 +53,12 @@ def hour_of(timestamp_ms: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What one partition has bought.
+    """The labels that one partition has bought.
 
     Attributes:
-        hour: The latest hour of the log that anything was charged to.
+        hour: The latest hour of the log that labels were charged to.
         bought_this_hour: Labels charged to that hour.
-        bought: Labels bought in all.
+        bought: Labels bought in total.
     """
 
     hour: int = 0
@@ -66,11 +66,11 @@ class Account:
     bought: int = 0
 
     def at(self, hour: int) -> Account:
-        """The account as that hour opens it; as it is if the hour is not later than its own."""
+        """The account at the beginning of an hour; unchanged if the hour is not later than its own."""
         return Account(hour, 0, self.bought) if hour > self.hour else self
 
     def spend(self, hour: int, number: int) -> Account:
-        """The account after `number` labels more, bought for records of `hour`.
+        """The account after `number` more labels, bought for records of `hour`.
 
         Raises:
             ValueError: The number is negative.
@@ -103,11 +103,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """What the whole application may buy.
+    """The labels that the whole application may buy.
 
     Args:
-        per_hour: Labels in an hour of the log, or None for any number.
-        total: Labels in all, or None for any number.
+        per_hour: Labels in an hour of the log; None for any number.
+        total: Labels in total; None for any number.
 
     >>> caps = Caps(per_hour=5, total=6)
     >>> caps.room(Account(), hour=0, partition=0, partitions=2)
@@ -127,18 +127,18 @@ class Caps:
     def room(
         self, account: Account, hour: int, partition: int, partitions: int
     ) -> tuple[int, Binding | None]:
-        """How many labels a partition may buy now, and which cap says so.
+        """How many labels a partition may buy now, and which cap limits them.
 
         Args:
             account: What the partition has bought.
-            hour: The hour of the records that are to be decided; an earlier one than the account's
-                counts as the account's.
+            hour: The hour of the records to decide about; one before the account's counts as the
+                account's.
             partition: The partition, counted from 0.
             partitions: How many there are.
 
         Returns:
-            The room, never negative, and the name of the lowest cap: the total if both are as low, since
-            it does not come back; None if no cap is set.
+            The room, never negative, and the name of the lowest cap. That is the total if both are equal,
+            since the total does not renew itself. It is None if no cap is set.
 
         Raises:
             ValueError: There is no such partition.

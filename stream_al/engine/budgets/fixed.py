@@ -1,4 +1,4 @@
-"""Fixed uncertainty: buy whatever is less certain than a threshold that never moves.
+"""Fixed uncertainty: buy the label of every sample that is less certain than a fixed threshold.
 
     buy if p1 <= 1/k + B (1 - 1/k),   p1 the highest of k posteriors, B the budget
 
@@ -7,14 +7,14 @@ scikit-activeml.) For k classes least confidence is u = (1 - p1) k / (k - 1), an
 
     buy if u >= 1 - B
 
-whatever k is: the utility carries the number of classes, and the manager need not know it. A model that
-is surer than that buys nothing at all, one that is less sure spends all that the estimate allows.
+for every k: the utility already accounts for the number of classes. A model that is more certain than that
+buys nothing at all; one that is less certain spends all that the estimate allows.
 """
 
 from __future__ import annotations
 
-from stream_al.engine.budgets.base import Verdict
-from stream_al.engine.budgets.zliobaite import State, Zliobaite, verdict_of
+from stream_al.engine.budgets.base import Decision
+from stream_al.engine.budgets.zliobaite import State, Zliobaite, decision_by_threshold
 
 __all__ = ["Fixed"]
 
@@ -23,10 +23,10 @@ class Fixed(Zliobaite):
     """Buy while there is budget and the utility is at least 1 - share."""
 
     def start(self) -> State:
-        """An empty account; its threshold is the share and stays so."""
+        """An empty account; its threshold is the share and never moves."""
         return State(self.share, theta=self.share)
 
-    def choose(self, state: State, utility: float, sample_id: str) -> tuple[Verdict, State]:
+    def choose(self, state: State, utility: float, sample_id: str) -> tuple[Decision, State]:
         """See `Zliobaite.choose`."""
         threshold = 1.0 - self.share
-        return verdict_of(selected=utility >= threshold, threshold=threshold), state
+        return decision_by_threshold(sample_id, utility, threshold, selected=utility >= threshold), state

@@ -1,11 +1,11 @@
-"""Standing: how high does a utility stand among those around it?
+"""Percentile ranks: how high a utility lies among those just before it.
 
-An arrival's *standing* is its place among the last `NEAR` utilities, in the middle of its equals. What a
-high standing is, the last `MEMORY` standings say. Utilities drift, as a model learns and as a stream changes;
-among its neighbours each can be judged all the same, and while utilities rise for long, standing above the
-neighbours is nothing special and more is asked for.
+A sample's *percentile rank* is the rank of its utility among the last `NEIGHBOURS` utilities, in the middle
+of equal ones. Which rank is a high one is decided by the last `RANKS` percentile ranks. Utilities drift, as a
+model learns and as a stream changes. A rank among neighbours means the same all the time, and while utilities
+rise for long, a rank above the neighbours is nothing special and a higher one is required.
 
-A standing is counted in halves of places, from 0 to 2 `NEAR`, hence in whole numbers that fit a byte.
+A percentile rank is kept as a doubled rank out of 2 `NEIGHBOURS`, a whole number that fits a byte.
 """
 
 from __future__ import annotations
@@ -18,79 +18,80 @@ from typing import Any
 from stream_al.engine.encoding import pack, unpack
 from stream_al.engine.window import Window
 
-__all__ = ["MEMORY", "NEAR", "PercentileRanks", "decode", "encode"]
+__all__ = ["NEIGHBOURS", "RANKS", "PercentileRanks", "decode", "encode"]
 
-NEAR = 48  # utilities that an arrival's own is compared with
-MEMORY = 200  # standings that its standing is compared with
+NEIGHBOURS = 48  # utilities that a sample's own is compared with
+RANKS = 200  # percentile ranks that a sample's own is compared with
 
 
 class PercentileRanks:
-    """The last utilities and how high they stood, changed from arrival to arrival.
+    """The last utilities and their percentile ranks, changed from sample to sample.
 
     Args:
-        utilities: The last `NEAR`, oldest first, as float32 holds them.
-        places: The last `MEMORY` standings, oldest first, a byte each.
+        utilities: The last `NEIGHBOURS`, oldest first, as float32 holds them.
+        ranks: The last `RANKS` percentile ranks, oldest first, a byte each.
 
-    >>> ranks = PercentileRanks()
+    >>> last = PercentileRanks()
     >>> for utility in (0.25, 0.75, 0.5, 0.5):
-    ...     ranks.remember(utility)
-    >>> list(ranks.places)
+    ...     last.remember(utility)
+    >>> list(last.ranks)
     [48, 96, 48, 48]
-    >>> ranks.utility_at((1, 2)), ranks.utility_at((3, 4))
+    >>> last.utility_at((1, 2)), last.utility_at((3, 4))
     (0.5, 0.7500000000000001)
     """
 
-    def __init__(self, utilities: Sequence[float] = (), places: bytes = b"") -> None:
-        self._near = Window(utilities, most=NEAR)
-        self._places = Window(places, most=MEMORY)
+    def __init__(self, utilities: Sequence[float] = (), ranks: bytes = b"") -> None:
+        self._utilities = Window(utilities, limit=NEIGHBOURS)
+        self._ranks = Window(ranks, limit=RANKS)
 
     @property
     def utilities(self) -> tuple[float, ...]:
-        """As given and remembered since."""
-        return tuple(self._near.values)
+        """The utilities given, and those remembered since."""
+        return tuple(self._utilities.values)
 
     @property
-    def places(self) -> bytes:
-        """As given and remembered since."""
-        return bytes(self._places.values)
+    def ranks(self) -> bytes:
+        """The percentile ranks given, and those remembered since."""
+        return bytes(self._ranks.values)
 
     def utility_at(self, quantile: tuple[int, int]) -> float:
-        """The least utility that now stands as high as this quantile of the last standings.
+        """The lowest utility whose percentile rank now reaches this quantile of the last percentile ranks.
 
         Args:
             quantile: As numerator and denominator.
 
         Returns:
-            A utility; 0 while nothing is remembered, and 1, which nothing exceeds, where none stands so high.
+            A utility. It is 0 while nothing is remembered. Where no utility below 1 reaches the quantile, it
+            is 1, which nothing exceeds.
         """
-        near, ranked = self._near.ranked, self._places.ranked
+        neighbours, ranked = self._utilities.ranked, self._ranks.ranked
         if not ranked:
             return 0.0
-        halves = -(-ranked[len(ranked) * quantile[0] // quantile[1]] * len(near) // NEAR)
-        if not halves:
+        required = -(-ranked[len(ranked) * quantile[0] // quantile[1]] * len(neighbours) // NEIGHBOURS)
+        if not required:
             return 0.0
-        value = near[(halves - 1) // 2]
-        return value if self._near.halves(value) >= halves else nextafter(value, 1.0)
+        value = neighbours[(required - 1) // 2]
+        return value if self._utilities.doubled_rank(value) >= required else nextafter(value, 1.0)
 
     def remember(self, utility: float) -> None:
-        """One more arrival."""
-        known = len(self._near.ranked)
-        halves = self._near.add(utility)
-        self._places.add(halves * NEAR // known if known else NEAR)
+        """Take in the utility of one more sample."""
+        known = len(self._utilities.ranked)
+        doubled = self._utilities.add(utility)
+        self._ranks.add(doubled * NEIGHBOURS // known if known else NEIGHBOURS)
 
 
-def encode(utilities: Sequence[float], places: bytes) -> dict[str, Any]:
-    """Utilities and standings as JSON-ready values."""
-    return {"recent": pack(utilities), "standings": b64encode(places).decode()}
+def encode(utilities: Sequence[float], ranks: bytes) -> dict[str, Any]:
+    """Utilities and percentile ranks as JSON-ready values."""
+    return {"recent": pack(utilities), "standings": b64encode(ranks).decode()}
 
 
 def decode(values: Mapping[str, Any]) -> tuple[tuple[float, ...], bytes]:
-    """The utilities and standings that `encode` was given.
+    """The utilities and percentile ranks that `encode` was given.
 
     Raises:
         ValueError: These are not values that `encode` returned; KeyError and TypeError likewise.
     """
-    places = b64decode(values["standings"], validate=True)
-    if len(places) > MEMORY or (places and max(places) > 2 * NEAR):
-        raise ValueError("standings are out of their range")
-    return unpack(values, "recent", NEAR), places
+    ranks = b64decode(values["standings"], validate=True)
+    if len(ranks) > RANKS or (ranks and max(ranks) > 2 * NEIGHBOURS):
+        raise ValueError("percentile ranks are out of their range")
+    return unpack(values, "recent", NEIGHBOURS), ranks

@@ -1,10 +1,10 @@
-"""Periodic: buy every 1/share-th arrival, whatever its utility.
+"""Periodic: buy the label of every 1/share-th sample, whatever its utility.
 
-Arrival t, counted from 1, is bought if floor(t B) > floor((t - 1) B). The plainest baseline: it keeps
-the budget exactly, labels are spread evenly, and nothing is drawn at random. Streams with a period of
-their own (machines, days) may be seen in one phase only.
+Sample t, counted from 1, is bought if floor(t B) > floor((t - 1) B). It is the simplest baseline: it keeps
+the budget exactly, labels are spread evenly, and nothing is drawn at random. A stream with a period of its
+own (machines, days) may be sampled in one phase only.
 
-The share is turned into a fraction, and the arithmetic is on integers: no rounding gathers.
+The share is turned into a fraction, and the arithmetic is on integers, so rounding errors do not add up.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from stream_al.engine.budgets.base import Reason, Verdict
+from stream_al.engine.budgets.base import Decision, Reason
 from stream_al.engine.budgets.sequential import Sequential
 from stream_al.engine.encoding import integer, share_of
 
@@ -21,11 +21,11 @@ __all__ = ["Periodic"]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where a partition stands.
+    """The state of a partition.
 
     Attributes:
         share: The share in force; another one in the settings begins a new account.
-        arrivals: Arrivals decided in this account.
+        arrivals: Samples decided in this account.
     """
 
     share: float
@@ -33,7 +33,7 @@ class State:
 
 
 class Periodic(Sequential):
-    """Buy every 1/share-th arrival."""
+    """Buy the label of every 1/share-th sample."""
 
     claims_budget_law: ClassVar[bool] = True
 
@@ -42,19 +42,20 @@ class Periodic(Sequential):
         return State(self.share)
 
     def due(self, arrivals: int) -> int:
-        """How many labels are bought among the first `arrivals`.
+        """How many labels are bought of the first `arrivals` samples.
 
         >>> [Periodic(0.4, exploration=0.0, seed=0).due(t) for t in range(7)]
         [0, 0, 0, 1, 1, 2, 2]
         """
         return arrivals * self.fraction.numerator // self.fraction.denominator
 
-    def rule(self, state: State, utility: float, sample_id: str) -> tuple[Verdict, State]:
+    def rule(self, state: State, utility: float, sample_id: str) -> tuple[Decision, State]:
         """See `Sequential.rule`."""
         after = State(self.share, state.arrivals + 1)
         if self.due(after.arrivals) > self.due(state.arrivals):
-            return Verdict(True, 0.0, 1.0, Reason.UNCERTAIN), after  # any utility reaches a threshold of 0
-        return Verdict(False, 1.0, 0.0, Reason.SPENT), after
+            # Any utility reaches a threshold of 0.
+            return Decision(sample_id, True, utility, 0.0, 1.0, Reason.UNCERTAIN), after
+        return Decision(sample_id, False, utility, 1.0, 0.0, Reason.SPENT), after
 
     def encode(self, state: State) -> dict[str, Any]:
         """The state as JSON-ready values."""

@@ -1,19 +1,19 @@
-"""Split: a share of the arrivals is bought at random, the others by variable uncertainty.
+"""Split: some samples are bought at random, the others by variable uncertainty.
 
     with probability v:  buy with probability B, whatever the utility
     otherwise:           buy if confidence < theta, and move theta as `variable` does
 
-Zliobaite et al. 2014, algorithm "split", v being `exploration` and B the budget. The random part neither
-reads nor moves the threshold, and both parts end where the estimated spending reaches B. Given the state
-an arrival is bought with probability v B + (1 - v) [confidence < theta] while there is budget, and 0 when
-it is spent.
+Zliobaite et al. 2014, algorithm "split", where v is `exploration` and B the budget. The random part neither
+reads nor moves the threshold. Both parts stop where the estimated spending reaches B. Given the state, a
+sample is bought with probability v B + (1 - v) [confidence < theta] while there is budget, and with
+probability 0 when it is spent.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from stream_al.engine.budgets.base import Reason, Verdict
+from stream_al.engine.budgets.base import Decision, Reason
 from stream_al.engine.budgets.zliobaite import State, Zliobaite, clipped
 from stream_al.engine.randomness import uniform
 
@@ -25,7 +25,7 @@ class Split(Zliobaite):
 
     explores: ClassVar[bool] = True
 
-    def choose(self, state: State, utility: float, sample_id: str) -> tuple[Verdict, State]:
+    def choose(self, state: State, utility: float, sample_id: str) -> tuple[Decision, State]:
         """See `Zliobaite.choose`."""
         threshold = 1.0 - state.theta
         taken = utility > threshold
@@ -35,4 +35,5 @@ class Split(Zliobaite):
         else:
             selected, reason = taken, Reason.UNCERTAIN
             state = state.moved(bought=taken)
-        return Verdict(selected, clipped(threshold), propensity, reason if selected else Reason.BELOW), state
+        reason = reason if selected else Reason.BELOW
+        return Decision(sample_id, selected, utility, clipped(threshold), propensity, reason), state

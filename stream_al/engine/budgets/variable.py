@@ -1,4 +1,4 @@
-"""Variable uncertainty: buy the least certain, by a threshold that moves with what is bought.
+"""Variable uncertainty: buy the labels of the least certain samples, by a threshold that moves.
 
     buy if confidence < theta;   theta <- theta (1 - s) if bought, theta (1 + s) if not
 
@@ -8,8 +8,8 @@ those of `zliobaite`.
 
 from __future__ import annotations
 
-from stream_al.engine.budgets.base import Verdict
-from stream_al.engine.budgets.zliobaite import State, Zliobaite, verdict_of
+from stream_al.engine.budgets.base import Decision
+from stream_al.engine.budgets.zliobaite import State, Zliobaite, decision_by_threshold
 
 __all__ = ["Variable"]
 
@@ -17,8 +17,8 @@ __all__ = ["Variable"]
 class Variable(Zliobaite):
     """Buy while there is budget and the confidence is below a moving threshold."""
 
-    def choose(self, state: State, utility: float, sample_id: str) -> tuple[Verdict, State]:
+    def choose(self, state: State, utility: float, sample_id: str) -> tuple[Decision, State]:
         """See `Zliobaite.choose`."""
         threshold = 1.0 - state.theta
-        verdict = verdict_of(selected=utility > threshold, threshold=threshold)
-        return verdict, state.moved(bought=verdict.selected)
+        decision = decision_by_threshold(sample_id, utility, threshold, selected=utility > threshold)
+        return decision, state.moved(bought=decision.selected)

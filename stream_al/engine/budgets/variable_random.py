@@ -1,12 +1,12 @@
-"""Variable uncertainty with randomisation: the moving threshold, with noise on it at every arrival.
+"""Variable uncertainty with randomisation: the moving threshold, with noise on it at every sample.
 
     buy if confidence < theta eta,   eta drawn from the normal distribution N(1, 1)
     theta <- theta (1 - s) if bought, theta (1 + s) if not
 
-Zliobaite et al. 2014, algorithm "uncertainty strategy with randomization", delta = 1. The noise lets
-confident arrivals pass now and then, so that a change far from the boundary is noticed. The propensity
-is the chance that eta lets this arrival pass, P(eta > confidence / theta); it tends to 0 where the model
-is sure, and is 0 while the budget is spent.
+Zliobaite et al. 2014, algorithm "uncertainty strategy with randomization", delta = 1. Because of the noise
+certain samples are bought now and then, so that a change far from the decision boundary is noticed. The
+propensity is the probability that eta is large enough for this sample, P(eta > confidence / theta). It tends
+to 0 where the model is certain, and is 0 while the budget is spent.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from __future__ import annotations
 from math import erfc, sqrt
 from statistics import NormalDist
 
-from stream_al.engine.budgets.base import Verdict
-from stream_al.engine.budgets.zliobaite import State, Zliobaite, verdict_of
+from stream_al.engine.budgets.base import Decision
+from stream_al.engine.budgets.zliobaite import State, Zliobaite, decision_by_threshold
 from stream_al.engine.randomness import uniform
 
 __all__ = ["VariableRandom", "noise"]
 
 _NOISE = NormalDist(1.0, 1.0)
-_SMALLEST = 2.0**-54  # half a step of `uniform`; its 0 would be an infinite deviate
+_SMALLEST = 2.0**-54  # half a step of `uniform`, whose 0 would give minus infinity
 
 
 def noise(seed: int, sample_id: str) -> float:
@@ -32,9 +32,10 @@ def noise(seed: int, sample_id: str) -> float:
 class VariableRandom(Zliobaite):
     """Buy while there is budget and the confidence is below a moving threshold with noise on it."""
 
-    def choose(self, state: State, utility: float, sample_id: str) -> tuple[Verdict, State]:
+    def choose(self, state: State, utility: float, sample_id: str) -> tuple[Decision, State]:
         """See `Zliobaite.choose`."""
         threshold = 1.0 - state.theta * noise(self.seed, sample_id)
         passes = 0.5 * erfc(((1.0 - utility) / state.theta - 1.0) / sqrt(2.0))  # exact in the far tail too
-        verdict = verdict_of(selected=utility > threshold, threshold=threshold, propensity=passes)
-        return verdict, state.moved(bought=verdict.selected)
+        selected = utility > threshold
+        decision = decision_by_threshold(sample_id, utility, threshold, selected=selected, propensity=passes)
+        return decision, state.moved(bought=decision.selected)

@@ -1,17 +1,17 @@
-"""How good is the model on the whole stream, judged by the labels that were bought?
+"""Accuracy on the whole stream, estimated from the labels that were bought, with its interval.
 
-The labels bought are no fair sample: uncertain arrivals are over-represented, and plain accuracy over
-them is off by many points. Every selected sample carries the probability p with which it was selected,
-so each one stands for 1/p arrivals (Horvitz, Thompson 1952). With weights w = 1/p and c = 1 where the
-prediction made at the query was right, the self-normalised estimate (Hajek 1971) is
+The labels bought are no fair sample: they hold too many uncertain samples, and plain accuracy over them is
+wrong by many points. Every selected sample carries the probability p with which it was selected, so each one
+represents 1/p arrivals (Horvitz, Thompson 1952). With weights w = 1/p, and c = 1 where the prediction made at
+the query was right, the self-normalised estimate (Hajek 1971) is
 
     accuracy = sum(w c) / sum(w)
 
-and it is as certain as a plain sample of Kish's effective size n = (sum w)^2 / sum(w^2) (Kish 1965).
-The interval is Wilson's (1927) at that size, which stays honest near 0 and 1 and with few labels.
+It is as certain as a plain sample of Kish's effective size n = (sum w)^2 / sum(w^2) (Kish 1965). The interval
+is Wilson's (1927) at that size, which also holds near 0 and 1 and with few labels.
 
-The predictions compared are those of the query, made before its label was learned: the evaluation is
-prequential.
+The predictions that are compared are those of the queries, made before their labels were learned: the
+evaluation is prequential.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Estimate:
         accuracy: The estimate, in [0, 1].
         low: Lower end of the interval.
         high: Upper end.
-        effective: How many labels, drawn uniformly, would tell as much.
+        effective: How many labels of samples drawn uniformly would be as certain.
     """
 
     accuracy: float
@@ -46,13 +46,13 @@ class Accuracy:
     """Running sums for the estimate.
 
     Args:
-        decay: Factor by which earlier examples fade with each new one; 1 forgets nothing.
+        decay: The factor by which earlier examples fade with each new one; 1 forgets nothing.
 
     >>> accuracy = Accuracy()
     >>> accuracy.estimate() is None
     True
-    >>> accuracy.update(correct=True, propensity=0.01)  # stands for 100 arrivals
-    >>> accuracy.update(correct=False, propensity=1.0)  # stands for itself
+    >>> accuracy.update(correct=True, propensity=0.01)  # represents 100 arrivals
+    >>> accuracy.update(correct=False, propensity=1.0)  # represents itself
     >>> round(accuracy.estimate().accuracy, 2)
     0.99
     """
@@ -63,7 +63,7 @@ class Accuracy:
     weight_correct: float = 0.0
 
     def update(self, *, correct: bool, propensity: float) -> None:
-        """Count one example whose sample was selected with `propensity`, in (0, 1]."""
+        """Count one example, whose sample was selected with probability `propensity`, in (0, 1]."""
         w = 1.0 / propensity
         self.weight = self.weight * self.decay + w
         self.weight_squared = self.weight_squared * self.decay**2 + w * w
@@ -78,4 +78,6 @@ class Accuracy:
         z2 = Z_95 * Z_95
         centre = (mean + z2 / (2 * n)) / (1 + z2 / n)
         half = Z_95 / (1 + z2 / n) * sqrt(max(0.0, mean * (1 - mean)) / n + z2 / (4 * n * n))
-        return Estimate(mean, max(0.0, centre - half), min(1.0, centre + half), n)
+        # Rounding must not push an end past 0 or 1, nor past the estimate, which can be an end itself.
+        low, high = min(mean, max(0.0, centre - half)), max(mean, min(1.0, centre + half))
+        return Estimate(mean, low, high, n)

@@ -1,15 +1,14 @@
-"""Voided: the examples that count no more, as ranges of their offsets.
+"""Exclusions: the examples that no longer count, as ranges of their offsets.
 
-An operator who finds that wrong labels were learned takes the model back to an offset. Nothing is deleted
-for that: the log of examples stays as it is, and a set of offsets beside it says what to pass over,
+An operator who finds that wrong labels were learned takes the model back to an offset. Nothing is deleted for
+that. The log of examples stays as it is, and a set of offsets beside it says which examples to pass over:
 
-    model = fold of the examples whose offset is not voided, in their order
+    model = fold of the examples whose offset is not excluded, in their order
 
-which is a fold as before, so replicas that know the same ranges hold the same model at the same offset.
+That is a fold as before, so replicas that know the same ranges hold the same model at the same offset.
 
-A learner at offset n has been folded under the ranges *below n* and under nothing else. Two sets that agree
-below n lead to the same learner there, whatever they say of later offsets; where they differ, it has to be
-folded anew.
+A learner at offset n depends only on the ranges below n. Two sets that agree below n lead to the same learner
+there, whatever they say of later offsets. Where they differ below n, the learner has to be folded anew.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from dataclasses import dataclass
 __all__ = ["Exclusions", "Range"]
 
 Range = tuple[int, int]
-"""From an offset, up to but not including another one."""
+"""A first offset, and one past the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exclusions:
-    """A set of offsets, as ranges in order that neither overlap nor touch; `of` makes one of any ranges."""
+    """A set of offsets, as ordered ranges that neither overlap nor touch; `of` makes one of any ranges."""
 
     ranges: tuple[Range, ...] = ()
 
@@ -38,7 +37,7 @@ class Exclusions:
         ((1, 5), (7, 12))
         """
         made: list[Range] = []
-        for begin, end in sorted(found for found in ranges if found[0] < found[1]):
+        for begin, end in sorted(each for each in ranges if each[0] < each[1]):
             if made and begin <= made[-1][1]:
                 made[-1] = (made[-1][0], max(end, made[-1][1]))
             else:
@@ -47,11 +46,11 @@ class Exclusions:
 
     @property
     def end(self) -> int:
-        """One past the last offset voided; 0 if none is."""
+        """One past the last excluded offset; 0 if there is none."""
         return self.ranges[-1][1] if self.ranges else 0
 
     def __len__(self) -> int:
-        """How many offsets are voided."""
+        """How many offsets are excluded."""
         return sum(end - begin for begin, end in self.ranges)
 
     def __contains__(self, offset: object) -> bool:
@@ -69,19 +68,19 @@ class Exclusions:
         return Exclusions.of((max(begin, first), min(end, last)) for first, last in self.ranges)
 
     def below(self, offset: int) -> Exclusions:
-        """The part below an offset: all that a learner which stands there can know of."""
+        """The part below an offset: all that a learner at that offset depends on."""
         return self.within(0, offset)
 
     def covers(self, begin: int, end: int) -> bool:
-        """Whether all of a range is voided."""
+        """Whether all of a range is excluded."""
         return len(self.within(begin, end)) == max(0, end - begin)
 
     def adding(self, begin: int, end: int) -> Exclusions:
-        """With a range more."""
+        """These exclusions and one range more."""
         return Exclusions.of([*self.ranges, (begin, end)])
 
     def without(self, begin: int, end: int) -> Exclusions:
-        """With a range less: what it holds counts again.
+        """These exclusions without a range; its examples count again.
 
         >>> Exclusions(((2, 9),)).without(4, 6).ranges
         ((2, 4), (6, 9))

@@ -1,9 +1,8 @@
-"""The joiner: what does an answer mean?
+"""The joiner: what a label on the topic means.
 
-An answer arrives with an id and a label. Whether it becomes an example depends on the query that it
-answers, on what has been learned of the id before, and on the log's time: nothing else, so every
-replica and every replay judges it alike. The table of a query's life (`engine.labels.lifecycle`) has the
-rules; here they meet the messages.
+A label arrives with the id of its sample. Whether it becomes an example depends on three things only: the
+query under that id, the label that is known of the id, and log time. So every replica and every replay joins
+it alike. The rules themselves are those of `lifecycle`, `judge` and `expiry`; here they meet the messages.
 """
 
 from __future__ import annotations
@@ -11,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stream_al.engine.labels.lifecycle import Event, Stage, expires, follow
-from stream_al.engine.model.model import same_label
+from stream_al.engine.labels.expiry import expires
+from stream_al.engine.labels.judge import judge
+from stream_al.engine.labels.lifecycle import Event, Stage, follow
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Example, Label, Query, iso
 
@@ -20,7 +20,7 @@ __all__ = ["Joined", "Outcome", "Pending", "join"]
 
 
 class Outcome(StrEnum):
-    """What an answer turned out to be."""
+    """What a label turned out to be."""
 
     LABELLED = "labelled"
     SKIPPED = "skipped"
@@ -28,17 +28,17 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
     UNSOLICITED = "unsolicited"
-    """Nobody asked, yet it brought its own features: learned, though it proves nothing of the stream."""
+    """It has no query, yet it brought its own features. It is learned, and says nothing about the stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A query that waits, with the log's view of its time.
+    """A pending query, with its time in the log.
 
     Attributes:
         query: The message.
-        queried_ms: The timestamp that the log gave it.
-        life_ms: How long it may wait.
+        queried_ms: The timestamp that the log gave it, in milliseconds.
+        life_ms: How long it may wait, in milliseconds.
     """
 
     query: Query
@@ -48,13 +48,13 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The verdict on an answer.
+    """A label, joined.
 
     Attributes:
         outcome: What it is.
-        example: What to append to the examples, if anything.
-        closes: Whether its query is over and gets a tombstone; also a query that a crash repeated after
-            its answer.
+        example: What to append to the examples; None for nothing.
+        closes: Whether its query is over and gets a tombstone. That includes a query that a crash published
+            again after its label.
     """
 
     outcome: Outcome
@@ -63,26 +63,22 @@ class Joined:
 
 
 def join(label: Label, *, at_ms: int, pending: Pending | None, known: ClassLabel | None) -> Joined:
-    """Judge an answer.
+    """Join a label with its query.
 
     Args:
-        label: The answer.
-        at_ms: The timestamp that the log gave it.
-        pending: The query it answers, if one waits.
-        known: The label learned for the id before, if one was.
+        label: The label.
+        at_ms: The timestamp that the log gave it, in milliseconds.
+        pending: The pending query under its id; None if there is none.
+        known: The first label known of the id; None if there is none.
 
     Raises:
-        BadMessage: `unknown_id`: no query waits, none is remembered, and the answer brought no features.
+        BadMessage: `unknown_id`: the id has no pending query and no known label, and the label brought no
+            features.
     """
     if pending is not None:
-        return _label(label, at_ms, pending)
+        return _with_query(label, at_ms, pending)
     if known is not None:
-        if label.skipped or label.label is None or same_label(known, label.label):
-            return Joined(Outcome.DUPLICATE, closes=True)  # a skip of what is labelled changes nothing either
-        record = Example(
-            id=label.id, label=label.label, annotator=label.annotator, labelled_at=label.labelled_at
-        )
-        return Joined(Outcome.CONFLICT, record, closes=True)
+        return _with_known_label(label, known)
     if label.features and not label.skipped:
         return Joined(Outcome.UNSOLICITED, _example(label, at_ms, label.features, reason="unsolicited"))
     raise BadMessage(
@@ -90,7 +86,7 @@ def join(label: Label, *, at_ms: int, pending: Pending | None, known: ClassLabel
     )
 
 
-def _label(label: Label, at_ms: int, pending: Pending) -> Joined:
+def _with_query(label: Label, at_ms: int, pending: Pending) -> Joined:
     late = expires(pending.queried_ms, pending.life_ms, at_ms)
     event = Event.DEADLINE if late else Event.SKIP if label.skipped else Event.LABEL
     stage = follow(Stage.PENDING, event)
@@ -103,10 +99,19 @@ def _label(label: Label, at_ms: int, pending: Pending) -> Joined:
     return Joined(Outcome.LABELLED, example, closes=True)
 
 
+def _with_known_label(label: Label, known: ClassLabel) -> Joined:
+    # A skip of a sample that has a label changes nothing either.
+    if label.skipped or label.label is None or judge(known, label.label) is Event.SAME_LABEL:
+        return Joined(Outcome.DUPLICATE, closes=True)
+    # Without features it is a record of the conflict that no model learns.
+    record = Example(id=label.id, label=label.label, annotator=label.annotator, labelled_at=label.labelled_at)
+    return Joined(Outcome.CONFLICT, record, closes=True)
+
+
 def _example(
     label: Label, at_ms: int, features: dict[str, object], *, reason: str, query: Query | None = None
 ) -> Example:
-    assert label.label is not None  # noqa: S101 - the callers have told answers from skips
+    assert label.label is not None  # noqa: S101 - the callers have told labels from skips
     return Example(
         id=label.id,
         label=label.label,

@@ -1,30 +1,28 @@
 """The life of a query, as a table.
 
-A sample that is selected becomes a query once the log has it, waits as pending, and ends as labelled,
-skipped or expired. What an event means depends on nothing but the stage a query is in, so the whole
-life is the table below; the diagram in the README is drawn from it.
+A selected sample becomes a query once the log holds it. The query waits as pending and ends as labelled,
+skipped or expired. What an event means depends only on the stage of the query, so its whole life is the
+table `LIFE`. The diagram in the documents is drawn from it.
 
 Rules that the table holds:
 
-- The first label in the log wins. The same label again changes nothing; another label is a conflict,
-  which is recorded and never un-learned (a River model cannot forget one example).
-- A closed query stays closed: an answer after a skip or after expiry is counted and not learned.
-- Every writer may repeat itself: an event that comes twice changes nothing the second time.
+- The first label in the log wins (`engine.labels.judge`). The same label again changes nothing. Another
+  label is a conflict, which is recorded and never un-learned.
+- A closed query stays closed. A label after a skip or after expiry is counted and not learned.
+- Every writer may repeat itself. An event that comes twice changes nothing the second time.
 
-*Expiry is a matter of log time.* A query's deadline is the timestamp that the log gave it plus its
-life; time passes as the log's timestamps pass. No local clock has a say, so replicas agree and a
-replay agrees with them.
+When a query expires is the rule of `engine.labels.expiry`.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["LIFE", "Event", "Stage", "diagram", "expires", "follow"]
+__all__ = ["LIFE", "Event", "Stage", "diagram", "follow"]
 
 
 class Stage(StrEnum):
-    """Where a query is in its life."""
+    """The stages of a query."""
 
     SELECTED = "selected"
     PENDING = "pending"
@@ -35,7 +33,7 @@ class Stage(StrEnum):
 
 
 class Event(StrEnum):
-    """What can happen to it."""
+    """What can happen to a query."""
 
     QUERIED = "queried"
     LABEL = "label"
@@ -56,7 +54,7 @@ LIFE: dict[tuple[Stage, Event], Stage] = {
     (Stage.CONFLICTED, Event.SAME_LABEL): Stage.CONFLICTED,
     (Stage.CONFLICTED, Event.OTHER_LABEL): Stage.CONFLICTED,
 }
-"""Stage and event to the next stage. What is not in the table changes nothing."""
+"""Stage and event to the next stage. An event that is not in the table changes nothing."""
 
 
 def follow(stage: Stage, event: Event) -> Stage:
@@ -70,19 +68,8 @@ def follow(stage: Stage, event: Event) -> Stage:
     return LIFE.get((stage, event), stage)
 
 
-def expires(queried_ms: int, life_ms: int, now_ms: int) -> bool:
-    """Whether a query's life is over.
-
-    Args:
-        queried_ms: The timestamp that the log gave the query, in milliseconds.
-        life_ms: How long it may wait, in milliseconds.
-        now_ms: Log time: the timestamp of the record that is being looked at.
-    """
-    return now_ms > queried_ms + life_ms
-
-
 def diagram() -> str:
-    """The table as a Mermaid state diagram, for the README.
+    """The table as a Mermaid state diagram, for the documents.
 
     Steps that change nothing are left out.
     """

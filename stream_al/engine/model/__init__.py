@@ -1,1 +1,1 @@
-"""The model: a River classifier as a deterministic fold, and all that may be asked of it."""
+"""The model: a River classifier as a deterministic fold, and its predictions."""

@@ -1,17 +1,17 @@
-"""Scoring: the probabilities of a whole table at once, for models that are arithmetic on a row.
+"""Batch scoring: the probabilities of a whole table at once, for models that are arithmetic on a row.
 
     LogisticRegression   p(True) = 1 / (1 + exp(-(w x + b)))
     SoftmaxRegression    p(c)    = exp(w_c x) / sum over classes
     GaussianNB           p(c)    = prior(c) prod_i (N(x_i; c) + 1e-9) / sum over classes
 
 each with or without a `StandardScaler` before it. These are River's own formulas over River's own numbers,
-read out of the model as it stands; River is asked sample by sample for everything else. River's batches
-(`predict_proba_many`) want a data frame from another library, take three to fifty times as long, and are
-there for fewer models. A test holds each scorer against River: the two agree to 1e-12, to which every
-probability is rounded (`engine.model.predictions`).
+read from the model as it is now; every other model predicts sample by sample. River's batches
+(`predict_proba_many`) need a data frame of another library, take three to fifty times as long, and exist for
+fewer models. A test compares each scorer with River: the two agree to 1e-12, to which every probability is
+rounded (`engine.model.predictions`).
 
-A scorer keeps nothing: it reads the model as it stands when it is asked, and of it what the features of a
-table need, so a model of a million words costs no more than those that occur.
+A scorer stores nothing. It reads the model at each call, and only those parts that the features of the table
+need, so a model of a million words costs no more than the words that occur.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from stream_al.engine.samples.table import Floats, Table
 
 __all__ = ["Scorer", "scorer"]
 
-FARTHEST = 30.0  # beyond it, River's sigmoid is 0 or 1
+FARTHEST = 30.0  # where River's sigmoid becomes 0 or 1
 TINY = 1e-9  # added to every density by River's naive Bayes
 
 
@@ -37,16 +37,16 @@ class Scorer(ABC):
     """Probabilities of tables.
 
     Args:
-        scaler: What comes before the classifier, if anything does.
+        scaler: The scaler before the classifier; None if there is none.
     """
 
     def __init__(self, scaler: Any) -> None:
         self.scaler = scaler
 
     def scores(self, table: Table) -> Mapping[Hashable, Floats]:
-        """What the classifier gives each of its classes, a number a sample; the classes as River calls them.
+        """The score of each class, a number a sample; classes are named as River names them.
 
-        Numbers that are too large for arithmetic end as NaN; whoever asked has to look.
+        Where numbers are too large for arithmetic, scores are NaN; the caller has to check.
         """
         values = table.values
         with np.errstate(all="ignore"):
@@ -56,7 +56,7 @@ class Scorer(ABC):
             return self._score(table, values)
 
     def _scale(self, names: list[str]) -> tuple[Floats, Floats]:
-        """Mean and reciprocal deviation of each feature; what has no variance becomes 0."""
+        """Mean and reciprocal deviation of each feature; the latter is 0 without variance."""
         means, variances = self.scaler.means, self.scaler.vars
         known = [variances.get(name, 0.0) for name in names]
         rates = _floats([1.0 / sqrt(v) if v > 0.0 else 0.0 for v in known])
@@ -64,7 +64,7 @@ class Scorer(ABC):
 
     @abstractmethod
     def _score(self, table: Table, values: Floats) -> Mapping[Hashable, Floats]:
-        """The masses, from the table's values as they are scaled."""
+        """The scores, from the scaled values of the table."""
 
 
 class _Logistic(Scorer):
@@ -106,7 +106,7 @@ class _GaussianNB(Scorer):
 
 
 def scorer(river: Any) -> Scorer | None:
-    """The scorer of a model, None if it is none of these: then River itself is asked.
+    """The scorer of a model; None if there is none for it, so that River has to predict.
 
     >>> model = StandardScaler() | linear_model.LogisticRegression()
     >>> model.learn_one({"x": 1.0}, True)
@@ -136,7 +136,7 @@ def _dot(table: Table, values: Floats, weights: Mapping[str, float]) -> Floats:
 
 
 def _gaussian(known: Any) -> tuple[float, float, float]:
-    """Mean, reciprocal deviation, density at the mean; without a variance the density is 0 everywhere."""
+    """Mean, reciprocal deviation and density at the mean; without variance the density is 0 everywhere."""
     variance = known._var.get() if known is not None and known.n_samples > 1 else 0.0
     if not variance > 0.0:
         return 0.0, 1.0, 0.0
@@ -144,11 +144,11 @@ def _gaussian(known: Any) -> tuple[float, float, float]:
 
 
 def _exponentials(logs: Mapping[Hashable, Floats]) -> Mapping[Hashable, Floats]:
-    """Logarithms of masses as masses, the largest of each sample 1."""
+    """The scores with these logarithms, scaled so that the largest of each sample is 1."""
     if not logs:
         return {}
-    most = np.maximum.reduce(list(logs.values()))
-    return {label: np.exp(found - most) for label, found in logs.items()}
+    largest = np.maximum.reduce(list(logs.values()))
+    return {label: np.exp(column - largest) for label, column in logs.items()}
 
 
 def _floats(values: Sequence[Any]) -> Floats:

@@ -1,21 +1,22 @@
-"""A digest of what an object *is*: equal states give equal digests, in any process.
+"""A digest of the state of an object: equal states give equal digests, in any process.
 
-Two replicas that learned the same examples must be able to say so, and a snapshot must be able to
-prove itself. Pickle's bytes cannot serve: they tell which strings happened to be one object, and
-the order of a set changes with `PYTHONHASHSEED`. So the object graph is walked as pickle would walk
-it (`__reduce_ex__`), and what it means is hashed:
+Two replicas that learned the same examples must be able to compare their models, and a snapshot must be able
+to prove itself. Pickle's bytes are no such digest: they depend on which strings are one object, and the order
+of a set changes with `PYTHONHASHSEED`. So the object graph is walked as pickle would walk it
+(`__reduce_ex__`), and its meaning is hashed:
 
 - scalars by type and value; every NaN is one NaN, and -0.0 is 0.0;
 - functions and classes by qualified name; numpy arrays by dtype, shape and content;
-- lists, tuples and dicts in their order, which is part of a model's state (it decides ties and the
-  order of sums); sets, counters and the attributes of an object in sorted order, which is not (a
-  `TFIDF` counts the terms of a document in the order of a set);
-- an object met again, and hence a cycle, by the index of its first visit. Pickle keeps the sharing
-  of mutable objects, so this survives a restore; scalars and tuples, which it may merge or copy,
-  have no index;
-- a pipeline by its steps alone: the rest is a plan that River caches on the first prediction; a
-  distribution without the generator it holds for `sample()`, which no classifier calls and which
-  River seeds from the system's entropy (every leaf of a Hoeffding tree holds dozens of them).
+- lists, tuples and dicts in their order, which is part of a model's state (it decides ties and the order of
+  sums);
+- sets, counters and the attributes of an object in sorted order, since their order is not part of the state
+  (a `TFIDF` counts the terms of a document in the order of a set);
+- an object met again, and hence a cycle, by the index of its first visit. Pickle keeps the sharing of mutable
+  objects, so a restored object has the same digest. Scalars and tuples, which pickle may merge or copy, have
+  no index;
+- a pipeline by its steps alone: the rest is a plan that River caches at the first prediction;
+- a distribution without its generator, which only `sample()` uses. No classifier calls that, and River seeds
+  it from the system's entropy (every leaf of a Hoeffding tree holds dozens of them).
 
 The walk keeps its own stack, so a deep tree meets no recursion limit; only sets within sets recurse.
 """
@@ -44,28 +45,27 @@ _Opened: TypeAlias = tuple[bytes, list[object]]
 
 
 def digest(obj: object) -> str:
-    """Return 32 hexadecimal digits that stand for the state of `obj` and of all it refers to.
+    """Return the digest of the state of `obj` and of all it refers to, as 32 hexadecimal digits.
 
     Args:
-        obj: Anything that pickle takes, and functions of any kind.
+        obj: Anything that pickle accepts, and functions of any kind.
 
     Raises:
-        TypeError: Some part of `obj` cannot be taken apart, such as an open file.
+        TypeError: A part of `obj` cannot be reduced, such as an open file.
 
-    Examples:
-        >>> digest({"a", "b"}) == digest({"b", "a"})
-        True
-        >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
-        False
-        >>> digest([1, 1.0, True]) == digest([1, 1, 1])
-        False
+    >>> digest({"a", "b"}) == digest({"b", "a"})
+    True
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    False
+    >>> digest([1, 1.0, True]) == digest([1, 1, 1])
+    False
     """
     return _walk(obj, {}).hex()
 
 
 def _walk(root: object, visits: dict[int, int]) -> bytes:
     hashed = blake2b(digest_size=_SIZE)
-    alive = []  # what a reduction makes on the fly must not die: its id would pass to another object
+    alive = []  # keeps objects that a reduction made, whose ids would be given to other objects
     stack = [root]
     while stack:
         obj = stack.pop()
@@ -90,11 +90,11 @@ def _walk(root: object, visits: dict[int, int]) -> bytes:
 
 
 def _open(obj: Any, visits: dict[int, int]) -> _Opened:
-    """Split an object into what is hashed here and now, and the objects to walk next."""
+    """Split an object into the bytes to hash now, and the objects to walk next."""
     kind = type(obj)
     if kind in (set, frozenset):
-        seen = (dict(visits) if type(child) not in _SCALARS else {} for child in obj)
-        return b"".join(sorted(map(_walk, obj, seen))), []
+        visited = (dict(visits) if type(child) not in _SCALARS else {} for child in obj)
+        return b"".join(sorted(map(_walk, obj, visited))), []
     if opening := _OPENINGS.get(kind):
         return opening(obj)
     if isinstance(obj, np.ndarray | np.generic):
@@ -111,7 +111,7 @@ def _reduce(obj: object) -> _Opened:
     make, args, state, items, pairs = pieces[:5]
     if isinstance(obj, Distribution):
         state = {name: part for name, part in vars(obj).items() if name not in ("_rng", "seed")}
-    # A state is a dict of attributes, or that and a dict of slots, or whatever the class made up.
+    # A state is a dict of attributes, or that and a dict of slots, or anything that the class returns.
     states = state if isinstance(state, tuple) and len(state) == 2 else (state,)
     parts: list[object] = [_flat(sorted(part.items())) if _is_attributes(part) else part for part in states]
     parts += [make, args, list(items or ()), _flat(pairs or ())]
@@ -140,7 +140,7 @@ def _flat(pairs: Iterable[tuple[object, object]]) -> list[object]:
 
 
 def _token(kind: Any, content: bytes) -> bytes:
-    """Frame a piece so that no two sequences of pieces read the same."""
+    """Frame a piece, so that no two sequences of pieces give the same bytes."""
     name = _name(kind)
     return b"%d:%b%d:%b" % (len(name), name, len(content), content)
 

@@ -1,18 +1,18 @@
-"""A model's definition: one line of text, as it stands in the settings.
+"""A model's definition: one line of text in the settings.
 
 It is a River expression or the import path of a factory:
 
     StandardScaler() | LogisticRegression(optimizer=optim.SGD(0.1))
     my_package.models:build
 
-An expression has Python's syntax and River's names, and is never evaluated. Its syntax tree is
-walked here, and only these have a meaning: a River class (by its short name or any end of its path:
-`Log`, `losses.Log`, `optim.losses.Log`), a call of one, `|` and `+` between estimators, literals,
-and the four type names that `SelectType` wants. Whatever else stands in the text is a mistake with
-a sentence about it. So whoever writes the settings can choose a model and still cannot run code.
+An expression has Python's syntax and River's names, and is never evaluated. Its syntax tree is walked here,
+and only these have a meaning: a River class (by its short name or any end of its path: `Log`, `losses.Log`,
+`optim.losses.Log`), a call of one, `|` and `+` between estimators, literals, and the four type names that
+`SelectType` takes. Anything else is refused, with an error that says what to write. So a user who may write
+the settings can choose a model and still cannot run code.
 
-The model is a deterministic fold over its examples. Hence every estimator that takes a `seed` and
-was given none gets the service's, and some classes have `substitutes`.
+The model is a deterministic fold over its examples. Therefore every estimator that takes a `seed` and was
+given none gets the service's, and some classes are replaced (`engine.model.river_patches`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import river.api
 from river import base
 
 from stream_al.engine.model.river_patches import PATCHED
-from stream_al.engine.model.validation import problem_with
+from stream_al.engine.model.validation import LEFT_OUT, problem_with
 from stream_al.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -41,13 +41,6 @@ __all__ = ["MAX_DEPTH", "MAX_LENGTH", "load", "parse"]
 MAX_LENGTH = 2000  # characters
 MAX_DEPTH = 20  # levels of calls, brackets and operators
 
-# These help no classifier, serve programs rather than models, or do I/O.
-_LEFT_OUT = frozenset(
-    {
-        *("active", "bandit", "base", "checks", "compat", "datasets", "evaluate", "model_selection"),
-        *("multioutput", "reco", "stream", "time_series", "utils"),
-    }
-)
 _FACTORY = re.compile(r"[\w.]+:[\w.]+")
 _TYPES: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -125,7 +118,7 @@ def _call(path: str) -> object:
     try:
         factory = functools.reduce(getattr, name.split("."), cast("Any", importlib.import_module(module)))
         return factory()
-    except (Exception, SystemExit) as error:  # the user's code raises what it likes
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
         raise Misconfigured(
             f"The factory {path} failed ({type(error).__name__}: {_line(str(error))}); it must be importable "
             "and return a River classifier when called without arguments."
@@ -192,7 +185,7 @@ class _Builder:
             if "seed" in signature.parameters and given.arguments.get("seed") is None:
                 given.arguments["seed"] = self.seed
             return cls(*given.args, **given.kwargs)
-        except Exception as error:  # a constructor raises whatever its arguments make it raise
+        except Exception as error:  # a constructor may raise anything
             reason = _line(str(error)) or type(error).__name__
             takes = ", ".join(signature.parameters) or "none"
             raise Misconfigured(f"{path} cannot use its arguments ({reason}); it takes {takes}.") from error
@@ -228,14 +221,14 @@ def _find(path: str) -> type:
 
 @functools.cache
 def _index() -> dict[str, dict[str, type]]:
-    """Map every end of a class's path to the classes that it may mean, by their qualified names."""
+    """Map every end of a class's path to the classes that it may name, by their qualified names."""
     index: dict[str, dict[str, type]] = {}
-    modules = [(name, getattr(river.api, name)) for name in river.api.__all__ if name not in _LEFT_OUT]
+    modules = [(name, getattr(river.api, name)) for name in river.api.__all__ if name not in LEFT_OUT]
     for path, module in modules:
         for name in module.__all__:
             member = getattr(module, name, None)
             full = f"{path}.{name}"
-            if inspect.ismodule(member) and name not in _LEFT_OUT:
+            if inspect.ismodule(member) and name not in LEFT_OUT:
                 modules.append((full, member))
             elif _is_usable(member):
                 ends = ["river", *full.split(".")]
@@ -245,7 +238,7 @@ def _index() -> dict[str, dict[str, type]]:
 
 
 def _is_usable(member: object) -> TypeGuard[type]:
-    """Whether this is a class to build models from; what a module `base` defines is an interface."""
+    """Whether models can be built from this; a class that a module named `base` defines is an interface."""
     return (
         inspect.isclass(member)
         and issubclass(member, base.Base)

@@ -1,9 +1,10 @@
-"""Pickles of River models, without the dead weight.
+"""Pickles of River models, without random generators.
 
-A snapshot is a pickle, and so is the copy that a model may be asked through. Most of a naive plain
-pickle would be random generators: River gives one of 2.5 kB to every distribution, for `sample()`,
-and a Hoeffding tree has a distribution for each feature and class in each leaf. No classifier calls
-it, so distributions are pickled without.
+A snapshot is a pickle, and so is the copy that a model may predict from. Most of a plain pickle would be
+random
+generators: River gives one of 2.5 kB to every distribution, for `sample()`, and a Hoeffding tree has a
+distribution for each feature and class in each leaf. No classifier calls `sample()`, so distributions are
+pickled without their generators.
 """
 
 from __future__ import annotations
@@ -21,10 +22,9 @@ __all__ = ["dumps", "loads"]
 def dumps(model: object) -> bytes:
     """Return the pickle of a model.
 
-    Examples:
-        >>> from river import proba
-        >>> len(dumps(proba.Gaussian())) < len(pickle.dumps(proba.Gaussian())) / 5
-        True
+    >>> from river import proba
+    >>> len(dumps(proba.Gaussian())) < len(pickle.dumps(proba.Gaussian())) / 5
+    True
     """
     buffer = io.BytesIO()
     pickler = pickle.Pickler(buffer, pickle.HIGHEST_PROTOCOL)
@@ -34,8 +34,8 @@ def dumps(model: object) -> bytes:
 
 
 def loads(data: bytes) -> Any:
-    """Return the model that was pickled; only ever call it on one's own bytes."""
-    return pickle.loads(data)  # noqa: S301 -- as said
+    """Return the model that was pickled. Unpickling runs code, so call it only on bytes of this process."""
+    return pickle.loads(data)  # noqa: S301 -- see above
 
 
 def _reduce(distribution: object) -> tuple[Any, ...]:

@@ -1,13 +1,14 @@
-"""Predictions: what a model says of many samples at once.
+"""Predictions: the probabilities of the classes, for one sample or for many.
 
-Whatever answered, River sample by sample or a scorer, becomes shares of the classes learned: a row a sample,
-summing to 1, rounded to `DIGITS`. An answer that is no distribution (nothing, all zeros, NaN) is no opinion.
+Whatever a classifier returns becomes probabilities of the classes learned, summing to 1, rounded to `DIGITS`.
+Where it returns no distribution (nothing, all zeros, a negative number, NaN), there is no prediction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,22 +20,47 @@ from stream_al.messages import ClassLabel
 if TYPE_CHECKING:
     from stream_al.errors import BadMessage
 
-__all__ = ["DIGITS", "Predictions"]
+__all__ = ["DIGITS", "Predictions", "distribution", "likeliest_label"]
 
-# Some of River's sums run through a set, in an order that differs between processes, and so do their
-# last bits; a replay shall compute the same utilities.
+# Some of River's sums run through a set, whose order differs between processes, and so do their last bits.
+# A replay must compute the same utilities.
 DIGITS = 12
+
+
+def likeliest_label(probabilities: Mapping[ClassLabel, float]) -> ClassLabel | None:
+    """The most probable label, the one learned first among equals; None without probabilities.
+
+    >>> likeliest_label({"ham": 0.4, "spam": 0.4, "eggs": 0.2})
+    'ham'
+    """
+    return max(probabilities, key=probabilities.__getitem__, default=None)
+
+
+def distribution(labels: Iterable[ClassLabel], scores: Sequence[float]) -> dict[ClassLabel, float]:
+    """The probabilities of one sample; empty if the scores are no distribution.
+
+    Args:
+        labels: The classes.
+        scores: What a classifier gives each of them; at least one.
+
+    >>> distribution(["ham", "spam"], [3.0, 1.0]), distribution(["ham", "spam"], [0.0, 0.0])
+    ({'ham': 0.75, 'spam': 0.25}, {})
+    """
+    total = sum(scores)
+    if not (isfinite(total) and total > 0.0 and min(scores) >= 0.0):
+        return {}
+    return {label: round(score / total, DIGITS) for label, score in zip(labels, scores, strict=True)}
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Probabilities of a batch.
+    """The probabilities of a batch.
 
     Attributes:
         labels: The classes, in the order in which they were learned.
         probabilities: Their probabilities, a row a sample.
-        known: For each sample whether there is an opinion at all; else its row says nothing.
-        failed: Samples that the model fails on, by their place in the batch, and why.
+        known: For each sample whether there is a prediction; without one its row means nothing.
+        failed: The samples that the model fails on, by their place in the batch, and why.
     """
 
     labels: tuple[ClassLabel, ...]
@@ -44,23 +70,23 @@ class Predictions:
 
     @classmethod
     def none(cls, number: int) -> Predictions:
-        """No opinion about so many samples."""
+        """No prediction for that many samples."""
         return cls((), np.zeros((number, 0)), np.zeros(number, dtype=np.bool_))
 
     @classmethod
     def of(
         cls, labels: Sequence[ClassLabel], scores: Floats, failed: Mapping[int, BadMessage] | None = None
     ) -> Predictions:
-        """The beliefs in what a model answered.
+        """The predictions that follow from scores; the same as `distribution` of each row.
 
         Args:
             labels: The classes.
-            scores: What it gave each of them, a row a sample.
+            scores: What a classifier gives each of them, a row a sample.
             failed: The samples that it failed on; their rows do not matter.
 
         >>> predictions = Predictions.of(["ham", "spam"], np.array([[3.0, 1.0], [0.0, 0.0], [np.nan, 1.0]]))
-        >>> predictions.known.tolist(), predictions.row(0), predictions.row(1)
-        ([True, False, False], {'ham': 0.75, 'spam': 0.25}, {})
+        >>> predictions.known.tolist(), predictions.rows()
+        ([True, False, False], [{'ham': 0.75, 'spam': 0.25}, {}, {}])
         """
         with np.errstate(all="ignore"):
             totals = scores.sum(axis=1)
@@ -69,19 +95,11 @@ class Predictions:
         return cls(tuple(labels), probabilities, known, failed or {})
 
     def some(self, places: Sequence[int]) -> Predictions:
-        """What is said of some of them, failures apart."""
+        """The predictions of some samples, without failures."""
         return Predictions(self.labels, self.probabilities[places], self.known[places])
 
-    def row(self, place: int) -> dict[ClassLabel, float]:
-        """What it says of one sample; empty without an opinion."""
-        return (
-            dict(zip(self.labels, self.probabilities[place].tolist(), strict=True))
-            if self.known[place]
-            else {}
-        )
-
     def rows(self) -> list[dict[ClassLabel, float]]:
-        """What it says of each."""
+        """The probabilities of each sample by class; empty without a prediction."""
         labels = self.labels
         return [
             dict(zip(labels, row, strict=True)) if known else {}

@@ -1,12 +1,12 @@
-"""Surroundings: the last examples, and the scale of each feature.
+"""The reference set: the last examples, and the scale of each feature.
 
-What River made of the examples is in its models; some strategies have to see the examples themselves,
-to ask what another label would change around them or how far from them a sample lies. So the model may
-keep the last `RECENT` of them, and the mean and variance of every feature (Welford: Note on a Method for
-Calculating Corrected Sums of Squares and Products, Technometrics 1962), by which samples become
-`sketch`es. Both are parts of the fold: the same on all replicas, and in every snapshot.
+Some strategies need the examples themselves: to compare predictions before and after one more label, or to
+measure how far a sample is from them. So the model may keep the last `RECENT` of them, and the mean and
+variance of every feature (Welford: Note on a Method for Calculating Corrected Sums of Squares and Products,
+Technometrics 1962), by which samples become sketches (`engine.model.sketch`). Both are parts of the fold:
+equal on all replicas, and in every snapshot.
 
-Memory is bounded: `RECENT` examples, and the scale of the `FEATURES` features that came first.
+Memory is bounded: `RECENT` examples, and the scale of the first `FEATURES` features.
 """
 
 from __future__ import annotations
@@ -27,23 +27,22 @@ __all__ = ["FEATURES", "RECENT", "ReferenceSet"]
 
 RECENT = 100  # examples
 FEATURES = 1000
-HUGE = 1e100  # values beyond are as good as this one, and their squares can be summed
+HUGE = 1e100  # values beyond it are replaced by it, so that their squares can be summed
 
 
 class ReferenceSet:
-    """The examples of late.
+    """The last examples, and the scale of each feature.
 
     Attributes:
         recent: The last examples, features and label, oldest first.
 
-    Examples:
-        >>> reference = ReferenceSet()
-        >>> for x in (1.0, 2.0, 3.0):
-        ...     reference.learn({"x": x}, "ham")
-        >>> reference.sketch({"x": 2.0}) == bytes(16)
-        True
-        >>> reference.scale()["x"]
-        (2.0, 1.0)
+    >>> reference = ReferenceSet()
+    >>> for x in (1.0, 2.0, 3.0):
+    ...     reference.learn({"x": x}, "ham")
+    >>> reference.sketch({"x": 2.0}) == bytes(16)
+    True
+    >>> reference.scale()["x"]
+    (2.0, 1.0)
     """
 
     def __init__(self) -> None:
@@ -53,7 +52,7 @@ class ReferenceSet:
         self._points: Points | None = None
 
     def learn(self, features: Mapping[str, object], label: ClassLabel) -> None:
-        """Take an example in."""
+        """Add an example."""
         self.recent.append((dict(features), label))
         moments = self._moments
         for name, value in features.items():
@@ -62,7 +61,7 @@ class ReferenceSet:
                 if len(moments) >= FEATURES:
                     continue
                 known = moments[name] = (0, 0.0, 0.0)
-            # Nearly always a float, and a replay has millions of them.
+            # Nearly all values are floats, and a replay has millions of them.
             number = value if type(value) is float and -HUGE <= value <= HUGE else _bounded(value)
             if number is None:
                 continue
@@ -90,7 +89,7 @@ class ReferenceSet:
         return project_all(samples, self.scale())
 
     def points(self) -> Points:
-        """The sketches of the recent examples, on the scale of now."""
+        """The sketches of the recent examples, on the current scale."""
         if self._points is None:
             self._points = points(b"".join(self.sketch(features) for features, _ in self.recent))
         return self._points

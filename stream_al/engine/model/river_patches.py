@@ -1,31 +1,30 @@
-"""River's classes, where River's own would break the fold.
+"""River's classes, replaced where River's own would break the fold.
 
-A model must be the same on every replica that learned the same examples, whatever else the process
-does. A few of River's classes are not, for reasons that have nothing to do with what they compute.
-An expression that names one of them gets the substitute; a factory may import it from here. The
-ones that cannot be mended are refused, with the reason.
+A model must be the same on every replica that learned the same examples, whatever else the process does. A
+few of River's classes are not, for reasons that have nothing to do with what they compute. An expression that
+names one of them gets the replacement from here; a factory may import it. Classes that cannot be repaired are
+refused (`engine.model.validation`).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from river import compose, feature_extraction, neighbors, preprocessing
+from river import compose, neighbors, preprocessing
 from river.tree.nodes import efdtc_nodes, htc_nodes
 from river.tree.splitter.nominal_splitter_classif import NominalSplitterClassif
 
-__all__ = ["PATCHED", "REFUSED_CLASSES", "KNNClassifier", "Select", "StandardScaler"]
+__all__ = ["PATCHED", "KNNClassifier", "Select", "StandardScaler"]
 
 
 class Select(compose.Select):
-    """`compose.Select`, with its keys in the order in which they were written.
+    """`compose.Select`, with its keys in the order in which they are written.
 
-    River keeps them in a set and hands the features on in the set's order, which differs from one
-    process to the next; sums of floats differ with it.
+    River keeps them in a set and passes the features on in the order of the set. That order differs from one
+    process to the next, and sums of floats differ with it.
 
-    Examples:
-        >>> list(Select("b", "a").transform_one({"a": 1, "b": 2, "c": 3}))
-        ['b', 'a']
+    >>> list(Select("b", "a").transform_one({"a": 1, "b": 2, "c": 3}))
+    ['b', 'a']
     """
 
     def __init__(self, *keys: str) -> None:
@@ -33,20 +32,19 @@ class Select(compose.Select):
 
 
 class StandardScaler(preprocessing.StandardScaler):
-    """`preprocessing.StandardScaler`, except that transforming leaves no trace.
+    """`preprocessing.StandardScaler`, which transforming does not change.
 
-    River's enters every feature it has not learned into its tables, so a replica that scored a
-    sample would differ from one that did not.
+    River's enters every feature that it has not learned into its tables, so a replica that scored a sample
+    would differ from one that did not.
 
-    Examples:
-        >>> scaler = StandardScaler()
-        >>> scaler.transform_one({"a": 1.0}), dict(scaler.means)
-        ({'a': 0.0}, {})
+    >>> scaler = StandardScaler()
+    >>> scaler.transform_one({"a": 1.0}), dict(scaler.means)
+    ({'a': 0.0}, {})
     """
 
     def transform_one(self, x: dict[Any, Any]) -> dict[Any, Any]:
-        """Scale the features that were learned; River centres the others on 0, with no variance."""
-        if x.keys() <= self.means.keys():  # nearly always: then River's leaves no trace either
+        """Scale the features that were learned; the others become 0, as with River's."""
+        if x.keys() <= self.means.keys():  # nearly always; then River's changes nothing either
             known: dict[Any, Any] = super().transform_one(x)  # type: ignore[no-untyped-call]
             return known
         learned = {name: value for name, value in x.items() if name in self.means}
@@ -55,13 +53,12 @@ class StandardScaler(preprocessing.StandardScaler):
 
 
 class KNNClassifier(neighbors.KNNClassifier):
-    """`neighbors.KNNClassifier`, which searches by `LazySearch` unless it is told otherwise.
+    """`neighbors.KNNClassifier`, whose default engine is `LazySearch`.
 
-    River's default is `SWINN`, an unseeded one.
+    River's default is `SWINN`, without a seed.
 
-    Examples:
-        >>> print(KNNClassifier().engine)
-        LazySearch
+    >>> print(KNNClassifier().engine)
+    LazySearch
     """
 
     def __init__(
@@ -77,18 +74,18 @@ class KNNClassifier(neighbors.KNNClassifier):
 
 
 class _Ordered(dict[Any, None]):
-    """As much of a set as the splitter needs, in order of first appearance."""
+    """The part of a set that the splitter needs, in order of first appearance."""
 
     def add(self, value: Any) -> None:
         self[value] = None
 
 
 class NominalSplitter(NominalSplitterClassif):
-    """What Hoeffding trees keep of a feature that is text, except that asking leaves no trace.
+    """What Hoeffding trees keep of a feature that is text, which predicting does not change.
 
-    River's enters a class into its table when it is asked about it, so a tree that predicted would
-    differ from one that did not; and it breaks ties between splits in the order of a set of texts,
-    which differs between processes.
+    River's enters a class into its table when its probability is read, so a tree that predicted would differ
+    from one that did not. It also breaks ties between splits in the order of a set of texts, which differs
+    between processes.
     """
 
     def __init__(self) -> None:
@@ -103,8 +100,8 @@ class NominalSplitter(NominalSplitterClassif):
         return found
 
 
-# Leaves make their splitters themselves, in these two modules and by this name, in all kinds of trees
-# and forests alike; copying a whole tree after every example instead took up to 120 ms an example.
+# Leaves of all trees and forests make their splitters themselves, in these two modules and by this name.
+# Predicting from a copy of the tree instead would cost up to 120 ms an example.
 for _nodes in (htc_nodes, efdtc_nodes):
     _nodes.NominalSplitterClassif = NominalSplitter  # type: ignore[attr-defined]
 
@@ -112,11 +109,4 @@ PATCHED: dict[str, type] = {
     "compose.Select": Select,
     "preprocessing.StandardScaler": StandardScaler,
     "neighbors.KNNClassifier": KNNClassifier,
-}
-
-REFUSED_CLASSES: dict[type, str] = {
-    compose.Select: "orders features anew in every process; "
-    "import Select from stream_al.engine.model.river_patches",
-    neighbors.SWINN: "shares state between all models of a process; use LazySearch",
-    feature_extraction.RandomTreesEmbedding: "does not survive pickling; use RBFSampler",
 }

@@ -1,15 +1,15 @@
-"""Sketches: samples as small fixed vectors, so that nearness can be judged and remembered.
+"""Sketches: samples as small vectors of fixed size, between which distances can be measured.
 
-A strategy that asks how near two samples are needs them as points, and an account that travels in the
-metadata of an offset commit has room for very small ones only. A sketch is `COMPONENTS` numbers of one
-byte each, a random projection of the sample:
+Strategies that compare samples need them as points, and a history that is stored in the metadata of an offset
+commit has room only for very small ones. A sketch is `COMPONENTS` numbers of one byte each, a random
+projection of the sample:
 
     component j = sum over the features of z * sign(feature, j) / sqrt(number of known features)
 
-z is a number's distance from its mean in standard deviations; a text stands for its words, each with a
-row of signs of its own. Signs instead of a Gaussian matrix keep distances as well (Achlioptas:
-Database-friendly Random Projections, PODS 2001); drawn by hashing the names they need no table, as with
-the hashing trick (Weinberger et al.: Feature Hashing for Large Scale Multitask Learning, ICML 2009).
+For a number, z is its distance from its mean in standard deviations. A text is the sum of its words, each
+with a row of signs of its own. Random signs keep distances as well as a Gaussian matrix does (Achlioptas:
+Database-friendly Random Projections, PODS 2001). They are hashes of the names and so need no table, as in
+feature hashing (Weinberger et al.: Feature Hashing for Large Scale Multitask Learning, ICML 2009).
 
 All sums are of integers, hence exact: every replica makes the same bytes of the same sample.
 """
@@ -41,34 +41,33 @@ __all__ = [
 ]
 
 COMPONENTS = 16
-FARTHEST = 8.0  # standard deviations; beyond, a value is an outlier and no more
+FARTHEST = 8.0  # standard deviations; values beyond count as this far
 GRAIN = 64  # steps of a standard deviation in the sums
 STEP = 32  # steps of a standard deviation in a sketch: one byte holds almost 4 of them
-WORDS = 100  # of a text that are looked at
-WORDS_KEPT = 4096  # whose signs are remembered
+WORDS = 100  # of a text that are read
+WORDS_KEPT = 4096  # whose signs are cached
 
 Point: TypeAlias = bytes
 """A sketch: `COMPONENTS` signed bytes."""
 Points: TypeAlias = NDArray[np.int64]
 """Sketches, one a row."""
 Sketches: TypeAlias = NDArray[np.int8]
-"""The same as they are made."""
+"""Sketches, one a row, in one byte each."""
 
 
 def project(features: Mapping[str, object], scale: Mapping[str, Sequence[float]]) -> Point:
     """The sketch of a sample.
 
     Args:
-        features: The sample's features. What is missing counts as average; what `scale` does not know
-            has no say.
+        features: The sample's features. A missing feature counts as average; a feature that is not in
+            `scale` is ignored.
         scale: Feature to (mean, standard deviation) of its numbers.
 
-    Examples:
-        >>> scale = {"x": (0.0, 1.0), "y": (5.0, 2.0)}
-        >>> project({"x": 0.0, "y": 5.0}, scale) == project({}, scale) == bytes(COMPONENTS)
-        True
-        >>> len(project({"x": 9.0, "y": "red"}, scale))
-        16
+    >>> scale = {"x": (0.0, 1.0), "y": (5.0, 2.0)}
+    >>> project({"x": 0.0, "y": 5.0}, scale) == project({}, scale) == bytes(COMPONENTS)
+    True
+    >>> len(project({"x": 9.0, "y": "red"}, scale))
+    16
     """
     return project_all([sample_of("", features)], scale).tobytes()
 
@@ -88,16 +87,16 @@ def project_all(samples: Sequence[Sample], scale: Mapping[str, Sequence[float]])
 
 
 def _totals(table: Table, scale: Mapping[str, Sequence[float]]) -> Floats:
-    """The sums of numeric samples; they are of integers, and exact in whatever order."""
-    known = [scale.get(name, (0.0, 0.0)) for name in table.names]
-    mean, deviation = np.asarray(known, dtype=np.float64).T
-    said = np.asarray([name in scale for name in table.names])
+    """The sums of numeric samples; they are of integers, and exact in any order."""
+    scales = [scale.get(name, (0.0, 0.0)) for name in table.names]
+    mean, deviation = np.asarray(scales, dtype=np.float64).T
+    known = np.asarray([name in scale for name in table.names])
     columns, values = table.columns, table.values
-    with np.errstate(all="ignore"):  # a gap may overflow to an infinite, and then is an outlier all the same
+    with np.errstate(all="ignore"):  # a gap that overflows to infinity counts as FARTHEST
         gaps = values - mean[columns]
         z = np.where(deviation[columns] > 0.0, gaps / deviation[columns], FARTHEST * np.sign(gaps))
     steps = np.rint(GRAIN * np.minimum(np.maximum(z, -FARTHEST), FARTHEST))
-    counted = np.where(np.isfinite(values) & said[columns], steps, 0.0)
+    counted = np.where(np.isfinite(values) & known[columns], steps, 0.0)
     signs = _signs_of(tuple(table.names))
     if table.regular:
         found: Floats = counted.reshape(-1, len(table.names)) @ signs
@@ -106,7 +105,7 @@ def _totals(table: Table, scale: Mapping[str, Sequence[float]]) -> Floats:
 
 
 def _total(sample: Sample, scale: Mapping[str, Sequence[float]]) -> Floats:
-    """The sum of a sample that has text in it."""
+    """The sum of a sample that has text features."""
     numbers: dict[str, float] = {}
     total = np.zeros(COMPONENTS)
     for name, value in zip(sample.shape.names, sample.values, strict=True):
@@ -124,7 +123,7 @@ def _total(sample: Sample, scale: Mapping[str, Sequence[float]]) -> Floats:
 
 
 def numeric(value: object) -> float | None:
-    """A feature's value as a number that can be computed with; None if it is none."""
+    """A feature's value as a finite float; None if it is none."""
     if not isinstance(value, int | float):
         return None
     try:
@@ -135,7 +134,7 @@ def numeric(value: object) -> float | None:
 
 
 def points(rows: bytes) -> Points:
-    """Sketches that lie one behind the other.
+    """The sketches in concatenated bytes.
 
     >>> points(bytes(2 * COMPONENTS)).shape
     (2, 16)
@@ -156,10 +155,9 @@ def squared_distances(these: Points, those: Points) -> NDArray[np.int64]:
 
 
 def spread(these: Points) -> float:
-    """The mean squared distance between sketches, over pairs half of them apart in time; 0 for fewer than 2.
+    """The mean squared distance between sketches; 0 for fewer than 2.
 
-    Neighbours in a stream often resemble each other; those half a memory apart resemble each other as
-    much as any two.
+    The pairs are half of the sketches apart in time, since neighbours in a stream often resemble each other.
     """
     half = len(these) // 2
     if not half:
@@ -175,7 +173,7 @@ def _signs_of(names: tuple[str, ...]) -> Floats:
 
 @lru_cache(maxsize=WORDS_KEPT)
 def _row(key: str) -> Floats:
-    """A row of signs, out of the key's hash."""
+    """A row of signs, from the key's hash."""
     encoded = key.encode("utf-8", "surrogatepass")
     digest = blake2b(encoded, digest_size=COMPONENTS // 8).digest()
     bits = np.unpackbits(np.frombuffer(digest, dtype=np.uint8))

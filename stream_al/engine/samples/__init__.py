@@ -1,1 +1,1 @@
-"""Samples: what a record of the stream means, and many of them side by side."""
+"""Samples: what a record holds, and many samples as one table."""

@@ -1,13 +1,19 @@
-"""Reading: samples out of records, fast where they are flat.
+"""The fast reader: samples out of flat records.
 
-`engine.samples.sample` says what a record means and what is wrong with it. Of a record whose features are
-plain values, nearly all of that follows from its *layout*, the names of the members and the kinds of their
-values: which members are features, that none is nested too deep, that none is of a kind that cannot be used.
-A stream has few layouts, so each gets a plan of what to take over, which is kept. What depends on the values
-themselves is still checked; whatever is no such record, or not as it should be, is read at length.
+`engine.samples.sample` says what a record means and what is wrong with it (the slow reader). For a record
+whose features are plain values, nearly all of that follows from its *layout*: the names of its members and
+the types of their values. The layout tells which members are features, that none is nested too deep, and that
+none is of a type that cannot be used. A stream has few layouts, so for each a plan is kept that says what to
+take. What depends on the values themselves is still checked, with one exception. Any other record, and any
+record with something wrong, goes to the slow reader.
 
-The plans kept are at most `LAYOUTS`, all forgotten together when that is passed: a stream of sparse features
-may have a layout for every record.
+*The exception: floats are not checked to be finite.* They need not be, since records come from
+`messages.decode_json`: JSON has no NaN and no infinity, and the decoder refuses a number too large for a
+float. A caller that reads records of another origin must use `read_sample`, which refuses them
+(`not_finite`).
+
+At most `LAYOUTS` plans are kept, and all are dropped when there are more, since a stream of sparse features
+may have another layout in every record.
 """
 
 from __future__ import annotations
@@ -23,8 +29,8 @@ from stream_al.messages import MAX_ID_CHARACTERS
 __all__ = ["Reader"]
 
 LAYOUTS = 256
-_NOTHING = type(None)
-SCALARS = frozenset({float, int, str, bool, _NOTHING})
+_NULL = type(None)
+SCALARS = frozenset({float, int, str, bool, _NULL})
 _Layout = tuple[bool, tuple[str, ...], tuple[type, ...]]
 
 
@@ -32,10 +38,10 @@ class _Plan(NamedTuple):
     """How to take the features of a layout.
 
     Attributes:
-        shape: What they are called.
-        take: Their values out of all values; None if they are all.
-        whole: Places of whole numbers among them.
-        texts: Places of texts among them.
+        shape: Their names.
+        take: From all values to theirs; None if all values are taken.
+        whole: The places of whole numbers among them.
+        texts: The places of texts among them.
     """
 
     shape: Shape
@@ -48,7 +54,7 @@ class Reader:
     """Reads the samples of a stream.
 
     Args:
-        rules: Where things lie in a record, and how large they may be.
+        rules: Where id, features and payload are in a record, and how large they may be.
 
     >>> reader = Reader(InputRules())
     >>> [reader.read({"id": "a", "x": x}, key=None, position=str).features for x in (1.5, 2)]
@@ -64,14 +70,23 @@ class Reader:
         self._plain = rules.features in (AUTO, WHOLE) and rules.payload is None and rules.id in (AUTO, "id")
 
     def read(self, record: Any, *, key: bytes | None, position: Callable[[], str]) -> Sample:
-        """The sample in a record of JSON values, as `read_sample` has it; `position` is asked if needed."""
+        """The sample in a record, equal to that of `read_sample`.
+
+        Args:
+            record: The values that `messages.decode_json` returned.
+            key: The record's key.
+            position: Returns the position; called only if it is needed.
+
+        Raises:
+            BadMessage: As `read_sample`, except for `not_finite`.
+        """
         if self._plain and isinstance(record, dict):
             identity = record.get("id")
             if type(identity) is str and 0 < len(identity) <= MAX_ID_CHARACTERS:
                 inner = record.get("features") if self._auto else None
                 native = isinstance(inner, dict)
                 source: dict[str, Any] = inner if isinstance(inner, dict) else record
-                # Beside the features there may be a payload, or members nested too deep.
+                # Other members than id and features may be a payload, or may be nested too deep.
                 if not native or len(record) == 2:
                     values = self._values(source, native=native)
                     if values is not None:
@@ -79,7 +94,7 @@ class Reader:
         return read_sample(record, self.rules, key=key, position=position())
 
     def _values(self, source: dict[str, Any], *, native: bool) -> tuple[Shape, tuple[Any, ...]] | None:
-        """Shape and values of the features; None where only reading at length can tell."""
+        """The shape and the values of the features; None where the slow reader is needed."""
         found = tuple(source.values())
         layout = native, tuple(source), tuple(map(type, found))
         try:
@@ -107,7 +122,7 @@ class Reader:
         places = [
             place
             for place, (name, kind) in enumerate(zip(names, kinds, strict=True))
-            if kind is not _NOTHING and name not in taken_out
+            if kind is not _NULL and name not in taken_out
         ]
         if self._picks:
             places = [place for place in places if is_kept(names[place], self.rules)]

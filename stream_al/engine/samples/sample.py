@@ -1,11 +1,11 @@
-"""A sample, read out of whatever the stream carries.
+"""The sample that a record holds.
 
-A stream that already exists is not rewritten for this service: rules say where the id, the features
-and the payload lie. The native form, `{"id": ..., "features": {...}, "payload": ...}`, needs none.
+A stream that already exists is not rewritten for this service. Rules say where id, features and payload are.
+The native form, `{"id": ..., "features": {...}, "payload": ...}`, needs none.
 
-Features become one flat dictionary, as River takes it: nested objects and arrays turn into
-`name.key` and `name.0`, text stays text, null is left out (to River an absent feature is a missing
-one). Records come from outside, so depth, number and size of what is taken over are limited.
+Features become one flat dictionary, as River takes it. Nested objects and arrays turn into `name.key` and
+`name.0`, text stays text, and null is left out, since River takes an absent feature for a missing one.
+Records come from outside, so depth, number and size of features are limited, and every number must be finite.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True, slots=True)
 class InputRules:
-    """Where things lie in a record, and how large they may be.
+    """Where id, features and payload are in a record, and how large they may be.
 
     Attributes:
         id: `auto` (the member `id`, else the record's key, else its position), `key`, `position`, or
@@ -45,7 +45,7 @@ class InputRules:
         features: `auto` (the member `features` if it is an object, else the whole record), a path,
             or `.` for the whole record.
         payload: The path of the payload; None takes the member `payload` of the native form.
-        include: Shell patterns of the features to keep; empty keeps all.
+        include: Shell patterns of the features to keep; empty to keep all.
         exclude: Shell patterns of the features to leave out.
         max_depth: How deep a record may be nested.
         max_features: How many features a sample may have.
@@ -67,9 +67,9 @@ def read_sample(record: Any, rules: InputRules, *, key: bytes | None, position: 
 
     Args:
         record: Plain JSON values.
-        rules: Where things lie in it.
+        rules: Where id, features and payload are in it.
         key: The record's key.
-        position: The record's topic, partition and offset as one word; the id of last resort.
+        position: The record's topic, partition and offset as one word; the id if there is no other.
 
     Raises:
         BadMessage: `not_an_object`, `no_id`, `bad_id`, `no_features`, `bad_features`, `not_finite`,
@@ -79,7 +79,7 @@ def read_sample(record: Any, rules: InputRules, *, key: bytes | None, position: 
     {'x': 2.5, 'geo.at.0': 1, 'geo.at.1': 2}
     """
     if not isinstance(record, dict):
-        raise BadMessage("not_an_object", f"the record is JSON, yet no object but {_kind(record)}")
+        raise BadMessage("not_an_object", f"the record is JSON, but it is {_kind(record)} and no object")
     _check_depth(record, rules.max_depth)
     taken: tuple[str, ...] = ()
     native = rules.features == AUTO and isinstance(record.get("features"), dict)
@@ -100,7 +100,7 @@ def read_sample(record: Any, rules: InputRules, *, key: bytes | None, position: 
 
 
 def position_id(topic: str, partition: int, offset: int) -> str:
-    """The id of a sample that has no other: where it lies in the log.
+    """The id of a sample that has no other: its place in the log.
 
     >>> position_id("samples", 0, 17)
     'samples-0-17'
@@ -116,7 +116,7 @@ def flat_features(
     Args:
         source: The object that holds them.
         rules: What to keep, and the limits.
-        taken: Paths that are no features, since they hold the id or the payload.
+        taken: Paths that hold the id or the payload, and so no features.
 
     Raises:
         BadMessage: As `read_sample`.
@@ -146,7 +146,7 @@ def flat_features(
 
 def _feature(name: str, value: Any, rules: InputRules) -> Feature:
     if isinstance(value, float) and isfinite(value):
-        return value  # as most are
+        return value  # nearly all are floats
     if isinstance(value, str):
         if len(value) > rules.max_text:
             raise BadMessage("text_too_long", f"`{name[:100]}` has more than {rules.max_text} characters")
@@ -156,10 +156,10 @@ def _feature(name: str, value: Any, rules: InputRules) -> Feature:
     if isinstance(value, int | float):
         try:
             if isfinite(value):
-                # Past 2^63 an integer no longer fits what River's arithmetic is done in.
+                # From 2^63 on, an integer does not fit the integers of numpy.
                 return value if isinstance(value, float) or abs(value) < LARGEST else float(value)
         except OverflowError:
-            pass  # an integer too large for a float: not a number anyone can compute with
+            pass  # an integer too large for a float
         raise BadMessage("not_finite", f"`{name[:100]}` is not a finite number")
     raise BadMessage("bad_features", f"`{name[:100]}` is neither number, text nor truth value")
 
@@ -189,7 +189,7 @@ def _identify(record: dict[str, Any], rules: InputRules, key: bytes | None, posi
         return position
     if found is None:
         where = "the record has no key" if rules.id == "key" else f"there is nothing at `{rules.id}`"
-        raise BadMessage("no_id", f"{where}, and that is where the id should be")
+        raise BadMessage("no_id", f"{where}, where the settings say that the id is")
     whole = isinstance(found, int) and not isinstance(found, bool) and found.bit_length() <= 128
     if not whole and not (isinstance(found, str) and 0 < len(found) <= MAX_ID_CHARACTERS):
         raise BadMessage("bad_id", f"an id is text of 1 to {MAX_ID_CHARACTERS} characters or a whole number")
@@ -197,7 +197,7 @@ def _identify(record: dict[str, Any], rules: InputRules, key: bytes | None, posi
 
 
 def _at(record: Any, path: str) -> Any:
-    """What lies at a dotted path, None if nothing does."""
+    """The value at a dotted path; None if there is none."""
     for part in path.split("."):
         if not isinstance(record, dict):
             return None

@@ -1,17 +1,17 @@
-"""Tables: samples side by side.
+"""Tables: many samples as one array.
 
-What is computed of one sample is computed of hundreds at once for little more, if their numbers lie in one
-array. Samples come as JSON, each with names of its own: a stream from a program has the same in every record,
-one of sparse features others in each. So the numbers are laid end to end, sample after sample, and beside
-each stands which feature it is:
+A computation on hundreds of samples costs little more than on one, if their numbers are in one array. Samples
+come as JSON, each with names of its own: a stream from a program has the same names in every record, a stream
+of sparse features has others in each. So the numbers of all samples are concatenated, and beside each is the
+column that its feature has:
 
     values   1.5  0.2  7.0 | 0.3  2.0 | 4.0
     columns   0    1    2  |  1    3  |  0        names   0 amount, 1 age, 2 visits, 3 refunds
 
-Whatever is computed of a table must not depend on what else is in it: a sample that is read again, in another
-batch, has to be judged alike to the last bit. So only what goes number by number may be done with it, and
-sums over a sample's own stretch, which NumPy takes in an order that depends on the stretch's length alone.
-(Products of matrices do not qualify, but for sums of integers, which are exact in any order.)
+The result for a sample must not depend on the other samples of the table: a sample that is read again, in
+another batch, must get the same result to the last bit. So only two kinds of computation are allowed: number
+by number, and sums over the numbers of one sample, which NumPy adds in an order that depends only on how many
+they are. (Products of matrices are not allowed, except for sums of integers, which are exact in any order.)
 """
 
 from __future__ import annotations
@@ -37,27 +37,27 @@ __all__ = [
     "with_shared_shapes",
 ]
 
-LARGEST = 2**63  # past it an integer no longer fits what River's arithmetic is done in
+LARGEST = 2**63  # from it on, an integer does not fit the integers of numpy
 NUMBERS = {float, int, bool}
 Feature = str | int | float | bool
 Floats = NDArray[np.float64]
 
 
 class Shape(NamedTuple):
-    """Names of features in their order, and whether all of them are numbers or truth values."""
+    """The names of features in their order, and whether all values are numbers or truth values."""
 
     names: tuple[str, ...]
     numeric: bool
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
-    """One arrival.
+    """One sample.
 
     Attributes:
         id: Its id.
-        shape: What its features are called.
+        shape: The names of its features.
         values: Their values, in that order.
-        payload: What else the annotator is to see.
+        payload: What else the annotator sees.
 
     >>> sample_of("s", {"x": 2.0, "color": "red"}).features
     {'x': 2.0, 'color': 'red'}
@@ -70,7 +70,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def features(self) -> dict[str, Feature]:
-        """Its features as River takes them."""
+        """Its features, in the form that River takes."""
         return dict(zip(self.shape.names, self.values, strict=True))
 
 
@@ -81,7 +81,7 @@ def sample_of(sample_id: str, features: Mapping[str, Any], payload: Any = None) 
 
 
 def with_shared_shapes(samples: Iterable[Sample]) -> list[Sample]:
-    """The samples, equal shapes made one object: so it is seen at a glance that a table is regular.
+    """The samples, with equal shapes made one object, so that a regular table is recognised at once.
 
     >>> one, other = with_shared_shapes([sample_of("a", {"x": 1}), sample_of("b", {"x": 2.5})])
     >>> one.shape is other.shape
@@ -95,7 +95,7 @@ def with_shared_shapes(samples: Iterable[Sample]) -> list[Sample]:
 
 
 def is_numeric(values: Sequence[object]) -> bool:
-    """Whether there are values, all of them truth values or numbers that a float can stand for."""
+    """Whether there are values, and all are truth values or numbers that a float can represent."""
     kinds = set(map(type, values))
     if not kinds or not kinds <= NUMBERS:
         return False
@@ -108,10 +108,10 @@ class Table:
 
     Attributes:
         names: The features that occur.
-        values: All numbers, end to end.
-        columns: Which of the names each number belongs to.
-        begins: Where each sample's stretch begins.
-        regular: Whether each stretch holds all the names, in their order.
+        values: The numbers of all samples, concatenated.
+        columns: The place in `names` of the feature of each number.
+        begins: Where the numbers of each sample begin.
+        regular: Whether each sample has all the names, in their order.
     """
 
     names: list[str]
@@ -143,5 +143,5 @@ class Table:
         return cls(list(number_of), values, np.asarray(columns), np.asarray(begins))
 
     def sums(self, numbers: NDArray[Any]) -> NDArray[Any]:
-        """The sum over each sample's stretch, of a number or a row for each of the values."""
+        """The sum over the numbers of each sample, of a number or a row for each of the values."""
         return np.add.reduceat(numbers, self.begins, axis=0)

@@ -1,27 +1,27 @@
 """Query strategies: how informative would this sample's label be?
 
-A strategy gives a sample its *utility*, a float in [0, 1]. Only the order of the utilities of one
-strategy has a meaning; a budget manager turns them into yes or no.
+A strategy gives a sample its *utility*, a float in [0, 1]. Only the order of the utilities of one strategy
+has a meaning. A budget manager decides by them which labels to buy.
 
-A strategy is a product of *factors* (see `product`). Most judge by the model alone, and do so while a
-sample is read; others judge by what the partition remembers of its last samples and queries, and do so
-when it is decided about, since what is decided about one sample changes the memory for the next.
+A strategy is a product of *factors* (see `product`). Most depend on the model alone, and are computed when a
+sample is read. The others depend on the partition's history of samples and queries. They are computed when
+the sample is decided about, since each decision changes the history for the next sample.
 
-A new factor is one file with one function and one line in `STRATEGIES`; it takes samples side by side, or one
-at a time, as an `each`. It is asked only about samples
-that the model gives two probabilities or more; for the others every utility is 1 (see `Selector.look`).
+A new factor is one file with one function and one line in `STRATEGIES`. The function takes a batch of
+candidates, or one candidate and is wrapped in `each`. It gets only samples with the probabilities of two
+classes or more; all others have a utility of 1 (see `Selector.score_many`).
 """
 
 from __future__ import annotations
 
 from stream_al.engine.strategies.base import (
-    Arrival,
-    ByHistory,
-    ByModel,
     Candidate,
     Candidates,
     Factor,
+    HistoryFactor,
+    ModelFactor,
     Need,
+    ScoredSample,
     each,
 )
 from stream_al.engine.strategies.class_balance import class_balance
@@ -43,11 +43,13 @@ from stream_al.engine.strategies.vote_entropy import vote_entropy
 
 __all__ = [
     "STRATEGIES",
-    "Arrival",
     "Candidate",
     "Candidates",
     "Factor",
+    "HistoryFactor",
+    "ModelFactor",
     "Need",
+    "ScoredSample",
     "Strategy",
     "factors",
     "strategy",
@@ -57,21 +59,21 @@ _MEMBERS = frozenset({Need.MEMBERS})
 _REFERENCE_SET = frozenset({Need.REFERENCE_SET})
 
 STRATEGIES: dict[str, Factor] = {
-    "margin": ByModel(margin),
-    "entropy": ByModel(each(entropy)),
-    "least_confidence": ByModel(least_confidence),
-    "random": ByModel(each(random)),
-    "vote_entropy": ByModel(each(vote_entropy), _MEMBERS),
-    "consensus_entropy": ByModel(each(consensus_entropy), _MEMBERS),
-    "mean_kl": ByModel(each(mean_kl), _MEMBERS),
-    "gradient_length": ByModel(each(gradient_length), frozenset({Need.GRADIENT})),
-    "model_change": ByModel(each(model_change), _REFERENCE_SET),
-    "error_reduction": ByModel(each(error_reduction), _REFERENCE_SET),
-    "probabilistic_gain": ByModel(each(probabilistic_gain), _REFERENCE_SET),
-    "class_balance": ByModel(class_balance),
-    "diversity": ByHistory(diversity),
-    "density": ByHistory(density),
-    "novelty": ByHistory(novelty, by_samples=False),
+    "margin": ModelFactor(margin),
+    "entropy": ModelFactor(each(entropy)),
+    "least_confidence": ModelFactor(least_confidence),
+    "random": ModelFactor(each(random)),
+    "vote_entropy": ModelFactor(each(vote_entropy), _MEMBERS),
+    "consensus_entropy": ModelFactor(each(consensus_entropy), _MEMBERS),
+    "mean_kl": ModelFactor(each(mean_kl), _MEMBERS),
+    "gradient_length": ModelFactor(each(gradient_length), frozenset({Need.GRADIENT})),
+    "model_change": ModelFactor(each(model_change), _REFERENCE_SET),
+    "error_reduction": ModelFactor(each(error_reduction), _REFERENCE_SET),
+    "probabilistic_gain": ModelFactor(each(probabilistic_gain), _REFERENCE_SET),
+    "class_balance": ModelFactor(class_balance),
+    "diversity": HistoryFactor(diversity),
+    "density": HistoryFactor(density),
+    "novelty": HistoryFactor(novelty, uses_samples=False),
 }
 
 
@@ -79,9 +81,9 @@ def strategy(text: str) -> Strategy:
     """The strategy that an expression names.
 
     Raises:
-        Misconfigured: It is no expression of factors, or names one that there is not.
+        Misconfigured: It is no expression of factors, or names one that does not exist.
 
-    >>> strategy("margin * diversity^0.5").remembers
+    >>> strategy("margin * diversity^0.5").uses_history
     True
     """
     return Strategy(text, STRATEGIES)

@@ -1,4 +1,4 @@
-"""What every query strategy takes and gives."""
+"""What every query strategy takes and returns."""
 
 from __future__ import annotations
 
@@ -17,17 +17,26 @@ from stream_al.engine.strategies.history import HistoryCursor
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
 
-__all__ = ["Arrival", "ByHistory", "ByModel", "Candidate", "Candidates", "Factor", "Need", "each"]
+__all__ = [
+    "Candidate",
+    "Candidates",
+    "Factor",
+    "HistoryFactor",
+    "ModelFactor",
+    "Need",
+    "ScoredSample",
+    "each",
+]
 
 
 class Candidate(NamedTuple):
-    """A sample as a factor sees it that judges by the model alone.
+    """A sample, with what the model says about it.
 
     Attributes:
         id: The sample's id; every random choice about the sample is drawn from it.
         features: Its features.
-        probabilities: What the model says of it, over two classes or more, summing to 1.
-        model: The model, to be asked and left as it is.
+        probabilities: The probabilities of two classes or more, summing to 1.
+        model: The model, to be read and not changed.
         seed: The application's seed.
         target: Class, as text, to the share that the labels should have of it; None for equal shares.
     """
@@ -42,18 +51,17 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Samples side by side, as factors see them that judge by the model alone.
-
-    What is said of one must not depend on the others (see `engine.samples.table`).
+    """A batch of candidates. The utility of one must not depend on the others (see `engine.samples.table`).
 
     Attributes:
         samples: The samples.
         labels: The classes, two or more.
         probabilities: Their probabilities, a row a sample.
-        model: As in `Candidate`, and so
-        seed: and
-        target.
-        failed: Samples, by their place, on which River fails while a factor asks it; factors add to it.
+        model: As in `Candidate`.
+        seed: As in `Candidate`.
+        target: As in `Candidate`.
+        failed: Samples, by their place, on which River fails while a factor reads the model; factors add to
+            it.
     """
 
     samples: Sequence[Sample]
@@ -66,35 +74,34 @@ class Candidates:
 
     def __iter__(self) -> Iterator[Candidate]:
         for sample, row in zip(self.samples, self.probabilities.tolist(), strict=True):
-            said = dict(zip(self.labels, row, strict=True))
-            yield Candidate(sample.id, sample.features, said, self.model, self.seed, self.target)
+            probabilities = dict(zip(self.labels, row, strict=True))
+            yield Candidate(sample.id, sample.features, probabilities, self.model, self.seed, self.target)
 
 
-def each(judge: Callable[[Candidate], float]) -> Callable[[Candidates], Floats]:
-    """A factor that takes samples one at a time, as one that takes them side by side."""
+def each(utility_of: Callable[[Candidate], float]) -> Callable[[Candidates], Floats]:
+    """A function of one candidate, as a function of a batch."""
 
-    def judged(candidates: Candidates) -> Floats:
+    def utilities(candidates: Candidates) -> Floats:
         found = np.zeros(len(candidates.samples))
         for place, candidate in enumerate(candidates):
             try:
-                found[place] = judge(candidate)
+                found[place] = utility_of(candidate)
             except BadMessage as error:
                 candidates.failed.setdefault(place, error)
         return found
 
-    return judged
+    return utilities
 
 
-class Arrival(Struct, frozen=True, gc=False):
-    """A sample once the model has looked at it.
+class ScoredSample(Struct, frozen=True, gc=False):
+    """A sample, scored by the model.
 
     Attributes:
         id: The sample's id.
-        probabilities: What the model says now, summing to 1; empty when it knows fewer than two classes.
-        utility: The product of the factors that judge by the model alone, in [0, 1].
-        sketch: The sample for the factors that judge by memory; None if there are none, or if the model
-            cannot judge yet.
-        timestamp_ms: When it came, by the log's time.
+        probabilities: The model's probabilities, summing to 1; empty without a prediction.
+        utility: The product of the model factors, in [0, 1].
+        sketch: The sample for the history factors; None if there are none, or without a prediction.
+        timestamp_ms: The timestamp that the log gave it, in milliseconds.
     """
 
     id: str
@@ -105,42 +112,42 @@ class Arrival(Struct, frozen=True, gc=False):
 
 
 class Need(StrEnum):
-    """What a factor must find in the model."""
+    """What a factor needs in the model."""
 
     MEMBERS = "members"
-    """Several opinions: an ensemble's, or a committee's."""
+    """Several voters: the members of an ensemble, or of a committee."""
     GRADIENT = "gradient"
     """A linear model at the end."""
-    REFERENCE_SET = "surroundings"
+    REFERENCE_SET = "reference set"
     """The last examples, and the scale of the features."""
 
 
 @dataclass(frozen=True, slots=True)
-class ByModel:
-    """A factor that judges by the model alone.
+class ModelFactor:
+    """A factor that depends on the model alone.
 
     Attributes:
-        judge: From the sights of samples to a utility in [0, 1] of each.
+        utilities: From candidates to a utility in [0, 1] of each.
         needs: What the model must have for it.
     """
 
-    judge: Callable[[Candidates], Floats]
+    utilities: Callable[[Candidates], Floats]
     needs: frozenset[Need] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class ByHistory:
-    """A factor that judges by what the partition remembers.
+class HistoryFactor:
+    """A factor that depends on the partition's history.
 
     Attributes:
-        judge: From samples' sketches, one a row, the memory before them and the number of its queries that
-            are pending to a utility in [0, 1] of each.
-        by_samples: Whether the samples in the memory have a say. Then each that is decided changes what
-            comes after it, else only what is asked about does.
+        utilities: From samples' sketches, one a row, the history before them, and the number of pending
+            queries of the partition, to a utility in [0, 1] of each.
+        uses_samples: Whether it depends on the samples in the history. If so, each decision changes the
+            utilities of the samples after it; if not, only each purchase does.
     """
 
-    judge: Callable[[Points, HistoryCursor, int], Floats]
-    by_samples: bool = True
+    utilities: Callable[[Points, HistoryCursor, int], Floats]
+    uses_samples: bool = True
 
 
-Factor: TypeAlias = ByModel | ByHistory
+Factor: TypeAlias = ModelFactor | HistoryFactor

@@ -1,13 +1,13 @@
-"""Class balance: would the label be of a class that there are too few labels of?
+"""Class balance: is the label likely to be of a class with too few labels?
 
-    want(y) = target(y) / share(y),   share(y) = (labels of y + 1) / (all labels + k)
-    utility = sum_y p(y) want(y) / max want
+    weight(y) = target(y) / share(y),   share(y) = (labels of y + 1) / (all labels + k)
+    utility = sum_y p(y) weight(y) / max weight
 
-What the model believes about the class, weighed by how short the labels fall of the target: equal shares,
-or the ones in the settings. Where classes are rare, a model that has seen too few of their examples is
-certain and wrong; asking about what may be one of them is what makes it learn them. Weights by inverse
-class frequency are those of cost-sensitive learning (King, Zeng: Logistic Regression in Rare Events Data,
-Political Analysis 2001); the 1 and the k are Laplace's.
+The utility is the expected weight of the label by the model's probabilities. The weight of a class grows with
+what its labels lack of the target: equal shares, or those in the settings. A model that has learned too few
+examples of a rare class is certain and wrong about it, and learns it only from labels of samples that may
+belong to it. Weights by inverse class frequency are those of cost-sensitive learning (King, Zeng: Logistic
+Regression in Rare Events Data, Political Analysis 2001); the 1 and the k are Laplace's.
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ from stream_al.messages import label_text
 
 
 def class_balance(candidates: Candidates) -> Floats:
-    """The expected want of the label, as a share of the largest."""
+    """The expected weight of the label, as a share of the largest."""
     counts, target = candidates.model.classes, candidates.target
-    want = {
+    weights = {
         label: (1.0 if target is None else target.get(label_text(label), 0.0)) / (number + 1)
         for label, number in counts.items()
     }
-    most = max(want.values())
-    if most == 0.0:  # all that is wanted has never been seen
+    largest = max(weights.values())
+    if largest == 0.0:  # no class of the target has appeared yet
         return np.ones(len(candidates.samples))
-    found: Floats = (candidates.probabilities * [want[label] / most for label in candidates.labels]).sum(
-        axis=1
-    )
-    return found
+    shares = [weights[label] / largest for label in candidates.labels]
+    expected: Floats = (candidates.probabilities * shares).sum(axis=1)
+    return expected

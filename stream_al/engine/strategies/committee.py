@@ -1,9 +1,10 @@
-"""Opinions: what the members of a committee or an ensemble say, as a table.
+"""Query by committee: utilities from the predictions of several members.
 
-Query by committee (Seung, Opper, Sompolinsky: Query by Committee, COLT 1992) asks about the samples that
-the members disagree about. Members that have no opinion (they know too few classes, or fail on the
-features) do not vote; where fewer than two do, nobody can tell how much they would disagree, and the
-utility is 1.
+A label is most informative where the members of a committee, or of an ensemble, disagree (Seung, Opper,
+Sompolinsky: Query by Committee, COLT 1992). Members without a prediction (they know too few classes, or fail
+    on
+the features) do not vote. With fewer than two votes there is no measure of disagreement, and the utility is
+1.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from numpy.typing import NDArray
 
 from stream_al.engine.strategies.base import Candidate
 
-__all__ = ["Opinions", "disagreement"]
+__all__ = ["MemberProbabilities", "by_committee"]
 
-Opinions = NDArray[np.float64]
+MemberProbabilities = NDArray[np.float64]
 """One row a member, one column a class; each row sums to 1."""
 
 
-def disagreement(measure: Callable[[Opinions], float]) -> Callable[[Candidate], float]:
-    """The factor that a measure of two opinions or more makes."""
+def by_committee(measure: Callable[[MemberProbabilities], float]) -> Callable[[Candidate], float]:
+    """The utility that a measure of the disagreement of two members or more gives."""
 
-    def judge(candidate: Candidate) -> float:
-        said = candidate.model.members(candidate.features)
-        if len(said) < 2:
+    def utility_of(candidate: Candidate) -> float:
+        members = candidate.model.members(candidate.features)
+        if len(members) < 2:
             return 1.0
-        return measure(np.asarray([list(opinion.values()) for opinion in said]))
+        return measure(np.asarray([list(probabilities.values()) for probabilities in members]))
 
-    return judge
+    return utility_of

@@ -1,12 +1,12 @@
-"""Density: how typical of the stream is it?
+"""Density: how typical of the stream is the sample?
 
     utility = mean over the recent samples of exp(-d^2 / (2 t^2))
 
-d is the distance to a recent sample of the partition, t a typical distance between two of them (root
-mean square), both between sketches. A label of an outlier, however uncertain, says little about other
-samples. The weight is the information density of Settles, Craven: An Analysis of Active Learning
-Strategies for Sequence Labeling Tasks (EMNLP 2008), whose exponent is the strength, as in
-`entropy * density^0.5`; the similarity is a Gaussian kernel's.
+d is the distance to a recent sample of the partition, and t a typical distance between two of them (root mean
+square), both between sketches. The label of an outlier, even of an uncertain one, says little about other
+samples. The weight is the information density of Settles, Craven: An Analysis of Active Learning Strategies
+for Sequence Labeling Tasks (EMNLP 2008). Its exponent is the strength, as in `entropy * density^0.5`; its
+similarity is a Gaussian kernel.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def density(sketches: Points, history: HistoryCursor, pending: int = 0) -> Float
     """
     samples = points(history.samples)
     typical = spread(samples)
-    if len(samples) < 2:  # too few to tell
+    if len(samples) < 2:  # too few to compare with
         return np.ones(len(sketches))
     distances = squared_distances(sketches, samples)
-    with_shared_shapes = np.exp(distances / (-2.0 * typical)) if typical > 0.0 else distances == 0
-    found: Floats = with_shared_shapes.mean(axis=1)
-    return found
+    similarities = np.exp(distances / (-2.0 * typical)) if typical > 0.0 else distances == 0
+    means: Floats = similarities.mean(axis=1)
+    return means

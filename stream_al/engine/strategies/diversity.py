@@ -1,16 +1,16 @@
-"""Diversity: how unlike what was asked about lately is it?
+"""Diversity: how different is the sample from the recent queries?
 
     utility = 1 - exp(-2 (d / t)^2)
 
-d is the distance to the nearest of the partition's recent queries, t a typical distance between its
-recent samples (root mean square), both between sketches. A sample that repeats a query has utility 0,
-one half a typical distance away 0.39, one as far as any two samples are 0.86: the gate for
-near-duplicates needs no threshold, and no scale of the features.
+d is the distance to the nearest of the partition's recent queries, and t a typical distance between its
+recent samples (root mean square), both between sketches. A sample that repeats a query has a utility of 0,
+one at half a typical distance 0.39, and one at a typical distance 0.86. So near-duplicates are held back
+without a threshold, and without a scale of the features.
 
-Distance to what is labelled already as a criterion: Brinker: Incorporating Diversity in Active Learning
-with Support Vector Machines (ICML 2003); Sener, Savarese: Active Learning for Convolutional Neural
-Networks: A Core-Set Approach (ICLR 2018), for the nearest one. Queries count whether answered or not: a
-label that is on its way is worth nothing twice.
+The distance to what is labelled is a criterion of Brinker: Incorporating Diversity in Active Learning with
+Support Vector Machines (ICML 2003), and the distance to the nearest one of Sener, Savarese: Active Learning
+for Convolutional Neural Networks: A Core-Set Approach (ICLR 2018). Queries count with a label or without,
+since a pending label need not be bought twice.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from stream_al.engine.strategies.history import HistoryCursor
 
 
 def diversity(sketches: Points, history: HistoryCursor, pending: int = 0) -> Floats:
-    """How far the nearest recent query is, beside the distance between any two samples.
+    """How far the nearest recent query is, relative to the distance between two samples.
 
     >>> near, far = bytes(16), bytes([100] * 16)
     >>> from stream_al.engine.strategies.history import History
@@ -37,5 +37,5 @@ def diversity(sketches: Points, history: HistoryCursor, pending: int = 0) -> Flo
     typical = spread(points(history.samples))
     if typical == 0.0:
         return np.where(nearest > 0, 1.0, 0.0)
-    found: Floats = 1.0 - np.exp(-2.0 * nearest / typical)
-    return found
+    utilities: Floats = 1.0 - np.exp(-2.0 * nearest / typical)
+    return utilities

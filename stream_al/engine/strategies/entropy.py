@@ -1,9 +1,9 @@
-"""Entropy: how much is left to know?
+"""Entropy: how uncertain is the model over all classes?
 
     utility = -sum p log p / log k,   k the number of classes
 
-Shannon's entropy (A Mathematical Theory of Communication, 1948), divided by its largest value so
-that it lies in [0, 1] however many classes have been seen.
+Shannon's entropy (A Mathematical Theory of Communication, 1948), divided by its largest value, so that it
+lies in [0, 1] for any number of classes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Least confidence: how unlikely is the best guess?
+"""Least confidence: how likely is the most probable class to be wrong?
 
     utility = (1 - p1) k / (k - 1),   p1 the highest probability, k the number of classes
 
@@ -12,7 +12,7 @@ from stream_al.engine.strategies.base import Candidates
 
 
 def least_confidence(candidates: Candidates) -> Floats:
-    """The chance that the best guess is wrong, as a share of the highest possible."""
+    """The probability that the most probable class is wrong, as a share of the highest possible."""
     classes = len(candidates.labels)
-    found: Floats = (1.0 - candidates.probabilities.max(axis=1)) * (classes / (classes - 1))
-    return found
+    utilities: Floats = (1.0 - candidates.probabilities.max(axis=1)) * (classes / (classes - 1))
+    return utilities

@@ -1,8 +1,8 @@
-"""Hypotheses: what the model would say of the last examples if it learned this or that label of a sample.
+"""Lookahead: the predictions for the last examples, if the model learned one label or another of a sample.
 
-For each label that is likely enough a copy of the model learns it. That costs a copy and `RECENT_PREDICTIONS`
-predictions a label, so only the `LABELS` likeliest labels are tried, weighed by their probability; a
-label that the model cannot learn would change nothing.
+For each likely label a copy of the model learns it. That costs a copy and `RECENT_PREDICTIONS` predictions a
+label. So only the `LABELS` likeliest labels are tried, weighted by their probability. A label that the model
+cannot learn changes nothing.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ __all__ = ["RecentPredictions", "lookahead"]
 LABELS = 5
 
 RecentPredictions = list[dict[ClassLabel, float]]
-"""What a model says of each of the last examples; empty where it has no opinion."""
+"""The probabilities of each of the last examples; empty without a prediction."""
 
 
 def lookahead(candidate: Candidate) -> Iterator[tuple[float, RecentPredictions]]:
-    """The probability of each likely label, and the outlook of the model that has learned it."""
+    """The probability of each likely label, and the recent predictions of the model that has learned it."""
     for label, p in _likeliest(candidate.probabilities):
         after = candidate.model
         with suppress(BadMessage):

@@ -1,4 +1,4 @@
-"""Margin: how close is the runner-up?
+"""Margin: how close are the two most probable classes?
 
     utility = 1 - (p1 - p2),   p1 and p2 the two highest class probabilities
 
@@ -14,6 +14,6 @@ from stream_al.engine.strategies.base import Candidates
 
 
 def margin(candidates: Candidates) -> Floats:
-    """One minus the distance between the two highest probabilities."""
+    """One minus the difference of the two highest probabilities."""
     ordered = np.partition(candidates.probabilities, -2, axis=1)
     return 1.0 - (ordered[:, -1] - ordered[:, -2])

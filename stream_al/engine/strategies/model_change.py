@@ -1,11 +1,11 @@
-"""Model change: how much would the answer change what the model says?
+"""Model change: how much would the label change the predictions?
 
     utility = sum_y p(y) mean over the last examples x of 1/2 sum_c |P'_y(c | x) - P(c | x)|
 
-P'_y is the model after it has learned the label y of this sample. The expected model change of Settles,
-Craven, Ray: Multiple-Instance Active Learning (NIPS 2007), measured by what a model says (the total
-variation of its distributions, in [0, 1]) and not by its parameters: so it takes any model, a tree as
-well as a forest. It costs a copy of the model a likely label.
+P'_y is the model after it has learned the label y of this sample. It is the expected model change of Settles,
+Craven, Ray: Multiple-Instance Active Learning (NIPS 2007), measured by the predictions of a model (the total
+variation of its distributions, in [0, 1]) and not by its parameters. So it works with any model, also with
+trees and forests. It costs one copy of the model for each likely label.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def model_change(candidate: Candidate) -> float:
 
 
 def variation(now: RecentPredictions, then: RecentPredictions) -> float:
-    """The mean total variation between two outlooks, where both have an opinion.
+    """The mean total variation between two lists of predictions, where both have one.
 
     >>> variation([{"x": 1.0, "y": 0.0}, {}], [{"x": 0.5, "y": 0.5}, {"x": 1.0}])
     0.5

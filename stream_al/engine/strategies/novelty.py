@@ -1,13 +1,14 @@
-"""Novelty: how unlike what was asked about and has not been answered is it?
+"""Novelty: how different is the sample from the pending queries?
 
     utility = d^2 / (d^2 + 1)
 
-d is the distance to the nearest of the partition's queries that are pending, in standard deviations of a
-feature, between sketches. While nothing is pending every sample is as new as any other. A label that is on
-its way is worth nothing twice, yet the model knows nothing of it and goes on doubting there: the later the
-labels come, the more queries are alike without this.
+d is the distance to the nearest of the partition's pending queries, in standard deviations of a feature,
+between sketches. While no query is pending, all samples have the same utility. A model does not know the
+labels that are pending, and stays uncertain near them. So without this factor, the later the labels come, the
+more queries repeat each other.
 
-What is pending is counted over all partitions; this one has its part of them, which are its latest.
+Pending queries are counted over all partitions. A partition takes its share of that number, as the number of
+its latest queries that are pending.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ def novelty(sketches: Points, history: HistoryCursor, pending: int) -> Floats:
     >>> novelty(both, cursor, pending=0).tolist(), novelty(both, cursor, pending=1).tolist()
     ([1.0, 1.0], [0.0, 0.5])
     """
-    waiting = history.last_queries(pending)
-    if not waiting:
+    queries = history.last_queries(pending)
+    if not queries:
         return np.ones(len(sketches))
-    nearest = squared_distances(sketches, points(waiting)).min(axis=1) / (COMPONENTS * STEP * STEP)
-    found: Floats = nearest / (nearest + 1.0)
-    return found
+    nearest = squared_distances(sketches, points(queries)).min(axis=1) / (COMPONENTS * STEP * STEP)
+    utilities: Floats = nearest / (nearest + 1.0)
+    return utilities

@@ -1,4 +1,4 @@
-"""A query strategy, as the settings name it: factors joined by `*`, each with a strength if it likes.
+"""A query strategy, as the settings name it: factors joined by `*`, each with an optional strength.
 
     margin
     margin * diversity^0.5
@@ -6,18 +6,20 @@
 
     utility = product of factor^strength
 
-A product, since then scales do not matter: a factor that is half as large everywhere changes no order.
-A strength below 1 softens a factor, and one above 1 sharpens it; in a plain product a factor of 0 is a veto.
+In a product, scales do not matter: a factor that is half as large for all samples changes no order. A
+strength below 1 weakens a factor, and one above 1 strengthens it. In a plain product a factor of 0 makes the
+utility 0.
 
-Where factors judge by memory, the product is one of *ranks*:
+Where factors depend on the history, the product is one of *percentile ranks*:
 
-    utility = rank(product of the factors by model) * product of rank(factor by memory)^strength
+    utility = rank(product of the model factors) * product of rank(history factor)^strength
 
-A rank is a value's place among the partition's last ones, in (0, 1). The probabilities of many models
-saturate: margins of 0.1 and 1e-9 in one stream would leave factors by memory, which stay within an order of
-magnitude, nothing to say. A factor that is the same for all samples, such as novelty while no query is
-pending, has a rank of one half and changes nothing. There is no veto among ranks: what repeats a query ranks
-lowest, and is bought all the same when nothing else comes.
+A rank is that of a value among the partition's last values, in (0, 1). The probabilities of many models
+saturate: with margins of 0.1 and 1e-9 in one stream, history factors, which vary within an order of
+    magnitude,
+would have no influence. A factor that is equal for all samples, such as novelty while no query is pending,
+has a rank of one half and changes nothing. No rank is 0: a sample that repeats a query has the lowest rank,
+and is still bought if no better sample comes.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ import numpy as np
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.sketch import Points
 from stream_al.engine.samples.table import Floats
-from stream_al.engine.strategies.base import ByHistory, ByModel, Candidates, Factor, Need
+from stream_al.engine.strategies.base import Candidates, Factor, HistoryFactor, ModelFactor, Need
 from stream_al.engine.strategies.history import HistoryCursor
 from stream_al.errors import Misconfigured
 
@@ -40,7 +42,7 @@ STRONGEST = 10.0
 _FACTOR = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\^\s*(\d{1,3}(?:\.\d{0,9})?|\.\d{1,9})\s*)?", re.ASCII)
 
 _MISSING = {
-    Need.MEMBERS: "needs several opinions, and the model gives one; make it an ensemble such as "
+    Need.MEMBERS: "needs several voters, and the model is one; make it an ensemble such as "
     "BaggingClassifier(GaussianNB(), n_models=10), or name two or more classifiers in model.committee",
     Need.GRADIENT: "needs a linear model of probabilities; end the model with LogisticRegression() or "
     "SoftmaxRegression(), or write model_change, which takes any model",
@@ -51,7 +53,7 @@ def factors(text: str) -> list[tuple[str, float]]:
     """The names in an expression, each with its strength.
 
     Raises:
-        Misconfigured: It is no such expression.
+        Misconfigured: The text is no such expression.
 
     >>> factors("margin*diversity ^ .5")
     [('margin', 1.0), ('diversity', 0.5)]
@@ -85,8 +87,8 @@ class Strategy:
     Attributes:
         text: The expression in its normal form.
         needs: What a model must have for it.
-        remembers: Whether it judges by memory as well.
-        by_samples: Whether the remembered samples have a say in that, not only the queries.
+        uses_history: Whether it depends on the history.
+        uses_samples: Whether it depends on the samples in the history, and not only on the queries.
 
     Raises:
         Misconfigured: The text is no expression, or names a factor that is not known.
@@ -103,52 +105,60 @@ class Strategy:
                 raise Misconfigured(f"write factors out of {', '.join(known)}, not {_short(name)}")
         self.text = " * ".join(name if power == 1.0 else f"{name}^{_plain(power)}" for name, power in powers)
         chosen = [(name, known[name], power) for name, power in powers]
-        self._by_model = [(factor.judge, power) for _, factor, power in chosen if isinstance(factor, ByModel)]
-        self._by_memory = [
-            (factor.judge, power) for _, factor, power in chosen if isinstance(factor, ByHistory)
-        ]
-        self._needs = {name: factor.needs for name, factor, _ in chosen if isinstance(factor, ByModel)}
-        self._powers = [(number, power) for number, (_, power) in enumerate(self._by_memory, 1)]
-        self.remembers = bool(self._by_memory)
-        self.by_samples = any(factor.by_samples for _, factor, _ in chosen if isinstance(factor, ByHistory))
+        self._model_factors = [(f.utilities, power) for _, f, power in chosen if isinstance(f, ModelFactor)]
+        history = [(f, power) for _, f, power in chosen if isinstance(f, HistoryFactor)]
+        self._history_factors = [factor.utilities for factor, _ in history]
+        self._history_powers = [power for _, power in history]
+        self._needs = {name: f.needs for name, f, _ in chosen if isinstance(f, ModelFactor)}
+        self.uses_history = bool(history)
+        self.uses_samples = any(factor.uses_samples for factor, _ in history)
         self.needs = frozenset[Need]().union(*self._needs.values())
-        if self.remembers:
+        if self.uses_history:
             self.needs |= {Need.REFERENCE_SET}
 
     def utilities(self, candidates: Candidates) -> Floats:
-        """What the factors say that judge by the model alone, in [0, 1].
+        """The product of the model factors, in [0, 1].
 
-        Samples that River fails on are in `sights.failed` then.
+        The samples that River fails on are in `candidates.failed` afterwards.
         """
-        found = np.ones(len(candidates.samples))
-        for judge, power in self._by_model:
-            judged = _bounded(judge(candidates))
-            found *= judged if power == 1.0 else judged**power
-        return found
+        product = np.ones(len(candidates.samples))
+        for factor, power in self._model_factors:
+            values = _bounded(factor(candidates))
+            product *= values if power == 1.0 else values**power
+        return product
 
-    def ahead(self, sketches: Points, history: HistoryCursor, pending: int) -> list[tuple[float, ...]]:
-        """What the factors by memory say of the samples to come, in [0, 1], a tuple a sample.
+    def history_utilities(
+        self, sketches: Points, history: HistoryCursor, pending: int
+    ) -> list[tuple[float, ...]]:
+        """The history factors of the next samples, in [0, 1], a tuple a sample.
 
-        It holds until something is remembered that a factor goes by: a query, or with `by_samples` a sample.
+        They are valid until the history that they use changes: with the next query, or with the next sample
+        where `uses_samples`.
         """
-        judged = [_bounded(judge(sketches, history, pending)) for judge, _ in self._by_memory]
-        rounded = [values.astype("<f4").tolist() for values in judged]  # as they will be remembered
+        values = [_bounded(factor(sketches, history, pending)) for factor in self._history_factors]
+        rounded = [column.astype("<f4").tolist() for column in values]  # as they will be remembered
         return list(zip(*rounded, strict=True))
 
-    def ranked(self, ranks: Sequence[float]) -> float:
-        """The product of the parts' ranks, in (0, 1); the first is that of the utility by model."""
-        utility = ranks[0]
-        for number, power in self._powers:
-            utility *= ranks[number] ** power
+    def utility_of_ranks(self, ranks: Sequence[float]) -> float:
+        """The product of the percentile ranks, in (0, 1).
+
+        Args:
+            ranks: The first is that of the product of the model factors; the others those of the history
+                factors.
+        """
+        utility, *others = ranks
+        for rank, power in zip(others, self._history_powers, strict=True):
+            utility *= rank**power
         return utility
 
     def model(
         self, definition: str, *, seed: int, max_classes: int = 1000, committee: Sequence[str] = ()
     ) -> Model:
-        """The untrained model, with all that this strategy asks of it and no more.
+        """The untrained model, with everything that this strategy needs and no more.
 
         Raises:
-            Misconfigured: The definition makes no model that can serve, or none that can serve this strategy.
+            Misconfigured: The definition makes no model that can serve, or none that has what the strategy
+                needs.
 
         >>> from stream_al.engine.strategies import STRATEGIES
         >>> Strategy("margin * density", STRATEGIES).model("GaussianNB()", seed=0).reference_set is None
@@ -168,10 +178,10 @@ class Strategy:
         return model
 
 
-def _bounded(judged: Floats) -> Floats:
-    """Kept in [0, 1]: rounding may step over an end by one bit, and NaN is worth nothing."""
-    kept: Floats = np.fmin(np.fmax(judged, 0.0), 1.0)
-    return kept
+def _bounded(utilities: Floats) -> Floats:
+    """The utilities in [0, 1]: rounding may pass an end by one bit, and NaN becomes 0."""
+    bounded: Floats = np.fmin(np.fmax(utilities, 0.0), 1.0)
+    return bounded
 
 
 def _plain(power: float) -> str:

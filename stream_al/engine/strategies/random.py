@@ -1,7 +1,7 @@
-"""Random: every sample is as good as any other.
+"""Random: the utility is drawn at random.
 
-The baseline that every other strategy has to beat. Its utility is drawn from the sample's id, so
-that a replay selects the same samples.
+It is the baseline that every other strategy has to beat. The utility is drawn from the sample's id, so that a
+replay selects the same samples.
 """
 
 from __future__ import annotations

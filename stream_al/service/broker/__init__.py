@@ -1,1 +1,1 @@
-"""The broker as the loops see it, and the topics on it."""
+"""The broker as the loops see it, the topics on it, and dead letters."""

@@ -1,7 +1,8 @@
-"""Dead letters: where a record goes that cannot be used.
+"""Dead letters: the records that cannot be used, kept on a topic of their own.
 
-`<topic>.dlq` gets the original key, value and headers untouched and, in headers of our own, where the
-record came from and what was wrong with it. It can therefore be replayed onto its topic as it was.
+The topic `<topic>.dlq` gets the key, the value and the headers of such a record unchanged. Headers of our
+own are added: they say where the record came from and what is wrong with it. So the record can be sent onto
+its topic again as it was.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from stream_al.errors import BadMessage
 from stream_al.service.broker.protocols import Headers, Outgoing, Record
 
-__all__ = ["HEADER_PREFIX", "dead_letter", "origin"]
+__all__ = ["HEADER_PREFIX", "MAX_MESSAGE_CHARACTERS", "dead_letter", "origin"]
 
 HEADER_PREFIX = "stream_al.errors."
 MAX_MESSAGE_CHARACTERS = 500
@@ -18,14 +19,15 @@ MAX_MESSAGE_CHARACTERS = 500
 def dead_letter(record: Record, stage: str, error: BadMessage, suffix: str) -> Outgoing:
     """The dead letter for a record.
 
-    A broker may refuse the value's size, since the dead letters' topic can have a smaller limit than
-    the record's own; then the letter goes without it, and says so: the origin still finds it.
+    The topic of the dead letters can have a smaller limit than the topic of the record. If the broker
+    refuses the dead letter because of its size, it gets the dead letter without the value; a header says so,
+    and the origin says where the value still is.
 
     Args:
-        record: As it was read.
-        stage: Which loop could not use it: `select` or `intake`.
+        record: The record as it was read.
+        stage: The loop that could not use it: `select` or `intake`.
         error: What is wrong.
-        suffix: What the topic's name is followed by.
+        suffix: What is added to the name of the topic.
     """
     facts = {
         "topic": record.topic,
@@ -37,15 +39,15 @@ def dead_letter(record: Record, stage: str, error: BadMessage, suffix: str) -> O
     }
     topic, headers = record.topic + suffix, record.headers + _headers(facts)
 
-    def smaller() -> Outgoing:
+    def without_value() -> Outgoing:
         left_out = f"left out: {len(record.value or b'')} bytes were too large for this topic"
         return Outgoing(topic, record.key, None, headers + _headers({"value": left_out}))
 
-    return Outgoing(topic, record.key, record.value, headers, smaller)
+    return Outgoing(topic, record.key, record.value, headers, without_value)
 
 
 def origin(record: Record) -> tuple[dict[str, str], Headers]:
-    """Our facts about a dead letter, and the headers that the record had before."""
+    """The facts in the headers of a dead letter, and the headers that the record had before."""
     facts, headers = {}, []
     for name, value in record.headers:
         if name.startswith(HEADER_PREFIX):

@@ -1,11 +1,10 @@
-"""The log as the loops see it: a handful of verbs that Kafka has and a list in memory can have too.
+"""The broker as the loops see it: a few methods that Kafka has, and that a broker in memory can have too.
 
-The loops are written against these protocols and nothing else, so that one suite of tests runs them
-on an in-memory log, where every crash can be placed, and on real Kafka. `service.broker.kafka` is the only
-module that knows aiokafka.
+The loops depend on these protocols and on no client library. So the same tests run them on a broker in
+memory, where a crash can be placed at any step, and on Kafka. Only `service.broker.kafka` imports aiokafka.
 
-Two failures cross this border, as types. `Unavailable`: the broker did not answer in time; what was
-asked may or may not have happened. `Superseded`: the partition belongs to another replica now.
+Two errors tell the loops what went wrong. `Unavailable`: the broker did not respond in time, and the call
+may or may not have had its effect. `Superseded`: another replica holds the partition now.
 """
 
 from __future__ import annotations
@@ -16,13 +15,24 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["Ack", "Broker", "Group", "Outgoing", "Position", "Reader", "Record", "Topic", "behind"]
+__all__ = [
+    "Ack",
+    "Broker",
+    "Group",
+    "Headers",
+    "Outgoing",
+    "Position",
+    "Reader",
+    "Record",
+    "Topic",
+    "is_behind",
+]
 
 Headers = tuple[tuple[str, bytes], ...]
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One record as it was read."""
+    """A record that was read."""
 
     topic: str
     partition: int
@@ -31,38 +41,48 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+
+    @property
+    def next_offset(self) -> int:
+        """The offset at which reading continues after this record; Kafka commits this one."""
+        return self.offset + 1
 
 
 class Outgoing(msgspec.Struct, frozen=True, gc=False):
-    """One record to send.
+    """A record to send.
 
     Attributes:
-        smaller: Makes what to send in its place if the broker refuses its size.
+        replacement: Makes the record to send instead if the broker refuses this one because of its size.
     """
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
-    smaller: Callable[[], Outgoing] | None = None
+    replacement: Callable[[], Outgoing] | None = None
 
 
 class Ack(msgspec.Struct, frozen=True, gc=False):
-    """Where the broker put a record, and the time it gave it.
+    """The place and the time that the broker has given to a record.
 
     Attributes:
-        smaller: Whether that is the one to be sent in its place.
+        replaced: Whether the broker has the replacement and not the record itself.
     """
 
     partition: int
     offset: int
     timestamp_ms: int
-    smaller: bool = False
+    replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """What a group has committed for a partition: the next offset to read, and the state up to it."""
+    """What a group has committed for a partition.
+
+    Attributes:
+        offset: The next offset to read.
+        metadata: The state after the records before it.
+    """
 
     offset: int
     metadata: str = ""
@@ -83,7 +103,7 @@ class Group(Protocol):
 
     topic: str
     generation: int
-    """Rises whenever partitions may have come or gone; what was read in an earlier one is stale."""
+    """Rises when the assignment may have changed; a record read in an earlier generation is stale."""
 
     async def start(self) -> None:
         """Join the group."""
@@ -91,45 +111,45 @@ class Group(Protocol):
     async def stop(self, deadline_seconds: float) -> None:
         """Leave the group; give up quietly after the deadline."""
 
-    def partitions(self) -> int:
-        """How many partitions the topic has, as far as is known; 1 at least."""
+    def partition_count(self) -> int:
+        """The number of partitions of the topic, as far as this client knows; 1 at least."""
 
     def assignment(self) -> frozenset[int]:
-        """The partitions held now."""
+        """The partitions that this member holds now."""
 
     async def poll(self, max_records: int, timeout_seconds: float) -> dict[int, list[Record]]:
-        """At most `max_records` records by partition, in order; empty when none came in time."""
+        """At most `max_records` records by partition, in order; empty if none came in time."""
 
     async def committed(self, partition: int) -> Position | None:
-        """What the group has committed last, by whichever member."""
+        """The last position that any member has committed; None if there is no commit."""
 
-    async def untouched(self) -> bool:
-        """Whether nothing was ever committed for any partition, or the broker has forgotten it."""
+    async def has_no_commits(self) -> bool:
+        """Whether no partition has a commit: nothing was ever committed, or the commits have expired."""
 
     async def commit(self, positions: Mapping[int, Position]) -> None:
         """Commit offsets and states in one write. Raises Superseded or Unavailable."""
 
     def seek(self, partition: int, offset: int) -> None:
-        """Read on from an offset."""
+        """Continue at an offset; a partition that is no longer held is ignored."""
 
     def pause(self, partitions: Iterable[int]) -> None:
-        """Stop reading partitions without giving them up."""
+        """Stop reading partitions, but keep them."""
 
     def resume(self, partitions: Iterable[int]) -> None:
         """Read paused partitions again."""
 
-    async def ends(self) -> dict[int, int]:
+    async def end_offsets(self) -> dict[int, int]:
         """One past the last offset of every partition of the topic, held or not."""
 
-    async def unread(self, ends: Mapping[int, int]) -> bool:
-        """Whether the log still holds a record before these offsets that no member has committed past."""
+    async def has_uncommitted(self, end_offsets: Mapping[int, int]) -> bool:
+        """Whether the topic holds a record before these offsets that the group has not committed."""
 
     async def lag(self) -> dict[int, int]:
-        """Records not yet read, by partition held."""
+        """The number of records not read yet, for each partition held."""
 
 
 class Reader(Protocol):
-    """One reader of a whole topic, outside any group."""
+    """A reader of a whole topic, outside any group."""
 
     topic: str
 
@@ -140,50 +160,50 @@ class Reader(Protocol):
         """Stop; give up quietly after the deadline."""
 
     async def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
-        """The next records, in order within a partition; empty when none came in time."""
+        """The next records, in order within a partition; empty if none came in time."""
 
-    async def begin(self) -> dict[int, int]:
-        """The first offset that the log still holds, by partition."""
+    async def beginning_offsets(self) -> dict[int, int]:
+        """The first offset that the topic still holds, by partition."""
 
-    async def end(self) -> dict[int, int]:
+    async def end_offsets(self) -> dict[int, int]:
         """One past the last offset, by partition."""
 
-    async def position(self) -> dict[int, int]:
+    async def positions(self) -> dict[int, int]:
         """The next offset to read, by partition."""
 
     async def seek(self, partition: int, offset: int) -> None:
-        """Read on from an offset."""
+        """Continue at an offset."""
 
 
-async def behind(reader: Reader, end: Mapping[int, int]) -> bool:
-    """Whether a reader has not come to an end that was seen before."""
-    position = await reader.position()
-    return any(position.get(partition, 0) < offset for partition, offset in end.items())
+async def is_behind(reader: Reader, end_offsets: Mapping[int, int]) -> bool:
+    """Whether a reader has not reached these offsets yet."""
+    positions = await reader.positions()
+    return any(positions.get(partition, 0) < offset for partition, offset in end_offsets.items())
 
 
 class Broker(Protocol):
-    """A broker."""
+    """A client of a broker."""
 
     async def start(self) -> None:
-        """Connect; waits for a broker that is away. Raises Unavailable at its deadline."""
+        """Connect; wait for a broker that is away. Raises Unavailable at the deadline."""
 
     async def stop(self, deadline_seconds: float) -> None:
         """Disconnect; give up quietly after the deadline."""
 
     def group(self, name: str, topic: str, start: str) -> Group:
-        """A member of a group, not joined yet; `start` (earliest or latest) is where a new group begins."""
+        """A member of a group, not joined yet; a new group begins at `start`: `earliest` or `latest`."""
 
     def reader(self, topic: str, *, expiring: bool = False) -> Reader:
-        """A reader, not started yet; `expiring` topics forget old records as a matter of course."""
+        """A reader, not started yet; it may skip what was deleted before it was read if `expiring`."""
 
     async def send(self, records: Sequence[Outgoing]) -> list[Ack]:
         """Send records and wait until the broker has every one. Raises Unavailable."""
 
-    async def move(self, group: str, topic: str, to: str) -> dict[int, int]:
-        """Let a group without members go on at the `earliest` or `latest` record; the offsets."""
+    async def reset_offsets(self, group: str, topic: str, to: str) -> dict[int, int]:
+        """Let a group without members continue at the `earliest` or `latest` record; return the offsets."""
 
-    async def missing(self, topics: Iterable[str]) -> list[str]:
-        """Those of the topics that do not exist."""
+    async def missing_topics(self, topics: Iterable[str]) -> list[str]:
+        """The topics among these that do not exist."""
 
-    async def create(self, topics: Sequence[Topic]) -> list[str]:
-        """Create what does not exist yet; the names created."""
+    async def create_topics(self, topics: Sequence[Topic]) -> list[str]:
+        """Create the topics that do not exist; return the names of those that were created."""

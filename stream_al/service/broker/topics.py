@@ -1,40 +1,52 @@
-"""The topics of an application, and how each has to be kept.
+"""The topics of an application, and the configuration of each.
 
-Timestamps are the broker's (`LogAppendTime`) on all of them: a query's life is measured in log time, and
-a clock may show what it likes. With the writers' own timestamps brokers refuse the records of a replica
-whose clock is more than an hour ahead (`message.timestamp.after.max.ms`), and its partitions stand still.
+All of them use the timestamps of the broker (`LogAppendTime`), because the life of a query is measured in
+log time. So a replica whose clock is wrong does no harm. With the timestamps of the writers, brokers would
+refuse the records of a replica whose clock is more than an hour ahead (`message.timestamp.after.max.ms`),
+and its partitions would stand still.
 """
 
 from __future__ import annotations
 
 from stream_al.service.broker.protocols import Topic
-from stream_al.settings import Settings
+from stream_al.settings import InputSettings, QuerySettings, Settings, TopicSettings
 
-__all__ = ["needed", "wanted"]
+__all__ = ["max_message_bytes", "query_life_ms", "required_topics", "topic_purposes"]
 
 HOUR_MS = 3_600_000
+ADDED_BYTES = 100_000  # what a query or an example adds to the sample: probabilities, names and times
 
 
-def needed(settings: Settings) -> list[Topic]:
+def max_message_bytes(given: InputSettings) -> int:
+    """The largest query or example: the sample with features flattened, and what the service adds to it."""
+    return 2 * given.max_bytes + ADDED_BYTES
+
+
+def query_life_ms(given: QuerySettings) -> int:
+    """How long a query waits for its label, in milliseconds."""
+    return int(given.life_hours * HOUR_MS)
+
+
+def required_topics(settings: Settings) -> list[Topic]:
     """The topics without which the service does not start."""
     given = settings.topics
-    life_ms = int(settings.queries.life_hours * HOUR_MS)
+    life_ms = query_life_ms(settings.queries)
     broker_time = {"message.timestamp.type": "LogAppendTime"}
-    forever = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
-    kept = {
+    kept_forever = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+    kept_for_a_query = {
         "cleanup.policy": "compact,delete",
         "retention.ms": str(life_ms + max(HOUR_MS, life_ms // 10)),
         "min.cleanable.dirty.ratio": "0.1",
     }
-    latest = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
-    large = {"max.message.bytes": str(2 * settings.input.max_bytes + 100_000)}  # a sample, and what is added
+    kept_by_key = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+    large = {"max.message.bytes": str(max_message_bytes(settings.input))}
     replicas = given.replication_factor
     topics = [
         Topic(given.samples, given.partitions, replicas, broker_time),
-        Topic(given.queries, 1, replicas, kept | broker_time | large),
+        Topic(given.queries, 1, replicas, kept_for_a_query | broker_time | large),
         Topic(given.labels, given.partitions, replicas, broker_time),
-        Topic(given.examples, 1, replicas, forever | broker_time | large),
-        Topic(given.control, 1, replicas, latest | broker_time),
+        Topic(given.examples, 1, replicas, kept_forever | broker_time | large),
+        Topic(given.control, 1, replicas, kept_by_key | broker_time),
     ]
     if given.predictions:
         topics.append(Topic(given.predictions, given.partitions, replicas, broker_time))
@@ -45,18 +57,17 @@ def needed(settings: Settings) -> list[Topic]:
     return topics
 
 
-def wanted(settings: Settings) -> dict[str, str]:
-    """What each topic is for, for people."""
-    given = settings.topics
-    meanings = {
+def topic_purposes(given: TopicSettings) -> dict[str, str]:
+    """What each topic is for, in a few words for people."""
+    purposes = {
         given.samples: "samples to decide about",
         given.queries: "requests for labels",
-        given.labels: "answers",
+        given.labels: "labels",
         given.examples: "what the model learns from",
         given.control: "what is changed while the service runs",
         given.samples + given.dead_letter_suffix: "samples that cannot be used",
-        given.labels + given.dead_letter_suffix: "answers that cannot be used",
+        given.labels + given.dead_letter_suffix: "labels that cannot be used",
     }
     if given.predictions:
-        meanings[given.predictions] = "a prediction for every sample"
-    return meanings
+        purposes[given.predictions] = "a prediction for every sample"
+    return purposes

@@ -1,1 +1,1 @@
-"""HTTP: routes, who may use them, and what they return."""
+"""The HTTP interface of one process."""

@@ -1,7 +1,7 @@
-"""HTTP: what a person, a probe or a program without Kafka can ask of one process.
+"""HTTP: the interface of one process for people, probes, and programs without Kafka.
 
-What is posted goes onto the topics and is answered when the broker has it, so both ways in have the
-same guarantees; nothing is decided here. Errors are `application/problem+json` (RFC 9457).
+Posted samples and labels are sent to the topics. The response comes when the broker has them, so HTTP gives
+the same guarantees as Kafka. Nothing is decided here. Errors are `application/problem+json` (RFC 9457).
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from stream_al import __version__
-from stream_al.engine.model.model import prediction
+from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.samples.sample import flat_features, position_id, read_sample
 from stream_al.errors import BadMessage, Misconfigured, StreamAlError, Unavailable
 from stream_al.messages import Label, decode, decode_json, encode, label_text
 from stream_al.service.app import App
 from stream_al.service.broker.protocols import Headers, Outgoing
+from stream_al.service.engine_settings import input_rules
 from stream_al.service.http.admin import admin_routes
-from stream_al.service.http.guard import BodyLimit, Guard, audit_also
-from stream_al.service.http.openapi import describe
+from stream_al.service.http.guard import BodyLimit, Guard, add_to_audit
+from stream_al.service.http.openapi import describe_access
 from stream_al.service.http.rate import RateLimit
 from stream_al.service.http.roles import Access
 from stream_al.service.http.schemas import (
@@ -36,13 +37,12 @@ from stream_al.service.http.schemas import (
     problems,
 )
 from stream_al.service.http.status import status
-from stream_al.service.loops.select import input_rules
 
 __all__ = ["api"]
 
 MAX_PAGE = 1000
-NOT_YET: dict[int | str, dict[str, Any]] = {
-    503: {"description": "Not so.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+NOT_OK: dict[int | str, dict[str, Any]] = {
+    503: {"description": "No; the body says why.", "content": {"text/plain": {"schema": {"type": "string"}}}}
 }
 
 
@@ -52,26 +52,29 @@ def api(app: App) -> FastAPI:
         title="stream_al", version=__version__, summary="Streaming selective sampling", redoc_url=None
     )
     given = app.settings.http
-    web.add_middleware(BodyLimit, limit_bytes=given.max_body_bytes, limit_seconds=given.body_seconds)
-    web.add_middleware(Guard, routes=web, access=Access(given), limit=RateLimit(given.requests_per_second))
-    _errors(web)
-    _probes(web, app)
-    _reading(web, app)
-    _writing(web, app)
+    web.add_middleware(
+        BodyLimit, limit_bytes=given.max_body_bytes, limit_seconds=given.body_seconds, clock=app.clock
+    )
+    limit = RateLimit(given.requests_per_second)
+    web.add_middleware(Guard, routes=web, access=Access(given), limit=limit, clock=app.clock)
+    _error_handlers(web)
+    _probe_routes(web, app)
+    _read_routes(web, app)
+    _write_routes(web, app)
     admin_routes(web, app)
-    describe(web)
+    describe_access(web)
     return web
 
 
-def _probes(web: FastAPI, app: App) -> None:
-    @web.get("/livez", tags=["probes"], response_class=PlainTextResponse, responses=NOT_YET)
+def _probe_routes(web: FastAPI, app: App) -> None:
+    @web.get("/livez", tags=["probes"], response_class=PlainTextResponse, responses=NOT_OK)
     async def livez() -> Response:
-        """Whether the process is worth keeping: 503 when a loop makes no progress."""
+        """Whether the process makes progress; 503 means that it should be restarted."""
         return _probe(app.live(), "live", f"no progress for {app.stalled_seconds():.0f} s")
 
-    @web.get("/readyz", tags=["probes"], response_class=PlainTextResponse, responses=NOT_YET)
+    @web.get("/readyz", tags=["probes"], response_class=PlainTextResponse, responses=NOT_OK)
     async def readyz() -> Response:
-        """Whether the model is restored and the broker answers."""
+        """Whether the model is restored and the broker responds."""
         return _probe(app.ready and app.reachable(), "ready", "starting, stopping, or the broker is away")
 
     @web.get("/metrics", tags=["probes"], response_class=PlainTextResponse)
@@ -80,10 +83,10 @@ def _probes(web: FastAPI, app: App) -> None:
         return Response(generate_latest(app.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _reading(web: FastAPI, app: App) -> None:
+def _read_routes(web: FastAPI, app: App) -> None:
     @web.get("/v1/status", tags=["status"])
     async def get_status() -> dict[str, Any]:
-        """What this process is doing, and how well."""
+        """The state of this process: loops, budget, labels and model."""
         return status(app)
 
     @web.get("/v1/queries", tags=["labelling"], response_model=QueryPage, responses=problems(422))
@@ -98,18 +101,18 @@ def _reading(web: FastAPI, app: App) -> None:
     async def predict(
         features: Annotated[dict[str, Any], Body(examples=[{"amount": 12.5}])],
     ) -> dict[str, Any]:
-        """What the model says of some features; nothing is stored or asked."""
+        """Predict a class from features. Nothing is stored, and no label is asked for."""
         probabilities = app.local_model.model.probabilities(
             flat_features(features, input_rules(app.settings))
         )
         return {
-            "label": prediction(probabilities),
+            "label": likeliest_label(probabilities),
             "probabilities": {label_text(label): p for label, p in probabilities.items()},
             "model": msgspec.to_builtins(app.local_model.stamp()),
         }
 
 
-def _writing(web: FastAPI, app: App) -> None:
+def _write_routes(web: FastAPI, app: App) -> None:
     settings, topics = app.settings, app.settings.topics
 
     @web.post(
@@ -122,9 +125,9 @@ def _writing(web: FastAPI, app: App) -> None:
     async def post_samples(
         request: Request, samples: Annotated[list[dict[str, Any]] | dict[str, Any], Body()]
     ) -> dict[str, Any]:
-        """Put one sample or a list of them onto the stream, in the form that the settings describe."""
-        outgoing, trace = [], _trace(app, request)
-        for given in _listed(samples):
+        """Send one sample or a list of samples to the stream, in the form that the settings describe."""
+        outgoing, trace = [], _trace_headers(app, request)
+        for given in _as_list(samples):
             value = encode(given)
             record = decode_json(value, max_bytes=settings.input.max_bytes)
             key = str(given["id"]).encode() if "id" in given else None
@@ -147,18 +150,18 @@ def _writing(web: FastAPI, app: App) -> None:
     async def post_labels(
         request: Request, labels: Annotated[list[dict[str, Any]] | dict[str, Any], Body()]
     ) -> dict[str, Any]:
-        """Answer one query or several: `{"id": ..., "label": ...}`, or `{"id": ..., "skipped": true}`."""
-        outgoing, trace = [], _trace(app, request)
-        for given in _listed(labels):
+        """Send one label or a list: `{"id": ..., "label": ...}` or `{"id": ..., "skipped": true}`."""
+        outgoing, trace = [], _trace_headers(app, request)
+        for given in _as_list(labels):
             value = encode(given)
             label = decode(Label, value, max_bytes=settings.input.max_bytes)
             outgoing.append(Outgoing(topics.labels, label.id.encode(), value, trace))
         accepted = len(await app.broker.send(outgoing))
-        audit_also(request, accepted=accepted)
+        add_to_audit(request, accepted=accepted)
         return {"accepted": accepted}
 
 
-def _errors(web: FastAPI) -> None:
+def _error_handlers(web: FastAPI) -> None:
     @web.exception_handler(BadMessage)
     async def bad_message(request: Request, error: BadMessage) -> Response:
         return problem(422, "Unusable message", str(error), reason=error.reason)
@@ -187,12 +190,12 @@ def _errors(web: FastAPI) -> None:
         return problem(422, "Invalid request", "; ".join(mistakes))
 
 
-def _listed(given: list[dict[str, Any]] | dict[str, Any]) -> list[dict[str, Any]]:
+def _as_list(given: list[dict[str, Any]] | dict[str, Any]) -> list[dict[str, Any]]:
     return given if isinstance(given, list) else [given]
 
 
-def _trace(app: App, request: Request) -> Headers:
-    """Which trace the request says that it belongs to."""
+def _trace_headers(app: App, request: Request) -> Headers:
+    """The headers of a request that name its trace."""
     return app.tracing.carried(tuple((name.decode("latin-1"), value) for name, value in request.headers.raw))
 
 

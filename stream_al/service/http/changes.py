@@ -1,8 +1,8 @@
-"""Operations: what an operator may have changed, for all replicas, while they run.
+"""Changes by an operator that apply to all replicas while they run.
 
-Each checks what it is asked for against what is in force now, writes that down (`service.control`) and
-answers when this replica has applied it. The others follow within a poll, and whoever starts later begins
-with it.
+Each change is checked against what is in force now, and written to the control topic (`service.control`). It
+returns when this replica has applied it. The other replicas apply it with their next poll, and a replica that
+starts later applies it at its start.
 """
 
 from __future__ import annotations
@@ -17,14 +17,11 @@ from stream_al.service.app import App
 from stream_al.service.model.replay import PARTITION
 from stream_al.settings.runtime_changes import CHANGEABLE, changed
 
-__all__ = ["change_settings", "count_again", "roll_back", "settings_in_force", "snapshot_offset"]
-
-REBUILD_SECONDS = 5.0
-"""How long an answer waits for this replica's own model."""
+__all__ = ["change_settings", "restore", "roll_back", "settings_in_force", "snapshot_offset"]
 
 
 def settings_in_force(app: App) -> dict[str, Any]:
-    """What may be changed, as it is in force and as it is configured; what is changed, by whom and when."""
+    """The settings that can be changed: in force, as configured, and as changed, by whom and when."""
     control, record = app.control, app.control.settings_record
     return {
         "budget": {name: getattr(control.budget, name) for name in CHANGEABLE},
@@ -36,14 +33,14 @@ def settings_in_force(app: App) -> dict[str, Any]:
 
 
 async def change_settings(app: App, request: Mapping[str, Any], by: str | None) -> dict[str, Any]:
-    """Change settings; what was changed, from and to.
+    """Change settings; return each setting that has changed, with the value before and after.
 
     Raises:
-        Misconfigured: With every mistake in the request.
-        Unavailable: The broker did not take it in time.
+        Misconfigured: The request has mistakes; the error names all of them.
+        Unavailable: The broker did not confirm the change in time.
     """
     control = app.control
-    changed(app.settings, control.members, request)  # what is refused is so before anybody is asked
+    changed(app.settings, control.members, request)  # refuses a wrong request without a call to the broker
     await control.catch_up()
     before = control.budget
     await control.change_budget(lambda members: changed(app.settings, members, request), by)
@@ -55,7 +52,7 @@ async def change_settings(app: App, request: Mapping[str, Any], by: str | None) 
 
 
 async def snapshot_offset(app: App, name: str) -> int:
-    """The offset that a snapshot stands for: what was learned before it.
+    """The offset of a snapshot: the model in it has learned the examples before this offset.
 
     Raises:
         Misconfigured: This replica has no such snapshot.
@@ -63,39 +60,40 @@ async def snapshot_offset(app: App, name: str) -> int:
     found = await app.local_model.snapshots.listed()
     if name not in found:
         known = ", ".join(found) or "none"
-        raise Misconfigured(f"snapshot: write one that this replica has ({known}), or to_offset instead")
+        raise Misconfigured(
+            f"snapshot: write one that this replica has ({known}), or write to_offset instead"
+        )
     return found[name]
 
 
 async def roll_back(app: App, offset: int, by: str | None, *, dry_run: bool = False) -> dict[str, Any]:
-    """Have no example from an offset on count, up to what is the end of the log now.
+    """Exclude the examples from an offset up to the present end of the topic.
 
     Returns:
-        The range, how many examples in it counted until now, and whether the model of this replica is
-        there already.
+        The range, the number of examples in it that were not excluded until now, and whether the model of
+        this replica is rebuilt already.
 
     Raises:
-        Misconfigured: There is no such offset, or the log no longer holds what the model is made of.
-        Unavailable: The broker did not take it in time.
+        Misconfigured: There is no such offset, or the topic no longer holds the examples that the rebuilt
+            model needs.
+        Unavailable: The broker did not confirm the change in time.
     """
     await app.control.catch_up()
-    end = (await app.local_model.reader.end())[PARTITION]
+    end = (await app.local_model.reader.end_offsets())[PARTITION]
     if offset > end:
         raise Misconfigured(f"to_offset: write 0 to {end}, where the examples end, not {offset}")
     return await _change_exclusions(app, (offset, end), Exclusions.adding, by, dry_run=dry_run)
 
 
-async def count_again(
-    app: App, begin: int, end: int, by: str | None, *, dry_run: bool = False
-) -> dict[str, Any]:
-    """Have voided examples count again: those from an offset, up to but not including another one.
+async def restore(app: App, begin: int, end: int, by: str | None, *, dry_run: bool = False) -> dict[str, Any]:
+    """Let the model learn excluded examples again: from an offset up to, but not including, another one.
 
     Returns and raises as `roll_back`.
     """
     await app.control.catch_up()
-    first = (await app.local_model.reader.begin())[PARTITION]
+    first = (await app.local_model.reader.beginning_offsets())[PARTITION]
     if begin < first:
-        raise Misconfigured(f"from_offset: write {first} or more, the log holds no example before that")
+        raise Misconfigured(f"from_offset: write {first} or more: the topic holds no example before that")
     return await _change_exclusions(app, (begin, end), Exclusions.without, by, dry_run=dry_run)
 
 
@@ -109,22 +107,20 @@ async def _change_exclusions(
 ) -> dict[str, Any]:
     local_model, before = app.local_model, app.control.exclusions
 
-    def made(before: Exclusions) -> Exclusions:
+    def changed_from(before: Exclusions) -> Exclusions:
         after = change(before, *between)
         if len(after.ranges) > MAX_RANGES:
-            raise Misconfigured(
-                f"there would be more than {MAX_RANGES} ranges of examples that count no more"
-            )
+            raise Misconfigured(f"there would be more than {MAX_RANGES} ranges of excluded examples")
         return after
 
-    await local_model.check(made(before))
-    moved = abs(len(made(before)) - len(before))
-    if moved and not dry_run:
-        await app.control.change_exclusions(made, by)
+    await local_model.check_rebuild(changed_from(before))
+    examples = abs(len(changed_from(before)) - len(before))
+    if examples and not dry_run:
+        await app.control.change_exclusions(changed_from, by)
     return {
         "from_offset": between[0],
         "to_offset": between[1],
-        "examples": moved,
+        "examples": examples,
         "dry_run": dry_run,
-        "rebuilt": not dry_run and await local_model.settle(REBUILD_SECONDS),
+        "rebuilt": not dry_run and await local_model.is_current_within(app.clock.pace.rebuild_seconds),
     }

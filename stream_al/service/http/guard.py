@@ -1,18 +1,18 @@
-"""The guard in front of every route: it decides before one byte of a body is read.
+"""The guard in front of every route. It decides before any byte of a body is read.
 
-    1  which route is meant, and what it asks for        (`access`, the table)
-    2  whose token the request bears                      none or nobody's -> 401
-    3  whether the role is enough                         too low          -> 403
-    4  whether this client has written too often          (`rate`)         -> 429
-    5  the route answers, under a limit of size and time for the body      -> 413, 408
-    6  the audit log gets its line
+    1  find the route, and the role that it needs       (`roles`)
+    2  has this client written too often?               (`rate`)  yes: 429
+    3  is the token known?                                        no:  401
+    4  is its role sufficient?                                    no:  403
+    5  the route responds; the body has a limit of size and time  over a limit: 413, 408
+    6  the audit log gets a line
 
-A client is known by the name of its token, and by its address as long as it has none. An address is that of
-the connection: what a header such as X-Forwarded-For claims, anyone can write.
+A client is identified by the name of its token, or by its address if it has no token. The address is the
+address of the connection, because any client can write any address into a header such as X-Forwarded-For.
 
-Where no tokens are set, a web page that a developer happens to visit could still post to the loopback
-address. Browsers say where a request comes from (Fetch Metadata, `Sec-Fetch-Site`); what comes from another
-site and writes is refused.
+If no tokens are set, a web page that a developer visits could still post to the loopback address. Browsers
+say which site has sent a request (Fetch Metadata, `Sec-Fetch-Site`). A writing request of another site is
+refused.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import math
-from collections.abc import Callable
-from time import monotonic
 from typing import Any
 
 import structlog
@@ -33,8 +31,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stream_al.service.http.rate import RateLimit
 from stream_al.service.http.roles import Access, Caller, Role, Rule
 from stream_al.service.http.schemas import problem
+from stream_al.service.timing.clock import Clock
+from stream_al.service.timing.deadline import Deadline
 
-__all__ = ["BodyLimit", "Guard", "audit_also", "who"]
+__all__ = ["BodyLimit", "Guard", "add_to_audit", "caller_name"]
 
 audit = structlog.get_logger("stream_al.audit")
 
@@ -44,32 +44,32 @@ HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 )
-NO_CONTENT = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-PAGES = ("/docs",)  # which load a script and a style
+CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+PATHS_WITH_SCRIPTS = ("/docs",)  # no content policy: these pages load a script and a style sheet
 NO_ROUTE = "(no route)"
-HANG_UP = {"Connection": "close"}  # the rest of a body that nobody will read
+CLOSE_CONNECTION = {"Connection": "close"}  # the rest of the body is not read
 
 
-def audit_also(request: Request, **facts: Any) -> None:
-    """Add to the audit line of a request what only its route knows, such as how many labels it brought."""
+def add_to_audit(request: Request, **facts: Any) -> None:
+    """Add facts that only the route knows to the audit line of a request, such as the number of labels."""
     request.scope.setdefault("audit", {}).update(facts)
 
 
-def who(request: Request) -> str | None:
-    """The name of the token that a request bears; None where none is needed."""
+def caller_name(request: Request) -> str | None:
+    """The name of the token of a request; None if the request has no token."""
     name: str | None = request.scope.get("caller")
     return name
 
 
 class Guard:
-    """Lets through what may pass.
+    """Passes on the requests that are allowed, and responds to the others.
 
     Args:
-        app: What is guarded.
-        routes: The application whose routes are asked for.
-        access: Who may do what.
-        limit: How often one client may write.
-        clock: Seconds, never going back.
+        app: The application behind the guard.
+        routes: The application that has the routes.
+        access: The tokens and the rules of the routes.
+        limit: How often a client may write.
+        clock: Measures the rate.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Guard:
         routes: FastAPI,
         access: Access,
         limit: RateLimit,
-        clock: Callable[[], float] = monotonic,
+        clock: Clock,
     ) -> None:
         self.app = app
         self.access = access
@@ -87,8 +87,8 @@ class Guard:
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or have it answered."""
-        if scope["type"] == "websocket" and self.access.closed:
+        """Pass on one request, or refuse it."""
+        if scope["type"] == "websocket" and self.access.needs_token:
             await send({"type": "websocket.close", "code": 1008})
             return
         if scope["type"] != "http":
@@ -99,24 +99,24 @@ class Guard:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         caller = self.access.caller(headers.get(b"authorization"))
         scope["caller"] = caller.name if caller else None
-        status = 500  # unless there is an answer
+        status = 500  # if there is no response
 
-        async def answer(message: Message) -> None:
+        async def respond(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                own = (*HEADERS, *(() if path.startswith(PAGES) else (NO_CONTENT,)))
-                message = {**message, "headers": [*message["headers"], *own]}
+                policy = () if path.startswith(PATHS_WITH_SCRIPTS) else (CONTENT_POLICY,)
+                message = {**message, "headers": [*message["headers"], *HEADERS, *policy]}
             await send(message)
 
         try:
-            await (self._refusal(rule, caller, scope, headers) or self.app)(scope, receive, answer)
+            await (self._refusal(rule, caller, scope, headers) or self.app)(scope, receive, respond)
         finally:
-            if rule.audited and status != 429:  # nothing happened then, and there may be very many
-                _write(scope, path, caller, status)
+            if rule.audited and status != 429:  # a 429 changes nothing, and there may be very many
+                _log_audit(scope, path, caller, status)
 
     def _path(self, scope: Scope) -> str:
-        """The path of the route that is meant, as it was declared."""
+        """The path of the requested route, as it was declared."""
         for route in self._routes.router.routes:
             if route.matches(scope)[0] is Match.FULL:
                 return str(getattr(route, "path", NO_ROUTE))
@@ -125,78 +125,83 @@ class Guard:
     def _refusal(
         self, rule: Rule, caller: Caller | None, scope: Scope, headers: dict[bytes, str]
     ) -> ASGIApp | None:
-        """What to answer instead; None to what may pass."""
+        """The response that refuses a request; None if the request is allowed."""
         if rule.writes and (refusal := self._too_often(caller, scope)):
             return refusal
         if rule.role is Role.OPEN:
             return None
         if caller is None or caller.role < rule.role:
-            return _too_low(rule.role, caller)
-        if not self.access.closed and scope["method"] != "GET" and _from_elsewhere(headers):
-            return _denied(403, "a page of another site may not do this: set http.admin_tokens")
+            return _access_refusal(rule.role, caller)
+        if not self.access.needs_token and scope["method"] != "GET" and _is_cross_site(headers):
+            return _denied(
+                403,
+                "a page of another site may not send this request: set http.admin_tokens, and send a token",
+            )
         return None
 
     def _too_often(self, caller: Caller | None, scope: Scope) -> ASGIApp | None:
-        client = f"token {caller.name}" if caller and caller.name else _network(scope)
-        if not (seconds := self.limit.wait(client, self._clock())):
+        client = f"token {caller.name}" if caller and caller.name else _client_network(scope)
+        if not (seconds := self.limit.wait(client, self._clock.monotonic())):
             return None
-        words = f"one client may send {self.limit.per_second:g} writing requests a second"
+        words = f"a client may send at most {self.limit.per_second:g} writing requests per second"
         return problem(429, "Too many requests", words, headers={"Retry-After": str(math.ceil(seconds))})
 
 
 class BodyLimit:
-    """Refuses bodies over the limit, by what they announce and by what they turn out to be, and slow ones.
+    """Refuses bodies that are too large or too slow. It checks the announced size and the actual size.
 
     Args:
-        app: What reads the bodies.
-        limit_bytes: Largest body.
-        limit_seconds: Longest time from the first question for the body to its end.
+        app: The application that reads the bodies.
+        limit_bytes: The size of the largest body.
+        limit_seconds: The longest time from the first read of the body to its end.
+        clock: Measures this time.
     """
 
-    def __init__(self, app: ASGIApp, limit_bytes: int, limit_seconds: float) -> None:
+    def __init__(self, app: ASGIApp, limit_bytes: int, limit_seconds: float, clock: Clock) -> None:
         self.app = app
         self.limit_bytes = limit_bytes
         self.limit_seconds = limit_seconds
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have one request answered, as far as its body goes."""
+        """Pass on one request with a limited body."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         if announced.isdigit() and int(announced) > self.limit_bytes:
-            words = f"a body may have {self.limit_bytes} bytes at most"
-            await problem(413, "Too large", words, headers=HANG_UP)(scope, receive, send)
+            words = f"a body may have at most {self.limit_bytes} bytes"
+            await problem(413, "Too large", words, headers=CLOSE_CONNECTION)(scope, receive, send)
             return
         received, complete = 0, False
-        end: float | None = None
+        deadline: Deadline | None = None
 
         async def limited() -> Message:
-            nonlocal received, complete, end
-            if complete:  # only the client's leaving can come now, and that may take its time
+            nonlocal received, complete, deadline
+            if complete:  # the next message is the disconnect, which has no deadline
                 return await receive()
-            end = end or asyncio.get_running_loop().time() + self.limit_seconds
+            deadline = deadline or Deadline(self.limit_seconds, self._clock)
             try:
-                async with asyncio.timeout_at(end):
+                async with asyncio.timeout(deadline.left):
                     message = await receive()
             except TimeoutError:
-                raise HTTPException(408, "Too slow", headers=HANG_UP) from None
+                raise HTTPException(408, "Too slow", headers=CLOSE_CONNECTION) from None
             received += len(message.get("body", b""))
             complete = not message.get("more_body", False)
             if received > self.limit_bytes:
-                raise HTTPException(413, "Too large", headers=HANG_UP)
+                raise HTTPException(413, "Too large", headers=CLOSE_CONNECTION)
             return message
 
         await self.app(scope, limited, send)
 
 
-def _too_low(needed: Role, caller: Caller | None) -> ASGIApp:
+def _access_refusal(needed: Role, caller: Caller | None) -> ASGIApp:
     if caller is None:
-        return _denied(401, "this token is nobody's", error="invalid_token")
+        return _denied(401, "this token is unknown", error="invalid_token")
     if caller.role is Role.OPEN:
         return _denied(401, "send the header `Authorization: Bearer TOKEN`")
     role = needed.name.lower()
-    words = f"this takes a token with the role {role}"
+    words = f"this request needs a token with the role {role}"
     return _denied(403, words, error="insufficient_scope", scope=role)
 
 
@@ -207,12 +212,12 @@ def _denied(code: int, words: str, **challenge: str) -> ASGIApp:
     return problem(code, title, words, headers={"WWW-Authenticate": f"Bearer {how}"})
 
 
-def _from_elsewhere(headers: dict[bytes, str]) -> bool:
+def _is_cross_site(headers: dict[bytes, str]) -> bool:
     return headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin")
 
 
-def _network(scope: Scope) -> str:
-    """Whom to count a request for: an address, and of IPv6 the network, for that is what one client has."""
+def _client_network(scope: Scope) -> str:
+    """The client's IPv4 address, or its IPv6 network: one client has a whole network of IPv6 addresses."""
     host = scope["client"][0] if scope.get("client") else "unknown"
     try:
         address = ipaddress.ip_address(host)
@@ -221,8 +226,8 @@ def _network(scope: Scope) -> str:
     return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
 
 
-def _write(scope: Scope, path: str, caller: Caller | None, status: int) -> None:
-    """One line: who, what, outcome. Never a token, nor a path as a client wrote it."""
+def _log_audit(scope: Scope, path: str, caller: Caller | None, status: int) -> None:
+    """Log one line: caller, request and outcome. It has no token, and no path that a client has written."""
     refused = status in (401, 403)
     audit.info(
         "audit",

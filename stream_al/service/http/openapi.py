@@ -1,4 +1,4 @@
-"""The description of the interface, with what the table of routes asks for; no route repeats it."""
+"""The OpenAPI document, completed with the roles from `roles.RULES`, so that no route repeats its role."""
 
 from __future__ import annotations
 
@@ -6,42 +6,42 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from stream_al.service.http.roles import RULES, UNKNOWN, Role
+from stream_al.service.http.roles import DEFAULT_RULE, RULES, Role
 from stream_al.service.http.schemas import problems
 
-__all__ = ["describe"]
+__all__ = ["describe_access"]
 
 SCHEME = "token"
 
 
-def describe(web: FastAPI) -> None:
-    """Have an application's OpenAPI document say which role each route takes, and how it refuses."""
-    plain = web.openapi
+def describe_access(web: FastAPI) -> None:
+    """Let the OpenAPI document of an application say which role each route needs, and how it refuses."""
+    generate = web.openapi
 
     def described() -> dict[str, Any]:
         if web.openapi_schema is None:
-            _add(plain())
-        return plain()
+            _add_access(generate())
+        return generate()
 
     web.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way
 
 
-def _add(document: dict[str, Any]) -> None:
+def _add_access(document: dict[str, Any]) -> None:
     document.setdefault("components", {})["securitySchemes"] = {
         SCHEME: {
             "type": "http",
             "scheme": "bearer",
-            "description": "Roles: read, label, admin; each may do all that the ones before it may.",
+            "description": "Roles: read, label, admin. Each role includes the roles before it.",
         }
     }
-    for path, ways in document["paths"].items():
-        for method, operation in ways.items():
-            rule = RULES.get((method.upper(), path), UNKNOWN)
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            rule = RULES.get((method.upper(), path), DEFAULT_RULE)
             codes = []
             if rule.role is not Role.OPEN:
                 operation["security"] = [{SCHEME: [rule.role.name.lower()]}]
                 codes += [401, 403]
             if rule.writes:
                 codes.append(429)
-            for code, said in problems(*codes).items():
-                operation["responses"][str(code)] = said
+            for code, response in problems(*codes).items():
+                operation["responses"][str(code)] = response

@@ -1,16 +1,16 @@
-"""Access: which route asks for which role, and whose token a request bears.
+"""Roles: which route needs which role, and which role the token of a request has.
 
-    open    everyone: probes that an orchestrator sends without a secret, and the description of the interface
-    read    whoever may look: metrics, status, pending queries, predictions
-    label   annotators and producers: also sends labels and samples
+    open    everybody: probes that an orchestrator sends without a secret, and the OpenAPI document
+    read    observers: metrics, status, pending queries, predictions
+    label   annotators and producers: also send labels and samples
     admin   operators: everything
 
-A role may do all that the ones before it may. A route that is not in the table asks for `admin`: one that is
-added and forgotten here is closed, not open.
+Each role includes the roles before it. A route that is not in the table needs `admin`. So a new route that
+somebody forgets to add here is closed, not open.
 
-Tokens are kept and compared as their SHA-256, which gives all the same length; each request is compared with
-every token, in constant time and without an early exit, so that the time of an answer tells nothing about
-how much of a token was right, nor about which token it was.
+Tokens are kept and compared as their SHA-256, so that all have the same length. Each request is compared with
+every token, in constant time and without an early exit. So the time of a response tells an attacker neither
+how much of a token was right, nor which token it was.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from stream_al.errors import Misconfigured
 from stream_al.settings import HTTPSettings
 from stream_al.settings.tokens import Token, of_file
 
-__all__ = ["RULES", "UNKNOWN", "Access", "Caller", "Role", "Rule"]
+__all__ = ["DEFAULT_RULE", "RULES", "Access", "Caller", "Role", "Rule"]
 
 log = structlog.get_logger(__name__)
 
 
 class Role(IntEnum):
-    """What a caller may do; each may do all that the smaller ones may."""
+    """What a caller may do; each role includes the lower ones."""
 
     OPEN = 0
     READ = 1
@@ -42,12 +42,12 @@ class Role(IntEnum):
 
 
 class Rule(NamedTuple):
-    """What a route asks for.
+    """What a route needs.
 
     Attributes:
-        role: The least role that may use it.
-        writes: Whether the rate of one client's requests is limited.
-        audited: Whether each request is recorded.
+        role: The lowest role that may use the route.
+        writes: Whether the rate of each client is limited.
+        audited: Whether each request gets a line in the audit log.
     """
 
     role: Role
@@ -55,20 +55,20 @@ class Rule(NamedTuple):
     audited: bool = False
 
 
-UNKNOWN = Rule(Role.ADMIN)
-"""For what is in no table: paths that do not exist, and routes that somebody forgot."""
+DEFAULT_RULE = Rule(Role.ADMIN)
+"""The rule for paths that do not exist, and for routes that are missing in the table."""
 
 RULES = {
     ("GET", "/livez"): Rule(Role.OPEN),
     ("GET", "/readyz"): Rule(Role.OPEN),
-    ("GET", "/openapi.json"): Rule(Role.OPEN),  # says nothing that the source does not say
+    ("GET", "/openapi.json"): Rule(Role.OPEN),  # the source code is public too
     ("GET", "/docs"): Rule(Role.OPEN),
     ("GET", "/docs/oauth2-redirect"): Rule(Role.OPEN),
     ("GET", "/metrics"): Rule(Role.READ),  # or open, by `http.open_metrics`
     ("GET", "/v1/status"): Rule(Role.READ),
     ("GET", "/v1/model"): Rule(Role.READ),
     ("GET", "/v1/queries"): Rule(Role.READ),
-    ("POST", "/v1/predict"): Rule(Role.READ),  # stores nothing and asks nothing
+    ("POST", "/v1/predict"): Rule(Role.READ),  # changes nothing
     ("POST", "/v1/samples"): Rule(Role.LABEL, writes=True),
     ("POST", "/v1/labels"): Rule(Role.LABEL, writes=True, audited=True),
     ("GET", "/v1/settings"): Rule(Role.READ),
@@ -81,68 +81,68 @@ RULES = {
 
 
 class Caller(NamedTuple):
-    """Who sent a request: the name of the token, and its role."""
+    """The sender of a request: the name of the token, and its role."""
 
     name: str | None
     role: Role
 
 
-ANYONE = Caller(None, Role.OPEN)
-EVERYTHING = Caller(None, Role.ADMIN)
+WITHOUT_TOKEN = Caller(None, Role.OPEN)
+UNRESTRICTED = Caller(None, Role.ADMIN)
 
 
 class Access:
-    """The callers that the settings know.
+    """The tokens that the settings name, and the rules of the routes.
 
     Args:
         settings: The settings of HTTP.
 
     Raises:
-        Misconfigured: The file of tokens cannot be used.
+        Misconfigured: The file with the tokens cannot be used.
     """
 
     def __init__(self, settings: HTTPSettings) -> None:
-        self._own = settings.tokens()
+        self._from_settings = settings.tokens()
         self._file = _TokensFile(settings.tokens_file) if settings.tokens_file else None
-        self.closed = bool(self._own or self._file)
+        self.needs_token = bool(self._from_settings or self._file)
         self.open_metrics = settings.open_metrics
-        self._known: list[tuple[bytes, Caller]] = []
-        self._learn()
+        self._callers: list[tuple[bytes, Caller]] = []
+        self._load()
 
     def rule(self, method: str, path: str) -> Rule:
-        """What a route asks for, by its path as it was declared."""
+        """The rule of a route, by its path as it was declared."""
         if path == "/metrics" and self.open_metrics:
             return Rule(Role.OPEN)
-        return RULES.get((method, path), UNKNOWN)
+        return RULES.get((method, path), DEFAULT_RULE)
 
     def caller(self, authorization: str | None) -> Caller | None:
-        """Who bears this header; None if its token is nobody's. Without tokens everyone may do everything."""
-        if not self.closed:
-            return EVERYTHING
+        """The caller who sent this header; None if the token is unknown. Without tokens all are admins."""
+        if not self.needs_token:
+            return UNRESTRICTED
         if authorization is None:
-            return ANYONE
+            return WITHOUT_TOKEN
         if self._file and self._file.changed():
-            self._learn()
+            self._load()
         scheme, _, token = authorization.partition(" ")
         given = _digest(token.strip())
         found = None
-        for digest, caller in self._known:
+        for digest, caller in self._callers:
             if hmac.compare_digest(digest, given):
                 found = caller
         return found if scheme.lower() == "bearer" else None
 
-    def _learn(self) -> None:
-        tokens = [*self._own, *(self._file.tokens if self._file else [])]
-        self._known = [
+    def _load(self) -> None:
+        tokens = [*self._from_settings, *(self._file.tokens if self._file else [])]
+        self._callers = [
             (_digest(token.secret), Caller(token.name, Role[token.role.upper()])) for token in tokens
         ]
 
 
 class _TokensFile:
-    """The tokens in a file, which may change while we run: a mounted secret does when it is renewed.
+    """The tokens in a file. The file may change while the service runs, as a renewed Kubernetes secret does.
 
-    A change for the worse leaves the tokens as they were, and is logged: a slip of the pen must not lock
-    everybody out.
+    If the changed file cannot be used, the tokens stay as they were and a warning is logged: a typing error
+    must not lock out everybody.
     """
 
     def __init__(self, path: Path) -> None:
@@ -155,7 +155,7 @@ class _TokensFile:
             raise Misconfigured(f"http.tokens_file: {path}: {error}") from None
 
     def changed(self) -> bool:
-        """Read the file again if it is another one than before; whether it was."""
+        """Read the file again if it has changed; return whether the tokens are new."""
         try:
             state = self._state()
             if state == self._seen:
@@ -163,25 +163,25 @@ class _TokensFile:
             self._seen = state
             self.tokens = self._read()
         except ValueError as error:
-            log.warning("tokens not renewed", file=str(self._path), why=str(error))
+            log.warning("tokens not reloaded", file=str(self._path), why=str(error))
             return False
-        log.info("tokens renewed", file=str(self._path), tokens=len(self.tokens))
+        log.info("tokens reloaded", file=str(self._path), tokens=len(self.tokens))
         return True
 
     def _state(self) -> tuple[int, int, int]:
         try:
             found = self._path.stat()
         except OSError as error:
-            raise ValueError(f"cannot be read ({error.strerror}); name a file that we may read") from None
+            raise ValueError(f"cannot be read ({error.strerror}); name a file that is readable") from None
         return found.st_mtime_ns, found.st_ino, found.st_size
 
     def _read(self) -> list[Token]:
         try:
             text = self._path.read_text(encoding="utf-8")
         except OSError as error:
-            raise ValueError(f"cannot be read ({error.strerror}); name a file that we may read") from None
+            raise ValueError(f"cannot be read ({error.strerror}); name a file that is readable") from None
         except UnicodeError:
-            raise ValueError("is not in UTF-8; save it so") from None
+            raise ValueError("is not in UTF-8; save it in UTF-8") from None
         return of_file(text)
 
 

@@ -1,4 +1,4 @@
-"""What the HTTP interface takes and answers, as its description has it, and its errors."""
+"""The requests, responses and errors of the HTTP interface, as its OpenAPI document describes them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from stream_al.messages import MAX_OFFSET
 
 __all__ = [
-    "PROBLEM",
     "Accepted",
     "AcceptedSamples",
-    "CountAgain",
-    "Moved",
+    "ExclusionChange",
     "Paused",
     "Predicted",
     "QueryPage",
-    "RollBack",
+    "Restore",
+    "Rollback",
     "SettingsInForce",
     "problem",
     "problems",
@@ -28,19 +27,19 @@ __all__ = [
 PROBLEM = "application/problem+json"
 
 _MEANINGS = {
-    400: "The body cannot be read at all.",
-    401: "No token, or one that is nobody's.",
-    403: "The token's role is too low.",
-    408: "The body took longer than `http.body_seconds`.",
+    400: "The body cannot be read.",
+    401: "There is no token, or the token is unknown.",
+    403: "The role of the token is not sufficient.",
+    408: "Sending the body took longer than `http.body_seconds`.",
     413: "The body is larger than `http.max_body_bytes`.",
-    422: "The request or a message in it cannot be used; nothing of it was accepted.",
-    429: "This client writes more often than `http.requests_per_second`; `Retry-After` says when to go on.",
-    503: "The broker did not take it in time: it may or may not have arrived. Send it again.",
+    422: "The request, or a message in it, cannot be used. Nothing in the request was accepted.",
+    429: "The client writes more often than `http.requests_per_second`. `Retry-After` says when to retry.",
+    503: "The broker did not confirm in time. The request may or may not have had its effect; send it again.",
 }
 _SCHEMA = {
     "title": "Problem",
-    "description": "RFC 9457. `reason` is a short word, for a message that cannot be used; `mistakes` are "
-    "sentences, one for each mistake in a request for a change.",
+    "description": "An error (RFC 9457). If a message cannot be used, `reason` says why in one word. If a "
+    "change is refused, `mistakes` has a sentence for each mistake.",
     "type": "object",
     "required": ["type", "title", "status", "detail"],
     "properties": {
@@ -55,7 +54,7 @@ _SCHEMA = {
 
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """The description of a route's errors, by status code."""
+    """The description of the errors of a route, by status code."""
     return {
         code: {"description": _MEANINGS[code], "content": {PROBLEM: {"schema": _SCHEMA}}} for code in codes
     }
@@ -64,19 +63,19 @@ def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
 def problem(
     code: int, title: str, detail: str | None, headers: Mapping[str, str] | None = None, **more: Any
 ) -> JSONResponse:
-    """An error as RFC 9457 has it."""
+    """The response for an error (RFC 9457)."""
     body = {"type": "about:blank", "title": title, "status": code, "detail": detail, **more}
     return JSONResponse(body, status_code=code, media_type=PROBLEM, headers=dict(headers or {}))
 
 
 class Accepted(BaseModel):
-    """Labels that the broker has."""
+    """How many labels the broker has confirmed."""
 
     accepted: int
 
 
 class AcceptedSamples(BaseModel):
-    """Samples that the broker has, and the ids they go by."""
+    """How many samples the broker has confirmed, and their ids."""
 
     accepted: int
     ids: list[str]
@@ -89,9 +88,9 @@ class Paused(BaseModel):
 
 
 class Predicted(BaseModel):
-    """What the model says."""
+    """A prediction of the model."""
 
-    label: Any = Field(description="The most probable class, null while the model knows fewer than two.")
+    label: Any = Field(description="The most probable class; null while the model knows fewer than two.")
     probabilities: dict[str, float]
     model: dict[str, Any]
 
@@ -105,50 +104,52 @@ class QueryPage(BaseModel):
 
 
 class SettingsInForce(BaseModel):
-    """What may be changed while the service runs."""
+    """The settings that can be changed while the service runs."""
 
-    budget: dict[str, float | int | None] = Field(description="As it is in force.")
-    configured: dict[str, dict[str, float | int | None]] = Field(description="As the settings say.")
-    changed: dict[str, dict[str, float | int]] = Field(description="What was changed while it ran.")
-    changed_at: str | None = Field(description="When it was changed last.")
-    by: str | None = Field(description="The name of the token that it was changed with.")
+    budget: dict[str, float | int | None] = Field(description="The values in force.")
+    configured: dict[str, dict[str, float | int | None]] = Field(description="The configured values.")
+    changed: dict[str, dict[str, float | int]] = Field(description="The values changed at run time.")
+    changed_at: str | None = Field(description="The time of the last change.")
+    by: str | None = Field(description="The name of the token of the last change.")
 
 
 class _Change(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    dry_run: bool = Field(default=False, description="Only say how many examples that would be.")
+    dry_run: bool = Field(default=False, description="Change nothing; only count the examples.")
 
 
-class RollBack(_Change):
-    """Where the model is taken back to; one of the two."""
+class Rollback(_Change):
+    """The point to which the model is taken back: an offset or a snapshot."""
 
     to_offset: int | None = Field(
-        default=None, ge=0, le=MAX_OFFSET, description="The first offset of the examples that counts no more."
+        default=None, ge=0, le=MAX_OFFSET, description="The first offset of the examples that are excluded."
     )
     snapshot: str | None = Field(
-        default=None, description="A snapshot of this replica, instead of the offset that it stands for."
+        default=None, description="The name of a snapshot of this replica; its offset is used."
     )
 
     @model_validator(mode="after")
-    def _is_one_of_two(self) -> RollBack:
+    def _has_one_of_both(self) -> Rollback:
         if (self.to_offset is None) == (self.snapshot is None):
             raise ValueError("write one of to_offset and snapshot")
         return self
 
 
-class CountAgain(_Change):
-    """Which voided examples count again."""
+class Restore(_Change):
+    """The excluded examples that the model learns again."""
 
-    from_offset: int = Field(ge=0, le=MAX_OFFSET, description="The first of them.")
-    to_offset: int = Field(ge=0, le=MAX_OFFSET, description="One past the last of them.")
+    from_offset: int = Field(ge=0, le=MAX_OFFSET, description="The first offset.")
+    to_offset: int = Field(ge=0, le=MAX_OFFSET, description="One past the last offset.")
 
 
-class Moved(BaseModel):
-    """What a change does to the examples that count."""
+class ExclusionChange(BaseModel):
+    """The examples that a rollback has excluded, or that a restore has included again."""
 
     from_offset: int
-    to_offset: int = Field(description="One past the last.")
-    examples: int = Field(description="How many of them it concerns; the others were so already.")
+    to_offset: int = Field(description="One past the last offset.")
+    examples: int = Field(
+        description="The number of examples that change; others in the range were in this state before."
+    )
     dry_run: bool
-    rebuilt: bool = Field(description="Whether the model of this replica is there already.")
+    rebuilt: bool = Field(description="Whether the model of this replica is rebuilt already.")

@@ -1,4 +1,4 @@
-"""What a process says about itself, as JSON-ready values."""
+"""The status of a process, as values that are ready for JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["describe_model", "model_status", "status"]
 
 
 def status(app: App) -> dict[str, Any]:
-    """The whole picture."""
+    """The status of all parts."""
     settings, budget = app.settings, app.control.budget
     learner = app.local_model.learner
     return {
@@ -25,8 +25,8 @@ def status(app: App) -> dict[str, Any]:
         "ready": app.ready,
         "live": app.live(),
         "paused": app.select.paused,
-        "select": _consumer(app, app.select),
-        "intake": _consumer(app, app.intake),
+        "select": _consumer(app.select),
+        "intake": _consumer(app.intake),
         "budget": {
             "share": budget.share,
             "manager": budget.manager,
@@ -55,7 +55,7 @@ def model_status(app: App) -> dict[str, Any]:
 
 
 def describe_model(name: str, learner: Learner) -> dict[str, Any]:
-    """A model: equal digests at equal offsets mean equal models."""
+    """A model. Two models with equal digests at equal offsets are equal."""
     model = learner.model
     return {
         "name": name,
@@ -70,19 +70,18 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
     }
 
 
-def _consumer(app: App, consumer: Consumer) -> dict[str, Any]:
-    lag = app.lag.get(consumer.group.topic, {})
+def _consumer(consumer: Consumer) -> dict[str, Any]:
     return {
         "topic": consumer.group.topic,
         "partitions": sorted(consumer.group.assignment()),
-        "lag": {str(partition): number for partition, number in lag.items()},
+        "lag": {str(partition): number for partition, number in consumer.lag.items()},
         "stopped": {str(partition): why for partition, why in consumer.stopped().items()},
     }
 
 
 def _spent(app: App) -> dict[str, Any]:
-    """What each partition in hand has bought, and which cap binds it."""
-    return {str(p): app.selection.binding(p, held.state) for p, held in sorted(app.select.held.items())}
+    """What each partition of this process has spent, and which cap binds it."""
+    return {str(p): app.selection.binding(p, one.state) for p, one in sorted(app.select.partitions.items())}
 
 
 def _estimate(accuracy: Accuracy) -> dict[str, float] | None:

@@ -1,118 +1,69 @@
-"""The commit protocol: how a batch of records is worked on so that nothing is lost.
+"""The consumer: it runs the commit protocol, so that no record is lost.
 
     1. read      at most N records
-    2. decide    purely, stretch by stretch; the partitions' new states are in hand, not in force. What has
-                 to be seen before is waited for first
+    2. decide    purely, chunk by chunk; the new states of the partitions are kept aside. A stage first waits
+                 until everything is read that its decision depends on
     3. send      what was decided, and wait for every acknowledgement
-    4. commit    next offset and new state of each partition, in one write
+    4. commit    the next offset and the new state of each partition, in one write
     5. apply     the new states are in force
 
 What a failure leaves behind:
 
     after 1 or 2   nothing
     in 3           some records may have been sent: they are sent again under the same key
-    in 4           all were sent; the commit may have happened or not. Offset and state are one write,
-                   so either both count or neither, and the last one to commit wins
+    in 4           all records were sent; the commit may have happened or not. Offset and state are one write,
+                   so either both count or neither does, and the last commit wins
     after 4        the next owner of the partition reads state and offset back
 
-After a failure in 3 or 4 the new states are dropped, the partitions are read again from the batch's
-first offset, and the loop backs off. After a rebalance (`Superseded`) they are dropped for good: the
-partition is another replica's, and its committed state counts.
+After a failure in 3 or 4 the new states are dropped, the partitions are read again from the first offset of
+the batch, and the loop backs off. After a rebalance (`Superseded`) they are dropped for good: the partition
+belongs to another replica, and its committed state counts.
 
-States are loaded when a partition's first record is in hand, not when the partition is assigned: a
-rebalance listener's errors are swallowed, and reading goes on before it has ended.
+A state is loaded when the first record of its partition is read, not when the partition is assigned: errors
+in a rebalance listener are swallowed, and reading continues before the listener has ended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from time import monotonic
-from typing import Any, Protocol
+from dataclasses import replace
 
 import structlog
 
-from stream_al.engine.poison import Streak
 from stream_al.errors import BadMessage, Superseded, Unavailable
-from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Ack, Broker, Group, Outgoing, Position, Record
+from stream_al.service.loops.partition import PartitionState
+from stream_al.service.loops.stage import Stage, Work
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.timing.backoff import Backoff
-from stream_al.service.timing.time_slices import FIRST, TimeSlices
-from stream_al.settings import Settings
+from stream_al.service.timing.clock import Clock
+from stream_al.service.timing.time_slices import TimeSlices
+from stream_al.service.timing.watchdog import Progress
+from stream_al.settings import LimitSettings
 
-__all__ = ["BatchDecision", "Consumer", "Items", "Stage", "Work"]
+__all__ = ["Consumer"]
 
 log = structlog.get_logger(__name__)
-
-Items = list[tuple[Record, Any]]
-"""Records of a partition, and what each of them says."""
-
-
-@dataclass(slots=True)
-class Work:
-    """What a stage decided about a batch.
-
-    Attributes:
-        sends: Records to send, in groups: a group is sent when all of the one before is acknowledged.
-        applied: Called in step 5 with the acknowledgements of each group.
-    """
-
-    sends: Sequence[Sequence[Outgoing]]
-    applied: Callable[[list[list[Ack]]], None]
-
-
-class BatchDecision(Protocol):
-    """What a stage has decided so far about a batch."""
-
-    def decide(self, partition: int, items: Items, state: Any) -> Any:
-        """Decide about the next records of a partition; its state after them. Applies nothing."""
-
-    def work(self) -> Work:
-        """All that was decided."""
-
-
-class Stage(Protocol):
-    """What a loop does with its records."""
-
-    name: str
-
-    def read(self, records: Sequence[Record]) -> Sequence[Any]:
-        """What each record of a partition says; a BadMessage for one that cannot be used."""
-
-    async def prepare(self, items: Items) -> None:
-        """Wait for what the decision about them must have seen."""
-
-    def begin(self) -> BatchDecision:
-        """Begin with a batch."""
-
-    def encode(self, state: Any) -> str:
-        """A partition's state as the metadata of its commit."""
-
-    def decode(self, partition: int, metadata: str) -> Any:
-        """The state in a commit's metadata, a fresh one if there is none."""
-
-
-@dataclass(slots=True)
-class PartitionState:
-    """A partition in hand: its state in force, its run of bad records, and the next offset."""
-
-    state: Any
-    offset: int
-    streak: Streak = field(default_factory=Streak)
-    stopped: str | None = None
 
 
 class Consumer:
     """Runs a stage over the records of a group.
 
     Args:
-        on_step: Called with the name of every step passed; tests place crashes there.
+        stage: What to do with the records.
+        group: Where they are read.
+        broker: Where records are sent.
+        limits: Sizes, deadlines and backoffs.
+        metrics: Where batches and dead letters are counted.
+        clock: Where the time is read.
+        on_step: Called with the name of every step of the protocol; tests place crashes there.
 
     Attributes:
-        progress: When it last passed a step or came back from a failed one.
-        moved: When it last read something, or there was nothing to read.
-        waiting: When records were last seen waiting for it.
+        partitions: The partitions whose states are loaded.
+        lag: Records not yet read, by partition held, when last measured.
+        paused: Whether an operator has paused it.
+        closing: Whether it ends after the batch that it works on.
+        progress: What the watchdog knows of it.
     """
 
     def __init__(
@@ -120,85 +71,71 @@ class Consumer:
         stage: Stage,
         group: Group,
         broker: Broker,
-        settings: Settings,
+        limits: LimitSettings,
         metrics: Metrics,
+        clock: Clock,
         on_step: Callable[[str], None] = lambda step: None,
     ) -> None:
         self.stage = stage
         self.group = group
         self.broker = broker
-        self.settings = settings
+        self.limits = limits
         self.metrics = metrics
+        self.clock = clock
         self.on_step = on_step
-        self.held: dict[int, PartitionState] = {}
-        self.generation = -1
+        self.partitions: dict[int, PartitionState] = {}
+        self.lag: dict[int, int] = {}
         self.paused = False
         self.closing = False
-        self.backoff = Backoff(stage.name, settings.limits)
-        self._records = min(FIRST, settings.limits.batch_records)
-        self._time_slices = TimeSlices()
-        self.reset_watchdog()
-
-    def reset_watchdog(self) -> None:
-        """From here on progress is expected."""
-        self.progress = self.moved = self.waiting = monotonic()
+        self.progress = Progress()
+        self.backoff = Backoff(stage.name, limits, clock)
+        self._generation = -1
+        self._batch_records = min(clock.pace.first_batch_records, limits.batch_records)
+        self._time_slices = TimeSlices(clock)
 
     async def run(self) -> None:
-        """Work on batches until `closing` is set; the batch in hand is finished first."""
+        """Work on batches until `closing` is set; the batch in work is finished first."""
         while not self.closing:
             try:
                 await self.step()
                 self.backoff.succeeded()
             except Unavailable as error:
-                self.progress = monotonic()
+                self.progress.step(self.clock.monotonic())
                 await self.backoff.failed(error)
             except Superseded as error:
                 log.info("batch dropped", stage=self.stage.name, why=str(error))
-                self.held.clear()
-            self.progress = monotonic()
+                self.partitions.clear()
+            self.progress.step(self.clock.monotonic())
 
     async def step(self) -> bool:
-        """Work on one batch by the protocol above; false if nothing was there to read."""
-        limits = self.settings.limits
-        try:
-            batch = await self.group.poll(self._records, limits.poll_seconds)  # 1
-        except Unavailable:
-            if self.generation == self.group.generation:  # else others may have gone on from there
-                for partition, held in self.held.items():  # what a failed poll may have taken is read again
-                    self.group.seek(partition, held.offset)
-            raise
-        if self.generation != self.group.generation:
-            self.held.clear()
-            self.generation = self.group.generation
-        if self.paused:  # also what was assigned, or already fetched, since
-            self.group.pause(self.group.assignment())
-            self._rewind(batch)
-            return False
+        """Work on one batch by the protocol above; false if there was nothing to read."""
+        batch = await self._poll()  # 1
         if not batch:
             return False
-        began = self.moved = monotonic()
+        began = self.clock.monotonic()
+        self.progress.move(began)
         try:
             if not await self._load(batch):
                 self._rewind(batch)
                 return False
             work, after = await self._decide(batch)  # 2
-            self._fit()
-            self._passed("decided")
+            self._fit_batch()
+            self._report("decided")
             acks = [await self._send(group) for group in work.sends]  # 3
-            self._passed("acknowledged")
+            self._report("acknowledged")
             self._check_generation()
             await self.group.commit(
-                {p: Position(held.offset, self.stage.encode(held.state)) for p, held in after.items()}
+                {p: Position(one.offset, self.stage.encode(one.state)) for p, one in after.items()}
             )  # 4
-            self._passed("committed")
+            self._report("committed")
         except (Unavailable, Superseded):
             self._rewind(batch)
             raise
-        self.held |= after  # 5
-        for partition, held in after.items():
-            self._stop_if_poisoned(partition, held)
+        self.partitions |= after  # 5
+        for number, partition in after.items():
+            self._stop_if_poisoned(number, partition)
         work.applied(acks)
-        self.metrics.batch_seconds.labels(self.stage.name).observe(monotonic() - began)
+        self.metrics.batch_seconds.labels(self.stage.name).observe(self.clock.monotonic() - began)
         return True
 
     def pause(self) -> None:
@@ -209,116 +146,119 @@ class Consumer:
     def resume(self) -> None:
         """Read again, also partitions that bad records had stopped."""
         self.paused = False
-        for partition, held in self.held.items():
-            if held.stopped:
-                self.group.seek(partition, held.offset)
-            held.stopped, held.streak = None, Streak()
+        for number, partition in self.partitions.items():
+            if partition.stopped:
+                self.group.seek(number, partition.offset)
+            partition.resume()
         self.group.resume(self.group.assignment())
 
     def stopped(self) -> dict[int, str]:
-        """Partitions that a run of bad records has stopped, and why."""
-        return {partition: held.stopped for partition, held in self.held.items() if held.stopped}
+        """The partitions that a run of bad records has stopped, and why."""
+        return {number: one.stopped for number, one in self.partitions.items() if one.stopped}
 
-    def _passed(self, step: str) -> None:
-        """A step is a sign of life of its own: each may take as long as its deadline."""
-        self.progress = monotonic()
+    async def measure_lag(self) -> None:
+        """Measure the lag, and tell the watchdog whether records wait. Raises Unavailable."""
+        self.lag = await self.group.lag()
+        readable = self.lag.keys() - self.stopped().keys()
+        waiting = not self.paused and any(self.lag[number] for number in readable)
+        self.progress.observe(self.clock.monotonic(), records_wait=waiting)
+
+    async def _poll(self) -> dict[int, list[Record]]:
+        """The next records by partition; empty if there are none to work on."""
+        try:
+            batch = await self.group.poll(self._batch_records, self.limits.poll_seconds)
+        except Unavailable:
+            if self._generation == self.group.generation:  # otherwise another replica may have continued
+                for number, partition in self.partitions.items():  # the failed poll may have taken records
+                    self.group.seek(number, partition.offset)
+            raise
+        if self._generation != self.group.generation:
+            self.partitions.clear()
+            self._generation = self.group.generation
+        if self.paused:  # also what was assigned since, and what was fetched already
+            self.group.pause(self.group.assignment())
+            self._rewind(batch)
+            return {}
+        return batch
+
+    def _report(self, step: str) -> None:
+        """Each step is progress of its own, since each may take as long as its deadline."""
+        self.progress.step(self.clock.monotonic())
         self.on_step(step)
 
     async def _send(self, group: Sequence[Outgoing]) -> list[Ack]:
-        self.progress = monotonic()
+        self.progress.step(self.clock.monotonic())
         return await self.broker.send(group)
 
     async def _load(self, batch: dict[int, list[Record]]) -> bool:
-        """Load the states of partitions new to us; false if one is not read from where its state was left.
+        """Load the states of new partitions; false if one is not read from the offset of its state.
 
-        Then a poll that failed has taken what lies between; or nothing does, and the next poll says so.
+        That happens when a poll that failed has taken the records between. If there are none, the next poll
+        shows it.
         """
-        placed = True
-        for partition in batch:
-            if partition not in self.held:
-                position = await self.group.committed(partition)
+        in_place = True
+        for number in batch:
+            if number not in self.partitions:
+                position = await self.group.committed(number)
                 self._check_generation()
-                first = batch[partition][0].offset
-                state = self.stage.decode(partition, position.metadata if position else "")
+                first = batch[number][0].offset
+                state = self.stage.decode(number, position.metadata if position else "")
                 if position is None:
-                    # From here on the group is known: should its offsets be gone one day, that is a loss.
-                    await self.group.commit({partition: Position(first, self.stage.encode(state))})
-                self.held[partition] = PartitionState(state, position.offset if position else first)
-                placed = placed and self.held[partition].offset == first
-        return placed
+                    # From now on the group has offsets. If they are gone one day, that is a loss.
+                    await self.group.commit({number: Position(first, self.stage.encode(state))})
+                self.partitions[number] = PartitionState(state, position.offset if position else first)
+                in_place = in_place and self.partitions[number].offset == first
+        return in_place
 
     async def _decide(self, batch: dict[int, list[Record]]) -> tuple[Work, dict[int, PartitionState]]:
-        """Read what can be read, bury what cannot, and let the stage decide about the rest."""
-        draft, time_slices = self.stage.begin(), self._time_slices
+        """Let the stage decide about the good records, and make dead letters of the bad ones."""
+        decision, time_slices = self.stage.begin(), self._time_slices
         unusable: list[tuple[Record, BadMessage]] = []
         after: dict[int, PartitionState] = {}
-        for partition, records in batch.items():
-            held = after[partition] = replace(self.held[partition])
+        for number, records in batch.items():
+            partition = after[number] = replace(self.partitions[number])
             for chunk in time_slices.cut(records):
                 with time_slices.working():
-                    items = self._read(chunk, held, unusable)
-                await self.stage.prepare(items)
+                    good, bad = partition.take(chunk, self.stage.read(chunk), self.limits.bad_records)
+                unusable += bad
+                await self.stage.prepare(good)
                 with time_slices.working():
-                    held.state = draft.decide(partition, items, held.state)
+                    partition.state = decision.decide(number, good, partition.state)
                 await time_slices.over()
-                if held.streak.reached(self.settings.limits.bad_records):
+                if partition.errors.reached(self.limits.bad_records):
                     break
-        work = draft.work()
+        work = decision.work()
         first, *rest = work.sends or [[]]
+        letters = [self.stage.dead_letter(record, error) for record, error in unusable]
 
         def applied(acks: list[list[Ack]]) -> None:
             work.applied([acks[0][: len(first)], *acks[1:]])
             for _, error in unusable:
                 self.metrics.dead_letters.labels(self.stage.name, error.reason).inc()
 
-        return Work([[*first, *(self.to_dead_letter(*one) for one in unusable)], *rest], applied), after
+        return Work([[*first, *letters], *rest], applied), after
 
-    def _read(
-        self, records: Sequence[Record], held: PartitionState, unusable: list[tuple[Record, BadMessage]]
-    ) -> Items:
-        """What the good ones among some records say, up to where a run of bad ones stops the partition."""
-        limit, unbroken, items = self.settings.limits.bad_records, Streak(), []
-        for record, said in zip(records, self.stage.read(records), strict=True):
-            held.offset = record.offset + 1
-            if isinstance(said, BadMessage):
-                held.streak = held.streak.add(str(said))
-                unusable.append((record, said))
-                if held.streak.reached(limit):
-                    break
-            else:
-                items.append((record, said))
-                held.streak = unbroken
-        return items
-
-    def to_dead_letter(self, record: Record, error: BadMessage) -> Outgoing:
-        """The dead letter for a record of this stage."""
-        return dead_letter(record, self.stage.name, error, self.settings.topics.dead_letter_suffix)
-
-    def _stop_if_poisoned(self, partition: int, held: PartitionState) -> None:
-        if held.streak.reached(self.settings.limits.bad_records):
-            held.stopped = (
-                f"{held.streak.length} bad records in a row, the last one: {held.streak.last}; "
-                "mend the input, then restart or POST /v1/resume"
-            )
-            self.group.seek(partition, held.offset)  # what follows in the batch is read again then
-            self.group.pause([partition])
-            log.error("partition stopped", topic=self.group.topic, partition=partition, why=held.stopped)
+    def _stop_if_poisoned(self, number: int, partition: PartitionState) -> None:
+        if partition.errors.reached(self.limits.bad_records):
+            why = partition.stop()
+            self.group.seek(number, partition.offset)  # the rest of the batch is read again then
+            self.group.pause([number])
+            log.error("partition stopped", topic=self.group.topic, partition=number, why=why)
 
     def _check_generation(self) -> None:
-        if self.group.generation != self.generation:
+        if self.group.generation != self._generation:
             raise Superseded(f"the partitions of {self.group.topic} were assigned anew")
 
     def _rewind(self, batch: dict[int, list[Record]]) -> None:
-        if self.group.generation == self.generation:
-            for partition, records in batch.items():
-                held = self.held.get(partition)
-                self.group.seek(partition, held.offset if held else records[0].offset)
+        if self.group.generation == self._generation:
+            for number, records in batch.items():
+                partition = self.partitions.get(number)
+                self.group.seek(number, partition.offset if partition else records[0].offset)
 
-    def _fit(self) -> None:
-        """Size the next batch so that its work takes about `batch_seconds`, whatever it waits for."""
+    def _fit_batch(self) -> None:
+        """Size the next batch so that its work takes about `batch_seconds`, without the time it waits."""
         self._time_slices.fit()
-        limits, each = self.settings.limits, self._time_slices.each
+        each = self._time_slices.each
         if each > 0:
-            self._records = max(
-                1, min(limits.batch_records, int(limits.batch_seconds / each), 2 * self._records)
-            )
+            allowed = min(self.limits.batch_records, int(self.limits.batch_seconds / each))
+            self._batch_records = max(1, min(allowed, 2 * self._batch_records))

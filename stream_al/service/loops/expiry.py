@@ -1,72 +1,76 @@
-"""Sweep: close the queries whose life is over.
+"""Expiry: close the queries whose life is over.
 
-An answer that came in time must never find its query closed, however late it is read: after an outage,
-answers wait in the log while samples already tell a later time. So a query is closed by the time *up to
-which answers are judged*, never by the latest time seen:
+Which queries these are, and up to which time all labels are judged, are rules of `engine.labels.expiry`. This
+loop reads from the broker what the rules need, and sends the tombstones.
 
-    mark    note the log's time, then the ends of all partitions of `labels`
-    later   when every answer before those ends is committed, by whichever replica, all answers up to the
-            marked time are judged: what came after it, came later than the deadlines before it
-
-One replica is enough to tell the others, and the owner of the first label partition is one. Without
-tombstones nobody can be told, and each replica closes for itself.
+Tombstones tell all replicas that a query is closed. The owner of the first label partition sends them,
+because one replica is enough. If the settings turn tombstones off, each replica closes queries for itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from stream_al.engine.labels.expiry import JudgedTime, Mark
 from stream_al.service.broker.protocols import Broker, Group, Outgoing
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.telemetry.metrics import Metrics
-from stream_al.settings import Settings
+from stream_al.settings import QuerySettings
 
 __all__ = ["Expiry"]
 
-AT_ONCE = 1000  # queries closed in one go
+MAX_CLOSED = 1000  # queries closed in one step
 
 
 class Expiry:
     """Closes queries.
 
     Args:
-        answers: The group that judges answers.
+        queries: Whether there are tombstones.
+        topic: The topic `queries`.
+        broker: Where tombstones are sent.
+        labels: The group that reads the labels.
+        pending: The queries that wait.
+        metrics: Where expired queries are counted.
     """
 
     def __init__(
-        self, settings: Settings, broker: Broker, labels: Group, pending: PendingQueries, metrics: Metrics
+        self,
+        queries: QuerySettings,
+        topic: str,
+        broker: Broker,
+        labels: Group,
+        pending: PendingQueries,
+        metrics: Metrics,
     ) -> None:
-        self.settings = settings
+        self.queries = queries
+        self.topic = topic
         self.broker = broker
         self.labels = labels
         self.pending = pending
         self.metrics = metrics
-        self._mark: tuple[int, Mapping[int, int]] | None = None
-        self._judged_ms = 0
+        self._time = JudgedTime()
 
     async def step(self) -> None:
         """Close what is over now. Raises Unavailable."""
-        tombstones, one = self.settings.queries.tombstones, 0 in self.labels.assignment()
-        if tombstones and not one:
+        tombstones, responsible = self.queries.tombstones, 0 in self.labels.assignment()
+        if tombstones and not responsible:
             return
         expired: list[str] = []
         if self.pending.overdue():
-            expired = self.pending.expired(AT_ONCE, await self._judged())
+            expired = self.pending.expired(MAX_CLOSED, await self._judged())
         if tombstones:
-            over = [*expired, *self.pending.orphaned()[:AT_ONCE]]
-            queries = self.settings.topics.queries
-            await self.broker.send([Outgoing(queries, sample_id.encode(), None) for sample_id in over])
+            over = [*expired, *self.pending.orphaned()[:MAX_CLOSED]]
+            await self.broker.send([Outgoing(self.topic, sample_id.encode(), None) for sample_id in over])
         for sample_id in expired:
             self.pending.close(sample_id)
-        if one:
+        if responsible:
             self.metrics.expired.inc(len(expired))
 
     async def _judged(self) -> int:
-        """Log time up to which every answer is judged."""
-        if self._mark is None:
-            now_ms = self.pending.log_time_ms
-            self._mark = now_ms, await self.labels.ends()
-        now_ms, ends = self._mark
-        if not await self.labels.unread(ends):
-            self._judged_ms, self._mark = now_ms, None
-        return self._judged_ms
+        """The log's time up to which every label is judged, in milliseconds."""
+        mark = self._time.mark
+        if mark is None:
+            at_ms = self.pending.log_time_ms  # noted before the ends are read
+            mark = Mark(at_ms, await self.labels.end_offsets())
+            self._time = self._time.with_mark(mark)
+        self._time = self._time.checked(unread=await self.labels.has_uncommitted(mark.ends))
+        return self._time.judged_ms

@@ -1,17 +1,22 @@
 """Intake: labels in, examples out.
 
-Thin: what an answer means is judged by `engine.labels.join`. What is left here is to make sure that the
-judgement sees everything that was in the log before the answer.
+This stage is thin. `engine.labels.join` judges what a label means. The stage makes sure that the judgement
+sees everything that was in the log before the label.
 
-An answer whose query is not in hand may simply have been faster than our own reading. So the topic
-`queries` is first read up to its current end, then `examples` is (a query is closed only after its
-example is in the log), with all that an operator has taken back of them by then, and only then is the answer
-judged. The same is done for the first answers of a
-partition that was another replica's, which may have closed what is in hand here. Answers of one batch
-are judged as if each were alone: by what those before it have brought about.
+*Catching up.* A label may arrive before this replica has read its query. So a label without a pending query
+waits until the replica has read, up to their ends of now,
 
-Examples go first, tombstones after they are acknowledged: if the service dies in between, the query
-is still open, the answer is read again, and the second example is ignored by the fold.
+    1. `queries`
+    2. `control`, for the examples that an operator has excluded by now
+    3. `examples`: a query is closed only after its example is in the log
+
+and only then is it judged. The first labels of a partition that another replica has held wait in the same
+way, because that replica may have closed queries that are still open here.
+
+*One batch.* The labels of a batch are judged as if each were alone: by what those before it have led to.
+
+*Order.* Examples are sent first, tombstones after the examples are acknowledged. If the service dies in
+between, the query is still open, the label is read again, and the fold ignores the second example.
 """
 
 from __future__ import annotations
@@ -21,16 +26,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from stream_al.engine.labels.join import Outcome, join
+from stream_al.engine.labels.judge import judge
+from stream_al.engine.labels.lifecycle import Event
 from stream_al.engine.samples.sample import flat_features
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Label, decode, encode
 from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.service.control import Control
-from stream_al.service.loops.consumer import Items, Work
+from stream_al.service.engine_settings import input_rules
 from stream_al.service.loops.pending import PendingQueries
-from stream_al.service.loops.select import input_rules
+from stream_al.service.loops.stage import Items, Work
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.tracing import OFF, Step, Tracing
@@ -40,7 +49,16 @@ __all__ = ["Intake"]
 
 
 class Intake:
-    """The stage that joins labels with their queries."""
+    """The stage that joins labels with their queries.
+
+    Args:
+        settings: The settings.
+        local_model: Knows the labels learned so far.
+        pending: The queries that wait; labelled ones are closed.
+        control: Knows which examples are excluded.
+        metrics: Where labels are counted.
+        tracing: Traces the way from a label to its example.
+    """
 
     name = "intake"
 
@@ -53,64 +71,70 @@ class Intake:
         metrics: Metrics,
         tracing: Tracing = OFF,
     ) -> None:
-        self.tracing = tracing
         self.settings = settings
         self.local_model = local_model
         self.pending = pending
         self.control = control
         self.metrics = metrics
+        self.tracing = tracing
         self.rules = input_rules(settings)
-        self._taken_over = False
+        self._has_new_partition = False
 
     def read(self, records: Sequence[Record]) -> list[Label | BadMessage]:
-        """The answers; a BadMessage for what is none."""
+        """The labels; a BadMessage for a record that cannot be used."""
         return [self._read(record) for record in records]
 
     def _read(self, record: Record) -> Label | BadMessage:
-        """The answer, its own features (if it brings any) flat and checked."""
+        """The label; its own features, if it brings any, are flattened and checked."""
         try:
-            return self._checked(record)
+            label = decode(Label, record.value, max_bytes=self.settings.input.max_bytes)
+            if label.features is None:
+                return label
+            features = dict(flat_features(label.features, self.rules))
         except BadMessage as error:
             return error
-
-    def _checked(self, record: Record) -> Label:
-        label = decode(Label, record.value, max_bytes=self.settings.input.max_bytes)
-        if label.features is None:
-            return label
-        features = flat_features(label.features, self.rules)
-        return Label(label.id, label.label, label.annotator, label.labelled_at, label.skipped, dict(features))
+        return msgspec.structs.replace(label, features=features)
 
     async def prepare(self, items: Items) -> None:
-        """Catch up with the log, unless the query of every answer is in hand."""
-        if all(label.id in self.pending for _, label in items) and not self._taken_over:
+        """Catch up with the log, unless the query of every label is pending here."""
+        if all(label.id in self.pending for _, label in items) and not self._has_new_partition:
             return
         await self.pending.catch_up()
         await self.control.catch_up()
         await self.local_model.catch_up()
-        self._taken_over = False
+        self._has_new_partition = False
 
     def begin(self) -> _BatchDecision:
         """Begin with a batch."""
         return _BatchDecision(self)
 
+    def dead_letter(self, record: Record, error: BadMessage) -> Outgoing:
+        """The dead letter for a record that cannot be used."""
+        return dead_letter(record, self.name, error, self.settings.topics.dead_letter_suffix)
+
     def encode(self, state: Any) -> str:
-        """Nothing: all that intake knows is in the topics."""
+        """Nothing: the topics hold all that intake knows."""
         return ""
 
     def decode(self, partition: int, metadata: str) -> Any:
-        """Nothing; but whoever held the partition may have closed queries that are still open here."""
-        self._taken_over = True
+        """Nothing; but its last owner may have closed queries that are still open here."""
+        self._has_new_partition = True
         return None
 
 
 @dataclass(slots=True)
 class _BatchDecision:
-    """What a batch of answers leads to.
+    """What a batch of labels leads to.
 
     Attributes:
-        stage: Who judges.
-        learned: The labels of the examples, by id.
+        stage: The stage that judges.
+        examples: The examples to send.
+        steps: The traced step from each label to its example.
+        letters: The dead letters.
         closed: The tombstones, by id.
+        learned: The labels of the examples, by id.
+        outcomes: How many labels had each outcome.
+        delays: Seconds from a query to its label.
     """
 
     stage: Intake
@@ -123,7 +147,7 @@ class _BatchDecision:
     delays: list[float] = field(default_factory=list)
 
     def decide(self, partition: int, items: Items, state: Any) -> Any:
-        """Judge every answer against the log as it stood when the answer was read."""
+        """Judge every label by the log as it was when the label was read."""
         stage = self.stage
         for record, label in items:
             stage.pending.see_time(record.timestamp_ms)
@@ -131,8 +155,7 @@ class _BatchDecision:
                 self._judge(record, label)
             except BadMessage as error:
                 self.outcomes[error.reason] += 1
-                suffix = stage.settings.topics.dead_letter_suffix
-                self.letters.append(dead_letter(record, stage.name, error, suffix))
+                self.letters.append(stage.dead_letter(record, error))
         return state
 
     def work(self) -> Work:
@@ -152,8 +175,9 @@ class _BatchDecision:
             step = stage.tracing.step(stage.name, record, topics.examples, label.id, trace)
             self.examples.append(Outgoing(topics.examples, key, encode(joined.example), step.headers))
             self.steps.append(step)
-            self.learned.setdefault(label.id, joined.example.label)
-        if joined.closes and stage.pending.is_open(label.id):  # what was never asked for closes nothing
+            if judge(known, joined.example.label) is Event.LABEL:
+                self.learned[label.id] = joined.example.label
+        if joined.closes and stage.pending.is_open(label.id):  # a label that nobody asked for closes nothing
             self.closed[label.id] = Outgoing(topics.queries, key, None)
         if joined.outcome is Outcome.LABELLED and pending is not None:
             self.delays.append(max(0, record.timestamp_ms - pending.queried_ms) / 1000)

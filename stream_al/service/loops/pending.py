@@ -1,15 +1,19 @@
 """Pending queries, materialised from the compacted topic `queries`.
 
-Every replica reads all of the topic, so an answer can be joined by whichever replica receives it. A
-record sets a query, a tombstone closes it; offsets make both idempotent, so a query may be entered
-early, from the acknowledgement of its own sending, and come again from the log.
+Every replica reads all of the topic, so any replica can join any label. A record opens a query, a tombstone
+closes it. Offsets make both idempotent: a query may be entered early, when its sending is acknowledged, and
+come again from the topic.
 
-What is kept of a query is its message as bytes: decoded only when an answer comes, or a person looks.
+*Bytes.* A query is kept as the bytes of its message. It is decoded when its label comes, or when a person
+looks.
 
-A million of them may wait, so nothing that is done all the time walks over them. They are ordered by age, on
-a heap for each length of life that queries have, and there are as few of these as there were settings; the
-first of each heap is at once the oldest of its kind and the next to expire. What is closed meanwhile is
-passed over when it comes up.
+*Heaps.* A million queries may be pending, so nothing that is done often looks at all of them. There is one
+heap for each length of life, ordered by age, and there are as few lengths as there were settings. The first
+query of a heap is the oldest of its length, and so the next to expire. A query that is closed stays on its
+heap until it comes first, or until most of the heap is closed.
+
+*Orphans.* A crash can publish a query again after its label and its tombstone. Such a query is open in the
+topic, though no replica waits for its label. `expiry` sends another tombstone for it.
 """
 
 from __future__ import annotations
@@ -17,28 +21,40 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeAlias
 
 import msgspec
 
+from stream_al.engine.labels.expiry import expires
 from stream_al.engine.labels.join import Pending
-from stream_al.engine.labels.lifecycle import expires
 from stream_al.errors import BadMessage
 from stream_al.messages import Query, decode
 from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Ack, Headers, Reader, Record
+from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.telemetry.tracing import OFF, Tracing
+from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings
 
 __all__ = ["PendingQueries"]
 
-SLACK = 1000  # closed queries that may lie about on the heaps before they are swept out
+MAX_CLOSED_ON_HEAPS = 1000  # more than that, and more than are pending, are removed
 
-Waiting = tuple[int, str, int]
-"""When it was asked, its id, its offset: a query on a heap."""
+HeapItem: TypeAlias = tuple[int, str, int]
+"""A query on a heap: the timestamp of its record, its id, its offset."""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One pending query as it is kept; so many that the garbage collector had better not visit each."""
+    """A pending query as it is kept. There are so many that the garbage collector must not visit each.
+
+    Attributes:
+        value: The message, as bytes.
+        queried_ms: The timestamp of its record.
+        life_ms: How long it waits for its label.
+        utility: How informative its label would be.
+        offset: The offset of its record.
+        trace: The headers that say which trace it belongs to.
+    """
 
     value: bytes
     queried_ms: int
@@ -49,35 +65,40 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class PendingQueries:
-    """The queries that wait for an answer.
+    """The queries that wait for a label.
 
     Args:
         reader: Reads the topic `queries`.
-        settings: For the size limit of a query.
-        is_labelled: Whether an id is labelled already: a query repeated after its answer, or one whose
-            tombstone the settings turned off, waits for nothing.
-        tracing: For the traces that queries belong to.
+        settings: The settings.
+        clock: Measures the work of reading.
+        is_labelled: Whether an id has a label already. Then its query is not pending: it was published again
+            after its label, or the settings turn tombstones off.
+        tracing: Reads the trace that a query belongs to.
 
     Attributes:
-        log_time_ms: The latest timestamp seen on any record that was brought to `see_time`.
+        log_time_ms: The latest timestamp that was passed to `see_time`.
     """
 
     def __init__(
-        self, reader: Reader, settings: Settings, is_labelled: Callable[[str], bool], tracing: Tracing = OFF
+        self,
+        reader: Reader,
+        settings: Settings,
+        clock: Clock,
+        is_labelled: Callable[[str], bool],
+        tracing: Tracing = OFF,
     ) -> None:
         self.reader = reader
         self.tracing = tracing
         self.is_labelled = is_labelled
-        # A query repeats the sample and adds what was decided about it.
-        self.max_bytes = 2 * settings.input.max_bytes + 100_000
-        self.follower = Follower(reader, settings.limits.batch_records, self._apply)
+        self.max_bytes = max_message_bytes(settings.input)
+        self.follower = Follower(reader, settings.limits.batch_records, self._apply, clock)
         self.log_time_ms = 0
         self._read: dict[int, int] = {}
         self._tombstones = settings.queries.tombstones
-        self._orphaned: set[str] = set()  # open in the topic, though nobody waits for them here
-        self._stale: set[str] = set()
+        self._orphaned: set[str] = set()  # open in the topic, and not pending here
+        self._orphaned_before: set[str] = set()
         self._entries: dict[str, Entry] = {}
-        self._heaps: dict[int, list[Waiting]] = {}
+        self._heaps: dict[int, list[HeapItem]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -86,7 +107,7 @@ class PendingQueries:
         return sample_id in self._entries
 
     def get(self, sample_id: str) -> Pending | None:
-        """The query that waits under an id."""
+        """The pending query of an id."""
         entry = self._entries.get(sample_id)
         if entry is None:
             return None
@@ -94,80 +115,81 @@ class PendingQueries:
         return Pending(query, entry.queried_ms, entry.life_ms)
 
     def trace(self, sample_id: str) -> Headers:
-        """The headers that say which trace the query under an id belongs to."""
+        """The headers that say which trace the query of an id belongs to."""
         entry = self._entries.get(sample_id)
         return entry.trace if entry else ()
 
     def add(self, query: Query, value: bytes, ack: Ack, headers: Headers = ()) -> None:
-        """Enter a query that has just been acknowledged, unless it came back from the log before that."""
+        """Enter a query that was just acknowledged, unless it was read from the topic before that."""
         if ack.offset < self._read.get(ack.partition, 0):
-            return  # it is entered already, and may even be closed already
+            return  # it was entered then, and may be closed by now
         self._set(query, value, ack.offset, ack.timestamp_ms, headers)
 
     def is_open(self, sample_id: str) -> bool:
-        """Whether a query is open under an id, here or in the topic."""
+        """Whether an id has an open query, here or in the topic."""
         return sample_id in self._entries or sample_id in self._orphaned
 
     def see_time(self, timestamp_ms: int) -> None:
-        """Let the log's time pass."""
+        """Move the log's time forward."""
         self.log_time_ms = max(self.log_time_ms, timestamp_ms)
 
     def overdue(self) -> bool:
-        """Whether the life of a query may be over by the log's time."""
+        """Whether the life of a query may be over, by the log's time."""
         now_ms = self.log_time_ms
         return any(heap and expires(heap[0][0], life_ms, now_ms) for life_ms, heap in self._heaps.items())
 
     def expired(self, limit: int, now_ms: int) -> list[str]:
-        """Ids of queries whose life is over at a time, at most `limit`; they stay until closed."""
+        """The ids of at most `limit` queries whose life is over at a time; they stay until closed."""
         found: list[str] = []
         for life_ms, heap in self._heaps.items():
-            over: list[Waiting] = []
-            while len(found) + len(over) < limit and (first := self._first(heap)):
-                if not expires(first[0], life_ms, now_ms):
+            over: list[HeapItem] = []
+            while len(found) + len(over) < limit and (oldest := self._oldest(heap)):
+                if not expires(oldest[0], life_ms, now_ms):
                     break
                 over.append(heapq.heappop(heap))
-            for waiting in over:  # asked again until the tombstone is seen
-                heapq.heappush(heap, waiting)
+            for item in over:  # they are found again until their tombstones are read
+                heapq.heappush(heap, item)
             found += [sample_id for _, sample_id, _ in over]
         return found
 
     def oldest_seconds(self) -> float:
-        """How long the oldest query waits, by the log's time; 0 if none does."""
-        first = (self._first(heap) for heap in self._heaps.values())
-        oldest = min((waiting[0] for waiting in first if waiting), default=self.log_time_ms)
-        return max(0, self.log_time_ms - oldest) / 1000
+        """How long the oldest query has been pending, by the log's time; 0 if there is none."""
+        oldest = (self._oldest(heap) for heap in self._heaps.values())
+        queried_ms = min((item[0] for item in oldest if item), default=self.log_time_ms)
+        return max(0, self.log_time_ms - queried_ms) / 1000
 
     def orphaned(self) -> list[str]:
-        """Ids that stood open in the topic when last asked and still do, though nobody waits for them.
+        """The ids of the orphans that were orphans at the last call already.
 
-        A crash makes them: it publishes a query once more, after its answer and its tombstone.
+        A tombstone may be on its way for the others.
         """
-        found, self._stale = sorted(self._orphaned & self._stale), set(self._orphaned)
+        found = sorted(self._orphaned & self._orphaned_before)
+        self._orphaned_before = set(self._orphaned)
         return found
 
     def most_useful(self, limit: int, offset: int = 0) -> list[Query]:
-        """A page of the queries, the most useful first, the oldest first among equals."""
+        """A page of the queries, the most useful first; among equals the oldest first."""
         ranked = heapq.nsmallest(
             offset + limit, self._entries.values(), key=lambda entry: (-entry.utility, entry.offset)
         )
         return [decode(Query, entry.value, max_bytes=self.max_bytes) for entry in ranked[offset:]]
 
     def close(self, sample_id: str) -> None:
-        """Forget a query that is answered or over."""
+        """Forget a query that is labelled or over."""
         if self._entries.pop(sample_id, None) is not None and self._tombstones:
-            self._orphaned.add(sample_id)  # until the tombstone is read
+            self._orphaned.add(sample_id)  # until its tombstone is read
 
     async def catch_up(self) -> None:
-        """Read to what is the end of the topic now."""
+        """Read up to what is the end of the topic now."""
         await self.follower.catch_up()
 
     async def step(self, timeout_seconds: float) -> int:
-        """Read one batch of records; their number."""
+        """Read one batch of records; return their number."""
         return await self.follower.step(timeout_seconds)
 
     def _apply(self, record: Record) -> None:
         self.see_time(record.timestamp_ms)
-        self._read[record.partition] = record.offset + 1
+        self._read[record.partition] = record.next_offset
         if record.key is None:
             return
         sample_id = record.key.decode("utf-8", "replace")
@@ -182,7 +204,7 @@ class PendingQueries:
             query = decode(Query, record.value, max_bytes=self.max_bytes)
             self._set(query, record.value, record.offset, record.timestamp_ms, record.headers)
         except (BadMessage, ValueError):
-            return  # not written by this service: nobody can answer it
+            return  # this service has not written it, so no label can be joined with it
 
     def _set(self, query: Query, value: bytes, offset: int, timestamp_ms: int, headers: Headers) -> None:
         trace = self.tracing.carried(headers)
@@ -190,13 +212,13 @@ class PendingQueries:
         if not self.is_labelled(query.id):
             self._orphaned.discard(query.id)
             self._entries[query.id] = entry
-            self._watch(query.id, entry)
+            self._push(query.id, entry)
         elif self._tombstones and query.id not in self._entries:
             self._orphaned.add(query.id)
         self.see_time(timestamp_ms)
 
-    def _first(self, heap: list[Waiting]) -> Waiting | None:
-        """The oldest query on a heap that still waits."""
+    def _oldest(self, heap: list[HeapItem]) -> HeapItem | None:
+        """The oldest query on a heap that is still pending; closed ones before it are removed."""
         while heap:
             _, sample_id, offset = heap[0]
             entry = self._entries.get(sample_id)
@@ -205,14 +227,14 @@ class PendingQueries:
             heapq.heappop(heap)
         return None
 
-    def _watch(self, sample_id: str, entry: Entry) -> None:
+    def _push(self, sample_id: str, entry: Entry) -> None:
         heap = self._heaps.setdefault(entry.life_ms, [])
         heapq.heappush(heap, (entry.queried_ms, sample_id, entry.offset))
-        if max(len(heap), len(self._heaps)) > 2 * len(self._entries) + SLACK:  # most were answered in time
-            self._sweep()
+        if max(len(heap), len(self._heaps)) > 2 * len(self._entries) + MAX_CLOSED_ON_HEAPS:
+            self._remove_closed()
 
-    def _sweep(self) -> None:
-        """Take what is closed off the heaps."""
+    def _remove_closed(self) -> None:
+        """Build the heaps anew, from the pending queries alone."""
         self._heaps = {}
         for sample_id, entry in self._entries.items():
             heap = self._heaps.setdefault(entry.life_ms, [])
@@ -222,6 +244,6 @@ class PendingQueries:
 
 
 def _life_ms(query: Query) -> int:
-    """How long a query may wait: the difference of two readings of one clock, whatever it showed."""
+    """How long a query waits: the difference of two readings of one clock, so the clock may be wrong."""
     begin, end = datetime.fromisoformat(query.queried_at), datetime.fromisoformat(query.expires_at)
     return int((end - begin).total_seconds() * 1000)

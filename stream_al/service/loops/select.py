@@ -1,7 +1,7 @@
 """Select: samples in, queries out.
 
-Thin: the sample is read by `engine.samples.sample`, scored by the model, decided about by `engine.selector`.
-What is left here is to put messages together and to count.
+This stage is thin. `engine.samples` reads a sample, the model scores it, and `engine.selector` decides about
+it. The stage puts the messages together and counts.
 """
 
 from __future__ import annotations
@@ -9,71 +9,44 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from time import time
 from typing import Any
 
-from stream_al.engine.budgets import Context
-from stream_al.engine.budgets.caps import Caps
-from stream_al.engine.model.model import prediction
+from stream_al.engine.budgets import Context, Decision
 from stream_al.engine.samples.fast_reader import Reader
-from stream_al.engine.samples.sample import InputRules, position_id
+from stream_al.engine.samples.sample import position_id
 from stream_al.engine.samples.table import Sample
-from stream_al.engine.selector import Decision, Selector
-from stream_al.engine.strategies import Arrival
+from stream_al.engine.selector import Selector
+from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
-from stream_al.messages import (
-    ModelStamp,
-    Prediction,
-    PredictionRecord,
-    Query,
-    decode_json,
-    encode,
-    iso,
-    label_text,
-)
+from stream_al.messages import Query, decode_json, encode
 from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Record
-from stream_al.service.loops.consumer import Items, Work
+from stream_al.service.broker.topics import query_life_ms
+from stream_al.service.engine_settings import input_rules, selector
+from stream_al.service.loops.decision_messages import DecisionMessages
 from stream_al.service.loops.pending import PendingQueries
+from stream_al.service.loops.stage import Items, Work
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.tracing import OFF, Step, Tracing
+from stream_al.service.timing.clock import Clock
 from stream_al.settings import BudgetSettings, Settings
 
-__all__ = ["Select", "input_rules", "selector"]
-
-
-def input_rules(settings: Settings) -> InputRules:
-    """The engine's rules for reading a sample, from the settings."""
-    given = settings.input
-    return InputRules(
-        id=given.id,
-        features=given.features,
-        payload=given.payload,
-        include=given.include,
-        exclude=given.exclude,
-        max_depth=given.max_depth,
-        max_features=given.max_features,
-        max_text=given.max_text,
-    )
-
-
-def selector(settings: Settings) -> Selector:
-    """The selector that the settings name."""
-    budget = settings.budget
-    return Selector(
-        settings.strategy,
-        budget.manager,
-        share=budget.share,
-        exploration=budget.exploration,
-        seed=settings.seed,
-        target=settings.target(),
-        caps=Caps(budget.per_hour, budget.total),
-    )
+__all__ = ["Select"]
 
 
 class Select:
-    """The stage that decides about samples."""
+    """The stage that decides about samples.
+
+    Args:
+        settings: The settings; the budget among them may change while the service runs.
+        local_model: The model that scores the samples.
+        pending: The queries that wait; new ones are added.
+        metrics: Where decisions are counted.
+        clock: Says when a query is written.
+        partition_count: Returns the number of partitions of the topic.
+        tracing: Traces the way from a sample to its query.
+    """
 
     name = "select"
 
@@ -83,25 +56,34 @@ class Select:
         local_model: LocalModel,
         pending: PendingQueries,
         metrics: Metrics,
-        partitions: Callable[[], int],
+        clock: Clock,
+        partition_count: Callable[[], int],
         tracing: Tracing = OFF,
     ) -> None:
-        self.tracing = tracing
-        self.partitions = partitions
         self.settings = settings
         self.local_model = local_model
         self.pending = pending
         self.metrics = metrics
+        self.clock = clock
+        self.partition_count = partition_count
+        self.tracing = tracing
         self.reader = Reader(input_rules(settings))
         self.change_budget(settings.budget)
 
-    def read(self, records: Sequence[Record]) -> list[tuple[Sample, Arrival] | BadMessage]:
-        """The samples, and what the model says of them now; a BadMessage for a record that cannot be used."""
-        said: list[Sample | BadMessage] = [self._sample(record) for record in records]
-        samples = [sample for sample in said if not isinstance(sample, BadMessage)]
-        times = [r.timestamp_ms for r, s in zip(records, said, strict=True) if not isinstance(s, BadMessage)]
-        seen = iter(self.selector.score_many(self.local_model.model, samples, times))
-        return [sample if isinstance(sample, BadMessage) else _both(sample, next(seen)) for sample in said]
+    def change_budget(self, budget: BudgetSettings) -> None:
+        """Decide by another budget, from the next batch on; partitions keep their accounts."""
+        self.settings = self.settings.model_copy(update={"budget": budget})
+        self.selector = selector(self.settings)
+        self.metrics.budget_share.set(budget.share)
+        self.metrics.pending_cap.set(budget.pending)
+
+    def read(self, records: Sequence[Record]) -> list[tuple[Sample, ScoredSample] | BadMessage]:
+        """The samples, each scored by the model of now; a BadMessage for a record that cannot be used."""
+        read: list[Sample | BadMessage] = [self._sample(record) for record in records]
+        samples = [sample for sample in read if not isinstance(sample, BadMessage)]
+        times = [r.timestamp_ms for r, s in zip(records, read, strict=True) if not isinstance(s, BadMessage)]
+        arrivals = iter(self.selector.score_many(self.local_model.model, samples, times))
+        return [one if isinstance(one, BadMessage) else _with_arrival(one, next(arrivals)) for one in read]
 
     def _sample(self, record: Record) -> Sample | BadMessage:
         try:
@@ -114,31 +96,23 @@ class Select:
         except BadMessage as error:
             return error
 
-    def change_budget(self, budget: BudgetSettings) -> None:
-        """Decide by another budget, from the next batch on; partitions keep their accounts."""
-        self.settings = self.settings.model_copy(update={"budget": budget})
-        self.selector = selector(self.settings)
-        self.metrics.budget_share.set(budget.share)
-        self.metrics.pending_cap.set(budget.pending)
-
     async def prepare(self, items: Items) -> None:
-        """Nothing to wait for: what is read now is decided now, by the same model."""
+        """Nothing to wait for: the model that has scored the samples decides about them."""
 
     def begin(self) -> _BatchDecision:
-        """Begin with a batch; all of it is decided by the budget that is in force now."""
+        """Begin with a batch; the budget that is in force now decides about all of it."""
         return _BatchDecision(self, self.selector, self.settings.budget, len(self.pending))
 
     def context(self, partition: int, pending: int, budget: BudgetSettings) -> Context:
-        """What the selector may know about a partition, so many queries being pending."""
-        room = budget.pending - pending
+        """What the selector may know about a partition when so many queries are pending."""
         model = self.local_model.model
         return Context(
             ready=model.ready,
-            room=room,
+            room=budget.pending - pending,
             pending=pending,
             known=model.examples,
             partition=partition,
-            partitions=self.partitions(),
+            partitions=self.partition_count(),
         )
 
     def binding(self, partition: int, state: Any) -> dict[str, Any]:
@@ -146,14 +120,25 @@ class Select:
         context = self.context(partition, len(self.pending), self.settings.budget)
         return {"bought": state.spent.bought, "binding": self.selector.binding(state, context)}
 
+    def dead_letter(self, record: Record, error: BadMessage) -> Outgoing:
+        """The dead letter for a record that cannot be used."""
+        return dead_letter(record, self.name, error, self.settings.topics.dead_letter_suffix)
+
     def encode(self, state: Any) -> str:
-        """The partition's account as commit metadata."""
+        """The account of a partition, as the metadata of its commit."""
         return self.selector.encode(state)
 
     def decode(self, partition: int, metadata: str) -> Any:
-        """The account in a commit's metadata, a fresh one if there is none that can be read."""
+        """The account in the metadata of a commit; a fresh one if there is none that can be read."""
         state = self.selector.decode(metadata) if metadata else None
         return self.selector.start() if state is None else state
+
+    def messages(self) -> DecisionMessages:
+        """Writes the messages about decisions that are made now."""
+        life_ms = query_life_ms(self.settings.queries)
+        return DecisionMessages(
+            self.local_model.stamp(), self.selector.strategy_name, self.clock.wall_ms(), life_ms
+        )
 
     def traced(self, record: Record, query: Query) -> Step:
         """The step from a sample to its query."""
@@ -167,65 +152,19 @@ class Select:
             propensity=query.propensity,
         )
 
-    def request(self, record: Record, query: Query, headers: Headers) -> Outgoing:
-        """The query as it is sent; in its place, where it is too large, the sample as a dead letter."""
-        topics = self.settings.topics
+    def outgoing_query(self, record: Record, query: Query, headers: Headers) -> Outgoing:
+        """The query as it is sent; the sample becomes a dead letter if the query is too large."""
+        topic = self.settings.topics.queries
         error = BadMessage(
-            "query_too_large",
-            f"the topic {topics.queries} takes no query so large; raise its max.message.bytes",
+            "query_too_large", f"the topic {topic} takes no query so large; raise its max.message.bytes"
         )
         return Outgoing(
-            topics.queries,
+            topic,
             query.id.encode(),
             encode(query),
             headers,
-            smaller=lambda: dead_letter(record, self.name, error, topics.dead_letter_suffix),
+            replacement=lambda: self.dead_letter(record, error),
         )
-
-    def query(
-        self,
-        record: Record,
-        sample: Sample,
-        arrival: Arrival,
-        decision: Decision,
-        stamp: ModelStamp,
-        now_ms: int,
-        pending: int,
-    ) -> Query:
-        """The query for a sample."""
-        life_ms = int(self.settings.queries.life_hours * 3_600_000)
-        return Query(
-            id=sample.id,
-            features=sample.features,
-            payload=sample.payload,
-            prediction=Prediction(prediction(arrival.probabilities), _texts(arrival)),
-            utility=decision.utility,
-            threshold=decision.threshold,
-            propensity=decision.propensity,
-            reason=decision.reason.value,
-            strategy=self.selector.strategy_name,
-            model=stamp,
-            sampled_at=iso(record.timestamp_ms),
-            queried_at=iso(now_ms),
-            expires_at=iso(now_ms + life_ms),
-            pending=pending,
-        )
-
-    def prediction(self, arrival: Arrival, decision: Decision, stamp: ModelStamp, pending: int) -> Outgoing:
-        """What was predicted and decided, for the topic of predictions."""
-        record = PredictionRecord(
-            id=arrival.id,
-            label=prediction(arrival.probabilities),
-            probabilities=_texts(arrival),
-            utility=decision.utility,
-            threshold=decision.threshold,
-            propensity=decision.propensity,
-            queried=decision.selected,
-            reason=decision.reason.value,
-            model=stamp,
-            pending=pending,
-        )
-        return Outgoing(str(self.settings.topics.predictions), arrival.id.encode(), encode(record))
 
 
 @dataclass(slots=True)
@@ -233,19 +172,19 @@ class _BatchDecision:
     """What is decided about a batch of samples.
 
     Attributes:
-        stage: Who decides,
-        selector: with what,
-        budget: and by which budget.
-        pending: The queries that will be pending after it.
-        asked: The labels that the budget allowed for its samples.
-        thresholds: The last one of each partition.
+        stage: The stage that decides.
+        selector: The selector that it decides with.
+        budget: The budget that it decides by.
+        pending: The number of queries that will be pending after the batch.
+        allowed: The number of labels that the budget allowed for the samples.
+        thresholds: The last threshold of each partition.
     """
 
     stage: Select
     selector: Selector
     budget: BudgetSettings
     pending: int
-    asked: float = 0.0
+    allowed: float = 0.0
     queries: list[tuple[Query, Outgoing, Step]] = field(default_factory=list)
     predictions: list[Outgoing] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
@@ -253,50 +192,49 @@ class _BatchDecision:
 
     def decide(self, partition: int, items: Items, state: Any) -> Any:
         """Decide about the next samples of a partition, on its own account."""
-        stage, stamp, now_ms = self.stage, self.stage.local_model.stamp(), int(time() * 1000)
+        stage, messages, topic = self.stage, self.stage.messages(), self.stage.settings.topics.predictions
         stage.pending.see_time(max((record.timestamp_ms for record, _ in items), default=0))
         context = stage.context(partition, self.pending, self.budget)
         made, state = self.selector.decide(state, [arrival for _, (_, arrival) in items], context)
         for (record, (sample, arrival)), decision in zip(items, made, strict=True):
-            if stage.settings.topics.predictions:
-                self.predictions.append(stage.prediction(arrival, decision, stamp, self.pending))
+            if topic:
+                predicted = messages.prediction(arrival, decision, self.pending)
+                self.predictions.append(Outgoing(topic, arrival.id.encode(), encode(predicted)))
             if decision.selected:
-                query = stage.query(record, sample, arrival, decision, stamp, now_ms, self.pending)
+                query = messages.query(sample, record.timestamp_ms, arrival, decision, self.pending)
                 step = stage.traced(record, query)
-                self.queries.append((query, stage.request(record, query, step.headers), step))
+                self.queries.append((query, stage.outgoing_query(record, query, step.headers), step))
                 self.pending += 1
         if made:
             self.thresholds[partition] = made[-1].threshold
         self.decisions += made
-        self.asked += self.budget.share * len(made)
+        self.allowed += self.budget.share * len(made)
         return state
 
     def work(self) -> Work:
         """The queries and predictions to send."""
-        return Work([[*(request for _, request, _ in self.queries), *self.predictions]], self._applied)
+        return Work([[*(outgoing for _, outgoing, _ in self.queries), *self.predictions]], self._applied)
 
     def _applied(self, acks: list[list[Ack]]) -> None:
         metrics, stage = self.stage.metrics, self.stage
-        for (query, request, step), ack in zip(self.queries, acks[0], strict=False):
+        for (query, outgoing, step), ack in zip(self.queries, acks[0], strict=False):
             step.done(ack)
-            if ack.smaller:
+            if ack.replaced:
                 metrics.dead_letters.labels(stage.name, "query_too_large").inc()
             else:
-                stage.pending.add(query, request.value or b"", ack, request.headers)
+                stage.pending.add(query, outgoing.value or b"", ack, outgoing.headers)
         outcomes = Counter([(d.selected, d.reason) for d in self.decisions])
         for (selected, reason), number in outcomes.items():
             metrics.samples.labels("query" if selected else "pass", reason.value).inc(number)
         metrics.utility.observe([d.utility for d in self.decisions])
-        metrics.budget_asked.inc(self.asked)
+        metrics.budget_asked.inc(self.allowed)
         metrics.budget_spent.inc(len(self.queries))
         metrics.queries.inc(len(self.queries))
         for partition, threshold in self.thresholds.items():
             metrics.threshold.labels(str(partition)).set(threshold)
 
 
-def _both(sample: Sample, seen: Arrival | BadMessage) -> tuple[Sample, Arrival] | BadMessage:
-    return seen if isinstance(seen, BadMessage) else (sample, seen)
-
-
-def _texts(arrival: Arrival) -> dict[str, float]:
-    return {label_text(label): p for label, p in arrival.probabilities.items()}
+def _with_arrival(
+    sample: Sample, arrival: ScoredSample | BadMessage
+) -> tuple[Sample, ScoredSample] | BadMessage:
+    return arrival if isinstance(arrival, BadMessage) else (sample, arrival)

@@ -1,42 +1,50 @@
-"""Learn: examples in, the model on.
+"""The local model: this replica's model, kept up to date with the topic `examples`.
 
-Every replica folds all of the topic `examples`, in its one order; the fold itself is `engine.labels.learner`,
-its way along the log `service.model.replay`. A snapshot saves it with its offset, so that a start need not
-begin at the first example.
+    LocalModel   the model that is in force, its snapshots, and its replacement by another one
+    Replay       one learner on its way through the examples (`service.model.replay`)
+    Learner      the model as a fold over examples (`engine.labels.learner`)
 
-*Another set of examples.* When an operator voids examples that are folded already, or has voided ones count
-again, the model has to be folded anew. That is done aside, with a reader of its own; the one that stands goes
-on serving and learning. When the new one has come as far as the old one, it takes its place, at once and for
-everybody. Only an answer whose query is not in hand waits for that: what is known of its id may change.
+Every replica folds all examples, in the one order of the topic. A snapshot saves the learner with its offset,
+so a start does not begin at the first example.
+
+*Other examples count.* An operator may exclude examples that are folded already, or include them again. Then
+the model has to be rebuilt:
+
+    1. a second replay, with a reader of its own, begins from a snapshot that fits, or from the first example
+    2. the model in force continues to serve and to learn meanwhile 3. when the second replay has come as far
+    as the model in force, it replaces it, at once and for every part
+
+Only a label without a pending query waits for that, since what is known of its id may change.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
-from time import monotonic
 
 import structlog
 
 from stream_al.engine.labels.exclusions import Exclusions
-from stream_al.engine.labels.learner import Learner, Outcome
+from stream_al.engine.labels.learner import Learner
 from stream_al.engine.model.model import Model
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.messages import ModelStamp
-from stream_al.service.broker.protocols import Reader, behind
-from stream_al.service.model.replay import PARTITION, Replay, fresh_learner
+from stream_al.service.broker.protocols import Reader, is_behind
+from stream_al.service.model.replay import PARTITION, Replay
+from stream_al.service.model.report import LearnerReport
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.tracing import OFF, Tracing
+from stream_al.service.timing.clock import Clock
+from stream_al.service.timing.watchdog import Progress
 from stream_al.settings import Settings
 
-__all__ = ["LocalModel", "fresh_learner"]
+__all__ = ["LocalModel"]
 
 log = structlog.get_logger(__name__)
 
 READER_STOP_SECONDS = 1.0
-AT_ONCE = 500  # examples between two signs of life, however slow the model is
+MAX_EXAMPLES = 500  # between two reports of progress, however slow the model is
 
 
 class LocalModel:
@@ -44,13 +52,18 @@ class LocalModel:
 
     Args:
         open_reader: Makes a reader of the topic `examples`, not started yet.
+        settings: The settings.
         snapshots: Where to restore from and save to.
-        folded: Called with the id of every example that was folded.
+        metrics: Where the model is reported.
+        clock: Where the time is read.
+        on_example: Called with the id of every example that was folded.
+        tracing: Traces examples that are learned.
 
     Attributes:
-        excluded: The examples that count no more; the model may still be on its way there.
-        progress: When the loop went round last.
-        progress_aside: When the model that is built aside got on last, or was begun anew after a failure.
+        excluded: The examples that do not count; the model may not have followed yet.
+        restored: Whether it was restored to the end of the topic.
+        progress: What the watchdog knows of the learning loop.
+        rebuild_progress: What the watchdog knows of a rebuild.
     """
 
     def __init__(
@@ -59,220 +72,202 @@ class LocalModel:
         settings: Settings,
         snapshots: Snapshots,
         metrics: Metrics,
-        folded: Callable[[str], None] = lambda sample_id: None,
+        clock: Clock,
+        on_example: Callable[[str], None] = lambda sample_id: None,
         tracing: Tracing = OFF,
     ) -> None:
         self.open_reader = open_reader
         self.reader = open_reader()
-        self.tracing = tracing
         self.settings = settings
         self.snapshots = snapshots
         self.metrics = metrics
-        self.folded = folded
+        self.clock = clock
+        self.on_example = on_example
+        self.tracing = tracing
         self.excluded = Exclusions()
         self.restored = False
-        self._recorded = False
-        self._replay = self._fresh(self.reader)
-        self.reset_watchdog()
-        self._one_reader = asyncio.Lock()  # the loop and intake both read on; order must not suffer
+        self.progress = Progress()
+        self.rebuild_progress = Progress(working=False)
+        self._report = LearnerReport(metrics)
+        self._max_examples = min(MAX_EXAMPLES, settings.limits.batch_records)
+        self._exclusions_known = False
+        self._replay = self._new_replay(self.reader)
+        self._one_reader = asyncio.Lock()  # the loop and intake both read; examples must stay in order
         self._stale = asyncio.Event()
-        self._settled = asyncio.Event()
-        self._settled.set()
-        self._saved_at = monotonic()
-
-    def reset_watchdog(self) -> None:
-        """From here on progress is expected."""
-        self.progress = self.progress_aside = monotonic()
+        self._current = asyncio.Event()
+        self._current.set()
+        self._saved_at = clock.monotonic()
 
     @property
     def learner(self) -> Learner:
-        """The fold as it stands."""
+        """The learner in force."""
         return self._replay.learner
 
     @property
     def model(self) -> Model:
-        """The model as it stands."""
+        """The model in force."""
         return self.learner.model
 
     @property
     def rebuilding(self) -> bool:
-        """Whether the model is not yet what it has to be, since other examples count now."""
+        """Whether other examples count than those that the model in force has learned."""
         return self._stale.is_set()
 
     def stamp(self) -> ModelStamp:
-        """Which model speaks now."""
+        """Which model is in force."""
         return ModelStamp(self.settings.model.name, self.model.fingerprint[:12], self.model.examples)
 
     def exclude(self, excluded: Exclusions) -> None:
-        """Have these examples count no more, and all others count; the model follows where it has to."""
-        self.excluded, self._recorded = excluded, True
+        """Let exactly these examples not count; the model is rebuilt if it has to be."""
+        self.excluded, self._exclusions_known = excluded, True
         if self.restored:
             self._conform()
 
     def _conform(self) -> None:
-        """Go on under what is voided now, or have the model folded anew."""
+        """Continue with the exclusions of now if the learner is consistent with them; else rebuild."""
         if self.learner.is_consistent_with(self.excluded):
             self.learner.excluded = self.excluded
-            self._stale.clear()
-            self._settled.set()
+            self._set_current()
         else:
-            self._stale.set()
-            self._settled.clear()
+            self._set_stale()
 
-    async def restore(self, progress: Callable[[int, int], None] = lambda done, end: None) -> None:
-        """Load the newest snapshot that fits the log, then fold to the end of the log.
+    def _set_current(self) -> None:
+        self._stale.clear()
+        self._current.set()
+        self.rebuild_progress.working = False
+
+    def _set_stale(self) -> None:
+        if not self.rebuilding:
+            self.rebuild_progress.step(self.clock.monotonic())
+        self._stale.set()
+        self._current.clear()
+        self.rebuild_progress.working = True
+
+    async def restore(self, on_progress: Callable[[int, int], None] = lambda done, end: None) -> None:
+        """Load the newest snapshot that fits the topic, then fold to the end of the topic.
 
         Args:
-            progress: Called with the offset reached and the end.
+            on_progress: Called with the offset reached and the end.
 
         Raises:
             StateLost: As `Replay.begin` says.
         """
-        if (
-            self.learner.excluded != self.excluded
-        ):  # it was made before anybody knew, or an attempt failed since
-            self._replay = self._fresh(self.reader)
-        end = await self._replay.begin(recorded=self._recorded)
-        while await behind(self.reader, {PARTITION: end}):
+        if self.learner.excluded != self.excluded:  # known only now, or left behind by a failed attempt
+            self._replay = self._new_replay(self.reader)
+        end = await self._replay.begin(exclusions_known=self._exclusions_known)
+        while await is_behind(self.reader, {PARTITION: end}):
             await self.step(1.0)
-            progress(self.learner.offset, end)
-        self._tell_anew()
+            on_progress(self.learner.offset, end)
+        self._report.start(self.learner)
         self.restored = True
-        self._conform()  # to what was changed meanwhile
+        self._conform()  # the exclusions may have changed meanwhile
 
     async def catch_up(self) -> None:
         """Fold to what is the end of the topic now, with the examples that count now."""
-        end = await self.reader.end()
-        await self._settled.wait()
+        end = await self.reader.end_offsets()
+        await self._current.wait()
         while self.learner.offset < end[PARTITION]:
             async with self._one_reader:
-                if not await behind(self.reader, end):  # holes at the end of the log
+                if not await is_behind(self.reader, end):  # the topic ends in a gap
                     break
             await self.step(0.1)
-        if not self._settled.is_set():  # meanwhile others count
+        if not self._current.is_set():  # the exclusions have changed meanwhile
             await self.catch_up()
 
     async def step(self, timeout_seconds: float) -> int:
-        """Fold what the next poll brings; the number of records."""
-        self.progress = monotonic()
+        """Fold what the next poll brings; return the number of records."""
+        self.progress.step(self.clock.monotonic())
         async with self._one_reader:
             drifts = self.learner.drift.found
-            most = min(AT_ONCE, self.settings.limits.batch_records)
-            began = monotonic()
-            records, outcomes = await self._replay.step(timeout_seconds, most, self.folded)
-            found = self.learner.drift.found - drifts
+            began = self.clock.monotonic()
+            records, outcomes = await self._replay.step(timeout_seconds, self._max_examples, self.on_example)
+            drifts = self.learner.drift.found - drifts
         if records:
-            self._count(outcomes)
-            if self.restored:  # what a start replays was traced when it happened
-                self.tracing.learned(records, monotonic() - began)
-            self._tell_drift(found)
-        self.progress = monotonic()
+            self._report.learned(self.learner, outcomes)
+            if self.restored:  # what a start replays was traced, and its drifts reported, when it came
+                self.tracing.learned(records, self.clock.monotonic() - began)
+                self._report.drifted(self.learner, drifts)
+        self.progress.step(self.clock.monotonic())
         return len(records)
 
     async def follow(self) -> None:
-        """Wait until the model has to be folded anew, and do so. Raises Unavailable or StateLost."""
+        """Wait until the model has to be rebuilt, and rebuild it. Raises Unavailable or StateLost."""
         await self._stale.wait()
-        self.progress_aside = monotonic()
+        self.rebuild_progress.step(self.clock.monotonic())
         await self._rebuild(self.excluded)
 
-    async def settle(self, seconds: float) -> bool:
-        """Whether the model is what it has to be, or gets there within a time."""
+    async def is_current_within(self, seconds: float) -> bool:
+        """Whether the model has learned the examples that count, now or within a time."""
         try:
             async with asyncio.timeout(seconds):
-                await self._settled.wait()
+                await self._current.wait()
         except TimeoutError:
             return False
         return True
 
-    async def check(self, excluded: Exclusions) -> None:
-        """See whether the model can be folded under these ranges, from what this replica has.
+    async def check_rebuild(self, excluded: Exclusions) -> None:
+        """See whether this replica can rebuild the model under these exclusions.
 
         Raises:
-            Misconfigured: The log no longer begins with the first example, and no snapshot makes up for it.
+            Misconfigured: The topic no longer begins with the first example, and no snapshot makes up for it.
         """
-        begin = (await self.reader.begin())[PARTITION]
+        begin = (await self.reader.beginning_offsets())[PARTITION]
         if self.learner.is_consistent_with(excluded) or excluded.covers(0, begin):
             return
         async for learner, _ in self.snapshots.load(self.model.fingerprint):
             if learner.is_consistent_with(excluded) and learner.offset >= begin:
                 return
         raise Misconfigured(
-            f"the topic {self.reader.topic} begins at offset {begin}, and no snapshot here leads to the "
-            "model of what would count; choose a later offset, or restore the topic first"
+            f"the topic {self.reader.topic} begins at offset {begin}, and no snapshot of this replica makes "
+            "up for the examples before it; choose a later offset, or restore the topic first"
         )
 
     async def _rebuild(self, excluded: Exclusions) -> None:
-        """Fold anew, aside, and replace the model that stands, unless this is overtaken on the way."""
+        """Fold with a second replay, and put it in force, unless the exclusions change meanwhile."""
         reader = self.open_reader()
-        fold = self._fresh(reader)
-        log.info("folding the model anew", excluded=len(excluded))
+        replay = self._new_replay(reader)
+        log.info("rebuilding the model", excluded=len(excluded))
         try:
             await reader.start()
-            end = {PARTITION: await fold.begin()}
-            while self.excluded == excluded and await behind(reader, end):
-                await fold.step(1.0, AT_ONCE)
-                self.progress_aside = monotonic()
+            end = {PARTITION: await replay.begin()}
+            while self.excluded == excluded and await is_behind(reader, end):
+                await replay.step(1.0, self._max_examples)
+                self.rebuild_progress.step(self.clock.monotonic())
             async with self._one_reader:
-                while self.excluded == excluded and fold.learner.offset < self.learner.offset:
-                    await fold.step(1.0, AT_ONCE)
+                while self.excluded == excluded and replay.learner.offset < self.learner.offset:
+                    await replay.step(1.0, self._max_examples)
                 if self.excluded == excluded:
-                    self._replace(fold)
+                    self._replace(replay)
         finally:
             await reader.stop(READER_STOP_SECONDS)
 
-    def _replace(self, fold: Replay) -> None:
-        """Put the model that was built aside in the place of the one that stands."""
-        fold.reader, self._replay = self.reader, fold  # which may bring again what is folded already
-        self._stale.clear()
-        self._settled.set()
-        self._tell_anew()
-        log.info("the model is folded anew", offset=self.learner.offset, examples=self.model.examples)
+    def _replace(self, replay: Replay) -> None:
+        """Put the replay in force. Its new reader may bring examples again; they are folded once."""
+        replay.reader, self._replay = self.reader, replay
+        self._set_current()
+        self._report.start(self.learner)
+        log.info("model rebuilt", offset=self.learner.offset, examples=self.model.examples)
 
-    def _fresh(self, reader: Reader) -> Replay:
-        return Replay(reader, self.settings, self.snapshots, self.metrics, self.excluded)
+    def _new_replay(self, reader: Reader) -> Replay:
+        return Replay(reader, self.settings, self.snapshots, self.metrics, self.clock, self.excluded)
 
-    def due(self) -> bool:
+    def snapshot_due(self) -> bool:
         """Whether it is time for a snapshot."""
         limits, new = self.settings.snapshots, self.learner.offset - self._replay.saved
-        waited = monotonic() - self._saved_at
+        waited = self.clock.monotonic() - self._saved_at
         return new >= limits.every_examples or (new > 0 and waited >= limits.every_seconds)
 
     async def save(self) -> None:
         """Write a snapshot; a store that fails costs the snapshot and nothing else."""
-        fold, offset = self._replay, self.learner.offset
-        if fold.anchor is None or offset == fold.saved:
+        replay, offset = self._replay, self.learner.offset
+        if replay.anchor is None or offset == replay.saved:
             return
         try:
-            await self.snapshots.save(fold.learner, fold.anchor)
+            await self.snapshots.save(replay.learner, replay.anchor)
         except Unavailable as error:
             self.metrics.snapshots.labels("failed").inc()
             log.warning("snapshot failed", why=str(error))
         else:
             self.metrics.snapshots.labels("written").inc()
-            fold.saved = offset
-        self._saved_at = monotonic()
-
-    def _tell_anew(self) -> None:
-        """Let the metrics speak of a learner that did not come about here, example by example."""
-        self.metrics.accuracy.clear()  # of the whole stream nothing may be known
-        self._count(Counter())
-        self._tell_drift(0)
-
-    def _tell_drift(self, found: int) -> None:
-        last = self.learner.drift.last
-        self.metrics.drift_example.set(0 if last is None else last + 1)
-        if found and self.restored:  # what a start replays was told when it happened
-            self.metrics.drift.inc(found)
-            log.warning("drift: the model errs more than before", example=last)
-
-    def _count(self, outcomes: Counter[Outcome]) -> None:
-        metrics = self.metrics
-        for outcome, number in outcomes.items():
-            metrics.examples.labels(outcome.value).inc(number)
-        metrics.model_examples.set(self.model.examples)
-        metrics.model_classes.set(len(self.model.classes))
-        for span, accuracy in (("all", self.learner.overall), ("recent", self.learner.recent)):
-            if estimate := accuracy.estimate():
-                metrics.accuracy.labels(span, "estimate").set(estimate.accuracy)
-                metrics.accuracy.labels(span, "low").set(estimate.low)
-                metrics.accuracy.labels(span, "high").set(estimate.high)
+            replay.saved = offset
+        self._saved_at = self.clock.monotonic()

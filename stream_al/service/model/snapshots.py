@@ -1,17 +1,21 @@
-"""Snapshots: the fold as a file, a cache of the log.
+"""Snapshots: the learner as a file, a cache of the topic `examples`.
 
-A file is one line of JSON, the header, and then the pickled learner. Pickle runs code, so nothing is
-unpickled before the header says that it is ours, for this model definition, this River and this Python,
-and the checksum agrees (with `snapshots.key` set: a keyed one, which nobody without the key can forge).
-Even then it is unpickled by `service.model.unpickling`, which looks up what models are made
-of and nothing else.
+A file has two parts: one line of JSON, the header, and the pickled learner. Unpickling runs code, so it comes
+last:
 
-Where the bytes lie is `service.model.stores`. A reader sees a whole file or none; a file torn all the
-same fails its checksum and the one before it is used. Any of them may be deleted.
+    1. the header can be read, and the length is right
+    2. the checksum is right. With `snapshots.key` it is keyed, so that nobody without the key can forge it
+    3. the header names this schema, this River, this Python and this model definition
+    4. `service.model.unpickling` loads the learner: it finds what models are made of, and nothing else
+    5. the learner is the one that the header describes
 
-A name holds the offset, so that the newest is known without reading any. In a store that replicas share it
-also holds the lineage: what the header must agree on. While one definition of the model takes over from
-another, neither overwrites the other's, each keeps its newest, and a way back finds them.
+A file that fails a step is discarded with a warning, and the one before it is tried. Any file may be deleted.
+`service.model.stores` keeps the bytes.
+
+The name of a file holds its offset, so the newest one is known without reading any. In a store that replicas
+share, the name also holds the lineage: a digest of what step 3 compares. While one model definition replaces
+another, neither overwrites the files of the other, each keeps its newest ones, and a rollback of the
+definition finds them.
 """
 
 from __future__ import annotations
@@ -24,10 +28,10 @@ import platform
 import re
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from typing import Any
 
 import structlog
+from river.__version__ import __version__ as river_version
 
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.model.pickling import dumps
@@ -41,14 +45,20 @@ __all__ = ["Anchor", "Snapshots"]
 
 log = structlog.get_logger(__name__)
 
-SCHEMA = 5
+SCHEMA = 6
 MAX_HEADER_BYTES = 10_000
 NAME = re.compile(r"examples-(?P<offset>\d{20})(?:-(?P<lineage>[0-9a-f]{12}))?\.snapshot")
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The last example folded, as the log has it: what ties a snapshot to its log."""
+    """The last example folded, as it is in the topic: it ties a snapshot to its topic.
+
+    Attributes:
+        offset: The offset of its record.
+        timestamp_ms: The timestamp of its record.
+        digest: A digest of the key and the value.
+    """
 
     offset: int
     timestamp_ms: int
@@ -56,13 +66,13 @@ class Anchor:
 
     @classmethod
     def of(cls, record: Record) -> Anchor:
-        """The anchor that a record is."""
+        """The anchor of a learner whose last example is this record."""
         content = hashlib.blake2b(record.value or b"", key=(record.key or b"")[:64], digest_size=16)
         return cls(record.offset, record.timestamp_ms, content.hexdigest())
 
     @classmethod
     def before(cls, offset: int) -> Anchor:
-        """The anchor of a fold that begins at an offset, whatever was before it."""
+        """The anchor of a learner that begins at an offset, whatever the topic held before it."""
         return cls(offset - 1, 0, "")
 
 
@@ -70,8 +80,14 @@ class Snapshots:
     """The snapshots in a store.
 
     Args:
-        settings: Where, how many to keep, and the key.
+        settings: Where they are, how many to keep, and the key.
         fingerprint: Of the model definition that new snapshots are written for.
+
+    Attributes:
+        store: Where the bytes are.
+        keep: How many to keep of each lineage.
+        max_bytes: The largest snapshot.
+        fingerprint: As given.
     """
 
     def __init__(self, settings: Settings, fingerprint: str) -> None:
@@ -81,47 +97,48 @@ class Snapshots:
         self.fingerprint = fingerprint
         key = settings.snapshots.key
         self._key = key.get_secret_value().encode() if key else None
-        # A factory's model may hold classes of the module that it was named with.
+        # The model of a factory may hold classes of the module that the definition names.
         definition = settings.model.definition
         own = re.match(r"\s*([A-Za-z_]\w*)", definition) if ":" in definition.split("(")[0] else None
         self._factory = own.group(1) if own else None
 
     async def save(self, learner: Learner, anchor: Anchor) -> str:
-        """Write a snapshot of the learner as it stands, and prune old ones; its name.
+        """Write a snapshot of the learner, and delete the surplus; return its name.
 
         Raises:
             Unavailable: The store did not take it.
         """
-        offset, body = learner.offset, dumps(learner)  # here, where nothing folds meanwhile
+        offset, body = learner.offset, dumps(learner)  # here, so that nothing is folded meanwhile
         lineage = f"-{self._lineage()}" if self.store.shared else ""
         name = f"examples-{offset:020}{lineage}.snapshot"
         content = await asyncio.to_thread(self._sealed, body, anchor)
         if len(content) > self.max_bytes:
             raise Unavailable(
-                f"the snapshot has {len(content)} bytes and nobody would read it; raise snapshots.max_bytes"
+                f"the snapshot has {len(content)} bytes, more than a start would read; "
+                "raise snapshots.max_bytes"
             )
         await self.store.write(name, content)
         try:
             await self.store.delete(self._surplus(await self.names()))
-        except Misconfigured as error:  # it was let in before
+        except Misconfigured as error:  # the store has accepted us before, so this may pass
             raise Unavailable(str(error)) from None
         return name
 
     async def listed(self) -> dict[str, int]:
-        """The snapshots by name, newest first, each with its offset: that of the next example to fold."""
+        """The offset of the next example to fold, for each snapshot by name, newest first."""
         found = ((name, NAME.fullmatch(name)) for name in await self.names())
         return {name: int(match["offset"]) for name, match in found if match}
 
     async def load(self, fingerprint: str) -> AsyncIterator[tuple[Learner, Anchor]]:
-        """The usable snapshots, newest first; unusable ones are passed over with a warning.
+        """The usable snapshots, newest first; each unusable one is discarded with a warning.
 
         Raises:
-            Unavailable: The store is away, and nobody knows what it holds.
-            Misconfigured: It refuses us.
+            Unavailable: The store is away, so it is unknown what it holds.
+            Misconfigured: The store refuses access.
         """
         tried: set[str] = set()
-        while fresh := [name for name in await self._found() if name not in tried]:
-            for name in fresh:  # once more if all are gone: others prune what they have newer ones for
+        while fresh := [name for name in await self._names_at_start() if name not in tried]:
+            for name in fresh:  # and list again: other replicas may have replaced these by newer ones
                 tried.add(name)
                 try:
                     content = await self.store.read(name, self.max_bytes)
@@ -136,13 +153,13 @@ class Snapshots:
         return sorted(filter(NAME.fullmatch, await self.store.names()), reverse=True)
 
     async def clear(self) -> int:
-        """Delete all snapshots; how many there were. Raises Unavailable or Misconfigured."""
+        """Delete all snapshots; return their number. Raises Unavailable or Misconfigured."""
         names = await self.names()
         await self.store.delete(names)
         return len(names)
 
-    async def _found(self) -> list[str]:
-        """The names, where a person may wait for them."""
+    async def _names_at_start(self) -> list[str]:
+        """The names, for a start. The error says how to start without the store."""
         try:
             return await self.names()
         except Unavailable as error:
@@ -150,7 +167,7 @@ class Snapshots:
             raise Unavailable(f"{error}; {remedy}") from error
 
     def _surplus(self, names: list[str]) -> list[str]:
-        """What is too much of names, the newest first: of our lineage, and of all others together."""
+        """The names to delete, from names newest first; `keep` of our lineage stay, and of the others."""
         if not self.store.shared:
             return names[self.keep :]
         ours = [name for name in names if f"-{self._lineage()}." in name]
@@ -207,10 +224,10 @@ class Snapshots:
     def _versions() -> dict[str, Any]:
         return {
             "stream_al": SCHEMA,
-            "river": version("river"),
+            "river": river_version,
             "python": ".".join(platform.python_version_tuple()[:2]),
         }
 
 
 class _Unusable(Exception):
-    """Why a file is passed over."""
+    """Why a file is discarded."""

@@ -1,18 +1,17 @@
-"""Unpickling without running what a forger wrote.
+"""Unpickling that runs no code of a forger.
 
-A pickle is a program: it names things to look up, calls them and sets their attributes. What it cannot
-look up it cannot call, so all depends on what is found. Looked up are
+A pickle is a program: it looks up names, calls what it finds, and sets attributes. It cannot call what it
+cannot look up, so this module decides what can be found:
 
-- classes of this program, of River's models, of the module that a model's factory is named with, and a
-  few plain data types;
-- functions of River's models, and of the factory's module: models hold them, as tokenisers and the like.
+- classes of this program, of River's models and of the factory's module, and a few plain data types;
+- functions of River's models and of the factory's module, since models hold functions such as tokenisers.
 
-Found is not what a name says but what it leads to: `stream_al.logs` has an attribute `sys.modules`, and a
-module of River's imports numpy. So the thing itself must have been defined where it may be, and functions
-of this program, one of which unpickles, are no part of any model. `getattr` is how pickle writes a
-method: here it gives methods and nothing else.
+What counts is where the thing itself is defined, not the name that leads to it: `stream_al.logs` has an
+attribute `sys.modules`, and a module of River imports numpy. Functions of this program are never found,
+because no model holds one and one of them unpickles. Pickle writes a method as a call of `getattr`: here it
+returns methods only.
 
-A forger can still waste memory and time. Who fears that sets `snapshots.key`.
+A forger can still waste memory and time. `snapshots.key` prevents that.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ __all__ = ["loads"]
 
 PROGRAM = "stream_al"
 MODELS = "river"
-# They read files, download, or unpickle; no model holds any of it.
+# These modules read files, download, or unpickle; no model holds any part of them.
 NO_MODELS = ("river.checks", "river.datasets", "river.stream")
 PLAIN = {
     "builtins": "bool bytearray bytes complex dict float frozenset int list object range set slice str tuple",
@@ -65,7 +64,7 @@ def loads(body: bytes, factory: str | None = None) -> Any:
         factory: The package of the factory that the model's definition names, if it names one.
 
     Raises:
-        Exception: It looks up what it may not, or is no pickle; unpickling raises anything.
+        Exception: The pickle looks up what it may not, or it is no pickle. Unpickling may raise any error.
     """
     return _Unpickler(body, factory).load()
 
@@ -80,11 +79,11 @@ class _Unpickler(pickle.Unpickler):
             return self._method
         if (module, name) in FUNCTIONS or name in PLAIN.get(module, "").split():
             return super().find_class(module, name)
-        if self._may_be_found(module):  # nothing else is even imported
+        if self._may_be_found(module):  # no other module is even imported
             found = super().find_class(module, name)
             if self._may_be_used(found):
                 return found
-        raise pickle.UnpicklingError(f"{module}.{name} has no place in a snapshot")
+        raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a snapshot")
 
     def _may_be_found(self, module: str) -> bool:
         root = module.split(".", maxsplit=1)[0]
@@ -102,9 +101,9 @@ class _Unpickler(pickle.Unpickler):
         return self._may_be_found(home) and (isinstance(found, type) or root != PROGRAM)
 
     def _method(self, owner: Any, name: str) -> Callable[..., Any]:
-        """What pickle writes of a bound method, or of a method of `str`."""
+        """What pickle writes for a bound method, or for a method of `str`."""
         found = getattr(owner, name)
         of_text = owner is str and isinstance(found, MethodDescriptorType)
         if of_text or (isinstance(found, MethodType) and self._may_be_used(found.__func__)):
             return found  # type: ignore[no-any-return]  # a method
-        raise pickle.UnpicklingError(f"{name} of {type(owner).__name__} has no place in a snapshot")
+        raise pickle.UnpicklingError(f"{name} of {type(owner).__name__} is not allowed in a snapshot")

@@ -1,6 +1,7 @@
 """A histogram that takes a batch of values at once.
 
-The client library's takes one value at a time, and a microsecond for each. What is shown is the same.
+The histogram of the client library takes one value at a time, and needs a microsecond for each. Both expose
+the same series.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ __all__ = ["BatchHistogram"]
 
 
 class BatchHistogram(Collector):
-    """How values are spread.
+    """The distribution of values over buckets.
 
     Args:
-        name: Of the metric.
-        documentation: Its help.
-        buckets: Upper bounds, rising; one without a bound is added.
-        registry: Where to register.
+        name: The name of the metric.
+        documentation: Its help text.
+        buckets: Upper bounds in rising order; a last bucket without a bound is added.
+        registry: The registry that exposes it.
 
     >>> histogram = BatchHistogram("size", "Sizes.", (1.0, 2.0), CollectorRegistry())
     >>> histogram.observe([0.5, 1.0, 3.0])
@@ -36,20 +37,20 @@ class BatchHistogram(Collector):
     ) -> None:
         self._name, self._documentation = name, documentation
         self._bounds = np.asarray(buckets, dtype=np.float64)
-        self._words = [*map(floatToGoString, buckets), "+Inf"]
+        self._bound_texts = [*map(floatToGoString, buckets), "+Inf"]
         self._counts = np.zeros(len(buckets) + 1, dtype=np.int64)
         self._sum = 0.0
         registry.register(self)
 
     def observe(self, values: Sequence[float]) -> None:
-        """Count values in."""
+        """Add values."""
         given = np.asarray(values, dtype=np.float64)
-        places = np.searchsorted(self._bounds, given)  # a bound belongs to its bucket
+        places = np.searchsorted(self._bounds, given)  # a value equal to a bound belongs to that bucket
         self._counts += np.bincount(places, minlength=len(self._counts))
         self._sum += float(given.sum())
 
     def collect(self) -> Iterator[Metric]:
-        """What is scraped."""
+        """The metric as it is scraped."""
         counts = [float(count) for count in self._counts.cumsum()]
-        buckets = list(zip(self._words, counts, strict=True))
+        buckets = list(zip(self._bound_texts, counts, strict=True))
         yield HistogramMetricFamily(self._name, self._documentation, buckets=buckets, sum_value=self._sum)

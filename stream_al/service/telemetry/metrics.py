@@ -1,26 +1,26 @@
 """Every metric of the service: one line each, with its meaning and unit.
 
-Counters are per process; what concerns a whole application (share asked, accuracy) is summed or picked
-by the reader. No sample id and no annotator ever becomes a label: their number has no bound.
+Each process has its own counters. A query in Prometheus sums them over the replicas of an application.
+Sample ids and annotators never become labels of a metric, because their number has no bound.
 
-Who measured is not in the metrics, but in the labels that Prometheus adds when it scrapes: `job` is the
-application, `instance` the replica (deploy/prometheus/prometheus.yml). `stream_al_build_info` also names the
-application as the service knows it.
+The metrics do not name the application and the replica. Prometheus adds both as labels when it scrapes: `job`
+is the application, `instance` the replica (deploy/prometheus/prometheus.yml). `stream_al_build_info` also
+names the application, as the settings do.
 
-Series whose labels are known beforehand begin at 0: a rate cannot see the first event of a series that is
-born with it.
+If the labels of a series are known at the start, the series begins at 0. If it began with its first event, a
+rate in Prometheus would not show that event.
 """
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.metrics_core import Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from river.__version__ import __version__ as river_version
 
 from stream_al import __version__
 from stream_al.engine.labels import join, learner
@@ -29,7 +29,7 @@ from stream_al.service.telemetry.histogram import BatchHistogram
 __all__ = ["Metrics"]
 
 SELECTED = ("uncertain", "explore", "warmup")
-PASSED = ("below", "spent", "capped")
+NOT_SELECTED = ("below", "spent", "capped")
 REFUSED = {
     "select": (
         *("null_value", "too_large", "too_deep", "not_json", "not_an_object", "no_features", "bad_features"),
@@ -43,7 +43,7 @@ REFUSED = {
     "learn": ("null_value", "too_large", "too_deep", "not_json", "bad_fields"),
     "control": ("too_large", "too_deep", "not_json", "bad_fields", "unknown_key"),
 }
-"""By stage: why a record may be a dead letter."""
+"""By stage: the reasons for which a record becomes a dead letter."""
 
 SHARES = tuple(tenth / 10 for tenth in range(1, 11))
 WORK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -51,7 +51,7 @@ DELAYS = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86400, 3 * 86400, 7
 
 
 class _Registry(CollectorRegistry):
-    """Without the `_created` series, which would double what a scrape brings and nobody asks for."""
+    """A registry without the `_created` series, which would double the size of a scrape."""
 
     def collect(self) -> Iterator[Metric]:
         for metric in super().collect():
@@ -69,59 +69,59 @@ class Metrics:
         p, r = "stream_al_", self.registry
         # fmt: off
         # Selecting
-        self.samples = Counter(p + "samples", "Samples decided, by decision and reason.", ["decision", "reason"], registry=r)
-        self.utility = BatchHistogram(p + "utility", "Utility of each sample's label, 0 to 1.", SHARES, r)
-        self.threshold = Gauge(p + "threshold", "Utility at which the budget manager said yes last, 0 to 1.", ["partition"], registry=r)
-        self.budget_asked = Counter(p + "budget_asked_labels", "Labels that the budget allowed for the samples so far.", registry=r)
-        self.budget_spent = Counter(p + "budget_spent_labels", "Labels asked for out of the budget.", registry=r)
-        self.budget_share = Gauge(p + "budget_share_ratio", "Share of the samples that the settings allow to query, 0 to 1.", registry=r)
-        self.queries = Counter(p + "queries", "Queries acknowledged by the broker.", registry=r)
+        self.samples = Counter(p + "samples", "Samples decided about, by decision and reason.", ["decision", "reason"], registry=r)
+        self.utility = BatchHistogram(p + "utility", "Utility of the label of each sample, 0 to 1.", SHARES, r)
+        self.threshold = Gauge(p + "threshold", "Threshold of the budget manager now: it selects samples of at least this utility, 0 to 1.", ["partition"], registry=r)
+        self.budget_asked = Counter(p + "budget_asked_labels", "Labels that the budget has allowed so far.", registry=r)
+        self.budget_spent = Counter(p + "budget_spent_labels", "Labels asked for that count against the budget.", registry=r)
+        self.budget_share = Gauge(p + "budget_share_ratio", "Share of the samples that may be queried, as the settings say, 0 to 1.", registry=r)
+        self.queries = Counter(p + "queries", "Queries that the broker has confirmed.", registry=r)
         # Labels
         self.labels = Counter(p + "labels", "Labels received, by outcome.", ["outcome"], registry=r)
-        self.label_delay = Histogram(p + "label_delay_seconds", "Log time from query to label, in seconds.", buckets=DELAYS, registry=r)
-        self.pending = Gauge(p + "pending_queries", "Queries that wait for a label.", registry=r)
-        self.pending_cap = Gauge(p + "pending_queries_limit", "Pending queries at which selection pauses.", registry=r)
-        self.pending_oldest = Gauge(p + "pending_oldest_seconds", "Log time that the oldest pending query has waited, in seconds.", registry=r)
-        self.expired = Counter(p + "expired_queries", "Queries closed since their life was over.", registry=r)
+        self.label_delay = Histogram(p + "label_delay_seconds", "Log time from a query to its label, in seconds.", buckets=DELAYS, registry=r)
+        self.pending = Gauge(p + "pending_queries", "Queries that wait for their label.", registry=r)
+        self.pending_cap = Gauge(p + "pending_queries_limit", "Number of pending queries at which selection pauses.", registry=r)
+        self.pending_oldest = Gauge(p + "pending_oldest_seconds", "Log time for which the oldest pending query has waited, in seconds.", registry=r)
+        self.expired = Counter(p + "expired_queries", "Queries that were closed because they had expired.", registry=r)
         # Learning
-        self.examples = Counter(p + "examples", "Examples folded into the model, by outcome.", ["outcome"], registry=r)
-        self.update_seconds = Histogram(p + "model_update_duration_seconds", "Time to fold one poll of examples, in seconds.", buckets=WORK, registry=r)
+        self.examples = Counter(p + "examples", "Examples that the model has read, by outcome.", ["outcome"], registry=r)
+        self.update_seconds = Histogram(p + "model_update_duration_seconds", "Time to learn the examples of one poll, in seconds.", buckets=WORK, registry=r)
         self.model_examples = Gauge(p + "model_examples", "Examples that the model has learned.", registry=r)
         self.model_classes = Gauge(p + "model_classes", "Classes that the model knows.", registry=r)
-        self.model_offset_lag = Gauge(p + "model_offset_lag", "Examples in the log that the model has not folded yet.", registry=r)
-        self.accuracy = Gauge(p + "accuracy_ratio", "Accuracy over all samples, estimated from the labels bought, 0 to 1.", ["span", "bound"], registry=r)
-        self.drift = Counter(p + "drift", "Drifts found since the start: the model began to err more than before.", registry=r)
-        self.drift_example = Gauge(p + "drift_last_example", "Number of the example at which drift was found last; 0 before the first.", registry=r)
+        self.model_offset_lag = Gauge(p + "model_offset_lag", "Examples in the topic that the model has not read yet.", registry=r)
+        self.accuracy = Gauge(p + "accuracy_ratio", "Accuracy over all samples, estimated from the labels received, 0 to 1.", ["span", "bound"], registry=r)
+        self.drift = Counter(p + "drift", "Drifts detected since the start: the model began to err more than before.", registry=r)
+        self.drift_example = Gauge(p + "drift_last_example", "Number of the example at which the last drift was detected; 0 before the first drift.", registry=r)
         self.snapshots = Counter(p + "snapshots", "Snapshots, by outcome (written, failed).", ["outcome"], registry=r)
         # The loops
-        self.consumer_lag = Gauge(p + "consumer_lag", "Records not read yet.", ["topic", "partition"], registry=r)
+        self.consumer_lag = Gauge(p + "consumer_lag", "Records that were not read yet.", ["topic", "partition"], registry=r)
         self.batch_seconds = Histogram(p + "batch_duration_seconds", "Time from reading a batch to its commit, in seconds.", ["stage"], buckets=WORK, registry=r)
-        self.dead_letters = Counter(p + "dead_letters", "Records sent to the dead letters, by stage and reason.", ["stage", "reason"], registry=r)
-        self.assignments = Counter(p + "assignment_changes", "Times that partitions came or went, by stage.", ["stage"], registry=r)
-        self.stopped = Gauge(p + "stopped_partitions", "Partitions stopped by a run of bad records.", ["stage"], registry=r)
-        self.paused = Gauge(p + "paused", "1 while selection is paused by hand.", registry=r)
-        self.ready = Gauge(p + "ready", "1 while the service is ready.", registry=r)
+        self.dead_letters = Counter(p + "dead_letters", "Records that were sent to the dead letters, by stage and reason.", ["stage", "reason"], registry=r)
+        self.assignments = Counter(p + "assignment_changes", "Changes of the assigned partitions, by stage.", ["stage"], registry=r)
+        self.stopped = Gauge(p + "stopped_partitions", "Partitions that were stopped by a run of bad records.", ["stage"], registry=r)
+        self.paused = Gauge(p + "paused", "1 while an operator has paused selection, else 0.", registry=r)
+        self.ready = Gauge(p + "ready", "1 while the service is ready, else 0.", registry=r)
         # fmt: on
         self._begin_at_zero()
-        Info(p + "build", "Versions.", registry=r).info(
+        Info(p + "build", "Versions of the service, River and Python.", registry=r).info(
             {
                 "version": __version__,
-                "river": version("river"),
+                "river": river_version,
                 "python": platform.python_version(),
                 "application": application,
             }
         )
 
     def _begin_at_zero(self) -> None:
-        for decision, reasons in (("query", SELECTED), ("pass", PASSED)):
+        for decision, reasons in (("query", SELECTED), ("pass", NOT_SELECTED)):
             for reason in reasons:
                 self.samples.labels(decision, reason)
-        for answer in join.Outcome:
-            self.labels.labels(answer.value)
-        for outcome in learner.Outcome:
-            self.examples.labels(outcome.value)
-        for word in ("written", "failed"):
-            self.snapshots.labels(word)
-        for stage, words in REFUSED.items():
-            for reason in words:
+        for received in join.Outcome:
+            self.labels.labels(received.value)
+        for learned in learner.Outcome:
+            self.examples.labels(learned.value)
+        for outcome in ("written", "failed"):
+            self.snapshots.labels(outcome)
+        for stage, refusals in REFUSED.items():
+            for reason in refusals:
                 self.dead_letters.labels(stage, reason)

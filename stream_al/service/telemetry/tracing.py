@@ -1,8 +1,8 @@
-"""Tracing: a sample's way to the model as OpenTelemetry has it; off, and not even imported, by default.
+"""Tracing: the path of a sample to the model, as OpenTelemetry spans; by default it is off and not imported.
 
-A *trace* is one sample's way, through every program that hands on the header `traceparent` (W3C Trace
-Context; `tracestate` goes with it). A *span* is one step of it. Names, kinds and attributes are those of the
-semantic conventions for messaging:
+A *trace* is the path of one sample through all programs that pass on the header `traceparent` (W3C Trace
+Context; the header `tracestate` goes with it). A *span* is one step of a trace. Names, kinds and attributes
+follow the semantic conventions for messaging:
 
     sample ── traceparent ──> select samples    CONSUMER
                               └ send queries    PRODUCER ── traceparent ──> annotator
@@ -10,164 +10,166 @@ semantic conventions for messaging:
                               intake labels     CONSUMER <── traceparent ── label
                               └ send examples   PRODUCER ── traceparent ──> learn examples   CONSUMER
 
-- Only a sample that is selected makes spans. One without the header begins a trace of its own.
-- A label that brings a traceparent continues that one, and links to its query; one that brings none
-  continues the query's, which the header of the query in its topic still tells after a restart.
-- Every replica learns every example. What it learns at once is one span, with a link to each example; it
-  lies in the first one's trace, so that whoever samples that trace sees it learned as well. What a start
-  replays was learned before, and makes no span.
-- Spans end when their batch is applied (`service.loops.consumer`), and only what has ended is exported: what
-  was   dropped and done again is told once.
+- Only a selected sample makes spans. A sample without the header begins a new trace.
+- A label with a traceparent continues that trace, and links to its query. A label without one continues the
+  trace of the query; the header of the query in its topic names this trace, also after a restart.
+- Every replica learns every example. The examples that are learned together make one span, with a link to
+  each example. The span is in the trace of the first sampled example, so that this trace shows the learning.
+  Examples that are replayed at a start were learned before, and make no span.
+- Spans end when their batch is applied (`service.loops.consumer`), and only ended spans are exported. So a
+  batch that is dropped and done again is exported once.
 
-What is exported where, and which share of the traces, its own variables say: OTEL_TRACES_EXPORTER,
-OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER, OTEL_RESOURCE_ATTRIBUTES and the others. Spans wait in a
-queue of limited length and a thread sends them; while the collector is away some are lost, and nothing waits.
+OpenTelemetry's own variables say what is exported, where, and which share of the traces (`exporters`). Spans
+wait in a queue of limited length, and a thread sends them. While the collector is away some spans are lost,
+and nothing waits for it.
 
-Headers come from strangers. One that is not what it should be, or is there twice, is as good as none.
+Headers can come from anybody. An invalid header, or one that is there twice, is ignored.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from importlib.metadata import entry_points
-from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from stream_al import __version__
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.broker.protocols import Ack, Headers, Record
+from stream_al.service.telemetry import exporters
+from stream_al.service.timing.clock import SYSTEM_CLOCK, Clock
 from stream_al.service.timing.deadline import run_in_thread, within
 from stream_al.settings import Settings
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
-    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+    from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.trace import Link, Span, SpanKind
 
 __all__ = ["OFF", "Step", "Tracing", "tracing"]
 
 FIELDS = ("traceparent", "tracestate")
 MAX_CHARACTERS = 512
-"""Of one of them, as the specification has it for the second."""
-EXPORTERS = "opentelemetry_traces_exporter"
-PROTOCOLS = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
+"""The longest header. The specification sets this limit for `tracestate`."""
 
 
 class Step:
-    """A record that leads to another: what the other has to carry."""
+    """The spans of one record that leads to another record."""
 
     headers: Headers = ()
+    """The headers that the other record has to carry."""
 
     def done(self, ack: Ack) -> None:
-        """The batch is applied, and the other is there."""
+        """End the spans: the batch is applied, and the broker has the other record."""
 
 
 class Tracing:
-    """What the stages tell. This one takes no notice."""
+    """Where the stages report their steps. This class ignores them: it is for tracing that is off."""
 
     _nothing = Step()
 
     def step(
         self, stage: str, record: Record, to: str, sample_id: str, after: Headers = (), **facts: Any
     ) -> Step:
-        """A stage was led by a record to send one to another topic.
+        """Begin the spans of a record that leads a stage to send a record to another topic.
 
         Args:
-            stage: Which.
-            record: What it read.
+            stage: The name of the stage.
+            record: The record that the stage has read.
             to: The other topic.
-            sample_id: Whose way it is.
-            after: What this continues if the record says nothing itself.
+            sample_id: The id of the sample.
+            after: The headers of the trace to continue if the record has no such headers.
             facts: What was decided.
         """
         return self._nothing
 
     def learned(self, records: Sequence[Record], seconds: float) -> None:
-        """Examples were learned, and how long that took."""
+        """Report that examples were learned, and how long that took."""
 
     def carried(self, headers: Headers) -> Headers:
-        """Those of a record's headers that say which trace it belongs to."""
+        """The headers of a record that name its trace."""
         return ()
 
     async def stop(self, seconds: float) -> None:
-        """Send what still waits, or give it up."""
+        """Send the spans that wait; give up after the deadline."""
 
 
 OFF = Tracing()
 
 
-def tracing(settings: Settings) -> Tracing:
+def tracing(settings: Settings, clock: Clock = SYSTEM_CLOCK) -> Tracing:
     """The tracing that the settings ask for.
 
     Raises:
-        Misconfigured: It is not installed, or its variables name an exporter that is not.
+        Misconfigured: OpenTelemetry, or an exporter that its variables name, is not installed.
     """
     if not settings.tracing.enabled:
         return OFF
     try:
-        return _On(settings.application, _processors())
+        return _OpenTelemetry(settings.application, exporters.processors(), clock)
     except ImportError:
         raise Misconfigured(
-            "tracing.enabled: for that, run `python -m pip install 'stream_al[otel]'`"
+            "tracing.enabled: to use tracing, run `python -m pip install 'stream_al[otel]'`"
         ) from None
 
 
-class _On(Tracing):
-    """Makes spans.
+class _OpenTelemetry(Tracing):
+    """Makes spans with OpenTelemetry.
 
     Args:
-        application: Names the service where OpenTelemetry's variables do not, and the consumer groups.
-        processors: Where spans go.
+        application: The prefix of the consumer groups, and the service name if the variables give none.
+        processors: Take the spans that have ended.
+        clock: Gives the end of the span of learning.
     """
 
-    def __init__(self, application: str, processors: Iterable[SpanProcessor]) -> None:
-        from opentelemetry import trace  # noqa: PLC0415 - an extra, and nothing of it is loaded when off
+    def __init__(
+        self, application: str, processors: Iterable[SpanProcessor], clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        from opentelemetry import trace  # noqa: PLC0415 - an extra, not loaded when off
         from opentelemetry.context import Context  # noqa: PLC0415
         from opentelemetry.trace.propagation import tracecontext  # noqa: PLC0415
 
         self._trace = trace
-        self._nowhere = Context()  # the steps of a record belong to its own trace, whatever runs around us
+        self._no_trace = Context()  # not the current one: a record belongs to its own trace
         self._application = application
-        self._provider = _provider(application, processors)
+        self._clock = clock
+        self._provider = exporters.provider(application, processors)
         self._tracer = self._provider.get_tracer("stream_al", __version__)
         self._propagator = tracecontext.TraceContextTextMapPropagator()
-        # What a stranger writes into a header is no reason to write into our log.
+        # It would log a warning for each invalid header, and anybody can send such headers.
         logging.getLogger("opentelemetry.trace.span").setLevel(logging.ERROR)
 
     def step(
         self, stage: str, record: Record, to: str, sample_id: str, after: Headers = (), **facts: Any
     ) -> Step:
-        """Begin the spans of a record read and of the one that it leads to."""
+        """Begin the span of the record read, and the span of the record that it leads to."""
         kinds = self._trace.SpanKind
-        own, before = self._context(record.headers), self._context(after)
+        own, earlier = self._context(record.headers), self._context(after)
         read = self._span(
             stage,
             record.topic,
             kinds.CONSUMER,
-            own or before,
+            own or earlier,
             {
                 **_place(record.partition, record.offset),
                 "messaging.consumer.group.name": f"{self._application}.{stage}",
                 "messaging.message.id": sample_id,
                 **{f"stream_al.{name}": fact for name, fact in facts.items()},
             },
-            self._links([before] if own else []),
+            self._links([earlier] if own else []),
         )
         sent = self._span("send", to, kinds.PRODUCER, self._within(read), {"messaging.message.id": sample_id})
         carrier: dict[str, str] = {}
         self._propagator.inject(carrier, self._within(sent))
-        return _Begun(read, sent, tuple((name, text.encode()) for name, text in carrier.items()))
+        return _OpenStep(read, sent, tuple((name, text.encode()) for name, text in carrier.items()))
 
     def learned(self, records: Sequence[Record], seconds: float) -> None:
-        """One span for what was learned at once, if any of it belongs to a trace that is sampled."""
+        """One span for all examples learned together, if one of them belongs to a sampled trace."""
         found = [context for record in records if (context := self._context(record.headers))]
         links = [link for link in self._links(found) if link.context.trace_flags.sampled]
         if not links:
             return
-        now = time_ns()
+        now = int(self._clock.wall() * 1e9)
         span = self._span(
             "learn",
             records[0].topic,
@@ -180,7 +182,7 @@ class _On(Tracing):
         span.end(now)
 
     def carried(self, headers: Headers) -> Headers:
-        """Traceparent and tracestate, if they can be what they should be."""
+        """Traceparent and tracestate, if they can be valid."""
         found = [header for header in headers if header[0] in FIELDS]
         names = [name for name, _ in found]
         if names.count("traceparent") != 1 or any(len(value) > MAX_CHARACTERS for _, value in found):
@@ -188,14 +190,14 @@ class _On(Tracing):
         return tuple(found) if len(found) <= len(FIELDS) else tuple(h for h in found if h[0] == "traceparent")
 
     async def stop(self, seconds: float) -> None:
-        """Send what still waits, in time."""
+        """Send the spans that wait; give up after the deadline."""
         with suppress(Unavailable):
             await within(seconds, "the last spans", run_in_thread(self._provider.shutdown))
 
     def _context(self, headers: Headers) -> Context | None:
-        """The context that a record carries, if it carries a sound one."""
+        """The context that the headers of a record give; None if they give none, or an invalid one."""
         carrier = {name: value.decode("ascii", "replace") for name, value in self.carried(headers)}
-        context = self._propagator.extract(carrier, self._nowhere) if carrier else None
+        context = self._propagator.extract(carrier, self._no_trace) if carrier else None
         return context or None
 
     def _links(self, contexts: Iterable[Context | None]) -> list[Link]:
@@ -203,7 +205,7 @@ class _On(Tracing):
         return [self._trace.Link(context) for context in spans]
 
     def _within(self, span: Span) -> Context:
-        return self._trace.set_span_in_context(span, self._nowhere)
+        return self._trace.set_span_in_context(span, self._no_trace)
 
     def _span(
         self,
@@ -222,19 +224,19 @@ class _On(Tracing):
             "messaging.destination.name": topic,
         }
         return self._tracer.start_span(
-            f"{name} {topic}", parent or self._nowhere, kind, {**common, **attributes}, links, start_ns
+            f"{name} {topic}", parent or self._no_trace, kind, {**common, **attributes}, links, start_ns
         )
 
 
-class _Begun(Step):
-    """Two spans that have begun."""
+class _OpenStep(Step):
+    """Two spans that have begun: of the record read, and of the record sent."""
 
     def __init__(self, read: Span, sent: Span, headers: Headers) -> None:
         self._read, self._sent, self.headers = read, sent, headers
 
     def done(self, ack: Ack) -> None:
-        """End both."""
-        if ack.smaller:
+        """End both spans."""
+        if ack.replaced:
             from opentelemetry.trace import StatusCode  # noqa: PLC0415 - an extra
 
             self._sent.set_status(StatusCode.ERROR)
@@ -247,39 +249,3 @@ class _Begun(Step):
 
 def _place(partition: int, offset: int) -> dict[str, Any]:
     return {"messaging.destination.partition.id": str(partition), "messaging.kafka.offset": offset}
-
-
-def _provider(application: str, processors: Iterable[SpanProcessor]) -> TracerProvider:
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-
-    resource = Resource.create()  # of OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
-    if str(resource.attributes["service.name"]).startswith("unknown_service"):
-        resource = resource.merge(Resource({"service.name": application}))
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    for processor in processors:
-        provider.add_span_processor(processor)
-    return provider
-
-
-def _processors(environ: Mapping[str, str] = os.environ) -> list[SpanProcessor]:
-    """What hands spans to the exporters that the environment names."""
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
-
-    names = [name.strip() for name in environ.get("OTEL_TRACES_EXPORTER", "otlp").split(",")]
-    return [BatchSpanProcessor(_exporter(name, environ)()) for name in names if name not in ("", "none")]
-
-
-def _exporter(name: str, environ: Mapping[str, str]) -> Callable[[], Any]:
-    entry = name
-    if name == "otlp":
-        protocol = environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
-        entry = PROTOCOLS.get(environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", protocol), "")
-    for found in entry_points(group=EXPORTERS, name=entry):
-        exporter: Callable[[], Any] = found.load()
-        return exporter
-    raise Misconfigured(
-        f"tracing.enabled: no package that is installed exports by {entry or name!r}; install one, such as "
-        "opentelemetry-exporter-otlp-proto-grpc, or set OTEL_TRACES_EXPORTER to otlp, console or none and "
-        "OTEL_EXPORTER_OTLP_PROTOCOL to http/protobuf"
-    )

@@ -1,13 +1,13 @@
-"""Turns: long work on an event loop that others share.
+"""Time slices: long work on an event loop that other tasks share.
 
-While a batch is worked on, nothing else on the loop gets on: no heartbeat, no answer to an HTTP request, no
-label. Small batches would help, and each costs a fetch, a commit and what else there is of a batch, whatever
-its size. So batches may be large, and are worked on in *stretches*, each as long as fits a turn; after a turn
-the others have theirs.
+While a batch is worked on, no other task on the loop runs: no heartbeat, no HTTP request, no label. Small
+batches would help, but each batch costs a fetch and a commit, whatever its size. So batches may be large, and
+work on them is done in *chunks*. Each chunk takes about one time slice, and other tasks run between two
+slices.
 
-What a record takes is measured, in time of the processor: waiting is no work, be it for the broker or for a
-processor that others use. Were it counted, stretches would shrink when time is short, and small ones take
-more of it.
+The work of a record is measured in processor time. Waiting is no work, be it for the broker or for a
+processor that other processes use. If waiting were counted, chunks would shrink when time is short, and small
+chunks take more time.
 """
 
 from __future__ import annotations
@@ -15,39 +15,34 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from time import thread_time
 from typing import TypeVar
 
-__all__ = ["FIRST", "TimeSlices", "yield_to_loop"]
+from stream_al.service.timing.clock import Clock
+
+__all__ = ["TimeSlices"]
 
 T = TypeVar("T")
 
-SECONDS = 0.01  # of a turn
-ROUNDS = 6  # of the loop: an HTTP request takes some five from its first byte to the last one of its answer
-FIRST = 100  # records of the first stretch, and the first batch, while nobody knows yet how long one takes
-
-
-async def yield_to_loop() -> None:
-    """Let everyone else on the loop have a turn."""
-    for _ in range(ROUNDS):
-        await asyncio.sleep(0)
-
 
 class TimeSlices:
-    """Cuts work into stretches.
+    """Cuts work into chunks.
+
+    Args:
+        clock: Measures the work.
 
     Attributes:
-        each: Seconds of work that a record takes, as measured last; 0 before the first.
+        each: Seconds of work for one record, as measured last; 0 before the first measurement.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.each = 0.0
-        self._chunk = FIRST
+        self._clock, self._pace = clock, clock.pace
+        self._chunk = clock.pace.first_chunk_records
         self._worked = self._since = 0.0
         self._records = 0
 
     def cut(self, records: Sequence[T]) -> Iterator[Sequence[T]]:
-        """The records in stretches."""
+        """The records in chunks."""
         begin = 0
         while begin < len(records):
             chunk = records[begin : begin + self._chunk]
@@ -57,22 +52,23 @@ class TimeSlices:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """What is done within is work."""
-        began = thread_time()
+        """Measure the block as work."""
+        began = self._clock.thread_time()
         yield
-        taken = thread_time() - began
+        taken = self._clock.thread_time() - began
         self._worked += taken
         self._since += taken
 
     async def over(self) -> None:
-        """After a stretch: give way, if the turn is over."""
-        if self._since > SECONDS / 2:
+        """A chunk is done: let other tasks run if the time slice is over."""
+        if self._since > self._pace.slice_seconds / 2:
             self._since = 0.0
-            await yield_to_loop()
+            for _ in range(self._pace.slice_rounds):
+                await asyncio.sleep(0)
 
     def fit(self) -> None:
-        """After a batch: size stretches by what its records took."""
+        """A batch is done: size the next chunks by what its records took."""
         if self._worked > 0.0:
             self.each = self._worked / self._records
-            self._chunk = max(1, min(int(SECONDS / self.each), 2 * self._chunk))
+            self._chunk = max(1, min(int(self._pace.slice_seconds / self.each), 2 * self._chunk))
         self._worked, self._records = 0.0, 0

@@ -1,1 +1,1 @@
-"""What deciding costs: a real broker, the real process, and its CPU time seen from outside."""
+"""What the service costs: a real broker, the real process, and its CPU time measured from outside."""

@@ -1,10 +1,10 @@
-"""What scikit-activeml's stream strategies take for a decision. A process of its own.
+"""What a decision costs with the stream strategies of scikit-activeml. A process of its own.
 
     python -m tests.benchmarks.speed.activeml SAMPLES
 
-Each is used as its documentation has it: a classifier fitted beforehand (its Parzen window for the
-probabilistic one, else a wrapped Gaussian Bayes), then `query` and `update` for one sample after the other.
-Nothing learns meanwhile. Prints CPU microseconds a sample by strategy.
+Each is used as its documentation shows: with a classifier that is fitted before (the package's Parzen window
+for the probabilistic one, Gaussian Bayes for the others), then `query` and `update` for each sample. Nothing
+is learned meanwhile. It prints CPU microseconds a sample by strategy.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def cost(name: str, rows: Any, labels: Any) -> float:
     begin = time.process_time()
     for row in rows[LEARNED:]:
         candidate = row.reshape(1, -1)
-        asked = {} if plain else {"clf": model}
-        chosen, utilities = strategy.query(candidate, return_utilities=True, **asked)
-        told = {"budget_manager_param_dict": {"utilities": utilities}} if probabilistic else {}
-        strategy.update(candidate, chosen, **told)
+        classifier = {} if plain else {"clf": model}
+        chosen, utilities = strategy.query(candidate, return_utilities=True, **classifier)
+        parameters = {"budget_manager_param_dict": {"utilities": utilities}} if probabilistic else {}
+        strategy.update(candidate, chosen, **parameters)
     return 1e6 * (time.process_time() - begin) / (len(rows) - LEARNED)
 
 

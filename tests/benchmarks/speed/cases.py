@@ -1,7 +1,7 @@
 """The cases: a model, a kind of sample, and how many samples are enough to measure.
 
-Samples are drawn from a seeded generator; the label is what a linear rule over the features says, so that
-every model has something to learn and something to doubt.
+Samples come from a seeded generator. A linear rule with noise gives the label, so every model can learn
+something and stays uncertain about something.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ class Row:
     label: str
 
     def encoded(self) -> bytes:
-        """The sample as it lies on the topic."""
+        """The sample as its topic holds it."""
         return msgspec.json.encode({"id": self.id, "features": self.features})
 
     def example(self) -> bytes:
         """The sample with its label, as the model learns it."""
         return encode(Example(self.id, self.label, self.features, reason="seed"))
 
-    def answer(self) -> bytes:
-        """The annotator's answer."""
+    def label_message(self) -> bytes:
+        """The message with its label."""
         return msgspec.json.encode({"id": self.id, "label": self.label})
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is measured together.
+    """A model and the samples that it is measured with.
 
     Attributes:
-        name: Of the case.
+        name: The name of the case.
         model: A River expression.
         kind: `dense`, `sparse` or `text`.
         features: How many features there are.
         present: How many of them a sample has.
-        share: Of the 300,000 samples: what a slow model is measured with.
+        share: The share of the 300,000 samples that a slow model is measured with.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Case:
     share: float = 1.0
 
     def rows(self, number: int, seed: int = 0) -> Iterator[Row]:
-        """So many samples with their labels."""
+        """Draw samples with their labels."""
         random = Random(seed)  # noqa: S311 - a stream to measure with
         make = {"dense": self._dense, "sparse": self._sparse, "text": self._text}[self.kind]
         for index in range(number):

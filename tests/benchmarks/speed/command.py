@@ -1,4 +1,4 @@
-"""What the scripts about speed share: the command line, the progress bar, and how results are shown."""
+"""What the scripts about speed have in common: command line, progress bar, and reports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.benchmarks.grid import Grid
+from tests.benchmarks.text_table import TextTable
 
 __all__ = ["Measure", "Report", "Tell", "Verdict", "main", "nearest_rank"]
 
@@ -23,12 +23,12 @@ WIDTH = 150  # of tables that go to a file
 VERDICTS = {True: "met", False: "MISSED"}
 
 Tell = Callable[[str, int, int], None]
-"""Told what is being done, how many steps are over, and of how many."""
+"""Called with the name of a step, how many steps are done, and how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A target, and what was found."""
+    """A target, and the figure found."""
 
     target: str
     met: bool
@@ -37,24 +37,24 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a script has found.
+    """The result of a script.
 
     Attributes:
-        figures: All of it, for `--json`.
-        grids: The tables.
-        verdicts: The targets.
-        notes: What one has to know to read the tables.
+        figures: All figures, for `--json`.
+        tables: The tables.
+        verdicts: The targets, each with its figure.
+        notes: What a reader of the tables must know.
     """
 
     figures: dict[str, Any]
-    grids: Sequence[Grid]
+    tables: Sequence[TextTable]
     verdicts: Sequence[Verdict]
     notes: Sequence[str] = field(default=())
 
     def show(self, console: Console) -> None:
-        """Print it for people."""
-        for grid in self.grids:
-            console.print(grid.rich())
+        """Print the report on a terminal."""
+        for table in self.tables:
+            console.print(table.rich())
         for verdict in self.verdicts:
             line = f"{verdict.target}: [bold]{VERDICTS[verdict.met]}[/] ({verdict.found})"
             console.print(line, highlight=False)
@@ -64,12 +64,12 @@ class Report:
     def markdown(self) -> str:
         """The same for the README."""
         held = [[verdict.target, VERDICTS[verdict.met], verdict.found] for verdict in self.verdicts]
-        tables = [f"{grid.title}\n\n{grid.markdown()}" for grid in self.grids]
-        tables.append(Grid("targets", ["target", "", "found"], held).markdown())
+        tables = [f"{table.title}\n\n{table.markdown()}" for table in self.tables]
+        tables.append(TextTable("targets", ["target", "", "found"], held).markdown())
         return "\n\n".join([*tables, *self.notes]) + "\n"
 
     def json(self) -> str:
-        """The same for programs."""
+        """The report as JSON."""
         held = [
             {"target": verdict.target, "met": verdict.met, "found": verdict.found}
             for verdict in self.verdicts
@@ -78,7 +78,7 @@ class Report:
 
 
 Measure = Callable[[bool, Tell], Awaitable[Report]]
-"""Measures, quickly or in full, and tells how far it is."""
+"""Measures in the quick or the full form, and reports its progress."""
 
 
 def nearest_rank(values: Sequence[float], share: float) -> float:
@@ -92,26 +92,26 @@ def nearest_rank(values: Sequence[float], share: float) -> float:
 
 
 def main(description: str | None, measure: Measure, arguments: list[str] | None = None) -> int:
-    """Measure and show.
+    """Measure, and show the report.
 
     Args:
-        description: What --help says first.
-        measure: What the script is for.
-        arguments: Instead of those of the command line.
+        description: The first text of --help.
+        measure: The measurement of the script.
+        arguments: In place of those of the command line.
 
     Returns:
         The exit code.
     """
-    asked = _parser(description).parse_args(arguments)
+    given = _parser(description).parse_args(arguments)
     errors = Console(stderr=True)
     try:
-        report = _run(measure, errors, quick=asked.quick)
+        report = _run(measure, errors, quick=given.quick)
     except KeyboardInterrupt:
-        errors.print("interrupted: nothing was kept")
+        errors.print("interrupted; no result was kept")
         return 130
-    if asked.markdown is not None:
-        asked.markdown.write_text(report.markdown(), encoding="utf-8")
-    if asked.json:
+    if given.markdown is not None:
+        given.markdown.write_text(report.markdown(), encoding="utf-8")
+    if given.json:
         sys.stdout.write(report.json() + "\n")
     else:
         wide = Console()
@@ -121,7 +121,7 @@ def main(description: str | None, measure: Measure, arguments: list[str] | None 
 
 def _run(measure: Measure, errors: Console, *, quick: bool) -> Report:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    # Drawn seldom: it takes time of the same cores.
+    # Drawn rarely, because it needs time on the same cores.
     with Progress(*columns, console=errors, transient=True, refresh_per_second=2) as progress:
         task = progress.add_task("starting", total=None)
 
@@ -138,7 +138,7 @@ def _parser(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--quick", action="store_true", help="smaller and fewer runs: says less, in minutes")
+    parser.add_argument("--quick", action="store_true", help="smaller and fewer runs, in minutes")
     parser.add_argument("--json", action="store_true", help="the results as one JSON object")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write tables for the README as well")
     return parser

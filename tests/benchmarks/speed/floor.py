@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.speed.floor BOOTSTRAP TOPIC RECORDS
 
-Prints CPU and wall seconds from the first record to the last.
+It prints CPU and wall seconds from the first record to the last.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from aiokafka import AIOKafkaConsumer
 
 
 async def run(bootstrap: str, topic: str, number: int) -> dict[str, float]:
-    """Read so many records."""
+    """Read this number of records."""
     consumer = AIOKafkaConsumer(
         topic,
         bootstrap_servers=bootstrap,
         auto_offset_reset="earliest",
-        max_partition_fetch_bytes=8 * 2**20,  # as the service has it
+        max_partition_fetch_bytes=8 * 2**20,  # as in the service
     )
     async with consumer:
         cpu, wall, read = time.process_time(), time.perf_counter(), 0

@@ -1,15 +1,15 @@
-"""What the service adds to the time that Kafka takes anyway.
+"""What the service adds to the time that Kafka needs.
 
-A sample is acknowledged; some time later its query can be read. In between, the sample is fetched, decided
-about, its query sent and acknowledged by the broker. The relay does the same without deciding
-(`speed.relay`), so the difference is what deciding, committing, learning from the labels that return, and
-the pauses between these cost. The load is an open loop (`speed.stopwatch`): nothing is sent later because
-something is late.
+The time is that from the acknowledgement of a sample until its query can be read. In between the service
+fetches the sample, decides about it, and sends the query, and the broker acknowledges it. The relay
+(`speed.relay`) does the same without a decision. So the difference is the cost of deciding, of committing, of
+learning from the labels that come back, and of the pauses in between. The load is an open loop
+(`speed.sample_load`): no sample is sent later because another one is late.
 
-Service and relay run all the time and have a topic of samples each. Rounds take turns between the topics, so
-that what else the machine does falls on both, and the one whose turn it is not reads nothing. Percentiles
-are of a round, and the medians of the rounds are shown; a round at 1,000 a second has some 50 queries a
-second, too few for its 99.9th percentile, which therefore is that of all rounds together.
+Service and relay run all the time, each on a topic of samples of its own. Rounds alternate between the
+topics, so other work of the machine affects both. The medians of the percentiles of the rounds are shown. A
+round at 1,000 samples a second has about 50 queries a second, which is too few for a 99.9th percentile. So
+this one is that of all rounds together.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from tests.benchmarks.grid import Grid
+from tests.benchmarks.speed.bench import ROOT, Bench, bench, program
 from tests.benchmarks.speed.command import Report, Tell, Verdict, nearest_rank
-from tests.benchmarks.speed.rig import ROOT, Rig, program, rig
-from tests.benchmarks.speed.stopwatch import Load
+from tests.benchmarks.speed.sample_load import Load
 from tests.benchmarks.speed.stored import CASE
+from tests.benchmarks.text_table import TextTable
 
 __all__ = ["measure"]
 
@@ -48,7 +48,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Times:
-    """Milliseconds, by round.
+    """Milliseconds of each round.
 
     >>> times = Times([[1.0, 2.0], [3.0, 4.0], [5.0, 9.0]])
     >>> times.figures()
@@ -58,14 +58,11 @@ class Times:
     rounds: list[list[float]] = field(default_factory=list)
 
     def figures(self) -> dict[str, float]:
-        """The medians of the rounds' percentiles, and the last of all rounds."""
-        with_shared_shapes = {
+        """The medians of the percentiles of the rounds, and the 99.9th percentile of all rounds together."""
+        medians = {
             name: median(nearest_rank(one, share) for one in self.rounds) for name, share in SHARES.items()
         }
-        return {
-            **with_shared_shapes,
-            "p99.9": nearest_rank([value for one in self.rounds for value in one], 0.999),
-        }
+        return {**medians, "p99.9": nearest_rank([value for one in self.rounds for value in one], 0.999)}
 
 
 SHARES = {"p50": 0.5, "p99": 0.99}
@@ -73,7 +70,7 @@ SHARES = {"p50": 0.5, "p99": 0.99}
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who is measured, and the topics."""
+    """What is measured, and its topics."""
 
     name: str
     samples: str
@@ -82,9 +79,9 @@ class Subject:
 
 
 async def measure(quick: bool, tell: Tell) -> Report:
-    """Take turns."""
+    """Measure the relay and the service, in alternating rounds."""
     plan = Plan(6.0, 3) if quick else Plan()
-    async with rig() as here:
+    async with bench() as here:
         await here.create({"samples": 2, "samples.dlq": 1, "relay-samples": 2, "relay-out": 1})
         name, settings = here.settings("samples", f"model.definition={CASE.model}", f"budget.share={SHARE}")
         await here.topics(name, 2)
@@ -94,19 +91,19 @@ async def measure(quick: bool, tell: Tell) -> Report:
             return await _rounds(here, plan, (relay, ours), server.url, tell)
 
 
-async def _rounds(here: Rig, plan: Plan, subjects: Sequence[Subject], url: str, tell: Tell) -> Report:
+async def _rounds(here: Bench, plan: Plan, subjects: Sequence[Subject], url: str, tell: Tell) -> Report:
     rates = tuple(MOST_MORE_MS)
     found = {(subject.name, rate): Times() for rate in rates for subject in subjects}
     late = {(subject.name, rate): Times() for rate in rates for subject in subjects}
     predicted = Times()
     total, done = (plan.rounds + 1) * (len(found) + 1), 0
     ours = subjects[-1]
-    for number in range(plan.rounds + 1):  # what is first warms up
+    for number in range(plan.rounds + 1):  # the first round warms up
         for rate in rates:
             for subject in subjects:
                 tell(f"{subject.name} at {rate:,} samples a second", done, total)
                 load = _load(here, subject, f"r{number}x{rate}x", rate, plan.seconds)
-                said = await program("stopwatch", load.arguments())
+                said = await program("sample_load", load.arguments())
                 if number:
                     found[subject.name, rate].rounds.append(said["delay"])
                     late[subject.name, rate].rounds.append(said["acknowledged"])
@@ -120,21 +117,21 @@ async def _rounds(here: Rig, plan: Plan, subjects: Sequence[Subject], url: str, 
 
 
 async def _predictions(load: Load, url: str, plan: Plan) -> list[float]:
-    """Milliseconds that predictions take while samples flow."""
-    flowing = asyncio.create_task(program("stopwatch", load.arguments()))
-    await asyncio.sleep(4.0)  # until the stopwatch has made its samples and begun
-    asked: dict[str, Any] = await program("asker", url, PREDICT_RATE, plan.seconds - 2.0)
+    """The milliseconds of predictions while samples flow."""
+    flowing = asyncio.create_task(program("sample_load", load.arguments()))
+    await asyncio.sleep(4.0)  # until the load has made its samples and begun
+    asked: dict[str, Any] = await program("predict_load", url, PREDICT_RATE, plan.seconds - 2.0)
     await flowing
     taken: list[float] = asked["taken"]
     return taken
 
 
-def _load(here: Rig, subject: Subject, prefix: str, rate: int, seconds: float) -> Load:
+def _load(here: Bench, subject: Subject, prefix: str, rate: int, seconds: float) -> Load:
     return Load(here.bootstrap, subject.samples, subject.queries, subject.labels, prefix, rate, seconds)
 
 
 @asynccontextmanager
-async def _relaying(here: Rig, subject: Subject) -> AsyncIterator[None]:
+async def _relaying(here: Bench, subject: Subject) -> AsyncIterator[None]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.benchmarks.speed.relay", here.bootstrap),
         *(subject.samples, subject.queries, str(SHARE)),
@@ -161,7 +158,7 @@ def _report(
         for (name, rate), times in found.items()
     ]
     header = ["ms from acknowledgement to query", *FIGURES, "queries", "acknowledged after, p99"]
-    title = f"Medians of {plan.rounds} rounds of {plan.seconds:g} s; {CASE.model}, {SHARE:.0%} asked"
+    title = f"Medians of {plan.rounds} rounds of {plan.seconds:g} s; {CASE.model}, {SHARE:.0%} queried"
     verdicts = []
     for rate, most in MOST_MORE_MS.items():
         more = figures[f"stream_al_{rate}"]["p99"] - figures[f"relay_{rate}"]["p99"]
@@ -172,10 +169,10 @@ def _report(
     rows.append([f"/v1/predict, {BUSY_RATE:,}/s", *(f"{http[figure]:.1f}" for figure in FIGURES), asked, ""])
     claim = f"p99 of /v1/predict under {PREDICT_MS:g} ms while {BUSY_RATE:,} samples a second flow"
     verdicts.append(Verdict(claim, http["p99"] < PREDICT_MS, f"{http['p99']:.1f} ms"))
-    notes = ["p99.9 is of all rounds together. Acknowledged after: by the schedule, the load's own delay."]
+    notes = ["p99.9 is that of all rounds together. Acknowledged after: from the time when a sample was due."]
     return Report(
         {"rounds": plan.rounds, "seconds": plan.seconds, **figures, "predict": http},
-        [Grid(title, header, rows)],
+        [TextTable(title, header, rows)],
         verdicts,
         notes,
     )

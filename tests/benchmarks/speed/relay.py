@@ -1,9 +1,9 @@
-"""The relay: a bare aiokafka loop that passes on a share of the records. A process of its own.
+"""The relay: a bare aiokafka loop that sends a share of its records on. A process of its own.
 
     python -m tests.benchmarks.speed.relay BOOTSTRAP FROM TO SHARE
 
-It reads as the service does and sends as safely, all of a poll at once; it decides by a hash of the key, and
-runs until it is ended.
+It reads as the service does, and sends the records of a poll together, with the same guarantees. It decides
+by a hash of the key, and runs until it is ended.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from zlib import crc32
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-FETCH_BYTES = 8 * 2**20  # as the service has it
+FETCH_BYTES = 8 * 2**20  # as in the service
 
 
 async def run(bootstrap: str, source: str, target: str, share: float) -> None:
-    """Relay for ever."""
+    """Relay until the process ends."""
     consumer = AIOKafkaConsumer(
         source,
         bootstrap_servers=bootstrap,

@@ -1,14 +1,14 @@
 """How long a start takes: from a snapshot, and by replay of every example.
 
-The topics hold what the service would have written (`speed.stored`), so that nobody has to wait until it has.
-A first start finds no snapshot: it replays, is ready, and saves one. What is counted of it begins with the
-first batch folded and ends when the last one is, out of what it logs, so that neither Python's own start nor
-the pending queries count as learning. It stands against River's `learn_one` over the same examples, called by
-a loop that does nothing else and need not even read them, in CPU time: a rate of 80% leaves a quarter of
-River's time for fetching, decoding, joining ids, accuracy, drift and sketches.
+The topics hold what the service would have written (`speed.stored`). A first start finds no snapshot: it
+replays, becomes ready, and saves a snapshot. Its time counts from the first batch learned to the last, as it
+logs them. So neither the start of Python nor the pending queries count as learning. It is compared in CPU
+time with River's `learn_one` over the same examples, which a loop calls that does nothing else and has the
+examples in memory. A rate of 80% leaves a quarter of River's time for fetching, decoding, joining ids,
+accuracy, drift and sketches.
 
-Later starts find the snapshot, each in a copy of its own, and are timed from the launch of the process to
-`ready`: Python's start, the snapshot, and all pending queries, read from their topic.
+Later starts find the snapshot, each in a copy of its own. Their time counts from the launch of the process
+until it is ready: the start of Python, the snapshot, and all pending queries from their topic.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from statistics import median
 from time import monotonic
 
-from tests.benchmarks.grid import Grid
+from tests.benchmarks.speed.bench import Bench, Spent, bench, cpu_seconds, program
 from tests.benchmarks.speed.command import Report, Tell, Verdict
-from tests.benchmarks.speed.rig import Rig, Spent, cpu_seconds, program, rig
 from tests.benchmarks.speed.stored import CASE, examples, queries
-from tests.faults.server import Server
+from tests.benchmarks.text_table import TextTable
+from tests.support.processes import Server
 
 __all__ = ["measure"]
 
@@ -37,7 +37,7 @@ RESTORING, READY = '"restoring the model"', '"ready"'  # as they are logged
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much there is in the log, and how often it is read."""
+    """How many examples and pending queries there are, and how many rounds."""
 
     examples: int = 1_000_000
     pending: int = 100_000
@@ -45,10 +45,10 @@ class Plan:
 
 
 async def measure(quick: bool, tell: Tell) -> Report:
-    """Start again and again."""
+    """Start the service in every round, with and without a snapshot."""
     plan = Plan(100_000, 10_000, 3) if quick else Plan()
     steps = 3 + 3 * plan.rounds
-    async with rig() as here:
+    async with bench() as here:
         tell(f"writing {plan.examples:,} examples", 0, steps)
         await here.create({"samples": 2, "samples.dlq": 1})
         name, settings = here.settings(
@@ -59,15 +59,15 @@ async def measure(quick: bool, tell: Tell) -> Report:
         tell(f"writing {plan.pending:,} queries", 1, steps)
         await here.store(f"{name}-queries", queries(plan.pending), 1)
         await here.begin(name, "samples", 2)
-        tell("weighing pending queries", 2, steps)
-        weight = await program("weigh", plan.pending)
+        tell("measuring the memory of pending queries", 2, steps)
+        memory = await program("query_memory", plan.pending)
         found = [await _round(here, settings, plan, number, tell) for number in range(plan.rounds)]
-    return _report(plan, weight, found)
+    return _report(plan, memory, found)
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A round: River's learning, our replay, and the wall seconds of a start from the snapshot."""
+    """One round: River's learning, the replay, and the wall seconds until a start was ready."""
 
     river: Spent
     replay: Spent
@@ -75,7 +75,7 @@ class Round:
     ready_wall: float
 
 
-async def _round(here: Rig, settings: Sequence[str], plan: Plan, number: int, tell: Tell) -> Round:
+async def _round(here: Bench, settings: Sequence[str], plan: Plan, number: int, tell: Tell) -> Round:
     done, steps = 3 + 3 * number, 3 + 3 * plan.rounds
     tell("River learns", done, steps)
     river = Spent(**await program("river_learning", plan.examples))
@@ -89,7 +89,7 @@ async def _round(here: Rig, settings: Sequence[str], plan: Plan, number: int, te
         shutil.copytree(first.snapshots, later.snapshots)
         tell("starting from a snapshot", done + 2, steps)
         ready_wall, _ = await _start(later)
-        await later.terminate()  # one that is killed stays in the groups for a while
+        await later.terminate()  # a killed process would stay in its groups for a while
     finally:
         await first.close()
         await later.close()
@@ -97,7 +97,7 @@ async def _round(here: Rig, settings: Sequence[str], plan: Plan, number: int, te
 
 
 async def _start(server: Server) -> tuple[float, Spent]:
-    """Start a process: the wall seconds until it is ready, and what its folding took."""
+    """Start a process: the wall seconds until it is ready, and what its learning took."""
     began = monotonic()
     await server.launch()
     await _until(server, lambda: RESTORING in server.said() or READY in server.said())
@@ -109,11 +109,11 @@ async def _start(server: Server) -> tuple[float, Spent]:
 
 
 def _restored(said: str) -> bool:
-    """Whether the last line about the examples says that all of them are folded."""
-    told = [line for line in said.splitlines() if RESTORING in line]
+    """Whether the last line about the examples says that all of them are learned."""
+    lines = [line for line in said.splitlines() if RESTORING in line]
     try:
-        last = json.loads(told[-1])
-    except (IndexError, ValueError):  # not written, or not to its end
+        last = json.loads(lines[-1])
+    except (IndexError, ValueError):  # there is no line, or not all of it
         return False
     return bool(last["examples"] >= last["of"])
 
@@ -122,11 +122,11 @@ async def _until(server: Server, true: Callable[[], bool]) -> None:
     until = monotonic() + ENOUGH_SECONDS
     while not true():
         if server.code is not None or monotonic() > until:
-            raise RuntimeError(f"it does not start:\n{server.tail()}")
+            raise RuntimeError(f"the process does not start:\n{server.tail()}")
         await asyncio.sleep(0.02)
 
 
-def _report(plan: Plan, weight: dict[str, float], found: Sequence[Round]) -> Report:
+def _report(plan: Plan, memory: dict[str, float], found: Sequence[Round]) -> Report:
     river, replay = (median(_us(spent.cpu, plan) for spent in each) for each in _columns(found))
     river_wall, replay_wall = (median(spent.wall for spent in each) for each in _columns(found))
     share = median(one.river.cpu / one.replay.cpu for one in found)
@@ -153,8 +153,8 @@ def _report(plan: Plan, weight: dict[str, float], found: Sequence[Round]) -> Rep
         "share_of_river": share,
         "first_ready_s": first,
         "ready_s": ready,
-        "pending_bytes": weight["held"],
-        "message_bytes": weight["message"],
+        "pending_bytes": memory["held"],
+        "message_bytes": memory["message"],
     }
     verdicts = [
         Verdict(
@@ -166,9 +166,9 @@ def _report(plan: Plan, weight: dict[str, float], found: Sequence[Round]) -> Rep
             f"{share:.0%}",
         ),
     ]
-    held, message = f"{weight['held']:,.0f}", f"{weight['message']:,.0f}"
+    held, message = f"{memory['held']:,.0f}", f"{memory['message']:,.0f}"
     note = f"A pending query takes {held} bytes of memory, {message} of them for its message."
-    return Report(figures, [Grid(title, header, rows)], verdicts, [note])
+    return Report(figures, [TextTable(title, header, rows)], verdicts, [note])
 
 
 def _columns(found: Sequence[Round]) -> tuple[list[Spent], list[Spent]]:

@@ -1,9 +1,9 @@
-"""What River alone takes for the same predictions. A process of its own.
+"""What the same predictions cost with River alone. A process of its own.
 
     python -m tests.benchmarks.speed.river_cost CASE SAMPLES
 
-The model has learned `LEARNED` examples, as the service has. Sample by sample, and by batches of `BATCH` rows
-in an Arrow table where the model has `predict_proba_many`; the faster counts. Prints CPU seconds.
+The model has learned `LEARNED` examples, as in the service. It predicts sample by sample, and in batches of
+`BATCH` rows of an Arrow table if it has `predict_proba_many`; the faster way counts. It prints CPU seconds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def trained(definition: str, rows: list[Row]) -> Any:
 
 
 def one_by_one(model: Any, rows: list[Row]) -> float:
-    """CPU seconds of as many predictions."""
+    """CPU seconds of predictions one by one."""
     begin = time.process_time()
     for row in rows:
         model.predict_proba_one(row.features)
@@ -36,11 +36,11 @@ def one_by_one(model: Any, rows: list[Row]) -> float:
 
 
 def by_batch(model: Any, rows: list[Row]) -> float | None:
-    """The same by batches, the making of the tables apart; None if the model has none, or they fail."""
+    """CPU seconds in batches, without making the tables; None if the model cannot predict in batches."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
     if len({tuple(row.features) for row in rows}) > 1:
-        return None  # a table would have to say what is missing, and the model would take it for a number
+        return None  # a table fills gaps with a value, which the model would take for a number
     batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
     tables = [pa.Table.from_pylist([row.features for row in batch]) for batch in batches]
     try:
@@ -49,7 +49,7 @@ def by_batch(model: Any, rows: list[Row]) -> float | None:
         for table in tables:
             model.predict_proba_many(table)
         return time.process_time() - begin
-    except Exception:  # noqa: BLE001 - each model that has no batches says so in its own way
+    except Exception:  # noqa: BLE001 - a model without batches may raise anything
         return None
 
 

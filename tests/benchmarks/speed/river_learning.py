@@ -1,8 +1,8 @@
-"""What River alone takes to learn the examples of `speed.stored`. A process of its own.
+"""What learning the examples of `speed.stored` costs with River alone. A process of its own.
 
     python -m tests.benchmarks.speed.river_learning EXAMPLES
 
-Features and labels are in memory before. Prints CPU and wall seconds of `learn_one`, one after the other.
+Features and labels are in memory before. It prints CPU and wall seconds of all calls of `learn_one`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.benchmarks.speed.stored import CASE, repeated
 
 
 def run(number: int) -> dict[str, float]:
-    """Learn so many."""
+    """Learn this number of examples."""
     model: Any = load(CASE.model, seed=0)
     drawn = [(row.features, row.label == "high") for row in repeated(number, "e")]
     cpu, wall = time.process_time(), time.perf_counter()

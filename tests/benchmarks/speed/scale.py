@@ -1,20 +1,20 @@
-"""What a sample costs when there is more of everything: replicas, partitions, pending queries.
+"""What a sample costs with more replicas, partitions and pending queries.
 
-On a machine of few cores replicas do not make anything faster; what can be seen is whether they make it
-dearer. Counted is the CPU time of all replicas together, from the first sample until all are decided and
-every label that was bought is learned, by all of them; divided by the samples. A tenth of the samples goes
-before, uncounted. Rounds take turns between the cases, and every case is compared with the first one.
+On a machine with few cores more replicas make nothing faster. The question is whether they make a sample
+dearer. The cost is the CPU time of all replicas together, divided by the samples. It counts from the first
+sample until all samples are decided and every replica has learned all labels. A tenth of the samples comes
+before and does not count. Rounds alternate between the cases, and every case is compared with the first one.
 
-A replica also costs what has nothing to do with samples, and grows with the number of replicas by design:
+Two costs do not depend on the samples, and grow with the number of replicas by design:
 
-    idle      polls, heartbeats and measurements, by the second; measured before the samples come, and shown
-    labels    every replica reads every query and learns every label, since each holds the whole model
+    idle      polls, heartbeats and metrics, per second; measured before the samples come, and shown
+    labels    every replica reads every query and learns every label, because each holds the whole model
 
-So the cases are run at two budgets: 5% of the samples, where a stream at full speed buys thousands of labels
-a second, and 0.1%, where it buys more nearly as many as people can give. The second is the one that tells
-what deciding costs; the target is judged there, and the first is shown.
+So the cases run at two budgets. At 5% of the samples a stream at full speed buys thousands of labels a
+second. At 0.1% it buys about as many as people can give. The target is for the second budget, which shows
+what deciding costs. The figures of the first are shown too.
 
-Pending queries lie in the topic before the service starts, and nobody answers them.
+The pending queries are in their topic before the service starts, and they get no labels.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from time import monotonic
 
 from aiokafka import TopicPartition
 
-from tests.benchmarks.grid import Grid
+from tests.benchmarks.speed.bench import Annotator, Bench, bench, cpu_seconds
 from tests.benchmarks.speed.command import Report, Tell, Verdict
-from tests.benchmarks.speed.rig import Annotator, Rig, cpu_seconds, rig
 from tests.benchmarks.speed.stored import CASE, queries, repeated
-from tests.faults.server import Server
+from tests.benchmarks.text_table import TextTable
+from tests.support.processes import Server
 
 __all__ = ["measure"]
 
@@ -41,8 +41,8 @@ MOST = 1.1
 IDLE_SECONDS = 2.0
 CALM_SECONDS = 0.5
 ENOUGH_SECONDS = 300.0
-ROOM = 1_000_000_000  # pending queries are never the limit
-PEOPLE, PLENTY = 0.001, 0.05
+UNLIMITED = 1_000_000_000  # so pending queries are never the limit
+FEW_LABELS, MANY_LABELS = 0.001, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,9 @@ class Setup:
 
     Attributes:
         replicas: How many processes.
-        partitions: Of the samples.
-        share: The budget.
-        pending: How many queries wait before.
+        partitions: How many partitions the samples have.
+        share: The budget, as a share of the samples.
+        pending: How many queries are pending before the start.
     """
 
     replicas: int
@@ -77,7 +77,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """CPU microseconds a sample; of it by what is idle; and CPU milliseconds a second of an idle replica."""
+    """CPU microseconds a sample, its idle part, and CPU milliseconds a second of an idle replica."""
 
     sample: float
     idle_sample: float
@@ -88,28 +88,28 @@ SCALED = ((1, 1), (1, 2), (1, 8), (2, 8), (4, 8))
 
 
 async def measure(quick: bool, tell: Tell) -> Report:
-    """Run all cases, in turns."""
+    """Run all cases in every round."""
     plan = Plan(50_000, 2, (0, 100_000)) if quick else Plan()
-    scaled = [Setup(*shape, share) for share in (PEOPLE, PLENTY) for shape in SCALED]
-    waiting = [Setup(1, 2, PEOPLE, pending) for pending in plan.pending]
+    scaled = [Setup(*shape, share) for share in (FEW_LABELS, MANY_LABELS) for shape in SCALED]
+    waiting = [Setup(1, 2, FEW_LABELS, pending) for pending in plan.pending]
     setups = list(dict.fromkeys([*scaled, *waiting]))
     rows = list(repeated(plan.samples, "s"))
-    values, answers = [row.encoded() for row in rows], {row.id.encode(): row.answer() for row in rows}
+    values, labels = [row.encoded() for row in rows], {row.id.encode(): row.label_message() for row in rows}
     costs: dict[Setup, list[Cost]] = {setup: [] for setup in setups}
-    async with rig() as here:
+    async with bench() as here:
         for number in range(plan.rounds):
             for position, setup in enumerate(setups):
                 tell(str(setup), number * len(setups) + position, plan.rounds * len(setups))
-                costs[setup].append(await _run(here, setup, values, answers))
+                costs[setup].append(await _run(here, setup, values, labels))
     return _report(plan, scaled, waiting, costs)
 
 
-async def _run(here: Rig, setup: Setup, values: Sequence[bytes], answers: dict[bytes, bytes]) -> Cost:
+async def _run(here: Bench, setup: Setup, values: Sequence[bytes], labels: dict[bytes, bytes]) -> Cost:
     name, settings = here.settings(
         "?",
         f"model.definition={CASE.model}",
         f"budget.share={setup.share}",
-        f"budget.pending={ROOM}",
+        f"budget.pending={UNLIMITED}",
     )
     samples = f"{name}-samples"
     await here.create({samples: setup.partitions, f"{samples}.dlq": 1})
@@ -117,7 +117,7 @@ async def _run(here: Rig, setup: Setup, values: Sequence[bytes], answers: dict[b
     await here.store(f"{name}-queries", queries(setup.pending), 1)
     await here.begin(name, samples, setup.partitions)
     async with AsyncExitStack() as stack:
-        annotator = Annotator(here.bootstrap, name, answers)
+        annotator = Annotator(here.bootstrap, name, labels)
         await annotator.start()
         stack.push_async_callback(annotator.stop)
         own = [*settings, f"topics.samples={samples}"]
@@ -126,8 +126,8 @@ async def _run(here: Rig, setup: Setup, values: Sequence[bytes], answers: dict[b
             for replica in range(setup.replicas)
         )
         servers = await asyncio.gather(*starts)
-        await _shared_out(servers, samples, setup.partitions)
-        warm = len(values) // 10  # what is done for the first time is done in every process
+        await _assigned_evenly(servers, samples, setup.partitions)
+        warm = len(values) // 10  # so every process has done everything once
         for begin, end in ((0, warm), (warm, len(values))):
             before, began = _used(servers), monotonic()
             await asyncio.sleep(IDLE_SECONDS)
@@ -145,34 +145,34 @@ def _used(servers: Sequence[Server]) -> float:
     return sum(cpu_seconds(server.pid) for server in servers)
 
 
-async def _shared_out(servers: Sequence[Server], samples: str, partitions: int) -> None:
-    """Wait until the replicas hold as many partitions each."""
+async def _assigned_evenly(servers: Sequence[Server], samples: str, partitions: int) -> None:
+    """Wait until every replica has the same number of partitions."""
     until = monotonic() + ENOUGH_SECONDS
     fair = partitions // len(servers)
     while any(_held(server, samples) != fair for server in servers):
         if monotonic() > until:
-            raise RuntimeError(f"the partitions are not shared out:\n{servers[0].tail()}")
+            raise RuntimeError(f"the partitions are not assigned evenly:\n{servers[0].tail()}")
         await asyncio.sleep(0.1)
 
 
 def _held(server: Server, samples: str) -> int:
-    """How many partitions a replica was given last, as it logs."""
+    """How many partitions a replica has, by the last line that it logged about them."""
     given = re.findall(rf'"topic": "{samples}", "partitions": \[([^\]]*)\]', server.said())
     return len(given[-1].split(",")) if given and given[-1] else 0
 
 
-async def _learned(here: Rig, name: str, annotator: Annotator) -> None:
+async def _learned(here: Bench, name: str, annotator: Annotator) -> None:
     """Wait until every label is an example, and all replicas had time to learn the last ones."""
     examples = TopicPartition(f"{name}-examples", 0)
     until = monotonic() + ENOUGH_SECONDS
     while True:
-        answers = annotator.answers
+        labels = annotator.labels
         await asyncio.sleep(CALM_SECONDS)
         there = await here.ends([examples])
-        if there[examples] == answers == annotator.answers:
+        if there[examples] == labels == annotator.labels:
             return
         if monotonic() > until:
-            raise RuntimeError(f"{answers} labels gave {there[examples]} examples")
+            raise RuntimeError(f"{labels} labels gave {there[examples]} examples")
 
 
 def _report(
@@ -185,7 +185,7 @@ def _report(
         for setup in group
     }
     header = ["replicas", "partitions", "budget", "pending"]
-    header += ["CPU us a sample", "of it idle", "to the first", "an idle replica, ms/s"]
+    header += ["CPU us a sample", "idle part", "to the first", "an idle replica, ms/s"]
 
     def row(setup: Setup) -> list[str]:
         found = costs[setup]
@@ -198,9 +198,9 @@ def _report(
         ]
 
     of = f"medians of {plan.rounds}, {plan.samples:,} samples each, {CASE.model}"
-    grids = [
-        Grid(f"Replicas and partitions: {of}", header, [row(setup) for setup in scaled]),
-        Grid(f"Pending queries: {of}", header, [row(setup) for setup in waiting]),
+    tables = [
+        TextTable(f"Replicas and partitions: {of}", header, [row(setup) for setup in scaled]),
+        TextTable(f"Pending queries: {of}", header, [row(setup) for setup in waiting]),
     ]
     judged = {
         "replicas and partitions": scaled[: len(SCALED)],
@@ -215,8 +215,8 @@ def _report(
         for what, setups in judged.items()
     ]
     notes = [
-        f"Judged at a budget of {PEOPLE:.1%}; at {PLENTY:.0%} each replica learns what all have bought.",
-        "Of it idle: what the replicas would have used in the same time without any sample.",
+        f"The target is for a budget of {FEW_LABELS:.1%}. At {MANY_LABELS:.0%} a replica learns many labels.",
+        "Idle part: what the replicas would have used in the same time without samples.",
     ]
     cases = [
         {
@@ -228,4 +228,4 @@ def _report(
         for setup, found in costs.items()
     ]
     figures = {"cases": cases, "rounds": plan.rounds, "samples": plan.samples}
-    return Report(figures, grids, verdicts, notes)
+    return Report(figures, tables, verdicts, notes)

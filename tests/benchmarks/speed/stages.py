@@ -1,15 +1,15 @@
-"""Where the time of deciding goes: the engine alone, stage by stage. A process of its own.
+"""The time of a decision in the engine alone, by stage. A process of its own.
 
     python -m tests.benchmarks.speed.stages CASE STRATEGY SAMPLES
 
     decode   bytes to JSON values
     read     values to samples
-    look     what the model says, and what the factors make of it
-    decide   memory and budget manager
+    score    the prediction of the model, and the utility
+    decide   history and budget manager
 
-In batches of `BATCH`, as the service has them when it is busy; what is left of the service's own cost is
-Kafka's: fetching, committing, publishing queries. Prints CPU microseconds a sample; the fastest of `ROUNDS`
-rounds, for the others differ from it by what the machine did besides.
+Batches have the size `BATCH`, as in a busy service. The rest of the cost of the service is that of Kafka:
+fetching, committing, publishing queries. It prints CPU microseconds a sample, of the fastest of `ROUNDS`
+rounds, because other work of the machine can only make a round slower.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.benchmarks.speed.cases import CASES, LEARNED
 BATCH = 500
 ROUNDS = 3
 PENDING = 50
-STAGES = ("decode", "read", "look", "decide")
+STAGES = ("decode", "read", "score", "decide")
 
 
 def measure(case_name: str, strategy: str, number: int) -> dict[str, float]:
@@ -66,5 +66,5 @@ def _round(selector: Selector, model: Model, values: list[bytes]) -> list[float]
 
 if __name__ == "__main__":
     gc.freeze()
-    gc.set_threshold(50_000)  # as the service has it
+    gc.set_threshold(50_000)  # as in the service
     sys.stdout.write(json.dumps(measure(sys.argv[1], sys.argv[2], int(sys.argv[3]))))

@@ -1,7 +1,7 @@
-"""What a log holds after long service: examples and open queries, as the service itself writes them.
+"""What the topics hold after long service: examples and open queries, as the service writes them.
 
-Features are those of `DISTINCT` samples, again and again under new ids: to draw a million would take longer
-than to learn them. The model that asked was right six times out of seven.
+The features are those of `DISTINCT` samples, repeated under new ids, because drawing a million samples takes
+longer than learning them. Six of seven predictions are right.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OTHER = {"high": "low", "low": "high"}
 
 
 def repeated(number: int, prefix: str, case: Case = CASE) -> Iterator[Row]:
-    """So many samples under ids of their own."""
+    """This number of samples, each with an id of its own."""
     drawn = list(case.rows(min(number, DISTINCT)))
     for index, row in enumerate(islice(cycle(drawn), number)):
         yield replace(row, id=f"{prefix}{index:07}")
@@ -39,7 +39,7 @@ def examples(number: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def queries(number: int) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of the topic `queries`, that nobody has answered."""
+    """Keys and values of the topic `queries`. None of the queries has a label."""
     now_ms = int(time() * 1000)
     for index, row in enumerate(repeated(number, "p")):
         yield row.id.encode(), encode(_query(row, index, now_ms))

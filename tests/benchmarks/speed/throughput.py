@@ -1,15 +1,15 @@
 """The measurement of `throughput.py`.
 
     floor     an aiokafka loop that parses every value with orjson and does nothing else, CPU a sample
-    river     River alone, for the same predictions: sample by sample or by batches, the faster
-    select    the service's process, from its first sample to the last one decided, while nobody answers
-    stages    what of `select` is the engine's, by stage (see `stages`)
-    service   the same while every query is answered, from the first sample until all labels are learned
+    river     River alone, for the same predictions: one by one or in batches, the faster
+    select    the process of the service, from the first sample until all are decided, without labels
+    stages    the part of the engine in `select`, by stage (see `stages`)
+    service   as `select`, with a label for every query, until all labels are learned
 
-The model has learned some thousand examples beforehand. CPU time is of the whole process, in user and system
-mode, all threads. The four take turns, so that what the machine does besides hits them alike; the median of
-the rounds counts. `service` is charged with everything, also with labels that are learned after the last
-sample is decided: one in twenty samples is asked about, and each label comes back through three topics.
+The model has learned some thousand examples before. CPU time is that of the whole process, in user and system
+mode, over all threads. Rounds alternate between the four, so other work of the machine affects them alike.
+The median of the rounds counts. `service` has all costs, also of labels that are learned after the last
+decision: one sample in twenty is queried, and each label passes three topics.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from stream_al.settings import Settings
+from tests.benchmarks.speed.bench import Annotator, Bench, bench, cpu_seconds, program
 from tests.benchmarks.speed.cases import CASES, LEARNED, Case
-from tests.benchmarks.speed.rig import Annotator, Rig, cpu_seconds, program, rig
 
 __all__ = ["main"]
 
@@ -78,100 +78,100 @@ class Measured:
 class Runner:
     """Measures one case after the other on one broker."""
 
-    def __init__(self, rig_: Rig, share: float) -> None:
-        self.rig = rig_
+    def __init__(self, bench_: Bench, share: float) -> None:
+        self.bench = bench_
         self.share = share
 
     async def prepare(self, case: Case) -> int:
         """Fill a topic with the samples of a case; their number."""
         number = max(2000, int(SAMPLES * case.share * self.share))
         topic = f"samples-{case.name}"
-        await self.rig.create({topic: PARTITIONS, f"{topic}.dlq": 1})
-        await self.rig.fill(topic, (row.encoded() for row in case.rows(number)), PARTITIONS)
-        self.answers = {row.id.encode(): row.answer() for row in case.rows(number)}
+        await self.bench.create({topic: PARTITIONS, f"{topic}.dlq": 1})
+        await self.bench.fill(topic, (row.encoded() for row in case.rows(number)), PARTITIONS)
+        self.labels = {row.id.encode(): row.label_message() for row in case.rows(number)}
         self.examples = [replace(row, id=f"e{row.id}").example() for row in case.rows(LEARNED, seed=1)]
         return number
 
     async def round(self, measured: Measured) -> None:
-        """Measure everything once."""
+        """Measure each of the four once."""
         case, number = measured.case, measured.samples
-        floor = await program("floor", self.rig.bootstrap, f"samples-{case.name}", number)
+        floor = await program("floor", self.bench.bootstrap, f"samples-{case.name}", number)
         river = await program("river_cost", case.name, min(number, 3000))
         fastest = min(found for found in river.values() if found is not None)
         measured.rounds["floor_us"].append(1e6 * floor["cpu"] / number)
         measured.rounds["river_us"].append(1e6 * fastest / min(number, 3000))
-        for column, answered in (("select_us", False), ("service_us", True)):
-            cpu, wall, labels = await self.serve(measured, answered=answered)
+        for column, labelled in (("select_us", False), ("service_us", True)):
+            cpu, wall, labels = await self.serve(measured, labelled=labelled)
             measured.rounds[column].append(1e6 * cpu / number)
-            if answered:
+            if labelled:
                 measured.walls.append(1e6 * wall / number)
                 measured.labels = labels
 
-    async def serve(self, measured: Measured, *, answered: bool) -> tuple[float, float, int]:
-        """Let the service decide all samples: CPU and wall seconds, and labels learned."""
+    async def serve(self, measured: Measured, *, labelled: bool) -> tuple[float, float, int]:
+        """Let the service decide all samples: CPU seconds, wall seconds, and how many labels it learned."""
         case, samples = measured.case, f"samples-{measured.case.name}"
         more = [f"model.definition={case.model}", f"strategy={measured.strategy}"]
         more += [f"budget.share={SHARE}", "budget.pending=1000000"]
-        name, settings = self.rig.settings(samples, *more)
-        await self.rig.topics(name, PARTITIONS)
-        await self.rig.fill(f"{name}-examples", self.examples, 1)
-        annotator = Annotator(self.rig.bootstrap, name, self.answers)
-        if answered:
+        name, settings = self.bench.settings(samples, *more)
+        await self.bench.topics(name, PARTITIONS)
+        await self.bench.fill(f"{name}-examples", self.examples, 1)
+        annotator = Annotator(self.bench.bootstrap, name, self.labels)
+        if labelled:
             await annotator.start()
         try:
-            async with self.rig.serving(settings, name) as server:
+            async with self.bench.serving(settings, name) as server:
                 loop = asyncio.get_running_loop()
                 cpu, wall = cpu_seconds(server.pid), loop.time()
-                await self.rig.until_decided(name, samples, PARTITIONS, measured.samples)
+                await self.bench.until_decided(name, samples, PARTITIONS, measured.samples)
                 labels = 0
-                if answered:
-                    labels = await self.rig.until_learned(server, annotator, LEARNED)
+                if labelled:
+                    labels = await self.bench.until_learned(server, annotator, LEARNED)
                 return cpu_seconds(server.pid) - cpu, loop.time() - wall, labels
         finally:
             await annotator.stop()
 
 
-async def measure(asked: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Measure what was asked for."""
-    cases = [case for case in CASES if case.name in asked.cases]
-    pairs = [(case, strategy) for case in cases for strategy in asked.strategies]
+async def measure(given: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Measure the cases and strategies of the command line."""
+    cases = [case for case in CASES if case.name in given.cases]
+    pairs = [(case, strategy) for case in cases for strategy in given.strategies]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     found = []
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("measuring", total=len(pairs) * asked.rounds)
-        async with rig() as rig_:
-            runner = Runner(rig_, 0.1 if asked.quick else 1.0)
+        task = bar.add_task("measuring", total=len(pairs) * given.rounds)
+        async with bench() as bench_:
+            runner = Runner(bench_, 0.1 if given.quick else 1.0)
             for case in cases:
                 number = await runner.prepare(case)
-                for strategy in asked.strategies:
+                for strategy in given.strategies:
                     measured = Measured(case, strategy, number)
-                    for _ in range(asked.rounds):
+                    for _ in range(given.rounds):
                         bar.update(task, description=f"{case.name}, {strategy}")
                         await runner.round(measured)
                         bar.advance(task)
                     measured.stages = await program("stages", case.name, strategy, min(number, 4000))
                     found.append(measured.summary())
-    few = ACTIVEML_SAMPLES // (5 if asked.quick else 1)
-    activeml = {} if asked.no_activeml else await program("activeml", few)
+    few = ACTIVEML_SAMPLES // (5 if given.quick else 1)
+    activeml = {} if given.no_activeml else await program("activeml", few)
     return {"cases": found, "scikit_activeml_us": {k: round(v, 1) for k, v in activeml.items()}}
 
 
 def main(description: str | None, arguments: Sequence[str] | None = None) -> int:
-    """The command; the exit code."""
-    asked = _parser(description).parse_args(arguments)
-    asked.rounds = asked.rounds or (1 if asked.quick else 5)
+    """Run the command; the exit code."""
+    given = _parser(description).parse_args(arguments)
+    given.rounds = given.rounds or (1 if given.quick else 5)
     console = Console(stderr=True)
-    if unknown := [name for name in asked.cases if name not in {case.name for case in CASES}]:
+    if unknown := [name for name in given.cases if name not in {case.name for case in CASES}]:
         known = ", ".join(case.name for case in CASES)
         console.print(f"--cases: there is no {', '.join(unknown)}; write some of {known}")
         return 2
     try:
-        found = asyncio.run(measure(asked, console))
+        found = asyncio.run(measure(given, console))
     except KeyboardInterrupt:
         return 130
-    if asked.markdown:
-        asked.markdown.write_text(markdown(found), encoding="utf-8")
-    if asked.json:
+    if given.markdown:
+        given.markdown.write_text(markdown(found), encoding="utf-8")
+    if given.json:
         sys.stdout.write(json.dumps(found) + "\n")
     else:
         _show(found)
@@ -184,7 +184,7 @@ def _parser(description: str | None) -> argparse.ArgumentParser:
     )
     names = [case.name for case in CASES]
     parser.add_argument("--quick", action="store_true", help="a tenth of the samples, one round")
-    parser.add_argument("--rounds", type=int, metavar="N", help="medians are of so many (default: 5)")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how many rounds (default: 5)")
     parser.add_argument("--cases", type=_listed, default=names, metavar="A,B", help=f"of {', '.join(names)}")
     parser.add_argument(
         "--strategies",

@@ -1,4 +1,4 @@
-"""The laws of caps: replicas that do not talk never buy more than all of them may."""
+"""The laws of caps: replicas that exchange no messages never buy more than all of them may."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_allowances_add_up_to_the_cap_exactly(cap: int, partitions: int, hou
 
 @law
 @given(cap=numbers, partitions=partition_counts, hour=st.integers(0, 10**6), partition=st.integers(0, 8))
-def test_over_as_many_hours_as_partitions_each_gets_the_same(
+def test_over_as_many_hours_as_partitions_each_partition_gets_the_same(
     cap: int, partitions: int, hour: int, partition: int
 ) -> None:
     caps, partition = Caps(per_hour=cap), partition % partitions
@@ -52,7 +52,7 @@ def test_over_as_many_hours_as_partitions_each_gets_the_same(
 def test_the_application_never_exceeds_a_cap_in_any_hour_or_in_all(
     per_hour: int | None, total: int | None, partitions: int, data: st.DataObject
 ) -> None:
-    """Whatever the order of timestamps and batches, however greedy, however often restarted."""
+    """For any order of timestamps and batches, any demand and any number of restarts."""
     caps = Caps(per_hour, total)
     state = {p: Account() for p in range(partitions)}
     charged: Counter[int] = Counter()
@@ -80,7 +80,7 @@ def test_the_application_never_exceeds_a_cap_in_any_hour_or_in_all(
     partitions=partition_counts,
     partition=st.integers(0, 8),
 )
-def test_with_another_number_of_partitions_none_buys_beyond_its_new_allowance(
+def test_after_a_change_of_partitions_none_buys_more_than_its_new_allowance(
     per_hour: int, total: int, account: Account, hour: int, partitions: int, partition: int
 ) -> None:
     partition %= partitions
@@ -98,7 +98,7 @@ def test_with_another_number_of_partitions_none_buys_beyond_its_new_allowance(
 def test_new_partitions_exceed_a_cap_by_no_more_than_their_own_allowances(
     per_hour: int, total: int, before: int, more: int
 ) -> None:
-    """In the hour of the change and in the total; an hour later the cap per hour holds again."""
+    """In the hour of the change, and in total; an hour later the cap per hour holds again."""
 
     def greedy(caps: Caps, hour: int, partitions: int) -> None:
         for p in range(partitions):
@@ -147,7 +147,7 @@ def test_the_lowest_cap_binds_and_is_named(caps: Caps, bought: int, expected: tu
 
 
 def test_an_hour_that_has_passed_is_charged_to_the_latest_one() -> None:
-    """Hours never go back: late records get no allowance of their own."""
+    """Hours never go back, so late records get no allowance of their own."""
     caps, account = Caps(per_hour=2), Account().spend(10, 2)
     assert caps.room(account, 9, 0, 1) == (0, "per_hour")
     assert account.spend(9, 1) == Account(10, 3, 3)
@@ -162,8 +162,8 @@ def test_an_hour_is_an_hour_of_the_log(timestamp_ms: int, hour: int) -> None:
     assert hour_of(timestamp_ms) == hour
 
 
-def test_a_record_without_a_timestamp_is_charged_to_the_hour_at_hand() -> None:
-    """Kafka says -1 for none."""
+def test_a_record_without_a_timestamp_is_charged_to_the_current_hour() -> None:
+    """Kafka writes -1 for none."""
     assert Account().spend(hour_of(-1), 1) == Account(0, 1, 1)
 
 
@@ -172,7 +172,7 @@ JUNK = (True, None, "1", 1.0, -1, 2**63, math.nan, [1])
 
 @pytest.mark.parametrize("member", ["hour", "bought_this_hour", "bought"])
 @pytest.mark.parametrize("value", JUNK)
-def test_a_spoilt_account_is_refused(member: str, value: Any) -> None:
+def test_a_damaged_account_is_refused(member: str, value: Any) -> None:
     values = {"hour": 5, "bought_this_hour": 0, "bought": 1}
     assert Account.decode(values) == Account(5, 0, 1)
     with pytest.raises(ValueError, match="not an account"):
@@ -198,12 +198,12 @@ def test_an_account_survives_json_and_is_small(account: Account) -> None:
 
 
 @pytest.mark.parametrize(("partition", "partitions"), [(-1, 3), (3, 3), (0, 0)])
-def test_a_partition_that_cannot_be_is_a_bug(partition: int, partitions: int) -> None:
+def test_a_partition_that_does_not_exist_is_an_error(partition: int, partitions: int) -> None:
     with pytest.raises(ValueError, match="no partition"):
         Caps(per_hour=5).room(Account(), 0, partition, partitions)
 
 
-def test_negative_caps_and_purchases_are_bugs() -> None:
+def test_negative_caps_and_purchases_are_errors() -> None:
     with pytest.raises(ValueError, match="per_hour must not be negative"):
         Caps(per_hour=-1)
     with pytest.raises(ValueError, match="total must not be negative"):

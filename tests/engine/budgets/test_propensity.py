@@ -1,4 +1,4 @@
-"""The laws of the managers that explore: what they say of their own chances."""
+"""The laws of propensities."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ DESIGNS: dict[str, tuple[float, float, Callable[[int], Context]]] = {
 @every_claiming_manager
 @pytest.mark.parametrize("design", DESIGNS)
 def test_the_propensity_is_the_frequency_over_the_draws(name: str, design: str) -> None:
-    """Of many seeds as many select a position as the recorded propensity says, up to 4.5 sigma."""
+    """The share of seeds that select a position is the recorded propensity, up to 4.5 sigma."""
     share, exploration, context = DESIGNS[design]
     draw = seeded(3)
     values = [draw.random() for _ in range(20)]
     selected, recorded = np.zeros(20), None
     for seed in range(SEEDS):
         manager = manager_of(name, share, exploration, seed)
-        state, said = manager.start(), []
+        state, made = manager.start(), []
         for i, value in enumerate(values):
-            (verdict,), state = manager.decide(state, [value], [f"s{i}"], context(i))
-            said.append(verdict)
-        propensities = [v.propensity for v in said]
-        assert recorded in (None, propensities)  # known before the draw, so not a matter of the seed
+            (decision,), state = manager.decide(state, [value], [f"s{i}"], context(i))
+            made.append(decision)
+        propensities = [v.propensity for v in made]
+        assert recorded in (None, propensities)  # known before the draw, so it does not depend on the seed
         recorded = propensities
-        selected += [v.selected for v in said]
+        selected += [v.selected for v in made]
     p = np.array(recorded)
     sigma = np.sqrt(p * (1 - p) / SEEDS)
     assert np.all(np.abs(selected / SEEDS - p) <= 4.5 * sigma + 1e-12)
@@ -57,9 +57,9 @@ def test_the_propensity_is_the_frequency_over_the_draws(name: str, design: str) 
 def test_propensities_add_up_to_the_budget_and_never_reach_zero(name: str, share: float) -> None:
     manager, draw = manager_of(name, share), seeded(4)
     values = [draw.random() for _ in range(length_for(share))]
-    verdicts, _ = manager.decide(manager.start(), values, names(len(values)), WARM)
-    assert all(0.0 < v.propensity <= 1.0 for v in verdicts)
-    assert abs(sum(v.propensity for v in verdicts) - share * len(values)) <= 1.0
+    decisions, _ = manager.decide(manager.start(), values, names(len(values)), WARM)
+    assert all(0.0 < v.propensity <= 1.0 for v in decisions)
+    assert abs(sum(v.propensity for v in decisions) - share * len(values)) <= 1.0
 
 
 @every_exploring_manager
@@ -80,8 +80,8 @@ def test_exploration_of_zero_never_explores(name: str) -> None:
     runs = []
     for seed in range(5):
         manager = manager_of(name, 0.05, exploration=0.0, seed=seed)
-        verdicts, _ = manager.decide(manager.start(), values, names(1000), WARM)
-        assert {v.reason for v in verdicts if v.selected} == {Reason.UNCERTAIN}
-        assert all(v.propensity == v.selected for v in verdicts)
-        runs.append(verdicts)
-    assert all(run == runs[0] for run in runs)  # nothing is drawn, so the seed has no say
+        decisions, _ = manager.decide(manager.start(), values, names(1000), WARM)
+        assert {v.reason for v in decisions if v.selected} == {Reason.UNCERTAIN}
+        assert all(v.propensity == v.selected for v in decisions)
+        runs.append(decisions)
+    assert all(run == runs[0] for run in runs)  # nothing is drawn, so the seed does not matter

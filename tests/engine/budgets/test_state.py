@@ -1,4 +1,4 @@
-"""The laws of every budget manager: what it remembers, and that it is pure."""
+"""The laws of every budget manager: its state, and that it is pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.engine.budgets import Context
-from stream_al.engine.selector import STATE_LIMIT_BYTES
+from stream_al.engine.partition_state import STATE_LIMIT_BYTES
 from tests.support.managers import (
     WARM,
     every_manager,
@@ -41,15 +41,15 @@ def test_batches_of_any_size_and_restarts_give_the_decisions_of_one_by_one(
     ids, context = names(len(values)), Context(ready=ready, room=30)
     singly, one_by_one, now = [], manager.start(), context
     for value, sample_id in zip(values, ids, strict=True):
-        (verdict,), one_by_one = manager.decide(one_by_one, [value], [sample_id], now)
-        singly.append(verdict)
-        now = now.after(verdict.selected)
+        (decision,), one_by_one = manager.decide(one_by_one, [value], [sample_id], now)
+        singly.append(decision)
+        now = now.after(decision.selected)
     edges = [0, *sorted(cut for cut in cuts if cut < len(values)), len(values)]
     batched, state, now = [], manager.start(), context
     for begin, end in pairwise(edges):
-        said, state = manager.decide(state, values[begin:end], ids[begin:end], now)
-        batched += said
-        now = now.after(sum(v.selected for v in said))
+        made, state = manager.decide(state, values[begin:end], ids[begin:end], now)
+        batched += made
+        now = now.after(sum(v.selected for v in made))
         state = restored(manager, state)
     assert batched == singly
     assert state == one_by_one
@@ -82,7 +82,7 @@ def test_the_state_survives_json_and_fits_an_offset_commit_at_all_times(name: st
         count = draw.choice((1, 20, 100))
         text = json.dumps(manager.encode(state))
         assert text.isascii()
-        assert len(text) <= STATE_LIMIT_BYTES - 100  # the selector adds who wrote it
+        assert len(text) <= STATE_LIMIT_BYTES - 100  # the selector adds the manager's name
         assert manager.decode(json.loads(text)) == state
         values = [draw.random() for _ in range(count)]
         _, state = manager.decide(state, values, names(count, 100 * batch), WARM)
@@ -98,8 +98,8 @@ json_values = st.recursive(
 @every_manager
 @settings(law, max_examples=150)
 @given(data=st.data())
-def test_a_spoilt_state_is_refused_or_harmless(name: str, data: st.DataObject) -> None:
-    """`decode` raises ValueError and nothing else; what it lets pass decides and encodes as any other."""
+def test_a_damaged_state_is_refused_or_harmless(name: str, data: st.DataObject) -> None:
+    """`decode` raises ValueError or returns a state that can be used like any other."""
     manager = manager_of(name, 0.1)
     _, state = manager.decide(manager.start(), [0.5] * 33, names(33), WARM)
     values = manager.encode(state)
@@ -111,11 +111,11 @@ def test_a_spoilt_state_is_refused_or_harmless(name: str, data: st.DataObject) -
         state = manager.decode(values)
     except ValueError:
         return
-    verdicts, after = manager.decide(state, [0.5] * 250, names(250), WARM)
+    decisions, after = manager.decide(state, [0.5] * 250, names(250), WARM)
     assert len(json.dumps(manager.encode(after))) <= STATE_LIMIT_BYTES - 100
-    assert all(0.0 <= v.propensity <= 1.0 for v in verdicts)
+    assert all(0.0 <= v.propensity <= 1.0 for v in decisions)
     if manager.claims_budget_law:
-        assert fullest(verdicts, manager.window) <= manager.share * manager.window + 1
+        assert fullest(decisions, manager.window) <= manager.share * manager.window + 1
 
 
 @every_manager

@@ -1,4 +1,4 @@
-"""The laws of drift detection: quiet while the errors stay, quick when they rise, the same everywhere."""
+"""The laws of drift: none while errors keep their rate, one soon after they rise, on all replicas alike."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from river.datasets import synth
 
 from stream_al.engine.budgets import Context
 from stream_al.engine.labels.drift import DELTA, Drift
+from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.model.digest import digest
-from stream_al.engine.model.model import Model, prediction
+from stream_al.engine.model.model import Model
 from stream_al.engine.model.pickling import dumps
+from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.randomness import uniform
 from stream_al.engine.selector import Selector
 from stream_al.messages import Example, Prediction
 from stream_al.service.model.unpickling import loads
+from tests.support.drift import drifting_examples
 
 SEEDS = range(12)
 Rate = Callable[[int], float]
@@ -33,7 +36,7 @@ def play(rate: Rate, labels: int, seed: int, drift: Drift | None = None, start: 
 
 @pytest.mark.parametrize("rate", [0.0, 0.02, 0.1, 0.3, 0.5, 1.0])
 def test_errors_at_one_rate_are_no_drift(rate: float) -> None:
-    """The detector's promise is DELTA a label; what was measured, and is held here, is far below it."""
+    """The detector promises DELTA per label; the rate that is required here was measured and is far lower."""
     found = sum(play(lambda offset: rate, 2_000, seed).found for seed in SEEDS)
     assert found <= DELTA * 2_000 * len(SEEDS) / 20
 
@@ -57,25 +60,15 @@ def test_an_abrupt_change_is_found(before: float, after: float, within: int, sou
 
 
 def test_a_second_drift_is_found_after_the_first() -> None:
-    """Each starts from the errors since the last one."""
+    """Each is found from the errors since the last one."""
     drift = play(lambda offset: 0.1 + 0.3 * (offset // 1_000), 3_000, seed=0)
     assert drift.found == 2
     assert drift.last is not None
     assert drift.last >= 2_000
 
 
-def log(seed: int = 0) -> list[Example]:
-    """Examples whose prediction begins to be wrong half way."""
-    said = Prediction("a", {"a": 1.0})
-    wrong = [uniform(seed, "wrong", str(n)) < (0.1 if n < 400 else 0.8) for n in range(800)]
-    return [
-        Example(f"s{n}", "b" if bad else "a", features={"x": 1.0}, prediction=said, propensity=0.5)
-        for n, bad in enumerate(wrong)
-    ]
-
-
 def fold(examples: list[Example], *, restart_every: int | None = None) -> Learner:
-    learner = Learner(Model("GaussianNB()", seed=0), remember=10_000)
+    learner = Learner(Model("GaussianNB()", seed=0), KnownLabels(10_000))
     for offset, example in enumerate(examples):
         if restart_every and offset % restart_every == 0:
             learner = loads(dumps(learner))  # as a snapshot is written and read
@@ -84,17 +77,17 @@ def fold(examples: list[Example], *, restart_every: int | None = None) -> Learne
 
 
 def test_all_replicas_find_the_same_drift_wherever_they_were_restarted() -> None:
-    whole = fold(log())
+    whole = fold(drifting_examples())
     assert whole.drift.found == 1
     for restart_every in (1, 37, 410):
-        other = fold(log(), restart_every=restart_every)
+        other = fold(drifting_examples(), restart_every=restart_every)
         assert digest(other.drift) == digest(whole.drift)
         assert (other.drift.found, other.drift.last) == (whole.drift.found, whole.drift.last)
 
 
-def test_only_the_first_label_of_a_query_that_a_trained_model_judged_counts() -> None:
-    """Not repetitions, not what nobody asked for, not the guesses of a model that knows nothing yet."""
-    whole = fold(log()[:200])
+def test_drift_counts_the_first_label_of_each_query_of_a_trained_model() -> None:
+    """Repetitions, unsolicited labels and the queries of an untrained model do not count."""
+    whole = fold(drifting_examples()[:200])
     others = [
         *(
             Example(f"s{n}", label, features={"x": 1.0}, propensity=0.5, prediction=Prediction("q", {}))
@@ -119,18 +112,18 @@ def errors_bought(function: int, seed: int, samples: int, model: Model, drift: D
     state = selector.start()
     stream = synth.Agrawal(classification_function=function, seed=seed)
     for number, (features, label) in enumerate(stream.take(samples)):
-        arrival = selector.score(model, f"{function}-{number}", features)
-        (decision,), state = selector.decide(state, [arrival], Context(ready=model.ready, room=1_000))
+        scored = selector.score(model, f"{function}-{number}", features)
+        (decision,), state = selector.decide(state, [scored], Context(ready=model.ready, room=1_000))
         if not decision.selected:
             continue
-        said = prediction(arrival.probabilities)
-        if said is not None:
-            drift.update(correct=said == label, offset=model.examples)
+        predicted = likeliest_label(scored.probabilities)
+        if predicted is not None:
+            drift.update(correct=predicted == label, offset=model.examples)
         model.learn(features, label)
 
 
-def test_behind_a_selection_that_prefers_doubtful_samples_it_is_quiet_until_the_world_changes() -> None:
-    """What is selected shifts as the model learns; that alone is no drift."""
+def test_with_labels_of_uncertain_samples_no_drift_is_found_until_the_stream_changes() -> None:
+    """Other samples are selected as the model learns; that alone is no drift."""
     for seed in range(2):
         model, drift = Model("GaussianNB()", seed=0), Drift()
         errors_bought(0, seed, 3_000, model, drift)

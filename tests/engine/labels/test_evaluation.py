@@ -29,22 +29,32 @@ def after(*given_: tuple[bool, float], decay: float = 1.0) -> Accuracy:
 
 @law
 @given(given_=updates, decay=st.sampled_from([1.0, RECENT, 0.5, 0.01]))
-def test_the_estimate_lies_in_its_interval_and_the_interval_in_the_unit(
+def test_the_estimate_lies_in_its_interval_and_the_interval_between_0_and_1(
     given_: list[tuple[bool, float]], decay: float
 ) -> None:
     estimate = after(*given_, decay=decay).estimate()
     assert (estimate is None) == (not given_)
     if estimate is not None:
         assert 0.0 <= estimate.low <= estimate.accuracy <= estimate.high <= 1.0
-        assert estimate.low < estimate.high  # no number of labels makes certain
+        assert estimate.low < estimate.high  # no number of labels gives certainty
         assert 1.0 - 1e-9 <= estimate.effective <= len(given_) + 1e-6
 
 
-def test_nothing_is_said_before_the_first_example() -> None:
+@pytest.mark.parametrize("correct", [False, True])
+@law
+@given(propensities=st.lists(st.floats(SMALLEST, 1.0), min_size=1, max_size=5))
+def test_an_estimate_of_0_or_1_is_an_end_of_its_interval(correct: bool, propensities: list[float]) -> None:
+    """Rounding once put the lower end of an accuracy of 0 above it, by the last bit."""
+    estimate = after(*[(correct, propensity) for propensity in propensities]).estimate()
+    assert estimate is not None
+    assert (estimate.high if correct else estimate.low) == estimate.accuracy == float(correct)
+
+
+def test_there_is_no_estimate_before_the_first_example() -> None:
     assert Accuracy().estimate() is None
 
 
-def test_each_label_stands_for_as_many_arrivals_as_its_propensity_says() -> None:
+def test_each_label_has_the_weight_of_its_inverse_propensity() -> None:
     estimate = after((True, 0.25), (False, 1.0), (False, 0.5)).estimate()
     assert estimate is not None
     assert estimate.accuracy == pytest.approx(4 / (4 + 1 + 2))
@@ -69,7 +79,7 @@ def test_more_labels_narrow_the_interval() -> None:
     assert widths[0] > 2.5 * widths[1] > 6 * widths[2]
 
 
-def test_a_decay_forgets_and_one_does_not() -> None:
+def test_a_decay_below_1_forgets_and_a_decay_of_1_does_not() -> None:
     history = [(False, 0.5)] * 1000 + [(True, 0.5)] * 400
     lasting, fading = after(*history).estimate(), after(*history, decay=RECENT).estimate()
     assert lasting is not None
@@ -79,14 +89,14 @@ def test_a_decay_forgets_and_one_does_not() -> None:
     assert fading.effective == pytest.approx((1 + RECENT) / (1 - RECENT), rel=0.01)
 
 
-# --- Over a whole stream, from labels that uncertainty chose ---------------------------------------------
+# --- Over a whole stream, from labels selected by uncertainty --------------------------------------------
 
 RUNS, ARRIVALS, SHARE = 300, 1000, 0.1
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What many streams showed: how often the interval held the truth, and how far off the means were."""
+    """The result of many streams: how often the interval held the true accuracy, and the mean errors."""
 
     covered: float
     error: float
@@ -101,13 +111,13 @@ def trial(exploration: float) -> Trial:
         uncertainty = draw.random(ARRIVALS)
         correct = draw.random(ARRIVALS) < 1.0 - 0.6 * uncertainty
         manager = Stratified(SHARE, exploration, seed)
-        verdicts, _ = with_pending(manager, uncertainty.tolist())
-        bought = [(bool(c), v.propensity) for c, v in zip(correct, verdicts, strict=True) if v.selected]
-        estimate, truth = after(*bought).estimate(), float(correct.mean())
+        decisions, _ = with_pending(manager, uncertainty.tolist())
+        bought = [(bool(c), v.propensity) for c, v in zip(correct, decisions, strict=True) if v.selected]
+        estimate, true = after(*bought).estimate(), float(correct.mean())
         assert estimate is not None
-        covered += estimate.low <= truth <= estimate.high
-        errors.append(estimate.accuracy - truth)
-        plain_errors.append(float(np.mean([c for c, _ in bought])) - truth)
+        covered += estimate.low <= true <= estimate.high
+        errors.append(estimate.accuracy - true)
+        plain_errors.append(float(np.mean([c for c, _ in bought])) - true)
     return Trial(covered / RUNS, float(np.mean(errors)), float(np.mean(plain_errors)))
 
 
@@ -115,12 +125,12 @@ explorations = pytest.mark.parametrize("exploration", [0.1, 0.3])
 
 
 @explorations
-def test_the_interval_covers_the_truth_as_often_as_it_says(exploration: float) -> None:
+def test_the_interval_covers_the_true_accuracy_as_often_as_it_promises(exploration: float) -> None:
     assert 0.93 <= trial(exploration).covered <= 0.99
 
 
 @explorations
-def test_the_estimate_is_unbiased_where_plain_accuracy_is_far_off(exploration: float) -> None:
+def test_the_estimate_is_unbiased_where_plain_accuracy_is_wrong(exploration: float) -> None:
     """An estimate's deviation is some 0.14 at exploration 0.1, hence that of the mean of 300 some 0.008."""
     assert abs(trial(exploration).error) < 3 * 0.14 / math.sqrt(RUNS)
     assert trial(exploration).plain_error < -0.12

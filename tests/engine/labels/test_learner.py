@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.labels.lifecycle import Stage
 from stream_al.engine.model.model import Model
@@ -21,7 +22,7 @@ law = settings(derandomize=True, deadline=None, max_examples=60)
 
 
 class Recorder(Model):
-    """A model that only writes down what it is to learn; it refuses the label `bad`."""
+    """A model that only records what it learns; it refuses the label `bad`."""
 
     def __init__(self) -> None:
         super().__init__("GaussianNB()", seed=0)
@@ -34,7 +35,7 @@ class Recorder(Model):
 
 
 def learner_of(definition: str = "StandardScaler() | GaussianNB()", remember: int = 1_000) -> Learner:
-    return Learner(Model(definition, seed=0), remember)
+    return Learner(Model(definition, seed=0), KnownLabels(remember))
 
 
 def example(sample_id: str, label: ClassLabel = "a", **rest: Any) -> Example:
@@ -56,7 +57,7 @@ logs = st.lists(
 
 
 def reference(log: list[Example], remember: int) -> tuple[list[Outcome], list[tuple[object, ClassLabel]]]:
-    """The rules once more, as plainly as can be."""
+    """The rules once more, computed in the simplest way."""
     known: list[tuple[str, ClassLabel]] = []
     outcomes: list[Outcome] = []
     learned: list[tuple[object, ClassLabel]] = []
@@ -79,16 +80,16 @@ def reference(log: list[Example], remember: int) -> tuple[list[Outcome], list[tu
 @settings(law, max_examples=150)
 @given(log=logs, remember=st.integers(1, 5))
 def test_the_fold_obeys_its_rules_for_any_log(log: list[Example], remember: int) -> None:
-    """The first label wins, each remembered id is learned once, memory is bounded, all is counted."""
+    """The first label wins, a remembered id is learned once, memory is bounded, every outcome is counted."""
     model = Recorder()
-    learner = Learner(model, remember)
+    learner = Learner(model, KnownLabels(remember))
     outcomes = [learner.fold(one, offset) for offset, one in enumerate(log, 40)]
     expected, learned = reference(log, remember)
     assert outcomes == expected
     assert model.learned == learned
     assert learner.counts == {outcome: expected.count(outcome) for outcome in Outcome}
     assert len(learner.known) <= remember
-    assert learner.conflicted <= learner.known.keys()
+    assert learner.known.conflicted <= learner.known.keys()
     assert learner.offset == (40 + len(log) if log else 0)
 
 
@@ -96,14 +97,14 @@ def test_the_fold_obeys_its_rules_for_any_log(log: list[Example], remember: int)
 @given(log=logs)
 def test_each_id_is_learned_at_most_once(log: list[Example]) -> None:
     model = Recorder()
-    learner = Learner(model, remember=4)
+    learner = Learner(model, KnownLabels(4))
     for offset, one in enumerate(log):
         learner.fold(one, offset)
     assert max(Counter(sample_id for sample_id, _ in model.learned).values(), default=0) <= 1
 
 
 def stream(count: int = 60) -> list[Example]:
-    """Labels, repetitions and contradictions, with what a query knew."""
+    """Labels, repetitions and contradictions, with the predictions of their queries."""
     return [
         Example(
             f"s{i % 45}",
@@ -124,8 +125,8 @@ def stream(count: int = 60) -> list[Example]:
         "HoeffdingTreeClassifier(grace_period=10)",
     ],
 )
-def test_the_fold_is_the_same_however_it_is_cut(definition: str) -> None:
-    """Without a break, pickled after every example, or begun anew from a snapshot in the middle."""
+def test_the_fold_is_the_same_with_any_restarts(definition: str) -> None:
+    """Without a restart, or pickled and restored after every example."""
     whole, pieces = learner_of(definition), learner_of(definition)
     for offset, one in enumerate(stream()):
         assert whole.fold(one, offset) == pieces.fold(one, offset)
@@ -137,15 +138,15 @@ def test_the_fold_is_the_same_however_it_is_cut(definition: str) -> None:
     other = learner_of(definition)
     for offset, one in enumerate(stream()[:-20]):
         other.fold(one, offset)
-    assert other.model.digest() != whole.model.digest()  # so the digest sees what was learned
+    assert other.model.digest() != whole.model.digest()  # so the digest depends on what was learned
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))), ids=str)
 def test_the_first_label_in_the_log_wins_whatever_follows(order: tuple[int, ...]) -> None:
-    answers = [example("a", label) for label in ("x", "x", "y", "y")]
-    log = [answers[i] for i in order]
+    examples = [example("a", label) for label in ("x", "x", "y", "y")]
+    log = [examples[i] for i in order]
     model = Recorder()
-    learner = Learner(model, remember=10)
+    learner = Learner(model, KnownLabels(10))
     outcomes = [learner.fold(one, offset) for offset, one in enumerate(log)]
     assert [label for _, label in model.learned] == [log[0].label]
     assert learner.known == {"a": log[0].label}
@@ -154,29 +155,29 @@ def test_the_first_label_in_the_log_wins_whatever_follows(order: tuple[int, ...]
     )
 
 
-def test_duplicates_and_conflicts_change_nothing_that_the_model_is() -> None:
+def test_duplicates_and_conflicts_do_not_change_the_model() -> None:
     learner = learner_of()
     for offset, one in enumerate([example("a", "x"), example("bb", "y"), example("ccc", "x")]):
         learner.fold(one, offset)
     before, overall = learner.model.digest(), pickle.dumps(learner.overall)
-    asked = Prediction("x", {"x": 1.0})
-    assert learner.fold(example("a", "x", propensity=0.1, prediction=asked), 3) is Outcome.DUPLICATE
-    assert learner.fold(example("a", "y", propensity=0.1, prediction=asked), 4) is Outcome.CONFLICT
+    predicted = Prediction("x", {"x": 1.0})
+    assert learner.fold(example("a", "x", propensity=0.1, prediction=predicted), 3) is Outcome.DUPLICATE
+    assert learner.fold(example("a", "y", propensity=0.1, prediction=predicted), 4) is Outcome.CONFLICT
     assert learner.model.digest() == before
     assert learner.model.examples == 3
-    assert pickle.dumps(learner.overall) == overall  # nor is it evaluated twice
-    stages = [learner.stage(sample_id) for sample_id in ("a", "bb", "unheard of")]
+    assert pickle.dumps(learner.overall) == overall  # it is not evaluated twice either
+    stages = [learner.known.stage(sample_id) for sample_id in ("a", "bb", "unknown")]
     assert stages == [Stage.CONFLICTED, Stage.LABELLED, Stage.PENDING]
     learner.fold(example("a", "x"), 5)
-    assert learner.stage("a") is Stage.CONFLICTED
+    assert learner.known.stage("a") is Stage.CONFLICTED
 
 
 def test_a_contradiction_without_features_is_counted_and_not_learned() -> None:
     learner = learner_of()
     learner.fold(example("a", "x"), 0)
     assert learner.fold(example("a", "y", features=None), 1) is Outcome.CONFLICT
-    assert learner.fold(example("never seen", "y", features=None), 2) is Outcome.FORGOTTEN
-    assert "never seen" not in learner.known
+    assert learner.fold(example("unknown", "y", features=None), 2) is Outcome.FORGOTTEN
+    assert "unknown" not in learner.known
     assert learner.model.examples == 1
 
 
@@ -200,10 +201,10 @@ def test_the_oldest_id_is_forgotten_first_and_repetition_does_not_refresh_it() -
     for offset, sample_id in enumerate(["a", "b", "a", "c"]):
         learner.fold(example(sample_id), offset)
     assert set(learner.known) == {"b", "c"}
-    assert learner.fold(example("a"), 4) is Outcome.LEARNED  # the price of a bound
+    assert learner.fold(example("a"), 4) is Outcome.LEARNED  # the cost of a bounded memory
 
 
-def test_the_offset_follows_the_log_even_over_what_is_no_example() -> None:
+def test_the_offset_follows_the_log_also_over_records_that_are_no_examples() -> None:
     learner = learner_of()
     learner.fold(example("a"), 10)
     assert learner.offset == 11
@@ -217,24 +218,24 @@ def test_the_offset_follows_the_log_even_over_what_is_no_example() -> None:
 # --- Evaluation in the fold ------------------------------------------------------------------------------
 
 
-def test_the_prediction_of_the_query_is_what_is_evaluated() -> None:
+def test_the_prediction_of_the_query_is_evaluated() -> None:
     learner = learner_of()
-    said = Prediction("x", {"x": 0.9, "y": 0.1})
-    learner.fold(example("a", "x", propensity=0.5, prediction=said), 0)
-    learner.fold(example("b", "y", propensity=0.25, prediction=said), 1)
+    predicted = Prediction("x", {"x": 0.9, "y": 0.1})
+    learner.fold(example("a", "x", propensity=0.5, prediction=predicted), 0)
+    learner.fold(example("b", "y", propensity=0.25, prediction=predicted), 1)
     assert (learner.overall.weight, learner.overall.weight_correct) == (6.0, 2.0)
-    assert learner.recent.weight < learner.overall.weight  # it fades
+    assert learner.recent.weight < learner.overall.weight  # earlier examples fade
 
 
 def test_no_prediction_counts_as_a_wrong_one() -> None:
-    """A model that knows nothing yet is not excused from the stream."""
+    """The estimate covers the whole stream, and so the time before the model is trained."""
     learner = learner_of()
     learner.fold(example("a", "x", propensity=0.5, prediction=Prediction(None, {})), 0)
     assert (learner.overall.weight, learner.overall.weight_correct) == (2.0, 0.0)
 
 
 @pytest.mark.parametrize("propensity", [None, 0.0, -0.5, 1.5, 1e-200, 5e-324, float("nan"), float("inf")])
-def test_labels_that_the_service_did_not_buy_say_nothing_of_the_stream(propensity: float | None) -> None:
+def test_labels_that_the_service_did_not_buy_are_not_evaluated(propensity: float | None) -> None:
     learner = learner_of()
     prediction = Prediction("x", {"x": 1.0})
     learner.fold(example("a", "x", propensity=propensity, prediction=prediction), 0)

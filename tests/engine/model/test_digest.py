@@ -1,4 +1,4 @@
-"""Laws of the digest: it follows the state of an object and nothing else."""
+"""The laws of the digest: it depends on the state of an object and on nothing else."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_digests_differ_where_representations_do(one: object, other: object) -> 
 
 
 def plain(value: object) -> str:
-    """A representation that spells zero one way, and orders sets."""
+    """A representation with one zero and ordered sets."""
     if isinstance(value, frozenset):
         return f"frozenset({sorted(map(plain, value))})"
     if isinstance(value, dict):
@@ -102,11 +102,11 @@ def test_different_states_have_different_digests() -> None:
 
 
 @pytest.mark.parametrize("value", DISTINCT[:-1], ids=lambda value: repr(value)[:30])
-def test_a_restored_state_has_the_digest_it_had(value: object) -> None:
+def test_a_restored_state_has_the_same_digest(value: object) -> None:
     assert digest(value) == digest(restored(value))
 
 
-def test_numbers_that_are_equal_bit_by_bit_or_not_are_one_number() -> None:
+def test_both_zeros_are_one_number_and_so_are_all_nans() -> None:
     assert digest(-0.0) == digest(0.0)
     assert digest(math.nan) == digest(-math.nan)
     assert digest(np.array([-0.0, -math.nan])) == digest(np.array([0.0, math.nan]))
@@ -125,13 +125,13 @@ def test_which_lists_are_one_object_does_matter() -> None:
     assert digest([shared, shared]) == digest(restored([shared, shared]))
 
 
-def test_what_a_reduction_makes_on_the_fly_is_never_taken_for_something_met_before() -> None:
+def test_an_object_that_a_reduction_makes_is_never_mistaken_for_one_visited_before() -> None:
     twice = [Counter({str(i): i}) for i in range(2000)]
     assert digest(twice) == digest(copy.deepcopy(twice))
     assert digest([deque([i]) for i in range(500)]) == digest([deque([i]) for i in range(500)])
 
 
-def test_the_order_in_which_attributes_came_does_not_matter() -> None:
+def test_the_order_in_which_attributes_were_set_does_not_matter() -> None:
     assert digest(Open(a=1, b=2)) == digest(Open(b=2, a=1))
     assert digest(Counter("ab")) == digest(Counter("ba"))
 
@@ -147,17 +147,17 @@ class Knot:
         self.end = end
 
 
-def test_depth_is_no_limit() -> None:
+def test_any_depth_can_be_digested() -> None:
     deep: object = 0
     for _ in range(100_000):
         deep = [deep]
     shallower = deep[0]  # type: ignore[index]
     assert digest(deep) != digest(shallower)
-    while isinstance(deep, list):  # freed level by level
+    while isinstance(deep, list):  # level by level, since freeing it recursively would exhaust the stack
         deep = deep.pop()
 
 
-def test_what_cannot_be_taken_apart_is_a_type_error() -> None:
+def test_an_object_that_cannot_be_reduced_is_a_type_error() -> None:
     with pytest.raises(TypeError):
         digest(iter(open))  # type: ignore[call-overload]
 

@@ -1,4 +1,4 @@
-"""Laws of definitions: River's names build River's objects, and all else is one clear sentence."""
+"""The laws of definitions: River's names build River's objects; other text is refused in one sentence."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from river import compose, ensemble, linear_model, naive_bayes, neighbors, optim
 from stream_al.engine.model import expression
 from stream_al.engine.model.digest import digest
 from stream_al.engine.model.expression import MAX_DEPTH, MAX_LENGTH, load, parse
+from stream_al.engine.model.introspection import parts
 from stream_al.engine.model.river_patches import StandardScaler
-from stream_al.engine.model.validation import parts
 from stream_al.errors import Misconfigured
 
 CLASSIFIERS = [
@@ -68,7 +68,7 @@ def test_every_end_of_a_path_names_the_class() -> None:
         assert type(parse(name, seed=1)) is optim.losses.Log
 
 
-def test_an_ambiguous_name_is_answered_with_the_qualified_ones() -> None:
+def test_the_error_for_an_ambiguous_name_lists_the_qualified_ones() -> None:
     mistake = sentence("LogisticRegression(initializer=Constant(1))")
     assert "optim.initializers.Constant or optim.schedulers.Constant" in mistake
 
@@ -92,7 +92,7 @@ def test_every_public_class_is_found_by_its_path_and_can_be_inspected() -> None:
         "KNNClassifier()",
     ],
 )
-def test_no_seed_stays_open(text: str) -> None:
+def test_every_seed_is_set(text: str) -> None:
     seeds = [vars(part)["seed"] for part in parts(load(text, seed=7)) if "seed" in vars(part)]
     assert set(seeds) <= {7}
 
@@ -293,7 +293,7 @@ def test_a_factory_that_cannot_serve_is_refused_in_one_sentence(path: str, advic
     with_std=st.booleans(),
 )
 @settings(derandomize=True, deadline=None)
-def test_the_scaler_says_what_rivers_says_and_keeps_no_trace(
+def test_the_scaler_returns_what_rivers_returns_and_does_not_change(
     learned: list[dict[str, float]], asked: dict[str, float], with_std: bool
 ) -> None:
     ours: Any = StandardScaler(with_std=with_std)

@@ -1,4 +1,4 @@
-"""Laws of the model: a function of its definition and its examples, and a distribution or nothing."""
+"""The laws of the model: a function of definition and examples that predicts a distribution or nothing."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import json
 import math
 import os
 import pickle
-import random
 import subprocess
 import sys
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,97 +17,45 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from river import base, datasets
+from river import base
 
+from stream_al.engine.labels.judge import same_label
 from stream_al.engine.model import expression
 from stream_al.engine.model import model as module
 from stream_al.engine.model.digest import digest
-from stream_al.engine.model.introspection import writes_when_read
-from stream_al.engine.model.model import Model, prediction, same_label
+from stream_al.engine.model.model import Model
 from stream_al.engine.model.pickling import dumps
-from stream_al.engine.model.river_patches import PATCHED, REFUSED_CLASSES
+from stream_al.engine.model.predictions import likeliest_label
+from stream_al.engine.model.river_patches import PATCHED
+from stream_al.engine.model.validation import REFUSED_CLASSES, writes_when_read
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import ClassLabel
+from tests.support.models import MODELS, Example, examples, fold
 
-Example = tuple[dict[str, Any], ClassLabel]
-
-segments: Any = datasets.ImageSegments
-MODELS = {
-    "GaussianNB()": "numbers",
-    "HoeffdingTreeClassifier(grace_period=50)": "numbers",
-    "HoeffdingTreeClassifier(grace_period=40, delta=0.1)": "mixed",
-    "HoeffdingAdaptiveTreeClassifier(grace_period=50)": "numbers",
-    "ARFClassifier(n_models=3)": "mixed",
-    "SRPClassifier(n_models=2)": "numbers",
-    "AMFClassifier(n_estimators=2)": "numbers",
-    "KNNClassifier()": "numbers",
-    "StandardScaler() | LogisticRegression()": "binary",
-    "MinMaxScaler() | LogisticRegression(optimizer=optim.Adam())": "binary",
-    "AdPredictor()": "binary",
-    "FMClassifier(n_factors=3)": "binary",
-    "AdaBoostClassifier(HoeffdingTreeClassifier(grace_period=20), n_models=3)": "numbers",
-    "StandardScaler() | SoftmaxRegression()": "numbers",
-    "Select('region-centroid-col', 'hue-mean') | StandardScaler() | SoftmaxRegression()": "mixed",
-    "StandardScaler() | OneVsRestClassifier(LogisticRegression())": "numbers",
-    "(SelectType(str) | OneHotEncoder()) + SelectType(int, float) | GaussianNB()": "mixed",
-    "OrdinalEncoder() | BaggingClassifier(GaussianNB(), n_models=3)": "mixed",
-    "RBFSampler(n_components=5) | SoftmaxRegression()": "numbers",
-    'TFIDF(on="body") | MultinomialNB()': "text",
-    'BagOfWords(on="body") | ComplementNB()': "text",
-}
 every_model = pytest.mark.parametrize("definition", MODELS)
 
 
-def examples(kind: str, number: int = 150) -> Iterator[Example]:
-    rng = random.Random(3)  # noqa: S311 -- a fixed stream
-    if kind == "text":
-        for _ in range(number):
-            label = rng.choice(["ham", "spam", "eggs"])
-            yield (
-                {"body": " ".join([*rng.choices(["the", "cat", "sat", "on", "a", "mat"], k=5), label])},
-                label,
-            )
-    elif kind == "binary":
-        for x, y in datasets.Phishing().take(number):
-            yield x, "bad" if y else "good"
-    else:
-        for x, y in segments().take(number):
-            text = {"colour": rng.choice([y[:2], "red", "blue"]), "town": rng.choice("abcdef")}
-            yield ({**x, **text} if kind == "mixed" else x), y
-
-
 def strange(features: dict[str, Any]) -> list[dict[str, Any]]:
-    """Samples that hold what no example held."""
+    """Samples with features and values that no example had."""
     return [
         features,
         {},
-        {**features, "never met": 1.5},
-        {name: "never met" if isinstance(value, str) else value for name, value in features.items()},
+        {**features, "unknown": 1.5},
+        {name: "unknown" if isinstance(value, str) else value for name, value in features.items()},
     ]
 
 
-def ask(model: Model, features: dict[str, Any]) -> dict[ClassLabel, float]:
+def predict(model: Model, features: dict[str, Any]) -> dict[ClassLabel, float]:
     try:
         return model.probabilities(features)
     except BadMessage as error:
-        assert error.reason == "model_error"  # noqa: PT017 -- a refusal is an answer
+        assert error.reason == "model_error"  # noqa: PT017 -- a refusal is a valid result
         return {}
-
-
-def fold(definition: str) -> Model:
-    model = Model(definition, seed=7)
-    for features, label in examples(MODELS[definition]):
-        model.learn(features, label)
-    return model
 
 
 def restored(model: Model) -> Model:
     copy: Model = pickle.loads(pickle.dumps(model))  # noqa: S301 -- our own bytes
     return copy
-
-
-def fold_all() -> str:
-    return json.dumps({definition: fold(definition).digest() for definition in MODELS})
 
 
 @every_model
@@ -126,24 +72,24 @@ def test_a_snapshot_in_mid_stream_changes_nothing(definition: str) -> None:
 
 
 @every_model
-def test_to_be_asked_changes_nothing(definition: str) -> None:
-    """Asked before, between and after the examples, the model is the one that was never asked."""
+def test_predicting_changes_nothing(definition: str) -> None:
+    """A model that predicted before, between and after the examples equals one that never predicted."""
     model = Model(definition, seed=7)
     for number, (features, label) in enumerate(examples(MODELS[definition])):
         for sample in strange(features) if number % 20 < 3 else []:
-            ask(model, sample)
+            predict(model, sample)
         model.learn(features, label)
-    before = digest(model._river)
+    before = digest(model.classifier.river)
     for sample in strange(features):
-        ask(model, sample)
-    assert digest(model._river) == before
+        predict(model, sample)
+    assert digest(model.classifier.river) == before
     assert model.digest() == fold(definition).digest()
 
 
 def test_the_fold_is_the_same_in_every_process() -> None:
     runs = [
         subprocess.Popen(
-            [sys.executable, "-c", "from tests.engine.model.test_model import fold_all; print(fold_all())"],
+            [sys.executable, "-c", "from tests.support.models import fold_all; print(fold_all())"],
             env={**os.environ, "PYTHONHASHSEED": seed},
             cwd=Path(__file__).parents[3],
             stdout=subprocess.PIPE,
@@ -167,23 +113,23 @@ def test_every_example_shows_in_the_digest(definition: str) -> None:
 @every_model
 def test_probabilities_are_a_distribution_over_the_classes_learned_or_nothing(definition: str) -> None:
     model = Model(definition, seed=7)
-    opinions = 0
+    predicted = 0
     for features, label in examples(MODELS[definition]):
         for sample in strange(features):
-            probabilities = ask(model, sample)
+            probabilities = predict(model, sample)
             if probabilities:
-                opinions += 1
+                predicted += 1
                 assert list(probabilities) == list(model.classes)
                 assert math.isclose(sum(probabilities.values()), 1.0)
                 assert all(0.0 <= p <= 1.0 for p in probabilities.values())
             assert model.ready or not probabilities
         model.learn(features, label)
-    assert opinions > 100
+    assert predicted > 100
     assert model.examples == sum(model.classes.values()) == 150
 
 
-def test_every_river_class_that_writes_when_read_is_asked_through_a_copy() -> None:
-    """Learn, ask, and compare, for each estimator that an expression can name."""
+def test_every_river_class_that_writes_when_read_predicts_from_a_copy() -> None:
+    """Learn, predict and compare digests, for each estimator that an expression can name."""
     streams: list[list[Example]] = [list(examples(kind, 25)) for kind in ("numbers", "mixed", "text")]
     streams.append([(features, label == "bad") for features, label in examples("binary", 25)])
     classes = {cls for found in expression._index().values() for cls in found.values()}
@@ -212,7 +158,7 @@ def test_every_river_class_that_writes_when_read_is_asked_through_a_copy() -> No
         ("PoissonInclusion(p=0.2)", "numbers"),
     ],
 )
-def test_so_is_one_that_cannot_be_made_without_arguments(text: str, kind: str) -> None:
+def test_a_class_that_cannot_be_made_without_arguments_predicts_from_a_copy_too(text: str, kind: str) -> None:
     estimator = expression.parse(text, seed=1)
     assert writes(estimator, list(examples(kind, 25)))
     assert writes_when_read(estimator)
@@ -238,15 +184,15 @@ def writes(estimator: Any, stream: list[Example]) -> bool:
 
 
 @pytest.mark.parametrize("definition", ["ARFClassifier(n_models=2)", "AdPredictor()"])
-def test_river_is_not_asked_before_two_classes_are_learned(definition: str) -> None:
-    """A forest would take its shape from the first sample asked about."""
-    asked, silent = Model(definition, seed=1), Model(definition, seed=1)
-    assert asked.probabilities({}) == {}
-    for model in (asked, silent):
+def test_river_does_not_predict_before_two_classes_are_learned(definition: str) -> None:
+    """A forest would take its shape from the first sample that it predicts for."""
+    reading, silent = Model(definition, seed=1), Model(definition, seed=1)
+    assert reading.probabilities({}) == {}
+    for model in (reading, silent):
         for number in range(60):
             model.learn({"a": number % 2, "b": number % 3}, bool(number % 2))
-            asked.probabilities({"c": 1}) if number == 0 else None
-    assert asked.digest() == silent.digest()
+            reading.probabilities({"c": 1}) if number == 0 else None
+    assert reading.digest() == silent.digest()
 
 
 @pytest.mark.parametrize(
@@ -266,9 +212,9 @@ def test_a_binary_classifier_learns_any_two_labels(labels: list[ClassLabel], tar
     model = Model("LogisticRegression()", seed=1)
     for value, label in enumerate(labels):
         model.learn({"a": 2 * value - 1}, label)
-    assert [model._target(label) for label in labels] == targets
+    assert [model._classes.target(label) for label in labels] == targets
     for value, label in enumerate(labels):
-        assert prediction(model.probabilities({"a": 2 * value - 1})) == label
+        assert likeliest_label(model.probabilities({"a": 2 * value - 1})) == label
 
 
 def test_a_binary_classifier_refuses_a_third_class_and_stays_as_it_was() -> None:
@@ -277,10 +223,10 @@ def test_a_binary_classifier_refuses_a_third_class_and_stays_as_it_was() -> None
     with pytest.raises(BadMessage, match="SoftmaxRegression") as raised:
         model.learn({"a": 1.0}, "third")
     assert raised.value.reason == "binary_model"
-    assert digest((model._river, model.classes)) == before
+    assert digest((model.classifier.river, model.classes)) == before
 
 
-def test_a_class_too_many_is_refused_and_the_known_ones_go_on() -> None:
+def test_one_class_too_many_is_refused_and_the_known_ones_are_still_learned() -> None:
     model = Model("GaussianNB()", seed=1, max_classes=2)
     for label in ("a", "b"):
         model.learn({"x": 1.0}, label)
@@ -291,7 +237,7 @@ def test_a_class_too_many_is_refused_and_the_known_ones_go_on() -> None:
     assert model.classes == {"a": 2, "b": 1}
 
 
-def test_labels_that_are_equal_are_one_class_spelled_as_it_came_first() -> None:
+def test_labels_that_are_equal_are_one_class_with_the_first_spelling() -> None:
     model = Model("GaussianNB()", seed=1)
     for label in (True, 1, 1.0, "1"):
         model.learn({"x": 1.0}, label)
@@ -300,7 +246,7 @@ def test_labels_that_are_equal_are_one_class_spelled_as_it_came_first() -> None:
     assert not same_label("1", 1)
 
 
-def test_what_river_fails_on_is_the_senders_mistake_and_is_not_counted() -> None:
+def test_an_example_that_river_fails_on_is_a_bad_message_and_is_not_counted() -> None:
     models = [Model("StandardScaler() | LogisticRegression()", seed=1) for _ in range(2)]
     for model in models:
         for number in range(10):
@@ -313,13 +259,13 @@ def test_what_river_fails_on_is_the_senders_mistake_and_is_not_counted() -> None
         model.learn({"a": 1.0}, True)
         assert model.examples == sum(model.classes.values()) == 11
     assert models[0].digest() == models[1].digest()
-    assert models[0].digest() == digest((models[0]._river, models[0].classes))
+    assert models[0].digest() == digest((models[0].classifier.river, models[0].classes))
 
 
 class Scripted(base.Classifier):
-    """A classifier that answers and fails as told."""
+    """A classifier that returns and raises what a test sets."""
 
-    answer: Any = None
+    scores: Any = None
     failure: Exception | None = None
 
     def learn_one(self, x: Any, y: Any) -> None:
@@ -328,26 +274,26 @@ class Scripted(base.Classifier):
             raise self.failure
 
     def predict_proba_one(self, x: Any, **_: Any) -> Any:
-        self.asked = x
+        self.reading = x
         if self.failure:
             raise self.failure
-        return self.answer
+        return self.scores
 
     @property
     def _multiclass(self) -> bool:
         return True
 
 
-def scripted(answer: Any = None, failure: Exception | None = None) -> Model:
+def scripted(scores: Any = None, failure: Exception | None = None) -> Model:
     model = Model(f"{__name__}:Scripted", seed=1)
     for label in ("a", "b"):
         model.learn({}, label)
-    model._river.answer, model._river.failure = answer, failure
+    model.classifier.river.scores, model.classifier.river.failure = scores, failure
     return model
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "scores",
     [
         {},
         {"a": math.nan, "b": 1.0},
@@ -358,47 +304,47 @@ def scripted(answer: Any = None, failure: Exception | None = None) -> Model:
         {"a": 1e308, "b": 1e308},
     ],
 )
-def test_an_answer_that_is_no_distribution_is_no_opinion(answer: dict[str, float]) -> None:
-    assert scripted(answer).probabilities({}) == {}
+def test_scores_that_are_no_distribution_are_no_prediction(scores: dict[str, float]) -> None:
+    assert scripted(scores).probabilities({}) == {}
 
 
-@pytest.mark.parametrize("answer", [None, ("a", True), {"a": "x"}])
-def test_an_answer_that_is_no_table_of_numbers_is_an_error(answer: object) -> None:
+@pytest.mark.parametrize("scores", [None, ("a", True), {"a": "x"}])
+def test_a_result_that_is_no_table_of_numbers_is_an_error(scores: object) -> None:
     with pytest.raises(BadMessage, match="cannot predict"):
-        scripted(answer).probabilities({})
+        scripted(scores).probabilities({})
 
 
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from("abc"), st.floats()))
-def test_whatever_river_answers_comes_out_a_distribution_or_nothing(answer: dict[str, float]) -> None:
-    probabilities = scripted(answer).probabilities({})
+def test_whatever_river_returns_the_result_is_a_distribution_or_nothing(scores: dict[str, float]) -> None:
+    probabilities = scripted(scores).probabilities({})
     assert not probabilities or math.isclose(sum(probabilities.values()), 1.0)
 
 
-def test_a_class_that_river_does_not_mention_is_impossible_and_one_not_learned_is_left_out() -> None:
+def test_a_class_that_river_does_not_mention_has_probability_0_and_one_not_learned_is_left_out() -> None:
     assert scripted({"b": 0.25, "c": 0.75}).probabilities({}) == {"a": 0.0, "b": 1.0}
 
 
-def test_the_last_bits_are_not_told() -> None:
+def test_probabilities_are_rounded() -> None:
     assert 0.1 + 0.2 != 0.3
     one, other = scripted({"a": 0.1 + 0.2, "b": 0.7}), scripted({"a": 0.3, "b": 0.7})
     assert one.probabilities({}) == other.probabilities({})
 
 
-def test_a_snapshot_has_no_dead_weight() -> None:
+def test_a_pickle_has_no_random_generators() -> None:
     model = fold("GaussianNB()")
     assert len(dumps(model)) < len(pickle.dumps(model)) / 5
 
 
-def test_a_classifier_that_is_not_rivers_may_write_when_it_is_read() -> None:
+def test_a_classifier_that_is_not_rivers_own_predicts_from_a_copy() -> None:
     model = scripted({"a": 0.5, "b": 0.5})
     before = model.digest()
     model.probabilities({"x": 1})
-    assert digest((model._river, model.classes)) == before
+    assert digest((model.classifier.river, model.classes)) == before
 
 
 @pytest.mark.parametrize("failure", [MemoryError(), RecursionError()])
-def test_what_only_this_process_lacks_is_no_senders_mistake(failure: Exception) -> None:
+def test_a_lack_of_memory_or_stack_is_no_bad_message(failure: Exception) -> None:
     model = scripted({}, failure)
     with pytest.raises(type(failure)):
         model.learn({}, "a")
@@ -406,7 +352,7 @@ def test_what_only_this_process_lacks_is_no_senders_mistake(failure: Exception) 
         model.probabilities({})
 
 
-def test_a_fingerprint_is_of_what_decides_the_fold_and_of_nothing_else(
+def test_a_fingerprint_depends_on_all_that_decides_the_fold_and_on_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fingerprint(
@@ -427,17 +373,17 @@ def test_a_fingerprint_is_of_what_decides_the_fold_and_of_nothing_else(
     assert model.fingerprint == restored(model).fingerprint == Model("GaussianNB()", seed=7).fingerprint
 
 
-def test_a_restored_model_proves_its_digest_anew() -> None:
+def test_a_restored_model_computes_its_digest_anew() -> None:
     model = fold("GaussianNB()")
     model.digest()
     other = restored(model)
-    other._river.learn_one({"a": 1.0}, "sky")
+    other.classifier.river.learn_one({"a": 1.0}, "sky")
     assert other.digest() != model.digest()
 
 
 def test_the_first_class_learned_wins_a_tie() -> None:
-    assert prediction({"b": 0.5, "a": 0.5}) == "b"
-    assert prediction({}) is None
+    assert likeliest_label({"b": 0.5, "a": 0.5}) == "b"
+    assert likeliest_label({}) is None
 
 
 def test_a_definition_that_cannot_serve_makes_no_model() -> None:

@@ -1,4 +1,4 @@
-"""Sketches and what is made of them: near samples have near sketches, the same on every replica."""
+"""The laws of sketches: near samples have near sketches, the same on every replica."""
 
 from __future__ import annotations
 
@@ -40,34 +40,34 @@ def normal(number: int, size: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("size", [1, 3, 10, 100])
 def test_distances_between_sketches_are_those_between_samples(size: int) -> None:
-    """As far as sixteen components can tell: on the average, and mostly in order.
+    """On the average, and for few features mostly in order, which is as much as sixteen components keep.
 
-    Between many independent features all distances are nearly the same, and there is no order to keep.
+    Between many independent features all distances are nearly equal, so that there is no order to keep.
     """
     scale = {f"x{j}": (0.0, 1.0) for j in range(size)}
     samples = normal(40, size)
     made = [project(features, scale) for features in samples]
     pairs = list(combinations(range(40), 2))
     true = [math.dist(samples[i].values(), samples[j].values()) ** 2 / size for i, j in pairs]
-    seen = [
+    sketched = [
         float(squared_distances(points(made[i]), points(made[j]))[0, 0]) / COMPONENTS / 32**2
         for i, j in pairs
     ]
-    assert sum(seen) / sum(true) == pytest.approx(1.0, abs=0.25)
-    assert size > 10 or np.corrcoef(true, seen)[0, 1] > 0.5
+    assert sum(sketched) / sum(true) == pytest.approx(1.0, abs=0.25)
+    assert size > 10 or np.corrcoef(true, sketched)[0, 1] > 0.5
 
 
 def test_texts_that_share_words_are_nearer_than_those_that_share_none() -> None:
     scale = {"body": (0.0, 0.0)}
-    said, near, far = (
+    first, near, far = (
         project({"body": text}, scale)
         for text in ("win a free prize now", "win a free cup now", "see you at seven tonight")
     )
-    gaps = squared_distances(points(said), points(near + far))[0]
+    gaps = squared_distances(points(first), points(near + far))[0]
     assert 0 < gaps[0] < gaps[1]
 
 
-def test_what_is_missing_is_average_and_what_was_never_learned_has_no_say() -> None:
+def test_a_missing_feature_is_average_and_an_unknown_one_is_ignored() -> None:
     scale = {"a": (5.0, 2.0), "b": (0.0, 1.0)}
     assert project({"a": 5.0, "b": 1.0}, scale) == project({"b": 1.0}, scale)
     assert project({"b": 1.0, "new": 1e9, "also new": "text"}, scale) == project({"b": 1.0}, scale)
@@ -75,8 +75,8 @@ def test_what_is_missing_is_average_and_what_was_never_learned_has_no_say() -> N
 
 @law
 @given(stream=st.lists(anything, max_size=8), features=anything)
-def test_nothing_that_comes_along_breaks_them(stream: list[dict[str, Any]], features: dict[str, Any]) -> None:
-    """Not even what no reader of samples lets through: examples come from a topic of their own."""
+def test_any_features_have_a_sketch(stream: list[dict[str, Any]], features: dict[str, Any]) -> None:
+    """Also features that no reader of samples lets through, since examples come from a topic of their own."""
     reference = ReferenceSet()
     for example in stream:
         reference.learn(example, "ham")
@@ -104,7 +104,7 @@ def test_memory_is_bounded_however_much_is_learned() -> None:
     reference, history = ReferenceSet(), History().cursor()
     for i in range(3 * RECENT):
         reference.learn({f"feature {30 * i + j}": 1.0 for j in range(30)}, i % 2)
-        history.rank((0.5, i))
+        history.percentile_ranks((0.5, i))
         history.remember(bytes([i % 100] * COMPONENTS), selected=i % 2 == 0)
     assert (len(reference.recent), len(reference.scale())) == (RECENT, FEATURES)
     assert (len(history.samples), len(history.queries)) == (SAMPLES * COMPONENTS, QUERIES * COMPONENTS)
@@ -112,7 +112,7 @@ def test_memory_is_bounded_however_much_is_learned() -> None:
 
 
 def test_the_last_examples_are_kept_as_they_were() -> None:
-    """Oldest first, and apart from the dictionary that was learned from."""
+    """Oldest first, and not as the dictionary that was learned from, which may change later."""
     reference = ReferenceSet()
     features = {"x": 0.0}
     for i in range(RECENT + 7):
@@ -132,8 +132,8 @@ def model_of(number: int) -> Model:
 
 @law
 @given(values=st.lists(st.one_of(st.floats(), st.integers(), st.booleans(), st.text()), min_size=2))
-def test_the_scale_is_that_of_the_numbers(values: list[object]) -> None:
-    """Mean and deviation are those of the finite numbers, none beyond 1e100; whatever else there is."""
+def test_the_scale_is_that_of_the_finite_numbers(values: list[object]) -> None:
+    """Other values are ignored, and numbers beyond 1e100 count as 1e100."""
     reference = ReferenceSet()
     for value in values:
         reference.learn({"x": value}, "ham")
@@ -147,8 +147,8 @@ def test_the_scale_is_that_of_the_numbers(values: list[object]) -> None:
     assert deviation == pytest.approx(true, rel=1e-6, abs=max(tiny, 1e-6 * most))
 
 
-def test_surroundings_are_part_of_the_fold_and_come_back_from_a_snapshot() -> None:
-    """Of the digest and the fingerprint; what was looked at meanwhile leaves no trace."""
+def test_the_reference_set_is_part_of_the_fold_and_is_restored_from_a_snapshot() -> None:
+    """It is part of digest and fingerprint; reading it changes nothing."""
     model, sample = model_of(20), normal(21, 3)[-1]
     assert model.reference_set is not None
     before = model.digest()
@@ -156,7 +156,9 @@ def test_surroundings_are_part_of_the_fold_and_come_back_from_a_snapshot() -> No
     model.reference_set.points()
     restored: Model = pickle.loads(pickle.dumps(model))  # noqa: S301 -- our own bytes
     for one in (model, restored, model_of(20)):
-        assert digest((one._river, one.classes, digest(one.reference_set))) == before == one.digest()
+        assert (
+            digest((one.classifier.river, one.classes, digest(one.reference_set))) == before == one.digest()
+        )
         assert one.sketch(sample) == sketch
         one.learn(sample, 1)
     assert model.digest() == restored.digest() != before
@@ -170,7 +172,7 @@ def sketches() -> str:
     return json.dumps([made, model.digest()])
 
 
-def test_they_are_the_same_in_every_process() -> None:
+def test_sketches_are_the_same_in_every_process() -> None:
     runs = [
         subprocess.run(
             [sys.executable, "-c", "from tests.engine.model.test_sketch import sketches; print(sketches())"],
@@ -186,27 +188,28 @@ def test_they_are_the_same_in_every_process() -> None:
 
 @law
 @given(
-    seen=st.lists(st.tuples(st.floats(0, 1, width=32), st.booleans()), max_size=120),
+    steps=st.lists(st.tuples(st.floats(0, 1, width=32), st.booleans()), max_size=120),
     cut=st.integers(0, 120),
     value=st.floats(0, 1, width=32),
 )
-def test_a_memory_taken_down_and_up_again_ranks_as_before(
-    seen: list[tuple[float, bool]], cut: int, value: float
+def test_a_history_that_is_encoded_and_decoded_ranks_as_before(
+    steps: list[tuple[float, bool]], cut: int, value: float
 ) -> None:
-    """Every batch begins with what the one before it left, through the text of the commit."""
+    """Every batch begins with the state that the one before it committed."""
     whole, parted = History().cursor(), History().cursor()
-    for number, (part, selected) in enumerate(seen):
+    for number, (part, selected) in enumerate(steps):
         sketch = bytes([number] * COMPONENTS)
         if number == cut:
             parted = History.decode(parted.history().encode()).cursor()
         for cursor in (whole, parted):
-            cursor.rank((part, 0.5))
+            cursor.percentile_ranks((part, 0.5))
             cursor.remember(sketch, selected=selected)
     assert whole.history() == parted.history()
-    last = sorted(part for part, _ in seen[-VALUES:])
+    last = sorted(part for part, _ in steps[-VALUES:])
     below, equal = sum(v < value for v in last), last.count(value)
-    rank, other = whole.rank((value, 0.5))
-    assert [rank, other] == parted.rank((value, 0.5))
+    rank, other = whole.percentile_ranks((value, 0.5))
+    assert [rank, other] == parted.percentile_ranks((value, 0.5))
     assert rank == (below + equal / 2 + 0.5) / (len(last) + 1)
     assert 0.0 < rank < 1.0
-    assert whole.rank((value, 0.5, 0.5)) == [0.5, 0.5, 0.5]  # of a strategy of other parts nothing is known
+    # A strategy of other parts begins anew.
+    assert whole.percentile_ranks((value, 0.5, 0.5)) == [0.5, 0.5, 0.5]

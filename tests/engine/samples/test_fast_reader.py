@@ -1,10 +1,12 @@
-"""Reading by plan is reading at length, only faster."""
+"""The laws of the fast reader: it reads what the slow reader reads."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from stream_al.engine.samples import fast_reader
 from stream_al.engine.samples.fast_reader import Reader
 from stream_al.engine.samples.sample import InputRules, read_sample
 from stream_al.errors import BadMessage
+from stream_al.messages import decode_json
 
 law = settings(derandomize=True, deadline=None, max_examples=400)
 HERE = "samples-0-7"
@@ -54,8 +57,8 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
 
 
 @st.composite
-def with_shared_shapes(draw: st.DrawFn) -> list[Any]:
-    """Records of one layout, flat or native, as a stream has them."""
+def of_one_layout(draw: st.DrawFn) -> list[Any]:
+    """Records of one layout, flat or native, as in a stream."""
     kinds = draw(st.dictionaries(names, st.sampled_from([*KINDS]), min_size=1, max_size=4))
     row = st.fixed_dictionaries({name: KINDS[kind] for name, kind in kinds.items()})
     identity = {"id": st.text(min_size=1, max_size=3)}
@@ -89,18 +92,18 @@ def outcome(read: Any) -> Any:
 
 @law
 @given(rules=rules, batch=st.lists(records, min_size=1, max_size=6), key=st.none() | st.just(b"k"))
-def test_a_reader_that_has_seen_others_reads_as_if_it_had_not(
+def test_a_record_is_read_the_same_after_any_other_records(
     rules: InputRules, batch: list[Any], key: bytes | None
 ) -> None:
-    """Each record thrice, for the third time goes by the plan of the second."""
-    same_as_at_length(rules, [*batch, *batch, *batch], key)
+    """Each record is read three times, so that the later times use the plan of the first."""
+    same_as_slow_reader(rules, [*batch, *batch, *batch], key)
 
 
 @law
-@given(rules=st.sampled_from(PLAIN) | rules, batch=with_shared_shapes())
-def test_what_depends_on_the_values_is_checked_whatever_the_plan(rules: InputRules, batch: list[Any]) -> None:
-    """A number too large, a text too long, an object where none was before."""
-    same_as_at_length(rules, [*batch[:1], *batch], None)
+@given(rules=st.sampled_from(PLAIN) | rules, batch=of_one_layout())
+def test_values_are_checked_for_every_plan(rules: InputRules, batch: list[Any]) -> None:
+    """For example, a number too large, a text too long, or an object in place of a number."""
+    same_as_slow_reader(rules, [*batch[:1], *batch], None)
 
 
 @pytest.mark.parametrize(
@@ -116,26 +119,26 @@ def test_what_depends_on_the_values_is_checked_whatever_the_plan(rules: InputRul
     ],
 )
 @pytest.mark.parametrize("rules", [USUAL, replace(USUAL, payload="y"), replace(USUAL, features=".")])
-def test_one_that_is_like_another_is_not_taken_for_it(batch: list[Any], rules: InputRules) -> None:
-    same_as_at_length(rules, [batch[0], *batch, *batch], None)
+def test_a_record_is_not_mistaken_for_a_similar_one(batch: list[Any], rules: InputRules) -> None:
+    same_as_slow_reader(rules, [batch[0], *batch, *batch], None)
 
 
-def same_as_at_length(rules: InputRules, batch: list[Any], key: bytes | None) -> None:
+def same_as_slow_reader(rules: InputRules, batch: list[Any], key: bytes | None) -> None:
     reader = Reader(rules)
     for record in batch:
         due = outcome(lambda record=record: read_sample(record, rules, key=key, position=HERE))
         got = outcome(lambda record=record: reader.read(record, key=key, position=lambda: HERE))
-        assert repr(got) == repr(due)  # 1, 1.0 and true are equal, and not the same
+        assert repr(got) == repr(due)  # 1, 1.0 and true are equal, but have different representations
 
 
-def test_a_stream_of_one_layout_is_read_by_plan(monkeypatch: Any) -> None:
-    """Else all of this would be for nothing."""
+def test_a_stream_of_one_layout_does_not_use_the_slow_reader(monkeypatch: Any) -> None:
+    """Otherwise it would not be fast."""
     reader = Reader(InputRules())
-    read = {"id": "a", "features": {"x": 1.5, "y": 2, "c": "red", "gone": None}}
+    read = {"id": "a", "features": {"x": 1.5, "y": 2, "c": "red", "null": None}}
     reader.read(read, key=None, position=lambda: HERE)
     first = reader.read(read, key=None, position=lambda: HERE)
     monkeypatch.setattr(fast_reader, "read_sample", None)
-    again = {"id": "b", "features": {"x": 3.5, "y": 9, "c": "blue", "gone": None}}
+    again = {"id": "b", "features": {"x": 3.5, "y": 9, "c": "blue", "null": None}}
     second = reader.read(again, key=None, position=lambda: HERE)
     assert second.shape is first.shape
     assert second.features == {"x": 3.5, "y": 9, "c": "blue"}
@@ -147,3 +150,36 @@ def test_plans_are_bounded() -> None:
         for _ in range(1 + number % 3):
             reader.read({"id": "a", f"x{number}": 1.0}, key=None, position=lambda: HERE)
     assert len(reader._plans) <= fast_reader.LAYOUTS
+
+
+# --- Numbers that are not finite -------------------------------------------------------------------------
+
+NOT_FINITE = ["NaN", "nan", "Infinity", "-Infinity", "inf", "1e400", "-1e400", "1" + "0" * 400 + ".5"]
+
+
+@pytest.mark.parametrize("text", NOT_FINITE)
+def test_no_record_that_is_decoded_holds_a_number_that_is_not_finite(text: str) -> None:
+    """The fast reader does not check floats, since it reads only what the decoder returned."""
+    record = b'{"id": "a", "x": 1.5, "y": ' + text.encode() + b"}"
+    with pytest.raises(BadMessage) as raised:
+        decode_json(record, max_bytes=10_000)
+    assert raised.value.reason in {"not_json", "bad_fields"}
+
+
+@law
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70))
+def test_every_number_that_is_decoded_is_read_alike_by_both_readers(number: float) -> None:
+    record = decode_json(msgspec.json.encode({"id": "a", "x": number}), max_bytes=10_000)
+    same_as_slow_reader(InputRules(), [record, record], None)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_only_the_slow_reader_refuses_a_number_that_is_not_finite(number: float) -> None:
+    """So records that are not decoded from JSON must not be given to the fast one."""
+    record = {"id": "a", "x": number}
+    with pytest.raises(BadMessage) as raised:
+        read_sample(record, InputRules(), key=None, position=HERE)
+    assert raised.value.reason == "not_finite"
+    assert repr(Reader(InputRules()).read(record, key=None, position=lambda: HERE).features["x"]) == repr(
+        number
+    )

@@ -32,14 +32,14 @@ def reason(record: Any, key: bytes | None = None, **rules: Any) -> str:
 
 
 def nested(levels: int) -> dict[str, Any]:
-    """An object so many levels deep, with one feature at the bottom."""
+    """An object of that many levels, with one feature in the last."""
     record: dict[str, Any] = {"x": 1}
     for _ in range(levels - 1):
         record = {"n": record}
     return record
 
 
-# --- Where things lie ------------------------------------------------------------------------------------
+# --- Where id, features and payload are ------------------------------------------------------------------
 
 
 NATIVE = {"id": "a", "features": {"x": 1, "geo": {"at": [5, 6.5]}}, "payload": {"text": "t"}, "other": 9}
@@ -81,13 +81,13 @@ FLAT: dict[str, Feature] = {"x": 1, "geo.at.0": 5, "geo.at.1": 6.5}
         ({"x": 2**63 - 1}, {}, sample_of("the key", {"x": 2**63 - 1}, None)),
     ],
 )
-def test_id_features_and_payload_lie_where_the_rules_say(
+def test_id_features_and_payload_are_where_the_rules_say(
     record: dict[str, Any], rules: dict[str, Any], sample: Sample
 ) -> None:
     before = json.dumps(record)
     found = read(record, b"the key", **rules)
     assert found == sample
-    assert list(found.features) == list(sample.features)  # in the record's order, which sums depend on
+    assert list(found.features) == list(sample.features)  # in the record's order, on which sums depend
     assert {name: type(value) for name, value in found.features.items()} == {
         name: type(value) for name, value in sample.features.items()
     }
@@ -123,7 +123,7 @@ def test_without_id_and_key_the_position_is_the_id() -> None:
 
 
 @pytest.mark.parametrize("record", [None, True, 3, 2.5, "text", [], [{"x": 1}]])
-def test_what_is_no_object_is_refused(record: Any) -> None:
+def test_a_record_that_is_no_object_is_refused(record: Any) -> None:
     assert reason(record) == "not_an_object"
 
 
@@ -165,7 +165,7 @@ def test_what_is_no_object_is_refused(record: Any) -> None:
         ("text_too_long", {"x": "t" * 6}, {"max_text": 5}),
     ],
 )
-def test_every_mistake_has_its_reason(expected: str, record: Any, rules: dict[str, Any]) -> None:
+def test_every_unusable_record_has_its_reason(expected: str, record: Any, rules: dict[str, Any]) -> None:
     assert reason(record, **rules) == expected
 
 
@@ -182,7 +182,7 @@ def test_every_mistake_has_its_reason(expected: str, record: Any, rules: dict[st
         ({"x": 1, "y": float("nan")}, {"exclude": ("y",)}),
     ],
 )
-def test_what_just_fits_is_taken(record: Any, rules: dict[str, Any]) -> None:
+def test_a_record_at_a_limit_is_read(record: Any, rules: dict[str, Any]) -> None:
     assert read(record, **rules).features
 
 
@@ -199,13 +199,13 @@ def test_no_depth_exhausts_the_stack(levels: int) -> None:
     assert reason({"x": value}) == "too_deep"
     with pytest.raises(BadMessage, match="deeper"):
         flat_features({"x": value}, POSITION)
-    while isinstance(value, list):  # or the interpreter takes it apart by recursion
+    while isinstance(value, list):  # otherwise the interpreter frees it by recursion
         value = value.pop()
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":'])
 @pytest.mark.parametrize("levels", [10, 100, 1_000, 100_000])
-def test_no_depth_of_bytes_does_more_than_give_a_bad_message(opening: bytes, levels: int) -> None:
+def test_bytes_of_any_depth_give_a_bad_message(opening: bytes, levels: int) -> None:
     closing = opening.replace(b"[", b"]").replace(b'{"a":', b"}")[::-1]
     value = b'{"x":' + opening * levels + b"1" + closing * levels + b"}"
     with pytest.raises(BadMessage) as caught:
@@ -213,7 +213,7 @@ def test_no_depth_of_bytes_does_more_than_give_a_bad_message(opening: bytes, lev
     assert caught.value.reason == "too_deep"
 
 
-# --- Whatever comes --------------------------------------------------------------------------------------
+# --- Any record ------------------------------------------------------------------------------------------
 
 
 scalars = (
@@ -267,8 +267,8 @@ def test_any_record_gives_a_sound_sample_or_a_bad_message(
 
 @law
 @given(record=objects)
-def test_a_flat_record_is_read_as_it_is(record: dict[str, Any]) -> None:
-    """Reading what was read changes nothing."""
+def test_flat_features_stay_as_they_are(record: dict[str, Any]) -> None:
+    """Reading the features of a sample again changes nothing."""
     try:
         features = flat_features(record, POSITION)
     except BadMessage:

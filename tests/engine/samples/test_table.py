@@ -1,4 +1,4 @@
-"""What is computed of many samples at once is what is computed of each alone."""
+"""The laws of tables: what is computed of many samples at once is what is computed of each alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SCORED = [
     "GaussianNB()",
     "StandardScaler() | GaussianNB()",
 ]
-ASKED = ["HoeffdingTreeClassifier(grace_period=50)", "MinMaxScaler() | LogisticRegression()"]
+RIVER_ALONE = ["HoeffdingTreeClassifier(grace_period=50)", "MinMaxScaler() | LogisticRegression()"]
 NAMES = [f"f{number}" for number in range(12)]
 
 numbers = st.floats(-1e6, 1e6) | st.integers(-(2**62), 2**62) | st.booleans()
@@ -47,7 +47,7 @@ def stream(number: int, classes: int = 2) -> list[tuple[dict[str, Any], int]]:
     for i in range(number):
         label = i % classes
         row = {name: draw.gauss(label * 0.3, 1.0 + place) for place, name in enumerate(NAMES[:10])}
-        rows.append(({**row, "f10": 4.0, "f11": draw.random() < 0.5}, label))  # one has no variance
+        rows.append(({**row, "f10": 4.0, "f11": draw.random() < 0.5}, label))  # f10 has no variance
     return rows
 
 
@@ -62,32 +62,34 @@ def classes_of(definition: str) -> int:
     return 2 if "Logistic" in definition else 3
 
 
-MODELS = {definition: trained(definition, classes=classes_of(definition)) for definition in [*SCORED, *ASKED]}
+MODELS = {
+    definition: trained(definition, classes=classes_of(definition)) for definition in [*SCORED, *RIVER_ALONE]
+}
 
 
 def samples_of(batch: list[dict[str, Any]]) -> list[Sample]:
     return [sample_of(f"s{i}", given) for i, given in enumerate(batch)]
 
 
-@pytest.mark.parametrize("definition", [*SCORED, *ASKED])
+@pytest.mark.parametrize("definition", [*SCORED, *RIVER_ALONE])
 @law
 @given(batch=batches)
-def test_a_sample_is_judged_the_same_alone_and_in_company(
+def test_a_sample_gets_the_same_prediction_alone_and_in_a_batch(
     definition: str, batch: list[dict[str, Any]]
 ) -> None:
-    """To the last bit: a replay reads other batches, and has to decide alike."""
+    """To the last bit, since a replay reads other batches and must decide alike."""
     model, samples = MODELS[definition], samples_of(batch)
     together = model.predict_proba_many(samples)
     for place, sample in enumerate(samples):
         alone = model.predict_proba_many([sample])
         assert (place in together.failed) == (0 in alone.failed)
         assert together.known[place] == alone.known[0]
-        assert together.row(place) == alone.row(0)
+        assert together.rows()[place] == alone.rows()[0]
 
 
 @pytest.mark.parametrize("definition", SCORED)
-def test_large_batches_are_no_exception(definition: str) -> None:
-    """Beyond what NumPy takes at a stride, and of every length."""
+def test_a_sample_gets_the_same_prediction_in_batches_of_any_size(definition: str) -> None:
+    """Also in batches longer than the blocks that NumPy computes at once."""
     model, samples = MODELS[definition], samples_of([given for given, _ in stream(600)])
     alone = [model.predict_proba_many([sample]).probabilities[0].tolist() for sample in samples]
     for size in (2, 7, 8, 9, 63, 64, 65, 600):
@@ -97,31 +99,31 @@ def test_large_batches_are_no_exception(definition: str) -> None:
 @pytest.mark.parametrize("definition", SCORED)
 @law
 @given(batch=batches)
-def test_a_scorer_says_what_river_says(definition: str, batch: list[dict[str, Any]]) -> None:
+def test_a_scorer_returns_what_river_returns(definition: str, batch: list[dict[str, Any]]) -> None:
     model = MODELS[definition]
-    assert scorer(model._river) is not None
+    assert scorer(model.classifier.river) is not None
     predictions = model.predict_proba_many(samples_of(batch))
     for place, given_features in enumerate(batch):
-        with suppress(BadMessage):  # River has Python's numbers, which refuse to overflow
-            said = model.probabilities(given_features)
+        with suppress(BadMessage):  # River computes with Python's numbers, which raise on overflow
+            expected = model.probabilities(given_features)
             if all(isinstance(v, str) or abs(v) < 1e100 for v in given_features.values()):
-                assert predictions.row(place) == pytest.approx(said, abs=2e-12)
+                assert predictions.rows()[place] == pytest.approx(expected, abs=2e-12)
 
 
 @pytest.mark.parametrize("definition", SCORED)
 def test_a_scorer_follows_the_model(definition: str) -> None:
-    """What was gathered from the model is forgotten when it learns."""
+    """It keeps nothing of the model from before it learned."""
     model = trained(definition, classes=classes_of(definition))
     probe, label = stream(1)[0][0], "spam"
     for _ in range(5):
         model.predict_proba_many([sample_of("s", probe)])
         model.learn(probe, label)
-        assert model.predict_proba_many([sample_of("s", probe)]).row(0) == pytest.approx(
+        assert model.predict_proba_many([sample_of("s", probe)]).rows()[0] == pytest.approx(
             model.probabilities(probe), abs=2e-12
         )
 
 
-def test_only_what_is_known_to_be_arithmetic_has_a_scorer() -> None:
+def test_only_models_with_known_formulas_have_a_scorer() -> None:
     """A class derived from one of River's may compute anything."""
     from river import linear_model, naive_bayes, optim, preprocessing  # noqa: PLC0415
 
@@ -139,26 +141,26 @@ def test_only_what_is_known_to_be_arithmetic_has_a_scorer() -> None:
 @pytest.mark.parametrize("text", [*STRATEGIES, "margin * class_balance^0.5 * novelty"])
 @settings(law, max_examples=10)
 @given(batch=st.lists(features, min_size=1, max_size=8))
-def test_a_batch_is_looked_at_as_its_samples_are(text: str, batch: list[dict[str, Any]]) -> None:
-    """Whatever the strategy; what River fails on is told for the sample alone."""
-    model = looked_through(text)
+def test_a_batch_is_scored_as_its_samples_are(text: str, batch: list[dict[str, Any]]) -> None:
+    """With any strategy; where River fails on a sample, only that sample fails."""
+    model = model_for(text)
     selector = Selector(text, "stratified", share=0.1, exploration=0.1, seed=0)
     samples = samples_of(batch)
-    seen = selector.score_many(model, samples, range(len(samples)))
+    scored = selector.score_many(model, samples, range(len(samples)))
     for place, sample in enumerate(samples):
         (alone,) = selector.score_many(model, [sample], [place])
         if isinstance(alone, BadMessage):
-            assert str(seen[place]) == str(alone)
+            assert str(scored[place]) == str(alone)
         else:
-            assert seen[place] == alone
+            assert scored[place] == alone
 
 
-def test_what_river_fails_on_is_told_and_the_others_are_looked_at() -> None:
-    model = looked_through("margin")
+def test_a_sample_that_river_fails_on_does_not_affect_the_others() -> None:
+    model = model_for("margin")
     selector = Selector("margin", "stratified", share=0.1, exploration=0.1, seed=0)
     good, bad = stream(1)[0][0], {"f0": "text"}
-    seen = selector.score_many(model, samples_of([good, bad, good]), [1, 2, 3])
-    assert [isinstance(each, BadMessage) for each in seen] == [False, True, False]
+    scored = selector.score_many(model, samples_of([good, bad, good]), [1, 2, 3])
+    assert [isinstance(each, BadMessage) for each in scored] == [False, True, False]
     with pytest.raises(BadMessage, match="River cannot predict"):
         selector.score(model, "s", bad)
 
@@ -166,7 +168,7 @@ def test_what_river_fails_on_is_told_and_the_others_are_looked_at() -> None:
 CACHE: dict[str, Model] = {}
 
 
-def looked_through(text: str) -> Model:
+def model_for(text: str) -> Model:
     members = any(word in text for word in ("vote", "consensus", "kl"))
     definition = (
         "BaggingClassifier(GaussianNB(), n_models=3, seed=1)"
@@ -193,8 +195,8 @@ def test_a_table_holds_each_number_under_its_name(batch: list[dict[str, Any]]) -
 def test_samples_of_one_shape_make_the_same_table_as_any() -> None:
     rows = [given for given, _ in stream(9)]
     shape = sample_of("", rows[0]).shape
-    with_shared_shapes = [Sample(f"s{i}", shape, tuple(given.values())) for i, given in enumerate(rows)]
-    one, other = Table.of(with_shared_shapes), Table.of(samples_of(rows))
+    shared = [Sample(f"s{i}", shape, tuple(given.values())) for i, given in enumerate(rows)]
+    one, other = Table.of(shared), Table.of(samples_of(rows))
     assert (one.regular, other.regular) == (True, False)
     for name in ("names", "values", "columns", "begins"):
         assert list(getattr(one, name)) == list(getattr(other, name))
@@ -202,8 +204,8 @@ def test_samples_of_one_shape_make_the_same_table_as_any() -> None:
 
 @law
 @given(given_features=features)
-def test_sketches_do_not_depend_on_company_either(given_features: dict[str, Any]) -> None:
-    model = looked_through("novelty")
+def test_a_sketch_does_not_depend_on_the_other_samples(given_features: dict[str, Any]) -> None:
+    model = model_for("novelty")
     assert model.reference_set is not None
     others = [given for given, _ in stream(30)]
     made = model.sketches(samples_of([*others, given_features, *others]))

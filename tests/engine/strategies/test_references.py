@@ -1,8 +1,8 @@
-"""The published rules against the reference, scikit-activeml, decision by decision.
+"""The published rules, compared with the reference, scikit-activeml, decision by decision.
 
-The reference is read through its public interface, one arrival at a time, as a live stream would use it:
-`query_by_utility`, then `update`. Where a rule draws at random the reference is given our draws. Where
-it departs from its paper or cannot be used live, a test shows the defect and names it.
+The reference is used through its public interface, one sample at a time, as in a live stream:
+`query_by_utility`, then `update`. Where a rule draws at random, the reference gets the same draws. Where the
+reference departs from its paper or cannot be used live, a test shows the defect and names it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from stream_al.engine.randomness import uniform
 from tests.support.managers import WARM, manager_of, names, seeded
 
 COUNT = 1_000
-NOWHERE = np.zeros((1, 1))  # the reference counts candidates and never looks at them
+CANDIDATE = np.zeros((1, 1))  # the reference counts candidates and does not read them
 
 every_share = pytest.mark.parametrize("share", [0.01, 0.05, 0.1, 0.5])
 
@@ -43,7 +43,7 @@ every_stream = pytest.mark.parametrize("stream", STREAMS)
 
 
 def stream_of(stream: str) -> list[float]:
-    """Utilities as managers remember them, so that both sides compare the same numbers."""
+    """Utilities as managers store them, so that both sides compare the same numbers."""
     draw = seeded(stream)
     values = [STREAMS[stream](draw, i / COUNT) for i in range(COUNT)]
     return [float(np.float32(value)) for value in values]
@@ -51,27 +51,27 @@ def stream_of(stream: str) -> list[float]:
 
 def ours(name: str, share: float, values: Sequence[float], exploration: float = 0.0) -> list[bool]:
     manager = manager_of(name, share, exploration)
-    verdicts, _ = manager.decide(manager.start(), values, names(len(values)), WARM)
-    return [v.selected for v in verdicts]
+    decisions, _ = manager.decide(manager.start(), values, names(len(values)), WARM)
+    return [v.selected for v in decisions]
 
 
 def theirs(
     manager: Any, values: Sequence[float], before: Callable[[int], None] = lambda at: None
 ) -> list[bool]:
-    """The reference's decisions; `before` sets the stage for each arrival."""
+    """The reference's decisions; `before` is called before each of its steps."""
     decisions = []
     for at, value in enumerate(values):
         before(at)
         queried = manager.query_by_utility(np.array([value]))
         before(at)
         more = ([value],) if isinstance(manager, BalancedIncrementalQuantileFilter) else ()
-        manager.update(NOWHERE, np.asarray(queried, dtype=int), *more)
+        manager.update(CANDIDATE, np.asarray(queried, dtype=int), *more)
         decisions.append(len(queried) == 1)
     return decisions
 
 
 class Tape(np.random.RandomState):
-    """A random state that gives out the draws it was told, and can be wound back as the reference does."""
+    """A random state that returns recorded draws, and can be set back, as the reference does."""
 
     def __init__(self) -> None:
         super().__init__(0)
@@ -101,10 +101,10 @@ class Tape(np.random.RandomState):
 
 @every_share
 @every_stream
-def test_variable_decides_as_the_reference_and_so_does_split_that_never_explores(
+def test_variable_decides_as_the_reference_and_so_does_split_without_exploration(
     share: float, stream: str
 ) -> None:
-    """The reference's Split refuses v = 0, at which the rule is its variable one."""
+    """The reference's split rule refuses v = 0, with which it would be the variable rule."""
     values = stream_of(stream)
     decided = theirs(VariableUncertaintyBudgetManager(budget=share), values)
     assert ours("variable", share, values) == decided
@@ -140,7 +140,7 @@ def test_variable_random_decides_as_the_reference_with_the_same_noise(share: flo
 def test_fixed_decides_as_the_reference_for_any_number_of_classes(
     share: float, classes: int, stream: str
 ) -> None:
-    """The reference takes 1 - p1 and the classes; ours takes least confidence, 1 - p1 times k / (k - 1)."""
+    """The reference takes 1 - p1 and the classes; ours takes least confidence, (1 - p1) k / (k - 1)."""
     values = stream_of(stream)
     reference = FixedUncertaintyBudgetManager(classes=list(range(classes)), budget=share)
     decided = theirs(reference, [value * (classes - 1) / classes for value in values])
@@ -162,8 +162,8 @@ def test_periodic_decides_as_the_reference(share: float) -> None:
 def periodic(share: float, count: int) -> list[bool]:
     reference, decisions = PeriodicSampling(budget=share, random_state=0), []
     for _ in range(count):
-        queried = reference.query(NOWHERE)
-        reference.update(NOWHERE, queried)
+        queried = reference.query(CANDIDATE)
+        reference.update(CANDIDATE, queried)
         decisions.append(len(queried) == 1)
     return decisions
 
@@ -172,22 +172,22 @@ def periodic(share: float, count: int) -> list[bool]:
 
 
 def test_defect_the_quantile_filter_of_the_reference_buys_everything_when_utilities_are_equal() -> None:
-    """As published: a range of 0 leaves nothing to balance with. Ours does the same, and says so."""
+    """As published, since a range of 0 cannot balance. Ours does the same, and its module says so."""
     decided = theirs(BalancedIncrementalQuantileFilter(budget=0.01), [0.7] * 500)
     assert all(decided)
     assert ours("quantile", 0.01, [0.7] * 500) == decided
 
 
 def test_defect_the_quantile_filter_of_the_reference_cannot_be_updated_by_its_own_strategy() -> None:
-    """`StreamProbabilisticAL.update` passes no utilities on unless told in an undocumented dictionary."""
+    """`StreamProbabilisticAL.update` passes utilities on only from an undocumented dictionary."""
     strategy = StreamProbabilisticAL(random_state=0)
     with pytest.raises(TypeError, match="utilities"):
-        strategy.update(NOWHERE, np.array([0]))
-    strategy.update(NOWHERE, np.array([0]), budget_manager_param_dict={"utilities": [0.5]})
+        strategy.update(CANDIDATE, np.array([0]))
+    strategy.update(CANDIDATE, np.array([0]), budget_manager_param_dict={"utilities": [0.5]})
 
 
 def test_defect_the_reference_overspends_at_small_budgets() -> None:
-    """The decaying estimate of the paper; ours estimates the same way and buys the same."""
+    """Because of the decaying estimate of the paper; ours estimates and buys the same."""
     values = [0.5] * 5_000
     decided = theirs(VariableUncertaintyBudgetManager(budget=0.01), values)
     assert sum(decided) > 1.2 * 0.01 * len(values)
@@ -195,7 +195,7 @@ def test_defect_the_reference_overspends_at_small_budgets() -> None:
 
 
 def test_defect_the_noise_of_the_reference_repeats_itself() -> None:
-    """Its `query_by_utility` and `update` take different draws off one generator, so that numbers overlap."""
+    """Its `query_by_utility` and `update` draw different numbers from one generator, which overlap."""
 
     class Recorder(np.random.RandomState):
         def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
@@ -217,14 +217,14 @@ def correlation(draws: Sequence[float], lag: int) -> float:
 
 
 def test_defect_a_threshold_of_the_reference_sticks_where_it_underflows() -> None:
-    """At the smallest float a step of 1% rounds to no step; ours stops shrinking long before."""
+    """At the smallest float a step of 1% rounds to none; ours stops shrinking long before."""
     reference = VariableUncertaintyBudgetManager(theta=5e-324, budget=0.5)
     assert not any(theirs(reference, [0.9] * 1_000))
     assert reference.theta_ == 5e-324
 
 
 def test_defect_batches_change_the_decisions_of_the_reference() -> None:
-    """Its `update` judges a whole batch by the spending before it; ours is one arrival after the other."""
+    """Its `update` treats a whole batch by the spending before it; ours one sample after the other."""
     values = stream_of("uniform")
     single = VariableUncertaintyBudgetManager(budget=0.1)
     batched, decided = VariableUncertaintyBudgetManager(budget=0.1), []

@@ -19,8 +19,8 @@ from stream_al.engine.model.model import Model
 from stream_al.engine.model.sketch import Point, points
 from stream_al.engine.samples.table import sample_of
 from stream_al.engine.selector import Selector
-from stream_al.engine.strategies import STRATEGIES, Arrival, Candidates, Factor, Need, factors, strategy
-from stream_al.engine.strategies.base import ByHistory, ByModel
+from stream_al.engine.strategies import STRATEGIES, Candidates, Factor, Need, ScoredSample, factors, strategy
+from stream_al.engine.strategies.base import HistoryFactor, ModelFactor
 from stream_al.engine.strategies.history import History, HistoryCursor
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import ClassLabel
@@ -29,8 +29,8 @@ CERTAINTIES = ["entropy", "least_confidence", "margin"]
 PRODUCTS = ["margin * diversity^0.5", "entropy^2*density ^ .3", " * ".join(STRATEGIES)]
 every_strategy = pytest.mark.parametrize("text", [*STRATEGIES, *PRODUCTS])
 every_certainty = pytest.mark.parametrize("name", CERTAINTIES)
-every_memory = pytest.mark.parametrize(
-    "name", [name for name, factor in STRATEGIES.items() if isinstance(factor, ByHistory)]
+every_history_factor = pytest.mark.parametrize(
+    "name", [name for name, factor in STRATEGIES.items() if isinstance(factor, HistoryFactor)]
 )
 law = settings(derandomize=True, deadline=None, max_examples=80)
 slow_law = settings(law, max_examples=20)
@@ -43,7 +43,7 @@ predictions = (
 )
 NAMES = ("a", "b", "colour")
 hostile = st.dictionaries(
-    st.sampled_from([*NAMES, "never met", "\ud800", ""]),
+    st.sampled_from([*NAMES, "unknown", "\ud800", ""]),
     st.floats(allow_nan=False, allow_infinity=False)
     | st.integers(-(2**70), 2**70)
     | st.booleans()
@@ -92,13 +92,13 @@ def selector_of(text: str, seed: int = 0) -> Selector:
     return Selector(text, "stratified", share=0.3, exploration=0.2, seed=seed)
 
 
-def remembered(text: str) -> HistoryCursor:
-    """What a partition may remember."""
+def history_of(text: str) -> HistoryCursor:
+    """The history of a partition."""
     history = History().cursor()
-    if strategy(text).remembers:
+    if strategy(text).uses_history:
         for number, (features, _) in enumerate(examples(20)):
             sketch = trained(text).sketch(features)
-            history.rank(parts_of(text, number / 20, sketch, history, pending=5))
+            history.percentile_ranks(parts_of(text, number / 20, sketch, history, pending=5))
             history.remember(sketch, selected=number % 3 == 0)
     return history
 
@@ -106,16 +106,16 @@ def remembered(text: str) -> HistoryCursor:
 def parts_of(
     text: str, utility: float, sketch: Point, history: HistoryCursor, pending: int
 ) -> tuple[float, ...]:
-    (judged,) = strategy(text).ahead(points(sketch), history, pending)
-    return (rounded(utility), *judged)
+    (values,) = strategy(text).history_utilities(points(sketch), history, pending)
+    return (rounded(utility), *values)
 
 
-def whole(text: str, arrival: Arrival, history: HistoryCursor) -> float:
-    """The utility with all its factors."""
-    if arrival.sketch is None:
-        return arrival.utility
-    parts = parts_of(text, arrival.utility, arrival.sketch, history, pending=9)
-    return strategy(text).ranked(history.history().cursor().rank(parts))
+def whole(text: str, scored: ScoredSample, history: HistoryCursor) -> float:
+    """The utility of all factors."""
+    if scored.sketch is None:
+        return scored.utility
+    parts = parts_of(text, scored.utility, scored.sketch, history, pending=9)
+    return strategy(text).utility_of_ranks(history.history().cursor().percentile_ranks(parts))
 
 
 # --- All of them -----------------------------------------------------------------------------------------
@@ -124,72 +124,74 @@ def whole(text: str, arrival: Arrival, history: HistoryCursor) -> float:
 @every_strategy
 @slow_law
 @given(features=hostile)
-def test_a_utility_lies_between_0_and_1_whatever_is_asked_about(text: str, features: dict[str, Any]) -> None:
-    """Text where numbers were, huge numbers, what is missing, what was never met: BadMessage or a utility."""
+def test_a_utility_lies_between_0_and_1_for_any_features(text: str, features: dict[str, Any]) -> None:
+    """Text in place of numbers, huge numbers, missing and unknown features give a BadMessage or a utility."""
     try:
-        arrival = selector_of(text).score(trained(text), "s", features)
+        scored = selector_of(text).score(trained(text), "s", features)
     except BadMessage as error:
-        assert error.reason == "model_error"  # noqa: PT017 -- a refusal is an answer
+        assert error.reason == "model_error"  # noqa: PT017 -- a refusal is a valid result
         return
-    for history in (History().cursor(), remembered(text)):
-        assert 0.0 <= whole(text, arrival, history) <= 1.0
+    for history in (History().cursor(), history_of(text)):
+        assert 0.0 <= whole(text, scored, history) <= 1.0
 
 
 @every_strategy
-def test_ten_thousand_features_are_looked_at(text: str) -> None:
+def test_ten_thousand_features_have_a_utility(text: str) -> None:
     features: dict[str, Any] = {f"feature {i}": float(i) for i in range(10_000)} | {"a": 1.0, "b": 0.0}
-    arrival = selector_of(text).score(trained(text), "s", features)
-    assert 0.0 <= whole(text, arrival, remembered(text)) <= 1.0
+    scored = selector_of(text).score(trained(text), "s", features)
+    assert 0.0 <= whole(text, scored, history_of(text)) <= 1.0
 
 
 @every_strategy
 @pytest.mark.parametrize("number", [0, 1], ids=["no class", "one class"])
-def test_a_model_that_knows_fewer_than_two_classes_wants_every_label(text: str, number: int) -> None:
+def test_a_model_that_knows_fewer_than_two_classes_gives_a_utility_of_1(text: str, number: int) -> None:
     model, features = model_for(text, number), examples()[1][0]
-    assert selector_of(text).score(model, "s", features) == Arrival("s", {}, 1.0, None)
+    assert selector_of(text).score(model, "s", features) == ScoredSample("s", {}, 1.0, None)
 
 
 @every_strategy
-def test_two_examples_are_enough_to_be_asked(text: str) -> None:
-    """What the factors keep is nearly empty then."""
-    arrival = selector_of(text).score(model_for(text, 2), "s", examples()[5][0])
-    assert 0.0 <= whole(text, arrival, History().cursor()) <= 1.0
+def test_two_examples_are_enough_for_a_utility(text: str) -> None:
+    """The state of the factors is nearly empty then."""
+    scored = selector_of(text).score(model_for(text, 2), "s", examples()[5][0])
+    assert 0.0 <= whole(text, scored, History().cursor()) <= 1.0
 
 
 @every_strategy
-def test_looking_is_pure_and_replays_the_same(text: str) -> None:
-    """The order of the samples has no say, the model stays as it was, another process sees the same."""
+def test_scoring_is_pure_and_gives_the_same_in_a_replay(text: str) -> None:
+    """In any order of the samples, and in another process; the model does not change."""
     model, selector = model_for(text), selector_of(text)
-    before = digest((model._river, model.classes, model.reference_set, model._committee))
+    before = digest((model.classifier.river, model.classes, model.reference_set, model.committee))
     samples = [(f"s{i}", features) for i, (features, _) in enumerate(examples(20))]
     once = [selector.score(model, *sample) for sample in samples]
     again = [selector.score(model, *sample) for sample in reversed(samples)]
     assert again[::-1] == once
-    assert digest((model._river, model.classes, model.reference_set, model._committee)) == before
+    assert digest((model.classifier.river, model.classes, model.reference_set, model.committee)) == before
     assert [selector_of(text).score(model_for(text), *sample) for sample in samples[:5]] == once[:5]
 
 
 @every_strategy
-def test_a_strategy_that_judges_does_not_say_the_same_of_all(text: str) -> None:
-    model, selector, history = trained(text), selector_of(text), remembered(text)
-    seen = {whole(text, selector.score(model, f"s{i}", f), history) for i, (f, _) in enumerate(examples())}
-    assert len(seen) > 1
+def test_a_strategy_does_not_give_all_samples_the_same_utility(text: str) -> None:
+    model, selector, history = trained(text), selector_of(text), history_of(text)
+    utilities = {
+        whole(text, selector.score(model, f"s{i}", f), history) for i, (f, _) in enumerate(examples())
+    }
+    assert len(utilities) > 1
 
 
 @law
 @given(utility=st.floats())
-def test_even_a_careless_factor_is_kept_in_bounds(utility: float) -> None:
-    """The law is kept where it is promised, once, and not in each factor."""
+def test_the_values_of_any_factor_are_kept_in_bounds(utility: float) -> None:
+    """The product keeps the law once for all factors."""
     known: dict[str, Factor] = {
-        "careless": ByModel(lambda candidates: np.full(len(candidates.samples), utility)),
-        "forgetful": ByHistory(lambda rows, history, pending: np.full(len(rows), utility)),
+        "unbounded": ModelFactor(lambda candidates: np.full(len(candidates.samples), utility)),
+        "unbounded_too": HistoryFactor(lambda rows, history, pending: np.full(len(rows), utility)),
     }
-    chosen = type(strategy("margin"))("careless^0.5 * forgetful^3", known)
+    chosen = type(strategy("margin"))("unbounded^0.5 * unbounded_too^3", known)
     candidates: Any = SimpleNamespace(samples=[None])
     assert 0.0 <= chosen.utilities(candidates)[0] <= 1.0
-    parts = (0.5, *chosen.ahead(points(bytes(16)), History().cursor(), pending=0)[0])
+    parts = (0.5, *chosen.history_utilities(points(bytes(16)), History().cursor(), pending=0)[0])
     assert all(0.0 <= part <= 1.0 for part in parts)
-    assert 0.0 <= chosen.ranked(History().cursor().rank(parts)) <= 1.0
+    assert 0.0 <= chosen.utility_of_ranks(History().cursor().percentile_ranks(parts)) <= 1.0
 
 
 # --- Certainty -------------------------------------------------------------------------------------------
@@ -203,34 +205,38 @@ def utility(name: str, probabilities: Sequence[float], sample_id: str = "a", see
 
 @pytest.mark.parametrize("name", [*CERTAINTIES, "random"])
 @law
-@given(belief=predictions)
-def test_whatever_is_believed_gives_a_utility(name: str, belief: list[float]) -> None:
-    assert 0.0 <= utility(name, belief) <= 1.0
+@given(probabilities=predictions)
+def test_any_probabilities_give_a_utility(name: str, probabilities: list[float]) -> None:
+    assert 0.0 <= utility(name, probabilities) <= 1.0
 
 
 @every_certainty
 @law
-@given(belief=predictions)
-def test_certainty_is_lowest_and_a_uniform_belief_highest(name: str, belief: list[float]) -> None:
-    size = len(belief)
+@given(probabilities=predictions)
+def test_certainty_has_the_lowest_utility_and_uniform_probabilities_the_highest(
+    name: str, probabilities: list[float]
+) -> None:
+    size = len(probabilities)
     assert utility(name, [1.0] + [0.0] * (size - 1)) == 0.0
     assert utility(name, [1 / size] * size) == pytest.approx(1.0)
-    assert 0.0 <= utility(name, belief) <= utility(name, [1 / size] * size) + 1e-9
+    assert 0.0 <= utility(name, probabilities) <= utility(name, [1 / size] * size) + 1e-9
 
 
 @every_certainty
 @law
-@given(belief=predictions, order=st.randoms(use_true_random=False))
-def test_the_order_of_the_classes_has_no_say(name: str, belief: list[float], order: random.Random) -> None:
-    mixed = list(belief)
+@given(probabilities=predictions, order=st.randoms(use_true_random=False))
+def test_the_order_of_the_classes_does_not_matter(
+    name: str, probabilities: list[float], order: random.Random
+) -> None:
+    mixed = list(probabilities)
     order.shuffle(mixed)
-    assert utility(name, mixed) == pytest.approx(utility(name, belief))
+    assert utility(name, mixed) == pytest.approx(utility(name, probabilities))
 
 
 @every_certainty
 @law
 @given(one=st.floats(0, 1), other=st.floats(0, 1))
-def test_for_two_classes_all_strategies_agree_who_is_more_uncertain(
+def test_for_two_classes_all_strategies_agree_which_sample_is_more_uncertain(
     name: str, one: float, other: float
 ) -> None:
     """The nearer to one half, the higher the utility."""
@@ -240,13 +246,13 @@ def test_for_two_classes_all_strategies_agree_who_is_more_uncertain(
 
 
 def test_the_formulas_are_those_of_the_literature() -> None:
-    belief = [0.5, 0.25, 0.25]
-    assert utility("margin", belief) == 0.75
-    assert utility("least_confidence", belief) == 0.75
-    assert utility("entropy", belief) == pytest.approx(1.5 / 1.584962500721156)  # bits of log2(3)
+    probabilities = [0.5, 0.25, 0.25]
+    assert utility("margin", probabilities) == 0.75
+    assert utility("least_confidence", probabilities) == 0.75
+    assert utility("entropy", probabilities) == pytest.approx(1.5 / 1.584962500721156)  # bits of log2(3)
 
 
-def test_the_random_strategy_knows_the_sample_and_the_seed_and_nothing_else() -> None:
+def test_the_random_strategy_depends_on_the_sample_and_the_seed_alone() -> None:
     drawn = {utility("random", [0.5, 0.5], f"s{i}", seed) for i in range(50) for seed in range(2)}
     assert len(drawn) == 100
     assert utility("random", [0.5, 0.5], "a") == utility("random", [0.9, 0.05, 0.05], "a")
@@ -260,16 +266,18 @@ def test_the_random_strategy_knows_the_sample_and_the_seed_and_nothing_else() ->
     powers=st.dictionaries(
         st.sampled_from(CERTAINTIES), st.sampled_from([0.25, 1.0, 2.0]), min_size=1, max_size=3
     ),
-    belief=predictions,
+    probabilities=predictions,
 )
 def test_a_product_is_the_product_of_its_factors_to_their_strengths(
-    powers: dict[str, float], belief: list[float]
+    powers: dict[str, float], probabilities: list[float]
 ) -> None:
     text = "*".join(f"{name}^{power}" for name, power in powers.items())
     expected = 1.0
     for name, power in powers.items():
-        expected *= utility(name, belief) ** power
-    candidates = Candidates([sample_of("a", {})], range(len(belief)), np.array([belief]), trained("margin"))
+        expected *= utility(name, probabilities) ** power
+    candidates = Candidates(
+        [sample_of("a", {})], range(len(probabilities)), np.array([probabilities]), trained("margin")
+    )
     assert strategy(text).utilities(candidates)[0] == pytest.approx(expected)
 
 
@@ -302,7 +310,7 @@ def test_an_expression_has_a_normal_form(text: str, normal: str) -> None:
         ("telepathy * margin", "not 'telepathy'"),
     ],
 )
-def test_anything_else_is_a_mistake_with_one_sentence(text: str, said: str) -> None:
+def test_any_other_text_is_refused_in_one_sentence(text: str, said: str) -> None:
     with pytest.raises(Misconfigured, match=said) as raised:
         strategy(text)
     assert len(raised.value.mistakes) == 1
@@ -311,7 +319,7 @@ def test_anything_else_is_a_mistake_with_one_sentence(text: str, said: str) -> N
 
 @law
 @given(st.text(max_size=40) | st.text(alphabet="margin*^.0 19\n", max_size=40))
-def test_no_text_whatever_does_more_than_be_refused(text: str) -> None:
+def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         normal = strategy(text).text
     except Misconfigured:
@@ -321,12 +329,12 @@ def test_no_text_whatever_does_more_than_be_refused(text: str) -> None:
 
 
 def test_a_model_keeps_what_its_strategy_needs_and_nothing_else() -> None:
-    """So a strategy that needs nothing costs nothing, and its snapshots fit whoever needs nothing."""
+    """So a strategy that needs nothing costs nothing, and shares snapshots with others that need nothing."""
     committee = ["GaussianNB()", "HoeffdingTreeClassifier()"]
     plain = Model("GaussianNB()", seed=1)
     for text in ("margin", "entropy * random"):
         model = strategy(text).model("GaussianNB()", seed=1, committee=committee)
-        assert (model.reference_set, model._committee) == (None, [])
+        assert (model.reference_set, model.committee) == (None, [])
         assert model.fingerprint == plain.fingerprint
     keeping = strategy("density").model("GaussianNB()", seed=1, committee=committee)
     assert keeping.reference_set is not None

@@ -1,4 +1,4 @@
-"""The laws of the log that the loops lean on: the in-memory log and Kafka keep the same ones."""
+"""The laws of a broker that the loops rely on; the broker in memory and Kafka both keep them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.world import MakeWorld, World
 
 
 async def joined(world: World, name: str = "g") -> Group:
-    """A member of a group on `samples`, with a client of its own."""
+    """A member of a group on `samples`; each has its own client."""
     log = world.connect(world.settings)
     await log.start()
     group = log.group(name, world.topics.samples, "earliest")
@@ -23,7 +23,7 @@ async def joined(world: World, name: str = "g") -> Group:
 
 
 async def read(world: World, group: Group, number: int) -> list[Record]:
-    """Poll until so many records came."""
+    """Poll until a number of records came."""
     found: list[Record] = []
 
     async def enough() -> bool:
@@ -35,7 +35,7 @@ async def read(world: World, group: Group, number: int) -> list[Record]:
     return found
 
 
-async def test_an_acknowledgement_says_where_a_record_is(make_world: MakeWorld) -> None:
+async def test_an_acknowledgement_names_the_place_of_its_record(make_world: MakeWorld) -> None:
     world = await make_world()
     sent = [Outgoing(world.topics.labels, f"k{n}".encode(), b"v", (("h", b"1"),)) for n in range(5)]
     acks = await world.client.send(sent)
@@ -60,7 +60,7 @@ async def test_null_values_and_null_keys_are_kept(make_world: MakeWorld) -> None
     assert found == {(b"k", None), (None, b"v"), (b"", b"")}
 
 
-async def test_a_record_that_is_too_large_is_replaced_by_its_smaller_one(make_world: MakeWorld) -> None:
+async def test_a_record_that_is_too_large_is_replaced(make_world: MakeWorld) -> None:
     world = await make_world()
     topic = world.topics.labels
     large, small = Outgoing(topic, b"k", b"x" * 3_000_000), Outgoing(topic, b"k", None)
@@ -73,8 +73,8 @@ async def test_a_record_that_is_too_large_is_replaced_by_its_smaller_one(make_wo
         await world.client.send([large])
 
 
-async def test_every_acknowledgement_is_where_its_record_is(make_world: MakeWorld) -> None:
-    """Many at once, over partitions and topics, more than one batch holds; by several senders at a time."""
+async def test_many_acknowledgements_name_the_places_of_their_records(make_world: MakeWorld) -> None:
+    """Several senders send more than one batch each, to several topics and partitions, at the same time."""
     world = await make_world()
     topics = (world.topics.labels, world.topics.samples, world.topics.examples)
 
@@ -104,8 +104,8 @@ async def test_every_acknowledgement_is_where_its_record_is(make_world: MakeWorl
         assert all(numbers == sorted(numbers) for numbers in order.values())
 
 
-async def test_one_too_large_among_many_is_alone_replaced(make_world: MakeWorld) -> None:
-    """Whatever the producer sent before, and whatever others send after."""
+async def test_only_the_record_that_is_too_large_is_replaced(make_world: MakeWorld) -> None:
+    """What was sent before it and what is sent after it stays as it is."""
     world = await make_world()
     topic, small = world.topics.labels, Outgoing(world.topics.labels, b"k", b"less")
     await world.client.send([Outgoing(topic, b"k", b"before")])
@@ -117,14 +117,14 @@ async def test_one_too_large_among_many_is_alone_replaced(make_world: MakeWorld)
     assert len(values) == 11
     expected = [b"less" if world.limits_size and i == 5 else r.value for i, r in enumerate(records)]
     assert [values[ack.offset] for ack in acks] == expected
-    assert [ack.smaller for ack in acks] == [world.limits_size and i == 5 for i in range(9)]
+    assert [ack.replaced for ack in acks] == [world.limits_size and i == 5 for i in range(9)]
 
 
-async def test_a_topic_that_takes_less_than_a_batch_is_sent_to_all_the_same(make_world: MakeWorld) -> None:
-    """Whoever is refused a batch has a gap in its numbers, and the broker takes nothing more of it."""
+async def test_a_topic_that_takes_less_than_a_batch_gets_all_records(make_world: MakeWorld) -> None:
+    """A refused batch leaves a gap in the numbers of its producer, which the broker accepts no more."""
     world = await make_world()
     topic = f"{world.topics.labels}.narrow"
-    await world.client.create([Topic(topic, 1, 1, {"max.message.bytes": "20000"})])
+    await world.client.create_topics([Topic(topic, 1, 1, {"max.message.bytes": "20000"})])
     records = [Outgoing(topic, b"k", f"{i} ".encode() + b"x" * 5000) for i in range(30)]
     for _ in range(2):
         acks = await world.client.send(records)
@@ -132,7 +132,7 @@ async def test_a_topic_that_takes_less_than_a_batch_is_sent_to_all_the_same(make
         assert [values[ack.offset] for ack in acks] == [record.value for record in records]
 
 
-async def test_a_group_goes_on_from_its_commit_with_the_metadata(make_world: MakeWorld) -> None:
+async def test_a_group_continues_at_its_commit_and_has_the_metadata(make_world: MakeWorld) -> None:
     world = await make_world()
     await world.samples(10)
     group = await joined(world)
@@ -150,7 +150,7 @@ async def test_a_group_goes_on_from_its_commit_with_the_metadata(make_world: Mak
     assert [r for r in again if r.partition == last.partition] == [last]
 
 
-async def test_seek_reads_again(make_world: MakeWorld) -> None:
+async def test_records_are_read_again_after_a_seek(make_world: MakeWorld) -> None:
     world = await make_world()
     await world.samples(10)
     group = await joined(world)
@@ -160,7 +160,7 @@ async def test_seek_reads_again(make_world: MakeWorld) -> None:
     assert {r.offset for r in await read(world, group, 10)} == {r.offset for r in records}
 
 
-async def test_what_is_paused_is_not_read_and_not_lost(make_world: MakeWorld) -> None:
+async def test_records_of_a_paused_partition_are_not_read_and_not_lost(make_world: MakeWorld) -> None:
     world = await make_world()
     group = await joined(world)
     await world.until(group.assignment, "partitions are assigned")
@@ -172,7 +172,7 @@ async def test_what_is_paused_is_not_read_and_not_lost(make_world: MakeWorld) ->
     assert len(await read(world, group, 10)) == 10
 
 
-async def test_partitions_move_when_members_come_and_the_generation_tells(make_world: MakeWorld) -> None:
+async def test_a_new_member_gets_partitions_and_the_generation_rises(make_world: MakeWorld) -> None:
     world = await make_world()
     a = await joined(world)
     await world.until(lambda: len(a.assignment()) == 2, "one member has all")
@@ -195,7 +195,7 @@ async def test_a_commit_for_a_partition_that_has_moved_is_refused(make_world: Ma
     await b.commit({lost: Position(1)})
 
 
-async def test_lag_is_what_is_not_read(make_world: MakeWorld) -> None:
+async def test_a_group_that_has_read_everything_has_no_lag(make_world: MakeWorld) -> None:
     world = await make_world()
     group = await joined(world)
     await read(world, group, 0)
@@ -210,7 +210,7 @@ async def test_a_reader_starts_at_the_first_record_and_can_go_back(make_world: M
     reader = world.client.reader(world.topics.queries)
     world.at_end(lambda: reader.stop(5.0))
     await reader.start()
-    assert (await reader.begin(), await reader.end()) == ({0: 0}, {0: 3})
+    assert (await reader.beginning_offsets(), await reader.end_offsets()) == ({0: 0}, {0: 3})
     found: list[Record] = []
 
     async def three() -> bool:
@@ -219,7 +219,7 @@ async def test_a_reader_starts_at_the_first_record_and_can_go_back(make_world: M
 
     await world.until(three, "three are read")
     assert [r.key for r in found] == [b"a", b"b", b"c"]
-    assert await reader.position() == {0: 3}
+    assert await reader.positions() == {0: 3}
     await reader.seek(0, 1)
     again = await reader.poll(1, 5.0)
     assert [r.key for r in again] == [b"b"]
@@ -227,4 +227,4 @@ async def test_a_reader_starts_at_the_first_record_and_can_go_back(make_world: M
 
 async def test_missing_topics_are_named(make_world: MakeWorld) -> None:
     world = await make_world()
-    assert await world.client.missing([world.topics.samples, "not.there"]) == ["not.there"]
+    assert await world.client.missing_topics([world.topics.samples, "not.there"]) == ["not.there"]

@@ -1,4 +1,4 @@
-"""Kafka behind locks: every key that fits opens, every other one is refused in one sentence that helps."""
+"""Kafka with TLS and logins: what is right connects; what is wrong is refused in one sentence that helps."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.broker.kafka import Kafka
 from stream_al.service.broker.protocols import Outgoing, Topic
 from stream_al.settings import load
-from tests.service.conftest import MECHANISMS, PASSWORD, USER, Locked
+from tests.broker.locked import MECHANISMS, PASSWORD, USER, Locked
 from tests.support.world import open_world
 
 
 @pytest.fixture(autouse=True)
-async def _hung_up() -> AsyncIterator[None]:
-    """Wait until every connection is closed: aiokafka does not wait for those that were refused."""
+async def _connections_closed() -> AsyncIterator[None]:
+    """Wait until every connection is closed: aiokafka does not wait for the refused ones."""
     yield
     loop: Any = asyncio.get_running_loop()
     for _ in range(200):
@@ -35,19 +35,19 @@ def settings(*given: str) -> list[str]:
 
 
 async def opened(*given: str) -> list[int]:
-    """What a client finds behind the door: it creates a topic, sends a record and reads the ends."""
+    """Connect, create a topic, send a record; return the partitions of the topic."""
     kafka = Kafka(load(overrides=settings(*given), environ={}))
     try:
         await kafka.start()
-        await kafka.create([Topic("opened", 1, 1, {})])
+        await kafka.create_topics([Topic("opened", 1, 1, {})])
         await kafka.send([Outgoing("opened", b"k", b"v")])
-        return await kafka.partitions("opened")
+        return await kafka.connection.partitions("opened")
     finally:
         await kafka.stop(5.0)
 
 
 async def refused(*given: str) -> str:
-    """The sentence of a refusal: one line, at once, for good, and without the password."""
+    """The sentence of a refusal: one line, and without the password."""
     with pytest.raises(Misconfigured) as caught:
         await opened(*given)
     (sentence,) = caught.value.mistakes
@@ -59,15 +59,15 @@ async def refused(*given: str) -> str:
 @pytest.mark.parametrize(
     ("door", "mechanism"), [*(("SECURE", name) for name in MECHANISMS), ("LOGIN", "PLAIN")]
 )
-async def test_every_mechanism_opens(locked: Locked, door: str, mechanism: str) -> None:
+async def test_every_mechanism_logs_in(locked: Locked, door: str, mechanism: str) -> None:
     assert await opened(*locked.settings(door, mechanism)) == [0]
 
 
-async def test_tls_alone_opens(locked: Locked) -> None:
+async def test_tls_without_a_login_connects(locked: Locked) -> None:
     assert await opened(*locked.settings("TLS")) == [0]
 
 
-async def test_a_certificate_of_ours_opens_where_it_is_asked_for(locked: Locked) -> None:
+async def test_a_client_certificate_connects_where_the_broker_asks_for_one(locked: Locked) -> None:
     """In one file or two, the key locked or not."""
     together = locked.authority.issue("client", "client.example")
     assert await opened(*locked.settings("MUTUAL"), f"kafka.ssl_certfile={together}") == [0]
@@ -81,7 +81,7 @@ async def test_the_token_is_read_again_at_every_login(locked: Locked) -> None:
     stale = locked.token("renewed", life_seconds=-3600)
     given = [*locked.settings("SECURE", "OAUTHBEARER"), f"kafka.sasl_oauth_token_file={stale}"]
     kafka = Kafka(load(overrides=settings(*given), environ={}))
-    provider = kafka.common()["sasl_oauth_token_provider"]
+    provider = kafka.connection.options()["sasl_oauth_token_provider"]
     before = await provider.token()
     locked.token("renewed")
     assert await provider.token() != before
@@ -112,12 +112,12 @@ async def test_an_expired_token_is_refused(locked: Locked) -> None:
     given = [*locked.settings("SECURE", "OAUTHBEARER"), f"kafka.sasl_oauth_token_file={stale}"]
     said = await refused(*given)
     assert said.startswith("kafka.sasl_oauth_token_file: 127.0.0.1:")
-    assert "not expired" in said
+    assert "has not expired" in said
     assert stale.read_text().strip() not in said
 
 
-async def test_another_authority_is_refused(locked: Locked) -> None:
-    """Of the file that was named, and of the system when none was."""
+async def test_a_certificate_of_an_unknown_authority_is_refused(locked: Locked) -> None:
+    """The file that the settings name decides; without one, the authorities of the system do."""
     other = [*locked.settings("SECURE"), f"kafka.ssl_cafile={locked.stranger.certificate}"]
     system = [text for text in locked.settings("SECURE") if "ssl_cafile" not in text]
     for given in (other, system):
@@ -132,20 +132,22 @@ async def test_an_expired_certificate_is_refused(locked: Locked) -> None:
     assert "has expired: renew it" in said
 
 
-async def test_another_host_name_is_refused_unless_that_is_said(locked: Locked) -> None:
+async def test_another_host_name_is_refused_unless_the_settings_allow_it(locked: Locked) -> None:
     given = [*locked.settings("SECURE"), locked.bootstrap("SECURE", "localhost")]
     said = await refused(*given)
     assert said.startswith("kafka.bootstrap_servers: the certificate of localhost:")
-    assert "not for this name" in said
+    assert "not valid for this name" in said
     assert await opened(*given, "kafka.ssl_check_hostname=false") == [0]
 
 
-async def test_our_certificate_is_refused_where_it_is_missing_or_a_strangers(locked: Locked) -> None:
-    assert "our certificate is missing" in await refused(*locked.settings("MUTUAL"))
+async def test_a_missing_client_certificate_and_one_of_an_unknown_authority_are_refused(
+    locked: Locked,
+) -> None:
+    assert "asks for a certificate" in await refused(*locked.settings("MUTUAL"))
     stranger = locked.stranger.issue("client", "client.example")
     said = await refused(*locked.settings("MUTUAL"), f"kafka.ssl_certfile={stranger}")
     assert said.startswith("kafka.ssl_certfile: ")
-    assert "our certificate is not accepted" in said
+    assert "does not accept our certificate" in said
 
 
 @pytest.mark.parametrize(
@@ -154,12 +156,12 @@ async def test_our_certificate_is_refused_where_it_is_missing_or_a_strangers(loc
         ("TLS", "PLAINTEXT", "speaks TLS: write SSL"),
         ("SECURE", "SASL_PLAINTEXT", "speaks TLS: write SASL_SSL"),
         ("LOGIN", "SASL_SSL", "does not speak TLS"),
-        ("LOGIN", "PLAINTEXT", "hangs up on who does not log in: write SASL_PLAINTEXT"),
-        ("SECURE", "SSL", "hangs up on who does not log in: write SASL_SSL"),
-        ("TLS", "SASL_SSL", "asks for no login: write SSL"),
+        ("LOGIN", "PLAINTEXT", "closes connections without a login: write SASL_PLAINTEXT"),
+        ("SECURE", "SSL", "closes connections without a login: write SASL_SSL"),
+        ("TLS", "SASL_SSL", "expects no login: write SSL"),
     ],
 )
-async def test_another_protocol_is_named(locked: Locked, door: str, protocol: str, said: str) -> None:
+async def test_the_right_protocol_is_named(locked: Locked, door: str, protocol: str, said: str) -> None:
     login = [f"kafka.sasl_username={USER}", f"kafka.sasl_password={PASSWORD}", "kafka.sasl_mechanism=PLAIN"]
     given = [locked.bootstrap(door), f"kafka.security_protocol={protocol}", *login]
     if protocol.endswith("SSL"):
@@ -169,10 +171,10 @@ async def test_another_protocol_is_named(locked: Locked, door: str, protocol: st
     assert said in sentence
 
 
-async def test_a_mechanism_that_the_broker_lacks_is_named(locked: Locked) -> None:
+async def test_a_mechanism_that_the_broker_does_not_offer_is_named(locked: Locked) -> None:
     said = await refused(*locked.settings("LOGIN", "SCRAM-SHA-512"))
     assert said.startswith("kafka.sasl_mechanism: 127.0.0.1:")
-    assert "knows no SCRAM-SHA-512" in said
+    assert "does not offer SCRAM-SHA-512" in said
 
 
 @pytest.mark.parametrize("setting", ["ssl_cafile", "ssl_certfile", "ssl_keyfile"])
@@ -205,7 +207,7 @@ async def test_a_key_that_does_not_fit_is_named(locked: Locked) -> None:
         *locked.settings("MUTUAL"), f"kafka.ssl_certfile={certificate}", f"kafka.ssl_keyfile={other}"
     )
     assert said.startswith("kafka.ssl_keyfile: ")
-    assert "not that of the certificate" in said
+    assert "does not belong to the certificate" in said
 
 
 @pytest.mark.parametrize("content", [None, b"", b"two words", b"\xff\xfe", b"a\x01b"])
@@ -218,19 +220,19 @@ async def test_a_file_without_a_token_is_named(locked: Locked, tmp_path: Path, c
 
 
 async def test_a_broker_that_is_away_is_waited_for(locked: Locked) -> None:
-    """Also behind locks: patience is given up only for what it cannot mend."""
+    """Also with TLS and a login: only a mistake that waiting cannot repair ends the start."""
     given = [*locked.settings("SECURE"), "kafka.bootstrap_servers=127.0.0.1:9"]
-    with pytest.raises(Unavailable, match=r"no broker answers at 127\.0\.0\.1:9"):
+    with pytest.raises(Unavailable, match=r"no broker responds at 127\.0\.0\.1:9"):
         await opened(*given)
 
 
-async def test_what_was_accepted_once_is_waited_for(locked: Locked) -> None:
-    """A login that is refused later does not end the process: it may be the broker that is not right yet."""
+async def test_a_login_refused_after_one_was_accepted_is_waited_for(locked: Locked) -> None:
+    """Such a refusal does not end the process: the broker may not be ready yet."""
     kafka = Kafka(load(overrides=settings(*locked.settings("SECURE")), environ={}))
     try:
         await kafka.start()
         wrong = [*locked.settings("SECURE"), "kafka.sasl_password=canary-of-another"]
-        kafka.settings = load(overrides=settings(*wrong), environ={})
+        kafka.connection.settings = load(overrides=settings(*wrong), environ={}).kafka
         with pytest.raises(Unavailable, match=r"kafka\.sasl_password: .* refuses the login"):
             await kafka.group("g", "opened", "earliest").start()
     finally:
@@ -239,10 +241,10 @@ async def test_what_was_accepted_once_is_waited_for(locked: Locked) -> None:
 
 @pytest.mark.parametrize(("calls", "outcome"), [(2, Unavailable), (9, Misconfigured)])
 async def test_a_broker_that_is_just_stopping_is_waited_for(calls: int, outcome: type[Exception]) -> None:
-    """Who hangs up once may be going away; who hangs up again and again wants a login."""
+    """One closed connection may come from a broker that stops; two closed ones mean that it wants a login."""
     taken = 0
 
-    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def close_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal taken
         taken += 1
         if taken >= calls:
@@ -250,12 +252,12 @@ async def test_a_broker_that_is_just_stopping_is_waited_for(calls: int, outcome:
         (size,) = struct.unpack(">i", await reader.readexactly(4))
         request = await reader.readexactly(size)
         (correlation,) = struct.unpack_from(">i", request, 4)
-        answer = struct.pack(">ihihhh", correlation, 0, 1, 3, 0, 5)  # it knows Metadata, versions 0 to 5
-        writer.write(struct.pack(">i", len(answer)) + answer)
+        response = struct.pack(">ihihhh", correlation, 0, 1, 3, 0, 5)  # it knows Metadata, versions 0 to 5
+        writer.write(struct.pack(">i", len(response)) + response)
         await reader.readexactly(4)
         writer.close()
 
-    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    server = await asyncio.start_server(close_connection, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     with pytest.raises(outcome):
         await opened(f"kafka.bootstrap_servers=127.0.0.1:{port}")
@@ -271,7 +273,7 @@ async def secure_world(locked: Locked, tmp_path: Path) -> AsyncIterator[Any]:
 
 
 async def test_a_stream_runs_over_tls_and_login_from_end_to_end(secure_world: Any) -> None:
-    """Samples, queries, labels, examples: all loops, over SASL_SSL with SCRAM."""
+    """All loops work over SASL_SSL with SCRAM: samples, queries, labels, examples."""
     world = secure_world
     replica = await world.start()
     ids = [s["id"] for s in await world.samples(60)]

@@ -1,67 +1,22 @@
-"""HTTP: every way in and out, asked without a network, on the in-memory log."""
+"""HTTP: every route, called without a network, on the broker in memory."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 
 from stream_al.errors import Unavailable
-from stream_al.service.http.api import api
-from tests.support.memory_log import MemoryClient
-from tests.support.replica import Replica
-from tests.support.world import MakeWorld, World
-
-Opened = tuple[World, Replica, httpx.AsyncClient]
-Open = Callable[..., Awaitable[Opened]]
+from tests.support.http_client import Open, client_of, fail_sends, problem
+from tests.support.memory_client import MemoryClient
+from tests.support.world import MakeWorld
 
 
-@pytest.fixture
-async def opened(memory_world: MakeWorld) -> AsyncIterator[Open]:
-    clients: list[httpx.AsyncClient] = []
-
-    async def make(*given: str) -> Opened:
-        world = await memory_world(*given)
-        replica = await world.start()
-        clients.append(client_of(replica))
-        return world, replica, clients[-1]
-
-    yield make
-    for client in clients:
-        await client.aclose()
-
-
-def client_of(replica: Replica) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app=api(replica.app))
-    return httpx.AsyncClient(transport=transport, base_url="http://test")
-
-
-def problem(answer: httpx.Response, code: int) -> dict[str, Any]:
-    """The body of an error; every error has this form."""
-    assert answer.status_code == code, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    body: dict[str, Any] = answer.json()
-    assert body["type"] == "about:blank"
-    assert body["status"] == code
-    assert body["title"]
-    return body
-
-
-def fail_sends(replica: Replica) -> None:
-    def hook(step: str, topic: str) -> None:
-        if step == "send":
-            raise Unavailable("the broker is away")
-
-    assert isinstance(replica.broker, MemoryClient)
-    replica.broker.hook = hook
-
-
-async def test_probes_tell_live_from_ready(memory_world: MakeWorld) -> None:
-    """Waiting for a broker is live and not ready."""
+async def test_probes_distinguish_live_from_ready(memory_world: MakeWorld) -> None:
+    """A service that waits for its broker is live and not ready."""
     world = await memory_world()
     replica = world.launch()
     assert isinstance(replica.broker, MemoryClient)
@@ -83,7 +38,7 @@ async def test_probes_tell_live_from_ready(memory_world: MakeWorld) -> None:
         assert (await client.get("/livez")).status_code == 200
 
 
-async def test_posted_samples_are_on_the_topic_when_they_are_accepted(opened: Open) -> None:
+async def test_accepted_samples_are_on_the_topic(opened: Open) -> None:
     world, _, client = await opened()
     one = await client.post("/v1/samples", json={"id": "a", "features": {"x": 1}})
     assert (one.status_code, one.json()) == (202, {"accepted": 1, "ids": ["a"]})
@@ -97,25 +52,25 @@ async def test_posted_samples_are_on_the_topic_when_they_are_accepted(opened: Op
     async def decided() -> bool:
         return await world.decided() == {"a", "7", placed}
 
-    await world.until(decided, "all are decided, under the ids that were answered")
+    await world.until(decided, "all are decided, with the ids in the responses")
 
 
 async def test_posted_labels_are_joined(opened: Open) -> None:
     world, replica, client = await opened()
     await world.ask("q", "r")
     labels = [{"id": "q", "label": True, "annotator": "me"}, {"id": "r", "skipped": True}]
-    answer = await client.post("/v1/labels", json=labels)
-    assert (answer.status_code, answer.json()) == (202, {"accepted": 2})
+    response = await client.post("/v1/labels", json=labels)
+    assert (response.status_code, response.json()) == (202, {"accepted": 2})
     await world.until(lambda: replica.offset == 1, "the label is learned")
     assert replica.app.local_model.model.classes == {True: 1}
 
 
 @pytest.mark.parametrize("path", ["/v1/samples", "/v1/labels"])
-async def test_nothing_is_accepted_that_the_broker_does_not_have(opened: Open, path: str) -> None:
+async def test_nothing_is_accepted_before_the_broker_has_it(opened: Open, path: str) -> None:
     world, replica, client = await opened()
     fail_sends(replica)
-    answer = await client.post(path, json={"id": "a", "label": "up", "features": {"x": 1}})
-    assert "away" in problem(answer, 503)["detail"]
+    response = await client.post(path, json={"id": "a", "label": "up", "features": {"x": 1}})
+    assert "away" in problem(response, 503)["detail"]
     assert await world.records(world.topics.samples) == []
 
 
@@ -133,7 +88,7 @@ async def test_nothing_is_accepted_that_the_broker_does_not_have(opened: Open, p
         ("/v1/predict", {"x": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": 1}}}}}}}}}, "too_deep"),
     ],
 )
-async def test_what_cannot_be_used_is_refused_whole_with_its_reason(
+async def test_a_request_with_an_unusable_message_is_refused_as_a_whole(
     opened: Open, path: str, body: Any, reason: str
 ) -> None:
     world, _, client = await opened()
@@ -200,7 +155,7 @@ async def test_pending_queries_come_in_pages_the_most_useful_first(opened: Open)
     assert utilities == sorted(utilities, reverse=True)
 
 
-async def test_predict_says_what_the_model_says_and_changes_nothing(opened: Open) -> None:
+async def test_a_prediction_is_the_models_and_changes_nothing(opened: Open) -> None:
     world, replica, client = await opened()
     empty = (await client.post("/v1/predict", json={"x": 0.9})).json()
     assert (empty["label"], empty["probabilities"]) == (None, {})
@@ -213,7 +168,7 @@ async def test_predict_says_what_the_model_says_and_changes_nothing(opened: Open
     assert (replica.digest, len(await world.records(world.topics.samples))) == (digest, ends)
 
 
-async def test_status_and_model_agree(opened: Open) -> None:
+async def test_status_and_model_say_the_same(opened: Open) -> None:
     world, replica, client = await opened()
     await world.settle([s["id"] for s in await world.samples(40)])
     status, model = (await client.get("/v1/status")).json(), (await client.get("/v1/model")).json()
@@ -225,7 +180,7 @@ async def test_status_and_model_agree(opened: Open) -> None:
     assert (status["ready"], status["live"], status["paused"]) == (True, True, False)
 
 
-async def test_pause_and_resume(opened: Open) -> None:
+async def test_a_paused_process_reads_no_samples_and_still_learns(opened: Open) -> None:
     world, replica, client = await opened()
     assert (await client.post("/v1/pause")).json() == {"paused": True}
     assert (await client.get("/v1/status")).json()["paused"] is True
@@ -238,7 +193,7 @@ async def test_pause_and_resume(opened: Open) -> None:
     await world.settle(f"s{n}" for n in range(5))
 
 
-async def test_the_description_of_the_interface_builds(opened: Open) -> None:
+async def test_the_openapi_document_has_all_routes(opened: Open) -> None:
     _, _, client = await opened()
     paths = (await client.get("/openapi.json")).json()["paths"]
     posts = {"/v1/predict", "/v1/samples", "/v1/labels", "/v1/pause", "/v1/resume"}
@@ -248,89 +203,3 @@ async def test_the_description_of_the_interface_builds(opened: Open) -> None:
     assert {path for path, ways in paths.items() if "get" in ways} == gets
     assert {path for path, ways in paths.items() if "patch" in ways} == {"/v1/settings"}
     assert (await client.get("/docs")).status_code == 200
-
-
-async def test_settings_are_shown_and_changed(opened: Open) -> None:
-    _, _, client = await opened()
-    was = (await client.get("/v1/settings")).json()
-    assert was["budget"] == was["configured"]["budget"]
-    assert (was["changed"], was["changed_at"], was["by"]) == ({"budget": {}}, None, None)
-    answer = await client.patch("/v1/settings", json={"budget": {"share": 0.5, "total": 9}})
-    assert answer.status_code == 200
-    assert answer.json() == (await client.get("/v1/settings")).json()
-    assert answer.json()["budget"] == was["budget"] | {"share": 0.5, "total": 9}
-    assert answer.json()["changed"] == {"budget": {"share": 0.5, "total": 9}}
-    assert (await client.get("/v1/status")).json()["budget"]["share"] == 0.5
-    back = (await client.patch("/v1/settings", json={"budget": {"share": None, "total": None}})).json()
-    assert (back["budget"], back["changed"]) == (was["budget"], {"budget": {}})
-
-
-async def test_every_mistake_in_a_change_is_named(opened: Open) -> None:
-    world, _, client = await opened()
-    wrong = {"budget": {"share": 7, "manager": "random", "shar": 1, "pending": 3}, "seed": 1}
-    body = problem(await client.patch("/v1/settings", json=wrong), 422)
-    assert sorted(mistake.partition(":")[0] for mistake in body["mistakes"]) == [
-        *("budget.manager", "budget.shar", "budget.share", "seed"),
-    ]
-    assert all(mistake in body["detail"] for mistake in body["mistakes"])
-    for content in (b"", b"[]", b"7", b'{"budget": 1}', b'{"budget": {"share": NaN}}', b"{"):
-        headers = {"content-type": "application/json"}
-        problem(await client.patch("/v1/settings", content=content, headers=headers), 422)
-    assert await world.records(world.topics.control) == []
-
-
-async def test_the_model_is_taken_back_to_an_offset_or_a_snapshot_and_restored(opened: Open) -> None:
-    world, replica, client = await opened("snapshots.every_examples=1")
-    await world.settle([s["id"] for s in await world.samples(40)])
-    end = replica.offset
-    await replica.app.local_model.save()
-    model = (await client.get("/v1/model")).json()
-    newest = model["snapshots"][0]
-    assert newest == {"name": f"examples-{end:020}.snapshot", "offset": end}
-    assert (model["voided"], model["rebuilding"]) == ([], False)
-    rollback = {"to_offset": 3, "dry_run": True}
-    dry = (await client.post("/v1/model/rollback", json=rollback)).json()
-    moved = {"from_offset": 3, "to_offset": end, "examples": end - 3}
-    assert dry == {**moved, "dry_run": True, "rebuilt": False}
-    assert (await client.get("/v1/model")).json() == model
-    none = (await client.post("/v1/model/rollback", json={"snapshot": newest["name"]})).json()
-    assert (none["from_offset"], none["examples"]) == (end, 0)
-    done = (await client.post("/v1/model/rollback", json={"to_offset": 3})).json()
-    assert done == dry | {"dry_run": False, "rebuilt": True}
-    back = (await client.get("/v1/model")).json()
-    assert (back["voided"], back["examples"], back["offset"]) == ([[3, end]], 3, end)
-    again = (await client.post("/v1/model/restore", json={"from_offset": 0, "to_offset": end})).json()
-    assert again["examples"] == end - 3
-    assert (await client.get("/v1/model")).json()["digest"] == model["digest"]
-
-
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("rollback", {}),
-        ("rollback", {"to_offset": 1, "snapshot": "examples-00000000000000000001.snapshot"}),
-        ("rollback", {"to_offset": -1}),
-        ("rollback", {"to_offset": 1}),  # where the examples end is 0
-        ("rollback", {"to_offset": "0"}),
-        ("rollback", {"to_offset": True}),
-        ("rollback", {"to_offset": 2**63}),
-        ("rollback", {"snapshot": "../../etc/passwd"}),
-        ("rollback", {"to_offset": 0, "dry_rum": True}),
-        ("restore", {"from_offset": 1}),
-        ("restore", {"from_offset": 2, "to_offset": -1}),
-    ],
-)
-async def test_a_rollback_to_nowhere_is_a_problem(opened: Open, path: str, body: Any) -> None:
-    world, _, client = await opened()
-    assert problem(await client.post(f"/v1/model/{path}", json=body), 422)["detail"]
-    assert await world.records(world.topics.control) == []
-
-
-async def test_a_change_that_the_broker_does_not_have_is_not_in_force(opened: Open) -> None:
-    world, replica, client = await opened()
-    await world.settle([s["id"] for s in await world.samples(20)])
-    fail_sends(replica)
-    problem(await client.patch("/v1/settings", json={"budget": {"share": 0.5}}), 503)
-    problem(await client.post("/v1/model/rollback", json={"to_offset": 0}), 503)
-    assert (await client.get("/v1/settings")).json()["changed"] == {"budget": {}}
-    assert (await client.get("/v1/model")).json()["voided"] == []

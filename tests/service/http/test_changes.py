@@ -12,19 +12,19 @@ from stream_al.errors import Misconfigured
 from stream_al.service.http import changes
 from stream_al.service.http.changes import change_settings, settings_in_force
 from stream_al.service.http.status import status
-from tests.service.test_control import decided
+from tests.support.flow import decided
 from tests.support.replica import Replica
 from tests.support.world import MakeWorld, World
 
 
 def share(replica: Replica) -> float:
-    """The share by which samples are decided now."""
+    """The share that is in force."""
     found = replica.app.selection.selector.manager.share
     assert found == status(replica.app)["budget"]["share"] == replica.metric("budget_share_ratio")
     return found
 
 
-async def test_a_change_is_seen_by_all_replicas_and_outlives_them(make_world: MakeWorld) -> None:
+async def test_a_change_applies_to_all_replicas_and_after_a_restart(make_world: MakeWorld) -> None:
     world = await make_world("budget.per_hour=9")
     a, b = await world.start("a"), await world.start("b")
     said = await change_settings(a.app, {"budget": {"share": 0.5, "pending": 7}}, "ann")
@@ -47,8 +47,8 @@ async def test_a_change_is_seen_by_all_replicas_and_outlives_them(make_world: Ma
     assert settings_in_force(again.app)["changed"] == {"budget": {"pending": 7, "total": 3}}
 
 
-async def test_changes_at_once_by_two_replicas_all_stand(make_world: MakeWorld) -> None:
-    """Each is made to what the other has left; where they concern the same member, all agree on one."""
+async def test_simultaneous_changes_by_two_replicas_all_hold(make_world: MakeWorld) -> None:
+    """Each change is merged with the other. For the same member all replicas agree on one value."""
     world = await make_world()
     a, b = await world.start("a"), await world.start("b")
     for number in range(1, 6):
@@ -73,7 +73,7 @@ async def test_a_mistake_changes_nothing(make_world: MakeWorld) -> None:
 
 
 async def asked_of(world: World, start: int, number: int) -> list[int]:
-    """How many of some samples were asked for, by partition."""
+    """The number of queries for a range of samples, by partition."""
     places = {(r.key or b"").decode(): r.partition for r in await world.records(world.topics.samples)}
     ids = {f"s{n}" for n in range(start, start + number)}
     asked = {q["id"] for q in await world.queries()} & ids
@@ -81,7 +81,7 @@ async def asked_of(world: World, start: int, number: int) -> list[int]:
 
 
 async def test_the_budget_is_kept_before_and_after_a_change(make_world: MakeWorld) -> None:
-    """In every partition, in the stretch of each share; the metric of it goes by the share in force."""
+    """This holds for every partition and for the samples under each share. The metric follows the share."""
     world = await make_world("budget.pending=100000")
     replica, start, asked = await world.start("a"), 0, 0.0
     for new in (0.2, 0.5, 0.1):
@@ -129,7 +129,7 @@ HOSTILE: list[tuple[bytes, bytes, str]] = [
 ]
 
 
-async def test_a_record_that_cannot_be_used_leaves_what_is_in_force(make_world: MakeWorld) -> None:
+async def test_an_unusable_record_on_the_control_topic_changes_nothing(make_world: MakeWorld) -> None:
     world = await make_world()
     replica = await world.start()
     await change_settings(replica.app, {"budget": {"share": 0.5}}, None)
@@ -145,10 +145,10 @@ async def test_a_record_that_cannot_be_used_leaves_what_is_in_force(make_world: 
     assert share(replica) == 0.3
     await world.send(world.topics.control, [None], [b"settings"])
     await replica.app.control.catch_up()
-    assert share(replica) == 0.2, "a null says that nothing is changed"
+    assert share(replica) == 0.2, "a null means that nothing is changed"
 
 
-async def test_a_compacted_topic_says_the_same(memory_world: MakeWorld) -> None:
+async def test_compacting_the_control_topic_changes_nothing(memory_world: MakeWorld) -> None:
     world = await memory_world()
     a = await world.start("a")
     for new in (0.3, 0.4, 0.5):

@@ -14,7 +14,7 @@ gaps = st.lists(st.floats(0, 3), max_size=80)
 
 @settings(derandomize=True, deadline=None)
 @given(rate=rates, gaps=gaps)
-def test_no_stretch_of_time_sees_more_than_the_rate_and_one_full_bucket(
+def test_no_interval_has_more_requests_than_the_rate_and_one_full_bucket(
     rate: float, gaps: list[float]
 ) -> None:
     limit, now, allowed = RateLimit(rate), 0.0, []
@@ -29,7 +29,7 @@ def test_no_stretch_of_time_sees_more_than_the_rate_and_one_full_bucket(
 
 @settings(derandomize=True, deadline=None)
 @given(rate=rates, gaps=gaps)
-def test_who_waits_as_long_as_told_is_let_in_and_not_before(rate: float, gaps: list[float]) -> None:
+def test_a_client_is_allowed_again_after_the_wait_and_not_before(rate: float, gaps: list[float]) -> None:
     limit, now = RateLimit(rate), 0.0
     for gap in gaps:
         now += gap
@@ -41,7 +41,7 @@ def test_who_waits_as_long_as_told_is_let_in_and_not_before(rate: float, gaps: l
 
 @settings(derandomize=True, deadline=None)
 @given(rate=rates, gaps=gaps)
-def test_a_client_at_or_below_the_rate_is_never_told_to_wait(rate: float, gaps: list[float]) -> None:
+def test_a_client_at_or_below_the_rate_never_waits(rate: float, gaps: list[float]) -> None:
     limit, now = RateLimit(rate), 0.0
     for gap in gaps:
         now += gap + 1 / rate + 1e-6
@@ -54,11 +54,11 @@ def test_clients_do_not_share_a_bucket() -> None:
     assert limit.wait("b", 0) == 0
 
 
-def test_memory_is_bounded_and_the_longest_away_is_forgotten_first() -> None:
+def test_the_client_with_the_oldest_request_is_forgotten_first() -> None:
     limit = RateLimit(1, clients=3)
     for number in range(1000):
         limit.wait(f"client-{number}", 0)
         assert limit.wait("busy", 0) == pytest.approx(0 if number == 0 else 1)
         assert len(limit) <= 3
-    assert limit.wait("client-999", 0) > 0, "it was here a moment ago"
+    assert limit.wait("client-999", 0) > 0, "its request was recent"
     assert limit.wait("client-0", 0) == 0

@@ -8,7 +8,6 @@ from collections import Counter
 import msgspec
 import pytest
 
-from stream_al.service import app as app_module
 from stream_al.service.broker.dead_letters import HEADER_PREFIX
 from stream_al.service.broker.protocols import Outgoing, Record
 from stream_al.service.http.status import status
@@ -58,7 +57,7 @@ LABELS: list[tuple[bytes | None, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "table"), [("samples", SAMPLES), ("labels", LABELS)])
-async def test_bad_records_go_to_the_dead_letters_untouched(
+async def test_bad_records_become_dead_letters_unchanged(
     make_world: MakeWorld, kind: str, table: list[tuple[bytes | None, str]]
 ) -> None:
     world = await make_world("input.id=id")
@@ -77,8 +76,8 @@ async def test_bad_records_go_to_the_dead_letters_untouched(
     assert letters.keys() == origins.keys()
     for key, letter in letters.items():
         check_letter(letter, origins[key], stage)
-    said = {key: dict(r.headers)[HEADER_PREFIX + "exception"].decode() for key, r in letters.items()}
-    assert said == {f"k{n}".encode(): reason for n, (_, reason) in enumerate(table)}
+    reasons = {key: dict(r.headers)[HEADER_PREFIX + "exception"].decode() for key, r in letters.items()}
+    assert reasons == {f"k{n}".encode(): reason for n, (_, reason) in enumerate(table)}
     counts = Counter(reason for _, reason in table)
     await world.until(
         lambda: all(
@@ -91,7 +90,7 @@ async def test_bad_records_go_to_the_dead_letters_untouched(
 
 
 def check_letter(letter: Record, origin: Record, stage: str) -> None:
-    """A letter is the record, its headers first, and then where it came from and why."""
+    """A dead letter is the record as it was, and headers that say where it came from and what is wrong."""
     assert letter.value == origin.value
     assert letter.headers[: len(HEADERS)] == HEADERS
     facts = {
@@ -104,10 +103,10 @@ def check_letter(letter: Record, origin: Record, stage: str) -> None:
     assert facts["message"]
 
 
-async def test_a_query_too_large_for_its_topic_is_a_dead_letter_of_its_sample(
+async def test_the_sample_of_a_query_that_is_too_large_becomes_a_dead_letter(
     memory_world: MakeWorld,
 ) -> None:
-    """Topics made by others may take less than a sample and its prediction; nobody can be asked then."""
+    """A topic that others have created may take no query so large; then no annotator can be asked."""
     world = await memory_world("budget.share=1.0", "input.id=id")
     broker_of(world).config[world.topics.queries] = {"max.message.bytes": "3000"}
     replica = await world.start()
@@ -121,7 +120,7 @@ async def test_a_query_too_large_for_its_topic_is_a_dead_letter_of_its_sample(
     assert "large" not in replica.app.pending
 
 
-async def test_a_record_too_large_for_the_dead_letters_leaves_its_origin_there(make_world: MakeWorld) -> None:
+async def test_a_dead_letter_that_is_too_large_keeps_its_origin(make_world: MakeWorld) -> None:
     world = await make_world()
     await world.start()
     await world.send(world.topics.samples, [b"x" * 3_000_000], [b"huge"], HEADERS)
@@ -148,18 +147,18 @@ async def test_good_records_around_bad_ones_are_all_decided(make_world: MakeWorl
 
 
 async def poisoned(world: World) -> tuple[bytes, int]:
-    """Send 8 bad records and a good one to one partition; their key, and the partition."""
+    """Send 8 bad records and a good one to one partition; return their key, and the partition."""
     values: list[object] = [*[b"bad"] * 8, sample(0)]
     await world.send(world.topics.samples, values, [b"k"] * 9)
     return b"k", (await world.records(world.topics.samples))[-1].partition
 
 
-@pytest.mark.parametrize("mended_by", ["resume", "restart"])
+@pytest.mark.parametrize("repaired_by", ["resume", "restart"])
 async def test_a_run_of_bad_records_stops_its_partition_until_a_person_acts(
-    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, mended_by: str
+    make_world: MakeWorld, repaired_by: str
 ) -> None:
-    monkeypatch.setattr(app_module, "LAG_SECONDS", 0.05)
     world = await make_world("limits.bad_records=5")
+    world.at_pace(lag_seconds=0.05)
     replica = await world.start()
     _, partition = await poisoned(world)
     await world.until(lambda: status(replica.app)["select"]["stopped"], "the partition is stopped")
@@ -172,7 +171,7 @@ async def test_a_run_of_bad_records_stops_its_partition_until_a_person_acts(
     await world.until(lambda: decided(world, others), "the other partition goes on")
     assert len(await world.records(world.topics.samples + ".dlq")) == 5
     assert "s0" not in await world.decided()
-    if mended_by == "resume":
+    if repaired_by == "resume":
         replica.app.resume()
     else:
         await replica.stop()
@@ -183,7 +182,7 @@ async def test_a_run_of_bad_records_stops_its_partition_until_a_person_acts(
 
 
 async def goes_to(world: World, number: int, partition: int) -> bool:
-    """Send a sample; whether it went to a partition."""
+    """Send a sample, and tell whether it went to a partition."""
     await world.samples(1, start=number)
     mine = [r.partition for r in await world.records(world.topics.samples) if r.key == f"s{number}".encode()]
     return mine == [partition]

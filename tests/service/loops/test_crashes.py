@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from stream_al.errors import Superseded, Unavailable
-from stream_al.service import app as app_module
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 from tests.support.oracles import (
     broker_of,
     check_account,
@@ -25,9 +24,16 @@ from tests.support.replica import Replica
 from tests.support.world import MakeWorld, World
 
 
-@pytest.fixture(autouse=True)
-def _swept_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "EXPIRY_SECONDS", 0.05)
+@pytest.fixture
+def memory_world(memory_world: MakeWorld) -> MakeWorld:
+    """Worlds whose replicas look for expired queries often."""
+
+    async def made(*given: str) -> World:
+        world = await memory_world(*given)
+        world.at_pace(expiry_seconds=0.05)
+        return world
+
+    return made
 
 
 STEPS = ("decided", "acknowledged", "committed")
@@ -58,12 +64,12 @@ async def test_a_crash_at_any_step_loses_and_repeats_nothing(
 
 
 async def feed(world: World, replica: Replica) -> bool:
-    await world.answer()
+    await world.label_queries()
     return replica.task.done()
 
 
 async def first_states(world: World, replica: Replica) -> dict[int, Any]:
-    """The states that a replica takes up, as its first batch finds them."""
+    """The states of the partitions before the first batch of a replica."""
     found: dict[int, Any] = {}
     stage = replica.app.select.stage
     begin = stage.begin
@@ -117,7 +123,7 @@ class Trouble:
         ("read", "examples"),
     ],
 )
-async def test_a_failure_before_or_after_any_effect_is_made_good(
+async def test_a_failure_before_or_after_any_effect_does_no_lasting_harm(
     memory_world: MakeWorld, step: str, kind: str
 ) -> None:
     error: type[Exception] = Superseded if step == "commit refused" else Unavailable
@@ -137,8 +143,8 @@ async def test_a_failure_before_or_after_any_effect_is_made_good(
     await check_account(world, ids)
 
 
-async def test_a_commit_that_happened_without_word_is_not_undone(memory_world: MakeWorld) -> None:
-    """The batch is done again, from the state before it: the account stays whole."""
+async def test_a_commit_without_acknowledgement_is_not_undone(memory_world: MakeWorld) -> None:
+    """The batch is decided again, from the state before it, so the account stays right."""
     world = await memory_world("budget.share=1.0")
     replica = await world.start()
     client_of(replica).hook = Trouble("commit done", world.topics.samples, Unavailable, times=1)
@@ -148,8 +154,8 @@ async def test_a_commit_that_happened_without_word_is_not_undone(memory_world: M
     await check_account(world, ids)
 
 
-async def test_a_batch_overtaken_by_a_rebalance_is_dropped(memory_world: MakeWorld) -> None:
-    """The partition moves away and back while its batch is in hand: what others committed stands."""
+async def test_a_batch_is_dropped_after_a_rebalance(memory_world: MakeWorld) -> None:
+    """The partition moves away and back while its batch is decided: the commits of others stay."""
     world = await memory_world()
     replica = await world.start()
     client, group = client_of(replica), replica.app.select.group
@@ -174,7 +180,7 @@ async def test_a_batch_overtaken_by_a_rebalance_is_dropped(memory_world: MakeWor
     await check_account(world, ids)
 
 
-async def test_no_tombstone_comes_before_its_example(memory_world: MakeWorld) -> None:
+async def test_every_tombstone_comes_after_its_example(memory_world: MakeWorld) -> None:
     """A query is closed only when its example is in the log, whatever fails."""
     world = await memory_world()
     replica = await world.start()
@@ -196,7 +202,7 @@ async def test_no_tombstone_comes_before_its_example(memory_world: MakeWorld) ->
 
 
 async def test_a_label_is_judged_by_all_examples_before_it(memory_world: MakeWorld) -> None:
-    """A replica behind with its learning does not take the repetition of an answer for an unknown id."""
+    """A replica that is behind with its examples does not take a repeated label for an unknown id."""
     world = await memory_world()
     replica = await world.start()
     behind = True
@@ -208,7 +214,7 @@ async def test_a_label_is_judged_by_all_examples_before_it(memory_world: MakeWor
     client_of(replica).hook = hook
     await world.ask("q")
     await world.send(world.topics.examples, [{"id": "q", "label": "up", "features": {"x": 1}}])
-    await world.send(world.topics.queries, [None], [b"q"])  # as the replica that joined the first answer does
+    await world.send(world.topics.queries, [None], [b"q"])  # as the replica that joined the first label does
     await world.label("q", "up")
 
     async def judged() -> bool:
@@ -221,8 +227,8 @@ async def test_a_label_is_judged_by_all_examples_before_it(memory_world: MakeWor
 
 
 @pytest.mark.parametrize("seed", range(40))
-async def test_random_schedules(memory_world: MakeWorld, seed: int) -> None:
-    """Replicas come, go, die and fail at random; whatever the order, the promises hold."""
+async def test_the_promises_hold_on_random_schedules(memory_world: MakeWorld, seed: int) -> None:
+    """Replicas start, stop, die and fail at random; the promises hold in every order."""
     draw = random.Random(seed)  # noqa: S311 - a failing seed has to fail again
     world = await memory_world()
     ids: list[str] = []
@@ -249,7 +255,7 @@ async def test_random_schedules(memory_world: MakeWorld, seed: int) -> None:
         elif event == "compact":
             broker_of(world).compact(world.topics.queries)
         ids += [s["id"] for s in await world.samples(draw.randrange(30), start=len(ids))]
-        await world.answer()
+        await world.label_queries()
         for _ in range(draw.randrange(5)):
             await world.records(world.topics.queries)
     last = await world.start("last")

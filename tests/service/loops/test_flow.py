@@ -6,15 +6,14 @@ import shutil
 
 import pytest
 
+from tests.support.flow import run
 from tests.support.replica import Replica
 from tests.support.stream import sample, truth
 from tests.support.world import MakeWorld, World
 
-N = 120
-
 
 def budget_of(ids_by_partition: list[int], share: float = 0.2) -> tuple[int, int]:
-    """Fewest and most queries: one in every stratum of 1/share, the last one begun perhaps."""
+    """Fewest and most queries: one in every stratum of 1/share; the last stratum may be unfinished."""
     length = round(1 / share)
     return sum(n // length for n in ids_by_partition), sum(-(-n // length) for n in ids_by_partition)
 
@@ -22,12 +21,6 @@ def budget_of(ids_by_partition: list[int], share: float = 0.2) -> tuple[int, int
 async def partition_sizes(world: World) -> list[int]:
     records = await world.records(world.topics.samples)
     return [sum(r.partition == p for r in records) for p in range(world.topics.partitions)]
-
-
-async def run(world: World, number: int = N, start: int = 0) -> list[str]:
-    ids = [s["id"] for s in await world.samples(number, start)]
-    await world.settle(ids)
-    return ids
 
 
 async def test_every_sample_is_decided_and_queries_keep_to_the_budget(make_world: MakeWorld) -> None:
@@ -57,8 +50,8 @@ async def test_labels_become_examples_and_the_model_learns_the_truth(make_world:
         assert example["annotator"] == "ann"
     model = replica.app.local_model.model
     fresh = [sample(n)["features"] for n in range(1000, 1200)]
-    said = [model.probabilities(features) for features in fresh]
-    right = sum(max(p, key=p.__getitem__) == truth(f) for p, f in zip(said, fresh, strict=True))
+    predicted = [model.probabilities(features) for features in fresh]
+    right = sum(max(p, key=p.__getitem__) == truth(f) for p, f in zip(predicted, fresh, strict=True))
     assert right > 160
     assert await world.open_queries() == set()
 
@@ -76,8 +69,8 @@ async def test_a_restart_restores_the_same_model(make_world: MakeWorld, snapshot
     await run(world, 40, start=80)
     low, high = budget_of(await partition_sizes(world))
     asked = {q["id"] for q in await world.queries()}
-    anew = 0 if world.keeps_metadata else world.topics.partitions  # without metadata, accounts begin anew
-    assert low - anew <= len(asked) <= high + anew
+    lost = 0 if world.keeps_metadata else world.topics.partitions  # accounts that begin again
+    assert low - lost <= len(asked) <= high + lost
 
 
 def spoil(world: World, how: str) -> None:
@@ -96,7 +89,7 @@ def spoil(world: World, how: str) -> None:
             path.write_bytes(path.read_bytes().replace(b'"river": "', b'"river": "9', 1))
 
 
-async def test_of_torn_and_whole_snapshots_the_newest_whole_one_is_used(make_world: MakeWorld) -> None:
+async def test_the_newest_whole_snapshot_is_used(make_world: MakeWorld) -> None:
     world = await make_world()
     replica = await world.start()
     await run(world, 60)
@@ -136,7 +129,9 @@ def split(a: Replica, b: Replica) -> bool:
     ("loop", "step"),
     [("select", "decided"), ("select", "acknowledged"), ("select", "committed"), ("intake", "acknowledged")],
 )
-async def test_when_a_replica_dies_the_other_takes_over(make_world: MakeWorld, loop: str, step: str) -> None:
+async def test_the_other_replica_takes_over_when_one_dies(
+    make_world: MakeWorld, loop: str, step: str
+) -> None:
     """No query is lost, no example is learned twice, every sample is decided."""
     world = await make_world()
     a, b = await world.start("a"), await world.start("b")

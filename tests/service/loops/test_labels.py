@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
-from stream_al.service import app as app_module
 from tests.support.replica import Replica
 from tests.support.world import MakeWorld, World
 
@@ -14,7 +11,7 @@ LIFE_MS = 1500
 
 
 async def outcome(world: World, replica: Replica, name: str, number: int = 1) -> None:
-    """Wait until so many labels had an outcome."""
+    """Wait until a number of labels has an outcome."""
     seen = f"{number} labels are {name}"
     await world.until(lambda: replica.metric("labels_total", outcome=name) >= number, seen)
 
@@ -24,7 +21,7 @@ async def learned(world: World, replica: Replica, number: int) -> None:
 
 
 async def pass_time(world: World, milliseconds: int) -> None:
-    """Let the log's time pass; another record has to show it."""
+    """Let the log's time pass; the next record shows it."""
     if world.broker is None:
         await asyncio.sleep(milliseconds / 1000)
     else:
@@ -75,8 +72,8 @@ async def test_two_labels_at_once_teach_the_first_one(make_world: MakeWorld) -> 
     world = await make_world()
     replica = await world.start()
     await world.ask("q")
-    answers = [{"id": "q", "label": label} for label in ("up", "down", "up")]
-    await world.send(world.topics.labels, answers)
+    labels = [{"id": "q", "label": label} for label in ("up", "down", "up")]
+    await world.send(world.topics.labels, labels)
     await world.until(
         lambda: (
             sum(replica.metric("labels_total", outcome=o) for o in ("labelled", "duplicate", "conflict")) == 3
@@ -87,7 +84,7 @@ async def test_two_labels_at_once_teach_the_first_one(make_world: MakeWorld) -> 
     assert replica.app.local_model.model.classes == {"up": 1}
 
 
-async def test_a_label_after_its_deadline_by_the_logs_time_is_not_learned(make_world: MakeWorld) -> None:
+async def test_a_label_is_not_learned_after_its_deadline_in_log_time(make_world: MakeWorld) -> None:
     world = await make_world()
     replica = await world.start()
     await world.ask("q", life_ms=LIFE_MS)
@@ -107,11 +104,9 @@ async def test_a_label_after_its_deadline_by_the_logs_time_is_not_learned(make_w
     await world.until(closed, "the query is closed")
 
 
-async def test_a_query_without_a_label_is_closed_when_the_log_says_so(
-    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(app_module, "EXPIRY_SECONDS", 0.05)
+async def test_a_query_without_a_label_expires_in_log_time(make_world: MakeWorld) -> None:
     world = await make_world()
+    world.at_pace(expiry_seconds=0.05)
     replica = await world.start()
     await world.ask("short", life_ms=LIFE_MS)
     await world.until(lambda: "short" in replica.app.pending, "the query is known")
@@ -122,7 +117,7 @@ async def test_a_query_without_a_label_is_closed_when_the_log_says_so(
     await world.until(lambda: len(replica.app.pending) == 1, "one query waits")
 
 
-async def test_a_label_nobody_asked_for_is_learned_if_it_brings_features(make_world: MakeWorld) -> None:
+async def test_a_label_that_nobody_asked_for_is_learned_if_it_brings_features(make_world: MakeWorld) -> None:
     world = await make_world()
     replica = await world.start()
     await world.label("new", "up", features={"x": 0.9, "deep": {"y": 1}})
@@ -135,7 +130,7 @@ async def test_a_label_nobody_asked_for_is_learned_if_it_brings_features(make_wo
 
 
 async def test_a_label_that_overtakes_its_query_is_joined(make_world: MakeWorld) -> None:
-    """Intake reads `queries` to its end before it calls an id unknown."""
+    """Intake reads `queries` to its end before it takes an id for unknown."""
     world = await make_world()
     replica = await world.start()
     for number in range(30):
@@ -146,7 +141,7 @@ async def test_a_label_that_overtakes_its_query_is_joined(make_world: MakeWorld)
     assert await world.messages(world.topics.labels + ".dlq") == []
 
 
-async def test_open_queries_outlive_restart_and_compaction(make_world: MakeWorld) -> None:
+async def test_open_queries_survive_a_restart_and_a_compaction(make_world: MakeWorld) -> None:
     world = await make_world()
     replica = await world.start()
     await world.settle([s["id"] for s in await world.samples(1)])
@@ -163,7 +158,7 @@ async def test_open_queries_outlive_restart_and_compaction(make_world: MakeWorld
     await learned(world, again, 2)
 
 
-async def test_without_tombstones_an_answered_query_stays_closed_after_a_restart(
+async def test_without_tombstones_a_labelled_query_stays_closed_after_a_restart(
     make_world: MakeWorld,
 ) -> None:
     world = await make_world("queries.tombstones=false")
@@ -180,7 +175,7 @@ async def test_without_tombstones_an_answered_query_stays_closed_after_a_restart
     await outcome(world, again, "duplicate")
 
 
-async def test_a_query_repeated_after_its_answer_waits_for_nothing(make_world: MakeWorld) -> None:
+async def test_a_query_that_is_repeated_after_its_label_is_not_pending(make_world: MakeWorld) -> None:
     world = await make_world()
     replica = await world.start()
     await world.ask("q")

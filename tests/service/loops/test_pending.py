@@ -1,4 +1,4 @@
-"""Laws of the pending queries: whatever happened to them, they answer as if they looked at all of them."""
+"""Laws of the pending queries: they agree with a simple model that looks at all of them each time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stream_al.messages import ModelStamp, Prediction, Query, encode, iso
 from stream_al.service.broker.protocols import Ack, Record
 from stream_al.service.loops.pending import PendingQueries
+from stream_al.service.timing.clock import SYSTEM_CLOCK
 from stream_al.settings import Settings
 
 HOUR_MS = 3_600_000
@@ -37,7 +38,7 @@ def query(sample_id: str, life_ms: int) -> Query:
 
 
 class Topic:
-    """What a reader brings next."""
+    """A reader, and the records that it brings next."""
 
     topic = "queries"
 
@@ -51,17 +52,17 @@ class Topic:
 
 @dataclass
 class Plain:
-    """The same, by looking at everything each time.
+    """A simple model of the pending queries: it looks at all of them each time.
 
     Attributes:
-        open: Ids open in the topic.
-        waiting: Those that wait here: when they were asked, their life, their offset.
-        stale: Those that nobody waited for when last asked.
+        open: The ids that are open in the topic.
+        waiting: The ids that are pending here, each with its timestamp, its life and its offset.
+        orphaned_before: The ids that were open and not pending when last asked.
     """
 
     open: set[str] = field(default_factory=set)
     waiting: dict[str, tuple[int, int, int]] = field(default_factory=dict)
-    stale: set[str] = field(default_factory=set)
+    orphaned_before: set[str] = field(default_factory=set)
 
     def oldest_seconds(self, now_ms: int) -> float:
         return max([0, *(now_ms - asked for asked, _, _ in self.waiting.values())]) / 1000
@@ -70,26 +71,26 @@ class Plain:
         return sorted(i for i, (asked, life, _) in self.waiting.items() if now_ms > asked + life)
 
     def orphaned(self) -> list[str]:
-        stale = self.open - self.waiting.keys()
-        found, self.stale = sorted(stale & self.stale), stale
+        now = self.open - self.waiting.keys()
+        found, self.orphaned_before = sorted(now & self.orphaned_before), now
         return found
 
 
 class Both:
-    """Pending queries and the plain ones, to which the same happens."""
+    """Pending queries and their model, to which the same happens."""
 
     def __init__(self, *, tombstones: bool) -> None:
         self.topic = Topic()
         self.is_labelled: set[str] = set()
         given = Settings.model_validate({"queries": {"tombstones": tombstones}})
         reader: Any = self.topic
-        self.pending = PendingQueries(reader, given, is_labelled=self.is_labelled.__contains__)
+        self.pending = PendingQueries(reader, given, SYSTEM_CLOCK, is_labelled=self.is_labelled.__contains__)
         self.plain = Plain()
         self.tombstones = tombstones
         self.now_ms = self.offset = 0
 
     def ask(self, sample_id: str, life_ms: int, *, early: bool) -> None:
-        """A query is sent: it is entered from its acknowledgement, if early, and comes back from the log."""
+        """A query is sent, entered when it is acknowledged (if `early`), and read from the topic."""
         self.offset += 1
         sent = query(sample_id, life_ms)
         value = encode(sent)
@@ -101,8 +102,8 @@ class Both:
         if sample_id not in self.is_labelled:
             self.plain.waiting[sample_id] = (self.now_ms, life_ms, self.offset)
 
-    def answer(self, sample_id: str) -> None:
-        """An answer is learned, here."""
+    def label(self, sample_id: str) -> None:
+        """A label is learned, by this replica."""
         self.is_labelled.add(sample_id)
         self.close(sample_id)
 
@@ -136,14 +137,16 @@ class Both:
 
 ACTIONS = st.one_of(
     st.tuples(st.just("ask"), st.sampled_from(IDS), st.sampled_from(LIVES_MS), st.booleans()),
-    st.tuples(st.sampled_from(["answer", "close", "tombstone"]), st.sampled_from(IDS)),
+    st.tuples(st.sampled_from(["label", "close", "tombstone"]), st.sampled_from(IDS)),
     st.tuples(st.just("wait"), st.integers(1, 3 * HOUR_MS)),
 )
 
 
 @settings(derandomize=True, deadline=None, max_examples=150)
 @given(actions=st.lists(ACTIONS, min_size=10, max_size=40), tombstones=st.booleans())
-def test_they_answer_as_if_they_looked_at_all(actions: list[Any], tombstones: bool) -> None:
+def test_pending_queries_agree_with_a_model_that_looks_at_all_of_them(
+    actions: list[Any], tombstones: bool
+) -> None:
     both = Both(tombstones=tombstones)
     for name, *given_ in actions:
         if name == "ask":
@@ -156,8 +159,8 @@ def test_they_answer_as_if_they_looked_at_all(actions: list[Any], tombstones: bo
         both.agree()
 
 
-def test_what_was_closed_takes_no_room_for_ever() -> None:
-    """The heaps hold a bounded number of queries that are closed, though nobody ever asks for the oldest."""
+def test_closed_queries_do_not_fill_the_heaps() -> None:
+    """The heaps hold a bounded number of closed queries, although nothing asks for the oldest."""
     both = Both(tombstones=True)
     value = encode(query("a", HOUR_MS))
     for offset in range(5000):

@@ -1,4 +1,4 @@
-"""The model taken back at the worst of moments, on the in-memory log, where each can be placed."""
+"""Rollbacks at the worst moments, on the broker in memory, where a test can place them."""
 
 from __future__ import annotations
 
@@ -13,25 +13,21 @@ from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import Misconfigured, StateLost, Unavailable
 from stream_al.service import maintenance
 from stream_al.service.app import App
-from stream_al.service.http import changes
-from stream_al.service.http.changes import count_again, roll_back
-from stream_al.service.model import local_model
+from stream_al.service.http.changes import restore, roll_back
 from stream_al.service.model.replay import Replay
+from stream_al.service.timing.clock import Clock, Pace
 from tests.support.exclusion import agree, digest_of, restarted, taught
-from tests.support.memory_log import MemoryClient
+from tests.support.memory_client import MemoryClient
 from tests.support.replica import Replica
 from tests.support.world import MakeWorld, World
 
 
-async def test_the_old_model_serves_until_the_new_one_takes_its_place_whole(
+async def test_the_old_model_serves_until_the_new_one_is_complete(
     memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Samples are decided, answers to queries in hand are learned meanwhile; others are waited with."""
-    world = await memory_world("limits.batch_records=2")
-    monkeypatch.setattr(changes, "REBUILD_SECONDS", 0.0)
-    monkeypatch.setattr(
-        local_model, "AT_ONCE", 1
-    )  # so that it stops short of what the old one learns meanwhile
+    """Meanwhile samples are decided and labels of pending queries are learned; other labels wait."""
+    world = await memory_world("limits.batch_records=1")
+    world.at_pace(rebuild_seconds=0.0)
     a = await world.start()
     end = await taught(world)
     log, held, seen = a.broker, asyncio.Event(), set[int]()
@@ -51,23 +47,23 @@ async def test_the_old_model_serves_until_the_new_one_takes_its_place_whole(
 
     a.app.local_model.open_reader = slow
     before = a.digest
-    said = await roll_back(a.app, 3, None)
-    assert (said["rebuilt"], a.digest) == (False, before)
+    result = await roll_back(a.app, 3, None)
+    assert (result["rebuilt"], a.digest) == (False, before)
     await world.until(lambda: a.app.local_model.rebuilding, "it is being built")
     await world.samples(30, start=60)
     await world.until(lambda: enough(world, 90), "samples are decided")
-    fresh = next(q["id"] for q in await world.queries() if q["id"] not in world.answered)
+    fresh = next(q["id"] for q in await world.queries() if q["id"] not in world.labelled)
     await world.label(fresh, "up")
-    await world.until(lambda: a.offset == end + 1, "an answer whose query is in hand is learned")
-    voided_id = (await world.examples())[5]["id"]
-    await world.label(voided_id, "up", features={"x": 0.9, "y": 0.1})
+    await world.until(lambda: a.offset == end + 1, "the label of a pending query is learned")
+    excluded_id = (await world.examples())[5]["id"]
+    await world.label(excluded_id, "up", features={"x": 0.9, "y": 0.1})
     await asyncio.sleep(0.2)
     assert a.offset == end + 1, "what is known of it is about to change"
     assert a.app.stalled_seconds() < 1
     held.set()
     await agree_now(world, a, seen)
     await world.until(lambda: a.offset == end + 2, "it is joined")
-    assert a.app.local_model.learner.known[voided_id] == "up"
+    assert a.app.local_model.learner.known[excluded_id] == "up"
     await agree(world, [a], Exclusions(((3, end),)))
 
 
@@ -76,7 +72,7 @@ async def enough(world: World, number: int) -> bool:
 
 
 async def agree_now(world: World, replica: Replica, seen: set[int]) -> None:
-    """The number of examples learned goes down in one step, and never to less than in the end."""
+    """The number of examples learned falls in one step, and never below the final one."""
 
     def settled() -> bool:
         seen.add(replica.app.local_model.model.examples)
@@ -86,10 +82,10 @@ async def agree_now(world: World, replica: Replica, seen: set[int]) -> None:
     assert len(seen) <= 3
 
 
-async def test_an_answer_is_judged_by_what_was_voided_before_it_was_sent(
+async def test_a_label_is_judged_by_what_was_excluded_before_it_was_sent(
     memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However late the replica that reads it would have heard of that."""
+    """It does not matter how late the replica that reads it would have read the exclusion."""
 
     async def never(app: App) -> None:
         await asyncio.Event().wait()
@@ -105,12 +101,12 @@ async def test_an_answer_is_judged_by_what_was_voided_before_it_was_sent(
     await a.stop()
     assert not deaf.app.local_model.excluded.ranges
     await world.label("q", "down", features={"x": 0.1, "y": 0.2})
-    await world.until(lambda: deaf.offset == 2, "it is joined anew")
+    await world.until(lambda: deaf.offset == 2, "it is joined again")
     await agree(world, [deaf], Exclusions(((0, 1),)))
     assert deaf.app.local_model.model.classes == {"down": 1}
 
 
-async def test_what_is_voided_while_a_start_restores_the_model_counts(memory_world: MakeWorld) -> None:
+async def test_exclusions_that_come_while_a_start_restores_the_model_count(memory_world: MakeWorld) -> None:
     world = await memory_world("limits.batch_records=1", "snapshots.every_examples=1000")
     a = await world.start("a")
     end = await taught(world)
@@ -131,14 +127,16 @@ async def test_what_is_voided_while_a_start_restores_the_model_counts(memory_wor
     assert b.digest == await digest_of(world, excluded) != a.digest
 
 
-async def test_a_reader_that_brings_old_examples_again_does_no_harm(memory_world: MakeWorld) -> None:
-    """Neither to the model nor to what ties a snapshot to the log."""
+async def test_examples_that_are_read_again_are_folded_once(memory_world: MakeWorld) -> None:
+    """The model stays the same, and so does the anchor of the next snapshot."""
     world = await memory_world()
     a = await world.start("a")
     end = await taught(world)
     reader = world.client.reader(world.topics.examples)
     await reader.start()
-    fold = Replay(reader, world.settings, a.app.local_model.snapshots, a.app.metrics, Exclusions())
+    fold = Replay(
+        reader, world.settings, a.app.local_model.snapshots, a.app.metrics, a.app.clock, Exclusions()
+    )
     while fold.learner.offset < end:
         await fold.step(0.1, 5)
     anchor = fold.anchor
@@ -148,15 +146,24 @@ async def test_a_reader_that_brings_old_examples_again_does_no_harm(memory_world
     assert (fold.anchor, fold.learner.offset, fold.learner.model.digest()) == (anchor, end, a.digest)
 
 
-async def test_an_answer_waits_for_a_rebuild_as_long_as_that_gets_on(
-    memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+class HandClock(Clock):
+    """A clock whose monotonic time passes only when the test says so."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+async def test_the_watchdog_lets_intake_wait_for_a_rebuild_that_makes_progress(
+    memory_world: MakeWorld,
 ) -> None:
-    """The watchdog takes intake for as stalled as the rebuild that it waits for, and no more."""
+    """Intake counts as stalled no longer than the rebuild that it waits for."""
     world = await memory_world("limits.watchdog_seconds=1000")
-    monkeypatch.setattr(changes, "REBUILD_SECONDS", 0.0)
+    world.clock = clock = HandClock(Pace(rebuild_seconds=0.0, lag_seconds=1000.0))
     a = await world.start()
     await taught(world)
-    local_model, intake, tries = a.app.local_model, a.app.intake, 0
+    local_model, intake, tries = a.app.local_model, a.app.intake.progress, 0
 
     def away() -> Any:
         nonlocal tries
@@ -165,18 +172,18 @@ async def test_an_answer_waits_for_a_rebuild_as_long_as_that_gets_on(
 
     plain = local_model.open_reader
     local_model.open_reader = away
-    now = local_model.progress
-    intake.moved = now - 100
-    intake.waiting = now
-    assert a.app.stalled_seconds() > 99
+    clock.now += 100.0
+    intake.observe(clock.now, records_wait=True)
+    assert a.app.stalled_seconds() == 100.0
     await roll_back(a.app, 0, None)
     for _ in range(5):
+        clock.now += 100.0
+        intake.observe(clock.now, records_wait=True)
         before = tries
-        await world.until(lambda: tries > before, "it is tried again")  # noqa: B023 - now
-        intake.moved = now - 100
-        assert a.app.stalled_seconds() < 20, "an attempt that fails is a sign of life too"
-    local_model.progress_aside = now - 50
-    assert a.app.stalled_seconds() > 49
+        await world.until(lambda: tries > before + 1, "it is tried again")  # noqa: B023 - now
+        assert intake.standstill(clock.now) == 0.0, "an attempt that fails is a sign of life too"
+    local_model.rebuild_progress.step(clock.now - 50.0)
+    assert intake.standstill(clock.now) == 50.0
     local_model.open_reader = plain
     await world.until(lambda: not local_model.rebuilding, "it is built")
 
@@ -201,19 +208,19 @@ async def test_a_kill_between_the_record_and_the_rebuild_loses_nothing(memory_wo
     await agree(world, [b, again], Exclusions(((4, end),)))
 
 
-async def test_a_change_on_the_way_overtakes_the_rebuild(memory_world: MakeWorld) -> None:
+async def test_a_change_during_a_rebuild_starts_it_again(memory_world: MakeWorld) -> None:
     world = await memory_world("limits.batch_records=1")
     a, b = await world.start("a"), await world.start("b")
     end = await taught(world)
     for offset in (5, 4, 3):
         await roll_back(a.app, offset, None)
-    await count_again(b.app, 3, end, None)
+    await restore(b.app, 3, end, None)
     await roll_back(a.app, 6, None)
     await agree(world, [a, b], Exclusions(((6, end),)))
 
 
 async def test_a_rebuild_that_fails_is_tried_again(memory_world: MakeWorld) -> None:
-    world = await memory_world("limits.batch_records=2")
+    world = await memory_world("limits.batch_records=1")
     a = await world.start()
     end = await taught(world)
     failures = iter([True] * 5)
@@ -233,8 +240,8 @@ async def test_a_rebuild_that_fails_is_tried_again(memory_world: MakeWorld) -> N
     await agree(world, [a], Exclusions(((2, end),)))
 
 
-async def test_a_rollback_that_nobody_can_follow_is_refused(memory_world: MakeWorld) -> None:
-    """The log has lost its beginning, and no snapshot leads to what would count."""
+async def test_a_rollback_that_cannot_be_replayed_is_refused(memory_world: MakeWorld) -> None:
+    """The topic has lost its beginning, and no snapshot makes up for it."""
     world = await memory_world("snapshots.every_examples=1000", "snapshots.every_seconds=1000")
     a = await world.start("a")
     end = await taught(world)
@@ -242,16 +249,20 @@ async def test_a_rollback_that_nobody_can_follow_is_refused(memory_world: MakeWo
     assert world.broker is not None
     world.broker.truncate(world.topics.examples, 0, 5)
     a = await world.start("a")
-    with pytest.raises(Misconfigured, match=r"begins at offset 5, and no snapshot here leads to"):
+    with pytest.raises(
+        Misconfigured, match=r"begins at offset 5, and no snapshot of this replica makes up for"
+    ):
         await roll_back(a.app, 7, None)
     with pytest.raises(Misconfigured, match=r"from_offset: write 5 or more"):
-        await count_again(a.app, 0, 4, None)
+        await restore(a.app, 0, 4, None)
     assert await world.records(world.topics.control) == []
     assert (await roll_back(a.app, end, None))["examples"] == 0
 
 
-async def test_who_goes_on_without_lost_examples_does_so_for_all(memory_world: MakeWorld) -> None:
-    """`model rebuild --from-here` voids what is gone: also for replicas whose snapshots cover it."""
+async def test_a_rebuild_without_lost_examples_excludes_them_for_all_replicas(
+    memory_world: MakeWorld,
+) -> None:
+    """`model rebuild --from-here` excludes what is gone, also for replicas whose snapshots cover it."""
     world = await memory_world("snapshots.every_examples=3")
     a = await world.start("a")
     await taught(world)
@@ -263,7 +274,7 @@ async def test_who_goes_on_without_lost_examples_does_so_for_all(memory_world: M
     world.replicas.remove(new)
     own = world.settings.snapshots.model_copy(update={"directory": str(world.snapshots("new"))})
     settings = world.settings.model_copy(update={"snapshots": own})
-    await maintenance.model(
+    await maintenance.load_model(
         settings, world.connect(settings), rebuild=True, progress=lambda done, end: None, from_here=True
     )
     new = await world.start("new")
@@ -272,8 +283,8 @@ async def test_who_goes_on_without_lost_examples_does_so_for_all(memory_world: M
     await agree(world, [a, new], Exclusions(((0, 5),)), begin=5)
 
 
-async def test_a_rollback_that_was_forgotten_is_no_silent_reset(memory_world: MakeWorld) -> None:
-    """The topic of changes is gone: who has a snapshot made under it says so; a rebuild accepts it."""
+async def test_a_lost_record_of_a_rollback_is_never_ignored_silently(memory_world: MakeWorld) -> None:
+    """The topic `control` is gone. A replica with a snapshot made under it says so; a rebuild accepts it."""
     world = await memory_world("snapshots.every_examples=3")
     a = await world.start("a")
     await taught(world)
@@ -292,7 +303,7 @@ async def test_a_rollback_that_was_forgotten_is_no_silent_reset(memory_world: Ma
     await agree(world, [b], Exclusions())
 
 
-async def test_ranges_of_a_log_that_was_created_anew_are_refused(memory_world: MakeWorld) -> None:
+async def test_exclusions_of_a_topic_that_was_created_anew_are_refused(memory_world: MakeWorld) -> None:
     world = await memory_world()
     a = await world.start("a")
     end = await taught(world)
@@ -304,17 +315,17 @@ async def test_ranges_of_a_log_that_was_created_anew_are_refused(memory_world: M
     kept = world.broker.topics[world.topics.examples][0]
     kept.records, kept.end = [], 0
     b = world.launch("a")
-    with pytest.raises(StateLost, match=rf"up to offset {end} .* are voided, and it holds 0"):
+    with pytest.raises(StateLost, match=rf"holds 0 examples, and those before {end} are excluded"):
         await asyncio.wait_for(b.task, 30)
     world.replicas.remove(b)
-    await maintenance.model(
+    await maintenance.load_model(
         world.settings, world.connect(world.settings), rebuild=True, progress=lambda done, end: None
     )
     b = await world.start("b")
     assert not b.app.local_model.excluded.ranges
 
 
-async def test_what_is_exported_is_what_counts(memory_world: MakeWorld) -> None:
+async def test_only_examples_that_count_are_exported(memory_world: MakeWorld) -> None:
     world = await memory_world()
     a = await world.start("a")
     await taught(world)

@@ -1,4 +1,4 @@
-"""Snapshots: whatever happened to the file, it is the learner that was saved, or it is passed over.
+"""Snapshots: a file gives the learner that was saved, or it is discarded.
 
 Nothing is unpickled before its checksum is known to be right, and then only what models are made of.
 """
@@ -16,54 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.model.model import Model
 from stream_al.errors import Unavailable
 from stream_al.messages import Example
-from stream_al.service.broker.protocols import Record
+from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.model import unpickling
-from stream_al.service.model.local_model import fresh_learner
-from stream_al.service.model.snapshots import Anchor, Snapshots
-from stream_al.settings import Settings, load
-from tests.engine.model.test_model import MODELS, examples
+from stream_al.service.model.snapshots import SCHEMA
 from tests.support.damage import attack, flipped, opened, sealed, torn
-
-KEY = "a key that nobody knows"
-
-
-def settings(directory: Path, *given: str) -> Settings:
-    basics = ["model.definition=GaussianNB()", f"snapshots.directory={directory}"]
-    return load(overrides=[*basics, *given], environ={})
-
-
-def taught(given: Settings, number: int) -> Learner:
-    learner = fresh_learner(given)
-    for n in range(number):
-        features = {"x": n % 7 + 0.5, "y": float(n % 3)}
-        learner.fold(Example(id=f"e{n}", label="up" if n % 7 > 3 else "down", features=features), n)
-    return learner
-
-
-def anchor(offset: int) -> Anchor:
-    return Anchor.of(Record("examples", 0, offset, 1_700_000_000_000, b"k", b"v"))
-
-
-def directory_of(given: Settings) -> Snapshots:
-    return Snapshots(given, fresh_learner(given).model.fingerprint)
-
-
-async def written(given: Settings, *numbers: int) -> list[Path]:
-    """Snapshots of learners with so many lessons; the newest file first."""
-    for number in numbers:
-        await directory_of(given).save(taught(given, number), anchor(number - 1))
-    return [Path(given.snapshots.directory) / name for name in await directory_of(given).names()]
-
-
-async def offsets(given: Settings) -> list[int]:
-    """Of the snapshots that can be used, newest first."""
-    store = directory_of(given)
-    return [learner.offset async for learner, _ in store.load(store.fingerprint)]
+from tests.support.exclusion import taught as taught_world
+from tests.support.models import MODELS, examples
+from tests.support.snapshots import KEY, anchor, directory_of, offsets, settings, taught, written
+from tests.support.world import MakeWorld
 
 
 @pytest.mark.parametrize("key", [None, KEY])
@@ -77,9 +44,11 @@ async def test_what_is_saved_is_what_is_loaded(tmp_path: Path, key: str | None) 
 
 
 @pytest.mark.parametrize("definition", MODELS)
-async def test_every_kind_of_model_comes_back_and_goes_on_alike(tmp_path: Path, definition: str) -> None:
+async def test_every_kind_of_model_is_restored_and_learns_on_in_the_same_way(
+    tmp_path: Path, definition: str
+) -> None:
     given = settings(tmp_path, f"model.definition={definition}")
-    learner = Learner(Model(definition, seed=0), remember=1000)
+    learner = Learner(Model(definition, seed=0), KnownLabels(1000))
     lessons = list(examples(MODELS[definition]))
     for n, (features, label) in enumerate(lessons[:100]):
         learner.fold(Example(id=str(n), label=label, features=features), n)
@@ -94,7 +63,7 @@ async def test_every_kind_of_model_comes_back_and_goes_on_alike(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("key", [None, KEY])
-async def test_a_damaged_file_is_passed_over_and_never_unpickled(
+async def test_a_damaged_file_is_discarded_and_never_unpickled(
     tmp_path: Path, key: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = settings(tmp_path, *([f"snapshots.key={key}"] if key else []))
@@ -131,7 +100,7 @@ FOREIGN: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "why"), FOREIGN)
-async def test_a_sound_file_of_elsewhere_is_passed_over(
+async def test_a_sound_but_foreign_file_is_discarded(
     tmp_path: Path, change: dict[str, Any], why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = settings(tmp_path)
@@ -140,6 +109,35 @@ async def test_a_sound_file_of_elsewhere_is_passed_over(
     newest.write_bytes(sealed({**header, **change}, body))
     assert await offsets(given) == [10]
     assert why in capsys.readouterr().out
+
+
+async def test_a_snapshot_of_an_older_schema_leads_to_a_replay_and_the_same_model(
+    memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pickle names classes in modules that are gone, so it is discarded before it is unpickled."""
+    world = await memory_world()
+    replica = await world.start()
+    end = await taught_world(world)
+    digest = replica.digest
+    await replica.stop()
+    paths = list(world.snapshots("a").glob("*.snapshot"))
+    assert paths
+    for path in paths:
+        header, body = opened(path.read_bytes())
+        older = body.replace(b"engine.labels.learner", b"engine.learner")
+        assert (header["stream_al"], older != body) == (SCHEMA, True)
+        path.write_bytes(sealed({**header, "stream_al": 4}, older))
+    monkeypatch.setattr("stream_al.service.model.snapshots.loads", _never)
+    with capture_logs() as captured:
+        again = await world.start()
+    why = {entry["why"] for entry in captured if entry["event"] == "snapshot discarded"}
+    assert why == {f"its stream_al is 4, not {SCHEMA}"}
+    assert again.metric("examples_total", outcome="learned") == end, "all of them are folded again"
+    assert (again.offset, again.digest) == (end, digest)
+
+
+def _never(body: bytes, factory: str | None) -> Any:
+    raise AssertionError("this must not be unpickled")
 
 
 HEADERS = [
@@ -177,8 +175,8 @@ def attacks(tmp_path: Path) -> Iterator[tuple[str, bytes, Path]]:
     return ((how, body, mark) for how, body in attack(mark))
 
 
-def test_every_attack_is_a_real_one(tmp_path: Path) -> None:
-    """Plain pickle falls for each of them."""
+def test_every_attack_works_on_plain_pickle(tmp_path: Path) -> None:
+    """Each of them leaves its mark there, so the tests below test something."""
     for how, body, mark in attacks(tmp_path):
         with suppress(Exception):  # what is left on the stack may be no more than a number
             pickle.loads(body)  # noqa: S301 - our own bytes
@@ -196,8 +194,8 @@ async def test_a_forger_with_a_checksum_runs_no_code(tmp_path: Path) -> None:
         assert not mark.exists(), how
 
 
-async def test_with_a_key_only_its_owner_is_read(tmp_path: Path) -> None:
-    """Neither a plain checksum nor another key will do, even around a learner that is perfectly sound."""
+async def test_with_a_key_only_files_with_its_signature_are_read(tmp_path: Path) -> None:
+    """A plain checksum is refused, and so is another key, even around a sound learner."""
     given = settings(tmp_path, f"snapshots.key={KEY}")
     newest, _ = await written(given, 10, 20)
     header, body = opened(newest.read_bytes())
@@ -223,7 +221,7 @@ async def test_a_full_disk_leaves_the_old_snapshots_and_nothing_else(tmp_path: P
     assert await offsets(given) == [10]
 
 
-async def test_a_directory_that_cannot_be_one_costs_only_the_snapshot(tmp_path: Path) -> None:
+async def test_a_directory_that_cannot_be_made_costs_only_the_snapshot(tmp_path: Path) -> None:
     place = tmp_path / "file"
     place.write_text("in the way")
     given = settings(place)
@@ -232,7 +230,7 @@ async def test_a_directory_that_cannot_be_one_costs_only_the_snapshot(tmp_path: 
         await directory_of(given).save(taught(given, 10), anchor(9))
 
 
-async def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path: Path) -> None:
+async def test_an_unfinished_file_of_a_killed_process_is_deleted(tmp_path: Path) -> None:
     given = settings(tmp_path, "snapshots.keep=2")
     left = tmp_path / f"examples-{7:020}.{os.getpid() + 1}.tmp"
     left.write_bytes(b"half")

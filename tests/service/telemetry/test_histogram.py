@@ -1,4 +1,4 @@
-"""A histogram that is told values in batches."""
+"""A histogram that takes values in batches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BOUNDS = (0.1, 0.5, 1.0)
 
 @settings(derandomize=True, deadline=None)
 @given(st.lists(st.lists(st.floats(0, 2) | st.sampled_from(BOUNDS), max_size=9), max_size=5))
-def test_it_shows_what_the_client_librarys_shows(batches: list[list[float]]) -> None:
+def test_it_exposes_the_same_series_as_the_client_library(batches: list[list[float]]) -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
     quick = BatchHistogram("size", "Sizes.", BOUNDS, ours)
     usual = Histogram("size", "Sizes.", buckets=BOUNDS, registry=theirs)

@@ -1,4 +1,4 @@
-"""Metrics as Prometheus sees them, on the in-memory log."""
+"""Metrics as Prometheus sees them, on the broker in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from tests.support.world import MakeWorld
 NAME = re.compile(r"^(?:# TYPE )?(stream_al_\w+)", re.MULTILINE)
 
 
-async def test_metrics_are_all_there_and_name_no_sample_and_no_annotator(memory_world: MakeWorld) -> None:
+async def test_all_metrics_are_exposed_and_name_no_sample_and_no_annotator(
+    memory_world: MakeWorld,
+) -> None:
     world = await memory_world()
     replica = await world.start()
     await world.settle([s["id"] for s in await world.samples(60)])
@@ -22,12 +24,12 @@ async def test_metrics_are_all_there_and_name_no_sample_and_no_annotator(memory_
     )
     transport = httpx.ASGITransport(app=api(replica.app))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        answer = await client.get("/metrics")
-    assert answer.headers["content-type"].startswith("text/plain")
-    names = set(NAME.findall(answer.text))
+        response = await client.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain")
+    names = set(NAME.findall(response.text))
     for name in METRICS:
         assert f"stream_al_{name}" in names, name
-    labels = set(re.findall(r'[{,](\w+)="', answer.text))
+    labels = set(re.findall(r'[{,](\w+)="', response.text))
     known = {
         "decision",
         "reason",
@@ -43,7 +45,7 @@ async def test_metrics_are_all_there_and_name_no_sample_and_no_annotator(memory_
     versions = {"version", "river", "python", "application", "implementation", "major", "minor", "patchlevel"}
     assert labels <= known | versions
     for word in ('"s1"', "unknown-id", '"ann"'):
-        assert word not in answer.text
+        assert word not in response.text
     assert replica.metric("samples_total", decision="query", reason="warmup") > 0
     assert replica.metric("queries_total") == len(await world.queries())
 

@@ -1,101 +1,26 @@
-"""Tracing: one trace from a sample to the model, whoever else takes part in it; nothing at all when off."""
+"""Tracing: one trace leads from a sample to the model."""
 
 from __future__ import annotations
 
-import asyncio
-import re
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Event, Thread
-from typing import Any
-
-import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
+from opentelemetry.trace import SpanKind
 
-from stream_al.errors import Misconfigured, Unavailable
-from stream_al.service.broker.protocols import Headers, Record
+from stream_al.errors import Unavailable
+from stream_al.service.broker.protocols import Record
 from stream_al.service.telemetry import tracing
 from stream_al.settings import load
-from tests.service.http.test_api import client_of
-from tests.service.loops.test_flow import run
+from tests.support.flow import run
 from tests.support.oracles import broker_of
 from tests.support.oracles import client_of as log_of
+from tests.support.spans import ALL, ON, carried, facts, learned, links, of, own, parent, settled, traceparent
 from tests.support.stream import sample
-from tests.support.world import MakeWorld, World
-
-ON = "tracing.enabled=true"
-ALL = "budget.share=1"
-HEADER = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
-
-
-@pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
-    exporter = InMemorySpanExporter()
-    monkeypatch.setattr(exporter, "shutdown", lambda: None)  # it outlives a replica
-    monkeypatch.setattr(tracing, "_processors", lambda: [SimpleSpanProcessor(exporter)])
-    return exporter
-
-
-def traceparent(number: int, flags: str = "01") -> Headers:
-    return (("traceparent", f"00-{number:032x}-{number:016x}-{flags}".encode()),)
-
-
-def of(spans: InMemorySpanExporter, name: str, sample_id: str | None = None) -> list[ReadableSpan]:
-    """The finished spans of a step, those of one sample if one is named."""
-    found = [span for span in spans.get_finished_spans() if span.name.partition(" ")[0] == name]
-    return [s for s in found if sample_id in (None, facts(s).get("messaging.message.id"))]
-
-
-def facts(span: ReadableSpan) -> dict[str, Any]:
-    return dict(span.attributes or {})
-
-
-def own(span: ReadableSpan) -> tuple[str, str]:
-    """Its trace and its id."""
-    return format_trace_id(span.context.trace_id), format_span_id(span.context.span_id)
-
-
-def parent(span: ReadableSpan) -> tuple[str, str] | None:
-    return (
-        (format_trace_id(span.parent.trace_id), format_span_id(span.parent.span_id)) if span.parent else None
-    )
-
-
-def links(span: ReadableSpan) -> list[tuple[str, str]]:
-    return [
-        (format_trace_id(link.context.trace_id), format_span_id(link.context.span_id)) for link in span.links
-    ]
-
-
-async def carried(world: World, topic: str, sample_id: str) -> tuple[str, str]:
-    """Trace and span in the header of the record about a sample."""
-    (record,) = [r for r in await world.records(topic) if r.key == sample_id.encode() and r.value is not None]
-    found = HEADER.fullmatch(dict(record.headers)["traceparent"].decode())
-    assert found
-    return found[1], found[2]
-
-
-def learned(spans: InMemorySpanExporter) -> bool:
-    """Whether something was learned and, on another loop, the batch that it came of was applied."""
-    return bool(of(spans, "learn") and of(spans, "intake"))
-
-
-async def settled(world: World, number: int) -> None:
-    await world.settle([sample(n)["id"] for n in range(number)])
+from tests.support.world import MakeWorld
 
 
 async def test_one_trace_leads_from_a_sample_to_the_model(
     make_world: MakeWorld, spans: InMemorySpanExporter
 ) -> None:
-    """What each record carries is the step that sent it; each step is the child of what it read."""
+    """The header of each record names the span that sent it. Each span is the child of the record it read."""
     world = await make_world(ON)
     replica = await world.start()
     for number in range(30):
@@ -119,7 +44,7 @@ async def test_one_trace_leads_from_a_sample_to_the_model(
     await replica.stop()
 
 
-async def test_spans_say_what_the_conventions_for_messaging_ask_for(
+async def test_spans_have_the_attributes_of_the_conventions_for_messaging(
     memory_world: MakeWorld, spans: InMemorySpanExporter
 ) -> None:
     world = await memory_world(ON, ALL)
@@ -169,7 +94,7 @@ async def test_spans_say_what_the_conventions_for_messaging_ask_for(
     await replica.stop()
 
 
-async def test_a_sample_without_a_header_begins_a_trace_and_one_that_passes_makes_no_span(
+async def test_a_sample_without_a_header_begins_a_trace_and_one_not_selected_has_none(
     memory_world: MakeWorld, spans: InMemorySpanExporter
 ) -> None:
     world = await memory_world(ON)
@@ -184,7 +109,7 @@ async def test_a_sample_without_a_header_begins_a_trace_and_one_that_passes_make
     assert len({own(span)[0] for span in selected}) == len(asked)
 
 
-async def test_a_label_that_brings_a_trace_continues_it_and_links_to_its_query(
+async def test_a_label_with_a_trace_continues_it_and_links_to_its_query(
     memory_world: MakeWorld, spans: InMemorySpanExporter
 ) -> None:
     world = await memory_world(ON, ALL)
@@ -209,13 +134,13 @@ async def test_a_restart_between_query_and_label_does_not_break_the_trace(
     await world.until(lambda: of(spans, "select"), "it is asked for")
     await replica.stop()
     await world.start()
-    await world.answer()
+    await world.label_queries()
     await world.until(lambda: learned(spans), "it is learned")
     (intake,), (query, _) = of(spans, "intake"), of(spans, "send")
     assert parent(intake) == own(query)
 
 
-async def test_what_a_start_replays_is_not_told_again(
+async def test_examples_that_are_replayed_at_a_start_make_no_span(
     memory_world: MakeWorld, spans: InMemorySpanExporter
 ) -> None:
     world = await memory_world(ON)
@@ -228,10 +153,10 @@ async def test_what_a_start_replays_is_not_told_again(
     assert len(of(spans, "learn")) == before
 
 
-async def test_what_is_learned_at_once_lies_in_the_first_trace_that_is_sampled(
+async def test_examples_learned_together_make_one_span_in_the_first_sampled_trace(
     spans: InMemorySpanExporter,
 ) -> None:
-    """And links to each of the others; without any there is no span."""
+    """The span links to each of them. Without a sampled trace there is no span."""
     on = tracing.tracing(load(overrides=[ON], environ={}))
     batch = [
         Record("examples", 0, n, 0, b"k", b"v", traceparent(n, "01" if n in (7, 9) else "00"))
@@ -247,7 +172,7 @@ async def test_what_is_learned_at_once_lies_in_the_first_trace_that_is_sampled(
     await on.stop(5.0)
 
 
-async def test_a_batch_that_is_done_again_is_told_once(
+async def test_a_batch_that_is_done_again_is_exported_once(
     memory_world: MakeWorld, spans: InMemorySpanExporter
 ) -> None:
     world = await memory_world(ON, ALL)
@@ -270,7 +195,7 @@ async def test_a_batch_that_is_done_again_is_told_once(
     await replica.stop()
 
 
-async def test_a_query_that_no_topic_takes_is_an_error_of_its_sending(
+async def test_a_query_that_is_too_large_ends_its_span_with_an_error(
     memory_world: MakeWorld, spans: InMemorySpanExporter
 ) -> None:
     world = await memory_world(ON, ALL)
@@ -284,7 +209,7 @@ async def test_a_query_that_no_topic_takes_is_an_error_of_its_sending(
     await replica.stop()
 
 
-async def test_a_trace_that_nobody_samples_is_handed_on_and_not_told(
+async def test_a_trace_that_is_not_sampled_is_passed_on_and_not_exported(
     memory_world: MakeWorld, spans: InMemorySpanExporter
 ) -> None:
     world = await memory_world(ON, ALL)
@@ -296,201 +221,3 @@ async def test_a_trace_that_nobody_samples_is_handed_on_and_not_told(
     assert dict(record.headers)["traceparent"].startswith(f"00-{7:032x}-".encode())
     assert dict(record.headers)["traceparent"].endswith(b"-00")
     assert not spans.get_finished_spans()
-
-
-GOOD = traceparent(7)[0][1]
-HOSTILE: list[Headers] = [
-    (("traceparent", b""),),
-    (("traceparent", b"\xff\xfe\x00"),),
-    (("traceparent", GOOD + b"x" * 1_000_000),),
-    (("traceparent", GOOD.replace(b"00-", b"ff-", 1)),),
-    (("traceparent", b"00-" + b"0" * 32 + b"-" + b"0" * 16 + b"-01"),),
-    (("traceparent", GOOD.upper().replace(b"7", b"G")),),
-    (("traceparent", GOOD), ("traceparent", GOOD)),
-    tuple(("traceparent", GOOD) for _ in range(10_000)),
-    (("tracestate", b"a=b"),),
-]
-
-
-@pytest.mark.parametrize("headers", HOSTILE, ids=lambda found: repr(found[0][1][:20]))
-async def test_a_header_that_is_no_traceparent_is_as_good_as_none(
-    memory_world: MakeWorld, spans: InMemorySpanExporter, headers: Headers, caplog: pytest.LogCaptureFixture
-) -> None:
-    world = await memory_world(ON, ALL)
-    replica = await world.start()
-    await world.send(world.topics.samples, [sample(0)], headers=headers)
-    await settled(world, 1)
-    await replica.stop()
-    (select,) = of(spans, "select")
-    assert select.parent is None
-    assert own(select)[0] != f"{7:032x}"
-    assert (await carried(world, world.topics.queries, "s0"))[0] == own(select)[0]
-    assert not caplog.records
-
-
-@pytest.mark.parametrize(
-    "state", [b"a=b", b"\xff=;,==", b"x" * 100_000, b"a=b,a=c", b",".join(b"k%d=v" % n for n in range(90))]
-)
-async def test_a_tracestate_goes_along_or_is_dropped_and_leaves_the_trace_alone(
-    memory_world: MakeWorld, spans: InMemorySpanExporter, state: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    world = await memory_world(ON, ALL)
-    replica = await world.start()
-    sound = state == b"a=b"
-    await world.send(world.topics.samples, [sample(0)], headers=(*traceparent(7), ("tracestate", state)))
-    await settled(world, 1)
-    await replica.stop()
-    (query, _) = await world.records(world.topics.queries)
-    assert (dict(query.headers).get("tracestate") == state) is sound
-    if len(state) <= tracing.MAX_CHARACTERS:
-        assert (await carried(world, world.topics.queries, "s0"))[0] == f"{7:032x}"
-    assert not caplog.records
-
-
-@pytest.mark.parametrize("given", [(), (ON,)])
-async def test_a_dead_letter_keeps_its_headers(
-    memory_world: MakeWorld, spans: InMemorySpanExporter, given: tuple[str, ...]
-) -> None:
-    world = await memory_world(*given)
-    await world.start()
-    headers = (*traceparent(7), ("tracestate", b"a=b"), ("mine", b"\x00"))
-    await world.send(world.topics.samples, [b"no json"], headers=headers)
-    topic = world.topics.samples + world.topics.dead_letter_suffix
-
-    async def there() -> bool:
-        return bool(await world.records(topic))
-
-    await world.until(there, "it is put aside")
-    (letter,) = await world.records(topic)
-    assert letter.headers[: len(headers)] == headers
-
-
-async def test_a_request_hands_its_trace_on(memory_world: MakeWorld, spans: InMemorySpanExporter) -> None:
-    world = await memory_world(ON, ALL)
-    replica = await world.start()
-    async with client_of(replica) as http:
-        sent = {"traceparent": GOOD.decode()}
-        assert (await http.post("/v1/samples", json=sample(0), headers=sent)).status_code == 202
-        await world.until(lambda: of(spans, "select"), "it is asked for")
-        answer = {"id": "s0", "label": "up"}
-        assert (await http.post("/v1/labels", json=answer, headers=sent)).status_code == 202
-    await world.until(lambda: learned(spans), "it is learned")
-    for name in ("select", "intake"):
-        (span,) = of(spans, name)
-        assert parent(span) == (f"{7:032x}", f"{7:016x}")
-    await replica.stop()
-
-
-@contextmanager
-def collector(answers: Event) -> Iterator[tuple[str, list[bytes]]]:
-    """What OTLP over HTTP sends its spans to; its address, and what it was sent."""
-    got: list[bytes] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(self.rfile.read(int(self.headers["Content-Length"])))
-            answers.wait(20)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", got
-    answers.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.mark.parametrize("answering", [True, False])
-async def test_spans_reach_a_collector_and_one_that_hangs_holds_nothing_up(
-    memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, answering: bool
-) -> None:
-    answers = Event()
-    if answering:
-        answers.set()
-    with collector(answers) as (url, got):
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
-        monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        world = await memory_world(ON, ALL, "limits.stop_seconds=2")
-        replica = await world.start()
-        await run(world, 20)
-        async with asyncio.timeout(10):
-            await replica.stop()
-    requests = [ExportTraceServiceRequest.FromString(body) for body in got]
-    (resource,) = {str(r.resource_spans[0].resource) for r in requests}
-    assert f'string_value: "{world.settings.application}"' in resource
-    assert "deployment.environment.name" in resource
-    if answering:
-        names = [
-            s.name
-            for r in requests
-            for one in r.resource_spans
-            for scope in one.scope_spans
-            for s in scope.spans
-        ]
-        assert names.count(f"select {world.topics.samples}") == 20
-
-
-def test_without_the_extra_one_line_says_what_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace.export", None)
-    with pytest.raises(
-        Misconfigured, match=r"^tracing\.enabled: .*`python -m pip install 'stream_al\[otel\]'`$"
-    ):
-        tracing.tracing(load(overrides=[ON], environ={}))
-
-
-@pytest.mark.parametrize(
-    ("variables", "said"),
-    [
-        ({"OTEL_TRACES_EXPORTER": "nosuch"}, "'nosuch'"),
-        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "'otlp_proto_grpc'"),
-        ({"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "smoke"}, "'otlp'"),
-    ],
-)
-def test_an_exporter_that_is_not_there_is_one_line(variables: dict[str, str], said: str) -> None:
-    with pytest.raises(Misconfigured) as refused:
-        tracing._processors(variables)
-    (line,) = refused.value.mistakes
-    assert line.startswith("tracing.enabled: ")
-    assert said in line
-
-
-def test_exporters_may_be_several_or_none() -> None:
-    assert tracing._processors({"OTEL_TRACES_EXPORTER": "none"}) == []
-    both = tracing._processors({"OTEL_TRACES_EXPORTER": "otlp, console"})
-    assert len(both) == 2
-    for processor in both:
-        processor.shutdown()
-
-
-SERVED = """
-import asyncio, sys, tempfile
-from pathlib import Path
-from tests.service.loops.test_flow import run
-from tests.support.world import open_world
-
-async def serve():
-    world = await open_world(Path(tempfile.mkdtemp()), None, [])
-    replica = await world.start()
-    await run(world, 20)
-    await replica.stop()
-    assert replica.metric("snapshots_total", outcome="written")
-    assert not any(r.headers for r in await world.records(world.topics.queries))
-    await world.close()
-
-asyncio.run(serve())
-print(sorted({"opentelemetry", "fsspec", "s3fs", "botocore"} & set(sys.modules)))
-"""
-
-
-def test_a_service_without_extras_loads_none_of_them(tmp_path: Path) -> None:
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", SERVED], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,17 +1,16 @@
-"""Kafka behind the protocols of `service.broker.protocols`; the only module that knows aiokafka.
+"""Kafka behind the protocols of `service.broker.protocols`; only this package imports aiokafka.
 
-What aiokafka does that shapes this file (0.14):
+These properties of aiokafka (0.14) shape the package:
 
-- `send`, `commit` and `stop` can wait for ever while brokers are away: each has a deadline here.
-- After a deadline the idempotent producer still holds its batches and may send them later, or be
-  stuck on a fatal sequence error: it is given up and a new one is made. What was sent twice is made
-  harmless by keys.
-- A rebalance runs in the background. Its listener only counts generations: errors in a listener are
-  swallowed, so nothing may be loaded there.
-- With an offset reset policy a lost offset would silently skip or repeat a stream. There is none here:
-  a group without offsets starts where the settings say, an offset outside the log is `StateLost`.
-- `consumer.committed()` drops the commit's metadata; the admin client returns it. While a coordinator is
-  loading it returns nothing at all, which must not be read as "nothing committed".
+- `send`, `commit` and `stop` can wait for ever while brokers are away. Here each has a deadline.
+- After a deadline the producer may still send its batches; see `producer`.
+- A rebalance runs in the background, and errors in its listener are swallowed. So the listener only counts
+  generations, and loads nothing.
+- With an offset reset policy, a lost offset would silently skip or repeat a part of the stream. The groups
+  have no such policy: a group without offsets starts where the settings say, and an offset that the topic
+  does not hold raises `StateLost`.
+- `consumer.committed()` drops the metadata of a commit; the admin client returns it. While a coordinator is
+  loading, the admin client returns no offsets at all, which does not mean that nothing was committed.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
-"""Sending: records in batches of our own making.
+"""Sending: records in batches that are made here.
 
-`AIOKafkaProducer.send` takes a record at a time, with a future for each, and twenty microseconds. What a
-batch of samples leads to is in hand at once, so it is laid into one batch for each partition, and each is
-waited for.
+`AIOKafkaProducer.send` takes one record at a time, makes a future for each, and needs twenty microseconds
+for each. A batch of samples leads to many records at once. They are put into one batch per partition here,
+and only the batches are waited for.
 
-Where a batch is refused for its size, nobody knows whose fault it is: a topic may take less than a batch, or
-one record is too large for it. So each of its records is then sent alone, and the one that is refused again
-gives way to what is to be sent in its place.
+When the broker refuses a batch because of its size, the cause is unknown: either the topic takes less than a
+batch, or one record is too large. So each record of that batch is then sent alone. A record that is refused
+again is replaced by its `replacement`.
 
-An idempotent producer numbers what it sends to a partition, and a batch that is refused leaves a gap in its
-numbers: the broker takes nothing more of it for that partition. So whatever is sent after a refusal is sent
-by a producer of its own.
+An idempotent producer numbers what it sends to a partition. A refused batch leaves a gap in the numbers, and
+the broker accepts nothing more from this producer for this partition. So after a refusal a new producer
+sends the rest.
 """
 
 from __future__ import annotations
@@ -28,71 +28,72 @@ from stream_al.service.broker.protocols import Ack, Outgoing
 
 __all__ = ["BATCH_BYTES", "send_all"]
 
-Anew: TypeAlias = Callable[[], Awaitable[AIOKafkaProducer]]
+NewProducer: TypeAlias = Callable[[], Awaitable[AIOKafkaProducer]]
 
-BATCH_BYTES = 2**17  # of one partition, in one request; a larger record makes a batch of its own
+BATCH_BYTES = 2**17  # of one partition, in one request; a larger record gets a batch of its own
 
-_partition = DefaultPartitioner()  # Java's: equal keys go to one partition, whoever sends
+_partition = DefaultPartitioner()  # that of the Java client: equal keys go to one partition from any client
 
 
 class _Batch:
-    """Records of one partition on their way.
+    """Records of one partition.
 
     Attributes:
-        whither: Topic and partition.
-        places: Which of the records to send it holds.
-        stamps: The times that they carry, in milliseconds.
+        topic_partition: Topic and partition.
+        indexes: The indexes of these records among all records to send.
+        timestamps_ms: The timestamps that the records carry.
     """
 
     def __init__(self, producer: AIOKafkaProducer, topic: str, partition: int) -> None:
         self.producer = producer
         self.topic_partition = topic, partition
-        self.places: list[int] = []
-        self.stamps: list[int] = []
-        self._built: Any = producer.create_batch()
-        self._delivered: asyncio.Future[Any] | None = None
+        self.indexes: list[int] = []
+        self.timestamps_ms: list[int] = []
+        self._builder: Any = producer.create_batch()
+        self._delivery: asyncio.Future[Any] | None = None
 
-    def add(self, place: int, record: Outgoing) -> bool:
-        """Take a record in; false if there is no room left."""
-        added = self._built.append(
+    def add(self, index: int, record: Outgoing) -> bool:
+        """Add a record; false if the batch has no room for it."""
+        added = self._builder.append(
             timestamp=None, key=record.key, value=record.value, headers=list(record.headers)
         )
         if added is None:
             return False
-        self.places.append(place)
-        self.stamps.append(added.timestamp)
+        self.indexes.append(index)
+        self.timestamps_ms.append(added.timestamp)
         return True
 
     async def send(self) -> None:
-        """Hand it to the producer."""
-        sent = await self.producer.send_batch(
-            self._built, self.topic_partition[0], partition=self.topic_partition[1]
-        )
-        # The first failure is raised; asyncio would log each of the others as forgotten.
-        sent.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._delivered = sent
+        """Hand the batch to the producer."""
+        topic, partition = self.topic_partition
+        delivery = await self.producer.send_batch(self._builder, topic, partition=partition)
+        # `send_all` raises the first failure; asyncio would log the others as never retrieved.
+        delivery.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._delivery = delivery
 
     async def acks(self) -> list[Ack]:
-        """Wait until the broker has it."""
-        assert self._delivered is not None, "it was not sent"  # noqa: S101 - only `send_all` makes batches
-        found = await self._delivered
+        """Wait until the broker has the batch."""
+        assert self._delivery is not None, "call send first"  # noqa: S101 - only this module makes batches
+        found = await self._delivery
         return [
             Ack(
                 self.topic_partition[1],
-                found.offset + place,
-                stamp if found.timestamp == -1 else found.timestamp,
+                found.offset + number,
+                timestamp_ms if found.timestamp == -1 else found.timestamp,
             )
-            for place, stamp in enumerate(self.stamps)
+            for number, timestamp_ms in enumerate(self.timestamps_ms)
         ]
 
 
-async def send_all(producer: AIOKafkaProducer, records: Sequence[Outgoing], anew: Anew) -> list[Ack]:
-    """Send records and wait until the broker has every one, those of a partition in their order.
+async def send_all(
+    producer: AIOKafkaProducer, records: Sequence[Outgoing], new_producer: NewProducer
+) -> list[Ack]:
+    """Send records and wait until the broker has every one; the order within a partition is kept.
 
     Args:
         producer: Sends them.
         records: The records.
-        anew: Gives another producer, in place of one that was refused something.
+        new_producer: Gives another producer, after the broker has refused something.
 
     Raises:
         KafkaError: Not all were sent.
@@ -105,47 +106,49 @@ async def send_all(producer: AIOKafkaProducer, records: Sequence[Outgoing], anew
     left: list[int] = []
     for batch in batches:
         try:
-            acks.update(zip(batch.places, await batch.acks(), strict=True))
+            acks.update(zip(batch.indexes, await batch.acks(), strict=True))
         except MessageSizeTooLargeError:
             refused.add(batch.topic_partition)
-            left += batch.places
+            left += batch.indexes
         except OutOfOrderSequenceNumber:
             if batch.topic_partition not in refused:
                 raise
-            left += batch.places
+            left += batch.indexes
     if left:
-        producer = await anew()
-    for place in sorted(left):
-        acks[place], producer = await _alone(producer, records[place], anew)
-    return [acks[place] for place in range(len(records))]
+        producer = await new_producer()
+    for index in sorted(left):
+        acks[index], producer = await _send_alone(producer, records[index], new_producer)
+    return [acks[index] for index in range(len(records))]
 
 
 async def _batches(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> list[_Batch]:
-    """The records in as many batches as they need; the first ones of all partitions come first."""
+    """The records in as many batches as they need; the first batches of all partitions come first."""
     partitions = {topic: sorted(await producer.partitions_for(topic)) for topic in {r.topic for r in records}}
-    waiting: dict[tuple[str, int], list[_Batch]] = defaultdict(list)
-    for place, record in enumerate(records):
+    filled: dict[tuple[str, int], list[_Batch]] = defaultdict(list)
+    for index, record in enumerate(records):
         partition = _partition(record.key, partitions[record.topic], [])
-        filled = waiting[record.topic, partition]
-        if not filled or not filled[-1].add(place, record):
-            filled.append(_Batch(producer, record.topic, partition))
-            filled[-1].add(place, record)
-    most = max(map(len, waiting.values()))
-    return [filled[turn] for turn in range(most) for filled in waiting.values() if turn < len(filled)]
+        batches = filled[record.topic, partition]
+        if not batches or not batches[-1].add(index, record):
+            batches.append(_Batch(producer, record.topic, partition))
+            batches[-1].add(index, record)
+    most = max(map(len, filled.values()))
+    return [batches[number] for number in range(most) for batches in filled.values() if number < len(batches)]
 
 
-async def _alone(producer: AIOKafkaProducer, record: Outgoing, anew: Anew) -> tuple[Ack, AIOKafkaProducer]:
-    """Send one record, or what is to be sent in its place if the broker refuses its size."""
-    given = record
+async def _send_alone(
+    producer: AIOKafkaProducer, record: Outgoing, new_producer: NewProducer
+) -> tuple[Ack, AIOKafkaProducer]:
+    """Send one record, or its replacement if the broker refuses its size; also return the next producer."""
+    attempted = record
     while True:
-        (batch,) = await _batches(producer, [given])
+        (batch,) = await _batches(producer, [attempted])
         await batch.send()
         try:
             (ack,) = await batch.acks()
         except MessageSizeTooLargeError:
-            producer = await anew()
-            if given.smaller is None:
+            producer = await new_producer()
+            if attempted.replacement is None:
                 raise
-            given = given.smaller()
+            attempted = attempted.replacement()
         else:
-            return Ack(ack.partition, ack.offset, ack.timestamp_ms, given is not record), producer
+            return Ack(ack.partition, ack.offset, ack.timestamp_ms, attempted is not record), producer

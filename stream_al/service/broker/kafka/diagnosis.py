@@ -1,11 +1,11 @@
-"""Why no connection comes about, in a sentence that says what to write instead.
+"""Diagnosis: why a client cannot connect, in one sentence that names the setting to change.
 
-aiokafka tries one broker after the other, and in the end says only that none would do; the cause is in its
-log. So the connection is tried once more here, step by step, and the step that fails tells which setting is
-wrong. Only what no patience mends is a diagnosis: a broker that is away gives none.
+aiokafka tries one broker after the other, and in the end raises an error that says only that none would do;
+the cause is in its log. So this module connects once more, step by step. The step that fails shows which
+setting is wrong. It reports only what waiting cannot repair: a broker that is away is no diagnosis.
 
-The bootstrap servers are asked first, then the brokers that they name: a certificate may be good for the
-one name and not for the other.
+The bootstrap servers are tried first, then the brokers that they name, because a certificate may be valid
+for the name of one and not for the name of the other.
 """
 
 from __future__ import annotations
@@ -34,81 +34,82 @@ __all__ = ["diagnosis"]
 NOT_YET_VALID, EXPIRED = 9, 10
 UNTRUSTED = (2, 18, 19, 20, 21)
 OTHER_NAME = (62, 64)
-"""OpenSSL's codes of a certificate's verification (x509_vfy.h)."""
+"""Codes of OpenSSL for the verification of a certificate (x509_vfy.h)."""
 
 REFUSED = ("CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE")
-"""What a broker's alert has in its name when it is our certificate that it does not like."""
+"""Parts of the names of the TLS alerts by which a broker refuses our certificate."""
 
 FAILURES = (OSError, KafkaError, ValueError, KeyError)
-"""How a connection fails; the last two when a broker does not prove that it knows the password (SCRAM)."""
+"""The errors of a failed connection; the last two when a broker cannot prove that it knows the password."""
 
 
 async def diagnosis(given: KafkaSettings, options: dict[str, Any], seconds: float) -> str | None:
-    """What is wrong with the settings, or None if nothing is known to be.
+    """The mistake in the settings; None if no mistake is found.
 
     Args:
         given: The settings.
-        options: What every client of aiokafka is told.
-        seconds: How long to look for it, all in all.
+        options: The options of every client of aiokafka.
+        seconds: How long the whole search may take.
     """
     servers = [(host, port) for host, port, _ in collect_hosts(options["bootstrap_servers"], randomize=False)]
-    told = {name: value for name, value in options.items() if name != "bootstrap_servers"}
+    shared = {name: value for name, value in options.items() if name != "bootstrap_servers"}
     try:
         async with asyncio.timeout(seconds):
-            for server in servers:  # more are found on the way
-                found, brokers = await _look(given, told, *server)
-                if found:
-                    return found
+            for server in servers:  # the loop appends to the list
+                mistake, brokers = await _try_server(given, shared, *server)
+                if mistake:
+                    return mistake
                 servers += [broker for broker in brokers if broker not in servers]
     except TimeoutError:
         pass
     return None
 
 
-async def _look(
-    given: KafkaSettings, told: dict[str, Any], host: str, port: int
+async def _try_server(
+    given: KafkaSettings, shared: dict[str, Any], host: str, port: int
 ) -> tuple[str | None, list[tuple[str, int]]]:
-    """What is wrong with one server, and the brokers that it names."""
+    """The mistake that one server shows, if any, and the brokers that it names."""
     where = f"{host}:{port}"
     try:
-        return None, await _brokers(told, host, port)
-    except _HungUp:
-        # A broker that is just stopping hangs up too, and takes no second call.
+        return None, await _brokers(shared, host, port)
+    except _Closed:
+        # A broker that is stopping closes the connection too, but then it accepts no second one.
         with suppress(*FAILURES):
             try:
-                await _brokers(told, host, port)
-            except _HungUp:
-                return _hung_up(given, where), []
+                await _brokers(shared, host, port)
+            except _Closed:
+                return _closed(given, where), []
     except FAILURES as error:
-        return _sentence(given, where, error) or await _other_language(given, where, host, port), []
+        return _explain(given, where, error) or await _tls_mismatch(given, where, host, port), []
     return None, []
 
 
-async def _brokers(told: dict[str, Any], host: str, port: int) -> list[tuple[str, int]]:
-    connection = await create_conn(host, port, **told)
+async def _brokers(shared: dict[str, Any], host: str, port: int) -> list[tuple[str, int]]:
+    """The brokers that a server names."""
+    connection = await create_conn(host, port, **shared)
     try:
         metadata = await connection.send(MetadataRequest([]))
     except KafkaConnectionError as error:
-        # Under TLS 1.3 a certificate of ours is refused only now, when all seemed well.
+        # With TLS 1.3 a broker refuses our certificate only after the handshake.
         refused = any(isinstance(cause, ssl.SSLError) for cause in _causes(error))
-        raise (error if refused else _HungUp()) from error
+        raise (error if refused else _Closed()) from error
     finally:
         connection.close()
-    if not metadata.brokers and told.get("sasl_mechanism") == "OAUTHBEARER":
-        # A refused token is answered, not refused; aiokafka passes over that, and goes on as if logged in.
-        raise _HungUp
+    if not metadata.brokers and shared.get("sasl_mechanism") == "OAUTHBEARER":
+        # The broker refuses a token in the body of a response, which aiokafka does not read.
+        raise _Closed
     return [(broker[1], broker[2]) for broker in metadata.brokers]
 
 
-class _HungUp(Exception):
-    """A server has taken our login, if there was one, and answers no question."""
+class _Closed(Exception):
+    """A server has accepted the connection, and then responds to no request."""
 
 
-def _sentence(given: KafkaSettings, where: str, error: BaseException) -> str | None:
+def _explain(given: KafkaSettings, where: str, error: BaseException) -> str | None:
     for cause in _causes(error):
-        for kind, say in CAUSES.items():
+        for kind, explain in EXPLANATIONS.items():
             if isinstance(cause, kind):
-                return say(given, where, cause)
+                return explain(given, where, cause)
     return None
 
 
@@ -117,28 +118,28 @@ def _certificate(given: KafkaSettings, where: str, error: Any) -> str:
     subject = f"the certificate of {where}"
     if code in OTHER_NAME:
         return (
-            f"kafka.bootstrap_servers: {subject} is not for this name: write a name that it is for, or have "
-            "one made for this one"
+            f"kafka.bootstrap_servers: {subject} is not valid for this name: write a name for which it is "
+            "valid, or get a certificate for this name"
         )
     if code in UNTRUSTED:
         return (
-            f"kafka.ssl_cafile: {subject} is from an authority that is not trusted: name the file with that "
-            "authority's certificate"
+            f"kafka.ssl_cafile: {subject} was issued by an authority that is not trusted: name the file with "
+            "the certificate of that authority"
         )
     if code in (EXPIRED, NOT_YET_VALID):
         state = "has expired" if code == EXPIRED else "is not valid yet"
-        return f"kafka.bootstrap_servers: {subject} {state}: renew it there, or set the clock of this machine"
-    return f"kafka.ssl_cafile: {subject} is not accepted ({error.verify_message}): have another one made"
+        return f"kafka.bootstrap_servers: {subject} {state}: renew it there, or correct the clock here"
+    return f"kafka.ssl_cafile: {subject} is not accepted ({error.verify_message}): get another certificate"
 
 
 def _handshake(given: KafkaSettings, where: str, error: Any) -> str | None:
     reason = error.reason or ""
     if not any(sign in reason for sign in REFUSED):
         return None
-    ours = "is not accepted" if given.ssl_certfile else "is missing"
+    problem = "does not accept our certificate" if given.ssl_certfile else "asks for a certificate"
     return (
-        f"kafka.ssl_certfile: {where} broke off the handshake, our certificate {ours}: name one from an "
-        f"authority that it trusts ({reason.lower().replace('_', ' ')})"
+        f"kafka.ssl_certfile: {where} {problem}: name one from an authority that this broker trusts "
+        f"({reason.lower().replace('_', ' ')})"
     )
 
 
@@ -146,7 +147,7 @@ def _login(given: KafkaSettings, where: str, error: Any = None) -> str:
     if given.sasl_mechanism == "OAUTHBEARER":
         return (
             f"kafka.sasl_oauth_token_file: {where} refuses the token in {given.sasl_oauth_token_file}: write "
-            "one that is valid and not expired"
+            "a valid token that has not expired"
         )
     return (
         f"kafka.sasl_password: {where} refuses the login of {given.sasl_username} by {given.sasl_mechanism}: "
@@ -154,44 +155,44 @@ def _login(given: KafkaSettings, where: str, error: Any = None) -> str:
     )
 
 
-def _no_mechanism(given: KafkaSettings, where: str, error: Any) -> str:
-    return f"kafka.sasl_mechanism: {where} knows no {given.sasl_mechanism}: write one that it offers"
+def _unknown_mechanism(given: KafkaSettings, where: str, error: Any) -> str:
+    return f"kafka.sasl_mechanism: {where} does not offer {given.sasl_mechanism}: write one that it offers"
 
 
-def _no_login(given: KafkaSettings, where: str, error: Any) -> str:
+def _login_not_expected(given: KafkaSettings, where: str, error: Any) -> str:
     less = given.security_protocol.removeprefix("SASL_")
-    return f"kafka.security_protocol: {where} asks for no login: write {less}"
+    return f"kafka.security_protocol: {where} expects no login: write {less}"
 
 
-def _our_own(given: KafkaSettings, where: str, error: Any) -> str:
-    return str(error.args[0])  # of the token's file
+def _token_file(given: KafkaSettings, where: str, error: Any) -> str:
+    return str(error.args[0])  # made by `login`
 
 
-CAUSES: dict[
+EXPLANATIONS: dict[
     type[Exception] | tuple[type[Exception], ...], Callable[[KafkaSettings, str, Any], str | None]
 ] = {
     ssl.SSLCertVerificationError: _certificate,
     ssl.SSLError: _handshake,
     SaslAuthenticationFailed: _login,
-    AuthenticationFailedError: _our_own,
-    UnsupportedSaslMechanismError: _no_mechanism,
-    IllegalSaslStateError: _no_login,
+    AuthenticationFailedError: _token_file,
+    UnsupportedSaslMechanismError: _unknown_mechanism,
+    IllegalSaslStateError: _login_not_expected,
     (ValueError, KeyError): _login,
 }
-"""What a cause means, the first that fits: an error of verification is an SSLError and a ValueError too."""
+"""What a cause means. The first match counts: a failed verification is an SSLError and a ValueError too."""
 
 
-def _hung_up(given: KafkaSettings, where: str) -> str:
+def _closed(given: KafkaSettings, where: str) -> str:
     if given.security_protocol.startswith("SASL"):
         return _login(given, where)
     more = "SASL_SSL" if given.security_protocol == "SSL" else "SASL_PLAINTEXT, or SASL_SSL"
-    return f"kafka.security_protocol: {where} hangs up on who does not log in: write {more}"
+    return f"kafka.security_protocol: {where} closes connections without a login: write {more}"
 
 
-async def _other_language(given: KafkaSettings, where: str, host: str, port: int) -> str | None:
-    """Whether one of the two speaks TLS and the other one does not."""
+async def _tls_mismatch(given: KafkaSettings, where: str, host: str, port: int) -> str | None:
+    """The mistake if the settings ask for TLS and the server has none, or the other way round."""
     encrypted = given.security_protocol.endswith("SSL")
-    if encrypted and await _speaks_plainly(host, port):
+    if encrypted and await _speaks_plaintext(host, port):
         less = given.security_protocol.replace("SASL_SSL", "SASL_PLAINTEXT").replace("SSL", "PLAINTEXT")
         return (
             f"kafka.security_protocol: {where} does not speak TLS: write in kafka.bootstrap_servers the port "
@@ -209,8 +210,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-async def _speaks_plainly(host: str, port: int) -> bool:
-    """Whether a server tells, without TLS, which versions of the protocol it knows."""
+async def _speaks_plaintext(host: str, port: int) -> bool:
+    """Whether a server responds to Kafka's first request without TLS."""
     try:
         connection = await create_conn(host, port)
     except FAILURES:
@@ -220,7 +221,7 @@ async def _speaks_plainly(host: str, port: int) -> bool:
 
 
 async def _speaks_tls(host: str, port: int) -> bool:
-    """Whether a server answers a TLS handshake; its certificate does not matter, nothing is sent."""
+    """Whether a server completes a TLS handshake. Its certificate is not checked, as nothing is sent."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:

@@ -1,4 +1,4 @@
-"""How to log in to the brokers, and how to keep the secrets of it out of the log."""
+"""The login to the brokers, and a filter that keeps its secrets out of the log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
 def login(given: KafkaSettings) -> dict[str, Any]:
-    """What a client of aiokafka is told about encryption and login.
+    """The options of a client of aiokafka for encryption and login.
 
     Raises:
         Misconfigured: A file cannot be used.
@@ -47,26 +47,26 @@ def logs_in_by_token(given: KafkaSettings) -> bool:
 
 
 class _TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka is untyped
-    """The token in a file. Whoever renews it writes the file anew; each login reads it again."""
+    """The token in a file. Each login reads the file again, so the token is renewed by writing the file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     async def token(self) -> str:
-        """The token as it is now."""
+        """The token that the file holds now."""
         try:
             return await asyncio.to_thread(self.read)
-        except Misconfigured as error:  # aiokafka's own tasks survive only its own errors
+        except Misconfigured as error:  # any other error would end a task of aiokafka
             raise AuthenticationFailedError(str(error)) from None
 
     def read(self) -> str:
-        """The token as it is now. Raises Misconfigured."""
+        """The token that the file holds now. Raises Misconfigured."""
         where = f"kafka.sasl_oauth_token_file: {self._path}"
         try:
             text = self._path.read_bytes().decode("ascii").strip()
         except OSError as error:
             raise Misconfigured(
-                f"{where} cannot be read ({error.strerror}): name a file that we may read"
+                f"{where} cannot be read ({error.strerror}): name a file that is readable"
             ) from None
         except UnicodeError:
             text = ""
@@ -76,10 +76,10 @@ class _TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka is un
 
 
 class _NoSecrets(logging.Filter):
-    """Keeps out of the log what aiokafka writes there when it debugs: every request, a login's too."""
+    """Removes the requests to log in from the log: at the level `debug`, aiokafka logs every request."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a line may be written: those with a login in them may not."""
+        """Whether a line may be written: a line with a request to log in may not."""
         given = record.args if isinstance(record.args, tuple) else ()
         return not any("SaslAuthenticate" in type(part).__name__ for part in given)
 

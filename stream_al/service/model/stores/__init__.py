@@ -1,17 +1,18 @@
-"""Where the bytes of snapshots lie: a directory of this machine, or a place that fsspec knows by a URL.
+"""Where the bytes of snapshots are: a directory of this machine, or a URL that fsspec knows.
 
-A store keeps whole files under names, and knows nothing of what is in them. Whoever reads sees a file as
-it was written, or none; what a store cannot promise there, the checksum in the file finds
+A store keeps whole files under names, and knows nothing of their content. A reader sees a file as it was
+written, or none. Where a store cannot promise that, the checksum in the file shows the damage
 (`service.model.snapshots`).
 
-                 a directory                     a URL
-    for          one replica                     all replicas of an application
-    away         taken as empty, with a warning  at a start it is waited for; later it costs a snapshot
-    needs        nothing                         the extra `remote`
+                        a directory                 a URL
+    belongs to          one replica                 all replicas of an application
+    if it cannot be     it is taken as empty,       a start waits for it; later it costs a snapshot
+    read                with a warning
+    needs               nothing                     the extra `remote`
 
-A disk that cannot be read will not be mended by waiting; it costs a replay of the examples. A store
-behind a network comes back as a broker does, so a start waits for it as for the broker: it would be
-wrong to call the snapshots that it holds none, where the log no longer has all the examples they stand for.
+The two differ for a reason. Waiting does not repair a disk, so a broken disk costs a replay of the examples.
+A store behind a network comes back as a broker does. To take it as empty would be wrong where the topic no
+longer has all the examples that its snapshots stand for.
 """
 
 from __future__ import annotations
@@ -20,39 +21,39 @@ from collections.abc import Iterable
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from stream_al.service.model.stores.directory import Directory
+from stream_al.service.model.stores.directory import DirectoryStore
 from stream_al.settings import Settings
 
-__all__ = ["Directory", "Store", "store"]
+__all__ = ["DirectoryStore", "Store", "store"]
 
 
 class Store(Protocol):
     """Whole files under names."""
 
     shared: bool
-    """Whether other replicas keep theirs in it as well."""
+    """Whether other replicas keep their files in it as well."""
 
     async def names(self) -> list[str]:
-        """Every name in it, ours or not. Raises Unavailable, or Misconfigured if it refuses us for good."""
+        """Every name in it, ours or not. Raises Unavailable, or Misconfigured if access is refused."""
 
     async def read(self, name: str, limit_bytes: int) -> bytes:
-        """A file; one byte more than the limit if it is larger. Raises OSError or Unavailable."""
+        """A file; if it is too large, one byte more than the limit. Raises OSError or Unavailable."""
 
     async def write(self, name: str, content: bytes) -> None:
-        """Put a file there, in place of any other of its name. Raises Unavailable."""
+        """Write a file; it replaces a file of the same name. Raises Unavailable."""
 
     async def delete(self, names: Iterable[str]) -> None:
-        """Delete files, those that are gone already as well. Raises Unavailable."""
+        """Delete files; those that are gone already are ignored. Raises Unavailable."""
 
 
 def store(settings: Settings) -> Store:
-    """The store that `snapshots.directory` names. Raises Misconfigured if a URL needs what is not there."""
+    """The store that `snapshots.directory` names. Raises Misconfigured if its URL needs a missing package."""
     place = settings.snapshots.directory
     scheme, found, _ = place.partition("://")
     if not found:
-        return Directory(place)
-    if scheme == "file":  # the same place, and so the same guarantees
-        return Directory(unquote(urlsplit(place).path))
-    from stream_al.service.model.stores.remote import Remote  # noqa: PLC0415 - an extra, and slow
+        return DirectoryStore(place)
+    if scheme == "file":
+        return DirectoryStore(unquote(urlsplit(place).path))
+    from stream_al.service.model.stores.remote import RemoteStore  # noqa: PLC0415 - an extra, and slow to import
 
-    return Remote(f"{place.rstrip('/')}/{settings.application}", settings.limits.deadline_seconds)
+    return RemoteStore(f"{place.rstrip('/')}/{settings.application}", settings.limits.deadline_seconds)

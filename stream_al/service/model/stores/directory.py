@@ -1,7 +1,8 @@
 """A store in a directory.
 
-Writing: to a temporary file, fsync, rename, fsync of the directory. A reader sees a whole file or none. A
-directory belongs to one replica: what another process left half written there is cleared away.
+A file is written in four steps: a temporary file, fsync, rename, fsync of the directory. So a reader sees a
+whole file or none. A directory belongs to one replica, so a file that another process left unfinished there
+is deleted.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ import structlog
 
 from stream_al.errors import Unavailable
 
-__all__ = ["Directory"]
+__all__ = ["DirectoryStore"]
 
 log = structlog.get_logger(__name__)
 
 
-class Directory:
-    """Files in a directory of this machine; made when something is written.
+class DirectoryStore:
+    """Files in a directory of this machine, which is made when the first file is written.
 
     Args:
         path: The directory.
@@ -42,11 +43,11 @@ class Directory:
         return await asyncio.to_thread(self._read, name, limit_bytes)
 
     async def write(self, name: str, content: bytes) -> None:
-        """Put a file there. Raises Unavailable if the disk does not take it."""
+        """Write a file. Raises Unavailable if the disk does not take it."""
         await asyncio.to_thread(self._write, name, content)
 
     async def delete(self, names: Iterable[str]) -> None:
-        """Delete files. Raises Unavailable if the disk does not let them go."""
+        """Delete files. Raises Unavailable if the disk refuses."""
         await asyncio.to_thread(self._delete, list(names))
 
     def _names(self) -> list[str]:
@@ -54,7 +55,7 @@ class Directory:
             return [path.name for path in self.path.iterdir()]
         except FileNotFoundError:
             return []
-        except OSError as error:  # a cache that cannot be read is an empty one
+        except OSError as error:  # a cache that cannot be read is taken as empty
             log.warning("snapshots not read", directory=str(self.path), why=str(error))
             return []
 
@@ -73,8 +74,8 @@ class Directory:
                 os.fsync(file.fileno())
             temporary.replace(path)
             _sync(self.path)
-            for left in self.path.glob("examples-*.tmp"):
-                left.unlink(missing_ok=True)
+            for unfinished in self.path.glob("examples-*.tmp"):
+                unfinished.unlink(missing_ok=True)
         except OSError as error:
             with suppress(OSError):
                 temporary.unlink()

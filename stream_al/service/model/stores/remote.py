@@ -1,22 +1,22 @@
-"""A store behind a URL: S3, and whatever else fsspec has a filesystem for.
+"""A store behind a URL: S3, and any other place that fsspec has a filesystem for.
 
-*Whole or not at all.* A file goes up in one call. On S3 that is one PutObject, or parts that become an object
-with CompleteMultipartUpload and are none before: an object appears with all of its bytes or stays as it
-was, and from then on every reader sees it (S3 is strongly consistent). What an upload that was cut off leaves
-of its parts is no object; a lifecycle rule of the bucket (AbortIncompleteMultipartUpload) clears it away. On
-filesystems that promise less, the checksum in the file finds what is torn, and the one before it is used.
+*Whole or not at all.* A file is uploaded in one call. On S3 that is one PutObject, or parts that become an
+object with CompleteMultipartUpload. An object appears with all of its bytes or stays as it was, and from then
+on every reader sees it (S3 is strongly consistent). The parts of an upload that was cut off are no object; a
+lifecycle rule of the bucket (AbortIncompleteMultipartUpload) deletes them. On filesystems that promise less,
+the checksum in the file shows a torn file, and the one before it is used.
 
-*Shared.* All replicas of an application keep their snapshots in one place, a folder with its name. They hold
-the same fold, so anyone's snapshot is as good as one's own; a new pod finds what those before it have
-written, where a folder by the name of the host would be empty for it, and left behind for ever. Two that
-write the same name write the same fold: the last one stays, whole.
+*Shared.* All replicas of an application keep their snapshots in one folder, named after the application. They
+hold the same learner, so any replica can use any snapshot. A new pod finds those of earlier pods; a folder
+named after the host would be empty for it, and would stay behind for ever. Two replicas that write the same
+name write the same learner, so the last one may win.
 
-*Time.* fsspec blocks, so every call runs in a thread, and none is waited for longer than its deadline, nor
-by the end of the process. One that still hangs, in a filesystem without timeouts, is not joined by a second.
+*Time.* fsspec blocks, so every call runs in a thread. Nothing waits longer than the deadline for it, not even
+the end of the process. While a call hangs, in a filesystem without timeouts, no second call is made.
 
-*Refused.* What no patience mends, such as a wrong key, ends a start; later it costs a snapshot. Credentials
-come from where the filesystem's own library looks for them (AWS_ACCESS_KEY_ID and the like for S3), never
-from the URL, and an error that repeats a URL is stripped of what stands before an @.
+*Refused.* An error that waiting does not repair, such as a wrong key, ends a start; later it costs a
+snapshot. Credentials come from where the library of the filesystem looks for them (AWS_ACCESS_KEY_ID and the
+like for S3), never from the URL. If an error repeats a URL, everything before an @ is removed from it.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from typing import Any, TypeVar
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.timing.deadline import run_in_thread, within
 
-__all__ = ["Remote"]
+__all__ = ["RemoteStore"]
 
 T = TypeVar("T")
 
 REFUSALS = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "TokenRetrievalError"}
-"""Errors by which botocore, which is not imported here, says that it has nothing to log in with."""
+"""Names of botocore's errors for missing credentials; botocore itself is not imported here."""
 MAX_CHARACTERS = 300
 
 
-class Remote:
+class RemoteStore:
     """Files below a URL.
 
     Args:
@@ -58,10 +58,10 @@ class Remote:
         self._busy = False
 
     async def names(self) -> list[str]:
-        """Every name in it. Raises Unavailable, or Misconfigured if it refuses us."""
+        """Every name in it. Raises Unavailable, or Misconfigured if access is refused."""
 
         def listed() -> list[str]:
-            self._files.invalidate_cache()  # others write there too
+            self._files.invalidate_cache()  # other replicas write there too
             found: list[str] = self._blocking("ls", self._root, detail=False)
             return [path.rstrip("/").rpartition("/")[2] for path in found]
 
@@ -69,7 +69,7 @@ class Remote:
             return await self._call("listing", listed)
         except FileNotFoundError as error:
             if _code(error) != "NoSuchBucket":
-                return []  # nothing was written yet
+                return []  # nothing has been written yet
             raise Misconfigured(
                 f"snapshots.directory: there is no bucket for {self.url}: create it"
             ) from None
@@ -81,7 +81,7 @@ class Remote:
         path = f"{self._root}/{name}"
 
         def read() -> bytes:
-            if not self._blocking("size", path):  # S3 has no range of an empty object
+            if not self._blocking("size", path):  # S3 refuses a range of an empty object
                 return b""
             content: bytes = self._blocking("cat_file", path, start=0, end=limit_bytes + 1)
             return content
@@ -89,10 +89,10 @@ class Remote:
         return await self._call(f"reading {name} of", read)
 
     async def write(self, name: str, content: bytes) -> None:
-        """Put a file there. Raises Unavailable."""
+        """Write a file. Raises Unavailable."""
 
         def put() -> None:
-            if not self._asynchronous():  # object stores know no directories, and would make the bucket
+            if not self._asynchronous():  # an object store has no directories, and would create the bucket
                 self._files.makedirs(self._root, exist_ok=True)
             self._blocking("pipe_file", f"{self._root}/{name}", content)
 
@@ -115,12 +115,12 @@ class Remote:
             raise Unavailable(f"{self.url} {what}: {_sentence(error)}") from None
 
     async def _call(self, what: str, action: Callable[[], T]) -> T:
-        """Do what blocks, in time.
+        """Run what blocks in a thread, under the deadline.
 
         Raises:
-            FileNotFoundError: What was asked for is not there.
-            PermissionError: We are not let in.
-            Unavailable: Anything else: the filesystem raises what its library does.
+            FileNotFoundError: The file or the place is not there.
+            PermissionError: Access is refused.
+            Unavailable: Any other error of the filesystem or of the library behind it.
         """
         if self._busy:
             raise Unavailable(f"{what} {self.url}: an earlier call still hangs")
@@ -136,13 +136,13 @@ class Remote:
             return await within(self.deadline_seconds, f"{what} {self.url}", run_in_thread(work))
         except (FileNotFoundError, PermissionError, Unavailable):
             raise
-        except Exception as error:  # noqa: BLE001 - a filesystem raises what its library does
+        except Exception as error:  # noqa: BLE001 - any error of any library
             if type(error).__name__ in REFUSALS:
                 raise PermissionError(_sentence(error)) from None
             raise Unavailable(f"{what} {self.url} failed: {_sentence(error)}") from None
 
     def _blocking(self, method: str, *args: Any, **more: Any) -> Any:
-        """Call the filesystem, which gives up by itself where it can."""
+        """Call the filesystem; an asynchronous one gets the deadline as its own timeout."""
         if self._asynchronous():
             more["timeout"] = self.deadline_seconds
         return getattr(self._files, method)(*args, **more)
@@ -165,19 +165,19 @@ def _filesystem(url: str) -> tuple[Any, str]:
         if scheme not in ("s3", "s3a"):
             remedy = f"{_sentence(error)} (with pip, beside 'stream_al[remote]')"
         raise Misconfigured(f"snapshots.directory: for {scheme}://, {remedy}") from None
-    except Exception as error:  # noqa: BLE001 - a filesystem may look at its place as soon as it is made
+    except Exception as error:  # noqa: BLE001 - a filesystem may connect as soon as it is made
         raise Misconfigured(f"snapshots.directory: {url} cannot be opened: {_sentence(error)}") from None
     return files, str(root).rstrip("/")
 
 
 def _code(error: BaseException) -> str | None:
-    """The word by which S3 says what is wrong."""
+    """S3's code for what is wrong."""
     response = getattr(error.__cause__, "response", None) or {}
     code: str | None = response.get("Error", {}).get("Code")
     return code
 
 
 def _sentence(error: BaseException) -> str:
-    """What an error says, on one line and without credentials."""
+    """The text of an error, on one line and without credentials."""
     text = " ".join(str(error).split()) or type(error).__name__
     return re.sub(r"//[^/@\s]*@", "//", text)[:MAX_CHARACTERS]

@@ -1,0 +1,122 @@
+"""The first label of a sample wins.
+
+A label is judged by what is known of its sample: nothing, the same label, or another one.
+
+    known label   new label    event         what follows
+    none          any          LABEL         the example is learned
+    y             y            SAME_LABEL    nothing changes
+    y             not y        OTHER_LABEL   a conflict: recorded, never un-learned
+
+A River model cannot forget one example, so the second label never replaces the first. Whoever writes to the
+log may write twice, and a duplicate must change nothing. `judge` is the only place that compares labels for
+this rule. The joiner, the learner, the intake of a batch and (through the learner) the export call it, and
+the table of `engine.labels.lifecycle` says which stage its events lead to.
+
+`KnownLabels` holds the first label of each sample. It remembers a bounded number of samples and forgets the
+oldest first. What it forgets depends on the log alone, so all replicas forget alike.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from sys import intern
+
+from stream_al.engine.labels.lifecycle import Event, Stage, follow
+from stream_al.messages import ClassLabel
+
+__all__ = ["KnownLabels", "judge", "same_label"]
+
+
+def same_label(one: ClassLabel, other: ClassLabel) -> bool:
+    """Whether two labels name one class: they do if they are equal in Python.
+
+    >>> same_label(1, True), same_label("1", 1)
+    (True, False)
+    """
+    return one == other
+
+
+def judge(known: ClassLabel | None, label: ClassLabel) -> Event:
+    """Say what a label means for its sample.
+
+    Args:
+        known: The first label of the sample; None if it has none.
+        label: The label to judge.
+
+    Returns:
+        `LABEL` for the first label, `SAME_LABEL` for a repetition, `OTHER_LABEL` for a contradiction.
+
+    >>> judge(None, "spam"), judge("spam", "spam"), judge("spam", "ham")
+    (<Event.LABEL: 'label'>, <Event.SAME_LABEL: 'same label'>, <Event.OTHER_LABEL: 'other label'>)
+    """
+    if known is None:
+        return Event.LABEL
+    return Event.SAME_LABEL if same_label(known, label) else Event.OTHER_LABEL
+
+
+class KnownLabels(Mapping[str, ClassLabel]):
+    """The first label of each sample, by the sample's id.
+
+    Args:
+        remember: How many samples to remember.
+
+    Attributes:
+        remember: As given; it may be changed, and takes effect with the next label.
+        conflicted: The ids that have a second, different label.
+
+    >>> known = KnownLabels(remember=2)
+    >>> for sample_id, label in [("a", "x"), ("b", "x"), ("a", "y"), ("c", "x")]:
+    ...     event = known.add(sample_id, label)
+    >>> dict(known), known.add("b", "x")
+    ({'b': 'x', 'c': 'x'}, <Event.SAME_LABEL: 'same label'>)
+    """
+
+    __slots__ = ("_labels", "_order", "conflicted", "remember")
+
+    def __init__(self, remember: int) -> None:
+        self.remember = remember
+        self.conflicted: set[str] = set()
+        self._labels: dict[str, ClassLabel] = {}
+        # A dictionary keeps this order too, but finding its first key passes over all keys deleted before it.
+        self._order: deque[str] = deque()
+
+    def __getitem__(self, sample_id: str) -> ClassLabel:
+        return self._labels[sample_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._labels)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __contains__(self, sample_id: object) -> bool:
+        return sample_id in self._labels
+
+    def stage(self, sample_id: str) -> Stage:
+        """The stage of a sample's query, as far as its labels tell."""
+        if sample_id in self.conflicted:
+            return Stage.CONFLICTED
+        return Stage.LABELLED if sample_id in self._labels else Stage.PENDING
+
+    def judge(self, sample_id: str, label: ClassLabel) -> Event:
+        """Judge a label by what is known of its sample; nothing changes."""
+        return judge(self._labels.get(sample_id), label)
+
+    def add(self, sample_id: str, label: ClassLabel) -> Event:
+        """Judge a label, and keep it if it is the first of its sample."""
+        event = self.judge(sample_id, label)
+        if event is Event.LABEL:
+            self._keep(sample_id, label)
+        elif follow(self.stage(sample_id), event) is Stage.CONFLICTED:
+            self.conflicted.add(sample_id)
+        return event
+
+    def _keep(self, sample_id: str, label: ClassLabel) -> None:
+        # Millions of ids share a few labels, so each label is kept in memory once.
+        self._labels[sample_id] = intern(label) if isinstance(label, str) else label
+        self._order.append(sample_id)
+        while len(self._order) > self.remember:
+            oldest = self._order.popleft()
+            del self._labels[oldest]
+            self.conflicted.discard(oldest)

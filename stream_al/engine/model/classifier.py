@@ -1,0 +1,147 @@
+"""A River classifier, read without changing it.
+
+Replicas predict for different samples, so a prediction must not change the fold. Some of River's classes
+change while they predict: they enter unknown features into their tables, initialise weights, or draw random
+numbers. A classifier that has one of them, or any part that is not River's, predicts from a copy. The copy is
+made again after each example. (Which classes do so, says `validation.WRITES_WHEN_READ`; `river_patches`
+replaces those that can be repaired.) Where a class draws numbers to predict (`LDA`, `PoissonInclusion`,
+random projections, factorisation machines), a prediction depends on those made from the same copy before it;
+the fold does not.
+
+*Errors.* Whatever River raises on the features of a sample is a `BadMessage`: the sample cannot be used. Only
+a lack of memory or stack is raised on as it is, since it says something about this process and would refuse
+the sample on one replica alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from stream_al.engine.model.introspection import descend, is_ensemble, is_linear
+from stream_al.engine.model.pickling import dumps, loads
+from stream_al.engine.model.validation import writes_when_read
+from stream_al.errors import BadMessage
+
+__all__ = ["Classifier"]
+
+
+class _RiverCall:
+    """The part of a program that calls River; its errors become a `BadMessage` (`model_error`).
+
+    Args:
+        what: What River is to do, as it goes between "River cannot" and "these features".
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, MemoryError | RecursionError):
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise BadMessage("model_error", f"River cannot {self.what} these features ({reason})") from error
+
+
+_LEARN, _PREDICT, _TRANSFORM = map(_RiverCall, ("learn from", "predict from", "transform"))
+
+
+class Classifier:
+    """A River classifier.
+
+    Args:
+        river: The classifier; from here on it is changed by `learn` alone.
+
+    Attributes:
+        river: As given.
+        has_members: Whether it is an ensemble, whose members predict one by one.
+        is_linear: Whether its probabilities come from a linear function of what its last step gets.
+    """
+
+    def __init__(self, river: Any) -> None:
+        self.river = river
+        self.has_members = is_ensemble(river)
+        self.is_linear = is_linear(river)
+        self._reads_copy = writes_when_read(river)
+        self._copy: Any = None
+        self._pickle: bytes | None = None
+
+    def learn(self, features: Mapping[str, object], target: object) -> None:
+        """Learn one example.
+
+        Raises:
+            BadMessage: River fails on it (`model_error`). It may have learned a part of it: the same part
+                wherever the same examples came before it.
+        """
+        self._copy = self._pickle = None
+        with _LEARN:
+            self.river.learn_one(dict(features), target)
+
+    def scores(self, features: Mapping[str, object], targets: Sequence[object]) -> list[float]:
+        """What River gives each class; 0 for a class that it does not mention.
+
+        Raises:
+            BadMessage: River fails on these features (`model_error`).
+        """
+        with _PREDICT:
+            return _scores(self._reader(), features, targets)
+
+    def members(self, features: Mapping[str, object], targets: Sequence[object]) -> list[list[float]]:
+        """The scores of each member of the ensemble that can predict from these features.
+
+        Raises:
+            BadMessage: A step before the ensemble fails on these features (`model_error`).
+        """
+        with _TRANSFORM:
+            ensemble, inputs = descend(self._reader(), features)
+        found = []
+        for member in list(ensemble):
+            try:
+                found.append(_scores(member, inputs, targets))
+            except (MemoryError, RecursionError):
+                raise
+            except Exception:  # noqa: BLE001, S112 -- it may know less than the whole, and has no vote then
+                continue
+        return found
+
+    def inputs(self, features: Mapping[str, object]) -> dict[Any, Any]:
+        """The features as the last step gets them.
+
+        Raises:
+            BadMessage: River fails on these features (`model_error`).
+        """
+        with _TRANSFORM:
+            return descend(self._reader(), features)[1]
+
+    def temporary_copy(self) -> Classifier:
+        """A copy that is thrown away soon, so that predictions may change it."""
+        if self._pickle is None:
+            self._pickle = dumps(self.river)
+        copy = Classifier.__new__(Classifier)
+        copy.__dict__.update(
+            self.__dict__, river=loads(self._pickle), _reads_copy=False, _copy=None, _pickle=None
+        )
+        return copy
+
+    def _reader(self) -> Any:
+        """What to predict with."""
+        if not self._reads_copy:
+            return self.river
+        if self._copy is None:
+            self._copy = loads(dumps(self.river))
+        return self._copy
+
+    def __getstate__(self) -> dict[str, Any]:
+        # No pickle within a pickle: a reader that restricts what the outer one may look up could not check
+        # the inner one.
+        return {**self.__dict__, "_copy": None, "_pickle": None}
+
+
+def _scores(river: Any, features: Mapping[Any, object], targets: Sequence[object]) -> list[float]:
+    given = river.predict_proba_one(dict(features))
+    return [float(given.get(target, 0.0)) for target in targets]

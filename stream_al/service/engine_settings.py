@@ -1,0 +1,55 @@
+"""What the settings say, as objects of the engine.
+
+The engine takes values, not settings. The service and its tools turn the settings into values here and
+nowhere else, so all of them read, score and decide alike.
+"""
+
+from __future__ import annotations
+
+from stream_al.engine.budgets.caps import Caps
+from stream_al.engine.labels.judge import KnownLabels
+from stream_al.engine.labels.learner import Learner
+from stream_al.engine.samples.sample import InputRules
+from stream_al.engine.selector import Selector
+from stream_al.engine.strategies import strategy
+from stream_al.settings import Settings
+
+__all__ = ["fresh_learner", "input_rules", "selector"]
+
+
+def input_rules(settings: Settings) -> InputRules:
+    """How to read a sample."""
+    given = settings.input
+    return InputRules(
+        id=given.id,
+        features=given.features,
+        payload=given.payload,
+        include=given.include,
+        exclude=given.exclude,
+        max_depth=given.max_depth,
+        max_features=given.max_features,
+        max_text=given.max_text,
+    )
+
+
+def selector(settings: Settings) -> Selector:
+    """The query strategy, the budget manager and its caps."""
+    budget = settings.budget
+    return Selector(
+        settings.strategy,
+        budget.manager,
+        share=budget.share,
+        exploration=budget.exploration,
+        seed=settings.seed,
+        target=settings.target(),
+        caps=Caps(budget.per_hour, budget.total),
+    )
+
+
+def fresh_learner(settings: Settings) -> Learner:
+    """The learner before the first example."""
+    given = settings.model
+    model = strategy(settings.strategy).model(
+        given.definition, seed=settings.seed, max_classes=given.max_classes, committee=given.committee
+    )
+    return Learner(model, KnownLabels(settings.labels.remember))

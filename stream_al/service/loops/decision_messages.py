@@ -1,0 +1,79 @@
+"""The messages about a decision: the query, and the prediction of every sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stream_al.engine.budgets import Decision
+from stream_al.engine.model.predictions import likeliest_label
+from stream_al.engine.samples.table import Sample
+from stream_al.engine.strategies import ScoredSample
+from stream_al.messages import ModelStamp, Prediction, PredictionRecord, Query, iso, label_text
+
+__all__ = ["DecisionMessages"]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionMessages:
+    """Writes the messages about the decisions of one chunk.
+
+    Attributes:
+        model: The model that has scored the samples.
+        strategy: The name of the query strategy.
+        now_ms: Wall time, in milliseconds.
+        life_ms: How long a query waits for its label.
+    """
+
+    model: ModelStamp
+    strategy: str
+    now_ms: int
+    life_ms: int
+
+    def query(
+        self, sample: Sample, sampled_ms: int, arrival: ScoredSample, decision: Decision, pending: int
+    ) -> Query:
+        """The query for a sample.
+
+        Args:
+            sample: The sample.
+            sampled_ms: The timestamp of its record.
+            arrival: What the model says of it.
+            decision: The decision.
+            pending: The number of queries that were pending before this one.
+        """
+        return Query(
+            id=sample.id,
+            features=sample.features,
+            payload=sample.payload,
+            prediction=Prediction(likeliest_label(arrival.probabilities), _probabilities(arrival)),
+            utility=decision.utility,
+            threshold=decision.threshold,
+            propensity=decision.propensity,
+            reason=decision.reason.value,
+            strategy=self.strategy,
+            model=self.model,
+            sampled_at=iso(sampled_ms),
+            queried_at=iso(self.now_ms),
+            expires_at=iso(self.now_ms + self.life_ms),
+            pending=pending,
+        )
+
+    def prediction(self, arrival: ScoredSample, decision: Decision, pending: int) -> PredictionRecord:
+        """What was predicted and decided, for the topic of predictions."""
+        return PredictionRecord(
+            id=arrival.id,
+            label=likeliest_label(arrival.probabilities),
+            probabilities=_probabilities(arrival),
+            utility=decision.utility,
+            threshold=decision.threshold,
+            propensity=decision.propensity,
+            queried=decision.selected,
+            reason=decision.reason.value,
+            model=self.model,
+            pending=pending,
+        )
+
+
+def _probabilities(arrival: ScoredSample) -> dict[str, float]:
+    """The probabilities by label, each label as text."""
+    return {label_text(label): p for label, p in arrival.probabilities.items()}

@@ -1,0 +1,26 @@
+"""What the command line does to the topics besides serving: create, export, import, replay, rebuild.
+
+Each function opens the broker, does one bounded thing and closes the broker. It reports its progress through
+a callback, because only the command line knows whether a person is watching.
+"""
+
+from __future__ import annotations
+
+from stream_al.service.maintenance.dead_letters import list_dead_letters, replay_dead_letters
+from stream_al.service.maintenance.examples import export_examples, import_labels, known_labels
+from stream_al.service.maintenance.model import load_model
+from stream_al.service.maintenance.topics import Progress, create_topics, opened, read_topic, reset_offsets
+
+__all__ = [
+    "Progress",
+    "create_topics",
+    "export_examples",
+    "import_labels",
+    "known_labels",
+    "list_dead_letters",
+    "load_model",
+    "opened",
+    "read_topic",
+    "replay_dead_letters",
+    "reset_offsets",
+]

@@ -1,0 +1,1 @@
+"""Label efficiency: which policy makes the most of its labels, compared on streams with late labels."""

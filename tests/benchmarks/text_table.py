@@ -1,0 +1,40 @@
+"""A table of texts, for a terminal and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+
+__all__ = ["TextTable"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """A table whose first column has names and the others have numbers.
+
+    >>> print(TextTable("Speed", ["case", "us"], [["floor", "2.1"]]).markdown())
+    | case | us |
+    |---|---|
+    | floor | 2.1 |
+    """
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def rich(self, styles: Mapping[str, str] = {}) -> Table:
+        """The table for a terminal; a row has the style of its name."""
+        table = Table(title=self.title, title_justify="left", title_style="bold")
+        for position, name in enumerate(self.header):
+            table.add_column(name, justify="left" if position == 0 else "right")
+        for row in self.rows:
+            table.add_row(*row, style=styles.get(row[0]))
+        return table
+
+    def markdown(self) -> str:
+        """The table for the README, without its title."""
+        lines = [self.header, *self.rows]
+        written = ["| " + " | ".join(line) + " |" for line in lines]
+        return "\n".join([written[0], "|---" * len(self.header) + "|", *written[1:]])

@@ -1,0 +1,1 @@
+"""The faults by kind. Each module exports its own as `FAULTS`."""
