@@ -11,8 +11,9 @@ so a start does not begin at the first example.
 the model has to be rebuilt:
 
     1. a second replay, with a reader of its own, begins from a snapshot that fits, or from the first example
-    2. the model in force continues to serve and to learn meanwhile 3. when the second replay has come as far
-    as the model in force, it replaces it, at once and for every part
+    2. the model in force continues to serve and to learn meanwhile
+    3. when the second replay has come as far as the model in force, it replaces that model at once, for all
+       parts of the service
 
 Only a label without a pending query waits for that, since what is known of its id may change.
 """
