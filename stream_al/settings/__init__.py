@@ -7,15 +7,16 @@ defaults:
     STREAM_AL_BUDGET__SHARE=0.1      the environment
     budget: {share: 0.1}             the file, named by an argument or by STREAM_AL_CONFIG
 
-`tree` says what the settings are, section by section; `reading` loads them, `showing` prints and documents
-them.
+`tree` says what the settings are, section by section; `sources` loads them, `description` prints and
+describes them, `reference` makes the page `deploy/SETTINGS.md` of them.
 """
 
 from __future__ import annotations
 
 from stream_al.settings.connections import HTTPSettings, KafkaSettings
 from stream_al.settings.data import InputSettings, LabelSettings, QuerySettings, TopicSettings
-from stream_al.settings.description import Row, describe, effective, table
+from stream_al.settings.description import Row, describe, effective
+from stream_al.settings.reference import page
 from stream_al.settings.selection import BudgetSettings, ModelSettings
 from stream_al.settings.sources import load
 from stream_al.settings.tree import LimitSettings, LoggingSettings, Settings, SnapshotSettings
@@ -37,5 +38,5 @@ __all__ = [
     "describe",
     "effective",
     "load",
-    "table",
+    "page",
 ]

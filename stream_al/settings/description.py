@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-__all__ = ["PREFIX", "Row", "describe", "effective", "fields", "kind", "may_be_null", "table", "type_text"]
+__all__ = ["PREFIX", "Row", "describe", "effective", "fields", "kind", "may_be_null", "type_text"]
 
 PREFIX = "STREAM_AL_"
 
@@ -75,15 +75,6 @@ def describe() -> list[Row]:
         )
         for path, field in fields()
     ]
-
-
-def table() -> str:
-    """The Markdown table of every setting, as the README carries it."""
-    lines = ["| setting | type | default | meaning |", "|---|---|---|---|"]
-    for row in describe():
-        cells = (f"`{row.path}`", row.type, f"`{row.default}`", row.description)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines)
 
 
 def fields() -> Iterator[tuple[str, FieldInfo]]:

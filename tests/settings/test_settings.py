@@ -18,7 +18,7 @@ from pydantic import SecretStr, ValidationError
 from stream_al.engine.budgets import MANAGERS
 from stream_al.engine.strategies import STRATEGIES, factors
 from stream_al.errors import Misconfigured
-from stream_al.settings import Settings, describe, effective, load, table
+from stream_al.settings import Settings, describe, effective, load, page
 
 HIDDEN = "hunter2"
 PATHS = [row.path for row in describe()]
@@ -350,7 +350,7 @@ def test_every_setting_is_described_and_settable_by_the_names_its_description_gi
         if row.path not in {"kafka.sasl_password", "snapshots.key"}:
             assert load(environ={row.environment: row.default}) == Settings(), row.path
         assert load(overrides=[f"{row.path}={row.default}"], environ={}) == Settings(), row.path
-        assert f"| `{row.path}` |" in table()
+        assert f"| `{row.path}` |" in page()
 
 
 def test_every_section_has_a_description() -> None:
