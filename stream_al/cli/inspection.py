@@ -38,6 +38,12 @@ def config_show(config: ConfigFile = None, overrides: Overrides = None, as_json:
     typer.echo(json.dumps(values, indent=2) if as_json else yaml.safe_dump(values, sort_keys=False).rstrip())
 
 
+@config_cli.command("reference")
+def config_reference() -> None:
+    """Print every setting with its type, default and meaning, as Markdown."""
+    typer.echo(settings.page(), nl=False)
+
+
 @model_cli.command("show")
 def model_show(config: ConfigFile = None, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Print a description of the model after all examples."""

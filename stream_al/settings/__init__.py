@@ -7,15 +7,17 @@ defaults:
     STREAM_AL_BUDGET__SHARE=0.1      the environment
     budget: {share: 0.1}             the file, named by an argument or by STREAM_AL_CONFIG
 
-`tree` defines the settings, section by section. `sources` loads them. `description` prints and documents
-them. `runtime_changes` says which of them may change while the service runs.
+`tree` defines the settings, section by section. `sources` loads them. `description` prints them, and
+`reference` makes the page `deploy/SETTINGS.md`. `runtime_changes` says which of them may change while the
+service runs.
 """
 
 from __future__ import annotations
 
 from stream_al.settings.connections import HTTPSettings, KafkaSettings
 from stream_al.settings.data import InputSettings, LabelSettings, QuerySettings, TopicSettings
-from stream_al.settings.description import SettingRow, describe, effective, table
+from stream_al.settings.description import SettingRow, describe, effective
+from stream_al.settings.reference import page
 from stream_al.settings.selection import BudgetSettings, ModelSettings
 from stream_al.settings.sources import load, option_mistakes
 from stream_al.settings.tree import LimitSettings, LoggingSettings, Settings, SnapshotSettings
@@ -38,5 +40,5 @@ __all__ = [
     "effective",
     "load",
     "option_mistakes",
-    "table",
+    "page",
 ]

@@ -24,7 +24,6 @@ __all__ = [
     "fields",
     "kind",
     "may_be_null",
-    "table",
     "type_text",
 ]
 
@@ -85,15 +84,6 @@ def describe() -> list[SettingRow]:
         )
         for path, field in fields()
     ]
-
-
-def table() -> str:
-    """The Markdown table of all settings, as the documentation contains it."""
-    lines = ["| setting | type | default | meaning |", "|---|---|---|---|"]
-    for row in describe():
-        cells = (f"`{row.path}`", row.type, f"`{row.default}`", row.description)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines)
 
 
 def fields() -> Iterator[tuple[str, FieldInfo]]:

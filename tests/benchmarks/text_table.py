@@ -34,7 +34,7 @@ class TextTable:
         return table
 
     def markdown(self) -> str:
-        """The table for the README, without its title."""
+        """The table as Markdown, without its title."""
         lines = [self.header, *self.rows]
         written = ["| " + " | ".join(line) + " |" for line in lines]
         return "\n".join([written[0], "|---" * len(self.header) + "|", *written[1:]])

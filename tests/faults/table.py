@@ -40,7 +40,7 @@ FAULTS: tuple[Fault, ...] = (
 
 
 def markdown() -> str:
-    """The table of the README."""
+    """The table, for `tests/faults/README.md`."""
     rows = ["| fault | promise | test |", "|---|---|---|"]
     for fault in FAULTS:
         test = f"`tests/faults/test_faults.py::test_fault[{fault.name}]`"

@@ -13,7 +13,7 @@ from tests.broker.address import KafkaAddress
 from tests.broker.kafka import KafkaBroker
 from tests.faults.fault import Fault
 from tests.faults.runner import QUICK_SECONDS, run_fault
-from tests.faults.table import FAULTS, markdown
+from tests.faults.table import FAULTS
 
 HAVE_KAFKA = bool(shutil.which("java") and shutil.which("mvn"))
 BINDING = HAVE_KAFKA or os.environ.get("CI") == "true"  # in CI a missing broker is a failure, not a skip
@@ -47,8 +47,3 @@ async def test_fault(fault: Fault, tmp_path: Path, broker: KafkaBroker) -> None:
 
 def test_every_fault_has_a_name_of_its_own() -> None:
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
-
-
-def test_the_readme_shows_the_table() -> None:
-    readme = Path(__file__).parents[2] / "README.md"
-    assert markdown() in readme.read_text()

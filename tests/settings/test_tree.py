@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from stream_al.settings import Settings, describe, effective, load, table
+from stream_al.settings import Settings, describe, effective, load, page
 from tests.support.settings_mistakes import write
 
 
@@ -41,7 +41,7 @@ def test_every_setting_is_described_and_settable_by_the_names_its_description_gi
         if row.path not in {"kafka.sasl_password", "snapshots.key"}:
             assert load(environ={row.environment: row.default}) == Settings(), row.path
         assert load(overrides=[f"{row.path}={row.default}"], environ={}) == Settings(), row.path
-        assert f"| `{row.path}` |" in table()
+        assert f"| `{row.path}` |" in page()
 
 
 def test_every_section_has_a_description() -> None:

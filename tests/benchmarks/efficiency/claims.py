@@ -27,7 +27,7 @@ Claim = dict[str, Any]
 
 
 def claims(lines: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> list[Claim]:
-    """The six claims, in the order of the README."""
+    """The six claims, in the order of `tests/benchmarks/README.md`."""
     clean, wrong = cases(lines), cases(lines, WRONG)
     if not any(OURS in results for results in clean.values()):
         return []

@@ -132,7 +132,7 @@ def _parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("label_efficiency.jsonl"), help="file of results")
     parser.add_argument("--score", default=SCORES[0], choices=SCORES, help="for ranks and tests")
     parser.add_argument("--json", action="store_true", help="the summary as one JSON object")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write tables for the README as well")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown as well")
     parser.add_argument("--list", action="store_true", help="the names of all policies")
     return parser
 

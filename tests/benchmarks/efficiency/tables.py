@@ -1,4 +1,4 @@
-"""The summary as tables: for a terminal, and as Markdown for the README."""
+"""The summary as tables: for a terminal, and as Markdown."""
 
 from __future__ import annotations
 

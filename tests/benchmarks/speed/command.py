@@ -62,7 +62,7 @@ class Report:
             console.print(note, style="dim", highlight=False)
 
     def markdown(self) -> str:
-        """The same for the README."""
+        """The same as Markdown, for `tests/benchmarks/README.md`."""
         held = [[verdict.target, VERDICTS[verdict.met], verdict.found] for verdict in self.verdicts]
         tables = [f"{table.title}\n\n{table.markdown()}" for table in self.tables]
         tables.append(TextTable("targets", ["target", "", "found"], held).markdown())
@@ -140,5 +140,5 @@ def _parser(description: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="smaller and fewer runs, in minutes")
     parser.add_argument("--json", action="store_true", help="the results as one JSON object")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write tables for the README as well")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown as well")
     return parser

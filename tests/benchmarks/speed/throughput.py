@@ -195,9 +195,7 @@ def _parser(description: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--no-activeml", action="store_true", help="without scikit-activeml's strategies")
     parser.add_argument("--json", action="store_true", help="the results as one JSON object")
-    parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="write the table for the README as well"
-    )
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table as Markdown as well")
     return parser
 
 
@@ -226,7 +224,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def markdown(found: dict[str, Any]) -> str:
-    """The tables for the README."""
+    """The tables as Markdown, for `tests/benchmarks/README.md`."""
     lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
     lines += ["| " + " | ".join(row) + " |" for row in _rows(found)]
     if peers := found["scikit_activeml_us"]:
