@@ -15,10 +15,10 @@ import yaml
 
 from stream_al.contracts.schemas import SCHEMAS
 from stream_al.engine.samples.sample import read_sample
+from stream_al.service.engine_settings import input_rules
 from stream_al.service.http.api import api
-from stream_al.service.loops.select import input_rules
 from stream_al.settings import load
-from tests.conftest import KafkaAddress
+from tests.broker.address import KafkaAddress
 from tests.documents.curl import request
 from tests.documents.markdown import README, ROOT, block, commands
 from tests.support.processes import Server, run
