@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.broker.authority import Authority
 from tests.broker.kafka import KafkaBroker, Listener
-from tests.support.authority import Authority
 
 __all__ = ["MECHANISMS", "PASSWORD", "USER", "Locked"]
 

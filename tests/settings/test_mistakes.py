@@ -9,7 +9,7 @@ import pytest
 from stream_al.engine.budgets import MANAGERS
 from stream_al.engine.strategies import STRATEGIES
 from stream_al.settings import load
-from tests.support.settings_mistakes import mistake, mistakes, write
+from tests.settings.mistakes import mistake, mistakes, write
 
 
 def test_every_mistake_of_every_source_is_listed_at_once_with_its_path(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from stream_al.errors import Misconfigured
 from stream_al.settings import effective, load
-from tests.support.settings_mistakes import mistake, write
+from tests.settings.mistakes import mistake, write
 
 HIDDEN = "hunter2"
 

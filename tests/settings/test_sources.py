@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from stream_al.engine.budgets import MANAGERS
 from stream_al.engine.strategies import STRATEGIES, factors
 from stream_al.settings import Settings, load
-from tests.support.settings_mistakes import write
+from tests.settings.mistakes import write
 
 
 def test_nothing_given_gives_the_defaults_and_they_are_valid() -> None:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from stream_al.settings import Settings, describe, effective, load, page
-from tests.support.settings_mistakes import write
+from tests.settings.mistakes import write
 
 
 def test_settings_are_frozen_and_accept_no_unknown_names() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from stream_al.errors import Misconfigured
 from stream_al.service.serve import serving
-from tests.support.authority import Authority
+from tests.broker.authority import Authority
 from tests.support.http_server import idle, served
 
 
