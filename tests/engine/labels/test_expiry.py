@@ -41,7 +41,7 @@ def test_the_judged_time_never_goes_back() -> None:
 
 
 @dataclass
-class Log:
+class LabelTopic:
     """Labels in one partition with rising timestamps, and how many are committed."""
 
     now_ms: int = 0
@@ -53,7 +53,7 @@ class Log:
 @given(st.lists(st.sampled_from(["time", "label", "commit", "step"]), max_size=60))
 def test_every_label_up_to_the_judged_time_is_committed(events: list[str]) -> None:
     """Labels may come and be read late, while other topics show a later time."""
-    log, time = Log(), JudgedTime()
+    log, time = LabelTopic(), JudgedTime()
     for event in events:
         if event == "time":
             log.now_ms += 100
