@@ -1,0 +1,159 @@
+"""`Auto`: the classifier that needs no choosing.
+
+No learner is best everywhere, and which one is best is not known before labels are bought. So several learn
+side by side from the same examples, and each one's say follows how well it did lately:
+
+    L_m  <-  decay L_m + |p_m - y|^2        the Brier loss of what it said of an example before it learned it
+    w_m   =  exp(-eta L_m) / sum
+    p     =  sum w_m p_m
+
+The Brier loss is proper, so honest probabilities pay, and bounded, so a learner that is often right and at
+times sure of the wrong class keeps its say; under the logarithmic loss it would lose it. With `decay` 0.98 the
+last fifty examples count, and a learner that was best yesterday loses its say within tens of labels. A member
+without an opinion sleeps: it has no say, and is charged the loss of the mixture.
+
+    Freund, Schapire, Singer, Warmuth: Using and combining predictors that specialize. STOC 1997.
+    Cesa-Bianchi, Lugosi: Prediction, Learning, and Games. 2006.
+
+Each opinion is taken with a grain of salt (`SALT`, spread over the classes), and the mixture is calibrated
+after the vote (`calibration`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from stream_al.engine.learners.base import Learner, distribution
+from stream_al.engine.learners.bayes import NaiveBayes
+from stream_al.engine.learners.calibration import Temperature
+from stream_al.engine.learners.forest import MondrianForest
+from stream_al.engine.learners.linear import Softmax
+from stream_al.engine.learners.neighbours import NearestNeighbours
+from stream_al.engine.learners.rows import Floats, Ints, Rows
+
+__all__ = ["Auto"]
+
+SALT = 0.02
+
+
+class Auto(Learner):
+    """A mixture of learners of different kinds.
+
+    Args:
+        eta: How fast a member loses its say.
+        decay: What is left of a loss with each further example.
+        seed: For the members that draw at random.
+
+    Attributes:
+        members: The learners.
+        opinions: A name for each opinion; some learners hold several.
+
+    Examples:
+        >>> model = Auto(seed=1)
+        >>> for x, y in [(1.0, "low"), (2.0, "low"), (8.0, "high"), (9.0, "high")] * 3:
+        ...     model.learn_one({"x": x, "color": "red"}, y)
+        >>> model.predict_one({"x": 2.5, "color": "blue"})
+        'low'
+    """
+
+    def __init__(self, eta: float = 1.0, decay: float = 0.98, seed: int = 0) -> None:
+        super().__init__()
+        self.eta = eta
+        self.decay = decay
+        self.seed = seed
+        self.members: dict[str, Learner] = {
+            "bayes": NaiveBayes(),
+            "linear": Softmax(rate=0.1),
+            "slow linear": Softmax(rate=0.01),
+            "neighbours": NearestNeighbours(n_neighbors=(5, 1)),
+            "forest": MondrianForest(scales=("deviation", "units"), seed=seed),
+        }
+        self.opinions = (
+            "bayes", "linear", "slow linear", "5 neighbours", "1 neighbour", "forest", "forest in units"
+        )  # fmt: skip
+        self._places = {"bayes": [0], "linear": [1], "slow linear": [2], "neighbours": [3, 4], "forest": [5, 6]}
+        self._losses = np.zeros(len(self.opinions))
+        self._temperature = Temperature()
+
+    def learn_row(self, row: Rows, label: int, classes: int) -> None:
+        """Learn one example."""
+        if classes > 1:
+            self._judge(row, label, classes)
+        for member in self.members.values():
+            member.learn_row(row, label, classes)
+
+    def _judge(self, row: Rows, label: int, classes: int) -> None:
+        """Charge each opinion its loss."""
+        said, awake = self._said(row, classes)
+        if not awake.any():
+            return
+        mixed = self._mix(said, awake)
+        truth = np.zeros(classes)
+        truth[label] = 1.0
+        loss = ((said[:, 0] - truth) ** 2).sum(axis=1)
+        loss[~awake] = float(((mixed[0] - truth) ** 2).sum())
+        self._losses = self.decay * self._losses + loss
+        self._temperature.learn(mixed[0], label)
+
+    def scores(self, rows: Rows, classes: int) -> list[Floats]:
+        """What the mixture says of the samples."""
+        said, awake = self._said(rows, classes)
+        if not awake.any():
+            return []
+        return [self._temperature.apply(self._mix(said, awake))]
+
+    def _said(self, rows: Rows, classes: int) -> tuple[Floats, np.ndarray]:  # type: ignore[type-arg]
+        """What each opinion says (opinion, sample, class), and which there are."""
+        said = np.zeros((len(self.opinions), len(rows), classes))
+        awake = np.zeros(len(self.opinions), np.bool_)
+        for name, member in self.members.items():
+            for place, opinion in zip(self._places[name], member.scores(rows, classes), strict=False):
+                said[place] = (1.0 - SALT) * opinion + SALT / classes
+                awake[place] = True
+        return said, awake
+
+    def _mix(self, said: Floats, awake: np.ndarray) -> Floats:  # type: ignore[type-arg]
+        weights = self._weights(awake)
+        mixed = np.zeros(said.shape[1:])
+        for weight, opinion in zip(weights.tolist(), said, strict=True):
+            if weight:
+                mixed += weight * opinion
+        return distribution(mixed)
+
+    def _weights(self, awake: np.ndarray) -> Floats:  # type: ignore[type-arg]
+        least = self._losses[awake].min()
+        raw = np.where(awake, np.exp(-self.eta * (self._losses - least)), 0.0)
+        weights: Floats = raw / raw.sum()
+        return weights
+
+    def forget(self, tokens: Ints) -> None:
+        """Forget what is known of these tokens."""
+        for member in self.members.values():
+            member.forget(tokens)
+
+    def standing(self) -> dict[str, dict[str, float]]:
+        """The weight of each opinion, and its Brier loss an example over the last ones.
+
+        The loss is 0 for an opinion that is always right and sure, 2 for one always wrong and sure.
+        """
+        seen = sum(1 for _ in self.classes)
+        weights = self._weights(np.ones(len(self.opinions), np.bool_)) if seen else self._losses
+        share = 1.0 - self.decay
+        return {
+            name: {"weight": float(weight), "loss": float(loss * share)}
+            for name, weight, loss in zip(self.opinions, weights, self._losses, strict=True)
+        }
+
+    def predict_proba_members(self, x: dict[Any, Any]) -> dict[str, dict[Any, float]]:
+        """What each opinion says of a sample, by its name."""
+        if len(self.classes) < 2:
+            return {}
+        rows = self.columns.encode([(tuple(x), tuple(x.values()))])
+        said, awake = self._said(rows, len(self.classes))
+        return {
+            name: dict(zip(self.classes, shares[0].tolist(), strict=True))
+            for name, shares, is_awake in zip(self.opinions, said, awake, strict=True)
+            if is_awake
+        }

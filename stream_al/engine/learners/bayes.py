@@ -1,0 +1,134 @@
+"""Naive Bayes over numbers, categories and words.
+
+    p(c | x)  ~  n_c / n  *  prod_j N(x_j; mean_cj, var_cj)  *  prod_t p(t | c)
+
+A variance mixes the class's own with that of the column as if the class had `SHARED` more examples of the
+column's variance, so that a class of three examples is not certain of everything. A token's probability is
+(n_ct + 1/2) / (n_c + 1): tokens that a sample lacks say nothing, since most words lack in most texts.
+
+What is old fades: every `EVERY` examples all counts are multiplied by `FADE`, once there are `MEMORY` of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stream_al.engine.learners.base import Learner, softmax
+from stream_al.engine.learners.rows import Floats, Ints, Rows
+from stream_al.engine.learners.scales import grown
+
+__all__ = ["NaiveBayes"]
+
+SHARED = 1.0
+EVERY, FADE, MEMORY = 256, 0.9, 2048
+SMALLEST = 1e-6  # a variance, as a share of the column's
+LARGEST_TABLE = 2_000_000  # numbers: tokens times classes
+
+
+class NaiveBayes(Learner):
+    """Naive Bayes over numbers, categories and words.
+
+    Examples:
+        >>> model = NaiveBayes()
+        >>> for x, y in [(1.0, "low"), (2.0, "low"), (8.0, "high"), (9.0, "high")]:
+        ...     model.learn_one({"x": x}, y)
+        >>> model.predict_one({"x": 2.5})
+        'low'
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = np.zeros(0)  # examples of each class
+        self._told = np.zeros((0, 0))  # class, column: values
+        self._mean = np.zeros((0, 0))
+        self._m2 = np.zeros((0, 0))
+        self._all_mean = np.zeros(0)  # the same of all classes
+        self._all_told = np.zeros(0)
+        self._all_m2 = np.zeros(0)
+        self._tokens = np.zeros((0, 0))  # token, class: examples
+        self._learned = 0
+
+    def learn_row(self, row: Rows, label: int, classes: int) -> None:
+        """Learn one example."""
+        self._widen(row, classes)
+        self._learned += 1
+        self._count[label] += 1.0
+        x = row.numbers[0]
+        told = row.is_number if row.missing is None else row.is_number & ~row.missing[0]
+        _welford(self._all_told, self._all_mean, self._all_m2, x, told)
+        _welford(self._told[label], self._mean[label], self._m2[label], x, told)
+        tokens = row.tokens[row.tokens < len(self._tokens)]
+        self._tokens[tokens, label] += 1.0
+        if self._learned % EVERY == 0 and self._count.sum() > MEMORY:
+            for array in (self._count, self._told, self._m2, self._all_told, self._all_m2, self._tokens):
+                array *= FADE
+
+    def scores(self, rows: Rows, classes: int) -> list[Floats]:
+        """What it says of the samples."""
+        known = len(self._count)
+        if not known:
+            return []
+        logs = np.full((len(rows), classes), -np.inf)
+        logs[:, :known] = np.log(self._count / self._count.sum())
+        width = self._mean.shape[1]
+        use = np.flatnonzero(rows.is_number[:width] & (self._all_told > 0.0))
+        if len(use):
+            self._score_numbers(rows, use, logs)
+        size = len(self._tokens)
+        if size and len(rows.tokens):
+            chance = np.log((self._tokens + 0.5) / (self._count + 1.0))
+            # A word that no class has seen speaks for none, whatever their sizes.
+            chance[self._tokens.sum(axis=1) <= 0.0] = 0.0
+            logs[:, :known] += rows.token_sums(chance, rows.tokens < size)
+        return [softmax(logs)]
+
+    def _score_numbers(self, rows: Rows, use: Ints, logs: Floats) -> None:
+        x = np.ascontiguousarray(rows.numbers[:, use])
+        common = self._all_m2[use] / np.maximum(self._all_told[use], 1.0)
+        told, mean = self._told[:, use], self._mean[:, use]
+        variance = (self._m2[:, use] + SHARED * common) / (np.maximum(told, 0.0) + SHARED)
+        variance = np.maximum(variance, SMALLEST * common)
+        flat = (variance <= 0.0) | (told <= 0.0)
+        spread = np.where(flat, 1.0, variance)
+        rate = np.where(flat, 0.0, np.sqrt(0.5 / spread))
+        # A class that has not seen a column takes the column's own distribution for it.
+        blank = (told <= 0.0) & (common > 0.0)
+        mean = np.where(blank, self._all_mean[use], mean)
+        rate = np.where(blank, np.sqrt(0.5 / np.where(common > 0.0, common, 1.0)), rate)
+        offset = np.where(blank, -0.5 * np.log(np.where(common > 0.0, common, 1.0)), -0.5 * np.log(spread))
+        missing = None if rows.missing is None else rows.missing[:, use]
+        for label in range(len(self._count)):
+            away = (x - mean[label]) * rate[label]
+            density = offset[label] - away * away
+            if missing is not None:
+                density[missing] = 0.0
+            logs[:, label] += density.sum(axis=1)
+
+    def forget(self, tokens: Ints) -> None:
+        """Forget what is known of these tokens."""
+        self._tokens[tokens[tokens < len(self._tokens)]] = 0.0
+
+    def _widen(self, row: Rows, classes: int) -> None:
+        known, width = self._mean.shape
+        if classes > known:
+            self._count = grown(self._count, classes)
+            self._told, self._mean, self._m2 = (grown(a, classes) for a in (self._told, self._mean, self._m2))
+            self._tokens = grown(self._tokens, classes, axis=1)
+            self._tokens = self._tokens[: LARGEST_TABLE // classes]
+        wider = row.numbers.shape[1]
+        if wider > width:
+            self._told, self._mean, self._m2 = (grown(a, wider, 1) for a in (self._told, self._mean, self._m2))
+            self._all_told, self._all_mean, self._all_m2 = (
+                grown(a, wider) for a in (self._all_told, self._all_mean, self._all_m2)
+            )
+        tokens = min(len(row.dense), LARGEST_TABLE // classes)
+        if tokens > len(self._tokens):
+            self._tokens = grown(self._tokens, tokens)
+
+
+def _welford(told: Floats, mean: Floats, m2: Floats, x: Floats, present: np.ndarray) -> None:  # type: ignore[type-arg]
+    """Learn a value of each column that is present."""
+    told += present
+    away = np.where(present, x - mean, 0.0)
+    mean += away / np.maximum(told, 1.0)
+    m2 += away * np.where(present, x - mean, 0.0)

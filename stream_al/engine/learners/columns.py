@@ -1,0 +1,465 @@
+"""Columns: samples of any kind as numbers and tokens, learned from the examples.
+
+Streams bring numbers, truth values, categories, texts, dates, ids, and nothing, with features that come and
+go. What a feature is shows in its values (`values.read`) and in how they repeat:
+
+    number    has a column, standardised (`scales`); where it is missing, the mean stands in. A feature that
+              most examples lack is 0 where it lacks, as in a sparse record
+    date      three numbers: seconds since 1970, second of the day, day of the week
+    text      a token for the whole, if it is short, and one for each word, if there are several
+    missing   a token, where most examples have the feature
+    id        left out: a word that is new nearly every time, or an integer that rises from example to example,
+              or one that is new every time and whose name ends like an id's
+
+The features of a sample have no order; they are taken by name, so that two senders who order them differently
+mean the same.
+
+Everything has a limit: `MAX_FEATURES` names of `MAX_NAME` characters, `MAX_NUMBERS` columns of numbers (further
+ones are taken by their order of magnitude, as tokens), the vocabulary's own. All of it takes less than 10 MB.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from stream_al.engine.learners.rows import STEPS, Floats, Ints, Rows, standardised
+from stream_al.engine.learners.scales import Scales, grown
+from stream_al.engine.learners.values import DATE_PARTS, LINEAR, NOTHING, Value, read, words
+from stream_al.engine.learners.vocabulary import MAX_INDICATORS, Vocabulary
+
+__all__ = ["MAX_FEATURES", "MAX_NAME", "MAX_NUMBERS", "Columns", "Record"]
+
+MAX_FEATURES = 4096
+MAX_NAME = 200  # characters
+MAX_NUMBERS = 512
+MAX_CATEGORY = 64  # characters of a text that may be a category
+ENOUGH = 20  # values after which it is judged what a feature is
+NEARLY_ALL = 0.95
+SEVERAL = 2.5  # words a value, on average, of a text
+RECENT = 100  # values of a feature that are kept to see whether one comes again
+
+NONE, FULL = -1, -2  # in the place of a column
+# Between a feature's name and what was met there:
+CATEGORY, WORD, MISSING, ORDER = "\0=", "\0 ", "\0?", "\0^"
+
+_PLAIN = {float, int, bool}
+_NO_TOKENS = np.zeros(0, np.intp)
+_ID = re.compile(r"(?:^|[\W_])(?:id|ids|uuid|guid|key|hash|number|no|nr)$|[a-z]I[dD]$", re.IGNORECASE)
+
+Record = tuple[Sequence[Hashable], Sequence[Any]]
+
+
+class _Feature:
+    """What is known of one feature.
+
+    Attributes:
+        name: Its name.
+        place: Its number among the features.
+        column: Its column of numbers; NONE, or FULL if there was no room for one.
+        dates: Its columns of dates, one a part, or none.
+        texts: How many of its values were texts, or integers where the name is an id's.
+        fresh: How many of these were new.
+        words: How many words they have in all.
+        recent: The last of them.
+    """
+
+    __slots__ = ("column", "dates", "fresh", "name", "place", "recent", "texts", "words")
+
+    def __init__(self, name: str, place: int) -> None:
+        self.name = name
+        self.place = place
+        self.column = NONE
+        self.dates: tuple[int, ...] = ()
+        self.texts = self.fresh = self.words = 0
+        self.recent: dict[str, None] = {}
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its values have several words."""
+        return self.words > SEVERAL * self.texts
+
+    @property
+    def is_id(self) -> bool:
+        """Whether its values are single words, and new nearly every time."""
+        return self.texts >= ENOUGH and self.fresh > NEARLY_ALL * self.texts and not self.is_text
+
+    def note(self, text: str, count: int) -> None:
+        """Note a value, of so many words, as one of those that may be ids."""
+        self.texts += 1
+        self.words += count
+        self.fresh += text not in self.recent
+        self.recent[text] = None
+        if len(self.recent) > RECENT:
+            del self.recent[next(iter(self.recent))]
+        if self.texts >= 10 * RECENT:  # what was long ago fades
+            self.texts, self.fresh, self.words = self.texts // 2, self.fresh // 2, self.words // 2
+
+    def tokens(self, told: Value) -> list[str]:
+        """What it gives besides numbers."""
+        found: list[str] = []
+        if told.number and self.column == FULL:
+            sign = "-" if told.number < 0 else ""
+            found.append(f"{self.name}{ORDER}{sign}{math.frexp(told.number)[1]}")
+        if told.text is not None and not self.is_id:
+            if len(told.text) <= MAX_CATEGORY:
+                found.append(f"{self.name}{CATEGORY}{told.text}")
+            if told.number is None and " " in told.text and (self.is_text or not self.texts):
+                found += [f"{self.name}{WORD}{word}" for word in words(told.text)]
+        return found
+
+
+class Columns:
+    """The encoder of samples, learned from examples one by one.
+
+    Attributes:
+        examples: How many were learned.
+        width: How many columns there are.
+        scales: Of the columns.
+        vocabulary: The tokens.
+
+    Examples:
+        >>> columns = Columns()
+        >>> for amount, color in [(1.0, "red"), (3.0, "blue"), (2.0, "red")]:
+        ...     _ = columns.learn({"amount": amount, "color": color})
+        >>> rows = columns.encode([(("amount", "color"), (3.0, "red"))])
+        >>> rows.numbers.tolist(), rows.tokens.tolist()
+        ([[3.0, 1.0]], [0])
+    """
+
+    def __init__(self) -> None:
+        self.examples = 0
+        self.width = 0
+        self.scales = Scales()
+        self.vocabulary = Vocabulary()
+        self._features: dict[str, _Feature] = {}
+        self._refused = 0  # names for which there was no room, once for each time they came
+        self._indicators = 0
+        # Of each feature: the example it came with, and how many have had it since.
+        self._since = np.zeros(0, np.int64)
+        self._present = np.zeros(0, np.int64)
+        # Of each column: the feature it belongs to (-1 if it tells of a token), how many values it had,
+        # how many of them were integers, and larger than the one before.
+        self._feature_of = np.zeros(0, np.intp)
+        self._told = np.zeros(0, np.int64)
+        self._whole = np.zeros(0, np.int64)
+        self._rises = np.zeros(0, np.int64)
+        self._last = np.zeros(0)
+        self._looks_like_id = np.zeros(0, np.bool_)
+
+    def learn(self, x: Mapping[Any, Any]) -> tuple[Rows, Ints]:
+        """Learn the features of one example.
+
+        Returns:
+            The example as a row, and the tokens whose numbers mean something else from now on.
+        """
+        self.examples += 1
+        numbers: dict[int, float] = {}
+        tokens: list[str] = []
+        here: list[int] = []
+        for name, value in sorted(((str(name), value) for name, value in x.items()), key=_by_name):
+            told = read(value)
+            feature = self._features.get(name) or self._admit(name, told)
+            if feature is None or told == NOTHING:
+                continue
+            here.append(feature.place)
+            self._learn_numbers(feature, told, numbers)
+            tokens += feature.tokens(told)
+            if told.text is not None:
+                feature.note(told.text, 1 if told.number is not None else told.text.count(" ") + 1)
+            elif told.number is not None and _ID.search(name):
+                feature.note(repr(told.number), 1)
+                self._looks_like_id[feature.column] = feature.is_id
+        self._present[here] += 1
+        tokens += self._missing(here)
+        given_up = self.vocabulary.learn(list(dict.fromkeys(tokens)), self.examples)
+        known = np.sort(np.asarray([self.vocabulary.numbers[token] for token in dict.fromkeys(tokens)], np.intp))
+        self._give_columns(tokens)
+        row = np.full((1, self.width), np.nan)
+        row[0, list(numbers)] = list(numbers.values())
+        self._learn_columns(row[0], known)
+        return self._rows(row, known, np.zeros(len(known), np.intp)), given_up
+
+    def encode(self, records: Sequence[Record]) -> Rows:
+        """Samples as rows. Nothing is learned.
+
+        Args:
+            records: Of each sample the names of its features and their values, in the same order.
+        """
+        numbers = np.full((len(records), self.width), np.nan)
+        tokens: list[Ints] = []
+        owners: list[Ints] = []
+        groups: dict[tuple[Hashable, ...], list[int]] = {}
+        for place, (names, _) in enumerate(records):
+            groups.setdefault(tuple(names), []).append(place)
+        for names, places in groups.items():
+            self._encode_alike(names, places, records, numbers, tokens, owners)
+        if not tokens:
+            return self._rows(numbers, _NO_TOKENS, _NO_TOKENS)
+        every, whose = np.concatenate(tokens), np.concatenate(owners)
+        order = np.lexsort((every, whose))  # whatever the order of the features, sums run in that of tokens
+        return self._rows(numbers, every[order], whose[order])
+
+    def left_out(self) -> dict[str, str]:
+        """Which features are not used, and why."""
+        gone = self._is_left_out()
+        reasons: dict[str, str] = {}
+        for feature in self._features.values():
+            column = feature.dates[0] if feature.dates else feature.column
+            if column >= 0 and gone[column]:
+                if feature.dates:
+                    reasons[feature.name] = "rises from example to example; its time of day and weekday are used"
+                elif self._looks_like_id[column]:
+                    reasons[feature.name] = "an id, new every time"
+                else:
+                    reasons[feature.name] = "rises from example to example"
+            elif feature.is_id and column < 0:
+                reasons[feature.name] = "an id, new every time"
+        return reasons
+
+    def kinds(self) -> dict[str, str]:
+        """What each feature is taken for: number, date, text, category, id or unknown."""
+        left = self.left_out()
+        return {name: _kind(feature, name in left) for name, feature in self._features.items()}
+
+    # ------------------------------------------------------------------ what is learned
+
+    def _admit(self, name: str, told: Value) -> _Feature | None:
+        if told == NOTHING:
+            return None  # what it is shows when it has a value
+        if len(name) > MAX_NAME or len(self._features) >= MAX_FEATURES:
+            self._refused += 1
+            return None
+        feature = _Feature(name, len(self._features))
+        self._features[name] = feature
+        self._since = np.append(self._since, self.examples - 1)
+        self._present = np.append(self._present, 0)
+        return feature
+
+    def _learn_numbers(self, feature: _Feature, told: Value, numbers: dict[int, float]) -> None:
+        if told.date is not None:
+            if not feature.dates and self._room() >= len(DATE_PARTS):
+                feature.dates = tuple(self._add_column(feature.place) for _ in DATE_PARTS)
+            numbers.update(zip(feature.dates, told.date, strict=False))
+        elif told.number is not None:
+            if feature.column == NONE:
+                feature.column = self._add_column(feature.place) if self._room() else FULL
+            if feature.column >= 0:
+                numbers[feature.column] = told.number
+
+    def _room(self) -> int:
+        return MAX_NUMBERS - (self.width - self._indicators)
+
+    def _add_column(self, feature: int) -> int:
+        self.width += 1
+        self.scales.widen(self.width)
+        self._feature_of = np.append(self._feature_of, feature)
+        for name in ("_told", "_whole", "_rises", "_last", "_looks_like_id"):
+            setattr(self, name, grown(getattr(self, name), self.width))
+        return self.width - 1
+
+    def _missing(self, here: Sequence[int]) -> list[str]:
+        """The tokens of the features that most examples have and this one has not."""
+        usual = self._present * 2 > self.examples - self._since
+        usual[here] = False
+        if not usual.any():
+            return []
+        names = list(self._features)
+        return [f"{names[place]}{MISSING}" for place in np.flatnonzero(usual).tolist()]
+
+    def _give_columns(self, tokens: Sequence[str]) -> None:
+        """Give the categories that were met before a column of their own."""
+        vocabulary = self.vocabulary
+        for token in tokens:
+            if self._indicators >= MAX_INDICATORS:
+                return
+            number = vocabulary.numbers[token]
+            if vocabulary.dense[number] < 0 and vocabulary.met[number] >= 2 and WORD not in token:
+                vocabulary.dense[number] = self._add_column(-1)
+                self._indicators += 1
+
+    def _learn_columns(self, row: Floats, tokens: Ints) -> None:
+        indicator = self._feature_of < 0
+        told = ~np.isnan(row)
+        self._told += told
+        with np.errstate(invalid="ignore"):
+            self._whole += row == np.floor(row)
+            self._rises += row > self._last
+        self._last[told] = row[told]
+        values = np.where(~told & self._is_sparse(), 0.0, row)
+        values[indicator] = 0.0
+        dense = self.vocabulary.dense[tokens]
+        values[dense[dense >= 0]] = 1.0
+        self.scales.learn(values)
+
+    def _is_sparse(self) -> Any:
+        """Of each column whether most examples since it came lack it."""
+        if not len(self._since):
+            return np.zeros(self.width, np.bool_)
+        since = self._since[np.maximum(self._feature_of, 0)]
+        return (self._feature_of >= 0) & (self._told * 2 < self.examples - since)
+
+    def _is_left_out(self) -> Any:
+        """Of each column whether it holds ids."""
+        many = (self._told >= ENOUGH) & (self._whole == self._told)
+        return many & ((self._rises >= NEARLY_ALL * (self._told - 1)) | self._looks_like_id)
+
+    # ------------------------------------------------------------------ what is encoded
+
+    def _encode_alike(
+        self,
+        names: tuple[Hashable, ...],
+        places: list[int],
+        records: Sequence[Record],
+        numbers: Floats,
+        tokens: list[Ints],
+        owners: list[Ints],
+    ) -> None:
+        """Encode the samples at these places, which have the same names."""
+        features = [self._features.get(str(name)) for name in names]
+        values = [records[place][1] for place in places]
+        at = np.asarray(places, np.intp)
+        block = _plain(values, len(names))
+        found: list[tuple[int, int]] = []
+        if block is not None:
+            known = [number for number, feature in enumerate(features) if feature and feature.column >= 0]
+            columns = [feature.column for feature in features if feature and feature.column >= 0]
+            numbers[at[:, None], columns] = block if len(known) == len(names) else block[:, known]
+            for number, feature in enumerate(features):
+                if feature is not None and feature.column == FULL:
+                    for place, value in zip(places, block[:, number].tolist(), strict=True):
+                        if value == value and value:  # noqa: PLR0124 -- NaN alone differs
+                            self._know(feature.tokens(Value(value)), place, found)
+        else:
+            for number, feature in enumerate(features):
+                if feature is not None:
+                    column = [row[number] for row in values]
+                    self._encode_column(feature, column, places, numbers, found)
+        if found:
+            pairs = np.asarray(found, np.intp)
+            owners.append(pairs[:, 0])
+            tokens.append(pairs[:, 1])
+        self._encode_missing(features, block, values, at, tokens, owners)
+
+    def _encode_column(
+        self,
+        feature: _Feature,
+        column: Sequence[Any],
+        places: Sequence[int],
+        numbers: Floats,
+        found: list[tuple[int, int]],
+    ) -> None:
+        """Encode the values of one feature, in whatever mixture of types."""
+        memo: dict[tuple[type, Any], tuple[Value, list[int]]] = {}
+        vocabulary = self.vocabulary.numbers
+        for place, value in zip(places, column, strict=True):
+            kind = type(value)
+            key = (kind, value) if kind is str or kind in _PLAIN else (kind, id(value))
+            if key not in memo:
+                told = read(value)
+                known = [vocabulary[token] for token in dict.fromkeys(feature.tokens(told)) if token in vocabulary]
+                memo[key] = told, known
+            told, known = memo[key]
+            if told.number is not None and feature.column >= 0:
+                numbers[place, feature.column] = told.number
+            elif told.date is not None and feature.dates:
+                numbers[place, feature.dates] = told.date
+            found += [(place, token) for token in known]
+
+    def _encode_missing(
+        self,
+        features: Sequence[_Feature | None],
+        block: Floats | None,
+        values: Sequence[Sequence[Any]],
+        at: Ints,
+        tokens: list[Ints],
+        owners: list[Ints],
+    ) -> None:
+        """Add the tokens of missing values, for the samples of one set of names."""
+        usual = self._present * 2 > self.examples - self._since
+        if not usual.any():
+            return
+        lacking = np.broadcast_to(usual, (len(at), len(usual))).copy()
+        for number, feature in enumerate(features):
+            if feature is None or not usual[feature.place]:
+                continue
+            if block is not None:
+                lacking[:, feature.place] = np.isnan(block[:, number])
+            else:
+                lacking[:, feature.place] = [_is_nothing(row[number]) for row in values]
+        if not lacking.any():
+            return
+        names = list(self._features)
+        numbers = self.vocabulary.numbers
+        for place in np.flatnonzero(lacking.any(axis=0)).tolist():
+            token = numbers.get(f"{names[place]}{MISSING}")
+            if token is not None:
+                whose = at[lacking[:, place]]
+                owners.append(whose)
+                tokens.append(np.full(len(whose), token, np.intp))
+
+    def _know(self, tokens: list[str], place: int, found: list[tuple[int, int]]) -> None:
+        numbers = self.vocabulary.numbers
+        found += [(place, numbers[token]) for token in tokens if token in numbers]
+
+    def _rows(self, numbers: Floats, tokens: Ints, owners: Ints) -> Rows:
+        """Fill in what is missing, mark the tokens that have columns, standardise."""
+        scales, dense = self.scales, self.vocabulary.dense
+        mean, deviation = scales.mean, scales.deviation()
+        left_out, indicator = self._is_left_out(), self._feature_of < 0
+        numbers[:, indicator] = 0.0
+        marked = dense[tokens]
+        numbers[owners[marked >= 0], marked[marked >= 0]] = 1.0
+        if left_out.any():
+            numbers[:, left_out] = np.nan
+        missing = np.isnan(numbers)
+        some = bool(missing.any())
+        fill = np.where(self._is_sparse() | indicator, 0.0, mean)
+        if some:
+            numbers = np.where(missing, fill, numbers)
+        low, high = scales.bounds()
+        numbers = np.clip(numbers, low, high)
+        rate = np.divide(STEPS, deviation, out=np.zeros_like(deviation), where=(deviation > 0.0) & ~left_out)
+        z = standardised(numbers, mean, rate)
+        told = scales.count
+        return Rows(
+            numbers, z, mean, rate, fill, told, missing if some else None, tokens, owners, ~indicator, dense
+        )
+
+
+def _by_name(item: tuple[str, Any]) -> str:
+    return item[0]
+
+
+def _is_nothing(value: object) -> bool:
+    return read(value) == NOTHING
+
+
+def _kind(feature: _Feature, is_left_out: bool) -> str:
+    if feature.dates:
+        return "date"
+    if is_left_out:
+        return "id"
+    if feature.is_text:
+        return "text"
+    if feature.column != NONE:
+        return "number"
+    return "category"
+
+
+def _plain(rows: Sequence[Sequence[Any]], width: int) -> Floats | None:
+    """The values as an array, if all of them are numbers of moderate size."""
+    if not set(map(type, chain.from_iterable(rows))) <= _PLAIN:
+        return None
+    try:
+        block = np.fromiter(chain.from_iterable(rows), np.float64, len(rows) * width)
+    except OverflowError:
+        return None
+    if (np.abs(block) > LINEAR).any():
+        return None
+    return block.reshape(len(rows), width)

@@ -1,0 +1,93 @@
+"""Rows: samples as the learners take them, side by side.
+
+A sample is a row of numbers and a handful of tokens:
+
+    z        a number a column, standardised, in steps of 1/STEPS and at most 10 deviations from the mean
+    numbers  the same in the units of the stream
+    tokens   which of the known categories and words it has, as numbers of the vocabulary
+
+The steps make sums of products exact: they are sums of integers, held in floats, and come out the same in any
+order. So a matrix product over a batch gives each sample the very bits that it would get alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FARTHEST", "STEPS", "Bools", "Floats", "Ints", "Rows", "standardised"]
+
+STEPS = 1024.0
+FARTHEST = 10.0  # deviations from the mean
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+Bools = NDArray[np.bool_]
+
+
+def standardised(numbers: Floats, mean: Floats, rate: Floats) -> Floats:
+    """Numbers as steps away from the mean; NaN is at the mean.
+
+    >>> standardised(np.array([[3.0, np.nan]]), np.array([1.0, 1.0]), np.array([512.0, 512.0]))
+    array([[1024.,    0.]])
+    """
+    z = np.rint(np.clip((numbers - mean) * rate, -FARTHEST * STEPS, FARTHEST * STEPS))
+    z[np.isnan(z)] = 0.0
+    return z
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Samples side by side.
+
+    Attributes:
+        numbers: A row a sample, a number a column; what is missing is filled in.
+        z: The same standardised, in units of 1/STEPS: integers.
+        mean: Of each column, in the units of the stream.
+        rate: By what a distance from the mean is multiplied to give z; 0 for columns that are not used.
+        fill: What stands in for a missing value.
+        told: From how many values the mean and the rate come.
+        missing: Where a number was filled in; None if nowhere.
+        tokens: The tokens of all samples, end to end.
+        owners: The sample of each token, rising.
+        is_number: Of each column whether it holds a number; the others tell of a token whether it is there.
+        dense: Of each token of the vocabulary the column that tells of it, -1 if none does.
+    """
+
+    numbers: Floats
+    z: Floats
+    mean: Floats
+    rate: Floats
+    fill: Floats
+    told: Ints
+    missing: Bools | None
+    tokens: Ints
+    owners: Ints
+    is_number: Bools
+    dense: Ints
+
+    def standardised(self, numbers: Floats) -> Floats:
+        """Other numbers on the scale of these rows; columns that are not known there are 0."""
+        return standardised(numbers, self.mean, self.rate)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def token_sums(self, table: Floats, counted: Bools | None = None) -> Floats:
+        """The sum of the table's rows over the tokens of each sample.
+
+        Args:
+            table: A row a token.
+            counted: Which of `tokens` count; all if None.
+        """
+        out = np.zeros((len(self), table.shape[1]))
+        tokens, owners = self.tokens, self.owners
+        if counted is not None:
+            tokens, owners = tokens[counted], owners[counted]
+        if len(tokens):
+            begins = np.flatnonzero(np.r_[True, owners[1:] != owners[:-1]])
+            # The order of a sum of `reduceat` depends on the length of the stretch alone.
+            out[owners[begins]] = np.add.reduceat(table[tokens], begins, axis=0)
+        return out
