@@ -28,7 +28,8 @@ import numpy as np
 from stream_al.engine.learners.base import Learner, distribution
 from stream_al.engine.learners.bayes import NaiveBayes
 from stream_al.engine.learners.calibration import Temperature
-from stream_al.engine.learners.forest import MondrianForest
+from stream_al.engine.learners.extra import ExtraTrees
+from stream_al.engine.learners.fourier import FourierSoftmax
 from stream_al.engine.learners.linear import Softmax
 from stream_al.engine.learners.neighbours import NearestNeighbours
 from stream_al.engine.learners.rows import Floats, Ints, Rows
@@ -36,6 +37,7 @@ from stream_al.engine.learners.rows import Floats, Ints, Rows
 __all__ = ["Auto"]
 
 SALT = 0.02
+SHARE = 0.05
 
 
 class Auto(Learner):
@@ -58,22 +60,22 @@ class Auto(Learner):
         'low'
     """
 
-    def __init__(self, eta: float = 1.0, decay: float = 0.98, seed: int = 0) -> None:
+    def __init__(self, eta: float = 0.75, decay: float = 0.98, seed: int = 0) -> None:
         super().__init__()
         self.eta = eta
         self.decay = decay
         self.seed = seed
         self.members: dict[str, Learner] = {
             "bayes": NaiveBayes(),
-            "linear": Softmax(rate=0.1),
-            "slow linear": Softmax(rate=0.01),
+            "linear": Softmax(),
+            "fourier": FourierSoftmax(seed=seed),
             "neighbours": NearestNeighbours(n_neighbors=(5, 1)),
-            "forest": MondrianForest(scales=("deviation", "units"), seed=seed),
+            "trees": ExtraTrees(seed=seed),
         }
         self.opinions = (
-            "bayes", "linear", "slow linear", "5 neighbours", "1 neighbour", "forest", "forest in units"
+            "bayes", "linear", "fourier", "5 neighbours", "1 neighbour", "trees"
         )  # fmt: skip
-        self._places = {"bayes": [0], "linear": [1], "slow linear": [2], "neighbours": [3, 4], "forest": [5, 6]}
+        self._places = {"bayes": [0], "linear": [1], "fourier": [2], "neighbours": [3, 4], "trees": [5]}
         self._losses = np.zeros(len(self.opinions))
         self._temperature = Temperature()
 
@@ -90,10 +92,8 @@ class Auto(Learner):
         if not awake.any():
             return
         mixed = self._mix(said, awake)
-        truth = np.zeros(classes)
-        truth[label] = 1.0
-        loss = ((said[:, 0] - truth) ** 2).sum(axis=1)
-        loss[~awake] = float(((mixed[0] - truth) ** 2).sum())
+        loss = spherical(said[:, 0], label)
+        loss[~awake] = spherical(mixed, label)
         self._losses = self.decay * self._losses + loss
         self._temperature.learn(mixed[0], label)
 
@@ -125,7 +125,7 @@ class Auto(Learner):
     def _weights(self, awake: np.ndarray) -> Floats:  # type: ignore[type-arg]
         least = self._losses[awake].min()
         raw = np.where(awake, np.exp(-self.eta * (self._losses - least)), 0.0)
-        weights: Floats = raw / raw.sum()
+        weights: Floats = (1.0 - SHARE) * raw / raw.sum() + SHARE * awake / awake.sum()
         return weights
 
     def forget(self, tokens: Ints) -> None:
@@ -157,3 +157,9 @@ class Auto(Learner):
             for name, shares, is_awake in zip(self.opinions, said, awake, strict=True)
             if is_awake
         }
+
+
+def spherical(shares: Floats, label: int) -> Floats:
+    """The spherical loss of probabilities, a row each: 0 is best, 1 worst."""
+    loss: Floats = 1.0 - shares[:, label] / np.sqrt((shares * shares).sum(axis=1))
+    return loss

@@ -33,7 +33,7 @@ class Temperature:
         >>> for _ in range(200):
         ...     temperature.learn(np.array([0.6, 0.4]), 0)
         >>> temperature.apply(np.array([[0.6, 0.4]])).round(2).tolist()
-        [[0.77, 0.23]]
+        [[0.72, 0.28]]
     """
 
     def __init__(self) -> None:

@@ -3,8 +3,11 @@
     p(c | x) = exp(b_c + w_c z + sum_t v_ct) / sum over classes
     w_c     -= rate (p(c | x) - [y = c]) z
 
-A constant rate follows a stream that changes. The step is divided by 1 + |x|^2 / `LONG` for a long x, so that
-500 columns, or a text of 100 words, do not throw the weights about.
+    rate      = step / (1 + |z|^2 / long)
+
+A step that does not shrink with time follows a stream that changes. It shrinks with the length of the sample,
+as in normalised least mean squares, so that 500 columns, or a text of 100 words, do not throw the weights about;
+z is cut off at 3 deviations for the same reason.
 
 A prediction rounds the weights to 2**-20, so that their products with the steps of the rows are integers, and
 the same in any order of summation (`rows`).
@@ -18,10 +21,11 @@ from stream_al.engine.learners.base import Learner, softmax
 from stream_al.engine.learners.rows import STEPS, Floats, Ints, Rows
 from stream_al.engine.learners.scales import grown
 
-__all__ = ["Softmax"]
+__all__ = ["FINE", "Softmax", "cut", "longest"]
 
 FINE = 2.0**20
 LARGEST = 2.0**8  # a weight
+FARTHEST = 3.0  # deviations
 LARGEST_TABLE = 2_000_000  # numbers: tokens times classes
 
 
@@ -29,8 +33,8 @@ class Softmax(Learner):
     """Softmax regression, by stochastic gradient.
 
     Args:
-        rate: The length of a step.
-        long: The squared length of a sample from which on its steps are shortened.
+        step: The length of a step, for a sample of no length.
+        long: The squared length of a sample at which it is halved.
         token: What a word counts as, in deviations.
 
     Examples:
@@ -41,9 +45,9 @@ class Softmax(Learner):
         'low'
     """
 
-    def __init__(self, rate: float = 0.1, long: float = 100.0, token: float = 2.0) -> None:
+    def __init__(self, step: float = 0.4, long: float = 3.0, token: float = 2.0) -> None:
         super().__init__()
-        self.rate = rate
+        self.step = step
         self.long = long
         self.token = token
         self._bias = np.zeros(0)
@@ -55,14 +59,14 @@ class Softmax(Learner):
         self._widen(row, classes)
         gradient = softmax(self._logits(row))[0]
         gradient[label] -= 1.0
-        z = row.z[0] / STEPS
+        z = cut(row.z)[0] / STEPS
         loose = row.tokens[(row.dense[row.tokens] < 0) & (row.tokens < len(self._tokens))]
         length = float((z * z).sum()) + self.token**2 * len(loose)
-        step = self.rate / max(1.0, length / self.long)
+        step = self.step / (1.0 + length / self.long)
         self._bias -= step * gradient
         self._weights -= (step * gradient)[:, None] * z
         self._tokens[loose] -= step * self.token * gradient
-        np.clip(self._weights, -LARGEST, LARGEST, out=self._weights)
+        longest(self._weights)
 
     def scores(self, rows: Rows, classes: int) -> list[Floats]:
         """What it says of the samples."""
@@ -78,7 +82,7 @@ class Softmax(Learner):
     def _logits(self, rows: Rows) -> Floats:
         width = self._weights.shape[1]
         whole = np.rint(self._weights * FINE)
-        logits: Floats = (rows.z[:, :width] @ whole.T) * (1.0 / (FINE * STEPS)) + self._bias
+        logits: Floats = (cut(rows.z[:, :width]) @ whole.T) * (1.0 / (FINE * STEPS)) + self._bias
         if len(rows.tokens) and len(self._tokens):
             counted = (rows.dense[rows.tokens] < 0) & (rows.tokens < len(self._tokens))
             logits += self.token * rows.token_sums(self._tokens, counted)
@@ -99,3 +103,13 @@ class Softmax(Learner):
         tokens = min(len(row.dense), LARGEST_TABLE // classes)
         if tokens > len(self._tokens):
             self._tokens = grown(self._tokens, tokens)
+
+
+def cut(z: Floats) -> Floats:
+    """Columns of rows, cut off at `FARTHEST` deviations."""
+    return np.clip(z, -FARTHEST * STEPS, FARTHEST * STEPS)
+
+
+def longest(weights: Floats) -> None:
+    """Keep weights in the range in which their products stay exact."""
+    np.clip(weights, -LARGEST, LARGEST, out=weights)

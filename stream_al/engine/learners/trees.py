@@ -3,7 +3,7 @@
 A node keeps the box of its examples, how many there were of each class, the time at which its parent was
 split, and the logarithm of its weight: how well the counts predicted each example before they counted it.
 
-    weight    W      = sum of log p_v(y),   p_v(k) = (n_vk + 1/2) / (n_v + K/2)
+    weight    W      = sum of log p_v(y),   p_v(k) = (n_vk + 0.1) / (n_v + 0.1 K)
     subtree   log T  = W at a leaf, else log(exp W + exp(log T_left + log T_right)) - log 2
 
 An example x descends. In a node whose box it leaves, by e_j in column j, a split happens at an exponential time
@@ -40,7 +40,7 @@ __all__ = ["Trees"]
 MAX_BYTES = 32_000_000  # of all nodes
 MAX_NODES = 2048  # of a tree
 MAX_DEPTH = 64
-PRIOR = 0.5
+PRIOR = 0.1
 _LOG2 = float(np.log(2.0))
 _FEW = 4096  # leaves whose predictions are computed at once, times 100 numbers
 
