@@ -21,7 +21,6 @@ __all__ = ["NaiveBayes"]
 
 SHARED = 1.0
 EVERY, FADE, MEMORY = 256, 0.9, 2048
-SMALLEST = 1e-6  # a variance, as a share of the column's
 LARGEST_TABLE = 2_000_000  # numbers: tokens times classes
 
 
@@ -54,7 +53,7 @@ class NaiveBayes(Learner):
         self._learned += 1
         self._count[label] += 1.0
         x = row.numbers[0]
-        told = row.is_number if row.missing is None else row.is_number & ~row.missing[0]
+        told = row.scale.is_number if row.missing is None else row.scale.is_number & ~row.missing[0]
         _welford(self._all_told, self._all_mean, self._all_m2, x, told)
         _welford(self._told[label], self._mean[label], self._m2[label], x, told)
         tokens = row.tokens[row.tokens < len(self._tokens)]
@@ -71,7 +70,7 @@ class NaiveBayes(Learner):
         logs = np.full((len(rows), classes), -np.inf)
         logs[:, :known] = np.log(self._count / self._count.sum())
         width = self._mean.shape[1]
-        use = np.flatnonzero(rows.is_number[:width] & (self._all_told > 0.0))
+        use = np.flatnonzero(rows.scale.is_number[:width] & (self._all_told > 0.0))
         if len(use):
             self._score_numbers(rows, use, logs)
         size = len(self._tokens)
@@ -83,21 +82,23 @@ class NaiveBayes(Learner):
         return [softmax(logs)]
 
     def _score_numbers(self, rows: Rows, use: Ints, logs: Floats) -> None:
-        x = np.ascontiguousarray(rows.numbers[:, use])
-        common = self._all_m2[use] / np.maximum(self._all_told[use], 1.0)
-        told, mean = self._told[:, use], self._mean[:, use]
-        variance = (self._m2[:, use] + SHARED * common) / (np.maximum(told, 0.0) + SHARED)
-        variance = np.maximum(variance, SMALLEST * common)
-        flat = (variance <= 0.0) | (told <= 0.0)
-        spread = np.where(flat, 1.0, variance)
-        rate = np.where(flat, 0.0, np.sqrt(0.5 / spread))
+        common = self._all_m2[use] / self._all_told[use]
+        told = self._told[:, use]
         # A class that has not seen a column takes the column's own distribution for it.
-        blank = (told <= 0.0) & (common > 0.0)
-        mean = np.where(blank, self._all_mean[use], mean)
-        rate = np.where(blank, np.sqrt(0.5 / np.where(common > 0.0, common, 1.0)), rate)
-        offset = np.where(blank, -0.5 * np.log(np.where(common > 0.0, common, 1.0)), -0.5 * np.log(spread))
+        mean = np.where(told > 0.0, self._mean[:, use], self._all_mean[use])
+        variance = (self._m2[:, use] + SHARED * common) / (told + SHARED)
+        varies = variance > 0.0  # a column of one value says nothing
+        inverse = np.divide(0.5, variance, out=np.ones_like(variance), where=varies)
+        rate = np.where(varies, np.sqrt(inverse), 0.0)
+        offset = 0.5 * np.log(inverse)
+        x = np.ascontiguousarray(rows.numbers[:, use])
+        known = len(self._count)
+        if len(rows) == 1 and rows.missing is None:  # the same sums, of all classes at once
+            away = (x - mean) * rate
+            logs[0, :known] += (offset - away * away).sum(axis=1)
+            return
         missing = None if rows.missing is None else rows.missing[:, use]
-        for label in range(len(self._count)):
+        for label in range(known):
             away = (x - mean[label]) * rate[label]
             density = offset[label] - away * away
             if missing is not None:

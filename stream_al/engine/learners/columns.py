@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from stream_al.engine.learners.rows import STEPS, Floats, Ints, Rows, standardised
+from stream_al.engine.learners.rows import STEPS, Bools, Floats, Ints, Rows, Scale
 from stream_al.engine.learners.scales import Scales, grown
 from stream_al.engine.learners.values import DATE_PARTS, LINEAR, NOTHING, Value, read, words
 from stream_al.engine.learners.vocabulary import MAX_INDICATORS, Vocabulary
@@ -61,6 +61,7 @@ class _Feature:
     Attributes:
         name: Its name.
         place: Its number among the features.
+        names_id: Whether its name ends like an id's.
         column: Its column of numbers; NONE, or FULL if there was no room for one.
         dates: Its columns of dates, one a part, or none.
         texts: How many of its values were texts, or integers where the name is an id's.
@@ -69,11 +70,12 @@ class _Feature:
         recent: The last of them.
     """
 
-    __slots__ = ("column", "dates", "fresh", "name", "place", "recent", "texts", "words")
+    __slots__ = ("column", "dates", "fresh", "name", "names_id", "place", "recent", "texts", "words")
 
     def __init__(self, name: str, place: int) -> None:
         self.name = name
         self.place = place
+        self.names_id = _ID.search(name) is not None
         self.column = NONE
         self.dates: tuple[int, ...] = ()
         self.texts = self.fresh = self.words = 0
@@ -151,6 +153,7 @@ class Columns:
         self._rises = np.zeros(0, np.int64)
         self._last = np.zeros(0)
         self._looks_like_id = np.zeros(0, np.bool_)
+        self._scale = self._measure()
 
     def learn(self, x: Mapping[Any, Any]) -> tuple[Rows, Ints]:
         """Learn the features of one example.
@@ -162,9 +165,16 @@ class Columns:
         numbers: dict[int, float] = {}
         tokens: list[str] = []
         here: list[int] = []
+        features = self._features
         for name, value in sorted(((str(name), value) for name, value in x.items()), key=_by_name):
+            feature = features.get(name)
+            if type(value) in _PLAIN and feature is not None and feature.column >= 0 and not feature.names_id:
+                if -LINEAR <= value <= LINEAR:  # by far the most frequent case, and NaN is none
+                    here.append(feature.place)
+                    numbers[feature.column] = value
+                    continue
             told = read(value)
-            feature = self._features.get(name) or self._admit(name, told)
+            feature = feature or self._admit(name, told)
             if feature is None or told == NOTHING:
                 continue
             here.append(feature.place)
@@ -172,7 +182,7 @@ class Columns:
             tokens += feature.tokens(told)
             if told.text is not None:
                 feature.note(told.text, 1 if told.number is not None else told.text.count(" ") + 1)
-            elif told.number is not None and _ID.search(name):
+            elif told.number is not None and feature.names_id and feature.column >= 0:
                 feature.note(repr(told.number), 1)
                 self._looks_like_id[feature.column] = feature.is_id
         self._present[here] += 1
@@ -183,6 +193,7 @@ class Columns:
         row = np.full((1, self.width), np.nan)
         row[0, list(numbers)] = list(numbers.values())
         self._learn_columns(row[0], known)
+        self._scale = self._measure()
         return self._rows(row, known, np.zeros(len(known), np.intp)), given_up
 
     def encode(self, records: Sequence[Record]) -> Rows:
@@ -407,29 +418,31 @@ class Columns:
         numbers = self.vocabulary.numbers
         found += [(place, numbers[token]) for token in tokens if token in numbers]
 
+    def _measure(self) -> Scale:
+        """The scale as it stands after an example."""
+        scales = self.scales
+        mean, deviation = scales.mean.copy(), scales.deviation()
+        used = (deviation > 0.0) & ~self._is_left_out()
+        rate = np.divide(STEPS, deviation, out=np.zeros_like(deviation), where=used)
+        indicator = self._feature_of < 0
+        fill = np.where(self._is_sparse() | indicator, 0.0, mean)
+        low, high = scales.bounds()
+        return Scale(mean, rate, fill, low, high, scales.count.copy(), ~indicator)
+
     def _rows(self, numbers: Floats, tokens: Ints, owners: Ints) -> Rows:
         """Fill in what is missing, mark the tokens that have columns, standardise."""
-        scales, dense = self.scales, self.vocabulary.dense
-        mean, deviation = scales.mean, scales.deviation()
-        left_out, indicator = self._is_left_out(), self._feature_of < 0
-        numbers[:, indicator] = 0.0
-        marked = dense[tokens]
-        numbers[owners[marked >= 0], marked[marked >= 0]] = 1.0
-        if left_out.any():
-            numbers[:, left_out] = np.nan
-        missing = np.isnan(numbers)
-        some = bool(missing.any())
-        fill = np.where(self._is_sparse() | indicator, 0.0, mean)
-        if some:
-            numbers = np.where(missing, fill, numbers)
-        low, high = scales.bounds()
-        numbers = np.clip(numbers, low, high)
-        rate = np.divide(STEPS, deviation, out=np.zeros_like(deviation), where=(deviation > 0.0) & ~left_out)
-        z = standardised(numbers, mean, rate)
-        told = scales.count
-        return Rows(
-            numbers, z, mean, rate, fill, told, missing if some else None, tokens, owners, ~indicator, dense
-        )
+        scale, dense = self._scale, self.vocabulary.dense
+        if self._indicators:
+            numbers[:, ~scale.is_number] = 0.0
+            marked = dense[tokens]
+            numbers[owners[marked >= 0], marked[marked >= 0]] = 1.0
+        missing: Bools | None = np.isnan(numbers)
+        if missing is not None and missing.any():
+            numbers = np.where(missing, scale.fill, numbers)
+        else:
+            missing = None
+        numbers = np.minimum(np.maximum(numbers, scale.low), scale.high)
+        return Rows(numbers, scale.steps(numbers), scale, missing, tokens, owners, dense)
 
 
 def _by_name(item: tuple[str, Any]) -> str:

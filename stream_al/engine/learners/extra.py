@@ -6,7 +6,7 @@ until a node has one class alone. At a leaf p(k) = (n_k + 0.1) / (n + 0.1 K).
 
     Geurts, Ernst, Wehenkel: Extremely randomized trees. Machine Learning 63, 2006.
 
-The oldest tree gives way to a new one every `every` examples, and oftener while there are few: a tree more for
+The oldest tree gives way to a new one every `every` examples, and more often while there are few: after one for
 every hundredth of the examples. So the forest follows a stream that changes without having to notice. In
 between, the leaves go on counting. Splits depend on the order of a column's values alone, so scales do not
 matter. The nodes of one depth are split together, in some NumPy calls.
@@ -31,7 +31,7 @@ __all__ = ["ExtraTrees"]
 PRIOR = 0.1
 FIRST = 30  # examples up to which all trees are grown anew when their number has grown by a quarter
 ALL_COLUMNS = 32  # as many columns are all looked at
-MAX_BYTES = 32_000_000  # of the counts
+MAX_CELLS = 2_000_000  # counts of nodes, draws and classes; beyond it, fewer draws
 
 
 class ExtraTrees(Learner):
@@ -51,7 +51,7 @@ class ExtraTrees(Learner):
         'low'
     """
 
-    def __init__(self, n_trees: int = 10, window: int = 400, every: int = 3, seed: int = 0) -> None:
+    def __init__(self, n_trees: int = 10, window: int = 400, every: int = 8, seed: int = 0) -> None:
         super().__init__()
         self.n_trees = n_trees
         self.window = window
@@ -79,8 +79,7 @@ class ExtraTrees(Learner):
             self._next += max(1, self._next // 4) if self._next < FIRST else 2**62
             self._grow(np.arange(self.n_trees))
             return
-        leaves = leaf_of_one(row.numbers[0], self._roots, self._child, self._feature, self._threshold)
-        self._counts[leaves, label] += 1.0
+        self._counts[self._leaves_of_one(row), label] += 1.0
         if self._learned % max(1, min(self.every, self._learned // 100)) == 0:
             self._grow(np.asarray([self._grown % self.n_trees]))
 
@@ -88,12 +87,14 @@ class ExtraTrees(Learner):
         """What it says of the samples."""
         if not self._grown:
             return []
-        if len(rows) == 1:
-            x = rows.numbers[0]
-            leaves = leaf_of_one(x, self._roots, self._child, self._feature, self._threshold)[:, None]
-        else:
-            leaves = leaves_of(rows.numbers, self._roots, self._child, self._feature, self._threshold)
         known = min(classes, self._counts.shape[1])
+        if len(rows) == 1:
+            shares = np.full((self.n_trees, classes), PRIOR)
+            shares[:, :known] += self._counts[self._leaves_of_one(rows), :known]
+            shares /= shares.sum(axis=1, keepdims=True)
+            # Summed one after the other, as below.
+            return [np.add.accumulate(shares, axis=0)[-1:] / self.n_trees]
+        leaves = leaves_of(rows.numbers, self._roots, self._child, self._feature, self._threshold)
         total = np.zeros((len(rows), classes))
         for tree in leaves:
             shares = np.full((len(rows), classes), PRIOR)
@@ -101,12 +102,15 @@ class ExtraTrees(Learner):
             total += shares / shares.sum(axis=1, keepdims=True)
         return [total / self.n_trees]
 
+    def _leaves_of_one(self, row: Rows) -> Ints:
+        return leaf_of_one(row.numbers[0], self._roots, self._child, self._feature, self._threshold)
+
     def _keep(self, row: Rows, label: int, classes: int) -> None:
         width = row.numbers.shape[1]
         known = self._numbers.shape[1]
         if width > known:
             self._numbers = grown(self._numbers, width, axis=1)
-            self._numbers[:, known:] = row.fill[known:]
+            self._numbers[:, known:] = row.scale.fill[known:]
         if classes > self._counts.shape[1]:
             self._counts = grown(self._counts, classes, axis=1)
         place = self._learned % self.window
@@ -176,7 +180,7 @@ def _best(x: Floats, y: Ints, node: Ints, counts: Any, random: np.random.Generat
     """
     nodes, classes = counts.shape
     width = x.shape[1]
-    draws = int(np.ceil(2.0 * np.sqrt(width)))
+    draws = max(1, min(int(np.ceil(2.0 * np.sqrt(width))), MAX_CELLS // (nodes * classes)))
     columns = np.arange(width)
     if width > ALL_COLUMNS:
         columns = np.sort(random.permutation(width)[: max(ALL_COLUMNS, 2 * draws)])

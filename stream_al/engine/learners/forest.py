@@ -106,7 +106,7 @@ class MondrianForest(Learner):
         self._set_scales(row, every)
         width = row.numbers.shape[1]
         for x, label in self._beginning:
-            filled = row.fill.copy()
+            filled = row.scale.fill.copy()
             filled[: len(x)] = x
             self._trees.learn(filled[:width], label)
         if self._learned == BEGINNINGS[-1]:
@@ -115,23 +115,23 @@ class MondrianForest(Learner):
     def _set_scales(self, row: Rows, trees: Ints) -> None:
         """Give trees the scale of now."""
         rates = self._rates(row)
-        self._trees.center[trees] = row.fill
+        self._trees.center[trees] = row.scale.fill
         self._trees.rate[trees] = rates[trees // self.n_trees]
 
     def _rates(self, row: Rows) -> Floats:
         """The rate of each column, a row a scale."""
-        known = row.rate > 0.0
-        least = float(row.rate[known].min(initial=np.inf))
-        units = np.where(known, least, 0.0) if np.isfinite(least) else np.zeros_like(row.rate)
+        known = row.scale.rate > 0.0
+        least = float(row.scale.rate[known].min(initial=np.inf))
+        units = np.where(known, least, 0.0) if np.isfinite(least) else np.zeros_like(row.scale.rate)
         # In units of deviations, not of steps.
-        every = {"deviation": row.rate / 1024.0, "units": units / 1024.0}
+        every = {"deviation": row.scale.rate / 1024.0, "units": units / 1024.0}
         return np.array([every[scale] for scale in self.scales])
 
     def _see_new_columns(self, row: Rows) -> None:
         """Let all trees see the columns that came after them, once these have a scale."""
-        settled = (row.rate > 0.0) & ((row.told >= SETTLED) | ~row.is_number)
+        settled = (row.scale.rate > 0.0) & ((row.scale.told >= SETTLED) | ~row.scale.is_number)
         unseen = settled & (self._trees.rate <= 0.0)
         if unseen.any():
             rates = self._rates(row)[np.arange(self._trees.number) // self.n_trees]
             self._trees.rate[unseen] = rates[unseen]
-            self._trees.center[unseen] = np.broadcast_to(row.fill, unseen.shape)[unseen]
+            self._trees.center[unseen] = np.broadcast_to(row.scale.fill, unseen.shape)[unseen]

@@ -82,7 +82,7 @@ class FourierSoftmax(Learner):
 
     def _see(self, rows: Rows) -> Floats:
         """The features of the samples, in steps."""
-        used = max(1, int(np.count_nonzero(rows.rate)))
+        used = max(1, int(np.count_nonzero(rows.scale.rate)))
         known = len(self._directions)
         angle = (cut(rows.z[:, :known]) @ self._directions) * (1.0 / (STEPS * STEPS * math.sqrt(used)))
         features: Floats = np.rint(np.cos(angle + self._phases) * (math.sqrt(2.0) * STEPS))

@@ -8,7 +8,9 @@ ties, and one matrix product gives the keys of a batch:
 
 Of each sample the smallest k keys are wanted, of a thousand. The examples are split into 64 stretches; the k
 smallest keys lie in the k stretches whose smallest keys are smallest, so only those are looked through.
-(Columns that came after an example are at their mean in it, tokens that came after it are absent.)
+
+The examples are put on the scale of the day when a column comes, when their number has grown by a sixteenth, and
+every hundred examples; in between, samples are put on the scale of the examples.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_al.engine.learners.base import Learner
-from stream_al.engine.learners.rows import Floats, Ints, Rows
+from stream_al.engine.learners.rows import Floats, Ints, Rows, Scale
 from stream_al.engine.learners.scales import grown
 
 __all__ = ["NearestNeighbours"]
@@ -50,22 +52,36 @@ class NearestNeighbours(Learner):
         self.window = window
         self._numbers = np.zeros((0, 0))  # the last examples, in the units of the stream
         self._labels = np.zeros(0, np.intp)
+        self._keys = np.zeros((0, 1))  # the same on a scale, as they enter the product
+        self._scale: Scale | None = None
         self._learned = 0
+        self._rescaled = 0  # examples
 
     def learn_row(self, row: Rows, label: int, classes: int) -> None:
         """Learn one example."""
-        known = self._numbers.shape[1]
-        if row.numbers.shape[1] > known:
-            self._numbers = grown(self._numbers, row.numbers.shape[1], axis=1)
-            self._numbers[:, known:] = np.where(row.is_number[known:], np.nan, 0.0)
+        width, known = row.numbers.shape[1], self._numbers.shape[1]
+        if width > known:
+            self._numbers = grown(self._numbers, width, axis=1)
+            self._numbers[:, known:] = row.scale.fill[known:]
         place = self._learned % self.window
         if place >= len(self._numbers):
-            size = min(self.window, max(32, 2 * len(self._numbers)))
-            self._numbers = grown(self._numbers, size)
-            self._labels = grown(self._labels, size)
+            size = min(self.window, max(STRETCHES, 2 * len(self._numbers)))
+            self._numbers, self._labels = grown(self._numbers, size), grown(self._labels, size)
         self._numbers[place] = row.numbers[0]
         self._labels[place] = label
         self._learned += 1
+        if width > known or self._learned * 16 > self._rescaled * 17 or self._learned > self._rescaled + 100:
+            self._scale, self._rescaled = row.scale, self._learned
+            self._keys = np.zeros((-(-self.window // STRETCHES) * STRETCHES, width + 1))
+            self._keys[:, -1] = NEVER
+            self._set_keys(np.arange(min(self._learned, self.window)), self._scale)
+        elif self._scale is not None:
+            self._set_keys(np.asarray([place]), self._scale)
+
+    def _set_keys(self, places: Ints, scale: Scale) -> None:
+        b = scale.steps(self._numbers[places])
+        self._keys[places, :-1] = b * (-2.0 * PLACES)
+        self._keys[places, -1] = PLACES * (b * b).sum(axis=1) + places
 
     def scores(self, rows: Rows, classes: int) -> list[Floats]:
         """What it says of the samples, an opinion for each number of neighbours."""
@@ -85,17 +101,13 @@ class NearestNeighbours(Learner):
 
     def _nearest(self, rows: Rows, number: int) -> Ints:
         """The places of the nearest examples of each sample, the nearest first."""
+        if self._scale is None:
+            return np.zeros((len(rows), 0), np.intp)
         learned = min(self._learned, self.window)
-        known = self._numbers.shape[1]
-        numbers = self._numbers if known == rows.z.shape[1] else grown(self._numbers, rows.z.shape[1], axis=1)
-        b = rows.standardised(numbers[:learned])
-        size = -(-learned // STRETCHES) * STRETCHES
-        keys = np.zeros((size, b.shape[1] + 1))
-        keys[:learned, :-1] = b * (-2.0 * PLACES)
-        keys[:learned, -1] = PLACES * (b * b).sum(axis=1) + np.arange(learned)
-        keys[learned:, -1] = NEVER
-        a = np.ones((len(rows), b.shape[1] + 1))
-        a[:, :-1] = rows.z
+        keys = self._keys[: -(-learned // STRETCHES) * STRETCHES]
+        width = keys.shape[1] - 1
+        a = np.ones((len(rows), width + 1))
+        a[:, :-1] = self._scale.steps(rows.numbers[:, :width])
         number = min(number, learned)
         found = [_smallest(keys @ part.T, number) for part in _parts(a)]
         nearest = np.concatenate(found) if found else np.zeros((0, number))

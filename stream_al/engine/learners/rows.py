@@ -13,11 +13,12 @@ order. So a matrix product over a batch gives each sample the very bits that it 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FARTHEST", "STEPS", "Bools", "Floats", "Ints", "Rows", "standardised"]
+__all__ = ["FARTHEST", "STEPS", "Bools", "Floats", "Ints", "Rows", "Scale"]
 
 STEPS = 1024.0
 FARTHEST = 10.0  # deviations from the mean
@@ -27,15 +28,40 @@ Ints = NDArray[np.intp]
 Bools = NDArray[np.bool_]
 
 
-def standardised(numbers: Floats, mean: Floats, rate: Floats) -> Floats:
-    """Numbers as steps away from the mean; NaN is at the mean.
+class Scale(NamedTuple):
+    """The scale of columns.
 
-    >>> standardised(np.array([[3.0, np.nan]]), np.array([1.0, 1.0]), np.array([512.0, 512.0]))
-    array([[1024.,    0.]])
+    Attributes:
+        mean: Of each column, in the units of the stream.
+        rate: By what a distance from the mean is multiplied to give steps; 0 for columns that are not used.
+        fill: What stands in for a missing value.
+        low: Values below it count as it.
+        high: Values above it count as it.
+        told: From how many values the mean comes.
+        is_number: Whether the column holds a number; the others tell of a token whether it is there.
     """
-    z = np.rint(np.clip((numbers - mean) * rate, -FARTHEST * STEPS, FARTHEST * STEPS))
-    z[np.isnan(z)] = 0.0
-    return z
+
+    mean: Floats
+    rate: Floats
+    fill: Floats
+    low: Floats
+    high: Floats
+    told: Ints
+    is_number: Bools
+
+    def steps(self, numbers: Floats) -> Floats:
+        """Numbers as steps away from the mean, at most `FARTHEST` deviations.
+
+        >>> one = np.ones(1)
+        >>> Scale(one, 512 * one, one, one, one, one, one).steps(np.array([[3.0], [1e9]]))
+        array([[ 1024.],
+               [10240.]])
+        """
+        z = numbers - self.mean
+        z *= self.rate
+        np.maximum(z, -FARTHEST * STEPS, out=z)
+        np.minimum(z, FARTHEST * STEPS, out=z)
+        return np.rint(z, out=z)
 
 
 @dataclass(frozen=True)
@@ -45,32 +71,20 @@ class Rows:
     Attributes:
         numbers: A row a sample, a number a column; what is missing is filled in.
         z: The same standardised, in units of 1/STEPS: integers.
-        mean: Of each column, in the units of the stream.
-        rate: By what a distance from the mean is multiplied to give z; 0 for columns that are not used.
-        fill: What stands in for a missing value.
-        told: From how many values the mean and the rate come.
+        scale: By which they are standardised.
         missing: Where a number was filled in; None if nowhere.
         tokens: The tokens of all samples, end to end.
         owners: The sample of each token, rising.
-        is_number: Of each column whether it holds a number; the others tell of a token whether it is there.
         dense: Of each token of the vocabulary the column that tells of it, -1 if none does.
     """
 
     numbers: Floats
     z: Floats
-    mean: Floats
-    rate: Floats
-    fill: Floats
-    told: Ints
+    scale: Scale
     missing: Bools | None
     tokens: Ints
     owners: Ints
-    is_number: Bools
     dense: Ints
-
-    def standardised(self, numbers: Floats) -> Floats:
-        """Other numbers on the scale of these rows; columns that are not known there are 0."""
-        return standardised(numbers, self.mean, self.rate)
 
     def __len__(self) -> int:
         return len(self.numbers)
