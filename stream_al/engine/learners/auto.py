@@ -27,7 +27,7 @@ import numpy as np
 
 from stream_al.engine.learners.base import Learner, distribution
 from stream_al.engine.learners.bayes import NaiveBayes
-from stream_al.engine.learners.calibration import Temperature
+from stream_al.engine.learners.calibration import Temperatures
 from stream_al.engine.learners.extra import ExtraTrees
 from stream_al.engine.learners.fourier import FourierSoftmax
 from stream_al.engine.learners.linear import Softmax
@@ -77,7 +77,8 @@ class Auto(Learner):
         )  # fmt: skip
         self._places = {"bayes": [0], "linear": [1], "fourier": [2], "neighbours": [3, 4], "trees": [5]}
         self._losses = np.zeros(len(self.opinions))
-        self._temperature = Temperature()
+        self._each = Temperatures(len(self.opinions))
+        self._whole = Temperatures(1)
 
     def learn_row(self, row: Rows, label: int, classes: int) -> None:
         """Learn one example."""
@@ -88,25 +89,38 @@ class Auto(Learner):
 
     def _judge(self, row: Rows, label: int, classes: int) -> None:
         """Charge each opinion its loss."""
-        said, awake = self._said(row, classes)
+        plain, awake = self._plain(row, classes)
         if not awake.any():
             return
+        said = self._calibrated(plain, awake)
         mixed = self._mix(said, awake)
         loss = spherical(said[:, 0], label)
         loss[~awake] = spherical(mixed, label)
         self._losses = self.decay * self._losses + loss
-        self._temperature.learn(mixed[0], label)
+        self._each.learn(plain[:, 0], label, awake)
+        self._whole.learn(mixed, label, np.ones(1, np.bool_))
 
     def scores(self, rows: Rows, classes: int) -> list[Floats]:
         """What the mixture says of the samples."""
         said, awake = self._said(rows, classes)
         if not awake.any():
             return []
-        return [self._temperature.apply(self._mix(said, awake))]
+        return [self._whole.apply(0, self._mix(said, awake))]
 
     def _said(self, rows: Rows, classes: int) -> tuple[Floats, np.ndarray]:  # type: ignore[type-arg]
         """What each opinion says (opinion, sample, class), and which there are."""
-        said = np.zeros((len(self.opinions), len(rows), classes))
+        plain, awake = self._plain(rows, classes)
+        return self._calibrated(plain, awake), awake
+
+    def _calibrated(self, plain: Floats, awake: np.ndarray) -> Floats:  # type: ignore[type-arg]
+        said = plain.copy()
+        for place in np.flatnonzero(awake).tolist():
+            said[place] = (1.0 - SALT) * self._each.apply(place, plain[place]) + SALT / plain.shape[2]
+        return said
+
+    def _plain(self, rows: Rows, classes: int) -> tuple[Floats, np.ndarray]:  # type: ignore[type-arg]
+        """What each opinion says before it is calibrated."""
+        said = np.full((len(self.opinions), len(rows), classes), 1.0 / classes)
         awake = np.zeros(len(self.opinions), np.bool_)
         for name, member in self.members.items():
             for place, opinion in zip(self._places[name], member.scores(rows, classes), strict=False):

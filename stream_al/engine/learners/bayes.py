@@ -3,8 +3,12 @@
     p(c | x)  ~  n_c / n  *  prod_j N(x_j; mean_cj, var_cj)  *  prod_t p(t | c)
 
 A variance mixes the class's own with that of the column as if the class had `SHARED` more examples of the
-column's variance, so that a class of three examples is not certain of everything. A token's probability is
-(n_ct + 1/2) / (n_c + 1): tokens that a sample lacks say nothing, since most words lack in most texts.
+column's variance, so that a class of three examples is not certain of everything. A token t of kind g (the
+categories of a feature, the words of a text) is drawn from the tokens of its kind:
+
+    p(t | c)  =  (n_ct + a) / (n_cg + a V_g)        V_g: how many tokens of the kind were seen
+
+so tokens that a sample lacks say nothing, since most words lack in most texts.
 
 What is old fades: every `EVERY` examples all counts are multiplied by `FADE`, once there are `MEMORY` of them.
 """
@@ -20,6 +24,7 @@ from stream_al.engine.learners.scales import grown
 __all__ = ["NaiveBayes"]
 
 SHARED = 1.0
+PRIOR = 0.5
 EVERY, FADE, MEMORY = 256, 0.9, 2048
 LARGEST_TABLE = 2_000_000  # numbers: tokens times classes
 
@@ -45,6 +50,9 @@ class NaiveBayes(Learner):
         self._all_told = np.zeros(0)
         self._all_m2 = np.zeros(0)
         self._tokens = np.zeros((0, 0))  # token, class: examples
+        self._group = np.zeros(0, np.intp)  # of each token its kind
+        self._kinds = np.zeros((0, 0))  # kind, class: tokens met
+        self._sizes = np.zeros(0)  # of each kind, how many tokens were seen
         self._learned = 0
 
     def learn_row(self, row: Rows, label: int, classes: int) -> None:
@@ -57,9 +65,17 @@ class NaiveBayes(Learner):
         _welford(self._all_told, self._all_mean, self._all_m2, x, told)
         _welford(self._told[label], self._mean[label], self._m2[label], x, told)
         tokens = row.tokens[row.tokens < len(self._tokens)]
-        self._tokens[tokens, label] += 1.0
+        if len(tokens):
+            groups = row.group[tokens]
+            if groups.max() >= len(self._kinds):
+                self._kinds = grown(self._kinds, int(groups.max()) + 1)
+                self._sizes = grown(self._sizes, len(self._kinds))
+            self._group[tokens] = groups
+            np.add.at(self._sizes, groups[self._tokens[tokens].sum(axis=1) <= 0.0], 1.0)
+            np.add.at(self._kinds[:, label], groups, 1.0)
+            self._tokens[tokens, label] += 1.0
         if self._learned % EVERY == 0 and self._count.sum() > MEMORY:
-            for array in (self._count, self._told, self._m2, self._all_told, self._all_m2, self._tokens):
+            for array in (self._count, self._told, self._m2, self._all_told, self._all_m2, self._tokens, self._kinds):
                 array *= FADE
 
     def scores(self, rows: Rows, classes: int) -> list[Floats]:
@@ -75,10 +91,13 @@ class NaiveBayes(Learner):
             self._score_numbers(rows, use, logs)
         size = len(self._tokens)
         if size and len(rows.tokens):
-            chance = np.log((self._tokens + 0.5) / (self._count + 1.0))
-            # A word that no class has seen speaks for none, whatever their sizes.
-            chance[self._tokens.sum(axis=1) <= 0.0] = 0.0
-            logs[:, :known] += rows.token_sums(chance, rows.tokens < size)
+            counted = rows.tokens < size
+            met, where = np.unique(rows.tokens[counted], return_inverse=True)
+            counts, group = self._tokens[met], self._group[met]
+            chance = np.log((counts + PRIOR) / (self._kinds[group] + PRIOR * np.maximum(self._sizes[group], 1.0)[:, None]))
+            # A token that no class has seen speaks for none.
+            chance[counts.sum(axis=1) <= 0.0] = 0.0
+            logs[:, :known] += rows.token_sums(chance[where], counted)
         return [softmax(logs)]
 
     def _score_numbers(self, rows: Rows, use: Ints, logs: Floats) -> None:
@@ -107,15 +126,20 @@ class NaiveBayes(Learner):
 
     def forget(self, tokens: Ints) -> None:
         """Forget what is known of these tokens."""
-        self._tokens[tokens[tokens < len(self._tokens)]] = 0.0
+        gone = tokens[tokens < len(self._tokens)]
+        seen = gone[self._tokens[gone].sum(axis=1) > 0.0]
+        np.subtract.at(self._kinds, self._group[seen], self._tokens[seen])
+        np.maximum(self._kinds, 0.0, out=self._kinds)  # what is left of rounding
+        np.subtract.at(self._sizes, self._group[seen], 1.0)
+        self._tokens[gone] = 0.0
 
     def _widen(self, row: Rows, classes: int) -> None:
         known, width = self._mean.shape
         if classes > known:
             self._count = grown(self._count, classes)
             self._told, self._mean, self._m2 = (grown(a, classes) for a in (self._told, self._mean, self._m2))
-            self._tokens = grown(self._tokens, classes, axis=1)
-            self._tokens = self._tokens[: LARGEST_TABLE // classes]
+            self._tokens = grown(self._tokens, classes, axis=1)[: LARGEST_TABLE // classes]
+            self._kinds = grown(self._kinds, classes, axis=1)
         wider = row.numbers.shape[1]
         if wider > width:
             self._told, self._mean, self._m2 = (grown(a, wider, 1) for a in (self._told, self._mean, self._m2))
@@ -125,6 +149,7 @@ class NaiveBayes(Learner):
         tokens = min(len(row.dense), LARGEST_TABLE // classes)
         if tokens > len(self._tokens):
             self._tokens = grown(self._tokens, tokens)
+            self._group = grown(self._group, max(tokens, len(self._group)))
 
 
 def _welford(told: Floats, mean: Floats, m2: Floats, x: Floats, present: np.ndarray) -> None:  # type: ignore[type-arg]

@@ -1,10 +1,11 @@
-"""Calibration after the vote: one temperature.
+"""Calibration: probabilities that are neither too modest nor too sure.
 
     q_c  =  p_c^b / sum over classes
 
-`b` sharpens probabilities that are too modest and flattens those that are too sure. It is learned from what the
-mixture said of each example before it learned it, by gradient steps on the logarithmic loss, in log b. It never
-changes which class is likeliest.
+`b` sharpens probabilities that are too modest and flattens those that are too sure; it never changes which class
+is likeliest. It is learned from what was said of each example before it was learned, by gradient steps on the
+logarithmic loss, in log b, each divided by the size of the recent ones. There is a `b` for each opinion, since a
+learner that is right and modest must not look worse than one that is wrong and sure, and one for the mixture.
 
     Guo, Pleiss, Sun, Weinberger: On calibration of modern neural networks. ICML 2017.
 """
@@ -18,39 +19,53 @@ import numpy as np
 from stream_al.engine.learners.base import softmax
 from stream_al.engine.learners.rows import Floats
 
-__all__ = ["Temperature"]
+__all__ = ["Temperatures"]
 
-STEP = 0.02
-FARTHEST = math.log(3.0)
-SMALLEST = 1e-6
+STEP = 0.2
+DECAY = 0.98  # of the squares of the steps
+LEAST, MOST = math.log(0.1), math.log(10.0)
+SMALLEST = 1e-6  # a probability
 
 
-class Temperature:
-    """The exponent of probabilities.
+class Temperatures:
+    """The exponents of several opinions.
+
+    Args:
+        number: How many.
 
     Examples:
-        >>> temperature = Temperature()
+        >>> one = Temperatures(1)
         >>> for _ in range(200):
-        ...     temperature.learn(np.array([0.6, 0.4]), 0)
-        >>> temperature.apply(np.array([[0.6, 0.4]])).round(2).tolist()
-        [[0.72, 0.28]]
+        ...     one.learn(np.array([[0.6, 0.4]]), 0, np.array([True]))
+        >>> one.apply(0, np.array([[0.6, 0.4]])).round(2).tolist()
+        [[0.98, 0.02]]
     """
 
-    def __init__(self) -> None:
-        self._log = 0.0
+    def __init__(self, number: int) -> None:
+        self._logs = np.zeros(number)
+        self._squares = np.zeros(number)
 
     @property
-    def exponent(self) -> float:
-        """What probabilities are raised to."""
-        return math.exp(self._log)
+    def exponents(self) -> Floats:
+        """What the probabilities of each opinion are raised to."""
+        return np.exp(self._logs)
 
-    def apply(self, shares: Floats) -> Floats:
-        """Calibrate probabilities, a row a sample."""
-        return softmax(self.exponent * np.log(np.maximum(shares, SMALLEST)))
+    def apply(self, number: int, shares: Floats) -> Floats:
+        """Calibrate probabilities of one opinion, a row a sample."""
+        return softmax(float(self.exponents[number]) * np.log(np.maximum(shares, SMALLEST)))
 
-    def learn(self, shares: Floats, label: int) -> None:
-        """Learn from what was said of one example."""
+    def learn(self, shares: Floats, label: int, told: np.ndarray) -> None:  # type: ignore[type-arg] -- of bools
+        """Learn from what was said of one example.
+
+        Args:
+            shares: The probabilities before they are calibrated, a row an opinion.
+            label: The number of the example's class.
+            told: Which opinions there were.
+        """
+        exponents = self.exponents
         logs = np.log(np.maximum(shares, SMALLEST))
-        told = softmax((self.exponent * logs)[None])[0]
-        slope = self.exponent * float((told * logs).sum() - logs[label])
-        self._log = min(FARTHEST, max(-FARTHEST, self._log - STEP * max(-1.0, min(1.0, slope))))
+        said = softmax(exponents[:, None] * logs)
+        slope = np.where(told, exponents * ((said * logs).sum(axis=1) - logs[:, label]), 0.0)
+        self._squares = np.where(told, DECAY * self._squares + slope * slope, self._squares)
+        self._logs -= STEP * slope / np.sqrt(self._squares + 1e-6)
+        np.clip(self._logs, LEAST, MOST, out=self._logs)

@@ -31,7 +31,14 @@ import numpy as np
 from stream_al.engine.learners.rows import STEPS, Bools, Floats, Ints, Rows, Scale
 from stream_al.engine.learners.scales import Scales, grown
 from stream_al.engine.learners.values import DATE_PARTS, LINEAR, NOTHING, Value, read, words
-from stream_al.engine.learners.vocabulary import MAX_INDICATORS, Vocabulary
+from stream_al.engine.learners.vocabulary import (
+    CATEGORY,
+    MAX_INDICATORS,
+    MISSING,
+    ORDER,
+    WORD,
+    Vocabulary,
+)
 
 __all__ = ["MAX_FEATURES", "MAX_NAME", "MAX_NUMBERS", "Columns", "Record"]
 
@@ -45,8 +52,6 @@ SEVERAL = 2.5  # words a value, on average, of a text
 RECENT = 100  # values of a feature that are kept to see whether one comes again
 
 NONE, FULL = -1, -2  # in the place of a column
-# Between a feature's name and what was met there:
-CATEGORY, WORD, MISSING, ORDER = "\0=", "\0 ", "\0?", "\0^"
 
 _PLAIN = {float, int, bool}
 _NO_TOKENS = np.zeros(0, np.intp)
@@ -442,7 +447,7 @@ class Columns:
         else:
             missing = None
         numbers = np.minimum(np.maximum(numbers, scale.low), scale.high)
-        return Rows(numbers, scale.steps(numbers), scale, missing, tokens, owners, dense)
+        return Rows(numbers, scale.steps(numbers), scale, missing, tokens, owners, dense, self.vocabulary.group)
 
 
 def _by_name(item: tuple[str, Any]) -> str:

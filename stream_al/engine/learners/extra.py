@@ -74,6 +74,8 @@ class ExtraTrees(Learner):
 
     def learn_row(self, row: Rows, label: int, classes: int) -> None:
         """Learn one example."""
+        if not row.numbers.shape[1]:
+            return  # there are only texts so far
         self._keep(row, label, classes)
         if self._learned == self._next:
             self._next += max(1, self._next // 4) if self._next < FIRST else 2**62

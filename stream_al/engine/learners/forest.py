@@ -60,6 +60,8 @@ class MondrianForest(Learner):
 
     def learn_row(self, row: Rows, label: int, classes: int) -> None:
         """Learn one example."""
+        if not row.numbers.shape[1]:
+            return  # there are only texts so far
         self._learned += 1
         trees = self._trees
         trees.widen(row.numbers.shape[1], classes)

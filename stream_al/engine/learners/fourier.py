@@ -56,6 +56,8 @@ class FourierSoftmax(Learner):
 
     def learn_row(self, row: Rows, label: int, classes: int) -> None:
         """Learn one example."""
+        if not row.numbers.shape[1]:
+            return  # there are only texts so far
         known, width = len(self._directions), row.z.shape[1]
         if width > known:
             new = [draw(self.seed, 1 + column).standard_normal(self.features) for column in range(known, width)]

@@ -85,7 +85,7 @@ class Softmax(Learner):
         logits: Floats = (cut(rows.z[:, :width]) @ whole.T) * (1.0 / (FINE * STEPS)) + self._bias
         if len(rows.tokens) and len(self._tokens):
             counted = (rows.dense[rows.tokens] < 0) & (rows.tokens < len(self._tokens))
-            logits += self.token * rows.token_sums(self._tokens, counted)
+            logits += self.token * rows.token_sums(self._tokens[rows.tokens[counted]], counted)
         return logits
 
     def forget(self, tokens: Ints) -> None:

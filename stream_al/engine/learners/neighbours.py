@@ -59,6 +59,8 @@ class NearestNeighbours(Learner):
 
     def learn_row(self, row: Rows, label: int, classes: int) -> None:
         """Learn one example."""
+        if not row.numbers.shape[1]:
+            return  # there are only texts so far
         width, known = row.numbers.shape[1], self._numbers.shape[1]
         if width > known:
             self._numbers = grown(self._numbers, width, axis=1)

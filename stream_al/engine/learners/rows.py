@@ -76,6 +76,7 @@ class Rows:
         tokens: The tokens of all samples, end to end.
         owners: The sample of each token, rising.
         dense: Of each token of the vocabulary the column that tells of it, -1 if none does.
+        group: Of each token of the vocabulary its kind; tokens of a kind are alternatives.
     """
 
     numbers: Floats
@@ -85,23 +86,22 @@ class Rows:
     tokens: Ints
     owners: Ints
     dense: Ints
+    group: Ints
 
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def token_sums(self, table: Floats, counted: Bools | None = None) -> Floats:
-        """The sum of the table's rows over the tokens of each sample.
+    def token_sums(self, told: Floats, counted: Bools | None = None) -> Floats:
+        """The sum over the tokens of each sample.
 
         Args:
-            table: A row a token.
+            told: A row for each of the tokens that count.
             counted: Which of `tokens` count; all if None.
         """
-        out = np.zeros((len(self), table.shape[1]))
-        tokens, owners = self.tokens, self.owners
-        if counted is not None:
-            tokens, owners = tokens[counted], owners[counted]
-        if len(tokens):
+        out = np.zeros((len(self), told.shape[1]))
+        owners = self.owners if counted is None else self.owners[counted]
+        if len(owners):
             begins = np.flatnonzero(np.r_[True, owners[1:] != owners[:-1]])
             # The order of a sum of `reduceat` depends on the length of the stretch alone.
-            out[owners[begins]] = np.add.reduceat(table[tokens], begins, axis=0)
+            out[owners[begins]] = np.add.reduceat(told, begins, axis=0)
         return out

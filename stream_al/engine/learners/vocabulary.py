@@ -15,7 +15,10 @@ import numpy as np
 
 from stream_al.engine.learners.rows import Ints
 
-__all__ = ["MAX_INDICATORS", "MAX_TOKENS", "Vocabulary"]
+__all__ = ["CATEGORY", "MAX_INDICATORS", "MAX_TOKENS", "MISSING", "ORDER", "WORD", "Vocabulary"]
+
+# Between a feature's name and what was met there:
+CATEGORY, WORD, MISSING, ORDER = "\0=", "\0 ", "\0?", "\0^"
 
 MAX_TOKENS = 8192
 MAX_INDICATORS = 256
@@ -29,6 +32,7 @@ class Vocabulary:
         numbers: The number of each token.
         met: In how many examples each was met.
         dense: The column that tells of each, -1 if none does.
+        group: The kind of each: tokens of a kind exclude each other, or are words of one text.
 
     Examples:
         >>> vocabulary = Vocabulary()
@@ -40,8 +44,10 @@ class Vocabulary:
         self.numbers: dict[str, int] = {}
         self.met = np.zeros(0, np.int64)
         self.dense = np.zeros(0, np.intp)
+        self.group = np.zeros(0, np.intp)
         self._last = np.zeros(0, np.int64)
         self._free: list[int] = []
+        self._groups: dict[str, int] = {}
 
     @property
     def size(self) -> int:
@@ -63,7 +69,9 @@ class Vocabulary:
         if len(self.numbers) + len(new) > MAX_TOKENS:
             given_up = self._give_up()
         for token in new:
-            self.numbers[token] = self._free.pop() if self._free else self._extend()
+            number = self._free.pop() if self._free else self._extend()
+            self.numbers[token] = number
+            self.group[number] = self._groups.setdefault(kind(token), len(self._groups))
         at = np.asarray([self.numbers[token] for token in tokens], np.intp)
         self.met[at] += 1
         self._last[at] = now
@@ -74,6 +82,7 @@ class Vocabulary:
         self.met = np.append(self.met, 0)
         self._last = np.append(self._last, 0)
         self.dense = np.append(self.dense, -1)
+        self.group = np.append(self.group, 0)
         return size
 
     def _give_up(self) -> Ints:
@@ -86,3 +95,13 @@ class Vocabulary:
         self.met[oldest] = 0
         self._free += oldest.tolist()[::-1]
         return oldest
+
+
+def kind(token: str) -> str:
+    r"""What tokens like this one have in common: the feature, and whether they are words.
+
+    >>> kind("body\0 free") == kind("body\0 win"), kind("color\0=red") == kind("color\0?")
+    (True, True)
+    """
+    name, _, rest = token.partition("\0")
+    return f"{name}\0{rest[:1] == ' '}"
