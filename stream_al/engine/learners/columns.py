@@ -192,9 +192,10 @@ class Columns:
                 self._looks_like_id[feature.column] = feature.is_id
         self._present[here] += 1
         tokens += self._missing(here)
-        given_up = self.vocabulary.learn(list(dict.fromkeys(tokens)), self.examples)
-        known = np.sort(np.asarray([self.vocabulary.numbers[token] for token in dict.fromkeys(tokens)], np.intp))
-        self._give_columns(tokens)
+        tokens = list(dict.fromkeys(tokens))
+        known, given_up = self.vocabulary.learn(tokens, self.examples)
+        self._give_columns(tokens[: len(known)])
+        known = np.sort(known)
         row = np.full((1, self.width), np.nan)
         row[0, list(numbers)] = list(numbers.values())
         self._learn_columns(row[0], known)

@@ -22,6 +22,7 @@ CATEGORY, WORD, MISSING, ORDER = "\0=", "\0 ", "\0?", "\0^"
 
 MAX_TOKENS = 8192
 MAX_INDICATORS = 256
+MAX_OF_EXAMPLE = 1024  # tokens of one example that are learned
 _NONE = np.zeros(0, np.intp)
 
 
@@ -36,8 +37,8 @@ class Vocabulary:
 
     Examples:
         >>> vocabulary = Vocabulary()
-        >>> vocabulary.learn(["color=red", "color=blue"], 1).tolist(), vocabulary.numbers
-        ([], {'color=red': 0, 'color=blue': 1})
+        >>> vocabulary.learn(["color=red", "color=blue"], 1)[0].tolist(), vocabulary.numbers
+        ([0, 1], {'color=red': 0, 'color=blue': 1})
     """
 
     def __init__(self) -> None:
@@ -54,7 +55,7 @@ class Vocabulary:
         """One more than the largest number given so far."""
         return len(self.met)
 
-    def learn(self, tokens: list[str], now: int) -> Ints:
+    def learn(self, tokens: list[str], now: int) -> tuple[Ints, Ints]:
         """Note the tokens of one example; those that are new get numbers.
 
         Args:
@@ -62,9 +63,12 @@ class Vocabulary:
             now: The number of the example.
 
         Returns:
-            The numbers that mean something else from now on.
+            The numbers of the tokens, and those that mean something else from now on.
         """
         given_up = _NONE
+        tokens = tokens[:MAX_OF_EXAMPLE]
+        known = [self.numbers[token] for token in tokens if token in self.numbers]
+        self._last[known] = now
         new = [token for token in tokens if token not in self.numbers]
         if len(self.numbers) + len(new) > MAX_TOKENS:
             given_up = self._give_up()
@@ -72,10 +76,10 @@ class Vocabulary:
             number = self._free.pop() if self._free else self._extend()
             self.numbers[token] = number
             self.group[number] = self._groups.setdefault(kind(token), len(self._groups))
-        at = np.asarray([self.numbers[token] for token in tokens], np.intp)
+        at: Ints = np.asarray([self.numbers[token] for token in tokens], np.intp)
         self.met[at] += 1
         self._last[at] = now
-        return given_up
+        return at, given_up
 
     def _extend(self) -> int:
         size = self.size
