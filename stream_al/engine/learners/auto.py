@@ -8,9 +8,9 @@ side by side from the same examples, and each one's say follows how well it did 
     p     =  sum w_m p_m
 
 The Brier loss is proper, so honest probabilities pay, and bounded, so a learner that is often right and at
-times sure of the wrong class keeps its say; under the logarithmic loss it would lose it. With `decay` 0.98 the
-last fifty examples count, and a learner that was best yesterday loses its say within tens of labels. A member
-without an opinion sleeps: it has no say, and is charged the loss of the mixture.
+times sure of the wrong class keeps its say; under the logarithmic loss it would lose it. With `decay` 0.98
+the last fifty examples count, and a learner that was best yesterday loses its say within tens of labels. A
+member without an opinion sleeps: it has no say, and is charged the loss of the mixture.
 
     Freund, Schapire, Singer, Warmuth: Using and combining predictors that specialize. STOC 1997.
     Cesa-Bianchi, Lugosi: Prediction, Learning, and Games. 2006.
@@ -32,7 +32,7 @@ from stream_al.engine.learners.extra import ExtraTrees
 from stream_al.engine.learners.fourier import FourierSoftmax
 from stream_al.engine.learners.linear import Softmax
 from stream_al.engine.learners.neighbours import NearestNeighbours
-from stream_al.engine.learners.rows import Floats, Ints, Rows
+from stream_al.engine.learners.rows import Bools, Floats, Ints, Rows
 
 __all__ = ["Auto"]
 
@@ -72,9 +72,7 @@ class Auto(Learner):
             "neighbours": NearestNeighbours(n_neighbors=(5, 1)),
             "trees": ExtraTrees(seed=seed),
         }
-        self.opinions = (
-            "bayes", "linear", "fourier", "5 neighbours", "1 neighbour", "trees"
-        )  # fmt: skip
+        self.opinions = ("bayes", "linear", "fourier", "5 neighbours", "1 neighbour", "trees")
         self._places = {"bayes": [0], "linear": [1], "fourier": [2], "neighbours": [3, 4], "trees": [5]}
         self._losses = np.zeros(len(self.opinions))
         self._each = Temperatures(len(self.opinions))
@@ -107,18 +105,18 @@ class Auto(Learner):
             return []
         return [self._whole.apply(0, self._mix(said, awake))]
 
-    def _said(self, rows: Rows, classes: int) -> tuple[Floats, np.ndarray]:  # type: ignore[type-arg]
+    def _said(self, rows: Rows, classes: int) -> tuple[Floats, Bools]:
         """What each opinion says (opinion, sample, class), and which there are."""
         plain, awake = self._plain(rows, classes)
         return self._calibrated(plain, awake), awake
 
-    def _calibrated(self, plain: Floats, awake: np.ndarray) -> Floats:  # type: ignore[type-arg]
+    def _calibrated(self, plain: Floats, awake: Bools) -> Floats:
         said = plain.copy()
         for place in np.flatnonzero(awake).tolist():
             said[place] = (1.0 - SALT) * self._each.apply(place, plain[place]) + SALT / plain.shape[2]
         return said
 
-    def _plain(self, rows: Rows, classes: int) -> tuple[Floats, np.ndarray]:  # type: ignore[type-arg]
+    def _plain(self, rows: Rows, classes: int) -> tuple[Floats, Bools]:
         """What each opinion says before it is calibrated."""
         said = np.full((len(self.opinions), len(rows), classes), 1.0 / classes)
         awake = np.zeros(len(self.opinions), np.bool_)
@@ -128,7 +126,7 @@ class Auto(Learner):
                 awake[place] = True
         return said, awake
 
-    def _mix(self, said: Floats, awake: np.ndarray) -> Floats:  # type: ignore[type-arg]
+    def _mix(self, said: Floats, awake: Bools) -> Floats:
         weights = self._weights(awake)
         mixed = np.zeros(said.shape[1:])
         for weight, opinion in zip(weights.tolist(), said, strict=True):
@@ -136,7 +134,7 @@ class Auto(Learner):
                 mixed += weight * opinion
         return distribution(mixed)
 
-    def _weights(self, awake: np.ndarray) -> Floats:  # type: ignore[type-arg]
+    def _weights(self, awake: Bools) -> Floats:
         least = self._losses[awake].min()
         raw = np.where(awake, np.exp(-self.eta * (self._losses - least)), 0.0)
         weights: Floats = (1.0 - SHARE) * raw / raw.sum() + SHARE * awake / awake.sum()

@@ -10,7 +10,8 @@ categories of a feature, the words of a text) is drawn from the tokens of its ki
 
 so tokens that a sample lacks say nothing, since most words lack in most texts.
 
-What is old fades: every `EVERY` examples all counts are multiplied by `FADE`, once there are `MEMORY` of them.
+What is old fades: every `EVERY` examples all counts are multiplied by `FADE`, once there are `MEMORY` of
+them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_al.engine.learners.base import Learner, softmax
-from stream_al.engine.learners.rows import Floats, Ints, Rows
+from stream_al.engine.learners.rows import Bools, Floats, Ints, Rows
 from stream_al.engine.learners.scales import grown
 
 __all__ = ["NaiveBayes"]
@@ -75,8 +76,9 @@ class NaiveBayes(Learner):
             np.add.at(self._kinds[:, label], groups, 1.0)
             self._tokens[tokens, label] += 1.0
         if self._learned % EVERY == 0 and self._count.sum() > MEMORY:
-            for array in (self._count, self._told, self._m2, self._all_told, self._all_m2, self._tokens, self._kinds):
-                array *= FADE
+            counts = [self._count, self._told, self._m2, self._all_told, self._all_m2]
+            for array in [*counts, self._tokens, self._kinds]:
+                np.multiply(array, FADE, out=array)
 
     def scores(self, rows: Rows, classes: int) -> list[Floats]:
         """What it says of the samples."""
@@ -94,7 +96,9 @@ class NaiveBayes(Learner):
             counted = rows.tokens < size
             met, where = np.unique(rows.tokens[counted], return_inverse=True)
             counts, group = self._tokens[met], self._group[met]
-            chance = np.log((counts + PRIOR) / (self._kinds[group] + PRIOR * np.maximum(self._sizes[group], 1.0)[:, None]))
+            chance = np.log(
+                (counts + PRIOR) / (self._kinds[group] + PRIOR * np.maximum(self._sizes[group], 1.0)[:, None])
+            )
             # A token that no class has seen speaks for none.
             chance[counts.sum(axis=1) <= 0.0] = 0.0
             logs[:, :known] += rows.token_sums(chance[where], counted)
@@ -142,7 +146,9 @@ class NaiveBayes(Learner):
             self._kinds = grown(self._kinds, classes, axis=1)
         wider = row.numbers.shape[1]
         if wider > width:
-            self._told, self._mean, self._m2 = (grown(a, wider, 1) for a in (self._told, self._mean, self._m2))
+            self._told, self._mean, self._m2 = (
+                grown(a, wider, 1) for a in (self._told, self._mean, self._m2)
+            )
             self._all_told, self._all_mean, self._all_m2 = (
                 grown(a, wider) for a in (self._all_told, self._all_mean, self._all_m2)
             )
@@ -152,7 +158,7 @@ class NaiveBayes(Learner):
             self._group = grown(self._group, max(tokens, len(self._group)))
 
 
-def _welford(told: Floats, mean: Floats, m2: Floats, x: Floats, present: np.ndarray) -> None:  # type: ignore[type-arg]
+def _welford(told: Floats, mean: Floats, m2: Floats, x: Floats, present: Bools) -> None:
     """Learn a value of each column that is present."""
     told += present
     away = np.where(present, x - mean, 0.0)

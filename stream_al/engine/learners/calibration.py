@@ -2,10 +2,11 @@
 
     q_c  =  p_c^b / sum over classes
 
-`b` sharpens probabilities that are too modest and flattens those that are too sure; it never changes which class
-is likeliest. It is learned from what was said of each example before it was learned, by gradient steps on the
-logarithmic loss, in log b, each divided by the size of the recent ones. There is a `b` for each opinion, since a
-learner that is right and modest must not look worse than one that is wrong and sure, and one for the mixture.
+`b` sharpens probabilities that are too modest and flattens those that are too sure; it never changes which
+class is likeliest. It is learned from what was said of each example before it was learned, by gradient steps
+on the logarithmic loss, in log b, each divided by the size of the recent ones. There is a `b` for each
+opinion, since a learner that is right and modest must not look worse than one that is wrong and sure, and one
+for the mixture.
 
     Guo, Pleiss, Sun, Weinberger: On calibration of modern neural networks. ICML 2017.
 """
@@ -17,7 +18,7 @@ import math
 import numpy as np
 
 from stream_al.engine.learners.base import softmax
-from stream_al.engine.learners.rows import Floats
+from stream_al.engine.learners.rows import Bools, Floats
 
 __all__ = ["Temperatures"]
 
@@ -54,7 +55,7 @@ class Temperatures:
         """Calibrate probabilities of one opinion, a row a sample."""
         return softmax(float(self.exponents[number]) * np.log(np.maximum(shares, SMALLEST)))
 
-    def learn(self, shares: Floats, label: int, told: np.ndarray) -> None:  # type: ignore[type-arg] -- of bools
+    def learn(self, shares: Floats, label: int, told: Bools) -> None:
         """Learn from what was said of one example.
 
         Args:

@@ -8,14 +8,15 @@ go. What a feature is shows in its values (`values.read`) and in how they repeat
     date      three numbers: seconds since 1970, second of the day, day of the week
     text      a token for the whole, if it is short, and one for each word, if there are several
     missing   a token, where most examples have the feature
-    id        left out: a word that is new nearly every time, or an integer that rises from example to example,
+    id        left out: a word that is new nearly every time, an integer that rises from example to example,
               or one that is new every time and whose name ends like an id's
 
 The features of a sample have no order; they are taken by name, so that two senders who order them differently
 mean the same.
 
-Everything has a limit: `MAX_FEATURES` names of `MAX_NAME` characters, `MAX_NUMBERS` columns of numbers (further
-ones are taken by their order of magnitude, as tokens), the vocabulary's own. All of it takes less than 10 MB.
+Everything has a limit: `MAX_FEATURES` names of `MAX_NAME` characters, `MAX_NUMBERS` columns of numbers
+(further ones are taken by their order of magnitude, as tokens), the vocabulary's own. All of it takes less
+than 10 MB.
 """
 
 from __future__ import annotations
@@ -85,6 +86,11 @@ class _Feature:
         self.dates: tuple[int, ...] = ()
         self.texts = self.fresh = self.words = 0
         self.recent: dict[str, None] = {}
+
+    def takes_plainly(self, value: Any) -> bool:
+        """Whether the value is a number of moderate size and goes where numbers do: the usual case."""
+        known = self.column >= 0 and not self.names_id and type(value) in _PLAIN
+        return known and -LINEAR <= value <= LINEAR  # NaN is not
 
     @property
     def is_text(self) -> bool:
@@ -173,11 +179,10 @@ class Columns:
         features = self._features
         for name, value in sorted(((str(name), value) for name, value in x.items()), key=_by_name):
             feature = features.get(name)
-            if type(value) in _PLAIN and feature is not None and feature.column >= 0 and not feature.names_id:
-                if -LINEAR <= value <= LINEAR:  # by far the most frequent case, and NaN is none
-                    here.append(feature.place)
-                    numbers[feature.column] = value
-                    continue
+            if feature is not None and feature.takes_plainly(value):
+                here.append(feature.place)
+                numbers[feature.column] = value
+                continue
             told = read(value)
             feature = feature or self._admit(name, told)
             if feature is None or told == NOTHING:
@@ -230,7 +235,9 @@ class Columns:
             column = feature.dates[0] if feature.dates else feature.column
             if column >= 0 and gone[column]:
                 if feature.dates:
-                    reasons[feature.name] = "rises from example to example; its time of day and weekday are used"
+                    reasons[feature.name] = (
+                        "rises from example to example; its time of day and weekday are used"
+                    )
                 elif self._looks_like_id[column]:
                     reasons[feature.name] = "an id, new every time"
                 else:
@@ -379,7 +386,9 @@ class Columns:
             key = (kind, value) if kind is str or kind in _PLAIN else (kind, id(value))
             if key not in memo:
                 told = read(value)
-                known = [vocabulary[token] for token in dict.fromkeys(feature.tokens(told)) if token in vocabulary]
+                known = [
+                    vocabulary[token] for token in dict.fromkeys(feature.tokens(told)) if token in vocabulary
+                ]
                 memo[key] = told, known
             told, known = memo[key]
             if told.number is not None and feature.column >= 0:
@@ -448,7 +457,9 @@ class Columns:
         else:
             missing = None
         numbers = np.minimum(np.maximum(numbers, scale.low), scale.high)
-        return Rows(numbers, scale.steps(numbers), scale, missing, tokens, owners, dense, self.vocabulary.group)
+        return Rows(
+            numbers, scale.steps(numbers), scale, missing, tokens, owners, dense, self.vocabulary.group
+        )
 
 
 def _by_name(item: tuple[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """Descent: the leaves of many samples in many trees.
 
-Trees are held in flat arrays, a node a place. Of each node there is its left child, whose right sibling follows
-it, a column, and a threshold; a sample goes right if its number in that column is larger. A leaf is its own
-left child, behind a threshold that nothing exceeds, so samples that have arrived stay there.
+Trees are held in flat arrays, a node a place. Of each node there is its left child, whose right sibling
+follows it, a column, and a threshold; a sample goes right if its number in that column is larger. A leaf is
+its own left child, behind a threshold that nothing exceeds, so samples that have arrived stay there.
 """
 
 from __future__ import annotations

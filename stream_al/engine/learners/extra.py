@@ -1,13 +1,13 @@
 """Extremely randomised trees, grown anew in turn from the last examples.
 
-A tree is grown at once, from the last `window` examples. Each of its nodes draws 2 sqrt(d) columns that are not
-constant in it, and of each a threshold between smallest and largest value; the best by Gini's measure is taken,
-until a node has one class alone. At a leaf p(k) = (n_k + 0.1) / (n + 0.1 K).
+A tree is grown at once, from the last `window` examples. Each of its nodes draws 2 sqrt(d) columns that are
+not constant in it, and of each a threshold between smallest and largest value; the best by Gini's measure is
+taken, until a node has one class alone. At a leaf p(k) = (n_k + 0.1) / (n + 0.1 K).
 
     Geurts, Ernst, Wehenkel: Extremely randomized trees. Machine Learning 63, 2006.
 
-The oldest tree gives way to a new one every `every` examples, and more often while there are few: after one for
-every hundredth of the examples. So the forest follows a stream that changes without having to notice. In
+The oldest tree gives way to a new one every `every` examples, and more often while there are few: after one
+for every hundredth of the examples. So the forest follows a stream that changes without having to notice. In
 between, the leaves go on counting. Splits depend on the order of a column's values alone, so scales do not
 matter. The nodes of one depth are split together, in some NumPy calls.
 
@@ -159,7 +159,11 @@ class ExtraTrees(Learner):
             before = np.cumsum(number) - number
             children = free[of] + 2 * (np.arange(len(at)) - before[of])
             free += 2 * number
-            self._child[at], self._feature[at], self._threshold[at] = children, feature[splits], threshold[splits]
+            self._child[at], self._feature[at], self._threshold[at] = (
+                children,
+                feature[splits],
+                threshold[splits],
+            )
             keep = splits[node]
             rows, node = rows[keep], node[keep]
             right = x[rows, feature[node]] > threshold[node]
@@ -206,7 +210,9 @@ def _best(x: Floats, y: Ints, node: Ints, counts: Any, random: np.random.Generat
     rights = counts[:, None, :] - lefts
     size = lefts.sum(axis=2)
     other = counts.sum(axis=1)[:, None] - size
-    gain = (lefts * lefts).sum(axis=2) / np.maximum(size, 1) + (rights * rights).sum(axis=2) / np.maximum(other, 1)
+    gain = (lefts * lefts).sum(axis=2) / np.maximum(size, 1) + (rights * rights).sum(axis=2) / np.maximum(
+        other, 1
+    )
     gain[high <= low] = -1.0
     best = gain.argmax(axis=1)
     flat = np.arange(nodes)

@@ -60,7 +60,9 @@ class FourierSoftmax(Learner):
             return  # there are only texts so far
         known, width = len(self._directions), row.z.shape[1]
         if width > known:
-            new = [draw(self.seed, 1 + column).standard_normal(self.features) for column in range(known, width)]
+            new = [
+                draw(self.seed, 1 + column).standard_normal(self.features) for column in range(known, width)
+            ]
             self._directions = np.concatenate([self._directions, np.rint(np.array(new) * STEPS)])
         if classes > len(self._bias):
             self._bias, self._weights = grown(self._bias, classes), grown(self._weights, classes)

@@ -6,8 +6,8 @@
     rate      = step / (1 + |z|^2 / long)
 
 A step that does not shrink with time follows a stream that changes. It shrinks with the length of the sample,
-as in normalised least mean squares, so that 500 columns, or a text of 100 words, do not throw the weights about;
-z is cut off at 3 deviations for the same reason.
+as in normalised least mean squares, so that 500 columns, or a text of 100 words, do not throw the weights
+about; z is cut off at 3 deviations for the same reason.
 
 A prediction rounds the weights to 2**-20, so that their products with the steps of the rows are integers, and
 the same in any order of summation (`rows`).

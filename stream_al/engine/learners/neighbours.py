@@ -9,8 +9,8 @@ ties, and one matrix product gives the keys of a batch:
 Of each sample the smallest k keys are wanted, of a thousand. The examples are split into 64 stretches; the k
 smallest keys lie in the k stretches whose smallest keys are smallest, so only those are looked through.
 
-The examples are put on the scale of the day when a column comes, when their number has grown by a sixteenth, and
-every hundred examples; in between, samples are put on the scale of the examples.
+The examples are put on the scale of the day when a column comes, when their number has grown by a sixteenth,
+and every hundred examples; in between, samples are put on the scale of the examples.
 """
 
 from __future__ import annotations

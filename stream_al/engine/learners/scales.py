@@ -1,7 +1,7 @@
 """Scales: where the numbers of each column lie and how far they spread.
 
-Mean and variance are Welford's, over the examples, with a memory of `MEMORY` of them: a step of 1/n while there
-are fewer, of 1/MEMORY afterwards, so that a stream whose units change is followed.
+Mean and variance are Welford's, over the examples, with a memory of `MEMORY` of them: a step of 1/n while
+there are fewer, of 1/MEMORY afterwards, so that a stream whose units change is followed.
 
 One absurd value must not decide them. A value counts as at most `FARTHEST` deviations away from the mean. A
 stream whose values grow for good is followed all the same, since each such value widens the deviation. While
@@ -14,9 +14,12 @@ as at most twenty times as far from their median as those that differ from it us
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TypeVar
 
-from stream_al.engine.learners.rows import FARTHEST, Bools, Floats
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_al.engine.learners.rows import FARTHEST, Bools, Floats, Ints
 
 __all__ = ["Scales", "grown"]
 
@@ -25,7 +28,10 @@ FIRST = 20  # values
 USUAL = 20.0  # times the usual distance from the median
 
 
-def grown(array: np.ndarray, size: int, axis: int = 0) -> np.ndarray:  # type: ignore[type-arg] -- of any type
+Kind = TypeVar("Kind", bound=np.generic)
+
+
+def grown(array: NDArray[Kind], size: int, axis: int = 0) -> NDArray[Kind]:
     """The array with so many places along an axis, the new ones 0."""
     shape = list(array.shape)
     shape[axis] = size - shape[axis]
@@ -89,7 +95,7 @@ class Scales:
             self.mean += grow * away
             self.variance = (1.0 - grow) * (self.variance + grow * away * away)
 
-    def _learn_first(self, row: Floats, places: np.ndarray) -> None:  # type: ignore[type-arg]
+    def _learn_first(self, row: Floats, places: Ints) -> None:
         """Compute mean and variance anew from the first values."""
         self._first[self.count[places] - 1, places] = row[places]
         count = self.count[places]
@@ -106,7 +112,8 @@ class Scales:
         self.variance[places] = (np.where(here, away - middle, 0.0) ** 2).sum(axis=0) / count
 
 
-def _median(values: Floats, count: np.ndarray) -> Floats:  # type: ignore[type-arg]
+def _median(values: Floats, count: NDArray[np.int64]) -> Floats:
     """The lower median of so many values of each column, which stand before infinities when sorted."""
     ordered = np.sort(values, axis=0)
-    return ordered[np.maximum(count - 1, 0) // 2, np.arange(values.shape[1])]
+    median: Floats = ordered[np.maximum(count - 1, 0) // 2, np.arange(values.shape[1])]
+    return median

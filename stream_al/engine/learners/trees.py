@@ -6,10 +6,10 @@ split, and the logarithm of its weight: how well the counts predicted each examp
     weight    W      = sum of log p_v(y),   p_v(k) = (n_vk + 0.1) / (n_v + 0.1 K)
     subtree   log T  = W at a leaf, else log(exp W + exp(log T_left + log T_right)) - log 2
 
-An example x descends. In a node whose box it leaves, by e_j in column j, a split happens at an exponential time
-of rate E = sum e_j after the node's own time, if that is before the split the node already has. It falls into
-column j with probability e_j / E, at a uniform place between box and example. The node moves down, beside a new
-leaf for the example. Nodes whose examples all have the class of this one are not split.
+An example x descends. In a node whose box it leaves, by e_j in column j, a split happens at an exponential
+time of rate E = sum e_j after the node's own time, if that is before the split the node already has. It falls
+into column j with probability e_j / E, at a uniform place between box and example. The node moves down,
+beside a new leaf for the example. Nodes whose examples all have the class of this one are not split.
 
 A prediction mixes the nodes on the path from the leaf to the root, each against all below it:
 
@@ -19,19 +19,18 @@ A prediction mixes the nodes on the path from the leaf to the root, each against
     Mourtada, Gaiffas, Scornet: AMF, aggregated Mondrian forests for online learning. JRSS B, 2021.
     Willems, Shtarkov, Tjalkens: The context-tree weighting method. IEEE Trans. Information Theory, 1995.
 
-All trees take a step at once, so an example costs some NumPy calls a level, whatever the number of trees. Nodes
-come in pairs of siblings from one pool; a leaf is its own left child, behind a threshold that nothing exceeds,
-so samples that have arrived stay there while others descend.
+All trees take a step at once, so an example costs some NumPy calls a level, whatever the number of trees.
+Nodes come in pairs of siblings from one pool, as `descent` wants them.
 """
 
 from __future__ import annotations
 
-from hashlib import shake_128
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_al.engine.learners.descent import draw, leaves_of
 from stream_al.engine.learners.rows import Floats, Ints
 from stream_al.engine.learners.scales import grown
 
@@ -43,6 +42,8 @@ MAX_DEPTH = 64
 PRIOR = 0.1
 _LOG2 = float(np.log(2.0))
 _FEW = 4096  # leaves whose predictions are computed at once, times 100 numbers
+
+_OF_NODES = ("_feature", "_threshold", "_time", "_low", "_high", "_counts", "_total", "_weight", "_subtree")
 
 Singles = NDArray[np.float32]
 
@@ -128,7 +129,7 @@ class Trees:
         beyond = np.maximum(np.maximum(low - z, z - high), np.float32(0.0))
         beyond[total == 0.0] = 0.0
         extent = beyond.sum(axis=2, dtype=np.float64)
-        chance = self._uniform(levels * number + 2 * number)
+        chance = 1.0 - draw(self.seed, self.steps).random(levels * number + 2 * number)  # in (0, 1]
         first = np.ones_like(path, np.bool_)
         first[1:] = path[1:] != path[:-1]  # a leaf is met again and again while other trees descend
         until = np.full(path.shape, np.inf)
@@ -158,7 +159,8 @@ class Trees:
         while True:
             below = self._child[nodes] + (x[self._feature[nodes]] > self._threshold[nodes])
             if (below == nodes).all():
-                return np.array(path)
+                found: Ints = np.array(path)
+                return found
             path.append(below)
             nodes = below
 
@@ -168,14 +170,15 @@ class Trees:
         reach = np.cumsum(beyond, axis=1, dtype=np.float64)
         feature = (reach <= u[0][:, None] * reach[:, -1:]).sum(axis=1)
         value = z[here, feature].astype(np.float64)
-        low, high = self._low[nodes, feature].astype(np.float64), self._high[nodes, feature].astype(np.float64)
+        low = self._low[nodes, feature].astype(np.float64)
+        high = self._high[nodes, feature].astype(np.float64)
         right = value > high
         place = np.where(right, high + u[1] * (value - high), value + u[1] * (low - value))
         pairs = np.asarray([self._free.pop() for _ in here], np.intp)
         self._tree[pairs] = trees
         self._size[trees] += 1
         moved = 2 * pairs + ~right
-        leaves = 2 * pairs + right
+        leaves: Ints = 2 * pairs + right
         self._make_leaves(leaves, nodes, when)
         is_leaf = self._child[nodes] == nodes
         self._child[moved] = np.where(is_leaf, moved, self._child[nodes])
@@ -205,9 +208,7 @@ class Trees:
     def _count(self, nodes: Ints, z: Singles, label: int) -> None:
         """Count the example in each of the nodes; none of them stands there twice."""
         total, width = self._total[nodes], self.width
-        self._weight[nodes] += np.log(
-            (self._counts[nodes, label] + PRIOR) / (total + PRIOR * self.classes)
-        )
+        self._weight[nodes] += np.log((self._counts[nodes, label] + PRIOR) / (total + PRIOR * self.classes))
         self._counts[nodes, label] += 1.0
         self._total[nodes] = total + 1.0
         new = (total == 0.0)[:, None]
@@ -224,17 +225,12 @@ class Trees:
             both = np.logaddexp(weight[nodes], subtree[left] + subtree[right]) - _LOG2
             subtree[nodes] = np.where(left == nodes, weight[nodes], both)
 
-    def _uniform(self, number: int) -> Floats:
-        """Numbers in (0, 1), always the same for the same seed and step."""
-        bits = shake_128(f"{self.seed}\0{self.steps}".encode()).digest(8 * number)
-        return ((np.frombuffer(bits, "<u8") >> np.uint64(12)) + 0.5) * 2.0**-52
-
     # ------------------------------------------------------------------ the pool
 
     def _most(self) -> int:
         """The most pairs of a tree."""
         each = 2 * (8 * self._low.shape[1] + 4 * self._counts.shape[1] + 72)
-        return max(2, min(MAX_NODES // 2, MAX_BYTES // (each * self.number)))
+        return int(max(2, min(MAX_NODES // 2, MAX_BYTES // (each * self.number))))
 
     def _make_room(self) -> None:
         """See to it that each tree can split once, and that no tree is larger than it may be."""
@@ -245,7 +241,7 @@ class Trees:
             return
         pairs = len(self._tree)
         more = 2 * pairs
-        for name in ("_feature", "_threshold", "_time", "_low", "_high", "_counts", "_total", "_weight", "_subtree"):
+        for name in _OF_NODES:
             setattr(self, name, grown(getattr(self, name), 2 * more))
         self._tree = grown(self._tree, more)
         self._child = np.concatenate([self._child, np.arange(2 * pairs, 2 * more)])
@@ -255,28 +251,13 @@ class Trees:
     # ------------------------------------------------------------------ predicting
 
     def leaves(self, x: Floats, trees: Ints) -> Ints:
-        """The leaf of each sample in each of the trees.
+        """The leaf of each sample in each of the trees: a row a tree.
 
         Args:
             x: A row a sample.
             trees: Which trees.
         """
-        samples, width = x.shape
-        flat = np.ascontiguousarray(x).ravel()
-        found: Ints = np.repeat(self.roots[trees], samples)
-        rows = np.tile(np.arange(samples) * width, len(trees))
-        places = np.arange(len(found))
-        nodes = found
-        while len(places):
-            below = self._child.take(nodes)
-            below += flat.take(rows + self._feature.take(nodes)) > self._threshold.take(nodes)
-            moves = below != nodes
-            if moves.all():
-                nodes = below
-                continue
-            found[places[~moves]] = nodes[~moves]
-            places, nodes, rows = places[moves], below[moves], rows[moves]
-        return found.reshape(len(trees), samples)
+        return leaves_of(x, self.roots[trees], self._child, self._feature, self._threshold)
 
     def says(self, leaves: Ints) -> Floats:
         """The probabilities at leaves, a row a leaf."""
@@ -297,7 +278,7 @@ class Trees:
         shares = (counts + PRIOR) / (self._total[nodes] + PRIOR * self.classes)[:, :, None]
         half = 0.5 * np.exp(self._weight[nodes] - self._subtree[nodes])
         half[1:][nodes[1:] == nodes[:-1]] = 0.0  # a root is met again and again while other paths climb
-        mixed = shares[0]
+        mixed: Floats = shares[0]
         for share, of in zip(shares[1:], half[1:, :, None], strict=True):
             mixed = of * share + (1.0 - of) * mixed
         return mixed

@@ -19,7 +19,7 @@ import math
 import re
 from datetime import UTC, date, datetime
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["DATE_PARTS", "LINEAR", "MAX_TEXT", "MAX_WORDS", "NOTHING", "Value", "read", "words"]
 
@@ -84,14 +84,14 @@ def words(text: str) -> list[str]:
     return list(dict.fromkeys(found))[:MAX_WORDS]
 
 
-def _number(value: object) -> Value:
+def _number(value: Any) -> Value:
     try:
-        number = float(value)  # type: ignore[arg-type] -- what is no number raises
-    except OverflowError:
-        number = math.inf if value > 0 else -math.inf  # type: ignore[operator] -- an integer too large
+        number = float(value)
+    except OverflowError:  # an integer too large for a float
+        number = math.inf if value > 0 else -math.inf
     except (TypeError, ValueError):  # an array of several numbers
         return _read_text(str(value))
-    return Value(_squeezed(number)) if number == number else NOTHING  # noqa: PLR0124 -- NaN alone differs
+    return NOTHING if math.isnan(number) else Value(_squeezed(number))
 
 
 def _squeezed(number: float) -> float:

@@ -16,7 +16,7 @@ from river import checks
 from stream_al.engine.learners import Auto, MondrianForest, NearestNeighbours
 from stream_al.engine.learners.base import Learner
 from stream_al.engine.model.digest import digest
-from tests.engine.learners.streams import KINDS, Stream, numbers, payments, records, taught
+from tests.support.mixed_streams import KINDS, Stream, numbers, payments, records, taught
 
 every = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 STREAMS = {"numbers": numbers(160), "payments": payments(160)}
@@ -24,11 +24,11 @@ on_each = pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
 
 
 @every
+@pytest.mark.timeout(600)  # some of River's checks learn thousands of examples
 def test_river_finds_nothing_wrong(kind: type[Learner]) -> None:
     model = kind()
     skipped = model._unit_test_skips()
     for check in checks.yield_checks(model):
-        # They compare sizes of a model that is allowed to grow to its bounds; the bounds have tests here.
         if check.__name__ not in skipped:
             check(model.clone())
 
@@ -82,7 +82,9 @@ def test_a_pickle_says_and_learns_the_same(kind: type[Learner], stream: Stream) 
 
 @every
 @on_each
-def test_probabilities_are_a_distribution_over_the_classes_learned(kind: type[Learner], stream: Stream) -> None:
+def test_probabilities_are_a_distribution_over_the_classes_learned(
+    kind: type[Learner], stream: Stream
+) -> None:
     model = kind()
     assert model.predict_proba_one(stream[0][0]) == {}
     for features, label in stream:
@@ -104,7 +106,9 @@ def test_with_one_class_learned_it_is_certain_of_it(kind: type[Learner]) -> None
 @every
 def test_a_class_that_comes_late_is_learned(kind: type[Learner]) -> None:
     stream = [({"x": 0.01 * place}, "ok") for place in range(60)]
-    stream += [({"x": 0.01 * place + 5.0 * (place % 2)}, "odd" if place % 2 else "ok") for place in range(120)]
+    stream += [
+        ({"x": 0.01 * place + 5.0 * (place % 2)}, "odd" if place % 2 else "ok") for place in range(120)
+    ]
     model = taught(kind, stream)
     assert model.predict_one({"x": 5.5}) == "odd"
     assert model.predict_one({"x": 0.5}) == "ok"
@@ -118,7 +122,7 @@ def test_labels_may_be_of_any_type(kind: type[Learner], labels: tuple[Any, Any])
     assert list(model.predict_proba_one({"x": 1.0})) == list(labels)
 
 
-HOSTILE = [
+HOSTILE: list[Any] = [
     1.8e308, -1.8e308, float("inf"), float("-inf"), float("nan"), 10**400, -(10**400), 5e-324, None, "", " ",
     "\0", "1e999", "nan", "9999-99-99", "0001-01-01", "x" * 100_000, "\ud800", True, [1, 2], {"a": 1}, b"bytes",
     "2026-02-30", "0" * 5000,
@@ -129,15 +133,23 @@ HOSTILE = [
 @pytest.mark.filterwarnings("error")
 def test_no_value_breaks_or_poisons_it(kind: type[Learner]) -> None:
     """Whatever stands in a feature, predictions stay distributions, and what is learned later still counts."""
-    good = [({"x": float(place % 2) + 0.01 * (place % 5), "z": "ab"[place % 2]}, place % 2) for place in range(300)]
+    good = [
+        ({"x": float(place % 2) + 0.01 * (place % 5), "z": "ab"[place % 2]}, place % 2)
+        for place in range(300)
+    ]
     model = kind()
     model.learn_one({"x": 1.8e308, "z": -1.8e308}, 0)
     for value in HOSTILE:
-        for features in ({"x": value}, {"x": 1.0, "z": value}, {str(value)[:3000]: value}):
+        records_of_it: list[dict[str, Any]] = [
+            {"x": value},
+            {"x": 1.0, "z": value},
+            {str(value)[:300]: value},
+        ]
+        for features in records_of_it:
             model.learn_one(features, 1)
             assert np.isfinite(model.predict_proba_table(records([(features, 1)]))).all()
-    for features, label in good:
-        model.learn_one(features, label)
+    for features_of_good, label in good:
+        model.learn_one(features_of_good, label)
     for value in HOSTILE:
         shares = model.predict_proba_one({"x": value, "z": value})
         assert sum(shares.values()) == pytest.approx(1.0, abs=1e-12)
@@ -147,7 +159,7 @@ def test_no_value_breaks_or_poisons_it(kind: type[Learner]) -> None:
 
 PROGRAM = """
 from stream_al.engine.model.digest import digest
-from tests.engine.learners.streams import KINDS, payments, records, taught
+from tests.support.mixed_streams import KINDS, payments, records, taught
 for kind in KINDS:
     model = taught(kind, payments(120))
     print(kind.__name__, digest(model), model.predict_proba_table(records(payments(40, seed=2))).tobytes().hex())
@@ -157,7 +169,7 @@ for kind in KINDS:
 def test_every_process_learns_the_same() -> None:
     """Whatever the seed of Python's hashes."""
     outputs = {
-        subprocess.run(
+        subprocess.run(  # noqa: S603 -- this file's own program
             [sys.executable, "-c", PROGRAM],
             env={**os.environ, "PYTHONHASHSEED": seed},
             capture_output=True,
