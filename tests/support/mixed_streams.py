@@ -16,11 +16,11 @@ from stream_al.engine.learners import (
     NearestNeighbours,
     Softmax,
 )
-from stream_al.engine.learners.base import Learner
+from stream_al.engine.learners.base import RowClassifier
 
 Stream = list[tuple[dict[Any, Any], Any]]
 
-KINDS: tuple[type[Learner], ...] = (
+KINDS: tuple[type[RowClassifier], ...] = (
     Auto,
     ExtraTrees,
     FourierSoftmax,
@@ -72,7 +72,7 @@ def payments(size: int, seed: int = 1) -> Stream:
     return stream
 
 
-def taught(kind: type[Learner], stream: Stream) -> Learner:
+def taught(kind: type[RowClassifier], stream: Stream) -> RowClassifier:
     """A learner that has learned the stream."""
     model = kind()
     for features, label in stream:

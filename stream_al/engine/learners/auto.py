@@ -1,22 +1,25 @@
 """`Auto`: the classifier that needs no choosing.
 
 No learner is best everywhere, and which one is best is not known before labels are bought. So several learn
-side by side from the same examples, and each one's say follows how well it did lately:
+side by side from the same examples, and each one's say follows how well it did lately. `said_m` is what a
+member said of an example before it learned it, y the example's class:
 
-    L_m  <-  decay L_m + |p_m - y|^2        the Brier loss of what it said of an example before it learned it
-    w_m   =  exp(-eta L_m) / sum
-    p     =  sum w_m p_m
+    L_m  <-  decay L_m + 1 - said_m(y) / |said_m|             the spherical loss
+    w_m   =  (1 - SHARE) exp(-eta L_m) / sum + SHARE / members
+    p     =  sum w_m said_m
 
-The Brier loss is proper, so honest probabilities pay, and bounded, so a learner that is often right and at
-times sure of the wrong class keeps its say; under the logarithmic loss it would lose it. With `decay` 0.98
-the last fifty examples count, and a learner that was best yesterday loses its say within tens of labels. A
-member without an opinion sleeps: it has no say, and is charged the loss of the mixture.
+The spherical loss is proper, so honest probabilities pay, and bounded, so a learner that is often right and
+at times sure of the wrong class keeps its say; under the logarithmic loss it would lose it. With `decay` 0.98
+the last fifty examples count, and a learner that was best yesterday loses its say within tens of labels.
+`SHARE` of the say is shared equally, so that none ever falls silent. A member without an opinion sleeps: it
+has no say, and is charged the loss of the mixture.
 
     Freund, Schapire, Singer, Warmuth: Using and combining predictors that specialize. STOC 1997.
+    Herbster, Warmuth: Tracking the best expert. Machine Learning 32, 1998.
     Cesa-Bianchi, Lugosi: Prediction, Learning, and Games. 2006.
 
-Each opinion is taken with a grain of salt (`SALT`, spread over the classes), and the mixture is calibrated
-after the vote (`calibration`).
+Each opinion is calibrated before the vote and the mixture after it (`calibration`), and each is taken with a
+grain of salt: SALT of its probability is spread over the classes.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from stream_al.engine.learners.base import Learner, distribution
+from stream_al.engine.learners.base import RowClassifier, distribution
 from stream_al.engine.learners.bayes import NaiveBayes
 from stream_al.engine.learners.calibration import Temperatures
 from stream_al.engine.learners.extra import ExtraTrees
@@ -40,7 +43,7 @@ SALT = 0.02
 SHARE = 0.05
 
 
-class Auto(Learner):
+class Auto(RowClassifier):
     """A mixture of learners of different kinds.
 
     Args:
@@ -65,7 +68,7 @@ class Auto(Learner):
         self.eta = eta
         self.decay = decay
         self.seed = seed
-        self.members: dict[str, Learner] = {
+        self.members: dict[str, RowClassifier] = {
             "bayes": NaiveBayes(),
             "linear": Softmax(),
             "fourier": FourierSoftmax(seed=seed),
@@ -75,6 +78,7 @@ class Auto(Learner):
         self.opinions = ("bayes", "linear", "fourier", "5 neighbours", "1 neighbour", "trees")
         self._places = {"bayes": [0], "linear": [1], "fourier": [2], "neighbours": [3, 4], "trees": [5]}
         self._losses = np.zeros(len(self.opinions))
+        self._judged = 0.0  # examples, fading as the losses do
         self._each = Temperatures(len(self.opinions))
         self._whole = Temperatures(1)
 
@@ -95,6 +99,7 @@ class Auto(Learner):
         loss = spherical(said[:, 0], label)
         loss[~awake] = spherical(mixed, label)
         self._losses = self.decay * self._losses + loss
+        self._judged = self.decay * self._judged + 1.0
         self._each.learn(plain[:, 0], label, awake)
         self._whole.learn(mixed, label, np.ones(1, np.bool_))
 
@@ -145,17 +150,16 @@ class Auto(Learner):
         for member in self.members.values():
             member.forget(tokens)
 
-    def standing(self) -> dict[str, dict[str, float]]:
-        """The weight of each opinion, and its Brier loss an example over the last ones.
+    def standings(self) -> dict[str, dict[str, float]]:
+        """The weight of each opinion, and its mean loss over the last examples.
 
-        The loss is 0 for an opinion that is always right and sure, 2 for one always wrong and sure.
+        The loss is 0 for an opinion that is always right and sure, 1 for one that is always wrong and sure.
         """
-        seen = sum(1 for _ in self.classes)
-        weights = self._weights(np.ones(len(self.opinions), np.bool_)) if seen else self._losses
-        share = 1.0 - self.decay
+        weights = self._weights(np.ones(len(self.opinions), np.bool_))
+        losses = self._losses / max(1.0, self._judged)
         return {
-            name: {"weight": float(weight), "loss": float(loss * share)}
-            for name, weight, loss in zip(self.opinions, weights, self._losses, strict=True)
+            name: {"weight": float(weight), "loss": float(loss)}
+            for name, weight, loss in zip(self.opinions, weights, losses, strict=True)
         }
 
     def predict_proba_members(self, x: dict[Any, Any]) -> dict[str, dict[Any, float]]:

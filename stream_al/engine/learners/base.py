@@ -23,13 +23,14 @@ from typing import Any
 import numpy as np
 from river import base
 
-from stream_al.engine.learners.columns import Columns, Record
+from stream_al.engine.learners.batch import Record
+from stream_al.engine.learners.columns import Columns
 from stream_al.engine.learners.rows import Floats, Ints, Rows
 
-__all__ = ["Learner", "distribution", "softmax"]
+__all__ = ["RowClassifier", "distribution", "softmax"]
 
 
-class Learner(base.Classifier):
+class RowClassifier(base.Classifier):
     """A classifier of samples of any kind, many at once.
 
     Attributes:
@@ -96,12 +97,12 @@ class Learner(base.Classifier):
         """What each opinion says of the samples; nothing while there is none."""
 
 
-def distribution(masses: Floats) -> Floats:
-    """The masses of each row as shares of their sum."""
-    shares: Floats = masses / masses.sum(axis=1, keepdims=True)
+def distribution(scores: Floats) -> Floats:
+    """The scores of each row as shares of their sum."""
+    shares: Floats = scores / scores.sum(axis=1, keepdims=True)
     return shares
 
 
 def softmax(logs: Floats) -> Floats:
-    """Shares from logarithms of masses."""
+    """Probabilities from logarithms of scores."""
     return distribution(np.exp(logs - logs.max(axis=1, keepdims=True)))

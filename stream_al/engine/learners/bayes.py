@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_al.engine.learners.base import Learner, softmax
+from stream_al.engine.learners.base import RowClassifier, softmax
 from stream_al.engine.learners.rows import Bools, Floats, Ints, Rows
 from stream_al.engine.learners.scales import grown
 
@@ -30,7 +30,7 @@ EVERY, FADE, MEMORY = 256, 0.9, 2048
 LARGEST_TABLE = 2_000_000  # numbers: tokens times classes
 
 
-class NaiveBayes(Learner):
+class NaiveBayes(RowClassifier):
     """Naive Bayes over numbers, categories and words.
 
     Examples:

@@ -21,110 +21,23 @@ than 10 MB.
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Hashable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from stream_al.engine.learners.batch import Batch, Record
+from stream_al.engine.learners.features import FULL, MANY, NEARLY_ALL, NONE, Feature
 from stream_al.engine.learners.rows import STEPS, Bools, Floats, Ints, Rows, Scale
 from stream_al.engine.learners.scales import Scales, grown
-from stream_al.engine.learners.values import DATE_PARTS, LINEAR, NOTHING, Value, read, words
-from stream_al.engine.learners.vocabulary import (
-    CATEGORY,
-    MAX_INDICATORS,
-    MISSING,
-    ORDER,
-    WORD,
-    Vocabulary,
-)
+from stream_al.engine.learners.values import DATE_PARTS, NOTHING, Value, read
+from stream_al.engine.learners.vocabulary import MAX_INDICATORS, MISSING, WORD, Vocabulary
 
-__all__ = ["MAX_FEATURES", "MAX_NAME", "MAX_NUMBERS", "Columns", "Record"]
+__all__ = ["MAX_FEATURES", "MAX_NAME", "MAX_NUMBERS", "Columns"]
 
 MAX_FEATURES = 4096
 MAX_NAME = 200  # characters
 MAX_NUMBERS = 512
-MAX_CATEGORY = 64  # characters of a text that may be a category
-ENOUGH = 20  # values after which it is judged what a feature is
-NEARLY_ALL = 0.95
-SEVERAL = 2.5  # words a value, on average, of a text
-RECENT = 100  # values of a feature that are kept to see whether one comes again
-
-NONE, FULL = -1, -2  # in the place of a column
-
-_PLAIN = {float, int, bool}
-_NO_TOKENS = np.zeros(0, np.intp)
-_ID = re.compile(r"(?:^|[\W_])(?:id|ids|uuid|guid|key|hash|number|no|nr)$|[a-z]I[dD]$", re.IGNORECASE)
-
-Record = tuple[Sequence[Hashable], Sequence[Any]]
-
-
-class _Feature:
-    """What is known of one feature.
-
-    Attributes:
-        name: Its name.
-        place: Its number among the features.
-        names_id: Whether its name ends like an id's.
-        column: Its column of numbers; NONE, or FULL if there was no room for one.
-        dates: Its columns of dates, one a part, or none.
-        texts: How many of its values were texts, or integers where the name is an id's.
-        fresh: How many of these were new.
-        words: How many words they have in all.
-        recent: The last of them.
-    """
-
-    __slots__ = ("column", "dates", "fresh", "name", "names_id", "place", "recent", "texts", "words")
-
-    def __init__(self, name: str, place: int) -> None:
-        self.name = name
-        self.place = place
-        self.names_id = _ID.search(name) is not None
-        self.column = NONE
-        self.dates: tuple[int, ...] = ()
-        self.texts = self.fresh = self.words = 0
-        self.recent: dict[str, None] = {}
-
-    def takes_plainly(self, value: Any) -> bool:
-        """Whether the value is a number of moderate size and goes where numbers do: the usual case."""
-        known = self.column >= 0 and not self.names_id and type(value) in _PLAIN
-        return known and -LINEAR <= value <= LINEAR  # NaN is not
-
-    @property
-    def is_text(self) -> bool:
-        """Whether its values have several words."""
-        return self.words > SEVERAL * self.texts
-
-    @property
-    def is_id(self) -> bool:
-        """Whether its values are single words, and new nearly every time."""
-        return self.texts >= ENOUGH and self.fresh > NEARLY_ALL * self.texts and not self.is_text
-
-    def note(self, text: str, count: int) -> None:
-        """Note a value, of so many words, as one of those that may be ids."""
-        self.texts += 1
-        self.words += count
-        self.fresh += text not in self.recent
-        self.recent[text] = None
-        if len(self.recent) > RECENT:
-            del self.recent[next(iter(self.recent))]
-        if self.texts >= 10 * RECENT:  # what was long ago fades
-            self.texts, self.fresh, self.words = self.texts // 2, self.fresh // 2, self.words // 2
-
-    def tokens(self, told: Value) -> list[str]:
-        """What it gives besides numbers."""
-        found: list[str] = []
-        if told.number and self.column == FULL:
-            sign = "-" if told.number < 0 else ""
-            found.append(f"{self.name}{ORDER}{sign}{math.frexp(told.number)[1]}")
-        if told.text is not None and not self.is_id:
-            if len(told.text) <= MAX_CATEGORY:
-                found.append(f"{self.name}{CATEGORY}{told.text}")
-            if told.number is None and " " in told.text and (self.is_text or not self.texts):
-                found += [f"{self.name}{WORD}{word}" for word in words(told.text)]
-        return found
 
 
 class Columns:
@@ -150,7 +63,7 @@ class Columns:
         self.width = 0
         self.scales = Scales()
         self.vocabulary = Vocabulary()
-        self._features: dict[str, _Feature] = {}
+        self._features: dict[str, Feature] = {}
         self._refused = 0  # names for which there was no room, once for each time they came
         self._indicators = 0
         # Of each feature: the example it came with, and how many have had it since.
@@ -213,19 +126,8 @@ class Columns:
         Args:
             records: Of each sample the names of its features and their values, in the same order.
         """
-        numbers = np.full((len(records), self.width), np.nan)
-        tokens: list[Ints] = []
-        owners: list[Ints] = []
-        groups: dict[tuple[Hashable, ...], list[int]] = {}
-        for place, (names, _) in enumerate(records):
-            groups.setdefault(tuple(names), []).append(place)
-        for names, places in groups.items():
-            self._encode_alike(names, places, records, numbers, tokens, owners)
-        if not tokens:
-            return self._rows(numbers, _NO_TOKENS, _NO_TOKENS)
-        every, whose = np.concatenate(tokens), np.concatenate(owners)
-        order = np.lexsort((every, whose))  # whatever the order of the features, sums run in that of tokens
-        return self._rows(numbers, every[order], whose[order])
+        batch = Batch(self._features, self.vocabulary.numbers, self._usual(), records, self.width)
+        return self._rows(batch.numbers, batch.tokens, batch.owners)
 
     def left_out(self) -> dict[str, str]:
         """Which features are not used, and why."""
@@ -249,23 +151,23 @@ class Columns:
     def kinds(self) -> dict[str, str]:
         """What each feature is taken for: number, date, text, category, id or unknown."""
         left = self.left_out()
-        return {name: _kind(feature, name in left) for name, feature in self._features.items()}
+        return {name: feature.kind(is_left_out=name in left) for name, feature in self._features.items()}
 
     # ------------------------------------------------------------------ what is learned
 
-    def _admit(self, name: str, told: Value) -> _Feature | None:
+    def _admit(self, name: str, told: Value) -> Feature | None:
         if told == NOTHING:
             return None  # what it is shows when it has a value
         if len(name) > MAX_NAME or len(self._features) >= MAX_FEATURES:
             self._refused += 1
             return None
-        feature = _Feature(name, len(self._features))
+        feature = Feature(name, len(self._features))
         self._features[name] = feature
         self._since = np.append(self._since, self.examples - 1)
         self._present = np.append(self._present, 0)
         return feature
 
-    def _learn_numbers(self, feature: _Feature, told: Value, numbers: dict[int, float]) -> None:
+    def _learn_numbers(self, feature: Feature, told: Value, numbers: dict[int, float]) -> None:
         if told.date is not None:
             if not feature.dates and self._room() >= len(DATE_PARTS):
                 feature.dates = tuple(self._add_column(feature.place) for _ in DATE_PARTS)
@@ -289,12 +191,17 @@ class Columns:
 
     def _missing(self, here: Sequence[int]) -> list[str]:
         """The tokens of the features that most examples have and this one has not."""
-        usual = self._present * 2 > self.examples - self._since
+        usual = self._usual()
         usual[here] = False
         if not usual.any():
             return []
         names = list(self._features)
         return [f"{names[place]}{MISSING}" for place in np.flatnonzero(usual).tolist()]
+
+    def _usual(self) -> Bools:
+        """Of each feature whether most examples since it came have it."""
+        usual: Bools = self._present * 2 > self.examples - self._since
+        return usual
 
     def _give_columns(self, tokens: Sequence[str]) -> None:
         """Give the categories that were met before a column of their own."""
@@ -330,108 +237,8 @@ class Columns:
 
     def _is_left_out(self) -> Any:
         """Of each column whether it holds ids."""
-        many = (self._told >= ENOUGH) & (self._whole == self._told)
+        many = (self._told >= MANY) & (self._whole == self._told)
         return many & ((self._rises >= NEARLY_ALL * (self._told - 1)) | self._looks_like_id)
-
-    # ------------------------------------------------------------------ what is encoded
-
-    def _encode_alike(
-        self,
-        names: tuple[Hashable, ...],
-        places: list[int],
-        records: Sequence[Record],
-        numbers: Floats,
-        tokens: list[Ints],
-        owners: list[Ints],
-    ) -> None:
-        """Encode the samples at these places, which have the same names."""
-        features = [self._features.get(str(name)) for name in names]
-        values = [records[place][1] for place in places]
-        at = np.asarray(places, np.intp)
-        block = _plain(values, len(names))
-        found: list[tuple[int, int]] = []
-        if block is not None:
-            known = [number for number, feature in enumerate(features) if feature and feature.column >= 0]
-            columns = [feature.column for feature in features if feature and feature.column >= 0]
-            numbers[at[:, None], columns] = block if len(known) == len(names) else block[:, known]
-            for number, feature in enumerate(features):
-                if feature is not None and feature.column == FULL:
-                    for place, value in zip(places, block[:, number].tolist(), strict=True):
-                        if value == value and value:  # noqa: PLR0124 -- NaN alone differs
-                            self._know(feature.tokens(Value(value)), place, found)
-        else:
-            for number, feature in enumerate(features):
-                if feature is not None:
-                    column = [row[number] for row in values]
-                    self._encode_column(feature, column, places, numbers, found)
-        if found:
-            pairs = np.asarray(found, np.intp)
-            owners.append(pairs[:, 0])
-            tokens.append(pairs[:, 1])
-        self._encode_missing(features, block, values, at, tokens, owners)
-
-    def _encode_column(
-        self,
-        feature: _Feature,
-        column: Sequence[Any],
-        places: Sequence[int],
-        numbers: Floats,
-        found: list[tuple[int, int]],
-    ) -> None:
-        """Encode the values of one feature, in whatever mixture of types."""
-        memo: dict[tuple[type, Any], tuple[Value, list[int]]] = {}
-        vocabulary = self.vocabulary.numbers
-        for place, value in zip(places, column, strict=True):
-            kind = type(value)
-            key = (kind, value) if kind is str or kind in _PLAIN else (kind, id(value))
-            if key not in memo:
-                told = read(value)
-                known = [
-                    vocabulary[token] for token in dict.fromkeys(feature.tokens(told)) if token in vocabulary
-                ]
-                memo[key] = told, known
-            told, known = memo[key]
-            if told.number is not None and feature.column >= 0:
-                numbers[place, feature.column] = told.number
-            elif told.date is not None and feature.dates:
-                numbers[place, feature.dates] = told.date
-            found += [(place, token) for token in known]
-
-    def _encode_missing(
-        self,
-        features: Sequence[_Feature | None],
-        block: Floats | None,
-        values: Sequence[Sequence[Any]],
-        at: Ints,
-        tokens: list[Ints],
-        owners: list[Ints],
-    ) -> None:
-        """Add the tokens of missing values, for the samples of one set of names."""
-        usual = self._present * 2 > self.examples - self._since
-        if not usual.any():
-            return
-        lacking = np.broadcast_to(usual, (len(at), len(usual))).copy()
-        for number, feature in enumerate(features):
-            if feature is None or not usual[feature.place]:
-                continue
-            if block is not None:
-                lacking[:, feature.place] = np.isnan(block[:, number])
-            else:
-                lacking[:, feature.place] = [_is_nothing(row[number]) for row in values]
-        if not lacking.any():
-            return
-        names = list(self._features)
-        numbers = self.vocabulary.numbers
-        for place in np.flatnonzero(lacking.any(axis=0)).tolist():
-            token = numbers.get(f"{names[place]}{MISSING}")
-            if token is not None:
-                whose = at[lacking[:, place]]
-                owners.append(whose)
-                tokens.append(np.full(len(whose), token, np.intp))
-
-    def _know(self, tokens: list[str], place: int, found: list[tuple[int, int]]) -> None:
-        numbers = self.vocabulary.numbers
-        found += [(place, numbers[token]) for token in tokens if token in numbers]
 
     def _measure(self) -> Scale:
         """The scale as it stands after an example."""
@@ -464,32 +271,3 @@ class Columns:
 
 def _by_name(item: tuple[str, Any]) -> str:
     return item[0]
-
-
-def _is_nothing(value: object) -> bool:
-    return read(value) == NOTHING
-
-
-def _kind(feature: _Feature, is_left_out: bool) -> str:
-    if feature.dates:
-        return "date"
-    if is_left_out:
-        return "id"
-    if feature.is_text:
-        return "text"
-    if feature.column != NONE:
-        return "number"
-    return "category"
-
-
-def _plain(rows: Sequence[Sequence[Any]], width: int) -> Floats | None:
-    """The values as an array, if all of them are numbers of moderate size."""
-    if not set(map(type, chain.from_iterable(rows))) <= _PLAIN:
-        return None
-    try:
-        block = np.fromiter(chain.from_iterable(rows), np.float64, len(rows) * width)
-    except OverflowError:
-        return None
-    if (np.abs(block) > LINEAR).any():
-        return None
-    return block.reshape(len(rows), width)

@@ -11,7 +11,7 @@ import numpy as np
 
 from stream_al.engine.learners.rows import Floats, Ints
 
-__all__ = ["draw", "leaf_of_one", "leaves_of"]
+__all__ = ["leaf_of_one", "leaves_of"]
 
 
 def leaves_of(x: Floats, roots: Ints, child: Ints, feature: Ints, threshold: Floats) -> Ints:
@@ -54,11 +54,3 @@ def leaf_of_one(x: Floats, roots: Ints, child: Ints, feature: Ints, threshold: F
         if below.tobytes() == nodes.tobytes():
             return nodes
         nodes = below
-
-
-def draw(seed: int, step: int) -> np.random.Generator:
-    """Random numbers for one step, always the same for the same seed and step.
-
-    They come from a generator that computes its numbers from a key and a counter, so no state is kept.
-    """
-    return np.random.Generator(np.random.Philox(key=[seed % 2**64, step]))

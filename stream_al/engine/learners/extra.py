@@ -21,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from stream_al.engine.learners.base import Learner
-from stream_al.engine.learners.descent import draw, leaf_of_one, leaves_of
+from stream_al.engine.learners.base import RowClassifier
+from stream_al.engine.learners.descent import leaf_of_one, leaves_of
 from stream_al.engine.learners.rows import Floats, Ints, Rows
 from stream_al.engine.learners.scales import grown
+from stream_al.engine.randomness import Draws
 
 __all__ = ["ExtraTrees"]
 
@@ -34,7 +35,7 @@ ALL_COLUMNS = 32  # as many columns are all looked at
 MAX_CELLS = 2_000_000  # counts of nodes, draws and classes; beyond it, fewer draws
 
 
-class ExtraTrees(Learner):
+class ExtraTrees(RowClassifier):
     """Extremely randomised trees that are grown anew in turn.
 
     Args:
@@ -128,7 +129,7 @@ class ExtraTrees(Learner):
         kept = min(self._learned, self.window)
         x, y = self._numbers[:kept], self._labels[:kept]
         classes = self._counts.shape[1]
-        random = draw(self.seed, self._learned)
+        draws = Draws(self.seed, "extra trees", self._learned)
         self._grown += len(trees)
         stretch = (self._size * trees[:, None] + np.arange(self._size)).ravel()
         self._child[stretch] = stretch
@@ -150,7 +151,7 @@ class ExtraTrees(Learner):
             keep = mixed[node]
             rows, node = rows[keep], (np.cumsum(mixed) - 1)[node[keep]]
             places, counts, of = places[mixed], counts[mixed], of[mixed]
-            feature, threshold, splits = _best(x[rows], y[rows], node, counts, random)
+            feature, threshold, splits = _best(x[rows], y[rows], node, counts, draws)
             if not splits.any():
                 return
             at, of = places[splits], of[splits]
@@ -174,7 +175,7 @@ class ExtraTrees(Learner):
             of = np.repeat(of, 2)
 
 
-def _best(x: Floats, y: Ints, node: Ints, counts: Any, random: np.random.Generator) -> Any:
+def _best(x: Floats, y: Ints, node: Ints, counts: Any, draws: Draws) -> Any:
     """The best of some random splits of each node: column, threshold, and whether there is one.
 
     Args:
@@ -182,31 +183,31 @@ def _best(x: Floats, y: Ints, node: Ints, counts: Any, random: np.random.Generat
         y: Their classes.
         node: Their nodes, rising.
         counts: Of each node the examples of each class.
-        random: Draws the splits.
+        draws: Of the splits.
     """
     nodes, classes = counts.shape
     width = x.shape[1]
-    draws = max(1, min(int(np.ceil(2.0 * np.sqrt(width))), MAX_CELLS // (nodes * classes)))
+    tried = max(1, min(int(np.ceil(2.0 * np.sqrt(width))), MAX_CELLS // (nodes * classes)))
     columns = np.arange(width)
     if width > ALL_COLUMNS:
-        columns = np.sort(random.permutation(width)[: max(ALL_COLUMNS, 2 * draws)])
+        columns = np.sort(draws.permutation(width)[: max(ALL_COLUMNS, 2 * tried)])
         x = x[:, columns]
     begins = np.flatnonzero(np.r_[True, node[1:] != node[:-1]])
     low, high = np.minimum.reduceat(x, begins, axis=0), np.maximum.reduceat(x, begins, axis=0)
-    if draws < len(columns):
-        key = random.random(low.shape)
+    if tried < len(columns):
+        key = draws.uniform(*low.shape)
         key[high <= low] = 2.0
-        chosen = np.argpartition(key, draws - 1, axis=1)[:, :draws]
+        chosen = np.argpartition(key, tried - 1, axis=1)[:, :tried]
         here = np.arange(nodes)[:, None]
         low, high = low[here, chosen], high[here, chosen]
     else:
-        draws = len(columns)
-        chosen = np.broadcast_to(np.arange(draws), low.shape)
-    thresholds = low + random.random(low.shape) * (high - low)
+        tried = len(columns)
+        chosen = np.broadcast_to(np.arange(tried), low.shape)
+    thresholds = low + draws.uniform(*low.shape) * (high - low)
     thresholds = np.where(thresholds < high, thresholds, low)
     left = x[np.arange(len(x))[:, None], chosen[node]] <= thresholds[node]
-    cells = (node[:, None] * draws + np.arange(draws)) * classes + y[:, None]
-    lefts = np.bincount(cells[left], minlength=nodes * draws * classes).reshape(nodes, draws, classes)
+    cells = (node[:, None] * tried + np.arange(tried)) * classes + y[:, None]
+    lefts = np.bincount(cells[left], minlength=nodes * tried * classes).reshape(nodes, tried, classes)
     rights = counts[:, None, :] - lefts
     size = lefts.sum(axis=2)
     other = counts.sum(axis=1)[:, None] - size

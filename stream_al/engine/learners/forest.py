@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_al.engine.learners.base import Learner
+from stream_al.engine.learners.base import RowClassifier
 from stream_al.engine.learners.rows import Floats, Ints, Rows
 from stream_al.engine.learners.trees import Trees
 
@@ -28,7 +28,7 @@ SETTLED = 20  # values of a column after which its deviation can be relied on
 SCALES = ("deviation", "units")
 
 
-class MondrianForest(Learner):
+class MondrianForest(RowClassifier):
     """An aggregated Mondrian forest that follows the stream.
 
     Args:

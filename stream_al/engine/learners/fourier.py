@@ -17,16 +17,16 @@ import math
 
 import numpy as np
 
-from stream_al.engine.learners.base import Learner, softmax
-from stream_al.engine.learners.descent import draw
+from stream_al.engine.learners.base import RowClassifier, softmax
 from stream_al.engine.learners.linear import FINE, cut, longest
 from stream_al.engine.learners.rows import STEPS, Floats, Rows
 from stream_al.engine.learners.scales import grown
+from stream_al.engine.randomness import Draws
 
 __all__ = ["FourierSoftmax"]
 
 
-class FourierSoftmax(Learner):
+class FourierSoftmax(RowClassifier):
     """Softmax regression on random Fourier features of the numbers and categories.
 
     Args:
@@ -50,7 +50,7 @@ class FourierSoftmax(Learner):
         self.long = long
         self.seed = seed
         self._directions = np.zeros((0, features))  # column, feature; in steps
-        self._phases = draw(seed, 0).random(features) * 2.0 * math.pi
+        self._phases = Draws(seed, "phases", 0).uniform(features) * 2.0 * math.pi
         self._bias = np.zeros(0)
         self._weights = np.zeros((0, features))
 
@@ -60,9 +60,8 @@ class FourierSoftmax(Learner):
             return  # there are only texts so far
         known, width = len(self._directions), row.z.shape[1]
         if width > known:
-            new = [
-                draw(self.seed, 1 + column).standard_normal(self.features) for column in range(known, width)
-            ]
+            columns = range(known, width)
+            new = [Draws(self.seed, "directions", column).normal(self.features) for column in columns]
             self._directions = np.concatenate([self._directions, np.rint(np.array(new) * STEPS)])
         if classes > len(self._bias):
             self._bias, self._weights = grown(self._bias, classes), grown(self._weights, classes)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_al.engine.learners.base import Learner, softmax
+from stream_al.engine.learners.base import RowClassifier, softmax
 from stream_al.engine.learners.rows import STEPS, Floats, Ints, Rows
 from stream_al.engine.learners.scales import grown
 
@@ -29,7 +29,7 @@ FARTHEST = 3.0  # deviations
 LARGEST_TABLE = 2_000_000  # numbers: tokens times classes
 
 
-class Softmax(Learner):
+class Softmax(RowClassifier):
     """Softmax regression, by stochastic gradient.
 
     Args:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_al.engine.learners.base import Learner
+from stream_al.engine.learners.base import RowClassifier
 from stream_al.engine.learners.rows import Floats, Ints, Rows, Scale
 from stream_al.engine.learners.scales import grown
 
@@ -29,7 +29,7 @@ LONGEST_BATCH = 256  # samples whose keys are held at once
 NEVER = 2.0**52  # larger than any key
 
 
-class NearestNeighbours(Learner):
+class NearestNeighbours(RowClassifier):
     """The classes of the nearest among the last examples.
 
     Args:

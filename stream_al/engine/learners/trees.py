@@ -30,9 +30,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_al.engine.learners.descent import draw, leaves_of
+from stream_al.engine.learners.descent import leaves_of
 from stream_al.engine.learners.rows import Floats, Ints
 from stream_al.engine.learners.scales import grown
+from stream_al.engine.randomness import Draws
 
 __all__ = ["Trees"]
 
@@ -129,7 +130,7 @@ class Trees:
         beyond = np.maximum(np.maximum(low - z, z - high), np.float32(0.0))
         beyond[total == 0.0] = 0.0
         extent = beyond.sum(axis=2, dtype=np.float64)
-        chance = 1.0 - draw(self.seed, self.steps).random(levels * number + 2 * number)  # in (0, 1]
+        chance = 1.0 - Draws(self.seed, "forest", self.steps).uniform((levels + 2) * number)  # in (0, 1]
         first = np.ones_like(path, np.bool_)
         first[1:] = path[1:] != path[:-1]  # a leaf is met again and again while other trees descend
         until = np.full(path.shape, np.inf)
