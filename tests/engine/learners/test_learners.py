@@ -16,7 +16,7 @@ from river import checks
 from stream_al.engine.learners import Auto, MondrianForest, NearestNeighbours
 from stream_al.engine.learners.base import RowClassifier
 from stream_al.engine.model.digest import digest
-from tests.support.mixed_streams import KINDS, Stream, numbers, payments, records, taught
+from tests.engine.learners.mixed_streams import KINDS, Stream, numbers, payments, records, taught
 
 every = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 STREAMS = {"numbers": numbers(160), "payments": payments(160)}
@@ -159,7 +159,7 @@ def test_no_value_breaks_or_poisons_it(kind: type[RowClassifier]) -> None:
 
 PROGRAM = """
 from stream_al.engine.model.digest import digest
-from tests.support.mixed_streams import KINDS, payments, records, taught
+from tests.engine.learners.mixed_streams import KINDS, payments, records, taught
 for kind in KINDS:
     model = taught(kind, payments(120))
     told = model.predict_proba_table(records(payments(40, seed=2)))
