@@ -83,7 +83,7 @@ class ExtraTrees(RowClassifier):
             self._grow(np.arange(self.n_trees))
             return
         self._counts[self._leaves_of_one(row), label] += 1.0
-        if self._learned % max(1, min(self.every, self._learned // 100)) == 0:
+        if self._learned > FIRST and self._learned % max(1, min(self.every, self._learned // 50)) == 0:
             self._grow(np.asarray([self._grown % self.n_trees]))
 
     def scores(self, rows: Rows, classes: int) -> list[Floats]:
