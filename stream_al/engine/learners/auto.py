@@ -20,6 +20,10 @@ has no say, and is charged the loss of the mixture.
 
 Each opinion is calibrated before the vote and the mixture after it (`calibration`), and each is taken with a
 grain of salt: SALT of its probability is spread over the classes.
+
+When the mixture errs more than it expected to (`surprise`), the stream has changed. The members that hold on
+to what was long ago (`MEMORIES`) begin anew from the last `KEPT` examples; the linear ones follow by
+themselves.
 """
 
 from __future__ import annotations
@@ -36,11 +40,14 @@ from stream_al.engine.learners.fourier import FourierSoftmax
 from stream_al.engine.learners.linear import Softmax
 from stream_al.engine.learners.neighbours import NearestNeighbours
 from stream_al.engine.learners.rows import Bools, Floats, Ints, Rows
+from stream_al.engine.learners.surprise import Surprise
 
 __all__ = ["Auto"]
 
 SALT = 0.02
 SHARE = 0.05
+KEPT = 20  # examples that are learned again after a surprise
+MEMORIES = ("bayes", "neighbours", "trees")  # members that hold on to what was long ago
 
 
 class Auto(RowClassifier):
@@ -81,27 +88,41 @@ class Auto(RowClassifier):
         self._judged = 0.0  # examples, fading as the losses do
         self._each = Temperatures(len(self.opinions))
         self._whole = Temperatures(1)
+        self._surprise = Surprise()
+        self._last: list[tuple[Floats, Ints, int]] = []  # the last examples: numbers, tokens, class
 
     def learn_row(self, row: Rows, label: int, classes: int) -> None:
         """Learn one example."""
-        if classes > 1:
-            self._judge(row, label, classes)
+        if classes > 1 and self._judge(row, label, classes):
+            self._begin_anew(classes)
         for member in self.members.values():
             member.learn_row(row, label, classes)
+        numbers = row.numbers[0] if row.missing is None else np.where(row.missing[0], np.nan, row.numbers[0])
+        self._last = [*self._last, (numbers, row.tokens, label)][-KEPT:]
 
-    def _judge(self, row: Rows, label: int, classes: int) -> None:
-        """Charge each opinion its loss."""
+    def _begin_anew(self, classes: int) -> None:
+        """Forget all but the last examples in the members that would go on by what is over."""
+        rows = [(self.columns.row_of(numbers, tokens), label) for numbers, tokens, label in self._last]
+        for name in MEMORIES:
+            self.members[name] = self.members[name].clone()
+            self.members[name].learn_rows(rows, classes)
+
+    def _judge(self, row: Rows, label: int, classes: int) -> bool:
+        """Charge each opinion its loss, and say whether the mixture is surprised."""
         plain, awake = self._plain(row, classes)
         if not awake.any():
-            return
+            return False
         said = self._calibrated(plain, awake)
         mixed = self._mix(said, awake)
         loss = spherical(said[:, 0], label)
         loss[~awake] = spherical(mixed, label)
         self._losses = self.decay * self._losses + loss
         self._judged = self.decay * self._judged + 1.0
+        told = self._whole.apply(0, mixed)[0]
+        surprised = self._surprise.learn(error=int(told.argmax()) != label, certainty=float(told.max()))
         self._each.learn(plain[:, 0], label, awake)
         self._whole.learn(mixed, label, np.ones(1, np.bool_))
+        return surprised
 
     def scores(self, rows: Rows, classes: int) -> list[Floats]:
         """What the mixture says of the samples."""

@@ -88,6 +88,11 @@ class RowClassifier(base.Classifier):
     def forget(self, tokens: Ints) -> None:
         """Forget what is known of these tokens."""
 
+    def learn_rows(self, rows: Sequence[tuple[Rows, int]], classes: int) -> None:
+        """Learn several examples, each a row and the number of its class."""
+        for row, label in rows:
+            self.learn_row(row, label, classes)
+
     @abstractmethod
     def learn_row(self, row: Rows, label: int, classes: int) -> None:
         """Learn one example."""

@@ -1,6 +1,6 @@
 """Naive Bayes over numbers, categories and words.
 
-    p(c | x)  ~  n_c / n  *  prod_j N(x_j; mean_cj, var_cj)  *  prod_t p(t | c)
+    p(c | x)  ~  (n_c + a)  *  prod_j N(x_j; mean_cj, var_cj)  *  prod_t p(t | c)
 
 A variance mixes the class's own with that of the column as if the class had `SHARED` more examples of the
 column's variance, so that a class of three examples is not certain of everything. A token t of kind g (the
@@ -86,7 +86,7 @@ class NaiveBayes(RowClassifier):
         if not known:
             return []
         logs = np.full((len(rows), classes), -np.inf)
-        logs[:, :known] = np.log(self._count / self._count.sum())
+        logs[:, :known] = np.log((self._count + PRIOR) / (self._count.sum() + PRIOR * known))
         width = self._mean.shape[1]
         use = np.flatnonzero(rows.scale.is_number[:width] & (self._all_told > 0.0))
         if len(use):

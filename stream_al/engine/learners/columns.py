@@ -129,6 +129,17 @@ class Columns:
         batch = Batch(self._features, self.vocabulary.numbers, self._usual(), records, self.width)
         return self._rows(batch.numbers, batch.tokens, batch.owners)
 
+    def row_of(self, numbers: Floats, tokens: Ints) -> Rows:
+        """An example learned before, as a row of today.
+
+        Args:
+            numbers: A number a column, NaN where there is none; columns may have come since.
+            tokens: Its tokens.
+        """
+        row = np.full((1, self.width), np.nan)
+        row[0, : len(numbers)] = numbers
+        return self._rows(row, tokens, np.zeros(len(tokens), np.intp))
+
     def left_out(self) -> dict[str, str]:
         """Which features are not used, and why."""
         gone = self._is_left_out()

@@ -17,6 +17,7 @@ proportion.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -79,12 +80,26 @@ class ExtraTrees(RowClassifier):
             return  # there are only texts so far
         self._keep(row, label, classes)
         if self._learned == self._next:
-            self._next += max(1, self._next // 4) if self._next < FIRST else 2**62
+            self._next = self._later(self._next)
             self._grow(np.arange(self.n_trees))
             return
         self._counts[self._leaves_of_one(row), label] += 1.0
         if self._learned > FIRST and self._learned % max(1, min(self.every, self._learned // 50)) == 0:
             self._grow(np.asarray([self._grown % self.n_trees]))
+
+    def learn_rows(self, rows: Sequence[tuple[Rows, int]], classes: int) -> None:
+        """Learn several examples, and grow all trees after the last."""
+        for row, label in rows:
+            if row.numbers.shape[1]:
+                self._keep(row, label, classes)
+        while self._next <= self._learned:
+            self._next = self._later(self._next)
+        if self._learned:
+            self._grow(np.arange(self.n_trees))
+
+    @staticmethod
+    def _later(number: int) -> int:
+        return number + max(1, number // 4) if number < FIRST else 2**62
 
     def scores(self, rows: Rows, classes: int) -> list[Floats]:
         """What it says of the samples."""

@@ -225,3 +225,17 @@ def test_a_wide_record_is_learned_within_limits(width: int) -> None:
             model.learn_one(features, label)
     assert model.columns.width <= 512 + 256
     assert model.predict_proba_table(records(numbers(5, width=width, classes=2))).shape == (5, 2)
+
+
+def test_after_an_abrupt_change_what_remembers_begins_anew() -> None:
+    """Where every label comes to mean the opposite."""
+    model = Auto()
+    for place in range(300):
+        model.learn_one({"x": 6.0 * (place % 2) + 0.1 * (place % 7)}, place % 2)
+    for place in range(40):
+        model.learn_one({"x": 6.0 * (place % 2) + 0.1 * (place % 7)}, 1 - place % 2)
+    for name in ("neighbours", "trees"):
+        member: Any = model.members[name]
+        assert member._learned <= 60
+    assert model.predict_one({"x": 0.3}) == 1
+    assert model.predict_one({"x": 6.3}) == 0
