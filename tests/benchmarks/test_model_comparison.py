@@ -37,7 +37,7 @@ def test_an_interrupted_comparison_goes_on_and_says_the_same(
 def test_every_model_can_be_made_for_streams_of_numbers(model: str) -> None:
     from stream_al.engine.model.model import Model  # noqa: PLC0415 (River is slow to import)
 
-    stream = load("sea", None, 60, 0)
+    stream = load("sea", None, 100, 0)
     made = Model(definition(model, stream), seed=1)
     for sample in stream.samples:
         made.learn(sample.features, sample.label)
