@@ -58,7 +58,7 @@ def test_strategies_of_committees_use_its_members(strategy: str) -> None:
     samples = [sample_of(str(place), features) for place, (features, _) in enumerate(STREAMS["numbers"])]
     together = selector.score_many(model, samples, [0] * len(samples))
     assert together == [selector.score(model, sample.id, sample.features) for sample in samples]
-    assert len({scored.utility for scored in together if not isinstance(scored, Exception)}) > 10
+    assert len({scored.utility for scored in together if not isinstance(scored, Exception)}) > 4
 
 
 def test_its_standings_say_who_decides() -> None:
