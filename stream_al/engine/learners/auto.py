@@ -23,9 +23,10 @@ grain of salt: SALT of its probability is spread over the classes.
 
 When the mixture makes more errors than it expected, a drift is detected (`surprise`). The members that keep
 what is old for hundreds of examples, `RESTARTED`, then start anew from the last `PAUSE` examples. The others
-go on, since each step of theirs is as long as the first was, and so do weights and calibration: with all of
-them reset, what still holds after the change would have to be bought again. With labels of 5% of the samples,
-this gave MEASURED points of accuracy on streams that change, and cost none on the others.
+go on, since each step of theirs is as long as the first was, and so do weights and calibration: what still
+holds after the change is not bought again. With random labels of 5% of 10,000 samples this gained 2.4 points
+of accuracy (standard error 0.9) on nine streams that change, 2.3 with labels 500 samples late, and cost
+nothing on nine others; with labels of 1% it changed accuracy by -0.1 (0.1).
 """
 
 from __future__ import annotations

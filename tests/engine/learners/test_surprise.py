@@ -104,6 +104,25 @@ def test_members_that_follow_by_themselves_go_on() -> None:
     assert model.restarts
 
 
+def test_members_that_start_anew_know_the_last_examples_and_nothing_else() -> None:
+    stream = reversal(400, change=200)
+    model, place = Auto(), -1
+    while not model.restarts:
+        place += 1
+        model.learn_one(*stream[place])
+    last = [
+        (model.columns.encode(records([one])), model.classes[one[1]])
+        for one in stream[place - PAUSE : place + 1]
+    ]
+    batch = model.columns.encode(records(stream))
+    for name in RESTARTED:
+        fresh = model.members[name].clone()
+        fresh.learn_rows(last[:-1], 2)
+        fresh.learn_row(*last[-1], 2)
+        for found, expected in zip(model.members[name].scores(batch, 2), fresh.scores(batch, 2), strict=True):
+            assert found.tolist() == expected.tolist()
+
+
 def test_every_replay_and_every_pickle_restart_at_the_same_examples() -> None:
     stream = reversal(260, change=150)
     one, other = Auto(), Auto()
@@ -141,11 +160,17 @@ def test_the_last_examples_are_kept_and_no_more() -> None:
 def test_an_example_is_learned_again_as_its_record_would_be_encoded_today() -> None:
     """With the columns that came since, on the scale of the day, and what was missing filled in anew."""
     columns, recent = Columns(), Recent(PAUSE)
-    stream = [({"x": 0.1 * place, "color": "red" if place % 3 else "blue"}, 0) for place in range(15)]
-    stream += [({"x": 0.3 * place, "y": float(place)}, 0) for place in range(5)]
-    for features, _ in stream[:10] + stream[:20]:
+    stream: Stream = [
+        ({"x": 0.1 * place, "color": "red" if place % 3 else "blue", "y": 0.7 * place}, 0)
+        for place in range(20)
+    ]
+    del stream[7][0]["y"]
+    later = [({"x": 0.3 * place, "y": 1.3 * place, "z": 0.1 * place}, 0) for place in range(9)]
+    for features, _ in stream * 2:
         row, _ = columns.learn(features)
         recent.keep(row, 0)
+    for features, _ in later:
+        row, _ = columns.learn(features)
     today = columns.encode(records(stream))
     again = [past for past, _ in recent.rows(row)]
     assert len(again) == len(stream)
@@ -162,3 +187,9 @@ def test_tokens_that_mean_something_else_are_not_learned_again() -> None:
     red = np.asarray([columns.vocabulary.numbers["color\0=red"]])
     recent.forget(red)
     assert [len(past.tokens) for past, _ in recent.rows(row)] == [0, 1, 0]
+    model = taught(Auto, payments(30))
+    assert isinstance(model, Auto)
+    row = model.columns.encode(records(payments(1)))
+    assert any(len(past.tokens) for past, _ in model._recent.rows(row))
+    model.forget(np.arange(model.columns.vocabulary.size))
+    assert not any(len(past.tokens) for past, _ in model._recent.rows(row))
