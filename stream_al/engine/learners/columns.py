@@ -129,17 +129,6 @@ class Columns:
         batch = Batch(self._features, self.vocabulary.numbers, self._usual(), records, self.width)
         return self._rows(batch.numbers, batch.tokens, batch.owners)
 
-    def row_of(self, numbers: Floats, tokens: Ints) -> Rows:
-        """An example learned before, as a row of today.
-
-        Args:
-            numbers: A number a column, NaN where there is none; columns may have come since.
-            tokens: Its tokens.
-        """
-        row = np.full((1, self.width), np.nan)
-        row[0, : len(numbers)] = numbers
-        return self._rows(row, tokens, np.zeros(len(tokens), np.intp))
-
     def left_out(self) -> dict[str, str]:
         """Which features are not used, and why."""
         gone = self._is_left_out()
@@ -263,21 +252,7 @@ class Columns:
         return Scale(mean, rate, fill, low, high, scales.count.copy(), ~indicator)
 
     def _rows(self, numbers: Floats, tokens: Ints, owners: Ints) -> Rows:
-        """Fill in what is missing, mark the tokens that have columns, standardise."""
-        scale, dense = self._scale, self.vocabulary.dense
-        if self._indicators:
-            numbers[:, ~scale.is_number] = 0.0
-            marked = dense[tokens]
-            numbers[owners[marked >= 0], marked[marked >= 0]] = 1.0
-        missing: Bools | None = np.isnan(numbers)
-        if missing is not None and missing.any():
-            numbers = np.where(missing, scale.fill, numbers)
-        else:
-            missing = None
-        numbers = np.minimum(np.maximum(numbers, scale.low), scale.high)
-        return Rows(
-            numbers, scale.steps(numbers), scale, missing, tokens, owners, dense, self.vocabulary.group
-        )
+        return Rows.of(numbers, tokens, owners, self._scale, self.vocabulary.dense, self.vocabulary.group)
 
 
 def _by_name(item: tuple[str, Any]) -> str:

@@ -88,6 +88,30 @@ class Rows:
     dense: Ints
     group: Ints
 
+    @classmethod
+    def of(cls, numbers: Floats, tokens: Ints, owners: Ints, scale: Scale, dense: Ints, group: Ints) -> Rows:
+        """Fill in what is missing, mark the tokens that have columns, standardise.
+
+        Args:
+            numbers: A row a sample, in the units of the stream, NaN where one is missing. It is overwritten.
+            tokens: The tokens of all samples, end to end.
+            owners: The sample of each token, rising.
+            scale: By which numbers are standardised.
+            dense: Of each token of the vocabulary the column that tells of it, -1 if none does.
+            group: Of each token of the vocabulary its kind.
+        """
+        if not scale.is_number.all():
+            numbers[:, ~scale.is_number] = 0.0
+            marked = dense[tokens]
+            numbers[owners[marked >= 0], marked[marked >= 0]] = 1.0
+        missing: Bools | None = np.isnan(numbers)
+        if missing is not None and missing.any():
+            numbers = np.where(missing, scale.fill, numbers)
+        else:
+            missing = None
+        numbers = np.minimum(np.maximum(numbers, scale.low), scale.high)
+        return cls(numbers, scale.steps(numbers), scale, missing, tokens, owners, dense, group)
+
     def __len__(self) -> int:
         return len(self.numbers)
 

@@ -1,60 +1,79 @@
-"""Surprise: whether the model errs more than it expects to.
+"""Surprise: more errors than the model itself expected, which is how a change of the stream shows.
 
-A calibrated model expects to err with the probability that it gives to all but the likeliest class. Errors
-and what was expected of them are summed, fading, over a short and a longer memory:
+Before a calibrated model learns an example it states how likely its prediction is right, `p_max`. While the
+stream stays as it is, errors come as often as these probabilities say. After a change they come more often,
+at once, and the model need not know the error rate that is usual for the stream. Over the last examples, with
+weights that fall by g from each example to the one before,
 
-    S  <-  g S + error - (1 - p)        V  <-  g V + p (1 - p)        z = S / sqrt(V + 1/4)
+    S  <-  g S  +  [prediction wrong] - (1 - p_max)        the errors beyond those expected
+    V  <-  g V  +  p_max (1 - p_max)                       their variance, if the probabilities are right
+    z   =  max over g of  S / sqrt(V + 1/4)
 
-While the stream stays as it was, z is about standard normal. Where it exceeds `ALARM`, what the model knows
-is likely to be over. An alarm needs `BEGIN` examples, and `PAUSE` of them after the one before.
+A drift is detected where z exceeds `THRESHOLD`. S is 0 from there on, so that the same errors do not count
+twice. g = 0.9 sees an abrupt change within ten examples, g = 0.97 a slower one within some tens.
 
-It is the sequential test of Page, on the errors that calibrated probabilities predict.
+1/4 is the largest variance that an error can have. It stands for the doubt in the probabilities: a model that
+was certain of everything reaches z = 2 with its first error, and no more than that.
 
-    E. S. Page: Continuous inspection schemes. Biometrika 41, 1954.
+`PAUSE` examples lie between two detections: what is relearned after one (`auto`) must come from after the one
+before. The first `FIRST` examples are not judged, since the probabilities are not calibrated yet.
+
+    Dawid: Statistical theory: the prequential approach. JRSS A 147, 1984.
+    Gama, Medas, Castillo, Rodrigues: Learning with drift detection. SBIA 2004.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["Surprise"]
+from stream_al.engine.learners.rows import Floats
 
-MEMORIES = (0.9, 0.97)  # about 10 and 33 examples
-ALARM = 2.0
-BEGIN = 40
+__all__ = ["PAUSE", "Surprise"]
+
+DECAYS = (0.9, 0.97)
+THRESHOLD = 2.0
 PAUSE = 20
+FIRST = 40
+DOUBT = 0.25
 
 
 class Surprise:
-    """The fading sums of errors, and of the errors that were expected.
+    """A detector of drift, from probabilities and the labels that follow.
+
+    Attributes:
+        detections: How many drifts were detected.
 
     Examples:
         >>> surprise = Surprise()
-        >>> any(surprise.learn(error=False, certainty=0.9) for _ in range(100))
-        False
-        >>> [surprise.learn(error=True, certainty=0.9) for _ in range(4)]
-        [False, False, False, True]
+        >>> certain = np.array([0.95, 0.05])
+        >>> [surprise.learn(certain, 0) for _ in range(50)].count(True)
+        0
+        >>> [surprise.learn(certain, 1) for _ in range(5)]
+        [False, False, True, False, False]
     """
 
     def __init__(self) -> None:
-        self._sums = np.zeros(len(MEMORIES))
-        self._variances = np.zeros(len(MEMORIES))
-        self._wait = BEGIN
+        self.detections = 0
+        self._wait = FIRST  # examples before the next detection
+        self._excess = np.zeros(len(DECAYS))
+        self._variance = np.zeros(len(DECAYS))
 
-    def learn(self, *, error: bool, certainty: float) -> bool:
-        """Learn how one prediction came out, and say whether it is an alarm.
+    def learn(self, probabilities: Floats, label: int) -> bool:
+        """Learn the label of one example, and return whether a drift is detected here.
 
         Args:
-            error: Whether the likeliest class was the wrong one.
-            certainty: The probability that it had.
+            probabilities: Those of the classes before the example was learned, calibrated.
+            label: The number of the example's class.
         """
-        fading = np.asarray(MEMORIES)
-        self._sums = fading * self._sums + error - (1.0 - certainty)
-        self._variances = fading * self._variances + certainty * (1.0 - certainty)
-        self._wait -= 1
-        if self._wait > 0 or (self._sums / np.sqrt(self._variances + 0.25)).max() <= ALARM:
+        decays = np.asarray(DECAYS)
+        likeliest = int(probabilities.argmax())
+        right = float(probabilities[likeliest])
+        self._excess = decays * self._excess + (float(likeliest != label) - (1.0 - right))
+        self._variance = decays * self._variance + right * (1.0 - right)
+        self._wait = max(0, self._wait - 1)
+        if self._wait or (self._excess / np.sqrt(self._variance + DOUBT)).max() <= THRESHOLD:
             return False
-        self._sums[:] = 0.0
-        self._variances[:] = 0.0
+        self.detections += 1
         self._wait = PAUSE
+        self._excess[:] = 0.0
         return True

@@ -228,6 +228,11 @@ class Model:
         river = self.classifier.river
         return river.standings() if isinstance(river, Auto) else {}
 
+    def restarts(self) -> int:
+        """Return how often members of `auto` started anew, as a drift was detected; 0 for other models."""
+        river = self.classifier.river
+        return river.restarts if isinstance(river, Auto) else 0
+
     def left_out(self) -> dict[str, str]:
         """Return the features that the model does not use, each with the reason, as far as it can tell."""
         river = self.classifier.river

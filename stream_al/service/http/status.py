@@ -66,6 +66,7 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
         "voided": [list(excluded) for excluded in learner.excluded.ranges],
         "classes": {label_text(label): number for label, number in model.classes.items()},
         "members": model.standings(),
+        "restarts": model.restarts(),
         "left_out": model.left_out(),
         "digest": model.digest(),
         "accuracy": {"all": _estimate(learner.overall), "recent": _estimate(learner.recent)},

@@ -72,6 +72,18 @@ def payments(size: int, seed: int = 1) -> Stream:
     return stream
 
 
+def reversal(size: int, change: int, width: int = 4, seed: int = 1) -> Stream:
+    """Two classes on either side of a plane, which change places at one position."""
+    draw = random.Random(seed)  # noqa: S311 -- a fixed stream
+    stream = []
+    for place in range(size):
+        x = [draw.gauss(0, 1) for _ in range(width)]
+        stream.append(
+            ({f"x{i}": value for i, value in enumerate(x)}, "ab"[(x[0] + x[1] > 0) ^ (place >= change)])
+        )
+    return stream
+
+
 def taught(kind: type[RowClassifier], stream: Stream) -> RowClassifier:
     """A learner that has learned the stream."""
     model = kind()

@@ -16,10 +16,18 @@ from river import checks
 from stream_al.engine.learners import Auto, MondrianForest, NearestNeighbours
 from stream_al.engine.learners.base import RowClassifier
 from stream_al.engine.model.digest import digest
-from tests.engine.learners.mixed_streams import KINDS, Stream, numbers, payments, records, taught
+from tests.engine.learners.mixed_streams import (
+    KINDS,
+    Stream,
+    numbers,
+    payments,
+    records,
+    reversal,
+    taught,
+)
 
 every = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-STREAMS = {"numbers": numbers(160), "payments": payments(160)}
+STREAMS = {"numbers": numbers(160), "payments": payments(160), "reversal": reversal(160, change=90)}
 on_each = pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
 
 
