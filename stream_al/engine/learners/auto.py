@@ -32,11 +32,12 @@ detection costs.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from stream_al.engine.learners.base import RowClassifier, distribution
+from stream_al.engine.learners.batch import Record
 from stream_al.engine.learners.bayes import NaiveBayes
 from stream_al.engine.learners.calibration import Temperatures
 from stream_al.engine.learners.extra import ExtraTrees
@@ -194,14 +195,16 @@ class Auto(RowClassifier):
             for name, weight, loss in zip(self.opinions, weights, losses, strict=True)
         }
 
-    def predict_proba_members(self, x: dict[Any, Any]) -> dict[str, dict[Any, float]]:
-        """What each opinion says of a sample, by its name."""
+    def predict_proba_members(self, records: Sequence[Record]) -> dict[str, Floats]:
+        """What each opinion says of samples, by its name: a row a sample, a column a class.
+
+        An opinion that there is not yet is left out; with fewer than two classes learned there is none.
+        """
         if len(self.classes) < 2:
             return {}
-        rows = self.columns.encode([(tuple(x), tuple(x.values()))])
-        said, awake = self._said(rows, len(self.classes))
+        said, awake = self._said(self.columns.encode(records), len(self.classes))
         return {
-            name: dict(zip(self.classes, shares[0].tolist(), strict=True))
+            name: shares
             for name, shares, is_awake in zip(self.opinions, said, awake, strict=True)
             if is_awake
         }

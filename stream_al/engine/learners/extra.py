@@ -6,10 +6,10 @@ taken, until a node has one class alone. At a leaf p(k) = (n_k + 0.1) / (n + 0.1
 
     Geurts, Ernst, Wehenkel: Extremely randomized trees. Machine Learning 63, 2006.
 
-The oldest tree gives way to a new one every `every` examples, and more often while there are few: after one
-for every hundredth of the examples. So the forest follows a stream that changes without having to notice. In
-between, the leaves go on counting. Splits depend on the order of a column's values alone, so scales do not
-matter. The nodes of one depth are split together, in some NumPy calls.
+The oldest tree gives way to a new one every `every` examples, and more often while there are few: after each
+of the first fifty, every second of the next, and so on. So the forest follows a stream that changes without
+having to notice. In between, the leaves go on counting. Splits depend on the order of a column's values
+alone, so scales do not matter. The nodes of one depth are split together, in some NumPy calls.
 
 Where there are many columns, a depth considers a random share of them, so that wide records do not cost in
 proportion.
@@ -84,7 +84,7 @@ class ExtraTrees(RowClassifier):
             self._grow(np.arange(self.n_trees))
             return
         self._counts[self._leaves_of_one(row), label] += 1.0
-        if self._learned > FIRST and self._learned % max(1, min(self.every, self._learned // 50)) == 0:
+        if self._learned > FIRST and self._learned % min(self.every, 1 + self._learned // 50) == 0:
             self._grow(np.asarray([self._grown % self.n_trees]))
 
     def learn_rows(self, rows: Sequence[tuple[Rows, int]], classes: int) -> None:
@@ -180,13 +180,16 @@ class ExtraTrees(RowClassifier):
                 feature[splits],
                 threshold[splits],
             )
-            keep = splits[node]
-            rows, node = rows[keep], node[keep]
+            if not splits.all():
+                keep = splits[node]
+                rows, node = rows[keep], (np.cumsum(splits) - 1)[node[keep]]
+                feature, threshold = feature[splits], threshold[splits]
             right = x[rows, feature[node]] > threshold[node]
-            node = 2 * (np.cumsum(splits) - 1)[node] + right
+            node = 2 * node + right
             order = np.argsort(node, kind="stable")
             rows, node = rows[order], node[order]
-            places = np.stack([children, children + 1], axis=1).ravel()
+            places = np.repeat(children, 2)
+            places[1::2] += 1
             of = np.repeat(of, 2)
 
 
@@ -207,10 +210,12 @@ def _best(x: Floats, y: Ints, node: Ints, counts: Any, draws: Draws) -> Any:
     if width > ALL_COLUMNS:
         columns = np.sort(draws.permutation(width)[: max(ALL_COLUMNS, 2 * tried)])
         x = x[:, columns]
-    begins = np.flatnonzero(np.r_[True, node[1:] != node[:-1]])
+    sizes = counts.sum(axis=1)
+    begins = np.cumsum(sizes) - sizes
     low, high = np.minimum.reduceat(x, begins, axis=0), np.maximum.reduceat(x, begins, axis=0)
     if tried < len(columns):
-        key = draws.uniform(*low.shape)
+        drawn = draws.uniform(nodes, len(columns) + tried)
+        key, place = drawn[:, tried:], drawn[:, :tried]
         key[high <= low] = 2.0
         chosen = np.argpartition(key, tried - 1, axis=1)[:, :tried]
         here = np.arange(nodes)[:, None]
@@ -218,14 +223,15 @@ def _best(x: Floats, y: Ints, node: Ints, counts: Any, draws: Draws) -> Any:
     else:
         tried = len(columns)
         chosen = np.broadcast_to(np.arange(tried), low.shape)
-    thresholds = low + draws.uniform(*low.shape) * (high - low)
+        place = draws.uniform(*low.shape)
+    thresholds = low + place * (high - low)
     thresholds = np.where(thresholds < high, thresholds, low)
     left = x[np.arange(len(x))[:, None], chosen[node]] <= thresholds[node]
     cells = (node[:, None] * tried + np.arange(tried)) * classes + y[:, None]
     lefts = np.bincount(cells[left], minlength=nodes * tried * classes).reshape(nodes, tried, classes)
     rights = counts[:, None, :] - lefts
     size = lefts.sum(axis=2)
-    other = counts.sum(axis=1)[:, None] - size
+    other = sizes[:, None] - size
     gain = (lefts * lefts).sum(axis=2) / np.maximum(size, 1) + (rights * rights).sum(axis=2) / np.maximum(
         other, 1
     )

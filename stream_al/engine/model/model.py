@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from stream_al.engine.model.sketch import Point, Sketches
+    from stream_al.engine.samples.table import Floats
 
 __all__ = ["Model"]
 
@@ -212,6 +213,15 @@ class Model:
                 rows = self.classifier.members(features, self._classes.targets())
                 found += [distribution(self.classes, scores) for scores in rows]
         return [probabilities for probabilities in found if probabilities]
+
+    def member_tables(self, samples: Sequence[Sample]) -> list[Floats] | None:
+        """Return what `members` returns, of many samples at once: a table a voter, a row a sample.
+
+        None where voters have to be asked sample by sample: those of a committee, and of an ensemble.
+        """
+        if self.committee or not self.ready:
+            return None
+        return self.classifier.member_tables(samples, self._classes.targets())
 
     def standings(self) -> dict[str, dict[str, float]]:
         """Return the weight and the recent loss of each member of `auto`; empty for other models."""
