@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from stream_al.engine.labels.class_figures import PerClass
 from stream_al.engine.labels.drift import Drift
 from stream_al.engine.labels.evaluation import Accuracy
 from stream_al.engine.labels.exclusions import Exclusions
@@ -59,6 +60,7 @@ class Learner:
         counts: Examples by outcome.
         overall: Accuracy over the whole stream.
         recent: The same, with fading memory.
+        per_class: Recall and precision of each class over the whole stream.
         drift: Whether the model's error has changed.
         excluded: The examples that are passed over. A caller that sets it must make sure that it says the
             same as before about the offsets folded already (`is_consistent_with`).
@@ -70,6 +72,7 @@ class Learner:
     counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     overall: Accuracy = field(default_factory=Accuracy)
     recent: Accuracy = field(default_factory=lambda: Accuracy(decay=RECENT))
+    per_class: PerClass = field(default_factory=PerClass)
     drift: Drift = field(default_factory=Drift)
     excluded: Exclusions = field(default_factory=Exclusions)
 
@@ -114,5 +117,6 @@ class Learner:
         correct = predicted is not None and same_label(predicted, example.label)
         self.overall.update(correct=correct, propensity=propensity)
         self.recent.update(correct=correct, propensity=propensity)
+        self.per_class.update(example.label, predicted, propensity=propensity)
         if predicted is not None:  # the errors of an untrained model are no drift
             self.drift.update(correct=correct, offset=offset)

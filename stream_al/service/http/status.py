@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from stream_al import __version__
+from stream_al.engine.labels.class_figures import ClassFigures, PerClass
 from stream_al.engine.labels.evaluation import Accuracy
 from stream_al.engine.labels.learner import Learner
 from stream_al.messages import label_text
@@ -67,6 +68,7 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
         "classes": {label_text(label): number for label, number in model.classes.items()},
         "digest": model.digest(),
         "accuracy": {"all": _estimate(learner.overall), "recent": _estimate(learner.recent)},
+        "per_class": _per_class(learner.per_class),
     }
 
 
@@ -82,6 +84,28 @@ def _consumer(consumer: Consumer) -> dict[str, Any]:
 def _spent(app: App) -> dict[str, Any]:
     """What each partition of this process has spent, and which cap binds it."""
     return {str(p): app.selection.binding(p, one.state) for p, one in sorted(app.select.partitions.items())}
+
+
+def _per_class(found: PerClass) -> dict[str, Any]:
+    """Recall and precision of each class; a list, since two classes may have the same text."""
+    return {
+        "classes": [{"class": label, **_figures(figures)} for label, figures in found.classes.items()],
+        "others": _figures(found.others),
+    }
+
+
+def _figures(figures: ClassFigures) -> dict[str, Any]:
+    shares = {"recall": figures.recall, "precision": figures.precision}
+    return {"labels": figures.labels, **{name: _interval(share) for name, share in shares.items()}}
+
+
+def _interval(share: Accuracy) -> dict[str, float] | None:
+    found = share.estimate()
+    return (
+        None
+        if found is None
+        else {("estimate" if k == "accuracy" else k): v for k, v in asdict(found).items()}
+    )
 
 
 def _estimate(accuracy: Accuracy) -> dict[str, float] | None:
