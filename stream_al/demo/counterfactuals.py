@@ -35,8 +35,8 @@ def prequential(
     bought: Collection[int],
     delay: int,
     progress: Callable[[int], None] = lambda done: None,
-) -> float:
-    """The accuracy of a model over all samples, given which labels it gets.
+) -> Confusion:
+    """The predictions of a model for all samples, given which labels it gets.
 
     Args:
         samples: The stream.
@@ -49,4 +49,4 @@ def prequential(
     confusion = Confusion()
     for sample, predicted in zip(samples, done.predicted, strict=True):
         confusion.add(sample.label, predicted)
-    return confusion.accuracy
+    return confusion

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import product
 from time import perf_counter
 from typing import Any
@@ -25,13 +26,14 @@ from stream_al.simulate.baselines import (
 )
 from stream_al.simulate.buyers import Buyer, Classifier, FixedBuyer, SelectorBuyer
 from stream_al.simulate.delay import Delay, arrivals
-from stream_al.simulate.measure import Point, curve, worst_window
+from stream_al.simulate.measure import ClassScore, Point, curve, worst_window
 from stream_al.simulate.run import run, warm_up
 from stream_al.simulate.stream import Stream
 
 __all__ = ["NO_MODEL", "Case", "Grid", "Result", "Terms", "cases", "simulate"]
 
 NO_MODEL = "none"
+MOST_CLASSES = 50  # of a run, in JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class Result:
         accuracy: The accuracy of all predictions.
         kappa: Cohen's kappa of all predictions.
         g_mean: The G-mean of all predictions.
+        classes: The scores of each class, the rarest first.
         seconds: The time that the run took.
         curve: The measures at evenly spaced samples.
         failed: The number of samples and labels that the model failed on.
@@ -127,13 +130,19 @@ class Result:
     accuracy: float
     kappa: float
     g_mean: float
+    classes: tuple[ClassScore, ...]
     seconds: float
     curve: tuple[Point, ...]
     failed: int
     first_failure: str
 
+    @property
+    def rarest_recall(self) -> float:
+        """The recall of the rarest class."""
+        return self.classes[0].recall
+
     def record(self) -> dict[str, Any]:
-        """The run as one JSON object."""
+        """The run as one JSON object. Of more than `MOST_CLASSES` classes it has the rarest."""
         case = self.case
         return {
             "strategy": case.strategy,
@@ -151,6 +160,7 @@ class Result:
             "kappa": self.kappa,
             "g_mean": self.g_mean,
             "seconds": self.seconds,
+            "classes": [asdict(score) for score in self.classes[:MOST_CLASSES]],
         }
 
 
@@ -196,7 +206,8 @@ def simulate(
         most_pending=number if case.is_baseline else terms.most_pending,
         progress=progress,
     )
-    points = curve([row.label for row in rest.rows], done.predicted, done.bought)
+    points, confusion = curve([row.label for row in rest.rows], done.predicted, done.bought)
+    of_class = Counter(rest.rows[position].label for position in done.bought)
     return Result(
         case=case,
         samples=number,
@@ -206,6 +217,7 @@ def simulate(
         accuracy=points[-1].accuracy,
         kappa=points[-1].kappa,
         g_mean=points[-1].g_mean,
+        classes=tuple(confusion.classes(of_class)),
         seconds=round(perf_counter() - began, 3),
         curve=tuple(points),
         failed=done.failed,

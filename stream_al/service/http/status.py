@@ -100,12 +100,9 @@ def _figures(figures: ClassFigures) -> dict[str, Any]:
 
 
 def _interval(share: Accuracy) -> dict[str, float] | None:
-    found = share.estimate()
-    return (
-        None
-        if found is None
-        else {("estimate" if k == "accuracy" else k): v for k, v in asdict(found).items()}
-    )
+    if (found := share.estimate()) is None:
+        return None
+    return {"estimate": found.accuracy, "low": found.low, "high": found.high, "effective": found.effective}
 
 
 def _estimate(accuracy: Accuracy) -> dict[str, float] | None:

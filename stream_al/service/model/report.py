@@ -75,9 +75,9 @@ class LearnerReport:
 
 
 def series_name(label: ClassLabel) -> str:
-    """A class as the label of a series: short, one line, and different for different texts.
+    r"""A class as the label of a series: short, one line, and different for different texts.
 
-    >>> series_name("spam"), series_name("two\\nlines"), series_name("(others)")
+    >>> series_name("spam"), series_name("two\nlines"), series_name("(others)")
     ('spam', 'two?lines #9744aefe', '(others) #a82a2487')
     """
     text = label_text(label)
