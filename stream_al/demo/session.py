@@ -192,8 +192,12 @@ def compare(demo: Demo, progress: Callable[[int, int], None] = lambda done, tota
     number = len(plan.samples)
 
     def counterfactual(bought: set[int] | range, delay: int, done: int) -> Confusion:
-        model = fresh_learner(plan.settings).model
-        return prequential(plan.samples, model, bought, delay, lambda now: progress(done + now, 2 * number))
+        fresh = fresh_learner(plan.settings)
+
+        def count(now: int) -> None:
+            progress(done + now, 2 * number)
+
+        return prequential(plan.samples, fresh.model, bought, delay, count, fresh.rule)
 
     bought = random_positions(scoreboard.queries, number, plan.settings.seed)
     at_random = counterfactual(bought, ceil(demo.delay_in_samples()), 0)

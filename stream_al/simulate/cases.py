@@ -11,6 +11,7 @@ from typing import Any
 
 from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.model.model import Model
+from stream_al.engine.model.objective import ACCURACY, rule
 from stream_al.engine.selector import Selector
 from stream_al.simulate.annotator import SimulatedAnnotator
 from stream_al.simulate.baselines import (
@@ -85,6 +86,7 @@ class Terms:
         exploration: The share of the budget that is spent at random.
         most_pending: No label is bought while this many are pending.
         max_classes: The most classes that a model learns.
+        objective: What says which label to predict. Baselines without a model predict as they do.
         committee: Definitions of further classifiers, for strategies that compare several predictions.
         target: Class, as text, to the share that the labels should have of it; None for equal shares.
         warm_start: The number of samples at the beginning that are labelled and learned before the run.
@@ -96,6 +98,7 @@ class Terms:
     exploration: float
     most_pending: int
     max_classes: int
+    objective: str = ACCURACY
     committee: tuple[str, ...] = ()
     target: Mapping[str, float] | None = None
     warm_start: int = 0
@@ -202,6 +205,7 @@ def simulate(
         classifier,
         buyer,
         arrivals(Delay.parse(case.delay), rest),
+        rule=rule(ACCURACY if case.model == NO_MODEL else terms.objective, terms.max_classes),
         annotate=SimulatedAnnotator(classes, case.annotator_error, case.seed).label,
         most_pending=number if case.is_baseline else terms.most_pending,
         progress=progress,

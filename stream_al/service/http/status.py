@@ -61,7 +61,9 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
     return {
         "name": name,
         "definition": model.definition,
-        "version": model.fingerprint[:12],
+        "objective": learner.rule.objective,
+        "threshold": learner.rule.threshold,
+        "version": learner.fingerprint[:12],
         "examples": model.examples,
         "offset": learner.offset,
         "voided": [list(excluded) for excluded in learner.excluded.ranges],
