@@ -39,7 +39,6 @@ import re
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from reprlib import repr as short
 
 import numpy as np
 
@@ -48,7 +47,7 @@ from stream_al.engine.model.predictions import likeliest_label
 from stream_al.errors import Misconfigured
 from stream_al.messages import ClassLabel, label_text
 
-__all__ = ["ACCURACY", "Balanced", "Recall", "Rule", "rule"]
+__all__ = ["ACCURACY", "Balanced", "RecallAtPrecision", "Rule", "rule"]
 
 ACCURACY = "accuracy"
 BALANCED = "balanced"
@@ -83,10 +82,10 @@ def rule(objective: str, max_classes: int = 1000) -> Rule:
     if text == BALANCED:
         return Balanced(max_classes=max_classes)
     if (match := _RECALL.fullmatch(objective.strip())) and (precision := _share(match[2])):
-        return Recall(f"recall of {match[1]} at precision {precision:g}", match[1], precision)
+        return RecallAtPrecision(f"recall of {match[1]} at precision {precision:g}", match[1], precision)
     raise Misconfigured(
         f"write accuracy, balanced, or recall of CLASS at precision P with a P above 0 and below 1, such as "
-        f"recall of fraud at precision 0.5, not {short(objective)}"
+        f"recall of fraud at precision 0.5, not {text[:60]!r}"
     )
 
 
@@ -150,7 +149,7 @@ class Balanced(Rule):
 
 
 @dataclass
-class Recall(Rule):
+class RecallAtPrecision(Rule):
     """The rule of the objective `recall of CLASS at precision P`.
 
     Attributes:

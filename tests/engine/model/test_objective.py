@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.model.model import Model
-from stream_al.engine.model.objective import EVIDENCE, FADING, RECENT, Balanced, Recall, Rule, rule
+from stream_al.engine.model.objective import EVIDENCE, FADING, RECENT, Balanced, RecallAtPrecision, Rule, rule
 from stream_al.engine.model.pickling import dumps
 from stream_al.engine.model.predictions import likeliest_label
 from stream_al.errors import Misconfigured
@@ -86,7 +86,7 @@ def test_memory_is_bounded_whatever_the_examples_say() -> None:
         balanced.learn({f"{number} {k}": 0.01 for k in range(100)}, "a", propensity=1.0)
         recall.learn({"a": 0.5, "b": 0.5}, "a", propensity=1.0)
     assert len(balanced.sums) == 10
-    assert isinstance(recall, Recall)
+    assert isinstance(recall, RecallAtPrecision)
     assert len(recall.recent) == RECENT == loads(dumps(recall)).recent.maxlen
 
 
@@ -244,6 +244,6 @@ def test_a_text_that_is_no_objective_is_refused_with_an_example(text: str) -> No
 
 def test_a_class_may_have_any_text() -> None:
     found = rule("recall of a class at precision 0.1 or so at precision 0.25")
-    assert isinstance(found, Recall)
+    assert isinstance(found, RecallAtPrecision)
     assert (found.wanted, found.precision) == ("a class at precision 0.1 or so", 0.25)
     assert rule(found.objective) == found
