@@ -43,12 +43,12 @@ class Buyer(Protocol):
     def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[ScoredSample | BadMessage]:
         """Score samples. A sample that the classifier fails on gives its BadMessage."""
 
-    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[list[float], Any]:
+    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[Sequence[float], Any]:
         """Decide about samples in their order.
 
         Returns:
-            The propensity of each sample whose label is to be bought and 0 for the others, and the state
-            after them.
+            The propensity of each sample whose label is to be bought (True is 1) and 0 for the others, and
+            the state after them.
         """
 
     def keep(self, state: Any) -> None:
@@ -75,7 +75,7 @@ class SelectorBuyer:
             times = [int(1000 * self.clock[int(sample.id) - 1]) for sample in samples]
         return self.selector.score_many(classifier, samples, times)
 
-    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[list[float], Any]:
+    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[Sequence[float], Any]:
         """Decide as the selector does."""
         decisions, after = self.selector.decide(self.state, arrivals, context)
         return [decision.propensity if decision.selected else 0.0 for decision in decisions], after
@@ -105,9 +105,9 @@ class FixedBuyer:
         except BadMessage as error:
             return error
 
-    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[list[float], Any]:
+    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[Sequence[float], Any]:
         """Whether each sample is at one of the positions. All propensities count as equal."""
-        return [float(int(arrival.id) - 1 in self.positions) for arrival in arrivals], None
+        return [int(arrival.id) - 1 in self.positions for arrival in arrivals], None
 
     def keep(self, state: Any) -> None:
         """Do nothing: there is no state."""

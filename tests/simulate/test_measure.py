@@ -78,7 +78,7 @@ def test_recall_and_precision_of_each_class_are_those_of_river(found: list[tuple
     assert {score.label: score.samples for score in scores} == Counter(true for true, _ in found)
     assert [score.samples for score in scores] == sorted(score.samples for score in scores)
     for score in scores:
-        measures: list[Any] = [metrics.Recall(), metrics.Precision()]
+        measures: list[Any] = [make() for make in (metrics.Recall, metrics.Precision)]
         for true, said in found:
             for measure in measures:
                 measure.update(true == score.label, said == score.label)

@@ -115,7 +115,7 @@ def test_what_is_usual_follows_the_last_examples() -> None:
 # --- Recall at precision ---------------------------------------------------------------------------------
 
 
-def said(p: float) -> dict[str, float]:
+def said(p: float) -> dict[Any, float]:
     return {"a": p, "b": 1 - p}
 
 
