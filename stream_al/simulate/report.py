@@ -82,7 +82,7 @@ def _body(
     yield "<section><h2>The choice</h2>"
     for choice in chosen:
         yield f"<p>{escape(sentence(choice))}</p>"
-        yield f"<pre>{escape(choice.settings(plan.terms.exploration))}</pre>"
+        yield f"<pre>{escape(choice.settings(plan.terms.exploration, plan.terms.objective))}</pre>"
     yield "</section>"
     named = letters(results)
     found = sections(results, measure)

@@ -228,6 +228,12 @@ def test_the_yaml_of_a_choice_can_be_loaded_as_settings() -> None:
     assert (given.budget.share, given.budget.manager, given.budget.exploration) == (0.1, "stratified", 0.1)
 
 
+def test_the_yaml_of_a_choice_names_an_objective_that_is_not_the_default() -> None:
+    (choice,) = choose([*BASELINES, result("margin", 0, 0.7)], "accuracy")
+    assert "objective" not in choice.settings(0.1, "accuracy")
+    assert yaml.safe_load(choice.settings(0.1, "balanced"))["model"]["objective"] == "balanced"
+
+
 def test_every_run_is_in_the_table_best_first() -> None:
     chosen = list(cases(replace(GRID, models=["GaussianNB()"], delays=["0"])))
     found = list(results(chosen, STREAM, TERMS, jobs=1))
