@@ -8,7 +8,7 @@ all labels     | every label                                        | before the
 
 Both have the model definition and the seed of the service and see the samples in the same order. They are
 measured like the service: each sample is predicted first and learned from afterwards (prequential), and a
-prediction of a model that knows fewer than two classes is wrong.
+prediction of a model that knows no class is wrong.
 
 The first shows what the choice of samples is worth. The second shows what all labels would have been worth.
 The delay of the first is the mean delay of the service, from a sample to the first sample whose prediction

@@ -1,7 +1,7 @@
 """The scoreboard: it compares the service's prediction of each sample with the truth.
 
 It reads the topic of predictions, so it counts each prediction as it was made when the sample came. A
-prediction of null (the model knows fewer than two classes) is wrong, and so is a missing one.
+prediction of null (the model knows no class) is wrong, and so is a missing one.
 """
 
 from __future__ import annotations

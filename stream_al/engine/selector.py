@@ -129,9 +129,10 @@ class Selector:
     ) -> list[ScoredSample | BadMessage]:
         """Score many samples at once; the result for each is the same as for it alone.
 
-        One law holds for all strategies and is therefore kept here: where the model has no prediction, the
-        utility is 1. A model that knows fewer than two classes cannot be certain of anything. (River gives
-        such a model an entropy of 0, and a strategy that used it would never ask for the first label.)
+        One law holds for all strategies and is therefore kept here: where the model has no prediction, or
+        knows one class alone, the utility is 1. Whoever knows fewer than two classes cannot be certain of
+        anything. (The entropy of one class is 0, and a strategy that used it would never ask for the first
+        label.)
 
         Args:
             model: One that `strategy.model` made.
@@ -142,12 +143,12 @@ class Selector:
             For each sample its score, or why River fails on it.
         """
         predictions = model.predict_proba_many(samples)
-        known: list[int] = np.flatnonzero(predictions.known).tolist()
+        known: list[int] = np.flatnonzero(predictions.known).tolist() if model.ready else []
         if known and len(known) == len(samples):
             return self._scored(model, samples, timestamps_ms, predictions)
         scored: list[ScoredSample | BadMessage] = [
-            ScoredSample(sample.id, {}, 1.0, None, at_ms)
-            for sample, at_ms in zip(samples, timestamps_ms, strict=True)
+            ScoredSample(sample.id, probabilities, 1.0, None, at_ms)
+            for sample, probabilities, at_ms in zip(samples, predictions.rows(), timestamps_ms, strict=True)
         ]
         for place, error in predictions.failed.items():
             scored[place] = error

@@ -18,9 +18,9 @@ class ModelSettings(Section):
     """The classifier."""
 
     definition: str = Field(
-        default="HoeffdingTreeClassifier(grace_period=50)",
-        description="The model: a River expression, or module:factory. After a change the new model learns "
-        "all examples again.",
+        default="auto",
+        description="The model: `auto`, a River expression, or module:factory. After a change the new model "
+        "learns all examples again.",
     )
     objective: str = Field(
         default="accuracy",

@@ -17,6 +17,7 @@ from stream_al.service.engine_settings import fresh_learner, selector
 from stream_al.service.model.unpickling import loads
 from stream_al.settings import Settings, effective, load
 
+BAYES = "model.definition=GaussianNB()"
 COMMITTEE = "model.committee=[GaussianNB(), HoeffdingTreeClassifier(grace_period=10)]"
 LINEAR = "model.definition=StandardScaler() | SoftmaxRegression()"
 
@@ -51,7 +52,7 @@ def test_every_strategy_can_be_named_and_served(name: str) -> None:
         (["strategy=margin * divresity"], "strategy: write one of .*; did you mean diversity?"),
         (["strategy=margin *"], r"strategy: write factors joined by \*"),
         (["strategy=margin^99"], "strategy: write a strength"),
-        (["strategy=vote_entropy"], "strategy: vote_entropy needs several voters.* model.committee"),
+        (["strategy=vote_entropy", BAYES], "strategy: vote_entropy needs several voters.* model.committee"),
         (["strategy=gradient_length"], "strategy: gradient_length needs a linear model.*model_change"),
         (["strategy=gradient_length", COMMITTEE], "strategy: gradient_length needs a linear model"),
         (["model.committee=[GaussianNB()]"], "model.committee: write two definitions or more"),
@@ -69,6 +70,7 @@ def test_a_setting_that_cannot_work_is_one_sentence_under_its_name(overrides: li
 
 
 def test_an_ensemble_needs_no_committee_and_a_committee_no_ensemble() -> None:
+    read("strategy=margin * vote_entropy^0.5")  # the members of `auto` vote
     read("strategy=margin * vote_entropy^0.5", "model.definition=ARFClassifier(n_models=3)")
     read("strategy=margin * vote_entropy^0.5", COMMITTEE)
 

@@ -38,7 +38,7 @@ Binding = Literal["per_hour", "total"]
 UNBOUNDED = 2**31
 """The room if no cap is set."""
 
-_MS_PER_HOUR = 3_600_000
+HOUR_MS = 3_600_000
 _LARGEST = 2**63 - 1
 
 
@@ -48,7 +48,7 @@ def hour_of(timestamp_ms: int) -> int:
     >>> hour_of(7_199_999), hour_of(7_200_000)
     (1, 2)
     """
-    return timestamp_ms // _MS_PER_HOUR
+    return timestamp_ms // HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,5 +133,6 @@ class Learner:
         self.overall.update(correct=correct, propensity=propensity)
         self.recent.update(correct=correct, propensity=propensity)
         self.per_class.update(example.label, predicted, propensity=propensity)
-        if predicted is not None:  # the errors of an untrained model are no drift
+        # The errors of a model that knows no class, or one alone, are no drift.
+        if predicted is not None and len(example.prediction.probabilities) != 1:
             self.drift.update(correct=correct, offset=offset)

@@ -19,9 +19,15 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
+from stream_al.engine.learners import Auto
+from stream_al.engine.learners.base import RowClassifier
+from stream_al.engine.learners.batch import Record
 from stream_al.engine.model.introspection import descend, is_ensemble, is_linear
 from stream_al.engine.model.pickling import dumps, loads
 from stream_al.engine.model.validation import writes_when_read
+from stream_al.engine.samples.table import Floats, Sample
 from stream_al.errors import BadMessage
 
 __all__ = ["Classifier"]
@@ -59,13 +65,13 @@ class Classifier:
 
     Attributes:
         river: As given.
-        has_members: Whether it is an ensemble, whose members predict one by one.
+        has_members: Whether it is an ensemble or a mixture, whose members predict one by one.
         is_linear: Whether its probabilities come from a linear function of what its last step gets.
     """
 
     def __init__(self, river: Any) -> None:
         self.river = river
-        self.has_members = is_ensemble(river)
+        self.has_members = is_ensemble(river) or isinstance(river, Auto)
         self.is_linear = is_linear(river)
         self._reads_copy = writes_when_read(river)
         self._copy: Any = None
@@ -91,12 +97,33 @@ class Classifier:
         with _PREDICT:
             return _scores(self._reader(), features, targets)
 
+    def table_scores(self, samples: Sequence[Sample], targets: Sequence[object]) -> Floats | None:
+        """What a classifier of tables gives each class, a row a sample; None if it is no such classifier."""
+        if not isinstance(self.river, RowClassifier):
+            return None
+        return self._ordered(self.river.predict_proba_table(_records(samples)), targets)
+
+    def member_tables(self, samples: Sequence[Sample], targets: Sequence[object]) -> list[Floats] | None:
+        """The scores of each member of a mixture, a row a sample; None if it is no mixture."""
+        if not isinstance(self.river, Auto):
+            return None
+        tables = self.river.predict_proba_members(_records(samples)).values()
+        return [self._ordered(table, targets) for table in tables]
+
+    def _ordered(self, table: Floats, targets: Sequence[object]) -> Floats:
+        """The columns of these classes, laid out row by row: the order of a sum depends on the layout."""
+        return np.ascontiguousarray(table[:, [self.river.classes[target] for target in targets]])
+
     def members(self, features: Mapping[str, object], targets: Sequence[object]) -> list[list[float]]:
-        """The scores of each member of the ensemble that can predict from these features.
+        """The scores of each member of the ensemble or mixture that can predict from these features.
 
         Raises:
             BadMessage: A step before the ensemble fails on these features (`model_error`).
         """
+        if isinstance(self.river, Auto):
+            sample = tuple(features), tuple(features.values())
+            voted = self.river.predict_proba_members([sample]).values()
+            return [self._ordered(scores, targets)[0].tolist() for scores in voted]
         with _TRANSFORM:
             ensemble, inputs = descend(self._reader(), features)
         found = []
@@ -140,6 +167,10 @@ class Classifier:
         # No pickle within a pickle: a reader that restricts what the outer one may look up could not check
         # the inner one.
         return {**self.__dict__, "_copy": None, "_pickle": None}
+
+
+def _records(samples: Sequence[Sample]) -> list[Record]:
+    return [(sample.shape.names, sample.values) for sample in samples]
 
 
 def _scores(river: Any, features: Mapping[Any, object], targets: Sequence[object]) -> list[float]:

@@ -1,15 +1,16 @@
 """A model's definition: one line of text in the settings.
 
-It is a River expression or the import path of a factory:
+It is `auto`, a River expression, or the import path of a factory:
 
+    auto
     StandardScaler() | LogisticRegression(optimizer=optim.SGD(0.1))
     my_package.models:build
 
 An expression has Python's syntax and River's names, and is never evaluated. Its syntax tree is walked here,
-and only these have a meaning: a River class (by its short name or any end of its path: `Log`, `losses.Log`,
-`optim.losses.Log`), a call of one, `|` and `+` between estimators, literals, and the four type names that
-`SelectType` takes. Anything else is refused, with an error that says what to write. So a user who may write
-the settings can choose a model and still cannot run code.
+and only these have a meaning: `auto` and the classes of `engine.learners`, a River class (by its short name
+or any end of its path: `Log`, `losses.Log`, `optim.losses.Log`), a call of one, `|` and `+` between
+estimators, literals, and the four type names that `SelectType` takes. Anything else is refused, with an error
+that says what to write. So a user who may write the settings can choose a model and still cannot run code.
 
 The model is a deterministic fold over its examples. Therefore every estimator that takes a `seed` and was
 given none gets the service's, and some classes are replaced (`engine.model.river_patches`).
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard, cast
 import river.api
 from river import base
 
+from stream_al.engine import learners
 from stream_al.engine.model.river_patches import PATCHED
 from stream_al.engine.model.validation import LEFT_OUT, problem_with
 from stream_al.errors import Misconfigured
@@ -36,8 +38,9 @@ from stream_al.errors import Misconfigured
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_DEPTH", "MAX_LENGTH", "load", "parse"]
+__all__ = ["AUTO", "MAX_DEPTH", "MAX_LENGTH", "load", "parse"]
 
+AUTO = "auto"  # the mixture of learners, for which nothing has to be chosen
 MAX_LENGTH = 2000  # characters
 MAX_DEPTH = 20  # levels of calls, brackets and operators
 
@@ -234,6 +237,9 @@ def _index() -> dict[str, dict[str, type]]:
                 ends = ["river", *full.split(".")]
                 for start in range(len(ends)):
                     index.setdefault(".".join(ends[start:]), {})[full] = PATCHED.get(full, member)
+    for name in learners.__all__:
+        index[name] = {name: getattr(learners, name)}
+    index[AUTO] = index["Auto"]
     return index
 
 

@@ -3,9 +3,9 @@
 It joins what has a file of its own: the classifier (`classifier`), the classes (`classes`), and the form of a
 prediction (`predictions`).
 
-**Nothing is predicted before two classes are learned.** River is not even called before: several of its
-models take their shape from the first features that they meet, also in a prediction, and a model may take
-its shape from examples alone.
+**With one class learned, that class has probability 1**, and before there is none. River is not called before
+two classes are learned: several of its models take their shape from the first features that they meet, also
+in a prediction, and a model may take its shape from examples alone.
 
 **Query strategies may need more than probabilities**: the predictions of the members of an ensemble, or of a
 committee of other classifiers; the prediction after one more example; what the last step gets; the last
@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from river.__version__ import __version__ as river_version
 
+from stream_al.engine.learners import Auto
+from stream_al.engine.learners.base import RowClassifier
 from stream_al.engine.model.batch_scoring import scorer
 from stream_al.engine.model.classes import Classes
 from stream_al.engine.model.classifier import Classifier
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from stream_al.engine.model.sketch import Point, Sketches
+    from stream_al.engine.samples.table import Floats
 
 __all__ = ["Model"]
 
@@ -46,7 +49,7 @@ class Model:
     """A model.
 
     Args:
-        definition: A River expression, or the import path of a factory.
+        definition: `auto`, a River expression, or the import path of a factory.
         seed: For the parts of an expression that draw at random.
         max_classes: The most classes to learn.
         committee: Definitions of further classifiers, which learn the same examples and vote one by one.
@@ -64,7 +67,7 @@ class Model:
     >>> model = Model("LogisticRegression()", seed=1)
     >>> model.learn({"length": 0.1}, "ham")
     >>> model.probabilities({"length": 0.5})
-    {}
+    {'ham': 1.0}
     >>> model.learn({"length": 0.9}, "spam")
     >>> likeliest_label(model.probabilities({"length": 0.9}))
     'spam'
@@ -145,7 +148,7 @@ class Model:
             BadMessage: River fails on these features (`model_error`).
         """
         if not self.ready:
-            return {}
+            return dict.fromkeys(self.classes, 1.0)
         return distribution(self.classes, self.classifier.scores(features, self._classes.targets()))
 
     def predict_proba_many(self, samples: Sequence[Sample]) -> Predictions:
@@ -162,11 +165,20 @@ class Model:
         >>> predictions.labels, predictions.probabilities[1].tolist()
         (('ham', 'spam'), [0.5, 0.5])
         """
-        if not self.ready:
+        if not self.classes:
             return Predictions.none(len(samples))
+        labels, targets = tuple(self.classes), self._classes.targets()
+        if not self.ready:
+            return Predictions.of(labels, np.ones((len(samples), 1)))
+        table_scores = self.classifier.table_scores(samples, targets)
+        if table_scores is not None:
+            return Predictions.of(labels, table_scores)
+        return self._predict_by_parts(samples, targets)
+
+    def _predict_by_parts(self, samples: Sequence[Sample], targets: Sequence[object]) -> Predictions:
+        """The predictions of a River classifier: of tables where there is a scorer, else sample by sample."""
         scores = np.zeros((len(samples), len(self.classes)))
         failed: dict[int, BadMessage] = {}
-        targets = self._classes.targets()
         score, at_once = scorer(self.classifier.river), list[int]()
         if score is not None:
             at_once = [place for place, sample in enumerate(samples) if sample.shape.numeric]
@@ -200,6 +212,30 @@ class Model:
                 rows = self.classifier.members(features, self._classes.targets())
                 found += [distribution(self.classes, scores) for scores in rows]
         return [probabilities for probabilities in found if probabilities]
+
+    def member_tables(self, samples: Sequence[Sample]) -> list[Floats] | None:
+        """Return what `members` returns, of many samples at once: a table a voter, a row a sample.
+
+        None where voters have to be asked sample by sample: those of a committee, and of an ensemble.
+        """
+        if self.committee or not self.ready:
+            return None
+        return self.classifier.member_tables(samples, self._classes.targets())
+
+    def standings(self) -> dict[str, dict[str, float]]:
+        """Return the weight and the recent loss of each member of `auto`; empty for other models."""
+        river = self.classifier.river
+        return river.standings() if isinstance(river, Auto) else {}
+
+    def restarts(self) -> int:
+        """Return how often members of `auto` started anew, as a drift was detected; 0 for other models."""
+        river = self.classifier.river
+        return river.restarts if isinstance(river, Auto) else 0
+
+    def left_out(self) -> dict[str, str]:
+        """Return the features that the model does not use, each with the reason, as far as it can tell."""
+        river = self.classifier.river
+        return river.columns.left_out() if isinstance(river, RowClassifier) else {}
 
     def transformed(self, features: Mapping[str, object]) -> dict[Any, Any]:
         """Return the features as the last step of the pipeline gets them.

@@ -133,7 +133,7 @@ class Balanced(Rule):
 
     def learn(self, predicted: Mapping[str, float], label: ClassLabel, *, propensity: float) -> None:
         """Let what was predicted count among what is usual."""
-        if not predicted:
+        if len(predicted) < 2:  # a model that knows one class has nothing to compare
             return
         self.sums = {text: FADING * value for text, value in self.sums.items()}
         for text, p in predicted.items():
@@ -173,7 +173,7 @@ class RecallAtPrecision(Rule):
 
     def learn(self, predicted: Mapping[str, float], label: ClassLabel, *, propensity: float) -> None:
         """Let the example count in the estimates of precision."""
-        if predicted and 0.0 <= (p := predicted.get(self.wanted, 0.0)) <= 1.0:
+        if len(predicted) > 1 and 0.0 <= (p := predicted.get(self.wanted, 0.0)) <= 1.0:
             self.recent.append((p, label_text(label) == self.wanted, 1.0 / propensity))
             self._found = []
 
@@ -181,7 +181,7 @@ class RecallAtPrecision(Rule):
         """The class if its probability reaches the threshold, else the most probable of the others."""
         wanted = next((label for label in probabilities if label_text(label) == self.wanted), None)
         threshold = self.threshold
-        if wanted is None or threshold is None:
+        if wanted is None or threshold is None or len(probabilities) < 2:
             return likeliest_label(probabilities)
         if probabilities[wanted] >= threshold:
             return wanted

@@ -25,7 +25,8 @@ from stream_al.engine.strategies.base import (
     each,
 )
 from stream_al.engine.strategies.class_balance import class_balance
-from stream_al.engine.strategies.consensus_entropy import consensus_entropy
+from stream_al.engine.strategies.committee import by_committees
+from stream_al.engine.strategies.consensus_entropy import consensus
 from stream_al.engine.strategies.density import density
 from stream_al.engine.strategies.diversity import diversity
 from stream_al.engine.strategies.entropy import entropy
@@ -33,13 +34,13 @@ from stream_al.engine.strategies.error_reduction import error_reduction
 from stream_al.engine.strategies.gradient_length import gradient_length
 from stream_al.engine.strategies.least_confidence import least_confidence
 from stream_al.engine.strategies.margin import margin
-from stream_al.engine.strategies.mean_kl import mean_kl
+from stream_al.engine.strategies.mean_kl import divergence
 from stream_al.engine.strategies.model_change import model_change
 from stream_al.engine.strategies.novelty import novelty
 from stream_al.engine.strategies.probabilistic_gain import probabilistic_gain
 from stream_al.engine.strategies.product import Strategy, factors
 from stream_al.engine.strategies.random import random
-from stream_al.engine.strategies.vote_entropy import vote_entropy
+from stream_al.engine.strategies.vote_entropy import votes
 
 __all__ = [
     "STRATEGIES",
@@ -63,9 +64,9 @@ STRATEGIES: dict[str, Factor] = {
     "entropy": ModelFactor(each(entropy)),
     "least_confidence": ModelFactor(least_confidence),
     "random": ModelFactor(each(random)),
-    "vote_entropy": ModelFactor(each(vote_entropy), _MEMBERS),
-    "consensus_entropy": ModelFactor(each(consensus_entropy), _MEMBERS),
-    "mean_kl": ModelFactor(each(mean_kl), _MEMBERS),
+    "vote_entropy": ModelFactor(by_committees(votes), _MEMBERS),
+    "consensus_entropy": ModelFactor(by_committees(consensus), _MEMBERS),
+    "mean_kl": ModelFactor(by_committees(divergence), _MEMBERS),
     "gradient_length": ModelFactor(each(gradient_length), frozenset({Need.GRADIENT})),
     "model_change": ModelFactor(each(model_change), _REFERENCE_SET),
     "error_reduction": ModelFactor(each(error_reduction), _REFERENCE_SET),

@@ -1,10 +1,9 @@
 """Query by committee: utilities from the predictions of several members.
 
-A label is most informative where the members of a committee, or of an ensemble, disagree (Seung, Opper,
-Sompolinsky: Query by Committee, COLT 1992). Members without a prediction (they know too few classes, or fail
-    on
-the features) do not vote. With fewer than two votes there is no measure of disagreement, and the utility is
-1.
+A label is most informative where the members of a committee, of an ensemble or of a mixture disagree (Seung,
+Opper, Sompolinsky: Query by Committee, COLT 1992). Members without a prediction (they know too few classes,
+or fail on the features) do not vote. With fewer than two votes there is no measure of disagreement, and the
+utility is 1.
 """
 
 from __future__ import annotations
@@ -14,9 +13,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_al.engine.strategies.base import Candidate
+from stream_al.engine.samples.table import Floats
+from stream_al.engine.strategies.base import Candidate, Candidates, each
 
-__all__ = ["MemberProbabilities", "by_committee"]
+__all__ = ["MemberProbabilities", "by_committee", "by_committees"]
 
 MemberProbabilities = NDArray[np.float64]
 """One row a member, one column a class; each row sums to 1."""
@@ -32,3 +32,18 @@ def by_committee(measure: Callable[[MemberProbabilities], float]) -> Callable[[C
         return measure(np.asarray([list(probabilities.values()) for probabilities in members]))
 
     return utility_of
+
+
+def by_committees(measure: Callable[[MemberProbabilities], float]) -> Callable[[Candidates], Floats]:
+    """The same of many samples, whose members predict at once where they can."""
+    one_by_one = each(by_committee(measure))
+
+    def utilities_of(candidates: Candidates) -> Floats:
+        tables = candidates.model.member_tables(candidates.samples)
+        if tables is None:
+            return one_by_one(candidates)
+        if len(tables) < 2:
+            return np.ones(len(candidates.samples))
+        return np.asarray([measure(members) for members in np.stack(tables, axis=1).copy(order="C")])
+
+    return utilities_of

@@ -8,12 +8,12 @@ and its partitions would stand still.
 
 from __future__ import annotations
 
+from stream_al.engine.budgets.caps import HOUR_MS
 from stream_al.service.broker.protocols import Topic
 from stream_al.settings import InputSettings, QuerySettings, Settings, TopicSettings
 
 __all__ = ["max_message_bytes", "query_life_ms", "required_topics", "topic_purposes"]
 
-HOUR_MS = 3_600_000
 ADDED_BYTES = 100_000  # what a query or an example adds to the sample: probabilities, names and times
 
 

@@ -91,7 +91,7 @@ class Predicted(BaseModel):
     """A prediction of the model."""
 
     label: Any = Field(
-        description="The class that `model.objective` serves; null while the model knows fewer than two."
+        description="The class that `model.objective` serves; null while the model knows none."
     )
     probabilities: dict[str, float]
     model: dict[str, Any]

@@ -117,7 +117,7 @@ def errors_bought(function: int, seed: int, samples: int, model: Model, drift: D
         if not decision.selected:
             continue
         predicted = likeliest_label(scored.probabilities)
-        if predicted is not None:
+        if len(scored.probabilities) > 1:
             drift.update(correct=predicted == label, offset=model.examples)
         model.learn(features, label)
 

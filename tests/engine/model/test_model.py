@@ -122,7 +122,7 @@ def test_probabilities_are_a_distribution_over_the_classes_learned_or_nothing(de
                 assert list(probabilities) == list(model.classes)
                 assert math.isclose(sum(probabilities.values()), 1.0)
                 assert all(0.0 <= p <= 1.0 for p in probabilities.values())
-            assert model.ready or not probabilities
+            assert model.ready or probabilities == dict.fromkeys(model.classes, 1.0)
         model.learn(features, label)
     assert predicted > 100
     assert model.examples == sum(model.classes.values()) == 150

@@ -26,7 +26,7 @@ law = settings(derandomize=True, deadline=None)
 
 labels = st.sampled_from(["a", "b", 1, True, 2.5, ""])
 weights = st.floats(0.01, 1)
-predictions = st.dictionaries(labels, weights, min_size=2, max_size=5).map(
+predictions = st.dictionaries(labels, weights, min_size=1, max_size=5).map(
     lambda given: {label: weight / sum(given.values()) for label, weight in given.items()}
 )
 learned = st.lists(st.tuples(predictions, labels, st.floats(1e-12, 1.0)), max_size=40)
@@ -63,8 +63,16 @@ def test_before_the_first_example_the_most_probable_class_is_served(
     objective: str, probabilities: dict[Any, float]
 ) -> None:
     ordered = sorted(probabilities.values())
-    assume(ordered[-1] > ordered[-2] + 1e-9)
+    assume(len(ordered) == 1 or ordered[-1] > ordered[-2] + 1e-9)
     assert rule(objective).label(probabilities) == likeliest_label(probabilities)
+
+
+@every_objective
+def test_a_model_that_knows_one_class_says_that_class_and_teaches_nothing(objective: str) -> None:
+    alone = taught(objective, [({"a": 1.0}, "b", 0.1)] * 50)
+    assert alone == rule(objective)
+    never = taught(objective, [(said(0.5), "b", 1.0), (said(0.1), "a", 1.0)] * 50)
+    assert never.label({"a": 1.0}) == "a"
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES[1:])

@@ -146,7 +146,8 @@ def test_ten_thousand_features_have_a_utility(text: str) -> None:
 @pytest.mark.parametrize("number", [0, 1], ids=["no class", "one class"])
 def test_a_model_that_knows_fewer_than_two_classes_gives_a_utility_of_1(text: str, number: int) -> None:
     model, features = model_for(text, number), examples()[1][0]
-    assert selector_of(text).score(model, "s", features) == ScoredSample("s", {}, 1.0, None)
+    probabilities = dict.fromkeys(model.classes, 1.0)
+    assert selector_of(text).score(model, "s", features) == ScoredSample("s", probabilities, 1.0)
 
 
 @every_strategy

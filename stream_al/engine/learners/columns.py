@@ -1,0 +1,259 @@
+"""Columns: samples of any kind as numbers and tokens, learned from the examples.
+
+Streams bring numbers, truth values, categories, texts, dates, ids, and nothing, with features that come and
+go. What a feature is shows in its values (`values.read`) and in how they repeat:
+
+    number    has a column, standardised (`scales`); where it is missing, the mean stands in. A feature that
+              most examples lack is 0 where it lacks, as in a sparse record
+    date      three numbers: seconds since 1970, second of the day, day of the week
+    text      a token for the whole, if it is short, and one for each word, if there are several
+    missing   a token, where most examples have the feature
+    id        left out: a word that is new nearly every time, an integer that rises from example to example,
+              or one that is new every time and whose name ends like an id's
+
+The features of a sample have no order; they are taken by name, so that two senders who order them differently
+mean the same.
+
+Everything has a limit: `MAX_FEATURES` names of `MAX_NAME` characters, `MAX_NUMBERS` columns of numbers
+(further ones are taken by their order of magnitude, as tokens), the vocabulary's own. All of it takes less
+than 10 MB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from stream_al.engine.learners.batch import Batch, Record
+from stream_al.engine.learners.features import FULL, MANY, NEARLY_ALL, NONE, Feature
+from stream_al.engine.learners.rows import STEPS, Bools, Floats, Ints, Rows, Scale
+from stream_al.engine.learners.scales import Scales, grown
+from stream_al.engine.learners.values import DATE_PARTS, NOTHING, Value, read
+from stream_al.engine.learners.vocabulary import MAX_INDICATORS, MISSING, WORD, Vocabulary
+
+__all__ = ["MAX_FEATURES", "MAX_NAME", "MAX_NUMBERS", "Columns"]
+
+MAX_FEATURES = 4096
+MAX_NAME = 200  # characters
+MAX_NUMBERS = 512
+
+
+class Columns:
+    """The encoder of samples, learned from examples one by one.
+
+    Attributes:
+        examples: How many were learned.
+        width: How many columns there are.
+        scales: Of the columns.
+        vocabulary: The tokens.
+
+    Examples:
+        >>> columns = Columns()
+        >>> for amount, color in [(1.0, "red"), (3.0, "blue"), (2.0, "red")]:
+        ...     _ = columns.learn({"amount": amount, "color": color})
+        >>> rows = columns.encode([(("amount", "color"), (3.0, "red"))])
+        >>> rows.numbers.tolist(), rows.tokens.tolist()
+        ([[3.0, 1.0]], [0])
+    """
+
+    def __init__(self) -> None:
+        self.examples = 0
+        self.width = 0
+        self.scales = Scales()
+        self.vocabulary = Vocabulary()
+        self._features: dict[str, Feature] = {}
+        self._refused = 0  # names for which there was no room, once for each time they came
+        self._indicators = 0
+        # Of each feature: the example it came with, and how many have had it since.
+        self._since = np.zeros(0, np.int64)
+        self._present = np.zeros(0, np.int64)
+        # Of each column: the feature it belongs to (-1 if it tells of a token), how many values it had,
+        # how many of them were integers, and larger than the one before.
+        self._feature_of = np.zeros(0, np.intp)
+        self._told = np.zeros(0, np.int64)
+        self._whole = np.zeros(0, np.int64)
+        self._rises = np.zeros(0, np.int64)
+        self._last = np.zeros(0)
+        self._looks_like_id = np.zeros(0, np.bool_)
+        self._scale = self._measure()
+
+    def learn(self, x: Mapping[Any, Any]) -> tuple[Rows, Ints]:
+        """Learn the features of one example.
+
+        Returns:
+            The example as a row, and the tokens whose numbers mean something else from now on.
+        """
+        self.examples += 1
+        numbers: dict[int, float] = {}
+        tokens: list[str] = []
+        here: list[int] = []
+        features = self._features
+        for name, value in sorted(((str(name), value) for name, value in x.items()), key=_by_name):
+            feature = features.get(name)
+            if feature is not None and feature.takes_plainly(value):
+                here.append(feature.place)
+                numbers[feature.column] = value
+                continue
+            told = read(value)
+            feature = feature or self._admit(name, told)
+            if feature is None or told == NOTHING:
+                continue
+            here.append(feature.place)
+            self._learn_numbers(feature, told, numbers)
+            tokens += feature.tokens(told)
+            if told.text is not None:
+                feature.note(told.text, 1 if told.number is not None else told.text.count(" ") + 1)
+            elif told.number is not None and feature.names_id and feature.column >= 0:
+                feature.note(repr(told.number), 1)
+                self._looks_like_id[feature.column] = feature.is_id
+        self._present[here] += 1
+        tokens += self._missing(here)
+        tokens = list(dict.fromkeys(tokens))
+        known, given_up = self.vocabulary.learn(tokens, self.examples)
+        self._give_columns(tokens[: len(known)])
+        known = np.sort(known)
+        row = np.full((1, self.width), np.nan)
+        row[0, list(numbers)] = list(numbers.values())
+        self._learn_columns(row[0], known)
+        self._scale = self._measure()
+        return self._rows(row, known, np.zeros(len(known), np.intp)), given_up
+
+    def encode(self, records: Sequence[Record]) -> Rows:
+        """Samples as rows. Nothing is learned.
+
+        Args:
+            records: Of each sample the names of its features and their values, in the same order.
+        """
+        batch = Batch(self._features, self.vocabulary.numbers, self._usual(), records, self.width)
+        return self._rows(batch.numbers, batch.tokens, batch.owners)
+
+    def left_out(self) -> dict[str, str]:
+        """Which features are not used, and why."""
+        gone = self._is_left_out()
+        reasons: dict[str, str] = {}
+        for feature in self._features.values():
+            column = feature.dates[0] if feature.dates else feature.column
+            if column >= 0 and gone[column]:
+                if feature.dates:
+                    reasons[feature.name] = (
+                        "rises from example to example; its time of day and weekday are used"
+                    )
+                elif self._looks_like_id[column]:
+                    reasons[feature.name] = "an id, new every time"
+                else:
+                    reasons[feature.name] = "rises from example to example"
+            elif feature.is_id and column < 0:
+                reasons[feature.name] = "an id, new every time"
+        return reasons
+
+    def kinds(self) -> dict[str, str]:
+        """What each feature is taken for: number, date, text, category, id or unknown."""
+        left = self.left_out()
+        return {name: feature.kind(is_left_out=name in left) for name, feature in self._features.items()}
+
+    # ------------------------------------------------------------------ what is learned
+
+    def _admit(self, name: str, told: Value) -> Feature | None:
+        if told == NOTHING:
+            return None  # what it is shows when it has a value
+        if len(name) > MAX_NAME or len(self._features) >= MAX_FEATURES:
+            self._refused += 1
+            return None
+        feature = Feature(name, len(self._features))
+        self._features[name] = feature
+        self._since = np.append(self._since, self.examples - 1)
+        self._present = np.append(self._present, 0)
+        return feature
+
+    def _learn_numbers(self, feature: Feature, told: Value, numbers: dict[int, float]) -> None:
+        if told.date is not None:
+            if not feature.dates and self._room() >= len(DATE_PARTS):
+                feature.dates = tuple(self._add_column(feature.place) for _ in DATE_PARTS)
+            numbers.update(zip(feature.dates, told.date, strict=False))
+        elif told.number is not None:
+            if feature.column == NONE:
+                feature.column = self._add_column(feature.place) if self._room() else FULL
+            if feature.column >= 0:
+                numbers[feature.column] = told.number
+
+    def _room(self) -> int:
+        return MAX_NUMBERS - (self.width - self._indicators)
+
+    def _add_column(self, feature: int) -> int:
+        self.width += 1
+        self.scales.widen(self.width)
+        self._feature_of = np.append(self._feature_of, feature)
+        for name in ("_told", "_whole", "_rises", "_last", "_looks_like_id"):
+            setattr(self, name, grown(getattr(self, name), self.width))
+        return self.width - 1
+
+    def _missing(self, here: Sequence[int]) -> list[str]:
+        """The tokens of the features that most examples have and this one has not."""
+        usual = self._usual()
+        usual[here] = False
+        if not usual.any():
+            return []
+        names = list(self._features)
+        return [f"{names[place]}{MISSING}" for place in np.flatnonzero(usual).tolist()]
+
+    def _usual(self) -> Bools:
+        """Of each feature whether most examples since it came have it."""
+        usual: Bools = self._present * 2 > self.examples - self._since
+        return usual
+
+    def _give_columns(self, tokens: Sequence[str]) -> None:
+        """Give the categories that were met before a column of their own."""
+        vocabulary = self.vocabulary
+        for token in tokens:
+            if self._indicators >= MAX_INDICATORS:
+                return
+            number = vocabulary.numbers[token]
+            if vocabulary.dense[number] < 0 and vocabulary.met[number] >= 2 and WORD not in token:
+                vocabulary.dense[number] = self._add_column(-1)
+                self._indicators += 1
+
+    def _learn_columns(self, row: Floats, tokens: Ints) -> None:
+        indicator = self._feature_of < 0
+        told = ~np.isnan(row)
+        self._told += told
+        with np.errstate(invalid="ignore"):
+            self._whole += row == np.floor(row)
+            self._rises += row > self._last
+        self._last[told] = row[told]
+        values = np.where(~told & self._is_sparse(), 0.0, row)
+        values[indicator] = 0.0
+        dense = self.vocabulary.dense[tokens]
+        values[dense[dense >= 0]] = 1.0
+        self.scales.learn(values)
+
+    def _is_sparse(self) -> Any:
+        """Of each column whether most examples since it came lack it."""
+        if not len(self._since):
+            return np.zeros(self.width, np.bool_)
+        since = self._since[np.maximum(self._feature_of, 0)]
+        return (self._feature_of >= 0) & (self._told * 2 < self.examples - since)
+
+    def _is_left_out(self) -> Any:
+        """Of each column whether it holds ids."""
+        many = (self._told >= MANY) & (self._whole == self._told)
+        return many & ((self._rises >= NEARLY_ALL * (self._told - 1)) | self._looks_like_id)
+
+    def _measure(self) -> Scale:
+        """The scale as it stands after an example."""
+        scales = self.scales
+        mean, deviation = scales.mean.copy(), scales.deviation()
+        used = (deviation > 0.0) & ~self._is_left_out()
+        rate = np.divide(STEPS, deviation, out=np.zeros_like(deviation), where=used)
+        indicator = self._feature_of < 0
+        fill = np.where(self._is_sparse() | indicator, 0.0, mean)
+        low, high = scales.bounds()
+        return Scale(mean, rate, fill, low, high, scales.count.copy(), ~indicator)
+
+    def _rows(self, numbers: Floats, tokens: Ints, owners: Ints) -> Rows:
+        return Rows.of(numbers, tokens, owners, self._scale, self.vocabulary.dense, self.vocabulary.group)
+
+
+def _by_name(item: tuple[str, Any]) -> str:
+    return item[0]
