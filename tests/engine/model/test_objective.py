@@ -81,8 +81,8 @@ def test_what_is_no_probability_counts_for_nothing(objective: str, p: float) -> 
     """A prediction comes back from a topic that others can write."""
     usual = [({"a": 0.2, "b": 0.8}, "a" if n % 2 else "b", 0.5) for n in range(30)]
     one, other = taught(objective, usual), taught(objective, usual)
-    one.learn({"b": 0.5, "a": p}, "b", propensity=0.5)
-    other.learn({"b": 0.5}, "b", propensity=0.5)
+    one.learn({"b": 0.5, "c": 0.5, "a": p}, "b", propensity=0.5)
+    other.learn({"b": 0.5, "c": 0.5}, "b", propensity=0.5)
     if isinstance(one, Balanced):
         assert one == other
     assert one.label({"a": 0.6, "b": 0.4}) in ("a", "b")
