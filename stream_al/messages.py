@@ -52,7 +52,7 @@ class Prediction(msgspec.Struct, frozen=True):
     """The model's prediction for a sample.
 
     Attributes:
-        label: The most probable class; None while the model knows no class.
+        label: The class that the objective of the model serves; None while the model knows no class.
         probabilities: Class to probability, the class as text.
     """
 

@@ -49,7 +49,6 @@ RULED_OUT = {
     "look_at": "score",
     "masses": "scores",
     "outlook": "recent_predictions",
-    "Recall": "HistoryCursor",
     "set_out": "reset_watchdog",
     "Sight": "Candidate",
     "Sights": "Candidates",

@@ -212,6 +212,26 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             most=1,
         ),
         Panel(
+            "Recall and precision by class",
+            "For each class: the share of its samples that are predicted as it (`recall`), and the share of "
+            "the samples predicted as it that are of it (`precision`), estimated over all samples. A rare "
+            "class with a low recall is missed, whatever the accuracy is. `/v1/status` has the intervals.",
+            {
+                "{{class}}: recall": 'avg by (class) (stream_al_class_recall_ratio{bound="estimate"})',
+                "{{class}}: precision": 'avg by (class) (stream_al_class_precision_ratio{bound="estimate"})',
+            },
+            unit="percentunit",
+            width=12,
+            most=1,
+        ),
+        Panel(
+            "Labels of each class",
+            "Labels bought of each class. Where a class has few, the model has learned little of it, and "
+            "its recall is uncertain: set `model.objective` to balanced, or raise the budget.",
+            {"{{class}}": "max by (class) (stream_al_class_labels)"},
+            width=12,
+        ),
+        Panel(
             "Examples learned, by replica",
             "All replicas hold the same model. A replica that makes no progress or lags behind has a "
             "problem.",

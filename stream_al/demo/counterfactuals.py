@@ -21,6 +21,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from stream_al.datasets.rows import Row
 from stream_al.engine.model.model import Model
+from stream_al.engine.model.objective import Rule
 from stream_al.simulate.buyers import FixedBuyer
 from stream_al.simulate.delay import later
 from stream_al.simulate.measure import Confusion
@@ -35,8 +36,9 @@ def prequential(
     bought: Collection[int],
     delay: int,
     progress: Callable[[int], None] = lambda done: None,
-) -> float:
-    """The accuracy of a model over all samples, given which labels it gets.
+    rule: Rule | None = None,
+) -> Confusion:
+    """The predictions of a model for all samples, given which labels it gets.
 
     Args:
         samples: The stream.
@@ -44,9 +46,10 @@ def prequential(
         bought: The positions of the samples whose label the model gets.
         delay: The sample `delay` positions later is the first that knows the label.
         progress: Called with the number of samples done.
+        rule: Says which label to predict; the most probable one if it is not given. It learns in place.
     """
-    done = run(samples, model, FixedBuyer(bought), later(len(samples), delay), progress=progress)
+    done = run(samples, model, FixedBuyer(bought), later(len(samples), delay), rule=rule, progress=progress)
     confusion = Confusion()
     for sample, predicted in zip(samples, done.predicted, strict=True):
         confusion.add(sample.label, predicted)
-    return confusion.accuracy
+    return confusion

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 
 import msgspec
 
-from stream_al.engine.labels.judge import same_label
 from stream_al.messages import ClassLabel, PredictionRecord
 from stream_al.service.broker.protocols import Reader
+from stream_al.simulate.measure import Confusion
 
 __all__ = ["Scoreboard"]
 
@@ -29,16 +31,16 @@ class Scoreboard:
         truth: The label of every sample, in order. The ids of the samples count from 1.
 
     Attributes:
-        correct: The number of samples predicted correctly.
-        queries: The number of samples whose label was queried.
+        confusion: The predictions and the truth.
+        bought: The number of samples of each class whose label was queried.
         threshold: The threshold of the last decision.
     """
 
     def __init__(self, reader: Reader, truth: Sequence[ClassLabel]) -> None:
         self.reader = reader
         self.truth = truth
-        self.correct = 0
-        self.queries = 0
+        self.confusion = Confusion()
+        self.bought: Counter[ClassLabel] = Counter()
         self.threshold = 0.0
         self._examples: dict[int, int] = {}
 
@@ -48,9 +50,22 @@ class Scoreboard:
         return len(self._examples)
 
     @property
+    def queries(self) -> int:
+        """The number of samples whose label was queried."""
+        return self.bought.total()
+
+    @property
     def accuracy(self) -> float:
         """The share of correct predictions among the samples decided."""
-        return self.correct / self.decided if self.decided else 0.0
+        return self.confusion.accuracy
+
+    def whole(self) -> Confusion:
+        """The predictions of the whole stream; none for the samples without a decision."""
+        found = deepcopy(self.confusion)
+        for position, truth in enumerate(self.truth):
+            if position not in self._examples:
+                found.add(truth, None)
+        return found
 
     async def run(self) -> None:
         """Count until cancelled."""
@@ -68,8 +83,10 @@ class Scoreboard:
         if position in self._examples:
             return
         self._examples[position] = record.model.examples
-        self.correct += record.label is not None and same_label(record.label, self.truth[position])
-        self.queries += record.queried
+        truth = self.truth[position]
+        self.confusion.add(truth, record.label)
+        if record.queried:
+            self.bought[truth] += 1
         self.threshold = record.threshold
 
     def delay_in_samples(self, learned: Iterable[str]) -> float:

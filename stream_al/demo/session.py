@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
@@ -21,6 +22,7 @@ from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.maintenance import create_topics
 from stream_al.service.serve import serving
 from stream_al.simulate.baselines import random_positions
+from stream_al.simulate.measure import ClassScore, Confusion
 
 __all__ = ["Demo", "Summary", "compare"]
 
@@ -43,6 +45,8 @@ class Summary:
         accuracy: The accuracy over all samples, as predicted when they came.
         accuracy_random: The same with as many labels bought at random.
         accuracy_all_labels: The same with every label.
+        rarest: What the service has done for the class with the fewest samples.
+        rarest_random: The same with as many labels bought at random.
         seconds: The time from the first sample to the last label learned.
     """
 
@@ -54,6 +58,8 @@ class Summary:
     accuracy: float
     accuracy_random: float
     accuracy_all_labels: float
+    rarest: ClassScore
+    rarest_random: ClassScore
     seconds: float
 
 
@@ -185,19 +191,27 @@ def compare(demo: Demo, progress: Callable[[int, int], None] = lambda done, tota
     plan, scoreboard = demo.plan, demo.scoreboard
     number = len(plan.samples)
 
-    def counterfactual(bought: set[int] | range, delay: int, done: int) -> float:
-        model = fresh_learner(plan.settings).model
-        return prequential(plan.samples, model, bought, delay, lambda now: progress(done + now, 2 * number))
+    def counterfactual(bought: set[int] | range, delay: int, done: int) -> Confusion:
+        fresh = fresh_learner(plan.settings)
+
+        def count(now: int) -> None:
+            progress(done + now, 2 * number)
+
+        return prequential(plan.samples, fresh.model, bought, delay, count, fresh.rule)
 
     bought = random_positions(scoreboard.queries, number, plan.settings.seed)
+    at_random = counterfactual(bought, ceil(demo.delay_in_samples()), 0)
+    whole = scoreboard.whole()
     return Summary(
         samples=number,
         queries=scoreboard.queries,
         examples=demo.app.local_model.model.examples,
         budget_asked=plan.settings.budget.share,
         budget_spent=scoreboard.queries / number,
-        accuracy=scoreboard.correct / number,
-        accuracy_random=counterfactual(bought, ceil(demo.delay_in_samples()), 0),
-        accuracy_all_labels=counterfactual(range(number), 1, number),
+        accuracy=whole.accuracy,
+        accuracy_random=at_random.accuracy,
+        accuracy_all_labels=counterfactual(range(number), 1, number).accuracy,
+        rarest=whole.classes(scoreboard.bought)[0],
+        rarest_random=at_random.classes(Counter(plan.samples[position].label for position in bought))[0],
         seconds=round(demo.seconds, 3),
     )

@@ -17,11 +17,13 @@ from rich.table import Table
 from rich.text import Text
 
 from stream_al.demo.session import Demo, Summary
+from stream_al.messages import label_text
 
 __all__ = ["View", "report"]
 
 LINE_SECONDS = 3.0
 WIDTH = 78
+MOST_CHARACTERS = 40  # of a class
 
 
 class View:
@@ -74,6 +76,22 @@ def report(summary: Summary) -> RenderableType:
         Text("Accuracy over all samples, each predicted before its label was known:"),
         Text(),
         table,
+        Text(),
+        Text(_rarest(summary)),
+    )
+
+
+def _rarest(summary: Summary) -> str:
+    """What the service has done for the rarest class, and what labels at random would have done."""
+    found, at_random = summary.rarest, summary.rarest_random
+    name = label_text(found.label)
+    if len(name) > MOST_CHARACTERS:
+        name = f"{name[:MOST_CHARACTERS]}..."
+    return (
+        f"The rarest class, {name}, has {_percent(found.samples / summary.samples)} of the samples: "
+        f"recall {_percent(found.recall)}, precision {_percent(found.precision)}, {found.labels:,} labels. "
+        f"At random: recall {_percent(at_random.recall)}, precision {_percent(at_random.precision)}, "
+        f"{at_random.labels:,} labels."
     )
 
 

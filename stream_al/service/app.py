@@ -88,7 +88,7 @@ class App:
         self.local_model = LocalModel(
             lambda: broker.reader(topics.examples),
             settings,
-            Snapshots(settings, fresh_learner(settings).model.fingerprint),
+            Snapshots(settings, fresh_learner(settings).fingerprint),
             metrics,
             clock,
             on_example=self._close_query,

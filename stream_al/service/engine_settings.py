@@ -9,6 +9,7 @@ from __future__ import annotations
 from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner
+from stream_al.engine.model.objective import rule
 from stream_al.engine.samples.sample import InputRules
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import strategy
@@ -52,4 +53,6 @@ def fresh_learner(settings: Settings) -> Learner:
     model = strategy(settings.strategy).model(
         given.definition, seed=settings.seed, max_classes=given.max_classes, committee=given.committee
     )
-    return Learner(model, KnownLabels(settings.labels.remember))
+    return Learner(
+        model, KnownLabels(settings.labels.remember), rule=rule(given.objective, given.max_classes)
+    )

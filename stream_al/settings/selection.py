@@ -22,6 +22,13 @@ class ModelSettings(Section):
         description="The model: `auto`, a River expression, or module:factory. After a change the new model "
         "learns all examples again.",
     )
+    objective: str = Field(
+        default="accuracy",
+        description="Which label to serve in predictions and queries: `accuracy` (the most probable class), "
+        "`balanced` (every class counts alike, however rare), or `recall of CLASS at precision P`, such as "
+        "recall of fraud at precision 0.5. With the last two, `strategy` is class_balance unless it is set. "
+        "After a change the model learns all examples again.",
+    )
     name: Name = Field(default="model", description="The model's name in queries and predictions.")
     max_classes: int = Field(
         default=1000, ge=2, description="Most classes of the model. A label of a further class is refused."
@@ -41,6 +48,14 @@ class ModelSettings(Section):
         with sentences():
             expression.load(value, seed=0)
         return value
+
+    @field_validator("objective", mode="after")
+    @classmethod
+    def _is_an_objective(cls, value: str) -> str:
+        from stream_al.engine.model.objective import rule  # noqa: PLC0415 (as above)
+
+        with sentences():
+            return rule(value).objective
 
     @field_validator("committee", mode="after")
     @classmethod

@@ -10,7 +10,7 @@ import json
 from reprlib import repr as short
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from stream_al.settings.checks import (
     Count,
@@ -132,7 +132,8 @@ class Settings(Section):
     strategy: str = Field(
         default="margin",
         description="The query strategy: one factor or a product of several, such as margin * diversity^0.5, "
-        "where ^ is followed by the strength of the factor.",
+        "where ^ is followed by the strength of the factor. Not set, it is class_balance if "
+        "`model.objective` is another one than accuracy.",
     )
     class_target: str | None = Field(
         default=None,
@@ -151,6 +152,18 @@ class Settings(Section):
     def target(self) -> dict[str, float] | None:
         """The shares of `class_target` by class; None for equal shares."""
         return None if self.class_target is None else _shares(self.class_target)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follows_the_objective(cls, given: Any) -> Any:
+        """Choose the strategy by the objective if it is not set."""
+        if not isinstance(given, dict) or "strategy" in given:
+            return given
+        model = given.get("model")
+        objective = model.get("objective") if isinstance(model, dict) else getattr(model, "objective", None)
+        if objective is None or str(objective).strip() == "accuracy":
+            return given
+        return {**given, "strategy": "class_balance"}
 
     @field_validator("strategy", mode="after")
     @classmethod

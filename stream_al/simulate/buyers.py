@@ -43,8 +43,13 @@ class Buyer(Protocol):
     def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[ScoredSample | BadMessage]:
         """Score samples. A sample that the classifier fails on gives its BadMessage."""
 
-    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[list[bool], Any]:
-        """Decide about samples in their order: whether to buy each label, and the state after them."""
+    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[Sequence[float], Any]:
+        """Decide about samples in their order.
+
+        Returns:
+            The propensity of each sample whose label is to be bought (True is 1) and 0 for the others, and
+            the state after them.
+        """
 
     def keep(self, state: Any) -> None:
         """Take over the state of the last decision."""
@@ -70,10 +75,10 @@ class SelectorBuyer:
             times = [int(1000 * self.clock[int(sample.id) - 1]) for sample in samples]
         return self.selector.score_many(classifier, samples, times)
 
-    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[list[bool], Any]:
+    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[Sequence[float], Any]:
         """Decide as the selector does."""
         decisions, after = self.selector.decide(self.state, arrivals, context)
-        return [decision.selected for decision in decisions], after
+        return [decision.propensity if decision.selected else 0.0 for decision in decisions], after
 
     def keep(self, state: Any) -> None:
         """Take over the selector's state."""
@@ -100,8 +105,8 @@ class FixedBuyer:
         except BadMessage as error:
             return error
 
-    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[list[bool], Any]:
-        """Whether each sample is at one of the positions."""
+    def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[Sequence[float], Any]:
+        """Whether each sample is at one of the positions. All propensities count as equal."""
         return [int(arrival.id) - 1 in self.positions for arrival in arrivals], None
 
     def keep(self, state: Any) -> None:

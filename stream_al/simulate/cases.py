@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import product
 from time import perf_counter
 from typing import Any
 
 from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.model.model import Model
+from stream_al.engine.model.objective import ACCURACY, rule
 from stream_al.engine.selector import Selector
 from stream_al.simulate.annotator import SimulatedAnnotator
 from stream_al.simulate.baselines import (
@@ -25,13 +27,14 @@ from stream_al.simulate.baselines import (
 )
 from stream_al.simulate.buyers import Buyer, Classifier, FixedBuyer, SelectorBuyer
 from stream_al.simulate.delay import Delay, arrivals
-from stream_al.simulate.measure import Point, curve, worst_window
+from stream_al.simulate.measure import ClassScore, Point, curve, worst_window
 from stream_al.simulate.run import run, warm_up
 from stream_al.simulate.stream import Stream
 
 __all__ = ["NO_MODEL", "Case", "Grid", "Result", "Terms", "cases", "simulate"]
 
 NO_MODEL = "none"
+MOST_CLASSES = 50  # of a run, in JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Terms:
         exploration: The share of the budget that is spent at random.
         most_pending: No label is bought while this many are pending.
         max_classes: The most classes that a model learns.
+        objective: What says which label to predict. Baselines without a model predict as they do.
         committee: Definitions of further classifiers, for strategies that compare several predictions.
         target: Class, as text, to the share that the labels should have of it; None for equal shares.
         warm_start: The number of samples at the beginning that are labelled and learned before the run.
@@ -94,6 +98,7 @@ class Terms:
     exploration: float
     most_pending: int
     max_classes: int
+    objective: str = ACCURACY
     committee: tuple[str, ...] = ()
     target: Mapping[str, float] | None = None
     warm_start: int = 0
@@ -113,6 +118,7 @@ class Result:
         accuracy: The accuracy of all predictions.
         kappa: Cohen's kappa of all predictions.
         g_mean: The G-mean of all predictions.
+        classes: The scores of each class, the rarest first.
         seconds: The time that the run took.
         curve: The measures at evenly spaced samples.
         failed: The number of samples and labels that the model failed on.
@@ -127,13 +133,19 @@ class Result:
     accuracy: float
     kappa: float
     g_mean: float
+    classes: tuple[ClassScore, ...]
     seconds: float
     curve: tuple[Point, ...]
     failed: int
     first_failure: str
 
+    @property
+    def rarest_recall(self) -> float:
+        """The recall of the rarest class."""
+        return self.classes[0].recall
+
     def record(self) -> dict[str, Any]:
-        """The run as one JSON object."""
+        """The run as one JSON object. Of more than `MOST_CLASSES` classes it has the rarest."""
         case = self.case
         return {
             "strategy": case.strategy,
@@ -151,6 +163,7 @@ class Result:
             "kappa": self.kappa,
             "g_mean": self.g_mean,
             "seconds": self.seconds,
+            "classes": [asdict(score) for score in self.classes[:MOST_CLASSES]],
         }
 
 
@@ -192,11 +205,13 @@ def simulate(
         classifier,
         buyer,
         arrivals(Delay.parse(case.delay), rest),
+        rule=rule(ACCURACY if case.model == NO_MODEL else terms.objective, terms.max_classes),
         annotate=SimulatedAnnotator(classes, case.annotator_error, case.seed).label,
         most_pending=number if case.is_baseline else terms.most_pending,
         progress=progress,
     )
-    points = curve([row.label for row in rest.rows], done.predicted, done.bought)
+    points, confusion = curve([row.label for row in rest.rows], done.predicted, done.bought)
+    of_class = Counter(rest.rows[position].label for position in done.bought)
     return Result(
         case=case,
         samples=number,
@@ -206,6 +221,7 @@ def simulate(
         accuracy=points[-1].accuracy,
         kappa=points[-1].kappa,
         g_mean=points[-1].g_mean,
+        classes=tuple(confusion.classes(of_class)),
         seconds=round(perf_counter() - began, 3),
         curve=tuple(points),
         failed=done.failed,

@@ -23,6 +23,7 @@ from typing import Any
 
 import yaml
 
+from stream_al.engine.model.objective import ACCURACY
 from stream_al.simulate.baselines import ALL_LABELS, RANDOM
 from stream_al.simulate.cases import Case, Result
 
@@ -70,11 +71,12 @@ class Choice:
     all_labels: float
     samples: int
 
-    def settings(self, exploration: float) -> str:
+    def settings(self, exploration: float, objective: str = ACCURACY) -> str:
         """The setting as YAML for a settings file."""
+        model = {"definition": self.model} | ({} if objective == ACCURACY else {"objective": objective})
         values: dict[str, Any] = {
             "strategy": self.strategy,
-            "model": {"definition": self.model},
+            "model": model,
             "budget": {"share": self.budget, "manager": self.manager, "exploration": exploration},
         }
         return yaml.safe_dump(values, sort_keys=False, width=1000, allow_unicode=True)

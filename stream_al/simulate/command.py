@@ -79,7 +79,9 @@ def _print_choice(console: Console, chosen: list[Choice], plan: SimulationPlan) 
     for choice in chosen:
         console.print(sentence(choice), markup=False)
         console.print()
-        console.print(choice.settings(plan.terms.exploration), markup=False, soft_wrap=True)
+        console.print(
+            choice.settings(plan.terms.exploration, plan.terms.objective), markup=False, soft_wrap=True
+        )
 
 
 @contextmanager

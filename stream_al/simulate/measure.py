@@ -9,6 +9,9 @@ known. A missing prediction counts as wrong.
   (Cohen: A Coefficient of Agreement for Nominal Scales, 1960). It is 0 where chance is 1.
 - G-mean is the geometric mean of the recalls of all classes (Kubat, Matwin: Addressing the Curse of
   Imbalanced Training Sets, 1997). It is 0 if one class is never recognised.
+- Recall and precision of a class are the shares of correct predictions among the samples of the class and
+  among the samples predicted as it. Without a sample predicted as it, its precision is 0. The rarest class is
+  the one with the fewest samples in the stream.
 - The worst window is the largest number of labels bought in any `INTERVALS / budget` samples in a row,
   divided by `INTERVALS`, the number that the budget allows in them. It is 1 if the budget is kept
   everywhere, and 5 for a burst of five times the budget. A manager that buys one label in each interval of
@@ -18,17 +21,36 @@ known. A missing prediction counts as wrong.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, exp, log
 
 from stream_al.engine.labels.judge import same_label
 from stream_al.messages import ClassLabel
 
-__all__ = ["INTERVALS", "Confusion", "Point", "curve", "worst_window"]
+__all__ = ["INTERVALS", "ClassScore", "Confusion", "Point", "curve", "worst_window"]
 
 INTERVALS = 10
 POINTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """What a run has done for one class.
+
+    Attributes:
+        label: The class.
+        samples: The number of samples of the class.
+        labels: The number of labels bought of it, by the truth.
+        recall: Its recall.
+        precision: Its precision.
+    """
+
+    label: ClassLabel
+    samples: int
+    labels: int
+    recall: float
+    precision: float
 
 
 @dataclass(slots=True)
@@ -78,6 +100,23 @@ class Confusion:
         recalls = (self.recognised[label] / count for label, count in self.true.items())
         return exp(sum(map(log, recalls)) / len(self.true))
 
+    def classes(self, bought: Mapping[ClassLabel, int]) -> list[ClassScore]:
+        """The scores of the classes that occurred, the rarest first; among equals, the one that came first.
+
+        Args:
+            bought: The number of labels bought of each class.
+        """
+        return [
+            ClassScore(
+                label,
+                samples=count,
+                labels=bought.get(label, 0),
+                recall=self.recognised[label] / count,
+                precision=self.recognised[label] / max(1, self.predicted[label]),
+            )
+            for label, count in sorted(self.true.items(), key=lambda item: item[1])
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -100,8 +139,8 @@ class Point:
 
 def curve(
     truth: Sequence[ClassLabel], predicted: Sequence[ClassLabel | None], bought: Sequence[int]
-) -> list[Point]:
-    """The measures at evenly spaced samples. The last point is the whole run.
+) -> tuple[list[Point], Confusion]:
+    """The measures at evenly spaced samples, the last of them at the end; and the counts of the whole run.
 
     Args:
         truth: The true labels.
@@ -117,7 +156,7 @@ def curve(
             while labels < len(bought) and bought[labels] < done:
                 labels += 1
             points.append(Point(done, labels, confusion.accuracy, confusion.kappa, confusion.g_mean))
-    return points
+    return points, confusion
 
 
 def worst_window(bought: Sequence[int], samples: int, budget: float) -> float:

@@ -139,6 +139,7 @@ def prepare(
         exploration=budget.exploration,
         most_pending=budget.pending,
         max_classes=given.model.max_classes,
+        objective=given.model.objective,
         committee=tuple(given.model.committee),
         target=given.target(),
         warm_start=options.warm_start,

@@ -82,7 +82,7 @@ def _body(
     yield "<section><h2>The choice</h2>"
     for choice in chosen:
         yield f"<p>{escape(sentence(choice))}</p>"
-        yield f"<pre>{escape(choice.settings(plan.terms.exploration))}</pre>"
+        yield f"<pre>{escape(choice.settings(plan.terms.exploration, plan.terms.objective))}</pre>"
     yield "</section>"
     named = letters(results)
     found = sections(results, measure)
@@ -107,9 +107,10 @@ def _body(
 
 WORDS = (
     "Every sample is predicted before its label can be known, and all predictions count. G-mean is the "
-    "geometric mean of the recalls of all classes. The worst window is the largest number of labels bought "
-    "in any 10 / budget samples in a row, relative to what the budget allows in them. All-labels is a "
-    "horizontal line and not a curve, because it buys far more labels than the others."
+    "geometric mean of the recalls of all classes, and the rarest recall is that of the class with the "
+    "fewest samples. The worst window is the largest number of labels bought in any 10 / budget samples in "
+    "a row, relative to what the budget allows in them. All-labels is a horizontal line and not a curve, "
+    "because it buys far more labels than the others."
 )
 
 

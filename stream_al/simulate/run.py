@@ -3,7 +3,7 @@
 For every sample, in order:
 
     1. learn the labels that have come by now, in the order in which they came;
-    2. predict the sample;
+    2. predict the sample, by the rule of the objective;
     3. decide whether to buy its label; a bought label comes after its delay.
 
 The service does the same with a broker between the steps. Nothing here reads, writes or waits. Every random
@@ -27,11 +27,11 @@ from typing import TypeAlias
 
 from stream_al.datasets.rows import Row
 from stream_al.engine.budgets import Context
-from stream_al.engine.model.predictions import likeliest_label
+from stream_al.engine.model.objective import Rule
 from stream_al.engine.samples.table import sample_of, with_shared_shapes
 from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
-from stream_al.messages import ClassLabel
+from stream_al.messages import ClassLabel, label_text
 from stream_al.simulate.annotator import truthful
 from stream_al.simulate.buyers import Buyer, Classifier
 from stream_al.simulate.delay import Arrivals
@@ -90,6 +90,7 @@ def run(  # noqa: PLR0913 - what a run is made of
     buyer: Buyer,
     arrivals: Arrivals,
     *,
+    rule: Rule | None = None,
     annotate: Callable[[str, ClassLabel], ClassLabel] = truthful,
     names: Callable[[int], str] = identity,
     most_pending: int = UNLIMITED,
@@ -103,13 +104,15 @@ def run(  # noqa: PLR0913 - what a run is made of
         classifier: The model. It learns in place.
         buyer: Decides which labels to buy. Its state changes in place.
         arrivals: When the labels come.
+        rule: Says which label to predict; the most probable one if it is not given. It learns in place.
         annotate: Gives the label of a sample from its id and the truth. It is called when the label comes.
         names: The id of the sample at a position.
         most_pending: No label is bought while this many are pending.
         batch: The most samples to decide at once. It does not change the result.
         progress: Called with the number of samples done after each batch.
     """
-    done = Run()
+    done, rule = Run(), rule or Rule()
+    queried: dict[int, tuple[ScoredSample, float]] = {}
     samples = with_shared_shapes(
         sample_of(names(position), row.features) for position, row in enumerate(rows)
     )
@@ -118,8 +121,11 @@ def run(  # noqa: PLR0913 - what a run is made of
     while position < len(rows):
         while waiting and waiting[0][0] <= position:
             _, _, labelled = heappop(waiting)
-            row = rows[labelled]
-            _learn(done, classifier, row, annotate(samples[labelled].id, row.label))
+            row, (asked, propensity) = rows[labelled], queried.pop(labelled)
+            label = annotate(samples[labelled].id, row.label)
+            said = {label_text(known): p for known, p in asked.probabilities.items()}
+            rule.learn(said, label, propensity=propensity)
+            _learn(done, classifier, row, label)
             done.learned.append((labelled, position))
         end = min(position + size, len(rows), waiting[0][0] if waiting else len(rows))
         scores = buyer.score(classifier, samples[position:end])
@@ -134,10 +140,11 @@ def run(  # noqa: PLR0913 - what a run is made of
                 done.fail(arrival)
                 done.predicted.append(None)
             else:
-                done.predicted.append(likeliest_label(arrival.probabilities))
+                done.predicted.append(rule.label(arrival.probabilities))
+        queried.update(bought)
         for at in bought:
             heappush(waiting, (arrivals.first[at], arrivals.order[at], at))
-        done.bought += bought
+        done.bought += list(bought)
         size = min(batch, 2 * (end - position))  # a long batch is wasted where labels come soon
         position = end
         progress(position)
@@ -146,18 +153,18 @@ def run(  # noqa: PLR0913 - what a run is made of
 
 def _buy(
     buyer: Buyer, scored: Sequence[Scored], context: Context, arrivals: Arrivals, end: int
-) -> tuple[list[int], int]:
-    """The positions bought, and the position up to which the decisions hold.
+) -> tuple[dict[int, tuple[ScoredSample, float]], int]:
+    """The positions bought, each with its score and propensity; and up to where the decisions hold.
 
     A label that is bought here may be known to a later sample of the same batch. From that sample on, all
     has to be scored again.
     """
     usable = [(at, arrival) for at, arrival in scored if not isinstance(arrival, BadMessage)]
-    selected, after = buyer.decide([arrival for _, arrival in usable], context)
-    bought: list[int] = []
-    for (at, _), yes in zip(usable, selected, strict=True):
-        if yes and at < end:
-            bought.append(at)
+    propensities, after = buyer.decide([arrival for _, arrival in usable], context)
+    bought: dict[int, tuple[ScoredSample, float]] = {}
+    for (at, arrival), propensity in zip(usable, propensities, strict=True):
+        if propensity and at < end:
+            bought[at] = arrival, propensity
             end = min(end, arrivals.first[at])
     before = [arrival for at, arrival in usable if at < end]
     if len(before) < len(usable):

@@ -17,7 +17,10 @@ from stream_al.simulate.choice import percent, value
 
 __all__ = ["HEADINGS", "Section", "TableRow", "cells", "letters", "sections", "tables", "title"]
 
-HEADINGS = ("labels bought by", "labels", "spent", "worst window", "accuracy", "kappa", "G-mean", "seconds")
+HEADINGS = (
+    *("labels bought by", "labels", "spent", "worst window", "accuracy", "kappa", "G-mean"),
+    *("rarest recall", "seconds"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ def cells(row: TableRow, letter: str) -> tuple[str, ...]:
         percent(row.mean("accuracy")) + ("" if spread is None else f" ± {100 * spread:.1f}"),
         f"{row.mean('kappa'):.3f}",
         f"{row.mean('g_mean'):.3f}",
+        percent(row.mean("rarest_recall")),
         f"{row.mean('seconds'):.1f}",
     )
 

@@ -49,13 +49,17 @@ def test_the_summary_adds_up_and_the_budget_holds(recording: Path) -> None:
     summary = json.loads(done.stdout)
     assert list(summary) == [
         *("samples", "queries", "examples", "budget_asked", "budget_spent"),
-        *("accuracy", "accuracy_random", "accuracy_all_labels", "seconds"),
+        *("accuracy", "accuracy_random", "accuracy_all_labels", "rarest", "rarest_random", "seconds"),
     ]
     assert summary["samples"] == 800
     assert summary["queries"] == summary["examples"] == 80
     assert summary["budget_asked"] == summary["budget_spent"] == 0.1
     assert all(0 < summary[name] <= 1 for name in summary if name.startswith("accuracy"))
     assert summary["accuracy_all_labels"] > 0.8
+    for name in ("rarest", "rarest_random"):
+        assert (summary[name]["label"], summary[name]["samples"]) == ("up", 396)
+        assert 0 < summary[name]["labels"] < 80
+        assert 0 < summary[name]["recall"] <= 1 >= summary[name]["precision"] > 0
     assert "Traceback" not in done.stderr
 
 
@@ -161,7 +165,8 @@ def test_the_scoreboard_counts_the_first_prediction_and_measures_the_delay() -> 
     ):
         stamp = ModelStamp("model", "v", examples)
         scoreboard.count(PredictionRecord(sample_id, label, {}, 1.0, 0.5, 1.0, queried, "below", stamp))
-    assert (scoreboard.decided, scoreboard.correct, scoreboard.queries) == (4, 2, 2)
+    assert (scoreboard.decided, scoreboard.confusion.correct, scoreboard.queries) == (4, 2, 2)
+    assert scoreboard.bought == {"a": 1, "b": 1}
     assert scoreboard.delay_in_samples(["1", "3"]) == (2 + 2) / 2  # sample 3 never was known: two to the end
 
 
@@ -170,6 +175,6 @@ def test_a_counterfactual_learns_with_the_given_delay() -> None:
     samples = [Row({"x": k % 2}, k % 2) for k in range(10)]
     for delay in (1, 3):
         model = Model("GaussianNB()", seed=0)
-        right = prequential(samples, model, {0, 1}, delay) * 10
+        right = prequential(samples, model, {0, 1}, delay).correct
         assert right <= 10 - 1 - delay
     assert len(random_positions(5, 50, seed=3)) == 5

@@ -11,6 +11,7 @@ from stream_al.demo.session import Summary
 from stream_al.demo.view import report
 from stream_al.engine.labels.lifecycle import diagram
 from stream_al.settings import page
+from stream_al.simulate.measure import ClassScore
 from tests.demo.picture import FILE as PICTURE
 from tests.documents.markdown import ROOT, between
 from tests.faults.table import markdown
@@ -34,7 +35,8 @@ def test_the_table_of_faults_is_that_of_the_tests() -> None:
 def test_the_picture_shows_what_the_demo_prints() -> None:
     """All but the figures, which change from run to run. To renew it: `python -m tests.demo.picture`."""
     console = Console(width=100, record=True, file=StringIO())
-    console.print(report(Summary(1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.5, 1.0)))
+    rarest = ClassScore(0, 1, 1, 0.5, 0.5)
+    console.print(report(Summary(1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.5, rarest, rarest, 1.0)))
     printed = words(console.export_text())
     assert "accuracy" in printed
     assert printed <= words(PICTURE.read_text(encoding="utf-8"))

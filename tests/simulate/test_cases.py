@@ -17,11 +17,13 @@ from stream_al.simulate.baselines import ALL_LABELS, BASELINE, LAST_LABEL, MAJOR
 from stream_al.simulate.cases import NO_MODEL, Case, Grid, Result, Terms, cases, simulate
 from stream_al.simulate.choice import choose, sentence
 from stream_al.simulate.jobs import results
+from stream_al.simulate.measure import ClassScore
 from stream_al.simulate.stream import Stream
 from stream_al.simulate.table import sections
 
 ROWS = [Row({"x": k * 37 % 101, "y": k * 61 % 89}, "up" if k * 37 % 101 > 50 else "down") for k in range(400)]
 STREAM = Stream("lines", ROWS)
+SCORES = (ClassScore("up", 40, 4, 0.5, 0.5),)
 TERMS = Terms(exploration=0.1, most_pending=1000, max_classes=100)
 GRID = Grid(
     strategies=["margin", "random"],
@@ -93,8 +95,11 @@ def test_a_run_has_the_promised_fields() -> None:
     record = run().record()
     assert list(record) == [
         *("strategy", "manager", "model", "budget", "delay", "annotator_error", "seed", "samples", "labels"),
-        *("budget_spent", "worst_window", "accuracy", "kappa", "g_mean", "seconds"),
+        *("budget_spent", "worst_window", "accuracy", "kappa", "g_mean", "seconds", "classes"),
     ]
+    assert {score["label"] for score in record["classes"]} == {"down", "up"}
+    assert sum(score["samples"] for score in record["classes"]) == record["samples"]
+    assert sum(score["labels"] for score in record["classes"]) == record["labels"]
 
 
 def test_baselines_spend_what_was_asked_and_all_labels_everything() -> None:
@@ -158,7 +163,7 @@ def result(strategy: str, seed: int, accuracy: float, **given: object) -> Result
     manager = BASELINE if strategy in (RANDOM, ALL_LABELS) else "stratified"
     budget = 1.0 if strategy == ALL_LABELS else 0.1
     case = replace(Case(strategy, manager, "GaussianNB()", budget, "0", 0.0, seed), **given)  # type: ignore[arg-type]
-    return Result(case, 100, 10, 0.1, 1.0, accuracy, accuracy / 2, 1 - accuracy, 0.1, (), 0, "")
+    return Result(case, 100, 10, 0.1, 1.0, accuracy, accuracy / 2, 1 - accuracy, SCORES, 0.1, (), 0, "")
 
 
 BASELINES = [result(RANDOM, 0, 0.6), result(ALL_LABELS, 0, 0.9)]
@@ -221,6 +226,12 @@ def test_the_yaml_of_a_choice_can_be_loaded_as_settings() -> None:
     given = app_settings.load(overrides=[f"{path}={value}" for path, value in flat.items()], environ={})
     assert (given.strategy, given.model.definition) == ("margin", "GaussianNB()")
     assert (given.budget.share, given.budget.manager, given.budget.exploration) == (0.1, "stratified", 0.1)
+
+
+def test_the_yaml_of_a_choice_names_an_objective_that_is_not_the_default() -> None:
+    (choice,) = choose([*BASELINES, result("margin", 0, 0.7)], "accuracy")
+    assert "objective" not in choice.settings(0.1, "accuracy")
+    assert yaml.safe_load(choice.settings(0.1, "balanced"))["model"]["objective"] == "balanced"
 
 
 def test_every_run_is_in_the_table_best_first() -> None:

@@ -17,7 +17,7 @@ from stream_al.cli import main
 
 FIELDS = [
     *("strategy", "manager", "model", "budget", "delay", "annotator_error", "seed", "samples", "labels"),
-    *("budget_spent", "worst_window", "accuracy", "kappa", "g_mean", "seconds"),
+    *("budget_spent", "worst_window", "accuracy", "kappa", "g_mean", "seconds", "classes"),
 ]
 BASELINES = {"random", "periodic", "last-label", "majority", "all-labels"}
 ROWS = [(k * 37 % 101, k * 61 % 89, k, k + 50, "up" if k * 37 % 101 > 50 else "down") for k in range(300)]
@@ -159,6 +159,7 @@ def test_the_report_is_one_page_that_contains_everything(
         "accuracy",
         "kappa",
         "G-mean",
+        "rarest recall",
         "budget spent",
         "all-labels",
         "margin, stratified",

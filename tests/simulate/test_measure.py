@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from math import ceil, isclose, prod
 from typing import Any
@@ -69,13 +70,29 @@ def test_a_stream_shorter_than_a_window_is_one() -> None:
     assert worst_window([], 20, 0.1) == 0.0
 
 
+@given(pairs)
+@settings(derandomize=True, deadline=None)
+def test_recall_and_precision_of_each_class_are_those_of_river(found: list[tuple[int, int | None]]) -> None:
+    """The rarest class comes first, and every class that occurred has a score."""
+    scores = confusion_of(found).classes({0: 2})
+    assert {score.label: score.samples for score in scores} == Counter(true for true, _ in found)
+    assert [score.samples for score in scores] == sorted(score.samples for score in scores)
+    for score in scores:
+        measures: list[Any] = [make() for make in (metrics.Recall, metrics.Precision)]
+        for true, said in found:
+            for measure in measures:
+                measure.update(true == score.label, said == score.label)
+        assert [score.recall, score.precision] == pytest.approx([measure.get() for measure in measures])
+        assert score.labels == (2 if score.label == 0 else 0)
+
+
 @pytest.mark.parametrize("number", [1, 7, 199, 200, 201, 1000])
 def test_a_curve_ends_with_the_whole_run(number: int) -> None:
     """It has few points, and each has the measures of a run that ends there."""
     truth = [k % 3 for k in range(number)]
     said = [k % 2 for k in range(number)]
     bought = list(range(0, number, 4))
-    points = curve(truth, said, bought)
+    points, counts = curve(truth, said, bought)
     assert len(points) == min(number, POINTS)
     assert (points[-1].samples, points[-1].labels) == (number, len(bought))
     for point in points[:: max(1, len(points) // 9)]:
@@ -87,3 +104,4 @@ def test_a_curve_ends_with_the_whole_run(number: int) -> None:
             confusion.g_mean,
         )
     assert points == sorted(points, key=lambda point: point.samples)
+    assert counts == confusion_of(list(zip(truth, said, strict=True)))

@@ -14,18 +14,20 @@ from hypothesis import strategies as st
 
 from stream_al.datasets.rows import Row
 from stream_al.engine.budgets import MANAGERS, Context
-from stream_al.engine.labels.judge import same_label
+from stream_al.engine.labels.judge import KnownLabels, same_label
+from stream_al.engine.labels.learner import Learner
 from stream_al.engine.model.model import Model
+from stream_al.engine.model.objective import rule
 from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
-from stream_al.messages import ClassLabel
+from stream_al.messages import ClassLabel, Example, Prediction
 from stream_al.simulate.annotator import SimulatedAnnotator
 from stream_al.simulate.buyers import FixedBuyer, SelectorBuyer
 from stream_al.simulate.delay import Arrivals, Delay, arrivals, later
 from stream_al.simulate.measure import Confusion
-from stream_al.simulate.run import Run, run, warm_up
+from stream_al.simulate.run import Run, identity, run, warm_up
 from stream_al.simulate.stream import Stream
 
 MODELS = ["GaussianNB()", "HoeffdingTreeClassifier(grace_period=20)", "MultinomialNB()"]
@@ -61,18 +63,24 @@ def as_arrivals(late: Sequence[int]) -> Arrivals:
 
 
 @pytest.mark.parametrize("manager", MANAGERS)
-@pytest.mark.parametrize("strategy", ["margin", "random", "margin * diversity"])
+@pytest.mark.parametrize(
+    ("strategy", "objective"),
+    [
+        *(("margin", "accuracy"), ("random", "recall of 0 at precision 0.5"), ("class_balance", "balanced")),
+        ("margin * diversity", "accuracy"),
+    ],
+)
 @given(late=delays, batch=st.integers(2, 100), most_pending=st.sampled_from([2, 5, 1000]))
 @settings(derandomize=True, deadline=None, max_examples=5)
 def test_batches_give_what_one_by_one_gives(
-    strategy: str, manager: str, late: list[int], batch: int, most_pending: int
+    strategy: str, objective: str, manager: str, late: list[int], batch: int, most_pending: int
 ) -> None:
     """This holds for any delays, even if each label has its own, and for any cap."""
     rows = ROWS[:150]
 
     def in_batches(size: int) -> Run:
-        come = as_arrivals(late)
-        return run(rows, *selection(manager, 0.3, strategy), come, most_pending=most_pending, batch=size)
+        chosen, come = selection(manager, 0.3, strategy), as_arrivals(late)
+        return run(rows, *chosen, come, rule=rule(objective), most_pending=most_pending, batch=size)
 
     assert in_batches(batch) == in_batches(1)
 
@@ -82,7 +90,7 @@ def test_batches_of_several_samples_are_used() -> None:
     sizes: list[int] = []
 
     class Counting(FixedBuyer):
-        def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[list[bool], Any]:
+        def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[Sequence[float], Any]:
             sizes.append(len(arrivals))
             return super().decide(arrivals, context)
 
@@ -190,6 +198,31 @@ def test_all_labels_without_delay_give_plain_prequential_testing(definition: str
     assert confusion.correct == right > 100
     simulated.learn(ROWS[-1].features, ROWS[-1].label)  # which came after the last prediction
     assert simulated.digest() == model.digest()
+
+
+@pytest.mark.parametrize("objective", ["balanced", "recall of rare at precision 0.4"])
+def test_the_predictions_are_those_of_a_learner_with_the_same_objective(objective: str) -> None:
+    """The learner that a service would have, given the queries that the run has made."""
+    rows = [
+        Row(row.features, "rare" if k % 3 and row.features["x"] > 80 else "usual")
+        for k, row in enumerate(ROWS)
+    ]
+    model, buyer = selection(share=0.5)
+    played = run(rows, model, buyer, later(300, 1), rule=rule(objective))
+    shadow, choice = selection(share=0.5)
+    learner, state = Learner(shadow, KnownLabels(1000), rule=rule(objective)), choice.selector.start()
+    served: list[ClassLabel | None] = []
+    for k, row in enumerate(rows):
+        scored = choice.selector.score(shadow, identity(k), row.features)
+        served.append(learner.rule.label(scored.probabilities))
+        context = Context(ready=shadow.ready, room=1000, pending=0, known=shadow.examples)
+        (decision,), state = choice.selector.decide(state, [scored], context)
+        if decision.selected:
+            told = Prediction(served[-1], {str(label): p for label, p in scored.probabilities.items()})
+            example = Example(scored.id, row.label, row.features, None, decision.propensity, None, told)
+            learner.fold(example, learner.offset)
+    assert played.predicted == served
+    assert served != run(rows, *selection(share=0.5), later(300, 1)).predicted
 
 
 def test_a_run_can_be_repeated() -> None:

@@ -7,8 +7,7 @@ the query was right, the self-normalised estimate (Hajek 1971) is
 
     accuracy = sum(w c) / sum(w)
 
-It is as certain as a plain sample of Kish's effective size n = (sum w)^2 / sum(w^2) (Kish 1965). The interval
-is Wilson's (1927) at that size, which also holds near 0 and 1 and with few labels.
+The interval is Wilson's at Kish's effective size (`engine.intervals`).
 
 The predictions that are compared are those of the queries, made before their labels were learned: the
 evaluation is prequential.
@@ -17,7 +16,8 @@ evaluation is prequential.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+
+from stream_al.engine.intervals import wilson
 
 __all__ = ["Accuracy", "Estimate"]
 
@@ -75,9 +75,6 @@ class Accuracy:
             return None
         n = self.weight**2 / self.weight_squared
         mean = self.weight_correct / self.weight
-        z2 = Z_95 * Z_95
-        centre = (mean + z2 / (2 * n)) / (1 + z2 / n)
-        half = Z_95 / (1 + z2 / n) * sqrt(max(0.0, mean * (1 - mean)) / n + z2 / (4 * n * n))
+        low, high = wilson(min(1.0, mean), n, Z_95)
         # Rounding must not push an end past 0 or 1, nor past the estimate, which can be an end itself.
-        low, high = min(mean, max(0.0, centre - half)), max(mean, min(1.0, centre + half))
-        return Estimate(mean, low, high, n)
+        return Estimate(mean, min(mean, max(0.0, low)), max(mean, min(1.0, high)), n)

@@ -18,12 +18,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from stream_al.engine.labels.class_figures import PerClass
 from stream_al.engine.labels.drift import Drift
 from stream_al.engine.labels.evaluation import Accuracy
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.judge import KnownLabels, same_label
 from stream_al.engine.labels.lifecycle import Event
+from stream_al.engine.model.digest import digest
 from stream_al.engine.model.model import Model
+from stream_al.engine.model.objective import ACCURACY, Rule
 from stream_al.errors import BadMessage
 from stream_al.messages import Example
 
@@ -59,6 +62,8 @@ class Learner:
         counts: Examples by outcome.
         overall: Accuracy over the whole stream.
         recent: The same, with fading memory.
+        rule: Says which label to serve.
+        per_class: Recall and precision of each class over the whole stream.
         drift: Whether the model's error has changed.
         excluded: The examples that are passed over. A caller that sets it must make sure that it says the
             same as before about the offsets folded already (`is_consistent_with`).
@@ -70,8 +75,20 @@ class Learner:
     counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     overall: Accuracy = field(default_factory=Accuracy)
     recent: Accuracy = field(default_factory=lambda: Accuracy(decay=RECENT))
+    rule: Rule = field(default_factory=Rule)
+    per_class: PerClass = field(default_factory=PerClass)
     drift: Drift = field(default_factory=Drift)
     excluded: Exclusions = field(default_factory=Exclusions)
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for two learners that make the same of the same examples, whatever was excluded or forgotten.
+
+        A snapshot serves only a learner of its own fingerprint.
+        """
+        if self.rule.objective == ACCURACY:
+            return self.model.fingerprint
+        return digest((self.model.fingerprint, self.rule.objective))
 
     def is_consistent_with(self, excluded: Exclusions) -> bool:
         """Whether folding under these exclusions would have led to this learner."""
@@ -112,8 +129,10 @@ class Learner:
             return
         predicted = example.prediction.label
         correct = predicted is not None and same_label(predicted, example.label)
+        self.rule.learn(example.prediction.probabilities, example.label, propensity=propensity)
         self.overall.update(correct=correct, propensity=propensity)
         self.recent.update(correct=correct, propensity=propensity)
+        self.per_class.update(example.label, predicted, propensity=propensity)
         # The errors of a model that knows no class, or one alone, are no drift.
         if predicted is not None and len(example.prediction.probabilities) != 1:
             self.drift.update(correct=correct, offset=offset)

@@ -58,8 +58,7 @@ class Model:
     Attributes:
         examples: How many examples were learned.
         reference_set: The last examples and the scale of each feature; None if they are not kept.
-        fingerprint: Equal for two models that make the same of the same examples. A snapshot serves only a
-            model of its own fingerprint.
+        fingerprint: Equal for two models that make the same of the same examples.
 
     Raises:
         Misconfigured: The definition makes no model that can serve.

@@ -16,7 +16,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from stream_al import __version__
-from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.samples.sample import flat_features, position_id, read_sample
 from stream_al.errors import BadMessage, Misconfigured, StreamAlError, Unavailable
 from stream_al.messages import Label, decode, decode_json, encode, label_text
@@ -106,7 +105,7 @@ def _read_routes(web: FastAPI, app: App) -> None:
             flat_features(features, input_rules(app.settings))
         )
         return {
-            "label": likeliest_label(probabilities),
+            "label": app.local_model.learner.rule.label(probabilities),
             "probabilities": {label_text(label): p for label, p in probabilities.items()},
             "model": msgspec.to_builtins(app.local_model.stamp()),
         }

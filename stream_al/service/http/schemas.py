@@ -90,7 +90,9 @@ class Paused(BaseModel):
 class Predicted(BaseModel):
     """A prediction of the model."""
 
-    label: Any = Field(description="The most probable class; null while the model knows none.")
+    label: Any = Field(
+        description="The class that `model.objective` serves; null while the model knows none."
+    )
     probabilities: dict[str, float]
     model: dict[str, Any]
 

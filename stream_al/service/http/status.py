@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from stream_al import __version__
+from stream_al.engine.labels.class_figures import ClassFigures, PerClass
 from stream_al.engine.labels.evaluation import Accuracy
 from stream_al.engine.labels.learner import Learner
 from stream_al.messages import label_text
@@ -60,7 +61,9 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
     return {
         "name": name,
         "definition": model.definition,
-        "version": model.fingerprint[:12],
+        "objective": learner.rule.objective,
+        "threshold": learner.rule.threshold,
+        "version": learner.fingerprint[:12],
         "examples": model.examples,
         "offset": learner.offset,
         "voided": [list(excluded) for excluded in learner.excluded.ranges],
@@ -70,6 +73,7 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
         "left_out": model.left_out(),
         "digest": model.digest(),
         "accuracy": {"all": _estimate(learner.overall), "recent": _estimate(learner.recent)},
+        "per_class": _per_class(learner.per_class),
     }
 
 
@@ -85,6 +89,25 @@ def _consumer(consumer: Consumer) -> dict[str, Any]:
 def _spent(app: App) -> dict[str, Any]:
     """What each partition of this process has spent, and which cap binds it."""
     return {str(p): app.selection.binding(p, one.state) for p, one in sorted(app.select.partitions.items())}
+
+
+def _per_class(found: PerClass) -> dict[str, Any]:
+    """Recall and precision of each class; a list, since two classes may have the same text."""
+    return {
+        "classes": [{"class": label, **_figures(figures)} for label, figures in found.classes.items()],
+        "others": _figures(found.others),
+    }
+
+
+def _figures(figures: ClassFigures) -> dict[str, Any]:
+    shares = {"recall": figures.recall, "precision": figures.precision}
+    return {"labels": figures.labels, **{name: _interval(share) for name, share in shares.items()}}
+
+
+def _interval(share: Accuracy) -> dict[str, float] | None:
+    if (found := share.estimate()) is None:
+        return None
+    return {"estimate": found.accuracy, "low": found.low, "high": found.high, "effective": found.effective}
 
 
 def _estimate(accuracy: Accuracy) -> dict[str, float] | None:

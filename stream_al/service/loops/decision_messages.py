@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream_al.engine.budgets import Decision
-from stream_al.engine.model.predictions import likeliest_label
+from stream_al.engine.model.objective import Rule
 from stream_al.engine.samples.table import Sample
 from stream_al.engine.strategies import ScoredSample
 from stream_al.messages import ModelStamp, Prediction, PredictionRecord, Query, iso, label_text
@@ -19,12 +19,14 @@ class DecisionMessages:
 
     Attributes:
         model: The model that has scored the samples.
+        rule: Says which label to serve.
         strategy: The name of the query strategy.
         now_ms: Wall time, in milliseconds.
         life_ms: How long a query waits for its label.
     """
 
     model: ModelStamp
+    rule: Rule
     strategy: str
     now_ms: int
     life_ms: int
@@ -45,7 +47,7 @@ class DecisionMessages:
             id=sample.id,
             features=sample.features,
             payload=sample.payload,
-            prediction=Prediction(likeliest_label(arrival.probabilities), _probabilities(arrival)),
+            prediction=Prediction(self.rule.label(arrival.probabilities), _probabilities(arrival)),
             utility=decision.utility,
             threshold=decision.threshold,
             propensity=decision.propensity,
@@ -62,7 +64,7 @@ class DecisionMessages:
         """What was predicted and decided, for the topic of predictions."""
         return PredictionRecord(
             id=arrival.id,
-            label=likeliest_label(arrival.probabilities),
+            label=self.rule.label(arrival.probabilities),
             probabilities=_probabilities(arrival),
             utility=decision.utility,
             threshold=decision.threshold,

@@ -137,7 +137,11 @@ class Select:
         """Writes the messages about decisions that are made now."""
         life_ms = query_life_ms(self.settings.queries)
         return DecisionMessages(
-            self.local_model.stamp(), self.selector.strategy_name, self.clock.wall_ms(), life_ms
+            self.local_model.stamp(),
+            self.local_model.learner.rule,
+            self.selector.strategy_name,
+            self.clock.wall_ms(),
+            life_ms,
         )
 
     def traced(self, record: Record, query: Query) -> Step:

@@ -30,7 +30,7 @@ async def load_model(
         progress: Called with the number of examples learned and the number of all examples.
         from_here: Continue without the examples that the topic no longer holds: all replicas exclude them.
     """
-    snapshots = Snapshots(settings, fresh_learner(settings).model.fingerprint)
+    snapshots = Snapshots(settings, fresh_learner(settings).fingerprint)
     topic = settings.topics.examples
     async with (
         opened(broker, topic, settings.topics.control),

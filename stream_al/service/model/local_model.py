@@ -116,7 +116,7 @@ class LocalModel:
 
     def stamp(self) -> ModelStamp:
         """Which model is in force."""
-        return ModelStamp(self.settings.model.name, self.model.fingerprint[:12], self.model.examples)
+        return ModelStamp(self.settings.model.name, self.learner.fingerprint[:12], self.model.examples)
 
     def exclude(self, excluded: Exclusions) -> None:
         """Let exactly these examples not count; the model is rebuilt if it has to be."""
@@ -215,7 +215,7 @@ class LocalModel:
         begin = (await self.reader.beginning_offsets())[PARTITION]
         if self.learner.is_consistent_with(excluded) or excluded.covers(0, begin):
             return
-        async for learner, _ in self.snapshots.load(self.model.fingerprint):
+        async for learner, _ in self.snapshots.load(self.learner.fingerprint):
             if learner.is_consistent_with(excluded) and learner.offset >= begin:
                 return
         raise Misconfigured(

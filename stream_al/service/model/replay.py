@@ -101,7 +101,7 @@ class Replay:
                 "it was created anew; run `stream-al model rebuild` for every replica, then all of them "
                 "count"
             )
-        async for learner, anchor in self.snapshots.load(self.learner.model.fingerprint):
+        async for learner, anchor in self.snapshots.load(self.learner.fingerprint):
             if not learner.is_consistent_with(excluded):
                 self._refuse_if_forgotten(learner, exclusions_known=exclusions_known)
                 log.info("snapshot skipped", offset=learner.offset, why="other examples counted then")

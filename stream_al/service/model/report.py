@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from hashlib import blake2b
 
 import structlog
+from prometheus_client import Gauge
 
+from stream_al.engine.labels.class_figures import ClassFigures
+from stream_al.engine.labels.evaluation import Accuracy
 from stream_al.engine.labels.learner import Learner, Outcome
+from stream_al.messages import ClassLabel, label_text
 from stream_al.service.telemetry.metrics import Metrics
 
-__all__ = ["LearnerReport"]
+__all__ = ["OTHERS", "LearnerReport", "series_name"]
 
 log = structlog.get_logger(__name__)
+
+OTHERS = "(others)"  # what the series of all further classes has in the place of a class
+MOST_CHARACTERS = 60
 
 
 class LearnerReport:
@@ -26,7 +34,9 @@ class LearnerReport:
 
     def start(self, learner: Learner) -> None:
         """Report a learner that was loaded or rebuilt; its examples and drifts were reported before."""
-        self.metrics.accuracy.clear()  # the accuracy of this learner may be unknown
+        # What the learner before this one knew, this one may not know.
+        for gauge in (self.metrics.accuracy, *self._of_classes()):
+            gauge.clear()
         self.learned(learner, Counter())
         self._last_drift(learner)
 
@@ -41,10 +51,10 @@ class LearnerReport:
             metrics.member_weight.labels(member).set(standing["weight"])
             metrics.member_loss.labels(member).set(standing["loss"])
         for span, accuracy in (("all", learner.overall), ("recent", learner.recent)):
-            if estimate := accuracy.estimate():
-                metrics.accuracy.labels(span, "estimate").set(estimate.accuracy)
-                metrics.accuracy.labels(span, "low").set(estimate.low)
-                metrics.accuracy.labels(span, "high").set(estimate.high)
+            _show(metrics.accuracy, span, accuracy)
+        for label, figures in learner.per_class.classes.items():
+            self._of_class(series_name(label), figures)
+        self._of_class(OTHERS, learner.per_class.others)
 
     def drifted(self, learner: Learner, drifts: int) -> None:
         """Report drifts that were found just now, if any were."""
@@ -53,6 +63,35 @@ class LearnerReport:
             self.metrics.drift.inc(drifts)
             log.warning("drift: the model makes more errors than before", example=learner.drift.last)
 
+    def _of_class(self, name: str, figures: ClassFigures) -> None:
+        _show(self.metrics.class_recall, name, figures.recall)
+        _show(self.metrics.class_precision, name, figures.precision)
+        if figures.labels:
+            self.metrics.class_labels.labels(name).set(figures.labels)
+
+    def _of_classes(self) -> tuple[Gauge, ...]:
+        return self.metrics.class_recall, self.metrics.class_precision, self.metrics.class_labels
+
     def _last_drift(self, learner: Learner) -> None:
         last = learner.drift.last
         self.metrics.drift_example.set(0 if last is None else last + 1)
+
+
+def series_name(label: ClassLabel) -> str:
+    r"""A class as the label of a series: short, one line, and different for different texts.
+
+    >>> series_name("spam"), series_name("two\nlines"), series_name("(others)")
+    ('spam', 'two?lines #9744aefe', '(others) #a82a2487')
+    """
+    text = label_text(label)
+    plain = "".join(letter if letter.isprintable() else "?" for letter in text[:MOST_CHARACTERS])
+    if plain == text != OTHERS:
+        return text
+    return f"{plain} #{blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=4).hexdigest()}"
+
+
+def _show(gauge: Gauge, name: str, accuracy: Accuracy) -> None:
+    if estimate := accuracy.estimate():
+        gauge.labels(name, "estimate").set(estimate.accuracy)
+        gauge.labels(name, "low").set(estimate.low)
+        gauge.labels(name, "high").set(estimate.high)

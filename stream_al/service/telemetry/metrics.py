@@ -1,7 +1,8 @@
 """Every metric of the service: one line each, with its meaning and unit.
 
 Each process has its own counters. A query in Prometheus sums them over the replicas of an application.
-Sample ids and annotators never become labels of a metric, because their number has no bound.
+Sample ids and annotators never become labels of a metric, because their number has no bound. Classes do: the
+first `class_figures.MOST` of a stream have series of their own, and one more has all others.
 
 The metrics do not name the application and the replica. Prometheus adds both as labels when it scrapes: `job`
 is the application, `instance` the replica (deploy/prometheus/prometheus.yml). `stream_al_build_info` also
@@ -92,6 +93,9 @@ class Metrics:
         self.member_loss = Gauge(p + "model_member_loss_ratio", "Recent loss of each member of the model `auto`: 0 when always right and certain, 1 when always wrong and certain.", ["member"], registry=r)
         self.model_offset_lag = Gauge(p + "model_offset_lag", "Examples in the topic that the model has not read yet.", registry=r)
         self.accuracy = Gauge(p + "accuracy_ratio", "Accuracy over all samples, estimated from the labels received, 0 to 1.", ["span", "bound"], registry=r)
+        self.class_recall = Gauge(p + "class_recall_ratio", "Recall of a class over all samples, estimated from the labels received, 0 to 1.", ["class", "bound"], registry=r)
+        self.class_precision = Gauge(p + "class_precision_ratio", "Precision of a class over all samples, estimated from the labels received, 0 to 1.", ["class", "bound"], registry=r)
+        self.class_labels = Gauge(p + "class_labels", "Labels of a class that were bought and read by the model.", ["class"], registry=r)
         self.drift = Counter(p + "drift", "Drifts detected since the start: the model began to err more than before.", registry=r)
         self.drift_example = Gauge(p + "drift_last_example", "Number of the example at which the last drift was detected; 0 before the first drift.", registry=r)
         self.snapshots = Counter(p + "snapshots", "Snapshots, by outcome (written, failed).", ["outcome"], registry=r)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stream_al.engine.model.model import RECENT_PREDICTIONS, Model
@@ -129,31 +129,49 @@ def balance(model: Model, found: dict[Any, float], target: dict[str, float] | No
 
 
 @law
-@given(p=st.floats(0, 1), q=st.floats(0, 1))
-def test_a_sample_that_may_belong_to_the_rarer_class_has_the_higher_utility(p: float, q: float) -> None:
+@given(p=st.floats(0.5, 0.99), q=st.floats(0.01, 0.6))
+def test_of_two_equal_doubts_the_one_on_the_side_of_the_rarer_class_has_the_higher_utility(
+    p: float, q: float
+) -> None:
+    """Margin gives both the same. Up to 0.6, more probability of the rare class is never worth less."""
     model = unbalanced_model
     assert model.classes["spam"] < model.classes["ham"] / 5
-    less, more = (balance(model, {"ham": 1 - rare, "spam": rare}) for rare in sorted((p, q)))
-    assert less <= more
-    assert balance(model, {"ham": 0.0, "spam": 1.0}) == 1.0
+    assume(p > 0.5)
+    assert balance(model, {"ham": 1 - p, "spam": p}) > balance(model, {"ham": p, "spam": 1 - p})
+    assert balance(model, {"ham": 1 - q, "spam": q}) >= balance(model, {"ham": 1 - q / 2, "spam": q / 2})
+
+
+@law
+@given(p=st.floats(0, 1), q=st.floats(0, 1))
+def test_between_two_classes_with_equal_labels_the_order_is_that_of_margin(p: float, q: float) -> None:
+    model = folded("class_balance", "GaussianNB()", clouds(200))
+    assert len(set(model.classes.values())) == 1
+    assume(abs(abs(p - 0.5) - abs(q - 0.5)) > 1e-6)
+    nearer, farther = sorted((p, q), key=lambda share: abs(share - 0.5))
+    utilities = [balance(model, {"ham": 1 - share, "spam": share}) for share in (nearer, farther)]
+    assert utilities[0] > utilities[1]
 
 
 unbalanced_model = unbalanced()
 
 
+def test_a_sample_without_doubt_has_no_utility() -> None:
+    assert balance(unbalanced_model, {"ham": 0.0, "spam": 1.0}) == 0.0
+
+
 def test_a_target_replaces_equal_shares() -> None:
     model = unbalanced_model
-    rare, usual = {"ham": 0.0, "spam": 1.0}, {"ham": 1.0, "spam": 0.0}
+    rare, usual = {"ham": 0.3, "spam": 0.7}, {"ham": 0.7, "spam": 0.3}
     probabilities = {"ham": 0.99, "spam": 0.01}
     assert balance(model, usual, probabilities) > balance(model, rare, probabilities)
-    assert balance(model, rare, {"ham": 1.0}) == 0.0
+    assert balance(model, {"ham": 0.0, "spam": 1.0}, {"ham": 1.0}) == 0.0
     assert balance(model, rare, {"eggs": 1.0}) == 1.0  # a class that has not appeared
 
 
 def test_a_target_names_classes_as_messages_do() -> None:
     model = folded("class_balance", "GaussianNB()", [(x, y == "spam") for x, y in clouds()])
-    true, false = (balance(model, {False: 1.0 - t, True: t}, {"true": 1.0}) for t in (1.0, 0.0))
-    assert (true, false) == (1.0, 0.0)
+    true, false = (balance(model, {False: 1.0 - t, True: t}, {"true": 1.0}) for t in (0.6, 0.4))
+    assert true > false
 
 
 # --- Probabilistic gain ----------------------------------------------------------------------------------

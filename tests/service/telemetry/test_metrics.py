@@ -39,6 +39,7 @@ async def test_all_metrics_are_exposed_and_name_no_sample_and_no_annotator(
         "outcome",
         "span",
         "bound",
+        "class",
         "le",
         "generation",
     }

@@ -1,0 +1,33 @@
+"""Intervals of a share.
+
+Wilson's interval (Probable Inference, the Law of Succession, and Statistical Inference, 1927) also holds near
+0 and 1 and with few samples. Labels that were bought with different propensities are as certain as a plain
+sample of Kish's effective size, n = (sum w)^2 / sum(w^2) (Kish: Survey Sampling, 1965).
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from stream_al.engine.samples.table import Floats
+
+__all__ = ["wilson"]
+
+Number = TypeVar("Number", float, Floats)
+
+
+def wilson(share: Number, n: Number, z: float) -> tuple[Number, Number]:
+    """The ends of the interval of a share, or of each of many.
+
+    Args:
+        share: The share found, in [0, 1].
+        n: How many samples it was found from.
+        z: The quantile of the normal distribution: 1.96 for 95%.
+
+    >>> [round(end, 3) for end in wilson(0.8, 10.0, 1.96)]
+    [0.49, 0.943]
+    """
+    z2 = z * z
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = z / (1 + z2 / n) * (share * (1 - share) / n + z2 / (4 * n * n)) ** 0.5
+    return centre - half, centre + half

@@ -1,0 +1,83 @@
+"""What the metrics and the status say of each class."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from stream_al.engine.labels.class_figures import MOST
+from stream_al.engine.labels.judge import KnownLabels
+from stream_al.engine.labels.learner import Learner
+from stream_al.engine.model.model import Model
+from stream_al.messages import ClassLabel, Example, Prediction
+from stream_al.service.http.status import describe_model
+from stream_al.service.model.report import OTHERS, LearnerReport
+from stream_al.service.telemetry.metrics import Metrics
+
+HOSTILE: list[ClassLabel] = [
+    "a\nb",
+    "a\rb",
+    'quo"te\\',
+    "x" * 512,
+    "x" * 511 + "y",
+    OTHERS,
+    "",
+    "\u2028",
+    "é",
+    True,
+]
+
+
+def learner(*labels: ClassLabel) -> Learner:
+    found = Learner(Model("GaussianNB()", seed=0), KnownLabels(10_000))
+    for number, label in enumerate(labels):
+        said = Prediction(label if number % 2 else None, {})
+        found.fold(Example(f"{number}", label, {"x": 1.0}, propensity=0.5, prediction=said), number)
+    return found
+
+
+def series(metrics: Metrics, name: str) -> dict[str, float]:
+    """The values of a metric by class, as a scraper reads them."""
+    families = text_string_to_metric_families(generate_latest(metrics.registry).decode())
+    samples = [
+        sample for family in families for sample in family.samples if sample.name == f"stream_al_{name}"
+    ]
+    return {s.labels["class"]: s.value for s in samples if s.labels.get("bound", "estimate") == "estimate"}
+
+
+def test_every_class_has_a_series_of_its_own_whatever_its_text() -> None:
+    metrics = Metrics("test")
+    LearnerReport(metrics).learned(learner(*HOSTILE, *HOSTILE), Counter())
+    found = series(metrics, "class_labels")
+    assert list(found.values()) == [2.0] * len(HOSTILE)
+    assert all(len(name) < 80 and name.isprintable() for name in found)
+    assert found.keys() == series(metrics, "class_recall_ratio").keys()
+
+
+def test_the_number_of_series_is_bounded_and_the_other_classes_share_one() -> None:
+    metrics = Metrics("test")
+    LearnerReport(metrics).learned(learner(*range(MOST + 25)), Counter())
+    found = series(metrics, "class_labels")
+    assert len(found) == MOST + 1
+    assert found[OTHERS] == 25
+
+
+def test_a_learner_that_replaces_another_leaves_none_of_its_classes() -> None:
+    metrics = Metrics("test")
+    report = LearnerReport(metrics)
+    report.learned(learner("a", "b"), Counter())
+    report.start(learner("c"))
+    assert series(metrics, "class_labels") == {"c": 1.0}
+
+
+def test_the_status_lists_recall_precision_and_labels_of_each_class() -> None:
+    found = describe_model("model", learner("spam", "spam", "1", 1))["per_class"]
+    spam, text, number = found["classes"]
+    assert (spam["class"], text["class"], number["class"]) == ("spam", "1", 1)
+    assert spam["labels"] == 2
+    assert spam["recall"]["estimate"] == 0.5
+    assert 0.0 < spam["recall"]["low"] < 0.5 < spam["recall"]["high"] < 1.0
+    assert (spam["precision"]["estimate"], text["precision"]) == (1.0, None)
+    assert found["others"] == {"labels": 0, "recall": None, "precision": None}
