@@ -1,33 +1,33 @@
-"""`Auto`: the classifier that needs no choosing.
+"""`Auto`: a mixture of learners, so that no model has to be chosen.
 
-No learner is best everywhere, and which one is best is not known before labels are bought. So several learn
-side by side from the same examples, and each one's say follows how well it did lately. `said_m` is what a
-member said of an example before it learned it, y the example's class:
+No learner is best on every stream, and the best one is not known before labels are bought. So several
+learners learn from the same examples, and each weighs as much as its latest predictions were good. Let p_m
+be what member m predicted for an example before it learned it, and y the class of the example:
 
-    L_m  <-  decay L_m + 1 - said_m(y) / |said_m|             the spherical loss
+    L_m  <-  decay L_m + 1 - p_m(y) / |p_m|                    the spherical loss
     w_m   =  (1 - SHARE) exp(-eta L_m) / sum + SHARE / members
-    p     =  sum w_m said_m
+    p     =  sum w_m p_m
 
-The spherical loss is proper, so honest probabilities pay, and bounded, so a learner that is often right and
-at times sure of the wrong class keeps its say; under the logarithmic loss it would lose it. With `decay` 0.98
-the last fifty examples count, and a learner that was best yesterday loses its say within tens of labels.
-`SHARE` of the say is shared equally, so that none ever falls silent. A member without an opinion sleeps: it
-has no say, and is charged the loss of the mixture.
+The spherical loss is proper: it is least for honest probabilities. It is also bounded, so a member that is
+often right and sometimes certain of the wrong class keeps its weight; the logarithmic loss would take it
+away. With `decay` 0.98 the last fifty examples count, so the best member of yesterday can lose its weight
+within tens of labels. `SHARE` of the weight is divided equally, so that no weight falls to zero. A member
+that cannot predict yet is not active: it has no weight, and its loss is that of the mixture (sleeping
+experts).
 
     Freund, Schapire, Singer, Warmuth: Using and combining predictors that specialize. STOC 1997.
     Herbster, Warmuth: Tracking the best expert. Machine Learning 32, 1998.
     Cesa-Bianchi, Lugosi: Prediction, Learning, and Games. 2006.
 
-Each opinion is calibrated before the vote and the mixture after it (`calibration`), and each is taken with a
-grain of salt: SALT of its probability is spread over the classes.
+Each member's probabilities are calibrated before they are mixed, and the mixture is calibrated again
+(`calibration`). `SMOOTHING` of each member's probability is spread over all classes.
 
-When the mixture makes more errors than it expected, a drift is detected (`surprise`). The members that keep
-what is old for hundreds of examples, `RESTARTED`, then start anew from the last `PAUSE` examples. The others
-go on, since each step of theirs is as long as the first was, and so do weights and calibration: what still
-holds after the change is not bought again. With random labels of 5% of 10,000 samples this gained 2.4 points
-of accuracy (standard error 0.9) on nine streams that change, 2.3 with labels 500 samples late, and cost
-nothing on nine others; with labels of 1% it changed accuracy by -0.1 (0.1). `surprise` says what a false
-detection costs.
+When the mixture makes more errors than it expected, a drift is detected (`surprise`). The learners that
+remember hundreds of examples, `RESTARTED`, then start anew from the last `PAUSE` examples. The linear ones
+go on, since their steps do not get shorter with time, and so do weights and calibration. With random labels
+of 5% of 10,000 samples this gained 2.4 points of accuracy (standard error 0.9) on nine streams that change,
+2.3 with labels 500 samples late, and nothing was lost on nine others; with labels of 1% accuracy changed by
+-0.1 (0.1). `surprise` says what a false detection costs.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from stream_al.engine.learners.surprise import PAUSE, Surprise
 
 __all__ = ["Auto"]
 
-SALT = 0.02
+SMOOTHING = 0.02
 SHARE = 0.05
 RESTARTED = ("bayes", "neighbours", "trees")
 
@@ -59,13 +59,14 @@ class Auto(RowClassifier):
     """A mixture of learners of different kinds.
 
     Args:
-        eta: How fast a member loses its say.
+        eta: How fast a member loses its weight.
         decay: What is left of a loss with each further example.
         seed: For the members that draw at random.
 
     Attributes:
-        members: The learners.
-        opinions: A name for each opinion; some learners hold several.
+        learners: The learners by name.
+        members: The names of the members. A learner may hold several, such as the nearest and the five
+            nearest neighbours.
 
     Examples:
         >>> model = Auto(seed=1)
@@ -80,137 +81,140 @@ class Auto(RowClassifier):
         self.eta = eta
         self.decay = decay
         self.seed = seed
-        self.members: dict[str, RowClassifier] = {
+        self.learners: dict[str, RowClassifier] = {
             "bayes": NaiveBayes(),
             "linear": Softmax(),
             "fourier": FourierSoftmax(seed=seed),
             "neighbours": NearestNeighbours(n_neighbors=(5, 1)),
             "trees": ExtraTrees(seed=seed),
         }
-        self.opinions = ("bayes", "linear", "fourier", "5 neighbours", "1 neighbour", "trees")
+        self.members = ("bayes", "linear", "fourier", "5 neighbours", "1 neighbour", "trees")
         self._places = {"bayes": [0], "linear": [1], "fourier": [2], "neighbours": [3, 4], "trees": [5]}
-        self._losses = np.zeros(len(self.opinions))
-        self._judged = 0.0  # examples, fading as the losses do
-        self._each = Temperatures(len(self.opinions))
-        self._whole = Temperatures(1)
+        self._losses = np.zeros(len(self.members))
+        self._evaluated = 0.0  # examples, fading as the losses do
+        self._member_temperatures = Temperatures(len(self.members))
+        self._mixture_temperature = Temperatures(1)
         self._surprise = Surprise()
         self._recent = Recent(PAUSE)
 
     @property
     def restarts(self) -> int:
-        """How many drifts were detected; at each of them some members started anew."""
+        """The number of drifts detected. At each of them some learners started anew."""
         return self._surprise.detections
 
     def learn_row(self, row: Rows, label: int, classes: int) -> None:
         """Learn one example."""
-        if classes > 1 and self._judge(row, label, classes):
+        if classes > 1 and self._evaluate(row, label, classes):
             self._restart(row, classes)
-        for member in self.members.values():
-            member.learn_row(row, label, classes)
+        for learner in self.learners.values():
+            learner.learn_row(row, label, classes)
         self._recent.keep(row, label)
 
     def _restart(self, row: Rows, classes: int) -> None:
-        """Let the members that keep what is old start anew from the last examples.
+        """Let the learners that remember many examples start anew from the last ones.
 
         It takes as long as four to eight examples do, and happens at most once in `PAUSE` examples.
         """
         rows = list(self._recent.rows(row))
         for name in RESTARTED:
-            self.members[name] = self.members[name].clone()
-            self.members[name].learn_rows(rows, classes)
+            self.learners[name] = self.learners[name].clone()
+            self.learners[name].learn_rows(rows, classes)
 
-    def _judge(self, row: Rows, label: int, classes: int) -> bool:
-        """Charge each opinion its loss, and return whether a drift shows."""
-        plain, awake = self._plain(row, classes)
-        if not awake.any():
+    def _evaluate(self, row: Rows, label: int, classes: int) -> bool:
+        """Add the loss of each member, and return whether a drift is detected."""
+        uncalibrated, active = self._uncalibrated(row, classes)
+        if not active.any():
             return False
-        said = self._calibrated(plain, awake)
-        mixed = self._mix(said, awake)
-        loss = spherical(said[:, 0], label)
-        loss[~awake] = spherical(mixed, label)
+        predicted = self._calibrated(uncalibrated, active)
+        mixed = self._mix(predicted, active)
+        loss = spherical(predicted[:, 0], label)
+        loss[~active] = spherical(mixed, label)
         self._losses = self.decay * self._losses + loss
-        self._judged = self.decay * self._judged + 1.0
-        self._each.learn(plain[:, 0], label, awake)
-        drifts = self._surprise.learn(self._whole.apply(0, mixed)[0], label)
-        self._whole.learn(mixed, label, np.ones(1, np.bool_))
+        self._evaluated = self.decay * self._evaluated + 1.0
+        self._member_temperatures.learn(uncalibrated[:, 0], label, active)
+        drifts = self._surprise.learn(self._mixture_temperature.apply(0, mixed)[0], label)
+        self._mixture_temperature.learn(mixed, label, np.ones(1, np.bool_))
         return drifts
 
     def scores(self, rows: Rows, classes: int) -> list[Floats]:
-        """What the mixture says of the samples."""
-        said, awake = self._said(rows, classes)
-        if not awake.any():
+        """The mixture's probabilities of the samples."""
+        predicted, active = self._predictions(rows, classes)
+        if not active.any():
             return []
-        return [self._whole.apply(0, self._mix(said, awake))]
+        return [self._mixture_temperature.apply(0, self._mix(predicted, active))]
 
-    def _said(self, rows: Rows, classes: int) -> tuple[Floats, Bools]:
-        """What each opinion says (opinion, sample, class), and which there are."""
-        plain, awake = self._plain(rows, classes)
-        return self._calibrated(plain, awake), awake
+    def _predictions(self, rows: Rows, classes: int) -> tuple[Floats, Bools]:
+        """The calibrated probabilities (member, sample, class), and which members are active."""
+        uncalibrated, active = self._uncalibrated(rows, classes)
+        return self._calibrated(uncalibrated, active), active
 
-    def _calibrated(self, plain: Floats, awake: Bools) -> Floats:
-        said = plain.copy()
-        for place in np.flatnonzero(awake).tolist():
-            said[place] = (1.0 - SALT) * self._each.apply(place, plain[place]) + SALT / plain.shape[2]
-        return said
+    def _calibrated(self, uncalibrated: Floats, active: Bools) -> Floats:
+        predicted = uncalibrated.copy()
+        for place in np.flatnonzero(active).tolist():
+            predicted[place] = (1.0 - SMOOTHING) * self._member_temperatures.apply(
+                place, uncalibrated[place]
+            ) + SMOOTHING / uncalibrated.shape[2]
+        return predicted
 
-    def _plain(self, rows: Rows, classes: int) -> tuple[Floats, Bools]:
-        """What each opinion says before it is calibrated."""
-        said = np.full((len(self.opinions), len(rows), classes), 1.0 / classes)
-        awake = np.zeros(len(self.opinions), np.bool_)
-        for name, member in self.members.items():
-            for place, opinion in zip(self._places[name], member.scores(rows, classes), strict=False):
-                said[place] = (1.0 - SALT) * opinion + SALT / classes
-                awake[place] = True
-        return said, awake
+    def _uncalibrated(self, rows: Rows, classes: int) -> tuple[Floats, Bools]:
+        """The same before they are calibrated."""
+        predicted = np.full((len(self.members), len(rows), classes), 1.0 / classes)
+        active = np.zeros(len(self.members), np.bool_)
+        for name, learner in self.learners.items():
+            for place, prediction in zip(self._places[name], learner.scores(rows, classes), strict=False):
+                predicted[place] = (1.0 - SMOOTHING) * prediction + SMOOTHING / classes
+                active[place] = True
+        return predicted, active
 
-    def _mix(self, said: Floats, awake: Bools) -> Floats:
-        weights = self._weights(awake)
-        mixed = np.zeros(said.shape[1:])
-        for weight, opinion in zip(weights.tolist(), said, strict=True):
+    def _mix(self, predicted: Floats, active: Bools) -> Floats:
+        weights = self._weights(active)
+        mixed = np.zeros(predicted.shape[1:])
+        for weight, prediction in zip(weights.tolist(), predicted, strict=True):
             if weight:
-                mixed += weight * opinion
+                mixed += weight * prediction
         return distribution(mixed)
 
-    def _weights(self, awake: Bools) -> Floats:
-        least = self._losses[awake].min()
-        raw = np.where(awake, np.exp(-self.eta * (self._losses - least)), 0.0)
-        weights: Floats = (1.0 - SHARE) * raw / raw.sum() + SHARE * awake / awake.sum()
+    def _weights(self, active: Bools) -> Floats:
+        least = self._losses[active].min()
+        raw = np.where(active, np.exp(-self.eta * (self._losses - least)), 0.0)
+        weights: Floats = (1.0 - SHARE) * raw / raw.sum() + SHARE * active / active.sum()
         return weights
 
     def forget(self, tokens: Ints) -> None:
         """Forget what is known of these tokens."""
-        for member in self.members.values():
-            member.forget(tokens)
+        for learner in self.learners.values():
+            learner.forget(tokens)
         self._recent.forget(tokens)
 
-    def standings(self) -> dict[str, dict[str, float]]:
-        """The weight of each opinion, and its mean loss over the last examples.
+    def member_report(self) -> dict[str, dict[str, float]]:
+        """The weight of each member, and its mean loss over the last examples.
 
-        The loss is 0 for an opinion that is always right and sure, 1 for one that is always wrong and sure.
+        The loss is 0 for a member that is always right and certain, and 1 for one that is always wrong and
+        certain.
         """
-        weights = self._weights(np.ones(len(self.opinions), np.bool_))
-        losses = self._losses / max(1.0, self._judged)
+        weights = self._weights(np.ones(len(self.members), np.bool_))
+        losses = self._losses / max(1.0, self._evaluated)
         return {
             name: {"weight": float(weight), "loss": float(loss)}
-            for name, weight, loss in zip(self.opinions, weights, losses, strict=True)
+            for name, weight, loss in zip(self.members, weights, losses, strict=True)
         }
 
     def predict_proba_members(self, records: Sequence[Record]) -> dict[str, Floats]:
-        """What each opinion says of samples, by its name: a row a sample, a column a class.
+        """The probabilities of each member, by its name: a row a sample, a column a class.
 
-        An opinion that there is not yet is left out; with fewer than two classes learned there is none.
+        Members that are not active are left out. With fewer than two classes learned there are none.
         """
         if len(self.classes) < 2:
             return {}
-        said, awake = self._said(self.columns.encode(records), len(self.classes))
+        predicted, active = self._predictions(self.columns.encode(records), len(self.classes))
         return {
-            name: shares
-            for name, shares, is_awake in zip(self.opinions, said, awake, strict=True)
-            if is_awake
+            name: probabilities
+            for name, probabilities, is_active in zip(self.members, predicted, active, strict=True)
+            if is_active
         }
 
 
-def spherical(shares: Floats, label: int) -> Floats:
+def spherical(probabilities: Floats, label: int) -> Floats:
     """The spherical loss of probabilities, a row each: 0 is best, 1 worst."""
-    loss: Floats = 1.0 - shares[:, label] / np.sqrt((shares * shares).sum(axis=1))
+    loss: Floats = 1.0 - probabilities[:, label] / np.sqrt((probabilities * probabilities).sum(axis=1))
     return loss

@@ -6,12 +6,13 @@ columns. In `Auto` the learners share one set of columns, and are handed the row
 A learner works on rows and on numbers of classes:
 
     learn_row(row, label, classes)   learn one example
-    scores(rows, classes)            what it says of samples, an array (samples, classes) an opinion, each row
-                                     of which sums to 1; an empty list while it has no opinion
+    scores(rows, classes)            its probabilities of samples: a list of arrays (samples, classes)
+                                     whose rows sum to 1, one array a prediction; empty while it
+                                     cannot predict
     forget(tokens)                   these tokens mean something else from now on
 
-It may hold several opinions, as the nearest and the five nearest neighbours, that cost little more than one.
-Alone, it says the mean of its opinions.
+A learner may make several predictions that together cost little more than one, such as those of the nearest
+and of the five nearest neighbours. Used alone, it predicts their mean.
 """
 
 from __future__ import annotations
@@ -58,11 +59,11 @@ class RowClassifier(base.Classifier):
         """The probability of each class learned; none before the first example."""
         if not self.classes:
             return {}
-        shares = self.predict_proba_table([(tuple(x), tuple(x.values()))])[0].tolist()
-        return dict(zip(self.classes, shares, strict=True))
+        probabilities = self.predict_proba_table([(tuple(x), tuple(x.values()))])[0].tolist()
+        return dict(zip(self.classes, probabilities, strict=True))
 
     def predict_proba_table(self, records: Sequence[Record]) -> Floats:
-        """The probabilities of many samples, of each what `predict_proba_one` says of it.
+        """The probabilities of many samples, of each those of `predict_proba_one`.
 
         Args:
             records: Of each sample the names of its features and their values, in the same order.
@@ -73,16 +74,16 @@ class RowClassifier(base.Classifier):
         classes = len(self.classes)
         if classes < 2:
             return np.ones((len(records), classes))
-        return self.shares(self.columns.encode(records))
+        return self.probabilities(self.columns.encode(records))
 
-    def shares(self, rows: Rows) -> Floats:
+    def probabilities(self, rows: Rows) -> Floats:
         """The probabilities of rows, for two classes or more."""
         found = self.scores(rows, len(self.classes))
         if not found:
             return np.full((len(rows), len(self.classes)), 1.0 / len(self.classes))
         total = found[0].copy()
-        for opinion in found[1:]:
-            total += opinion
+        for prediction in found[1:]:
+            total += prediction
         return distribution(total)
 
     def forget(self, tokens: Ints) -> None:
@@ -99,13 +100,13 @@ class RowClassifier(base.Classifier):
 
     @abstractmethod
     def scores(self, rows: Rows, classes: int) -> list[Floats]:
-        """What each opinion says of the samples; nothing while there is none."""
+        """The probabilities of each prediction of the samples; an empty list while there is none."""
 
 
 def distribution(scores: Floats) -> Floats:
     """The scores of each row as shares of their sum."""
-    shares: Floats = scores / scores.sum(axis=1, keepdims=True)
-    return shares
+    probabilities: Floats = scores / scores.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def softmax(logs: Floats) -> Floats:

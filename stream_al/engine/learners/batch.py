@@ -74,8 +74,8 @@ class Batch:
         if block is not None:
             columns = [feature.column if feature else -1 for feature in features]
             known = [number for number, column in enumerate(columns) if column >= 0]
-            told = block if len(known) == len(names) else block[:, known]
-            self.numbers[np.asarray(places)[:, None], [columns[number] for number in known]] = told
+            value_read = block if len(known) == len(names) else block[:, known]
+            self.numbers[np.asarray(places)[:, None], [columns[number] for number in known]] = value_read
         for number, feature in enumerate(features):
             if feature is None:
                 continue
@@ -97,15 +97,18 @@ class Batch:
             kind = type(value)
             key = (kind, value) if kind is str or kind in PLAIN else (kind, id(value))
             if key not in memo:
-                told = read(value)
-                tokens = dict.fromkeys(feature.tokens(told))
-                memo[key] = told, [self._vocabulary[token] for token in tokens if token in self._vocabulary]
-            told, known = memo[key]
-            if told.number is not None and feature.column >= 0:
-                self.numbers[place, feature.column] = told.number
-            elif told.date is not None and feature.dates:
-                self.numbers[place, feature.dates] = told.date
-            elif told == NOTHING:
+                value_read = read(value)
+                tokens = dict.fromkeys(feature.tokens(value_read))
+                memo[key] = (
+                    value_read,
+                    [self._vocabulary[token] for token in tokens if token in self._vocabulary],
+                )
+            value_read, known = memo[key]
+            if value_read.number is not None and feature.column >= 0:
+                self.numbers[place, feature.column] = value_read.number
+            elif value_read.date is not None and feature.dates:
+                self.numbers[place, feature.dates] = value_read.date
+            elif value_read == NOTHING:
                 nothing.append(place)
             self._found += [(place, token) for token in known]
         if self._usual[feature.place]:

@@ -8,9 +8,9 @@ categories of a feature, the words of a text) is drawn from the tokens of its ki
 
     p(t | c)  =  (n_ct + a) / (n_cg + a V_g)        V_g: how many tokens of the kind were seen
 
-so tokens that a sample lacks say nothing, since most words lack in most texts.
+so tokens that a sample lacks do not count: most texts lack most words.
 
-What is old fades: every `EVERY` examples all counts are multiplied by `FADE`, once there are `MEMORY` of
+Old examples fade: every `EVERY` examples all counts are multiplied by `FADE`, once there are `MEMORY` of
 them.
 """
 
@@ -44,11 +44,11 @@ class NaiveBayes(RowClassifier):
     def __init__(self) -> None:
         super().__init__()
         self._count = np.zeros(0)  # examples of each class
-        self._told = np.zeros((0, 0))  # class, column: values
+        self._value_counts = np.zeros((0, 0))  # class, column: values
         self._mean = np.zeros((0, 0))
         self._m2 = np.zeros((0, 0))
         self._all_mean = np.zeros(0)  # the same of all classes
-        self._all_told = np.zeros(0)
+        self._all_value_counts = np.zeros(0)
         self._all_m2 = np.zeros(0)
         self._tokens = np.zeros((0, 0))  # token, class: examples
         self._group = np.zeros(0, np.intp)  # of each token its kind
@@ -62,9 +62,9 @@ class NaiveBayes(RowClassifier):
         self._learned += 1
         self._count[label] += 1.0
         x = row.numbers[0]
-        told = row.scale.is_number if row.missing is None else row.scale.is_number & ~row.missing[0]
-        _welford(self._all_told, self._all_mean, self._all_m2, x, told)
-        _welford(self._told[label], self._mean[label], self._m2[label], x, told)
+        value_counts = row.scale.is_number if row.missing is None else row.scale.is_number & ~row.missing[0]
+        _welford(self._all_value_counts, self._all_mean, self._all_m2, x, value_counts)
+        _welford(self._value_counts[label], self._mean[label], self._m2[label], x, value_counts)
         tokens = row.tokens[row.tokens < len(self._tokens)]
         if len(tokens):
             groups = row.group[tokens]
@@ -76,19 +76,19 @@ class NaiveBayes(RowClassifier):
             np.add.at(self._kinds[:, label], groups, 1.0)
             self._tokens[tokens, label] += 1.0
         if self._learned % EVERY == 0 and self._count.sum() > MEMORY:
-            counts = [self._count, self._told, self._m2, self._all_told, self._all_m2]
+            counts = [self._count, self._value_counts, self._m2, self._all_value_counts, self._all_m2]
             for array in [*counts, self._tokens, self._kinds]:
                 np.multiply(array, FADE, out=array)
 
     def scores(self, rows: Rows, classes: int) -> list[Floats]:
-        """What it says of the samples."""
+        """The probabilities of the samples."""
         known = len(self._count)
         if not known:
             return []
         logs = np.full((len(rows), classes), -np.inf)
         logs[:, :known] = np.log((self._count + PRIOR) / (self._count.sum() + PRIOR * known))
         width = self._mean.shape[1]
-        use = np.flatnonzero(rows.scale.is_number[:width] & (self._all_told > 0.0))
+        use = np.flatnonzero(rows.scale.is_number[:width] & (self._all_value_counts > 0.0))
         if len(use):
             self._score_numbers(rows, use, logs)
         size = len(self._tokens)
@@ -105,12 +105,12 @@ class NaiveBayes(RowClassifier):
         return [softmax(logs)]
 
     def _score_numbers(self, rows: Rows, use: Ints, logs: Floats) -> None:
-        common = self._all_m2[use] / self._all_told[use]
-        told = self._told[:, use]
+        common = self._all_m2[use] / self._all_value_counts[use]
+        value_counts = self._value_counts[:, use]
         # A class that has not seen a column takes the column's own distribution for it.
-        mean = np.where(told > 0.0, self._mean[:, use], self._all_mean[use])
-        variance = (self._m2[:, use] + SHARED * common) / (told + SHARED)
-        varies = variance > 0.0  # a column of one value says nothing
+        mean = np.where(value_counts > 0.0, self._mean[:, use], self._all_mean[use])
+        variance = (self._m2[:, use] + SHARED * common) / (value_counts + SHARED)
+        varies = variance > 0.0  # a column of one value tells no classes apart
         inverse = np.divide(0.5, variance, out=np.ones_like(variance), where=varies)
         rate = np.where(varies, np.sqrt(inverse), 0.0)
         offset = 0.5 * np.log(inverse)
@@ -141,16 +141,18 @@ class NaiveBayes(RowClassifier):
         known, width = self._mean.shape
         if classes > known:
             self._count = grown(self._count, classes)
-            self._told, self._mean, self._m2 = (grown(a, classes) for a in (self._told, self._mean, self._m2))
+            self._value_counts, self._mean, self._m2 = (
+                grown(a, classes) for a in (self._value_counts, self._mean, self._m2)
+            )
             self._tokens = grown(self._tokens, classes, axis=1)[: LARGEST_TABLE // classes]
             self._kinds = grown(self._kinds, classes, axis=1)
         wider = row.numbers.shape[1]
         if wider > width:
-            self._told, self._mean, self._m2 = (
-                grown(a, wider, 1) for a in (self._told, self._mean, self._m2)
+            self._value_counts, self._mean, self._m2 = (
+                grown(a, wider, 1) for a in (self._value_counts, self._mean, self._m2)
             )
-            self._all_told, self._all_mean, self._all_m2 = (
-                grown(a, wider) for a in (self._all_told, self._all_mean, self._all_m2)
+            self._all_value_counts, self._all_mean, self._all_m2 = (
+                grown(a, wider) for a in (self._all_value_counts, self._all_mean, self._all_m2)
             )
         tokens = min(len(row.dense), LARGEST_TABLE // classes)
         if tokens > len(self._tokens):
@@ -158,9 +160,9 @@ class NaiveBayes(RowClassifier):
             self._group = grown(self._group, max(tokens, len(self._group)))
 
 
-def _welford(told: Floats, mean: Floats, m2: Floats, x: Floats, present: Bools) -> None:
+def _welford(value_counts: Floats, mean: Floats, m2: Floats, x: Floats, present: Bools) -> None:
     """Learn a value of each column that is present."""
-    told += present
+    value_counts += present
     away = np.where(present, x - mean, 0.0)
-    mean += away / np.maximum(told, 1.0)
+    mean += away / np.maximum(value_counts, 1.0)
     m2 += away * np.where(present, x - mean, 0.0)

@@ -1,12 +1,12 @@
-"""Calibration: probabilities that are neither too modest nor too sure.
+"""Calibration: probabilities that are right as often as they claim.
 
     q_c  =  p_c^b / sum over classes
 
-`b` sharpens probabilities that are too modest and flattens those that are too sure; it never changes which
-class is likeliest. It is learned from what was said of each example before it was learned, by gradient steps
-on the logarithmic loss, in log b, each divided by the size of the recent ones. There is a `b` for each
-opinion, since a learner that is right and modest must not look worse than one that is wrong and sure, and one
-for the mixture.
+An exponent `b` above 1 sharpens probabilities that are too even, and one below 1 flattens those that are too
+extreme. It never changes which class is likeliest. It is learned from the predictions of each example before
+it was learned, by gradient steps on the logarithmic loss, in log b. Each step is divided by the size of the
+recent ones. Each member has its own `b`: a member that is right with low confidence must not lose to one
+that is wrong with high confidence. The mixture has one too.
 
     Guo, Pleiss, Sun, Weinberger: On calibration of modern neural networks. ICML 2017.
 """
@@ -29,7 +29,7 @@ SMALLEST = 1e-6  # a probability
 
 
 class Temperatures:
-    """The exponents of several opinions.
+    """The exponents of several predictions.
 
     Args:
         number: How many.
@@ -48,25 +48,25 @@ class Temperatures:
 
     @property
     def exponents(self) -> Floats:
-        """What the probabilities of each opinion are raised to."""
+        """The exponent of each prediction's probabilities."""
         return np.exp(self._logs)
 
-    def apply(self, number: int, shares: Floats) -> Floats:
-        """Calibrate probabilities of one opinion, a row a sample."""
-        return softmax(float(self.exponents[number]) * np.log(np.maximum(shares, SMALLEST)))
+    def apply(self, number: int, probabilities: Floats) -> Floats:
+        """Calibrate the probabilities of one predictor, a row a sample."""
+        return softmax(float(self.exponents[number]) * np.log(np.maximum(probabilities, SMALLEST)))
 
-    def learn(self, shares: Floats, label: int, told: Bools) -> None:
-        """Learn from what was said of one example.
+    def learn(self, probabilities: Floats, label: int, present: Bools) -> None:
+        """Learn from the predictions of one example.
 
         Args:
-            shares: The probabilities before they are calibrated, a row an opinion.
+            probabilities: Those before calibration, a row a prediction.
             label: The number of the example's class.
-            told: Which opinions there were.
+            present: Which predictions there were.
         """
         exponents = self.exponents
-        logs = np.log(np.maximum(shares, SMALLEST))
-        said = softmax(exponents[:, None] * logs)
-        slope = np.where(told, exponents * ((said * logs).sum(axis=1) - logs[:, label]), 0.0)
-        self._squares = np.where(told, DECAY * self._squares + slope * slope, self._squares)
+        logs = np.log(np.maximum(probabilities, SMALLEST))
+        predicted = softmax(exponents[:, None] * logs)
+        slope = np.where(present, exponents * ((predicted * logs).sum(axis=1) - logs[:, label]), 0.0)
+        self._squares = np.where(present, DECAY * self._squares + slope * slope, self._squares)
         self._logs -= STEP * slope / np.sqrt(self._squares + 1e-6)
         np.clip(self._logs, LEAST, MOST, out=self._logs)

@@ -72,7 +72,7 @@ class Columns:
         # Of each column: the feature it belongs to (-1 if it tells of a token), how many values it had,
         # how many of them were integers, and larger than the one before.
         self._feature_of = np.zeros(0, np.intp)
-        self._told = np.zeros(0, np.int64)
+        self._values = np.zeros(0, np.int64)
         self._whole = np.zeros(0, np.int64)
         self._rises = np.zeros(0, np.int64)
         self._last = np.zeros(0)
@@ -96,17 +96,19 @@ class Columns:
                 here.append(feature.place)
                 numbers[feature.column] = value
                 continue
-            told = read(value)
-            feature = feature or self._admit(name, told)
-            if feature is None or told == NOTHING:
+            value_read = read(value)
+            feature = feature or self._admit(name, value_read)
+            if feature is None or value_read == NOTHING:
                 continue
             here.append(feature.place)
-            self._learn_numbers(feature, told, numbers)
-            tokens += feature.tokens(told)
-            if told.text is not None:
-                feature.note(told.text, 1 if told.number is not None else told.text.count(" ") + 1)
-            elif told.number is not None and feature.names_id and feature.column >= 0:
-                feature.note(repr(told.number), 1)
+            self._learn_numbers(feature, value_read, numbers)
+            tokens += feature.tokens(value_read)
+            if value_read.text is not None:
+                feature.note(
+                    value_read.text, 1 if value_read.number is not None else value_read.text.count(" ") + 1
+                )
+            elif value_read.number is not None and feature.names_id and feature.column >= 0:
+                feature.note(repr(value_read.number), 1)
                 self._looks_like_id[feature.column] = feature.is_id
         self._present[here] += 1
         tokens += self._missing(here)
@@ -155,8 +157,8 @@ class Columns:
 
     # ------------------------------------------------------------------ what is learned
 
-    def _admit(self, name: str, told: Value) -> Feature | None:
-        if told == NOTHING:
+    def _admit(self, name: str, value_read: Value) -> Feature | None:
+        if value_read == NOTHING:
             return None  # what it is shows when it has a value
         if len(name) > MAX_NAME or len(self._features) >= MAX_FEATURES:
             self._refused += 1
@@ -167,16 +169,16 @@ class Columns:
         self._present = np.append(self._present, 0)
         return feature
 
-    def _learn_numbers(self, feature: Feature, told: Value, numbers: dict[int, float]) -> None:
-        if told.date is not None:
+    def _learn_numbers(self, feature: Feature, value_read: Value, numbers: dict[int, float]) -> None:
+        if value_read.date is not None:
             if not feature.dates and self._room() >= len(DATE_PARTS):
                 feature.dates = tuple(self._add_column(feature.place) for _ in DATE_PARTS)
-            numbers.update(zip(feature.dates, told.date, strict=False))
-        elif told.number is not None:
+            numbers.update(zip(feature.dates, value_read.date, strict=False))
+        elif value_read.number is not None:
             if feature.column == NONE:
                 feature.column = self._add_column(feature.place) if self._room() else FULL
             if feature.column >= 0:
-                numbers[feature.column] = told.number
+                numbers[feature.column] = value_read.number
 
     def _room(self) -> int:
         return MAX_NUMBERS - (self.width - self._indicators)
@@ -185,7 +187,7 @@ class Columns:
         self.width += 1
         self.scales.widen(self.width)
         self._feature_of = np.append(self._feature_of, feature)
-        for name in ("_told", "_whole", "_rises", "_last", "_looks_like_id"):
+        for name in ("_values", "_whole", "_rises", "_last", "_looks_like_id"):
             setattr(self, name, grown(getattr(self, name), self.width))
         return self.width - 1
 
@@ -216,13 +218,13 @@ class Columns:
 
     def _learn_columns(self, row: Floats, tokens: Ints) -> None:
         indicator = self._feature_of < 0
-        told = ~np.isnan(row)
-        self._told += told
+        value_read = ~np.isnan(row)
+        self._values += value_read
         with np.errstate(invalid="ignore"):
             self._whole += row == np.floor(row)
             self._rises += row > self._last
-        self._last[told] = row[told]
-        values = np.where(~told & self._is_sparse(), 0.0, row)
+        self._last[value_read] = row[value_read]
+        values = np.where(~value_read & self._is_sparse(), 0.0, row)
         values[indicator] = 0.0
         dense = self.vocabulary.dense[tokens]
         values[dense[dense >= 0]] = 1.0
@@ -233,12 +235,12 @@ class Columns:
         if not len(self._since):
             return np.zeros(self.width, np.bool_)
         since = self._since[np.maximum(self._feature_of, 0)]
-        return (self._feature_of >= 0) & (self._told * 2 < self.examples - since)
+        return (self._feature_of >= 0) & (self._values * 2 < self.examples - since)
 
     def _is_left_out(self) -> Any:
         """Of each column whether it holds ids."""
-        many = (self._told >= MANY) & (self._whole == self._told)
-        return many & ((self._rises >= NEARLY_ALL * (self._told - 1)) | self._looks_like_id)
+        many = (self._values >= MANY) & (self._whole == self._values)
+        return many & ((self._rises >= NEARLY_ALL * (self._values - 1)) | self._looks_like_id)
 
     def _measure(self) -> Scale:
         """The scale as it stands after an example."""

@@ -6,7 +6,7 @@ taken, until a node has one class alone or lies `MAX_DEPTH` deep. At a leaf p(k)
 
     Geurts, Ernst, Wehenkel: Extremely randomized trees. Machine Learning 63, 2006.
 
-The oldest tree gives way to a new one every `every` examples, and more often while there are few: after each
+A new tree replaces the oldest one every `every` examples, and more often while there are few: after each
 of the first fifty, every second of the next, and so on. So the forest follows a stream that changes without
 having to notice. In between, the leaves go on counting. Splits depend on the order of a column's values
 alone, so scales do not matter. The nodes of one depth are split together, in some NumPy calls.
@@ -103,22 +103,22 @@ class ExtraTrees(RowClassifier):
         return number + max(1, number // 4) if number < FIRST else 2**62
 
     def scores(self, rows: Rows, classes: int) -> list[Floats]:
-        """What it says of the samples."""
+        """The probabilities of the samples."""
         if not self._grown:
             return []
         known = min(classes, self._counts.shape[1])
         if len(rows) == 1:
-            shares = np.full((self.n_trees, classes), PRIOR)
-            shares[:, :known] += self._counts[self._leaves_of_one(rows), :known]
-            shares /= shares.sum(axis=1, keepdims=True)
+            probabilities = np.full((self.n_trees, classes), PRIOR)
+            probabilities[:, :known] += self._counts[self._leaves_of_one(rows), :known]
+            probabilities /= probabilities.sum(axis=1, keepdims=True)
             # Summed one after the other, as below.
-            return [np.add.accumulate(shares, axis=0)[-1:] / self.n_trees]
+            return [np.add.accumulate(probabilities, axis=0)[-1:] / self.n_trees]
         leaves = leaves_of(rows.numbers, self._roots, self._child, self._feature, self._threshold)
         total = np.zeros((len(rows), classes))
         for tree in leaves:
-            shares = np.full((len(rows), classes), PRIOR)
-            shares[:, :known] += self._counts[tree, :known]
-            total += shares / shares.sum(axis=1, keepdims=True)
+            probabilities = np.full((len(rows), classes), PRIOR)
+            probabilities[:, :known] += self._counts[tree, :known]
+            total += probabilities / probabilities.sum(axis=1, keepdims=True)
         return [total / self.n_trees]
 
     def _leaves_of_one(self, row: Rows) -> Ints:
@@ -147,11 +147,11 @@ class ExtraTrees(RowClassifier):
         classes = self._counts.shape[1]
         draws = Draws(self.seed, "extra trees", self._learned)
         self._grown += len(trees)
-        stretch = (self._size * trees[:, None] + np.arange(self._size)).ravel()
-        self._child[stretch] = stretch
-        self._feature[stretch] = 0
-        self._threshold[stretch] = np.inf
-        self._counts[stretch] = 0.0
+        span = (self._size * trees[:, None] + np.arange(self._size)).ravel()
+        self._child[span] = span
+        self._feature[span] = 0
+        self._threshold[span] = np.inf
+        self._counts[span] = 0.0
         places = self._size * trees  # of the nodes of this depth
         free = places + 1  # of each tree, its next place
         of = np.arange(len(trees))  # the tree of each node

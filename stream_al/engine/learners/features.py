@@ -79,17 +79,17 @@ class Feature:
         if self.texts >= 10 * RECENT:  # what was long ago fades
             self.texts, self.fresh, self.words = self.texts // 2, self.fresh // 2, self.words // 2
 
-    def tokens(self, told: Value) -> list[str]:
+    def tokens(self, value_read: Value) -> list[str]:
         """What it gives besides numbers."""
         found: list[str] = []
-        if told.number and self.column == FULL:
-            sign = "-" if told.number < 0 else ""
-            found.append(f"{self.name}{ORDER}{sign}{math.frexp(told.number)[1]}")
-        if told.text is not None and not self.is_id:
-            if len(told.text) <= MAX_CATEGORY:
-                found.append(f"{self.name}{CATEGORY}{told.text}")
-            if told.number is None and " " in told.text and (self.is_text or not self.texts):
-                found += [f"{self.name}{WORD}{word}" for word in words(told.text)]
+        if value_read.number and self.column == FULL:
+            sign = "-" if value_read.number < 0 else ""
+            found.append(f"{self.name}{ORDER}{sign}{math.frexp(value_read.number)[1]}")
+        if value_read.text is not None and not self.is_id:
+            if len(value_read.text) <= MAX_CATEGORY:
+                found.append(f"{self.name}{CATEGORY}{value_read.text}")
+            if value_read.number is None and " " in value_read.text and (self.is_text or not self.texts):
+                found += [f"{self.name}{WORD}{word}" for word in words(value_read.text)]
         return found
 
     def kind(self, *, is_left_out: bool) -> str:

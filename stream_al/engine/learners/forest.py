@@ -8,7 +8,7 @@ of the columns, so a forest may hold trees on several:
 
 A tree keeps the scale that it began with. At the start that is a guess, so all trees are grown anew, from all
 examples so far, after 5, 15 and 40 examples. Later they are grown anew in turn, one every `pace` examples,
-each on the scale of its day; a new tree has no say until it has learned `pace` examples. So the forest
+each on the scale of its day; a new tree does not vote until it has learned `pace` examples. So the forest
 remembers the last `n_trees * pace` examples at most, it cannot grow without bound, and it follows a stream
 that changes.
 """
@@ -33,7 +33,7 @@ class MondrianForest(RowClassifier):
 
     Args:
         n_trees: How many trees a scale.
-        scales: `deviation`, `units`, or both, as opinions of their own.
+        scales: `deviation`, `units`, or both, each with a prediction of its own.
         pace: After how many examples a tree is grown anew.
         seed: For the splits.
 
@@ -81,7 +81,7 @@ class MondrianForest(RowClassifier):
         trees.learn(x, label)
 
     def scores(self, rows: Rows, classes: int) -> list[Floats]:
-        """What it says of the samples, an opinion a scale."""
+        """The probabilities of the samples, a prediction a scale."""
         if self._learned < BEGINNINGS[0]:
             return []
         trees = self._trees
@@ -92,16 +92,16 @@ class MondrianForest(RowClassifier):
         met = np.zeros(int(leaves.max(initial=0)) + 1, np.bool_)
         met[leaves] = True
         number_of = np.cumsum(met) - 1
-        said = np.zeros((int(met.sum()), classes))
-        said[:, : trees.classes] = trees.says(np.flatnonzero(met))
-        opinions = []
+        predicted = np.zeros((int(met.sum()), classes))
+        predicted[:, : trees.classes] = trees.probabilities(np.flatnonzero(met))
+        predictions = []
         for group in range(len(self.scales)):
             members = np.flatnonzero(voters // self.n_trees == group)
             total = np.zeros((len(rows), classes))
             for member in members:
-                total += said[number_of[leaves[member]]]
-            opinions.append(total / len(members))
-        return opinions
+                total += predicted[number_of[leaves[member]]]
+            predictions.append(total / len(members))
+        return predictions
 
     def _begin_anew(self, row: Rows) -> None:
         every = np.arange(self._trees.number)
@@ -132,7 +132,7 @@ class MondrianForest(RowClassifier):
 
     def _see_new_columns(self, row: Rows) -> None:
         """Let all trees see the columns that came after them, once these have a scale."""
-        settled = (row.scale.rate > 0.0) & ((row.scale.told >= SETTLED) | ~row.scale.is_number)
+        settled = (row.scale.rate > 0.0) & ((row.scale.value_counts >= SETTLED) | ~row.scale.is_number)
         unseen = settled & (self._trees.rate <= 0.0)
         if unseen.any():
             rates = self._rates(row)[np.arange(self._trees.number) // self.n_trees]

@@ -75,7 +75,7 @@ class FourierSoftmax(RowClassifier):
         longest(self._weights)
 
     def scores(self, rows: Rows, classes: int) -> list[Floats]:
-        """What it says of the samples."""
+        """The probabilities of the samples."""
         known = len(self._bias)
         if not known:
             return []

@@ -6,8 +6,8 @@ ties, and one matrix product gives the keys of a batch:
 
     |a - b|^2 - |a|^2 = |b|^2 - 2 a b        key = 1024 (|b|^2 - 2 a b) + place
 
-Of each sample the smallest k keys are wanted, of a thousand. The examples are split into 64 stretches; the k
-smallest keys lie in the k stretches whose smallest keys are smallest, so only those are looked through.
+Of each sample the smallest k keys are wanted, of a thousand. The examples are split into 64 blocks; the k
+smallest keys lie in the k blocks whose smallest keys are smallest, so only those are looked through.
 
 The examples are put on the scale of the day when their number has grown by a sixteenth, and every hundred
 examples. In between, samples are put on the scale of the examples, and columns that came since do not count.
@@ -24,7 +24,7 @@ from stream_al.engine.learners.scales import grown
 __all__ = ["NearestNeighbours"]
 
 PLACES = 1024.0  # the most examples
-STRETCHES = 64
+BLOCKS = 64
 LONGEST_BATCH = 256  # samples whose keys are held at once
 NEVER = 2.0**52  # larger than any key
 
@@ -33,7 +33,7 @@ class NearestNeighbours(RowClassifier):
     """The classes of the nearest among the last examples.
 
     Args:
-        n_neighbors: How many vote; several numbers for several opinions.
+        n_neighbors: How many vote; several numbers for several predictions.
         window: How many examples are kept, at most 1,024.
 
     Examples:
@@ -67,14 +67,14 @@ class NearestNeighbours(RowClassifier):
             self._numbers[:, known:] = row.scale.fill[known:]
         place = self._learned % self.window
         if place >= len(self._numbers):
-            size = min(self.window, max(STRETCHES, 2 * len(self._numbers)))
+            size = min(self.window, max(BLOCKS, 2 * len(self._numbers)))
             self._numbers, self._labels = grown(self._numbers, size), grown(self._labels, size)
         self._numbers[place] = row.numbers[0]
         self._labels[place] = label
         self._learned += 1
         if self._learned * 16 > self._rescaled * 17 or self._learned > self._rescaled + 100:
             self._scale, self._rescaled = row.scale, self._learned
-            self._keys = np.zeros((-(-self.window // STRETCHES) * STRETCHES, width + 1))
+            self._keys = np.zeros((-(-self.window // BLOCKS) * BLOCKS, width + 1))
             self._keys[:, -1] = NEVER
             self._set_keys(np.arange(min(self._learned, self.window)), self._scale)
         elif self._scale is not None:
@@ -86,27 +86,27 @@ class NearestNeighbours(RowClassifier):
         self._keys[places, -1] = PLACES * (b * b).sum(axis=1) + places
 
     def scores(self, rows: Rows, classes: int) -> list[Floats]:
-        """What it says of the samples, an opinion for each number of neighbours."""
+        """The probabilities of the samples, a prediction for each number of neighbours."""
         if not self._learned:
             return []
         sizes = self.n_neighbors if isinstance(self.n_neighbors, tuple) else (self.n_neighbors,)
         nearest = self._labels[self._nearest(rows, max(sizes))]
-        opinions = []
+        predictions = []
         for size in sizes:
-            shares = np.zeros((len(rows), classes))
+            probabilities = np.zeros((len(rows), classes))
             voters = min(size, nearest.shape[1])
             here = np.arange(len(rows))
             for voter in range(voters):
-                shares[here, nearest[:, voter]] += 1.0 / voters
-            opinions.append(shares)
-        return opinions
+                probabilities[here, nearest[:, voter]] += 1.0 / voters
+            predictions.append(probabilities)
+        return predictions
 
     def _nearest(self, rows: Rows, number: int) -> Ints:
         """The places of the nearest examples of each sample, the nearest first."""
         if self._scale is None:
             return np.zeros((len(rows), 0), np.intp)
         learned = min(self._learned, self.window)
-        keys = self._keys[: -(-learned // STRETCHES) * STRETCHES]
+        keys = self._keys[: -(-learned // BLOCKS) * BLOCKS]
         width = keys.shape[1] - 1
         a = np.ones((len(rows), width + 1))
         a[:, :-1] = self._scale.steps(rows.numbers[:, :width])
@@ -124,11 +124,11 @@ def _parts(rows: Floats) -> list[Floats]:
 def _smallest(keys: Floats, number: int) -> Floats:
     """The smallest keys of each column, in rising order, a row for each column."""
     length, samples = keys.shape
-    stretches = keys.reshape(STRETCHES, length // STRETCHES, samples)
-    if number < STRETCHES:
-        least = np.ascontiguousarray(stretches.min(axis=1).T)
+    blocks = keys.reshape(BLOCKS, length // BLOCKS, samples)
+    if number < BLOCKS:
+        least = np.ascontiguousarray(blocks.min(axis=1).T)
         which = np.argpartition(least, number - 1, axis=1)[:, :number]
-        chosen = stretches[which, :, np.arange(samples)[:, None]].reshape(samples, -1)
+        chosen = blocks[which, :, np.arange(samples)[:, None]].reshape(samples, -1)
     else:
         chosen = np.ascontiguousarray(keys.T)
     smallest = np.partition(chosen, number - 1, axis=1)[:, :number]

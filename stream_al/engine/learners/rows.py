@@ -37,7 +37,7 @@ class Scale(NamedTuple):
         fill: What stands in for a missing value.
         low: Values below it count as it.
         high: Values above it count as it.
-        told: From how many values the mean comes.
+        value_counts: From how many values the mean comes.
         is_number: Whether the column holds a number; the others tell of a token whether it is there.
     """
 
@@ -46,7 +46,7 @@ class Scale(NamedTuple):
     fill: Floats
     low: Floats
     high: Floats
-    told: Ints
+    value_counts: Ints
     is_number: Bools
 
     def steps(self, numbers: Floats) -> Floats:
@@ -115,17 +115,17 @@ class Rows:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def token_sums(self, told: Floats, counted: Bools | None = None) -> Floats:
+    def token_sums(self, value_counts: Floats, counted: Bools | None = None) -> Floats:
         """The sum over the tokens of each sample.
 
         Args:
-            told: A row for each of the tokens that count.
+            value_counts: A row for each of the tokens that count.
             counted: Which of `tokens` count; all if None.
         """
-        out = np.zeros((len(self), told.shape[1]))
+        out = np.zeros((len(self), value_counts.shape[1]))
         owners = self.owners if counted is None else self.owners[counted]
         if len(owners):
             begins = np.flatnonzero(np.r_[True, owners[1:] != owners[:-1]])
-            # The order of a sum of `reduceat` depends on the length of the stretch alone.
-            out[owners[begins]] = np.add.reduceat(told, begins, axis=0)
+            # The order of a sum of `reduceat` depends on the number of the addends alone.
+            out[owners[begins]] = np.add.reduceat(value_counts, begins, axis=0)
         return out

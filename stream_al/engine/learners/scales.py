@@ -81,17 +81,17 @@ class Scales:
 
     def learn(self, row: Floats) -> None:
         """Learn a value of each column, NaN where there is none."""
-        told: Bools = ~np.isnan(row)
-        young = told & (self.count < FIRST)
-        self.count += told
+        present: Bools = ~np.isnan(row)
+        young = present & (self.count < FIRST)
+        self.count += present
         if young.any():
             self._learn_first(row, np.flatnonzero(young))
-            told &= ~young
-        if told.any():
+            present &= ~young
+        if present.any():
             low, high = self.bounds()
             step = 1.0 / np.minimum(self.count, MEMORY)
-            away = np.where(told, np.clip(row, low, high) - self.mean, 0.0)
-            grow = np.where(told, step, 0.0)
+            away = np.where(present, np.clip(row, low, high) - self.mean, 0.0)
+            grow = np.where(present, step, 0.0)
             self.mean += grow * away
             self.variance = (1.0 - grow) * (self.variance + grow * away * away)
 

@@ -1,9 +1,9 @@
 """Surprise: more errors than the model itself expected, which is how a change of the stream shows.
 
 Before a calibrated model learns an example it states how likely its prediction is right, `p_max`. While the
-stream stays as it is, errors come as often as these probabilities say. After a change they come more often,
-at once, and the model need not know the error rate that is usual for the stream. Over the last examples, with
-weights that fall by g from each example to the one before,
+stream stays as it is, errors come as often as these probabilities predict. After a change they come more
+often, at once, and the model need not know the error rate that is usual for the stream. Over the last
+examples, with weights that fall by g from each example to the one before,
 
     S  <-  g S  +  [prediction wrong] - (1 - p_max)        the errors beyond those expected
     V  <-  g V  +  p_max (1 - p_max)                       their variance, if the probabilities are right
@@ -12,11 +12,11 @@ weights that fall by g from each example to the one before,
 A drift is detected where z exceeds `THRESHOLD`. S is 0 from there on, so that the same errors do not count
 twice. g = 0.9 sees an abrupt change within ten examples, g = 0.97 a slower one within some tens.
 
-1/4 is the largest variance that an error can have. It stands for the doubt in the probabilities: a model that
-was certain of everything reaches z = 2 with its first error, and no more than that.
+1/4 is the largest variance that an error can have. It stands for the doubt in the probabilities: a model
+that was certain of everything reaches z = 2 with its first error, and no more than that.
 
-`PAUSE` examples lie between two detections: what is relearned after one (`auto`) must come from after the one
-before. The first `FIRST` examples are not judged, since the probabilities are not calibrated yet.
+`PAUSE` examples lie between two detections: what is relearned after one (`auto`) must come from after the
+one before. The first `FIRST` examples are not judged, since the probabilities are not calibrated yet.
 
 The threshold is a trade. On eight streams that stay as they are, `Auto` detected a drift about once in 1,000
 examples, and lost 1.0 point of accuracy (standard error 0.3) over the first 500, most of it where a concept

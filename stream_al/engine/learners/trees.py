@@ -1,4 +1,4 @@
-"""Mondrian trees in arrays, side by side: how they grow, and what they say.
+"""Mondrian trees in arrays, side by side: how they grow, and how they predict.
 
 A node keeps the box of its examples, how many there were of each class, the time at which its parent was
 split, and the logarithm of its weight: how well the counts predicted each example before they counted it.
@@ -260,7 +260,7 @@ class Trees:
         """
         return leaves_of(x, self.roots[trees], self._child, self._feature, self._threshold)
 
-    def says(self, leaves: Ints) -> Floats:
+    def probabilities(self, leaves: Ints) -> Floats:
         """The probabilities at leaves, a row a leaf."""
         part = max(1, _FEW * 100 // max(1, self.classes * 16))
         return np.concatenate(
@@ -276,10 +276,10 @@ class Trees:
             path.append(above)
         nodes = np.array(path)
         counts = self._counts[nodes, : self.classes].astype(np.float64)
-        shares = (counts + PRIOR) / (self._total[nodes] + PRIOR * self.classes)[:, :, None]
+        probabilities = (counts + PRIOR) / (self._total[nodes] + PRIOR * self.classes)[:, :, None]
         half = 0.5 * np.exp(self._weight[nodes] - self._subtree[nodes])
         half[1:][nodes[1:] == nodes[:-1]] = 0.0  # a root is met again and again while other paths climb
-        mixed: Floats = shares[0]
-        for share, of in zip(shares[1:], half[1:, :, None], strict=True):
+        mixed: Floats = probabilities[0]
+        for share, of in zip(probabilities[1:], half[1:, :, None], strict=True):
             mixed = of * share + (1.0 - of) * mixed
         return mixed

@@ -1,4 +1,4 @@
-"""Values: what one value of a feature says, whatever its type.
+"""Values: what one value of a feature means, whatever its type.
 
 Streams bring numbers as numbers and as text, truth values, categories, dates, sentences, and nothing. A value
 is read here by itself, without knowing its column:
@@ -35,7 +35,7 @@ _STARTS_NUMBER = frozenset("+-.0123456789")
 
 
 class Value(NamedTuple):
-    """What a value says.
+    """What a value means.
 
     Attributes:
         number: As a number, if it is one.

@@ -222,10 +222,10 @@ class Model:
             return None
         return self.classifier.member_tables(samples, self._classes.targets())
 
-    def standings(self) -> dict[str, dict[str, float]]:
+    def member_report(self) -> dict[str, dict[str, float]]:
         """Return the weight and the recent loss of each member of `auto`; empty for other models."""
         river = self.classifier.river
-        return river.standings() if isinstance(river, Auto) else {}
+        return river.member_report() if isinstance(river, Auto) else {}
 
     def restarts(self) -> int:
         """Return how often members of `auto` started anew, as a drift was detected; 0 for other models."""

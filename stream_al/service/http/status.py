@@ -68,7 +68,7 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
         "offset": learner.offset,
         "voided": [list(excluded) for excluded in learner.excluded.ranges],
         "classes": {label_text(label): number for label, number in model.classes.items()},
-        "members": model.standings(),
+        "members": model.member_report(),
         "restarts": model.restarts(),
         "left_out": model.left_out(),
         "digest": model.digest(),

@@ -47,7 +47,7 @@ class LearnerReport:
             metrics.examples.labels(outcome.value).inc(number)
         metrics.model_examples.set(learner.model.examples)
         metrics.model_classes.set(len(learner.model.classes))
-        for member, standing in learner.model.standings().items():
+        for member, standing in learner.model.member_report().items():
             metrics.member_weight.labels(member).set(standing["weight"])
             metrics.member_loss.labels(member).set(standing["loss"])
         for span, accuracy in (("all", learner.overall), ("recent", learner.recent)):

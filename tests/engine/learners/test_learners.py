@@ -243,7 +243,7 @@ def test_after_an_abrupt_change_what_remembers_begins_anew() -> None:
     for place in range(40):
         model.learn_one({"x": 6.0 * (place % 2) + 0.1 * (place % 7)}, 1 - place % 2)
     for name in ("neighbours", "trees"):
-        member: Any = model.members[name]
+        member: Any = model.learners[name]
         assert member._learned <= 60
     assert model.predict_one({"x": 0.3}) == 1
     assert model.predict_one({"x": 6.3}) == 0

@@ -97,9 +97,9 @@ def test_members_that_follow_by_themselves_go_on() -> None:
     stream = reversal(400, change=200)
     model = Auto()
     for features, label in stream:
-        members, before = dict(model.members), model.restarts
+        members, before = dict(model.learners), model.restarts
         model.learn_one(features, label)
-        new = {name for name in members if model.members[name] is not members[name]}
+        new = {name for name in members if model.learners[name] is not members[name]}
         assert new == (set(RESTARTED) if model.restarts > before else set())
     assert model.restarts
 
@@ -116,10 +116,12 @@ def test_members_that_start_anew_know_the_last_examples_and_nothing_else() -> No
     ]
     batch = model.columns.encode(records(stream))
     for name in RESTARTED:
-        fresh = model.members[name].clone()
+        fresh = model.learners[name].clone()
         fresh.learn_rows(last[:-1], 2)
         fresh.learn_row(*last[-1], 2)
-        for found, expected in zip(model.members[name].scores(batch, 2), fresh.scores(batch, 2), strict=True):
+        for found, expected in zip(
+            model.learners[name].scores(batch, 2), fresh.scores(batch, 2), strict=True
+        ):
             assert found.tolist() == expected.tolist()
 
 

@@ -43,7 +43,7 @@ def test_the_members_vote_alone_and_at_once_alike(stream: list[tuple[dict[str, o
     samples = [sample_of(str(place), features) for place, (features, _) in enumerate(stream)]
     tables = model.member_tables(samples)
     assert tables is not None
-    assert len(tables) == len(model.standings()) > 3
+    assert len(tables) == len(model.member_report()) > 3
     for place, (features, _) in enumerate(stream):
         alone = [list(member.values()) for member in model.members(features)]
         assert np.allclose(alone, [table[place] for table in tables], rtol=0.0, atol=1e-12)
@@ -63,10 +63,10 @@ def test_strategies_of_committees_use_its_members(strategy: str) -> None:
 
 def test_its_standings_say_who_decides() -> None:
     model = taught(STREAMS["numbers"])
-    standings = model.standings()
-    assert sum(standing["weight"] for standing in standings.values()) == pytest.approx(1.0)
-    assert all(0.0 <= standing["loss"] <= 1.0 for standing in standings.values())
-    assert Model("GaussianNB()", seed=1).standings() == {}
+    member_report = model.member_report()
+    assert sum(standing["weight"] for standing in member_report.values()) == pytest.approx(1.0)
+    assert all(0.0 <= standing["loss"] <= 1.0 for standing in member_report.values())
+    assert Model("GaussianNB()", seed=1).member_report() == {}
 
 
 def test_it_says_which_features_it_leaves_out() -> None:
