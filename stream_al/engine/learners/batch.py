@@ -52,6 +52,8 @@ class Batch:
         self._features = features
         self._vocabulary = vocabulary
         self._usual = usual
+        self._known = list(features.values())  # by their places
+        self._expected = set(np.flatnonzero(usual).tolist())
         self._found: list[tuple[int, int]] = []  # sample and token
         alike: dict[tuple[Hashable, ...], list[int]] = {}
         for place, (names, _) in enumerate(records):
@@ -67,7 +69,7 @@ class Batch:
     def _read(self, names: tuple[Hashable, ...], places: list[int], rows: list[Sequence[Any]]) -> None:
         """Read the samples at these places, which have the same features."""
         features = [self._features.get(str(name)) for name in names]
-        lacking = {feature.place for feature in self._features.values() if self._usual[feature.place]}
+        lacking = self._expected.copy()
         block = _plain(rows, len(names))
         if block is not None:
             columns = [feature.column if feature else -1 for feature in features]
@@ -84,10 +86,8 @@ class Batch:
                 self._read_values(feature, block[:, number].tolist(), places)
             elif self._usual[feature.place]:
                 self._lack(feature, np.asarray(places)[np.isnan(block[:, number])].tolist())
-        if lacking:
-            for feature in self._features.values():
-                if feature.place in lacking:
-                    self._lack(feature, places)
+        for place in sorted(lacking):
+            self._lack(self._known[place], places)
 
     def _read_values(self, feature: Feature, values: Sequence[Any], places: Sequence[int]) -> None:
         """Read the values of one feature, of any types."""

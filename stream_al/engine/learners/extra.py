@@ -2,7 +2,7 @@
 
 A tree is grown at once, from the last `window` examples. Each of its nodes draws 2 sqrt(d) columns that are
 not constant in it, and of each a threshold between smallest and largest value; the best by Gini's measure is
-taken, until a node has one class alone. At a leaf p(k) = (n_k + 0.1) / (n + 0.1 K).
+taken, until a node has one class alone or lies `MAX_DEPTH` deep. At a leaf p(k) = (n_k + 0.1) / (n + 0.1 K).
 
     Geurts, Ernst, Wehenkel: Extremely randomized trees. Machine Learning 63, 2006.
 
@@ -33,6 +33,7 @@ __all__ = ["ExtraTrees"]
 PRIOR = 0.1
 FIRST = 30  # examples up to which all trees are grown anew when their number has grown by a quarter
 ALL_COLUMNS = 32  # as many columns are all looked at
+MAX_DEPTH = 24  # sparse records would make trees that split off one example after the other
 MAX_CELLS = 2_000_000  # counts of nodes, draws and classes; beyond it, fewer draws
 
 
@@ -156,12 +157,12 @@ class ExtraTrees(RowClassifier):
         of = np.arange(len(trees))  # the tree of each node
         rows = np.tile(np.arange(kept), len(trees))
         node = np.repeat(of, kept)  # of each row, among the nodes of this depth
-        while True:
+        for depth in range(MAX_DEPTH + 1):
             count = len(places)
             counts = np.bincount(node * classes + y[rows], minlength=count * classes).reshape(count, classes)
             self._counts[places] = counts
             mixed = counts.max(axis=1) < counts.sum(axis=1)
-            if not mixed.any():
+            if not mixed.any() or depth == MAX_DEPTH:
                 return
             keep = mixed[node]
             rows, node = rows[keep], (np.cumsum(mixed) - 1)[node[keep]]

@@ -9,8 +9,8 @@ ties, and one matrix product gives the keys of a batch:
 Of each sample the smallest k keys are wanted, of a thousand. The examples are split into 64 stretches; the k
 smallest keys lie in the k stretches whose smallest keys are smallest, so only those are looked through.
 
-The examples are put on the scale of the day when a column comes, when their number has grown by a sixteenth,
-and every hundred examples; in between, samples are put on the scale of the examples.
+The examples are put on the scale of the day when their number has grown by a sixteenth, and every hundred
+examples. In between, samples are put on the scale of the examples, and columns that came since do not count.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class NearestNeighbours(RowClassifier):
         self._numbers[place] = row.numbers[0]
         self._labels[place] = label
         self._learned += 1
-        if width > known or self._learned * 16 > self._rescaled * 17 or self._learned > self._rescaled + 100:
+        if self._learned * 16 > self._rescaled * 17 or self._learned > self._rescaled + 100:
             self._scale, self._rescaled = row.scale, self._learned
             self._keys = np.zeros((-(-self.window // STRETCHES) * STRETCHES, width + 1))
             self._keys[:, -1] = NEVER
@@ -81,7 +81,7 @@ class NearestNeighbours(RowClassifier):
             self._set_keys(np.asarray([place]), self._scale)
 
     def _set_keys(self, places: Ints, scale: Scale) -> None:
-        b = scale.steps(self._numbers[places])
+        b = scale.steps(self._numbers[places, : len(scale.mean)])
         self._keys[places, :-1] = b * (-2.0 * PLACES)
         self._keys[places, -1] = PLACES * (b * b).sum(axis=1) + places
 

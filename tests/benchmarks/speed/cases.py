@@ -98,4 +98,7 @@ CASES = (
     Case("sparse_100", LOGISTIC, "sparse", 100, 20, share=0.2),
     Case("sparse_1000", LOGISTIC, "sparse", 1000, 50, share=0.1),
     Case("text", "TFIDF(on='text') | MultinomialNB()", "text", 2000, 15, share=0.05),
+    Case("auto", "auto", share=0.2),
+    Case("auto_500", "auto", features=500, present=500, share=0.02),
+    Case("auto_text", "auto", "text", 2000, 15, share=0.05),
 )
