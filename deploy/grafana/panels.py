@@ -232,6 +232,24 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             width=12,
         ),
         Panel(
+            "Members of auto: weight",
+            "How much each member of the model `auto` decides. The weights sum to 1. Other models have no "
+            "members.",
+            {"{{member}}": "avg by (member) (stream_al_model_member_weight_ratio)"},
+            unit="percentunit",
+            width=12,
+            most=1,
+        ),
+        Panel(
+            "Members of auto: recent loss",
+            "How far the predictions of each member were from the labels of late, from 0 to 1. A member with "
+            "a lower loss gets a higher weight.",
+            {"{{member}}": "avg by (member) (stream_al_model_member_loss_ratio)"},
+            unit="percentunit",
+            width=12,
+            most=1,
+        ),
+        Panel(
             "Examples learned, by replica",
             "All replicas hold the same model. A replica that makes no progress or lags behind has a "
             "problem.",
