@@ -24,7 +24,13 @@ from tests.support.stream import truth
 from tests.support.world import MakeWorld, World
 
 CAP = 60
-SETTINGS = ["budget.share=0.5", f"budget.pending={CAP}", "limits.watchdog_seconds=20"]
+# Of the default model, so that the panels of its members have data.
+SETTINGS = [
+    "model.definition=auto",
+    "budget.share=0.5",
+    f"budget.pending={CAP}",
+    "limits.watchdog_seconds=20",
+]
 OTHER = {"up": "down", "down": "up"}
 RIGHT = {"StreamAlDeadLetters", "StreamAlDown", "StreamAlDrift", "StreamAlPendingAtCap"}
 SLOW = {"StreamAlNotReady"}
