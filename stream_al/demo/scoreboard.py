@@ -89,17 +89,20 @@ class Scoreboard:
             self.bought[truth] += 1
         self.threshold = record.threshold
 
-    def delay_in_samples(self, learned: Iterable[str]) -> float:
-        """The mean number of samples from one whose label was bought to the first that knew the label.
+    def delays_in_samples(self, learned: Iterable[str]) -> list[int]:
+        """How late the labels were, in the order of their samples.
+
+        A delay is the number of samples from the one whose label was bought to the first that knew the label.
 
         Args:
             learned: The ids of the examples, in the order in which the model learned them.
         """
         positions = sorted(self._examples)
         knew = [self._examples[position] for position in positions]  # rises from sample to sample
-        total = number = 0
+        delays: dict[int, int] = {}
         for number, sample_id in enumerate(learned, 1):
             first = bisect_left(knew, number)
             came = positions[first] if first < len(positions) else len(self.truth)
-            total += max(1, came - (int(sample_id) - 1))
-        return total / number if number else 1.0
+            asked = int(sample_id) - 1
+            delays[asked] = max(1, came - asked)
+        return [delays[asked] for asked in sorted(delays)]

@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
 from time import monotonic
 
 from stream_al.demo.annotator import TopicAnnotator
@@ -132,9 +131,9 @@ class Demo:
             await asyncio.gather(service, return_exceptions=True)
             await self.broker.stop(2.0)
 
-    def delay_in_samples(self) -> float:
-        """The mean delay of the labels, in samples."""
-        return self.scoreboard.delay_in_samples(self.app.local_model.learner.known)
+    def delays_in_samples(self) -> list[int]:
+        """How late the labels were, in samples and in their order; one sample if there is none."""
+        return self.scoreboard.delays_in_samples(self.app.local_model.learner.known) or [1]
 
     async def _play(self) -> None:
         while not self.app.ready:
@@ -191,16 +190,16 @@ def compare(demo: Demo, progress: Callable[[int, int], None] = lambda done, tota
     plan, scoreboard = demo.plan, demo.scoreboard
     number = len(plan.samples)
 
-    def counterfactual(bought: set[int] | range, delay: int, done: int) -> Confusion:
+    def counterfactual(bought: set[int] | range, delays: list[int], done: int) -> Confusion:
         fresh = fresh_learner(plan.settings)
 
         def count(now: int) -> None:
             progress(done + now, 2 * number)
 
-        return prequential(plan.samples, fresh.model, bought, delay, count, fresh.rule)
+        return prequential(plan.samples, fresh.model, bought, delays, count, fresh.rule)
 
     bought = random_positions(scoreboard.queries, number, plan.settings.seed)
-    at_random = counterfactual(bought, ceil(demo.delay_in_samples()), 0)
+    at_random = counterfactual(bought, demo.delays_in_samples(), 0)
     whole = scoreboard.whole()
     return Summary(
         samples=number,
@@ -210,7 +209,7 @@ def compare(demo: Demo, progress: Callable[[int, int], None] = lambda done, tota
         budget_spent=scoreboard.queries / number,
         accuracy=whole.accuracy,
         accuracy_random=at_random.accuracy,
-        accuracy_all_labels=counterfactual(range(number), 1, number).accuracy,
+        accuracy_all_labels=counterfactual(range(number), [1], number).accuracy,
         rarest=whole.classes(scoreboard.bought)[0],
         rarest_random=at_random.classes(Counter(plan.samples[position].label for position in bought))[0],
         seconds=round(demo.seconds, 3),

@@ -167,7 +167,8 @@ def test_the_scoreboard_counts_the_first_prediction_and_measures_the_delay() -> 
         scoreboard.count(PredictionRecord(sample_id, label, {}, 1.0, 0.5, 1.0, queried, "below", stamp))
     assert (scoreboard.decided, scoreboard.confusion.correct, scoreboard.queries) == (4, 2, 2)
     assert scoreboard.bought == {"a": 1, "b": 1}
-    assert scoreboard.delay_in_samples(["1", "3"]) == (2 + 2) / 2  # sample 3 never was known: two to the end
+    assert scoreboard.delays_in_samples(["1", "3"]) == [2, 2]  # sample 3 never was known: two to the end
+    assert scoreboard.delays_in_samples(["3", "1"]) == [4, 1]  # in the order of the samples
 
 
 def test_a_counterfactual_learns_with_the_given_delay() -> None:
@@ -175,6 +176,17 @@ def test_a_counterfactual_learns_with_the_given_delay() -> None:
     samples = [Row({"x": k % 2}, k % 2) for k in range(10)]
     for delay in (1, 3):
         model = Model("GaussianNB()", seed=0)
-        right = prequential(samples, model, {0, 1}, delay).correct
+        right = prequential(samples, model, {0, 1}, [delay]).correct
         assert right <= 10 - 1 - delay
     assert len(random_positions(5, 50, seed=3)) == 5
+
+
+def test_each_label_of_a_counterfactual_has_a_delay_of_its_own() -> None:
+    """The second class is known by its own delay, whatever the first delay is."""
+    samples = [Row({"x": k % 2}, k % 2) for k in range(10)]
+
+    def right(delays: list[int]) -> float:
+        model = Model("NearestNeighbours(n_neighbors=1)", seed=0)
+        return prequential(samples, model, {0, 1}, delays).correct
+
+    assert right([1, 8]) == right([1, 8, 1]) < right([1, 2]) == right([1, 2, 8])
