@@ -37,15 +37,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from stream_al.engine.learners.base import RowClassifier, distribution
-from stream_al.engine.learners.batch import Record
 from stream_al.engine.learners.bayes import NaiveBayes
 from stream_al.engine.learners.calibration import Temperatures
+from stream_al.engine.learners.encoder.batch import Record
+from stream_al.engine.learners.encoder.rows import Bools, Floats, Ints, Rows
 from stream_al.engine.learners.extra import ExtraTrees
 from stream_al.engine.learners.fourier import FourierSoftmax
 from stream_al.engine.learners.linear import Softmax
 from stream_al.engine.learners.neighbours import NearestNeighbours
 from stream_al.engine.learners.recent import Recent
-from stream_al.engine.learners.rows import Bools, Floats, Ints, Rows
 from stream_al.engine.learners.surprise import PAUSE, Surprise
 
 __all__ = ["Auto"]

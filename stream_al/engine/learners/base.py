@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 from river import base
 
-from stream_al.engine.learners.batch import Record
-from stream_al.engine.learners.columns import Columns
-from stream_al.engine.learners.rows import Floats, Ints, Rows
+from stream_al.engine.learners.encoder.batch import Record
+from stream_al.engine.learners.encoder.columns import Columns
+from stream_al.engine.learners.encoder.rows import Floats, Ints, Rows
 
 __all__ = ["RowClassifier", "distribution", "softmax"]
 

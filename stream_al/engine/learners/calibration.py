@@ -18,7 +18,7 @@ import math
 import numpy as np
 
 from stream_al.engine.learners.base import softmax
-from stream_al.engine.learners.rows import Bools, Floats
+from stream_al.engine.learners.encoder.rows import Bools, Floats
 
 __all__ = ["Temperatures"]
 

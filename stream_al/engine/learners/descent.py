@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_al.engine.learners.rows import Floats, Ints
+from stream_al.engine.learners.encoder.rows import Floats, Ints
 
 __all__ = ["leaf_of_one", "leaves_of"]
 

@@ -24,8 +24,8 @@ import numpy as np
 
 from stream_al.engine.learners.base import RowClassifier
 from stream_al.engine.learners.descent import leaf_of_one, leaves_of
-from stream_al.engine.learners.rows import Floats, Ints, Rows
-from stream_al.engine.learners.scales import grown
+from stream_al.engine.learners.encoder.rows import Floats, Ints, Rows
+from stream_al.engine.learners.encoder.scales import grown
 from stream_al.engine.randomness import Draws
 
 __all__ = ["ExtraTrees"]

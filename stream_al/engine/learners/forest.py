@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_al.engine.learners.base import RowClassifier
-from stream_al.engine.learners.rows import Floats, Ints, Rows
+from stream_al.engine.learners.encoder.rows import Floats, Ints, Rows
 from stream_al.engine.learners.trees import Trees
 
 __all__ = ["MondrianForest"]

@@ -18,9 +18,9 @@ import math
 import numpy as np
 
 from stream_al.engine.learners.base import RowClassifier, softmax
+from stream_al.engine.learners.encoder.rows import STEPS, Floats, Rows
+from stream_al.engine.learners.encoder.scales import grown
 from stream_al.engine.learners.linear import FINE, cut, longest
-from stream_al.engine.learners.rows import STEPS, Floats, Rows
-from stream_al.engine.learners.scales import grown
 from stream_al.engine.randomness import Draws
 
 __all__ = ["FourierSoftmax"]

@@ -18,8 +18,8 @@ from __future__ import annotations
 import numpy as np
 
 from stream_al.engine.learners.base import RowClassifier, softmax
-from stream_al.engine.learners.rows import STEPS, Floats, Ints, Rows
-from stream_al.engine.learners.scales import grown
+from stream_al.engine.learners.encoder.rows import STEPS, Floats, Ints, Rows
+from stream_al.engine.learners.encoder.scales import grown
 
 __all__ = ["FINE", "Softmax", "cut", "longest"]
 

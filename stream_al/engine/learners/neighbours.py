@@ -18,8 +18,8 @@ from __future__ import annotations
 import numpy as np
 
 from stream_al.engine.learners.base import RowClassifier
-from stream_al.engine.learners.rows import Floats, Ints, Rows, Scale
-from stream_al.engine.learners.scales import grown
+from stream_al.engine.learners.encoder.rows import Floats, Ints, Rows, Scale
+from stream_al.engine.learners.encoder.scales import grown
 
 __all__ = ["NearestNeighbours"]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from stream_al.engine.learners.rows import Floats, Ints, Rows
+from stream_al.engine.learners.encoder.rows import Floats, Ints, Rows
 
 __all__ = ["Recent"]
 

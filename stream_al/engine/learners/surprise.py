@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_al.engine.learners.rows import Floats
+from stream_al.engine.learners.encoder.rows import Floats
 
 __all__ = ["PAUSE", "Surprise"]
 

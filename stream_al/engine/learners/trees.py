@@ -31,8 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_al.engine.learners.descent import leaves_of
-from stream_al.engine.learners.rows import Floats, Ints
-from stream_al.engine.learners.scales import grown
+from stream_al.engine.learners.encoder.rows import Floats, Ints
+from stream_al.engine.learners.encoder.scales import grown
 from stream_al.engine.randomness import Draws
 
 __all__ = ["Trees"]

@@ -23,7 +23,7 @@ import numpy as np
 
 from stream_al.engine.learners import Auto
 from stream_al.engine.learners.base import RowClassifier
-from stream_al.engine.learners.batch import Record
+from stream_al.engine.learners.encoder.batch import Record
 from stream_al.engine.model.introspection import descend, is_ensemble, is_linear
 from stream_al.engine.model.pickling import dumps, loads
 from stream_al.engine.model.validation import writes_when_read

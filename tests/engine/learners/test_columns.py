@@ -9,10 +9,10 @@ import uuid
 import numpy as np
 import pytest
 
-from stream_al.engine.learners.columns import MAX_FEATURES, MAX_NUMBERS, Columns
-from stream_al.engine.learners.scales import Scales
-from stream_al.engine.learners.values import read
-from stream_al.engine.learners.vocabulary import MAX_INDICATORS, MAX_TOKENS
+from stream_al.engine.learners.encoder.columns import MAX_FEATURES, MAX_NUMBERS, Columns
+from stream_al.engine.learners.encoder.scales import Scales
+from stream_al.engine.learners.encoder.values import read
+from stream_al.engine.learners.encoder.vocabulary import MAX_INDICATORS, MAX_TOKENS
 from tests.engine.learners.mixed_streams import payments
 
 

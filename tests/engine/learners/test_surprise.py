@@ -8,9 +8,9 @@ import numpy as np
 
 from stream_al.engine.learners import Auto
 from stream_al.engine.learners.auto import RESTARTED
-from stream_al.engine.learners.columns import Columns
+from stream_al.engine.learners.encoder.columns import Columns
+from stream_al.engine.learners.encoder.rows import Floats
 from stream_al.engine.learners.recent import Recent
-from stream_al.engine.learners.rows import Floats
 from stream_al.engine.learners.surprise import FIRST, PAUSE, Surprise
 from stream_al.engine.model.digest import digest
 from tests.engine.learners.mixed_streams import Stream, numbers, payments, records, reversal, taught

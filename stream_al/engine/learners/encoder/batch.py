@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from stream_al.engine.learners.features import FULL, PLAIN, Feature
-from stream_al.engine.learners.rows import Bools, Floats, Ints
-from stream_al.engine.learners.values import LINEAR, NOTHING, Value, read
-from stream_al.engine.learners.vocabulary import MISSING
+from stream_al.engine.learners.encoder.features import FULL, PLAIN, Feature
+from stream_al.engine.learners.encoder.rows import Bools, Floats, Ints
+from stream_al.engine.learners.encoder.values import LINEAR, NOTHING, Value, read
+from stream_al.engine.learners.encoder.vocabulary import MISSING
 
 __all__ = ["Batch", "Record"]
 

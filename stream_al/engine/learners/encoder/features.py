@@ -11,8 +11,8 @@ import math
 import re
 from typing import Any
 
-from stream_al.engine.learners.values import LINEAR, Value, words
-from stream_al.engine.learners.vocabulary import CATEGORY, ORDER, WORD
+from stream_al.engine.learners.encoder.values import LINEAR, Value, words
+from stream_al.engine.learners.encoder.vocabulary import CATEGORY, ORDER, WORD
 
 __all__ = ["FULL", "MANY", "NEARLY_ALL", "NONE", "PLAIN", "Feature"]
 

@@ -19,7 +19,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_al.engine.learners.rows import FARTHEST, Bools, Floats, Ints
+from stream_al.engine.learners.encoder.rows import FARTHEST, Bools, Floats, Ints
 
 __all__ = ["Scales", "grown"]
 

@@ -26,12 +26,12 @@ from typing import Any
 
 import numpy as np
 
-from stream_al.engine.learners.batch import Batch, Record
-from stream_al.engine.learners.features import FULL, MANY, NEARLY_ALL, NONE, Feature
-from stream_al.engine.learners.rows import STEPS, Bools, Floats, Ints, Rows, Scale
-from stream_al.engine.learners.scales import Scales, grown
-from stream_al.engine.learners.values import DATE_PARTS, NOTHING, Value, read
-from stream_al.engine.learners.vocabulary import MAX_INDICATORS, MISSING, WORD, Vocabulary
+from stream_al.engine.learners.encoder.batch import Batch, Record
+from stream_al.engine.learners.encoder.features import FULL, MANY, NEARLY_ALL, NONE, Feature
+from stream_al.engine.learners.encoder.rows import STEPS, Bools, Floats, Ints, Rows, Scale
+from stream_al.engine.learners.encoder.scales import Scales, grown
+from stream_al.engine.learners.encoder.values import DATE_PARTS, NOTHING, Value, read
+from stream_al.engine.learners.encoder.vocabulary import MAX_INDICATORS, MISSING, WORD, Vocabulary
 
 __all__ = ["MAX_FEATURES", "MAX_NAME", "MAX_NUMBERS", "Columns"]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_al.engine.learners.rows import Ints
+from stream_al.engine.learners.encoder.rows import Ints
 
 __all__ = ["CATEGORY", "MAX_INDICATORS", "MAX_TOKENS", "MISSING", "ORDER", "WORD", "Vocabulary"]
 
