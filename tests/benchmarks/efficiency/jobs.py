@@ -34,7 +34,7 @@ __all__ = ["Job", "Known", "code", "run", "run_all", "sources"]
 HERE = Path(__file__).parent
 PACKAGE = Path(stream_al.__file__).parent
 ENGINE = PACKAGE / "engine"
-LEARNING = ("model/*.py", "learners/*.py", "samples/table.py")  # of the engine: what every policy uses
+LEARNING = ("model/*.py", "learners/**/*.py", "samples/table.py")  # of the engine: what every policy uses
 SIMULATION = (
     "datasets/rows.py",
     *(f"simulate/{name}.py" for name in ("annotator", "buyers", "delay", "run", "stream")),
