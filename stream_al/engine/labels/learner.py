@@ -25,6 +25,7 @@ from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.judge import KnownLabels, same_label
 from stream_al.engine.labels.lifecycle import Event
 from stream_al.engine.model.digest import digest
+from stream_al.engine.model.importance import RecentFeatures
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import ACCURACY, Rule
 from stream_al.errors import BadMessage
@@ -65,6 +66,8 @@ class Learner:
         rule: Says which label to serve.
         per_class: Recall and precision of each class over the whole stream.
         drift: Whether the model's error has changed.
+        recent_features: The features of the last examples learned, by which the importance of each feature is
+            measured.
         excluded: The examples that are passed over. A caller that sets it must make sure that it says the
             same as before about the offsets folded already (`is_consistent_with`).
     """
@@ -78,6 +81,7 @@ class Learner:
     rule: Rule = field(default_factory=Rule)
     per_class: PerClass = field(default_factory=PerClass)
     drift: Drift = field(default_factory=Drift)
+    recent_features: RecentFeatures = field(default_factory=RecentFeatures)
     excluded: Exclusions = field(default_factory=Exclusions)
 
     @property
@@ -115,10 +119,12 @@ class Learner:
 
     def _learn(self, example: Example, offset: int) -> Outcome:
         self._evaluate(example, offset)
+        features = example.features or {}
         try:
-            self.model.learn(example.features or {}, example.label)
+            self.model.learn(features, example.label)
         except BadMessage:
             return Outcome.REFUSED
+        self.recent_features.keep(features)
         return Outcome.LEARNED
 
     def _evaluate(self, example: Example, offset: int) -> None:
