@@ -2,8 +2,8 @@
 
     python tests/benchmarks/recovery.py [--seeds 3] [--models auto,arf]
 
-A model learns 500 examples of one concept and then examples of another one. Every 10 examples it is tested on
-400 other samples of the concept of now. It has recovered when three tests in a row, on average, are within 2
+A model learns 500 examples of one concept and then examples of another one. Every 20 examples it is tested on
+300 other samples of the concept of now. It has recovered when three tests in a row, on average, are within 2
 points of the accuracy before the change (the mean of the last five tests).
 
 - sine: the classes change places.

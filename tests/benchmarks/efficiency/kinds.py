@@ -78,11 +78,11 @@ def payments(seed: int) -> Iterator[tuple[dict[str, Any], Any]]:
         )
         category = random.choice(["food", "travel", "gifts", "electronics", "books"])
         amount, hour, days = random.lognormvariate(3.3, 1.0), random.randrange(24), random.randrange(2000)
-        odds = 0.004
-        if shop not in (country, "US") and category in ("gifts", "electronics") and amount > 40:
-            odds = 0.25
-        if days < 150 and hour < 6:
-            odds = 0.5
+        odds = 0.002
+        if shop not in (country, "US") and category in ("gifts", "electronics") and amount > 60:
+            odds = 0.45
+        if days < 100 and hour < 6:
+            odds = 0.4
         record: dict[str, Any] = {
             "transaction": {
                 "id": f"{random.getrandbits(64):016x}",

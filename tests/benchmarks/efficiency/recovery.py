@@ -15,7 +15,7 @@ from stream_al.engine.model.model import Model
 from stream_al.engine.samples.table import sample_of, with_shared_shapes
 from tests.benchmarks.text_table import TextTable
 
-BEFORE, AFTER, EVERY, TESTED, NEAR = 500, 1500, 10, 400, 0.02
+BEFORE, AFTER, EVERY, TESTED, NEAR = 500, 1000, 20, 300, 0.02
 Pairs = Iterator[tuple[dict[Any, Any], Any]]
 STREAMS: dict[str, Callable[[int, int], Any]] = {
     "sine": lambda concept, seed: synth.Sine(
