@@ -149,8 +149,10 @@ class Auto(RowClassifier):
         return self._calibrated(uncalibrated), active
 
     def _calibrated(self, uncalibrated: Floats) -> Floats:
-        calibrated = self._member_temperatures.apply_all(uncalibrated)
-        return (1.0 - SMOOTHING) * calibrated + SMOOTHING / uncalibrated.shape[2]
+        calibrated: Floats = self._member_temperatures.apply_all(uncalibrated)
+        calibrated *= 1.0 - SMOOTHING
+        calibrated += SMOOTHING / uncalibrated.shape[2]
+        return calibrated
 
     def _uncalibrated(self, rows: Rows, classes: int) -> tuple[Floats, Bools]:
         """The same before they are calibrated."""
