@@ -105,7 +105,14 @@ class App:
             tracing=self.tracing,
         )
         self.selection = Select(
-            settings, self.local_model, self.pending, metrics, clock, samples.partition_count, self.tracing
+            settings,
+            self.local_model,
+            self.pending,
+            metrics,
+            self.problems,
+            clock,
+            samples.partition_count,
+            self.tracing,
         )
         self.control = Control(
             broker,

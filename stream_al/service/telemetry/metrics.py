@@ -34,8 +34,7 @@ NOT_SELECTED = ("below", "spent", "capped")
 REFUSED = {
     "select": (
         *("null_value", "too_large", "too_deep", "not_json", "not_an_object", "no_features", "bad_features"),
-        *("too_many_features", "text_too_long", "not_finite", "no_id", "bad_id", "model_error"),
-        "query_too_large",
+        *("too_many_features", "text_too_long", "not_finite", "no_id", "bad_id", "query_too_large"),
     ),
     "intake": (
         *("null_value", "too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
