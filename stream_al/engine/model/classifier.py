@@ -8,8 +8,8 @@ replaces those that can be repaired.) Where a class draws numbers to predict (`L
 random projections, factorisation machines), a prediction depends on those made from the same copy before it;
 the fold does not.
 
-*Errors.* Whatever River raises on the features of a sample is a `BadMessage`: the sample cannot be used. Only
-a lack of memory or stack is raised on as it is, since it says something about this process and would refuse
+*Errors.* Whatever River raises on the features of a sample is a `BadMessage` with the reason `model_error`: it
+says what this model cannot do, and nothing about the sample. Only a lack of memory or stack is raised on as it is, since it says something about this process and would refuse
 the sample on one replica alone.
 """
 
@@ -32,6 +32,8 @@ from stream_al.errors import BadMessage
 
 __all__ = ["Classifier"]
 
+MOST_CHARACTERS = 200  # of what River says of an error; it may quote the features
+
 
 class _RiverCall:
     """The part of a program that calls River; its errors become a `BadMessage` (`model_error`).
@@ -49,8 +51,8 @@ class _RiverCall:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, Exception) and not isinstance(error, MemoryError | RecursionError):
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        if isinstance(error, Exception) and not isinstance(error, BadMessage | MemoryError | RecursionError):
+            reason = f"{type(error).__name__}: {' '.join(str(error)[:MOST_CHARACTERS].split())}"
             raise BadMessage("model_error", f"River cannot {self.what} these features ({reason})") from error
 
 
