@@ -37,7 +37,7 @@ class Classes:
 
     Args:
         binary: Whether the classifier knows only False and True.
-        limit: The most classes to learn; None for no limit.
+        limit: The most classes to learn.
         model: The model in words, for errors.
         named: Whether the classifier gets every class as it is.
 
@@ -57,7 +57,7 @@ class Classes:
     """
 
     def __init__(
-        self, *, binary: bool, limit: int | None = None, model: str = "the model", named: bool = False
+        self, *, binary: bool, limit: int = 2**31, model: str = "the model", named: bool = False
     ) -> None:
         self.binary = binary
         self.limit = limit
@@ -114,7 +114,7 @@ class Classes:
                 f"{_short(label)}: set model.definition to auto, or to OneVsRestClassifier(...) around this "
                 "model; or set labels.classes to the two, so that the query of such a label stays open",
             )
-        if self.limit is not None and known >= self.limit:
+        if known >= self.limit:
             raise BadMessage(
                 "too_many_classes",
                 f"the label {_short(label)} would be class {known + 1}, and the limit is {self.limit}; "

@@ -113,6 +113,16 @@ class Model:
         return self._classes.counts
 
     @property
+    def most_classes(self) -> int:
+        """How many classes it can learn."""
+        return 2 if self.is_binary else self._classes.limit
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether it tells only two classes apart."""
+        return self._classes.binary
+
+    @property
     def ready(self) -> bool:
         """Whether two classes are learned, so that a prediction can be uncertain."""
         return len(self._classes.counts) >= 2

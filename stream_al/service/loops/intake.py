@@ -37,7 +37,7 @@ from stream_al.messages import ClassLabel, Label, decode, encode
 from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.service.control import Control
-from stream_al.service.engine_settings import input_rules
+from stream_al.service.engine_settings import allowed_classes, input_rules
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.stage import Items, Work
 from stream_al.service.model.local_model import LocalModel
@@ -78,6 +78,7 @@ class Intake:
         self.metrics = metrics
         self.tracing = tracing
         self.rules = input_rules(settings)
+        self.allowed = allowed_classes(settings)
         self._has_new_partition = False
 
     def read(self, records: Sequence[Record]) -> list[Label | BadMessage]:
@@ -131,6 +132,7 @@ class _BatchDecision:
         examples: The examples to send.
         steps: The traced step from each label to its example.
         letters: The dead letters.
+        unusable: The records that they are for, each with its error.
         closed: The tombstones, by id.
         learned: The labels of the examples, by id.
         outcomes: How many labels had each outcome.
@@ -141,6 +143,7 @@ class _BatchDecision:
     examples: list[Outgoing] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     letters: list[Outgoing] = field(default_factory=list)
+    unusable: list[tuple[Record, BadMessage]] = field(default_factory=list)
     closed: dict[str, Outgoing] = field(default_factory=dict)
     learned: dict[str, ClassLabel] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -156,6 +159,7 @@ class _BatchDecision:
             except BadMessage as error:
                 self.outcomes[error.reason] += 1
                 self.letters.append(stage.dead_letter(record, error))
+                self.unusable.append((record, error))
         return state
 
     def work(self) -> Work:
@@ -166,6 +170,8 @@ class _BatchDecision:
     def _judge(self, record: Record, label: Label) -> None:
         stage = self.stage
         topics, key = stage.settings.topics, label.id.encode()
+        if label.label is not None:  # a class that is not allowed is refused before it can close the query
+            label = msgspec.structs.replace(label, label=stage.allowed.named_by(label.label))
         pending = None if label.id in self.closed else stage.pending.get(label.id)
         known = self.learned.get(label.id, stage.local_model.learner.known.get(label.id))
         joined = join(label, at_ms=record.timestamp_ms, pending=pending, known=known)
@@ -192,5 +198,5 @@ class _BatchDecision:
             metrics.labels.labels(outcome).inc(number)
         for delay in self.delays:
             metrics.label_delay.observe(delay)
-        if self.letters:
-            metrics.dead_letters.labels(stage.name, "unknown_id").inc(len(self.letters))
+        for _, error in self.unusable:
+            metrics.dead_letters.labels(stage.name, error.reason).inc()

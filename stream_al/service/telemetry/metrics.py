@@ -38,9 +38,11 @@ REFUSED = {
     ),
     "intake": (
         *("null_value", "too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
-        "unknown_id",
+        *("unknown_id", "unknown_class"),
     ),
-    "learn": ("null_value", "too_large", "too_deep", "not_json", "bad_fields"),
+    "learn": (
+        *("null_value", "too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
+    ),
     "control": ("too_large", "too_deep", "not_json", "bad_fields", "unknown_key"),
 }
 """By stage: the reasons for which a record becomes a dead letter."""
