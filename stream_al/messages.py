@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -28,6 +29,7 @@ __all__ = [
     "RuntimeBudget",
     "RuntimeModel",
     "RuntimeSettings",
+    "class_names",
     "decode",
     "decode_json",
     "encode",
@@ -257,6 +259,20 @@ def label_text(label: ClassLabel) -> str:
     ('spam', 'true', '3')
     """
     return label if isinstance(label, str) else encode(label).decode()
+
+
+@lru_cache(maxsize=64, typed=True)
+def class_names(*labels: ClassLabel) -> tuple[str, ...]:
+    """Classes as the keys of one JSON object.
+
+    Each is its `label_text`. Only a text that reads like another one of these classes keeps its quotes, so that
+    no two have one name.
+
+    >>> class_names(0, 1, "spam", "1"), class_names("0", "1")
+    (('0', '1', 'spam', '"1"'), ('0', '1'))
+    """
+    others = {label_text(label) for label in labels if not isinstance(label, str)}
+    return tuple([encode(label).decode() if label in others else label_text(label) for label in labels])
 
 
 def iso(timestamp_ms: int) -> str:

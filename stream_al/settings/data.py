@@ -124,9 +124,9 @@ class LabelSettings(Section):
 
     classes: tuple[ClassLabel, ...] = Field(
         default=(),
-        description="The classes that a label may name, with their types: [0, 1], [ok, fraud], [true, false], "
-        'or texts in quotes such as ["0", "1"]. A label that differs from one of them in type or case alone is '
-        "taken for it; any other is refused, and its query stays pending. An empty list allows any class.",
+        description="The classes that a label may name, with their types: [0, 1], [ok, fraud], [true, "
+        'false], or texts in quotes, ["0", "1"]. A label that differs from one of them in type or case alone '
+        "is taken for it; any other is refused, and its query stays pending. An empty list allows any class.",
     )
 
     remember: Count = Field(

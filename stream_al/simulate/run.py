@@ -30,7 +30,7 @@ from stream_al.engine.model.objective import Rule
 from stream_al.engine.samples.table import sample_of, with_shared_shapes
 from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
-from stream_al.messages import ClassLabel, label_text
+from stream_al.messages import ClassLabel, class_names
 from stream_al.simulate.annotator import truthful
 from stream_al.simulate.buyers import Buyer, Classifier
 from stream_al.simulate.delay import Arrivals
@@ -119,7 +119,7 @@ def run(  # noqa: PLR0913 - what a run is made of
             _, _, labelled = heappop(waiting)
             row, (asked, propensity) = rows[labelled], queried.pop(labelled)
             label = annotate(samples[labelled].id, row.label)
-            said = {label_text(known): p for known, p in asked.probabilities.items()}
+            said = dict(zip(class_names(*asked.probabilities), asked.probabilities.values(), strict=True))
             rule.learn(said, label, propensity=propensity)
             _learn(done, classifier, row, label)
             done.learned.append((labelled, position))

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from stream_al import __version__
 from stream_al.engine.samples.sample import flat_features, position_id, read_sample
 from stream_al.errors import BadMessage, Misconfigured, StreamAlError, Unavailable
-from stream_al.messages import Label, decode, decode_json, encode, label_text
+from stream_al.messages import Label, class_names, decode, decode_json, encode
 from stream_al.service.app import App
 from stream_al.service.broker.protocols import Headers, Outgoing
 from stream_al.service.engine_settings import allowed_classes, input_rules
@@ -108,7 +108,7 @@ def _read_routes(web: FastAPI, app: App) -> None:
             probabilities, failure = {}, str(error)
         return {
             "label": app.local_model.learner.rule.label(probabilities),
-            "probabilities": {label_text(label): p for label, p in probabilities.items()},
+            "probabilities": dict(zip(class_names(*probabilities), probabilities.values(), strict=True)),
             "model": msgspec.to_builtins(app.local_model.stamp()),
             "failure": failure,
         }

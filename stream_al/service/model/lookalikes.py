@@ -43,6 +43,6 @@ class Lookalikes:
             self._problems.report(
                 Kind.LOOKALIKE_CLASS,
                 "lookalike_class",
-                f"{' and '.join(counted)} look alike and are learned as several classes: if they are one, let "
-                "all annotators send one of them, or list the classes in labels.classes",
+                f"{' and '.join(counted)} look alike and are learned as several classes: if they are one, "
+                "let all annotators send one of them, or list the classes in labels.classes",
             )

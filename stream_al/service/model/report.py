@@ -11,8 +11,7 @@ from prometheus_client import Gauge
 from stream_al.engine.labels.class_figures import ClassFigures
 from stream_al.engine.labels.evaluation import Accuracy
 from stream_al.engine.labels.learner import Learner, Outcome
-from stream_al.engine.labels.spelling import shown
-from stream_al.messages import ClassLabel, label_text
+from stream_al.messages import ClassLabel, class_names, label_text
 from stream_al.service.telemetry.metrics import Metrics
 
 __all__ = ["OTHERS", "LearnerReport", "series_name"]
@@ -54,10 +53,8 @@ class LearnerReport:
         for span, accuracy in (("all", learner.overall), ("recent", learner.recent)):
             _show(metrics.accuracy, span, accuracy)
         classes = learner.per_class.classes
-        others = {label_text(label) for label in classes if not isinstance(label, str)}
-        for label, figures in classes.items():
-            # "1" beside 1 keeps its quotes, so that no two classes share a series.
-            self._of_class(series_name(shown(label) if label in others else label), figures)
+        for name, figures in zip(class_names(*classes), classes.values(), strict=True):
+            self._of_class(series_name(name), figures)
         self._of_class(OTHERS, learner.per_class.others)
 
     def drifted(self, learner: Learner, drifts: int) -> None:
