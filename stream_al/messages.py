@@ -261,12 +261,12 @@ def label_text(label: ClassLabel) -> str:
     return label if isinstance(label, str) else encode(label).decode()
 
 
-@lru_cache(maxsize=64, typed=True)
+@lru_cache(maxsize=16, typed=True)
 def class_names(*labels: ClassLabel) -> tuple[str, ...]:
     """Classes as the keys of one JSON object.
 
-    Each is its `label_text`. Only a text that reads like another one of these classes keeps its quotes, so that
-    no two have one name.
+    Each is its `label_text`. Only a text that reads like another one of these classes keeps its quotes, so
+    that no two have one name.
 
     >>> class_names(0, 1, "spam", "1"), class_names("0", "1")
     (('0', '1', 'spam', '"1"'), ('0', '1'))

@@ -81,3 +81,17 @@ def test_the_status_lists_recall_precision_and_labels_of_each_class() -> None:
     assert 0.0 < spam["recall"]["low"] < 0.5 < spam["recall"]["high"] < 1.0
     assert (spam["precision"]["estimate"], text["precision"]) == (1.0, None)
     assert found["others"] == {"labels": 0, "recall": None, "precision": None}
+
+
+def test_the_status_and_the_metrics_never_show_two_classes_as_one() -> None:
+    """1 and "1" are two classes, whichever came first; True is 1."""
+    for labels in ((1, "1", True), ("1", True, 1)):
+        metrics, found = Metrics("test"), learner(*labels)
+        shown = describe_model("model", found)["classes"]
+        assert {(type(one["class"]), one["examples"]) for one in shown} == {
+            (type(next(label for label in labels if label == 1)), 2),
+            (str, 1),
+        }
+        LearnerReport(metrics).learned(found, Counter())
+        assert len(series(metrics, "class_labels")) == 2
+        assert series(metrics, "class_labels")['"1"'] == 1.0
