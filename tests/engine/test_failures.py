@@ -26,7 +26,7 @@ NUMBER = 3000
 
 
 def arrivals(failing: float) -> list[tuple[dict[str, Any], bool]]:
-    """Samples with their labels; a share of them has a text, which the model can neither predict nor learn."""
+    """Samples with labels; a share of them has a text, which the model can neither predict nor learn."""
     draw = random.Random(7)  # noqa: S311 -- a fixed stream
     found = []
     for _ in range(NUMBER):
@@ -37,7 +37,7 @@ def arrivals(failing: float) -> list[tuple[dict[str, Any], bool]]:
 
 
 def play(manager: str, failing: float, exploration: float = 0.1) -> tuple[list[Decision], list[int], int]:
-    """Decide about the samples and learn what is bought: the decisions, what failed, how many were refused."""
+    """Decide about the samples and learn what is bought: decisions, what failed, how many were refused."""
     selector = Selector("margin", manager, share=SHARE, exploration=exploration, seed=1)
     model: Model = selector.strategy.model("LogisticRegression()", seed=1)
     for features, label in arrivals(0.0)[:20]:

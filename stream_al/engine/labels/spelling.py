@@ -26,12 +26,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from fractions import Fraction
 
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, encode
 
-__all__ = ["AllowedClasses", "look", "lookalikes", "shown"]
+__all__ = ["AllowedClasses", "likeness", "lookalikes", "shown"]
 
 MOST_SHOWN = 10  # classes in an error
 MOST_CHARACTERS = 60  # of a class in an error
@@ -39,18 +39,18 @@ _NUMBER = re.compile(r"[+-]?(\d{1,100}(\.\d{0,100})?|\.\d{1,100})(e[+-]?\d{1,3})
 _TRUTH = {"true": 1, "false": 0}
 
 
-def look(label: ClassLabel) -> str | Decimal:
+def likeness(label: ClassLabel) -> str | Fraction:
     """What a label looks like: equal for labels that look alike.
 
-    >>> look(1) == look("1") == look("1.0") == look(True) == look(" TRUE ")
+    >>> likeness(1) == likeness("1") == likeness("1.0") == likeness(True) == likeness(" TRUE ")
     True
-    >>> look("Fraud") == look("fraud"), look("no  fraud") == look("no fraud"), look("1") == look("01a")
-    (True, True, False)
+    >>> likeness("Fraud") == likeness("fraud"), likeness("no  fraud") == likeness("no fraud")
+    (True, True)
     """
     text = " ".join((label if isinstance(label, str) else repr(label)).casefold().split())
     if text in _TRUTH:
-        return Decimal(_TRUTH[text])
-    return Decimal(text) if _NUMBER.fullmatch(text) else text
+        return Fraction(_TRUTH[text])
+    return Fraction(text) if _NUMBER.fullmatch(text) else text
 
 
 def lookalikes(classes: Iterable[ClassLabel]) -> list[list[ClassLabel]]:
@@ -59,7 +59,7 @@ def lookalikes(classes: Iterable[ClassLabel]) -> list[list[ClassLabel]]:
     >>> lookalikes([0, 1, "unsure", "1", "Unsure"])
     [[1, '1'], ['unsure', 'Unsure']]
     """
-    return [group for group in _by_look(classes).values() if len(group) > 1]
+    return [group for group in _by_likeness(classes).values() if len(group) > 1]
 
 
 def shown(label: ClassLabel) -> str:
@@ -89,7 +89,7 @@ them, or add it to the list
 
     def __init__(self, classes: Sequence[ClassLabel] = ()) -> None:
         self._classes = {label: label for label in classes}
-        self._by_look = _by_look(classes)
+        self._by_likeness = _by_likeness(classes)
 
     def named_by(self, label: ClassLabel) -> ClassLabel:
         """The class that a label names.
@@ -101,7 +101,7 @@ them, or add it to the list
             return label
         if label in self._classes:
             return self._classes[label]
-        alike = self._by_look.get(look(label), [])
+        alike = self._by_likeness.get(likeness(label), [])
         if len(alike) == 1:
             return alike[0]
         listed = ", ".join(map(shown, list(self._classes)[:MOST_SHOWN]))
@@ -114,8 +114,8 @@ them, or add it to the list
         )
 
 
-def _by_look(classes: Iterable[ClassLabel]) -> Mapping[str | Decimal, list[ClassLabel]]:
-    groups: defaultdict[str | Decimal, list[ClassLabel]] = defaultdict(list)
+def _by_likeness(classes: Iterable[ClassLabel]) -> Mapping[str | Fraction, list[ClassLabel]]:
+    groups: defaultdict[str | Fraction, list[ClassLabel]] = defaultdict(list)
     for label in classes:
-        groups[look(label)].append(label)
+        groups[likeness(label)].append(label)
     return dict(groups)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_al.engine.labels.spelling import AllowedClasses, look, lookalikes, shown
+from stream_al.engine.labels.spelling import AllowedClasses, likeness, lookalikes, shown
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Example, Label, class_names, decode, encode
 
@@ -32,19 +32,19 @@ ALIKE: list[list[ClassLabel]] = [
 
 @pytest.mark.parametrize("group", ALIKE, ids=lambda group: str(group[0]))
 def test_labels_that_differ_in_type_case_or_blanks_alone_look_alike(group: list[ClassLabel]) -> None:
-    assert len({look(label) for label in group}) == 1
+    assert len({likeness(label) for label in group}) == 1
 
 
 def test_no_two_of_these_groups_look_alike() -> None:
-    assert len({look(group[0]) for group in ALIKE}) == len(ALIKE)
+    assert len({likeness(group[0]) for group in ALIKE}) == len(ALIKE)
 
 
 @law
 @given(label=any_label)
 def test_equal_labels_look_alike_and_a_label_looks_like_its_own_text(label: ClassLabel) -> None:
-    assert look(label) == look(shown(label) if not isinstance(label, str) else f" {label} ")
+    assert likeness(label) == likeness(shown(label) if not isinstance(label, str) else f" {label} ")
     if isinstance(label, int | float) and float(label) == label:
-        assert look(label) == look(float(label)) or abs(label) >= 2**53
+        assert likeness(label) == likeness(float(label)) or abs(label) >= 2**53
 
 
 @law
@@ -61,10 +61,10 @@ def test_a_label_names_a_listed_class_that_it_looks_like_or_is_refused(
     except BadMessage as error:
         assert error.reason == "unknown_class"  # noqa: PT017 -- a refusal is a valid result
         assert label not in listed
-        assert [look(one) for one in listed].count(look(label)) != 1
+        assert [likeness(one) for one in listed].count(likeness(label)) != 1
     else:
         assert any(named is one for one in listed)
-        assert look(named) == look(label)
+        assert likeness(named) == likeness(label)
 
 
 def test_without_a_list_every_label_names_itself() -> None:
