@@ -97,7 +97,7 @@ def test_decisions_in_batches_are_those_one_by_one(manager: str) -> None:
     assert {one.failure is None for one in scored} == {True, False}
     context = Context(ready=True)
     together, end = selector.decide(selector.start(), scored, context)
-    state, alone = selector.start(), []
+    state, alone = selector.start(), list[Decision]()
     for sample in samples:
         (score,) = selector.score_many(model, [sample], [0])
         (decision,), state = selector.decide(state, [score], context.after(sum(d.selected for d in alone)))
@@ -119,6 +119,6 @@ def test_a_factor_that_fails_keeps_the_prediction() -> None:
     def fail(features: object) -> dict[Any, Any]:
         raise BadMessage("model_error", "not this one")
 
-    model.classifier.inputs = fail  # type: ignore[method-assign,assignment]
+    model.classifier.inputs = fail  # type: ignore[method-assign]
     scored = selector.score(model, "s", {"x": 0.1, "y": 0.9})
     assert scored == ScoredSample("s", before, 0.0, failure=Failure("model_error", "not this one"))

@@ -75,7 +75,7 @@ def test_targets_are_of_one_kind_and_no_two_classes_share_one(given_labels: list
         assert targets[: len(before)] == before, "what River has learned keeps its name"
         assert len({isinstance(target, str) for target in targets}) == 1
         assert len(set(targets)) == len(targets) == len(classes.counts)
-        sorted(targets)  # type: ignore[type-var]  # all texts, or all numbers
+        sorted(targets)  # all texts, or all numbers
         before = targets
     assert classes.copy().targets() == classes.targets()
 

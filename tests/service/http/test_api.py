@@ -57,8 +57,8 @@ async def test_accepted_samples_are_on_the_topic(opened: Open) -> None:
 
 async def test_a_prediction_that_the_model_fails_on_says_why(opened: Open) -> None:
     """It is no fault of the request."""
-    world, replica, client = await opened("model.definition=LogisticRegression()")
-    await world.settle([s["id"] for s in await world.samples(20)])
+    world, replica, client = await opened("model.definition=LogisticRegression()", "budget.share=0.8")
+    await world.settle([s["id"] for s in await world.samples(30)])
     assert replica.app.local_model.model.ready
     good = (await client.post("/v1/predict", json={"x": 0.9, "y": 0.1})).json()
     assert good["failure"] is None

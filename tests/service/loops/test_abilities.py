@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from stream_al.service.broker.dead_letters import HEADER_PREFIX
@@ -15,7 +17,9 @@ async def test_a_model_that_fails_on_every_sample_stops_nothing(make_world: Make
     world = await make_world("model.definition=LogisticRegression()", "limits.bad_records=3")
     replica = await world.start()
     await world.settle([s["id"] for s in await world.samples(20)])
-    texts = [{"id": f"t{n}", "features": {"x": "a", "y": 0.5}} for n in range(100)]
+    texts: list[dict[str, Any]] = [
+        {"id": f"t{n}", "features": {"x": n / 100, "y": "text"}} for n in range(100)
+    ]
     await world.send(world.topics.samples, texts)
     await world.settle([one["id"] for one in texts])
     found = status(replica.app)
