@@ -79,6 +79,10 @@ def test_after_one_huge_value_ordinary_samples_have_probabilities(definition: st
         assert all(isfinite(p) for p in alone.values())
         assert sum(alone.values()) == pytest.approx(1.0)
         assert row == pytest.approx(alone, abs=1e-12)
+    with_odd = model.predict_proba_many([sample_of("odd", odd), *samples])
+    with suppress(BadMessage):
+        assert with_odd.rows()[0] == pytest.approx(model.probabilities(odd), abs=1e-12)
+    assert with_odd.rows()[1:] == together.rows()
 
 
 @settings(derandomize=True, deadline=None, max_examples=200)

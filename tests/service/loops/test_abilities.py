@@ -16,7 +16,8 @@ async def test_a_model_that_fails_on_every_sample_stops_nothing(make_world: Make
     """No dead letter, no stop, labels are bought as ever, and the problem says what to write."""
     world = await make_world("model.definition=LogisticRegression()", "limits.bad_records=3")
     replica = await world.start()
-    await world.settle([s["id"] for s in await world.samples(20)])
+    await world.settle([s["id"] for s in await world.samples(80)])
+    assert replica.app.local_model.model.ready
     texts: list[dict[str, Any]] = [
         {"id": f"t{n}", "features": {"x": n / 100, "y": "text"}} for n in range(100)
     ]
