@@ -111,8 +111,9 @@ class Classes:
             raise BadMessage(
                 "binary_model",
                 f"{_cut(self.model)} tells only two classes apart, {one} and {other}, and the label is "
-                f"{_short(label)}: set model.definition to auto, SoftmaxRegression(), or OneVsRestClassifier(...) around "
-                "this one; or set labels.classes to the two, so that the query of such a label stays open",
+                f"{_short(label)}: set model.definition to auto, SoftmaxRegression(), or "
+                "OneVsRestClassifier(...) around this one; or set labels.classes to the two, so that the query "
+                "of such a label stays open",
             )
         if known >= self.limit:
             raise BadMessage(
