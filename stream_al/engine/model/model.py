@@ -147,8 +147,8 @@ class Model:
     ) -> tuple[str, str]:
         """Return the first feature for which an example is not learned, and a sentence on what to do.
 
-        The feature is empty if it cannot be found. The example is tried on a copy, with features left out; the
-        model does not change (see `engine.model.faults`).
+        The feature is empty if it cannot be found. The example is tried on a copy, with features left out;
+        the model does not change (see `engine.model.faults`).
 
         Args:
             features: The features of the example.
