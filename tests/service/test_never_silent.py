@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from stream_al.engine.labels import join
+from stream_al.engine.labels import join, learner
 from stream_al.engine.labels.learner import Outcome
 from stream_al.service.http.status import status
+from stream_al.service.loops import intake
 from stream_al.service.timing.clock import Clock
 from tests.support.http_client import client_of
 from tests.support.replica import Replica
@@ -177,9 +178,6 @@ async def test_late_and_contradicting_labels_are_told_once_and_repetitions_are_n
 
 def test_every_outcome_of_a_label_is_named_where_it_is_said_how_it_shows() -> None:
     """A new outcome has to say where it shows; see the tables in the two modules."""
-    from stream_al.engine.labels import learner  # noqa: PLC0415
-    from stream_al.service.loops import intake  # noqa: PLC0415
-
     assert all(f"    {one.value} " in str(intake.__doc__) for one in join.Outcome)
     assert all(f"    {one.value} " in str(learner.__doc__) for one in Outcome)
 
