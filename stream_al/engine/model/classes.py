@@ -112,14 +112,16 @@ class Classes:
                 "binary_model",
                 f"{_cut(self.model)} tells only two classes apart, {one} and {other}, and the label is "
                 f"{_short(label)}: set model.definition to auto, SoftmaxRegression(), or "
-                "OneVsRestClassifier(...) around this one; or set labels.classes to the two, so that the query "
-                "of such a label stays open",
+                "OneVsRestClassifier(...) around this one; or set labels.classes to the two, so that the "
+                "query of such a label stays open",
+                subject=_short(label),
             )
         if known >= self.limit:
             raise BadMessage(
                 "too_many_classes",
                 f"the label {_short(label)} would be class {known + 1}, and the limit is {self.limit}; "
                 "raise model.max_classes if it is no mistake",
+                subject=_short(label),
             )
 
 

@@ -9,6 +9,7 @@ from stream_al import __version__
 from stream_al.engine.labels.class_figures import ClassFigures, PerClass
 from stream_al.engine.labels.evaluation import Accuracy
 from stream_al.engine.labels.learner import Learner
+from stream_al.engine.labels.refusals import Refusal
 from stream_al.service.app import App
 from stream_al.service.loops.consumer import Consumer
 
@@ -42,6 +43,7 @@ def status(app: App) -> dict[str, Any]:
             "offset": learner.offset,
             "outcomes": {outcome.value: number for outcome, number in learner.counts.items()},
         },
+        "conditions": app.conditions.describe(),
         "problems": app.problems.describe(),
         "model": model_status(app),
     }
@@ -74,9 +76,21 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
         "members": model.member_report(),
         "restarts": model.restarts(),
         "left_out": model.left_out(),
+        "refusals": [_refusal(one) for one in learner.refusals],
         "digest": model.digest(),
         "accuracy": {"all": _estimate(learner.overall), "recent": _estimate(learner.recent)},
         "per_class": _per_class(learner.per_class),
+    }
+
+
+def _refusal(refusal: Refusal) -> dict[str, Any]:
+    """The labels that the model could not learn for one reason."""
+    return {
+        "reason": refusal.reason,
+        "subject": refusal.subject,
+        "count": refusal.count,
+        "sample": refusal.id,
+        "message": refusal.message,
     }
 
 
