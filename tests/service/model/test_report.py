@@ -98,5 +98,5 @@ def test_the_status_and_the_metrics_never_show_two_classes_as_one() -> None:
             (int, 2),
             (str, 1),
         }
-        LearnerReport(metrics).learned(found, Counter())
+        reporter(metrics).learned(found, Counter())
         assert series(metrics, "class_labels") == {"1": 2.0, '"1"': 1.0}
