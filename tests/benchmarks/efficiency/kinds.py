@@ -129,7 +129,7 @@ class Ranked:
     def score(self, classifier: Any, samples: Sequence[Any]) -> Any:
         found = self.buyer.score(classifier, samples)
         for sample, scored in zip(samples, found, strict=True):
-            self.scores[sample.id] = getattr(scored, "probabilities", {}).get(self.label, 0.0)
+            self.scores[sample.id] = scored.probabilities.get(self.label, 0.0)
         return found
 
 
