@@ -149,7 +149,7 @@ def _line(demo: Demo) -> str:
 
 
 def _estimate(demo: Demo) -> tuple[str, str]:
-    estimate = demo.app.local_model.learner.overall.estimate()
+    estimate = demo.app.local_model.learner.evaluation.current.overall.estimate()
     if estimate is None:
         return "no estimate yet", ""
     between = f"{_percent(estimate.low)} to {_percent(estimate.high)}"

@@ -50,11 +50,14 @@ class LearnerReport:
         for member, standing in learner.model.member_report().items():
             metrics.member_weight.labels(member).set(standing["weight"])
             metrics.member_loss.labels(member).set(standing["loss"])
-        for span, accuracy in (("all", learner.overall), ("recent", learner.recent)):
+        current, previous = learner.evaluation.current, learner.evaluation.previous
+        for span, accuracy in (("all", current.overall), ("recent", current.recent)):
             _show(metrics.accuracy, span, accuracy)
-        for label, figures in learner.per_class.classes.items():
+        if previous is not None:
+            _show(metrics.accuracy, "previous", previous.overall)
+        for label, figures in current.per_class.classes.items():
             self._of_class(series_name(label), figures)
-        self._of_class(OTHERS, learner.per_class.others)
+        self._of_class(OTHERS, current.per_class.others)
 
     def drifted(self, learner: Learner, drifts: int) -> None:
         """Report drifts that were found just now, if any were."""
