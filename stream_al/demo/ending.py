@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from stream_al.demo.session import Demo, Summary
 from stream_al.engine.labels.learner import Outcome
+from stream_al.invocation import program
 from stream_al.service.http.status import status
 
 __all__ = ["NEXT", "Interrupted", "complaint", "interrupted", "next_steps", "notes"]
@@ -99,5 +98,4 @@ def _problems(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 def next_steps() -> str:
     """The commands to go on with, as this one was called."""
-    called = Path(sys.argv[0])
-    return NEXT.format(program=called if called.name == "stream-al" else "stream-al").rstrip()
+    return NEXT.format(program=program()).rstrip()
