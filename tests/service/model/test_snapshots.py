@@ -234,6 +234,7 @@ async def test_an_unfinished_file_of_a_killed_process_is_deleted(tmp_path: Path)
     given = settings(tmp_path, "snapshots.keep=2")
     left = tmp_path / f"examples-{7:020}.{os.getpid() + 1}.tmp"
     left.write_bytes(b"half")
+    os.utime(left, (0, 0))  # long ago: another replica may be writing a newer one
     await written(given, 10, 20, 30)
     assert not left.exists()
     assert await offsets(given) == [30, 20]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
 from stream_al.errors import StateLost, Unavailable
 from stream_al.service import maintenance
+from stream_al.service.model.stores import DirectoryStore
+from stream_al.service.model.stores.directory import UNFINISHED_SECONDS
 from tests.support.damage import opened, sealed
 from tests.support.flow import run
 from tests.support.oracles import broker_of
@@ -159,3 +163,20 @@ async def test_a_directory_holds_only_one_lineage(tmp_path: Path) -> None:
     await save(settings(tmp_path, "snapshots.keep=2", "model.definition=BernoulliNB()"), 30, 40)
     assert await offsets(old) == []
     assert len(DirectoryPlace(tmp_path).files()) == 2
+
+
+async def test_replicas_that_share_a_directory_do_not_delete_what_the_other_is_writing(
+    tmp_path: Path,
+) -> None:
+    """Both may be process 1 of their containers. What a dead process has left is deleted after an hour."""
+    fresh, left = tmp_path / "examples-of-another.tmp", tmp_path / "examples-of-the-dead.tmp"
+    for file in (fresh, left):
+        file.write_bytes(b"half")
+    old = fresh.stat().st_mtime - 2 * UNFINISHED_SECONDS
+    os.utime(left, (old, old))
+    name = f"examples-{7:020}.snapshot"
+    stores = [DirectoryStore(str(tmp_path)) for _ in range(2)]
+    for _ in range(20):
+        await asyncio.gather(*(store.write(name, b"x" * 100_000) for store in stores))
+    assert (tmp_path / name).read_bytes() == b"x" * 100_000
+    assert set(await stores[0].names()) == {name, fresh.name}

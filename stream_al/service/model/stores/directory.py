@@ -1,8 +1,13 @@
 """A store in a directory.
 
 A file is written in four steps: a temporary file, fsync, rename, fsync of the directory. So a reader sees a
-whole file or none. A directory belongs to one replica, so a file that another process left unfinished there
-is deleted.
+whole file or none. A temporary file that is an hour older than the file just written was left by a process
+that died, and is deleted.
+
+A directory should belong to one replica. If several share one by mistake, nothing breaks: no two processes
+choose the same name for a temporary file, replicas at the same offset write the same snapshot, and a file that
+another replica has deleted is passed over. Replicas with different models delete each other's snapshots then,
+which costs a replay at the next start.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import structlog
 
@@ -20,6 +26,8 @@ from stream_al.errors import Unavailable
 __all__ = ["DirectoryStore"]
 
 log = structlog.get_logger(__name__)
+
+UNFINISHED_SECONDS = 3600.0
 
 
 class DirectoryStore:
@@ -65,21 +73,29 @@ class DirectoryStore:
 
     def _write(self, name: str, content: bytes) -> None:
         path = self.path / name
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        temporary: Path | None = None
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
+            with NamedTemporaryFile(dir=self.path, prefix="examples-", suffix=".tmp", delete=False) as file:
+                temporary = Path(file.name)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
             _sync(self.path)
-            for unfinished in self.path.glob("examples-*.tmp"):
-                unfinished.unlink(missing_ok=True)
+            self._delete_unfinished(before=path.stat().st_mtime - UNFINISHED_SECONDS)
         except OSError as error:
             with suppress(OSError):
-                temporary.unlink()
+                if temporary is not None:
+                    temporary.unlink()
             raise self._unavailable(error) from error
+
+    def _delete_unfinished(self, before: float) -> None:
+        """Delete temporary files that were last written before a time, by the clock of the filesystem."""
+        for unfinished in self.path.glob("examples-*.tmp"):
+            with suppress(FileNotFoundError):  # another replica has finished it, or has deleted it
+                if unfinished.stat().st_mtime < before:
+                    unfinished.unlink()
 
     def _delete(self, names: list[str]) -> None:
         try:
