@@ -5,9 +5,9 @@ whole file or none. A temporary file that is an hour older than the file just wr
 that died, and is deleted.
 
 A directory should belong to one replica. If several share one by mistake, nothing breaks: no two processes
-choose the same name for a temporary file, replicas at the same offset write the same snapshot, and a file that
-another replica has deleted is passed over. Replicas with different models delete each other's snapshots then,
-which costs a replay at the next start.
+choose the same name for a temporary file, replicas at the same offset write the same snapshot, and a file
+that another replica has deleted is passed over. Replicas with different models delete each other's snapshots
+then, which costs a replay at the next start.
 """
 
 from __future__ import annotations
