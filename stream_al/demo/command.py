@@ -52,7 +52,7 @@ def perform(options: DemoOptions, *, as_json: bool) -> int:
         print(json.dumps(asdict(summary)))  # noqa: T201 - the result of the command
     else:
         Console(highlight=False).print(report(summary))
-    wrong = ending.complaint(summary)
+    wrong = ending.problem_with(summary)
     if wrong:
         console.print(wrong, style="bold", markup=False, soft_wrap=True)
     for sentence in ending.notes(demo):

@@ -11,7 +11,7 @@ from stream_al.engine.labels.learner import Outcome
 from stream_al.invocation import program
 from stream_al.service.http.status import status
 
-__all__ = ["NEXT", "Interrupted", "complaint", "interrupted", "next_steps", "notes"]
+__all__ = ["NEXT", "Interrupted", "interrupted", "next_steps", "notes", "problem_with"]
 
 NEXT = """
 What to do next, with a stream of yours:
@@ -65,7 +65,7 @@ def interrupted(demo: Demo) -> Interrupted:
     )
 
 
-def complaint(summary: Summary) -> str | None:
+def problem_with(summary: Summary) -> str | None:
     """What is wrong with the result as a whole; None if the demo has shown what it is for."""
     if not summary.queries:
         return f"no label was bought in {summary.samples:,} samples"

@@ -12,7 +12,7 @@ import stream_al
 from stream_al.engine.labels.learner import Learner
 from stream_al.service.telemetry.metrics import REFUSED, Metrics
 from tests.support.drift import drifting_examples
-from tests.support.stamps import stamped
+from tests.support.stream import stamped
 from tests.support.world import MakeWorld, World
 
 PACKAGE = Path(stream_al.__file__).parent

@@ -24,9 +24,9 @@ from stream_al.service.broker.protocols import Headers, Outgoing
 from stream_al.service.engine_settings import input_rules
 from stream_al.service.http.admin import admin_routes
 from stream_al.service.http.docs_page import page
+from stream_al.service.http.expectation import expectations
 from stream_al.service.http.guard import BodyLimit, Guard, add_to_audit
 from stream_al.service.http.openapi import describe_access
-from stream_al.service.http.outlook import outlook
 from stream_al.service.http.rate import RateLimit
 from stream_al.service.http.roles import Access
 from stream_al.service.http.schemas import (
@@ -174,7 +174,7 @@ def _write_routes(web: FastAPI, app: App) -> None:
                 flat_features(label.features, input_rules(settings))  # raises what the service would raise
             read.append(label)
             outgoing.append(Outgoing(topics.labels, label.id.encode(), value, trace))
-        expected = outlook(app, read)  # before they are sent, since they may be learned at once
+        expected = expectations(app, read)  # before they are sent, since they may be learned at once
         accepted = len(await app.broker.send(outgoing))
         add_to_audit(request, accepted=accepted)
         return {"accepted": accepted, **expected}

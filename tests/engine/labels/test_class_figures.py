@@ -19,7 +19,7 @@ from stream_al.engine.model.pickling import dumps
 from stream_al.messages import ClassLabel, Example, Prediction
 from stream_al.service.model.unpickling import loads
 from tests.support.managers import with_pending
-from tests.support.stamps import stamped
+from tests.support.stream import stamped
 
 law = settings(derandomize=True, deadline=None)
 labels = st.integers(0, MOST + 9) | st.sampled_from(["a", "", True, 1.5])

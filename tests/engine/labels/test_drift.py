@@ -20,7 +20,7 @@ from stream_al.engine.selector import Selector
 from stream_al.messages import Example, Prediction
 from stream_al.service.model.unpickling import loads
 from tests.support.drift import drifting_examples
-from tests.support.stamps import stamped
+from tests.support.stream import stamped
 
 SEEDS = range(12)
 Rate = Callable[[int], float]

@@ -17,7 +17,7 @@ from stream_al.engine.labels.lifecycle import Stage
 from stream_al.engine.model.model import Model
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Example, ModelStamp, Prediction
-from tests.support.stamps import stamped
+from tests.support.stream import stamped
 
 law = settings(derandomize=True, deadline=None, max_examples=60)
 

@@ -16,7 +16,7 @@ from stream_al.messages import ClassLabel, Example, ModelStamp, Prediction
 from stream_al.service.http.status import describe_model
 from stream_al.service.model.report import OTHERS, LearnerReport
 from stream_al.service.telemetry.metrics import Metrics
-from tests.support.stamps import stamped
+from tests.support.stream import stamped
 
 HOSTILE: list[ClassLabel] = [
     "a\nb",

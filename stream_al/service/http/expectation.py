@@ -15,7 +15,7 @@ from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Label
 from stream_al.service.app import App
 
-__all__ = ["outlook"]
+__all__ = ["expectations"]
 
 UNKNOWN = "unknown"
 
@@ -33,7 +33,7 @@ NOTES = {
 }
 
 
-def outlook(app: App, labels: Sequence[Label]) -> dict[str, Any]:
+def expectations(app: App, labels: Sequence[Label]) -> dict[str, Any]:
     """For each label what is expected to become of it, and what each of these words means."""
     taken: dict[str, ClassLabel] = {}
     expected = [{"id": label.id, "expected": _expected(app, label, taken)} for label in labels]
