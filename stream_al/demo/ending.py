@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from stream_al.demo.session import Demo, Summary
-from stream_al.engine.labels.learner import Outcome
 from stream_al.invocation import program
 from stream_al.service.http.status import status
 
@@ -78,22 +76,12 @@ def problem_with(summary: Summary) -> str | None:
 
 def notes(demo: Demo) -> Iterator[str]:
     """What has cost a label or a sample, as the service says it: one sentence for each kind and reason."""
-    said = False
-    for problem in _problems(status(demo.app)):
-        said = True
+    for problem in status(demo.app)["problems"]:
         example = f" (for example {problem['sample']})" if problem["sample"] else ""
         kind = problem["kind"].replace("_", " ")
         yield f"{kind}, {problem['reason']}, {problem['count']:,} times: {problem['message']}{example}"
-    refused = demo.app.local_model.learner.counts[Outcome.REFUSED]
-    if refused and not said:
-        yield f"the model refused {refused:,} labels; without --model, `auto` takes all features"
     if demo.unusable:
         yield f"the model failed on {demo.unusable:,} samples, which count as predicted wrongly"
-
-
-def _problems(found: dict[str, Any]) -> list[dict[str, Any]]:
-    problems: list[dict[str, Any]] = found.get("problems", [])
-    return problems
 
 
 def next_steps() -> str:

@@ -75,10 +75,12 @@ class Classes:
                 "binary_model",
                 f"the model tells only {' from '.join(map(repr, self.counts))}, and the label is {label!r}; "
                 "define it with SoftmaxRegression() or OneVsRestClassifier(...) to learn more classes",
+                subject=repr(label),
             )
         if known >= self.limit:
             raise BadMessage(
                 "too_many_classes",
                 f"the label {label!r} would be class {known + 1}, and the limit is {self.limit}; "
                 "raise max_classes if it is no mistake",
+                subject=repr(label),
             )

@@ -28,6 +28,7 @@ from stream_al.engine.model.classes import Classes
 from stream_al.engine.model.classifier import Classifier
 from stream_al.engine.model.digest import digest
 from stream_al.engine.model.expression import load
+from stream_al.engine.model.faults import advice, features_at_fault
 from stream_al.engine.model.predictions import Predictions, distribution
 from stream_al.engine.model.reference_set import ReferenceSet
 from stream_al.engine.samples.table import Sample, Table
@@ -140,6 +141,35 @@ class Model:
                 member.learn(features, label)
         if self.reference_set is not None:
             self.reference_set.learn(features, label)
+
+    def explain(
+        self, features: Mapping[str, object], label: ClassLabel, error: BadMessage
+    ) -> tuple[str, str]:
+        """Return the first feature for which an example is not learned, and a sentence on what to do.
+
+        The feature is empty if it cannot be found. The example is tried on a copy, with features left out;
+        the model does not change (see `engine.model.faults`).
+
+        Args:
+            features: The features of the example.
+            label: Its label.
+            error: What `learn` raised.
+        """
+        target = self._classes.target(label)
+        found: tuple[str, ...] = ()
+        # A lack of memory or stack is no property of the example.
+        with suppress(MemoryError, RecursionError):
+            copy = self.classifier.temporary_copy()
+
+            def works(some: Mapping[str, object]) -> bool:
+                with suppress(BadMessage):
+                    copy.learn(some, target)
+                    return True
+                return False
+
+            found = features_at_fault(features, works)
+        said = str((error.__cause__ and f"{type(error.__cause__).__name__}: {error.__cause__}") or error)
+        return next(iter(found), ""), advice(self.definition, features, found, " ".join(said.split()))
 
     def probabilities(self, features: Mapping[str, object]) -> dict[ClassLabel, float]:
         """Return the probability of every class learned; empty without a prediction.

@@ -86,8 +86,12 @@ def _probe_routes(web: FastAPI, app: App) -> None:
 
     @web.get("/readyz", tags=["probes"], response_class=PlainTextResponse, responses=NOT_OK)
     async def readyz() -> Response:
-        """Whether the model is restored and the broker responds."""
-        return _probe(app.ready and app.reachable(), "ready", "starting, stopping, or the broker is away")
+        """Whether the process does its work; the body names the conditions that hold (`/v1/status`)."""
+        held = [one for one in app.conditions.observe() if one.holds]
+        good = app.ready and not any(one.unready for one in held)
+        lines = "".join(f"\n{one.type.value}: {one.reason}" for one in held)
+        starting = "" if app.ready else ": starting or stopping"
+        return _probe(good, "ready" + lines, f"not ready{starting}{lines}")
 
     @web.get("/metrics", tags=["probes"], response_class=PlainTextResponse)
     async def metrics() -> Response:

@@ -10,6 +10,7 @@ from stream_al.engine.labels.class_figures import ClassFigures, PerClass
 from stream_al.engine.labels.evaluation import Accuracy
 from stream_al.engine.labels.figures import Figures
 from stream_al.engine.labels.learner import Learner
+from stream_al.engine.labels.refusals import Refusal
 from stream_al.messages import label_text
 from stream_al.service.app import App
 from stream_al.service.loops.consumer import Consumer
@@ -44,6 +45,7 @@ def status(app: App) -> dict[str, Any]:
             "offset": learner.offset,
             "outcomes": {outcome.value: number for outcome, number in learner.counts.items()},
         },
+        "conditions": app.conditions.describe(),
         "problems": app.problems.describe(),
         "model": model_status(app),
     }
@@ -73,6 +75,7 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
         "members": model.member_report(),
         "restarts": model.restarts(),
         "left_out": model.left_out(),
+        "refusals": [_refusal(one) for one in learner.refusals],
         "digest": model.digest(),
         **_quality(learner.evaluation.current),
         "previous": _previous(learner.evaluation.previous),
@@ -91,6 +94,17 @@ def _previous(figures: Figures | None) -> dict[str, Any] | None:
     if figures is None:
         return None
     return {"version": figures.version, "labels": figures.labels, **_quality(figures)}
+
+
+def _refusal(refusal: Refusal) -> dict[str, Any]:
+    """The labels that the model could not learn for one reason."""
+    return {
+        "reason": refusal.reason,
+        "subject": refusal.subject,
+        "count": refusal.count,
+        "sample": refusal.id,
+        "message": refusal.message,
+    }
 
 
 def _consumer(consumer: Consumer) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stream_al.engine.budgets import Context, Decision
+from stream_al.engine.recent import RecentShare
 from stream_al.engine.samples.fast_reader import Reader
 from stream_al.engine.samples.sample import position_id
 from stream_al.engine.samples.table import Sample
@@ -46,6 +47,10 @@ class Select:
         clock: Says when a query is written.
         partition_count: Returns the number of partitions of the topic.
         tracing: Traces the way from a sample to its query.
+
+    Attributes:
+        without_opinion: Of the last samples since the model knew two classes, which ones it had no
+            prediction for.
     """
 
     name = "select"
@@ -67,6 +72,7 @@ class Select:
         self.clock = clock
         self.partition_count = partition_count
         self.tracing = tracing
+        self.without_opinion = RecentShare()
         self.reader = Reader(input_rules(settings))
         self.change_budget(settings.budget)
 
@@ -180,6 +186,7 @@ class _BatchDecision:
         selector: The selector that it decides with.
         budget: The budget that it decides by.
         pending: The number of queries that will be pending after the batch.
+        silent: Of the samples since the model knew two classes, which ones it has no prediction for.
         allowed: The number of labels that the budget allowed for the samples.
         thresholds: The last threshold of each partition.
     """
@@ -188,6 +195,7 @@ class _BatchDecision:
     selector: Selector
     budget: BudgetSettings
     pending: int
+    silent: list[bool] = field(default_factory=list)
     allowed: float = 0.0
     queries: list[tuple[Query, Outgoing, Step]] = field(default_factory=list)
     predictions: list[Outgoing] = field(default_factory=list)
@@ -209,6 +217,8 @@ class _BatchDecision:
                 step = stage.traced(record, query)
                 self.queries.append((query, stage.outgoing_query(record, query, step.headers), step))
                 self.pending += 1
+        if context.ready:
+            self.silent += [not arrival.probabilities for _, (_, arrival) in items]
         if made:
             self.thresholds[partition] = made[-1].threshold
         self.decisions += made
@@ -227,6 +237,7 @@ class _BatchDecision:
                 metrics.dead_letters.labels(stage.name, "query_too_large").inc()
             else:
                 stage.pending.add(query, outgoing.value or b"", ack, outgoing.headers)
+        stage.without_opinion.add(self.silent)
         outcomes = Counter([(d.selected, d.reason) for d in self.decisions])
         for (selected, reason), number in outcomes.items():
             metrics.samples.labels("query" if selected else "pass", reason.value).inc(number)

@@ -39,7 +39,7 @@ class Kind(StrEnum):
     """What was lost, or may be."""
 
     LABEL_REFUSED = "label_refused"
-    """A label that was paid for is not learned."""
+    """A label that was paid for is not learned: the model cannot, or it came too late, or contradicts."""
     NO_OPINION = "no_opinion"
     """The model fails on a sample: it is decided about without an opinion of the model."""
     DEAD_LETTER = "dead_letter"
@@ -110,6 +110,10 @@ class Problems:
         row.at_ms = self._clock.wall_ms()
         self._metrics.problems.labels(kind.value, reason).inc(count)
         self._log(row)
+
+    def newest(self, kind: Kind) -> str:
+        """The message of the last problem of a kind; empty if there was none."""
+        return next((row.message for row in self if row.kind is kind), "")
 
     def count(self, kind: Kind) -> int:
         """How many problems of a kind there were since the process started."""

@@ -16,6 +16,8 @@ from stream_al.messages import ClassLabel, Example, ModelStamp, Prediction
 from stream_al.service.http.status import describe_model
 from stream_al.service.model.report import OTHERS, LearnerReport
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.telemetry.problems import Problems
+from stream_al.service.timing.clock import SYSTEM_CLOCK
 from tests.support.stream import stamped
 
 HOSTILE: list[ClassLabel] = [
@@ -50,9 +52,13 @@ def series(metrics: Metrics, name: str) -> dict[str, float]:
     return {s.labels["class"]: s.value for s in samples if s.labels.get("bound", "estimate") == "estimate"}
 
 
+def reporter(metrics: Metrics) -> LearnerReport:
+    return LearnerReport(metrics, Problems(metrics, SYSTEM_CLOCK))
+
+
 def test_every_class_has_a_series_of_its_own_whatever_its_text() -> None:
     metrics = Metrics("test")
-    LearnerReport(metrics).learned(learner(*HOSTILE, *HOSTILE), Counter())
+    reporter(metrics).learned(learner(*HOSTILE, *HOSTILE), Counter())
     found = series(metrics, "class_labels")
     assert list(found.values()) == [2.0] * len(HOSTILE)
     assert all(len(name) < 80 and name.isprintable() for name in found)
@@ -61,7 +67,7 @@ def test_every_class_has_a_series_of_its_own_whatever_its_text() -> None:
 
 def test_the_number_of_series_is_bounded_and_the_other_classes_share_one() -> None:
     metrics = Metrics("test")
-    LearnerReport(metrics).learned(learner(*range(MOST + 25)), Counter())
+    reporter(metrics).learned(learner(*range(MOST + 25)), Counter())
     found = series(metrics, "class_labels")
     assert len(found) == MOST + 1
     assert found[OTHERS] == 25
@@ -69,7 +75,7 @@ def test_the_number_of_series_is_bounded_and_the_other_classes_share_one() -> No
 
 def test_a_learner_that_replaces_another_leaves_none_of_its_classes() -> None:
     metrics = Metrics("test")
-    report = LearnerReport(metrics)
+    report = reporter(metrics)
     report.learned(learner("a", "b"), Counter())
     report.start(learner("c"))
     assert series(metrics, "class_labels") == {"c": 1.0}

@@ -1,33 +1,36 @@
 """A store in a directory.
 
 A file is written in four steps: a temporary file, fsync, rename, fsync of the directory. So a reader sees a
-whole file or none. A temporary file that is an hour older than the file just written was left by a process
-that died, and is deleted.
+whole file or none. The temporary file has a name that nobody can guess, and it is never one that exists.
 
-A directory should belong to one replica. If several share one by mistake, nothing breaks: no two processes
-choose the same name for a temporary file, replicas at the same offset write the same snapshot, and a file
-that another replica has deleted is passed over. Replicas with different models delete each other's snapshots
-then, which costs a replay at the next start.
+Replicas on one machine may share a directory. They hold the same learner, so two that write the same name
+write the same learner, and the last one may win. A temporary file that a killed process has left behind is
+deleted when it is older by an hour than a file that is written now.
+
+Directories are made for their owner alone, and so are files. A link or a pipe in the place of a file is never
+followed: somebody else has put it there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import structlog
 
 from stream_al.errors import Unavailable
 
-__all__ = ["DirectoryStore"]
+__all__ = ["DirectoryStore", "new_file"]
 
 log = structlog.get_logger(__name__)
 
-UNFINISHED_SECONDS = 3600.0
+LEFT_BEHIND_SECONDS = 3600.0
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class DirectoryStore:
@@ -37,18 +40,20 @@ class DirectoryStore:
         path: The directory.
     """
 
-    shared = False
-
-    def __init__(self, path: str) -> None:
-        self.path = Path(path)
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     async def names(self) -> list[str]:
         """Every name in it; none if it cannot be read."""
         return await asyncio.to_thread(self._names)
 
-    async def read(self, name: str, limit_bytes: int) -> bytes:
-        """A file, up to one byte over the limit. Raises OSError."""
+    async def head(self, name: str, limit_bytes: int) -> tuple[bytes, int]:
+        """The beginning of a file, and the length of all of it. Raises OSError."""
         return await asyncio.to_thread(self._read, name, limit_bytes)
+
+    async def read(self, name: str, limit_bytes: int) -> bytes:
+        """A file, up to a limit. Raises OSError."""
+        return (await asyncio.to_thread(self._read, name, limit_bytes))[0]
 
     async def write(self, name: str, content: bytes) -> None:
         """Write a file. Raises Unavailable if the disk does not take it."""
@@ -67,34 +72,29 @@ class DirectoryStore:
             log.warning("snapshots not read", directory=str(self.path), why=str(error))
             return []
 
-    def _read(self, name: str, limit_bytes: int) -> bytes:
-        with (self.path / name).open("rb") as file:
-            return file.read(limit_bytes + 1)
+    def _read(self, name: str, limit_bytes: int) -> tuple[bytes, int]:
+        with os.fdopen(os.open(self.path / name, READ), "rb") as file:
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode):
+                raise OSError("it is no plain file")
+            return file.read(limit_bytes), facts.st_size
 
     def _write(self, name: str, content: bytes) -> None:
         path = self.path / name
-        temporary: Path | None = None
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile(dir=self.path, prefix="examples-", suffix=".tmp", delete=False) as file:
-                temporary = Path(file.name)
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with new_file(path, content) as temporary:
+                temporary.replace(path)
             _sync(self.path)
-            self._delete_unfinished(before=path.stat().st_mtime - UNFINISHED_SECONDS)
+            self._delete_left_behind(path)
         except OSError as error:
-            with suppress(OSError):
-                if temporary is not None:
-                    temporary.unlink()
             raise self._unavailable(error) from error
 
-    def _delete_unfinished(self, before: float) -> None:
-        """Delete temporary files that were last written before a time, by the clock of the filesystem."""
+    def _delete_left_behind(self, newest: Path) -> None:
+        now = newest.stat().st_mtime
         for unfinished in self.path.glob("examples-*.tmp"):
-            with suppress(FileNotFoundError):  # another replica has finished it, or has deleted it
-                if unfinished.stat().st_mtime < before:
+            with suppress(FileNotFoundError):
+                if unfinished.lstat().st_mtime < now - LEFT_BEHIND_SECONDS:
                     unfinished.unlink()
 
     def _delete(self, names: list[str]) -> None:
@@ -106,6 +106,22 @@ class DirectoryStore:
 
     def _unavailable(self, error: OSError) -> Unavailable:
         return Unavailable(f"{self.path} did not take a snapshot: {error.strerror or error}")
+
+
+@contextmanager
+def new_file(path: Path, content: bytes) -> Iterator[Path]:
+    """A temporary file beside a path, with this content, on the disk; gone afterwards. Raises OSError."""
+    handle, name = tempfile.mkstemp(prefix=f"{path.stem}.", suffix=".tmp", dir=path.parent)  # mode 0600
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _sync(directory: Path) -> None:
