@@ -97,7 +97,7 @@ def test_the_status_and_the_metrics_show_the_accuracy_of_the_model_before_beside
     assert describe_model("model", found)["previous"] is None
     old = Example("old", "spam", {"x": 1.0}, propensity=0.5, prediction=Prediction("ham", {}))
     found.fold(msgspec.structs.replace(old, model=ModelStamp("model", "old version", 5)), 2)
-    LearnerReport(metrics).start(found)
+    LearnerReport(metrics, Problems(metrics, SYSTEM_CLOCK)).start(found)
     shown = describe_model("model", found)
     assert shown["accuracy"]["all"]["accuracy"] == 0.5
     assert shown["previous"]["accuracy"]["all"]["accuracy"] == 0.0
