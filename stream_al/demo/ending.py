@@ -80,8 +80,8 @@ def notes(demo: Demo) -> Iterator[str]:
         example = f" (for example {problem['sample']})" if problem["sample"] else ""
         kind = problem["kind"].replace("_", " ")
         yield f"{kind}, {problem['reason']}, {problem['count']:,} times: {problem['message']}{example}"
-    if demo.unusable:
-        yield f"the model failed on {demo.unusable:,} samples, which count as predicted wrongly"
+    if demo.failed:
+        yield f"the model failed on {demo.failed:,} samples, which count as predicted wrongly"
 
 
 def next_steps() -> str:

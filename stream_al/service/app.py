@@ -38,6 +38,7 @@ from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.select import Select
 from stream_al.service.loops.stage import Stage
 from stream_al.service.model.local_model import LocalModel
+from stream_al.service.model.lookalikes import Lookalikes
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.problems import Problems
@@ -108,7 +109,14 @@ class App:
             tracing=self.tracing,
         )
         self.selection = Select(
-            settings, self.local_model, self.pending, metrics, clock, samples.partition_count, self.tracing
+            settings,
+            self.local_model,
+            self.pending,
+            metrics,
+            self.problems,
+            clock,
+            samples.partition_count,
+            self.tracing,
         )
         self.control = Control(
             broker,
@@ -137,6 +145,7 @@ class App:
         self.watchdog = Watchdog(
             limits.watchdog_seconds, [part.progress for part in (*self.consumers, self.local_model)]
         )
+        self._lookalikes = Lookalikes(self.problems)
         self._retries = Retries(limits, clock)
         self._started = False
         self._loops: set[asyncio.Task[None]] = set()
@@ -236,6 +245,7 @@ class App:
 
     async def _learn(self) -> None:
         await self.local_model.step(self.settings.limits.poll_seconds)
+        self._lookalikes.watch(self.local_model.model.classes)
         if self.local_model.snapshot_due():
             await self.local_model.save()
 

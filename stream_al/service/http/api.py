@@ -18,10 +18,10 @@ from starlette.exceptions import HTTPException
 from stream_al import __version__
 from stream_al.engine.samples.sample import flat_features, position_id, read_sample
 from stream_al.errors import BadMessage, Misconfigured, StreamAlError, Unavailable
-from stream_al.messages import Label, decode, decode_json, encode, label_text
+from stream_al.messages import Label, class_names, decode, decode_json, encode
 from stream_al.service.app import App
 from stream_al.service.broker.protocols import Headers, Outgoing
-from stream_al.service.engine_settings import input_rules
+from stream_al.service.engine_settings import allowed_classes, input_rules
 from stream_al.service.http.admin import admin_routes
 from stream_al.service.http.docs_page import page
 from stream_al.service.http.expectation import expectations
@@ -118,18 +118,21 @@ def _read_routes(web: FastAPI, app: App) -> None:
         features: Annotated[dict[str, Any], Body(examples=[{"amount": 12.5}])],
     ) -> dict[str, Any]:
         """Predict a class from features. Nothing is stored, and no label is asked for."""
-        probabilities = app.local_model.model.probabilities(
-            flat_features(features, input_rules(app.settings))
-        )
+        flat, failure = flat_features(features, input_rules(app.settings)), None
+        try:
+            probabilities = app.local_model.model.probabilities(flat)
+        except BadMessage as error:  # what the model cannot do is no fault of the request
+            probabilities, failure = {}, str(error)
         return {
             "label": app.local_model.learner.rule.label(probabilities),
-            "probabilities": {label_text(label): p for label, p in probabilities.items()},
+            "probabilities": dict(zip(class_names(*probabilities), probabilities.values(), strict=True)),
             "model": msgspec.to_builtins(app.local_model.stamp()),
+            "failure": failure,
         }
 
 
 def _write_routes(web: FastAPI, app: App) -> None:
-    settings, topics = app.settings, app.settings.topics
+    settings, topics, allowed = app.settings, app.settings.topics, allowed_classes(app.settings)
 
     @web.post(
         "/v1/samples",
@@ -176,6 +179,8 @@ def _write_routes(web: FastAPI, app: App) -> None:
             label = decode(Label, value, max_bytes=settings.input.max_bytes)
             if label.features is not None:
                 flat_features(label.features, input_rules(settings))  # raises what the service would raise
+            if label.label is not None:  # intake takes it for the class; here it may still be refused
+                label = msgspec.structs.replace(label, label=allowed.named_by(label.label))
             read.append(label)
             outgoing.append(Outgoing(topics.labels, label.id.encode(), value, trace))
         expected = expectations(app, read)  # before they are sent, since they may be learned at once

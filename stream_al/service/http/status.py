@@ -11,7 +11,6 @@ from stream_al.engine.labels.evaluation import Accuracy
 from stream_al.engine.labels.figures import Figures
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.labels.refusals import Refusal
-from stream_al.messages import label_text
 from stream_al.service.app import App
 from stream_al.service.loops.consumer import Consumer
 
@@ -60,7 +59,10 @@ def model_status(app: App) -> dict[str, Any]:
 
 
 def describe_model(name: str, learner: Learner) -> dict[str, Any]:
-    """A model. Two models with equal digests at equal offsets are equal."""
+    """A model. Two models with equal digests at equal offsets are equal.
+
+    The classes are a list, and each has its type, since two classes may have the same text: 1 and "1".
+    """
     model = learner.model
     return {
         "name": name,
@@ -71,7 +73,7 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
         "examples": model.examples,
         "offset": learner.offset,
         "voided": [list(excluded) for excluded in learner.excluded.ranges],
-        "classes": {label_text(label): number for label, number in model.classes.items()},
+        "classes": [{"class": label, "examples": number} for label, number in model.classes.items()],
         "members": model.member_report(),
         "restarts": model.restarts(),
         "left_out": model.left_out(),

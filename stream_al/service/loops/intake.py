@@ -47,7 +47,7 @@ from stream_al.messages import ClassLabel, Label, decode, encode
 from stream_al.service.broker.dead_letters import dead_letter, report_dead_letter
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.service.control import Control
-from stream_al.service.engine_settings import input_rules
+from stream_al.service.engine_settings import allowed_classes, input_rules
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.stage import Items, Work
 from stream_al.service.model.local_model import LocalModel
@@ -92,6 +92,7 @@ class Intake:
         self.problems = problems
         self.tracing = tracing
         self.rules = input_rules(settings)
+        self.allowed = allowed_classes(settings)
         self._has_new_partition = False
 
     def read(self, records: Sequence[Record]) -> list[Label | BadMessage]:
@@ -190,6 +191,8 @@ class _BatchDecision:
         """Judge a label; return why it is lost, if it is."""
         stage = self.stage
         topics, key = stage.settings.topics, label.id.encode()
+        if label.label is not None:  # a class that is not allowed is refused before it can close the query
+            label = msgspec.structs.replace(label, label=stage.allowed.named_by(label.label))
         pending = None if label.id in self.closed else stage.pending.get(label.id)
         known = self.learned.get(label.id, stage.local_model.learner.known.get(label.id))
         joined = join(label, at_ms=record.timestamp_ms, pending=pending, known=known)

@@ -11,7 +11,7 @@ from prometheus_client import Gauge
 from stream_al.engine.labels.class_figures import ClassFigures
 from stream_al.engine.labels.evaluation import Accuracy
 from stream_al.engine.labels.learner import Learner, Outcome
-from stream_al.messages import ClassLabel, Example, label_text
+from stream_al.messages import ClassLabel, Example, class_names, label_text
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.problems import Kind, Problems
 
@@ -58,8 +58,9 @@ class LearnerReport:
             _show(metrics.accuracy, span, accuracy)
         if previous is not None:
             _show(metrics.accuracy, "previous", previous.overall)
-        for label, figures in current.per_class.classes.items():
-            self._of_class(series_name(label), figures)
+        classes = current.per_class.classes
+        for name, figures in zip(class_names(*classes), classes.values(), strict=True):
+            self._of_class(series_name(name), figures)
         self._of_class(OTHERS, current.per_class.others)
 
     def drifted(self, learner: Learner, drifts: int) -> None:

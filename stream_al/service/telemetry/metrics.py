@@ -35,14 +35,15 @@ NOT_SELECTED = ("below", "spent", "capped")
 REFUSED = {
     "select": (
         *("null_value", "too_large", "too_deep", "not_json", "not_an_object", "no_features", "bad_features"),
-        *("too_many_features", "text_too_long", "not_finite", "no_id", "bad_id", "model_error"),
-        "query_too_large",
+        *("too_many_features", "text_too_long", "not_finite", "no_id", "bad_id", "query_too_large"),
     ),
     "intake": (
         *("null_value", "too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
-        "unknown_id",
+        *("unknown_id", "unknown_class"),
     ),
-    "learn": ("null_value", "too_large", "too_deep", "not_json", "bad_fields"),
+    "learn": (
+        *("null_value", "too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
+    ),
     "control": ("too_large", "too_deep", "not_json", "bad_fields", "unknown_key"),
 }
 """By stage: the reasons for which a record becomes a dead letter."""

@@ -97,7 +97,7 @@ def test_the_status_and_the_metrics_show_the_accuracy_of_the_model_before_beside
     assert describe_model("model", found)["previous"] is None
     old = Example("old", "spam", {"x": 1.0}, propensity=0.5, prediction=Prediction("ham", {}))
     found.fold(msgspec.structs.replace(old, model=ModelStamp("model", "old version", 5)), 2)
-    LearnerReport(metrics, Problems(metrics, SYSTEM_CLOCK)).start(found)
+    reporter(metrics).start(found)
     shown = describe_model("model", found)
     assert shown["accuracy"]["all"]["accuracy"] == 0.5
     assert shown["previous"]["accuracy"]["all"]["accuracy"] == 0.0
@@ -105,3 +105,16 @@ def test_the_status_and_the_metrics_show_the_accuracy_of_the_model_before_beside
     value = metrics.registry.get_sample_value
     for span, accuracy in (("all", 0.5), ("previous", 0.0)):
         assert value("stream_al_accuracy_ratio", {"span": span, "bound": "estimate"}) == accuracy
+
+
+def test_the_status_and_the_metrics_never_show_two_classes_as_one() -> None:
+    """1 and "1" are two classes, whichever came first; 1.0 is 1."""
+    for labels in ((1, "1", 1.0), ("1", 1, 1.0)):
+        metrics, found = Metrics("test"), learner(*labels)
+        shown = describe_model("model", found)["classes"]
+        assert {(type(one["class"]), one["examples"]) for one in shown} == {
+            (int, 2),
+            (str, 1),
+        }
+        reporter(metrics).learned(found, Counter())
+        assert series(metrics, "class_labels") == {"1": 2.0, '"1"': 1.0}
