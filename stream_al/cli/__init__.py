@@ -10,6 +10,7 @@ topics, and `inspection` those that show settings, the model and contracts.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -44,6 +45,7 @@ for name, group in {
 
 def main() -> None:
     """Run the command line. One of our errors becomes one line and an exit code."""
+    _find_modules_here()
     try:
         cli()
     except StreamAlError as error:
@@ -53,6 +55,18 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output, such as head, has ended
         sys.stderr.close()
         sys.exit(0)
+
+
+def _find_modules_here() -> None:
+    """Let `model.definition` name a factory in a module of the current directory, as `my_models:build`.
+
+    `python -m stream_al` finds such a module, and the installed command would not. The directory comes last,
+    so that a file in it never takes the place of an installed module. Python's own switch against it
+    (`PYTHONSAFEPATH`) holds here too.
+    """
+    here = os.getcwd()  # noqa: PTH109 - an entry of sys.path is a text
+    if not sys.flags.safe_path and here not in sys.path:
+        sys.path.append(here)
 
 
 @cli.callback(invoke_without_command=True)

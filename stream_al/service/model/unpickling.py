@@ -37,6 +37,7 @@ PLAIN = {
     "decimal": "Decimal",
     "fractions": "Fraction",
     "functools": "partial",
+    "numbers": "Number",
     "operator": "attrgetter itemgetter",
     "random": "Random",
     "numpy": "dtype ndarray",
