@@ -5,7 +5,7 @@ The exit code is 2 for a mistake that the user can correct (usage, settings) and
 is a bug.
 
 `processes` has the commands that run the service, the demo and simulations, `records` those that work on
-topics, and `inspection` those that show settings, the model and contracts.
+topics, `inspection` those that show settings, the model and contracts, and `doctor` the one that examines.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from stream_al import __version__
-from stream_al.cli import inspection, processes, records
+from stream_al.cli import doctor, inspection, processes, records
 from stream_al.errors import StreamAlError
 
 __all__ = ["cli", "main"]
@@ -30,6 +30,7 @@ cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 cli.add_typer(processes.cli)
+cli.add_typer(doctor.cli)
 for name, group in {
     "config": inspection.config_cli,
     "topics": records.topics_cli,

@@ -36,6 +36,7 @@ from stream_al.service.loops.lost_offsets import refuse_lost_offsets
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.select import Select
 from stream_al.service.loops.stage import Stage
+from stream_al.service.model.check import ModelCheck
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
@@ -101,8 +102,16 @@ class App:
             is_labelled=lambda sample_id: sample_id in self.local_model.learner.known,
             tracing=self.tracing,
         )
+        self.model_check = ModelCheck(settings, clock)
         self.selection = Select(
-            settings, self.local_model, self.pending, metrics, clock, samples.partition_count, self.tracing
+            settings,
+            self.local_model,
+            self.pending,
+            metrics,
+            clock,
+            samples.partition_count,
+            self.tracing,
+            self.model_check.see,
         )
         self.control = Control(
             broker,
@@ -187,6 +196,7 @@ class App:
                 tasks.create_task(forever("pending", self._follow_queries), name="pending")
                 tasks.create_task(forever("expiry", self._expire), name="expiry")
                 tasks.create_task(forever("lag", self._measure_lag), name="lag")
+                tasks.create_task(self.model_check.run(), name="check")
                 tasks.create_task(self._watch(), name="watchdog")
         except* StreamAlError as group:
             raise group.exceptions[0] from group

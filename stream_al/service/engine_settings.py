@@ -6,16 +6,19 @@ nowhere else, so all of them read, score and decide alike.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner
+from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import rule
 from stream_al.engine.samples.sample import InputRules
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import strategy
 from stream_al.settings import Settings
 
-__all__ = ["fresh_learner", "input_rules", "selector"]
+__all__ = ["fresh_learner", "input_rules", "model_of", "selector"]
 
 
 def input_rules(settings: Settings) -> InputRules:
@@ -47,12 +50,22 @@ def selector(settings: Settings) -> Selector:
     )
 
 
+def model_of(settings: Settings) -> Callable[[str], Model]:
+    """Makes fresh models, each of a definition that may be another one than that of the settings."""
+    given = settings.model
+
+    def make(definition: str) -> Model:
+        return strategy(settings.strategy).model(
+            definition, seed=settings.seed, max_classes=given.max_classes, committee=given.committee
+        )
+
+    return make
+
+
 def fresh_learner(settings: Settings) -> Learner:
     """The learner before the first example."""
     given = settings.model
-    model = strategy(settings.strategy).model(
-        given.definition, seed=settings.seed, max_classes=given.max_classes, committee=given.committee
-    )
+    model = model_of(settings)(given.definition)
     return Learner(
         model, KnownLabels(settings.labels.remember), rule=rule(given.objective, given.max_classes)
     )

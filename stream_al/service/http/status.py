@@ -44,6 +44,7 @@ def status(app: App) -> dict[str, Any]:
             "outcomes": {outcome.value: number for outcome, number in learner.counts.items()},
         },
         "model": model_status(app),
+        "model_check": app.model_check.describe(),
     }
 
 

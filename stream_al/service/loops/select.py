@@ -46,6 +46,7 @@ class Select:
         clock: Says when a query is written.
         partition_count: Returns the number of partitions of the topic.
         tracing: Traces the way from a sample to its query.
+        on_samples: Called with the samples that were read.
     """
 
     name = "select"
@@ -59,8 +60,10 @@ class Select:
         clock: Clock,
         partition_count: Callable[[], int],
         tracing: Tracing = OFF,
+        on_samples: Callable[[Sequence[Sample]], None] = lambda samples: None,
     ) -> None:
         self.settings = settings
+        self.on_samples = on_samples
         self.local_model = local_model
         self.pending = pending
         self.metrics = metrics
@@ -81,6 +84,7 @@ class Select:
         """The samples, each scored by the model of now; a BadMessage for a record that cannot be used."""
         read: list[Sample | BadMessage] = [self._sample(record) for record in records]
         samples = [sample for sample in read if not isinstance(sample, BadMessage)]
+        self.on_samples(samples)
         times = [r.timestamp_ms for r, s in zip(records, read, strict=True) if not isinstance(s, BadMessage)]
         arrivals = iter(self.selector.score_many(self.local_model.model, samples, times))
         return [one if isinstance(one, BadMessage) else _with_arrival(one, next(arrivals)) for one in read]

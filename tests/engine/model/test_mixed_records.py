@@ -1,4 +1,4 @@
-"""The laws of River pipelines on mixed records: numbers, texts and truth values, each of which may be missing.
+"""The laws of River pipelines on mixed records: numbers, texts and truth values, which may be missing.
 
 A missing feature refuses no label and no prediction, however the pipeline names its features; and where no
 feature is missing, the pipelines are River's to the last digits.
@@ -20,14 +20,23 @@ from stream_al.service.model import unpickling
 
 PIPELINES = [
     "(SelectType(Number) | StandardScaler()) + (SelectType(str) | OneHotEncoder()) | LogisticRegression()",
-    "(SelectType(numbers.Number) | StandardScaler()) + (SelectType(str) | OneHotEncoder()) | SoftmaxRegression()",
-    "(Select('amount', 'age') | StandardScaler()) + (Select('country') | OneHotEncoder()) | LogisticRegression()",
+    (
+        "(SelectType(numbers.Number) | StandardScaler()) + (SelectType(str) | OneHotEncoder()) | "
+        "SoftmaxRegression()"
+    ),
+    (
+        "(Select('amount', 'age') | StandardScaler()) + (Select('country') | OneHotEncoder()) | "
+        "LogisticRegression()"
+    ),
     "TransformerUnion(Select('amount') | MinMaxScaler(), Select('country') | OneHotEncoder()) | GaussianNB()",
     "(Select('amount') | StatImputer(('amount', stats.Mean())) | StandardScaler()) | LogisticRegression()",
     "(Select('amount') | StandardScaler()) + TFIDF(on='body') | LogisticRegression()",
     "BagOfWords(on='body') | MultinomialNB()",
     "(Discard('country', 'body') | Grouper(StandardScaler(), by='country')) | LogisticRegression()",
-    "Discard('body') | (SelectType(Number) | StandardScaler()) + (SelectType(str) | OneHotEncoder()) | ARFClassifier(n_models=2)",
+    (
+        "Discard('body') | (SelectType(Number) | StandardScaler()) + (SelectType(str) | OneHotEncoder()) | "
+        "ARFClassifier(n_models=2)"
+    ),
 ]
 WHOLE = {"amount": 2.5, "age": 41, "known": True, "country": "NL", "body": "free entry"}
 

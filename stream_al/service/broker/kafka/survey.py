@@ -1,0 +1,151 @@
+"""A survey: what a cluster says about topics and groups, and a few records of a topic.
+
+It joins no consumer group, commits nothing and writes nothing, so a running service does not notice it. What
+it reads is bounded in records, bytes and time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAuthorizationFailedError, UnknownTopicOrPartitionError, for_code
+
+from stream_al.engine.doctor.topics import GroupState, TopicState
+from stream_al.errors import StreamAlError
+from stream_al.service.broker.kafka.connection import Connection
+from stream_al.service.broker.kafka.reader import KafkaReader
+from stream_al.service.broker.protocols import Record, is_behind
+from stream_al.service.timing.clock import SYSTEM_CLOCK, Clock
+from stream_al.service.timing.deadline import Deadline
+
+__all__ = ["Excerpt", "Survey"]
+
+MAX_BYTES = 64 * 2**20  # of the records of one topic
+EMPTY_POLLS = 2  # after which a topic is taken to have no more; its last offsets may hold no records
+STOP_SECONDS = 2.0
+NO_PERMISSION = "this login may not describe it: give it the permission to describe and read the topic"
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Some records of a topic.
+
+    Attributes:
+        records: The records.
+        whole: Whether they are all that the topic held.
+        begin: The first offset of each partition.
+        end: One past the last offset of each partition.
+    """
+
+    records: list[Record]
+    whole: bool
+    begin: Mapping[int, int]
+    end: Mapping[int, int]
+
+
+class Survey:
+    """A look at a cluster.
+
+    Args:
+        connection: The cluster.
+        clock: Measures how long reading takes.
+    """
+
+    def __init__(self, connection: Connection, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._connection = connection
+        self._clock = clock
+
+    async def topics(self, names: Iterable[str]) -> dict[str, TopicState]:
+        """The topics, in the order of the names.
+
+        Raises:
+            Unavailable: No broker responds.
+            Misconfigured: A broker responds and does not accept the settings.
+        """
+        wanted = list(names)
+        admin = await self._connection.admin()
+        described = await self._connection.wait("describing the topics", admin.describe_topics(wanted))
+        found = {}
+        for topic in described:
+            problem = _problem(topic["error_code"])
+            found[topic["topic"]] = TopicState(topic["topic"], len(topic["partitions"]), {}, problem)
+        there = [name for name in wanted if name in found and found[name].partitions]
+        configs = await self._configs(there)
+        return {
+            name: TopicState(name, state.partitions, configs.get(name, {}), state.problem)
+            for name in wanted
+            for state in [found.get(name, TopicState(name))]
+        }
+
+    async def _configs(self, names: list[str]) -> dict[str, dict[str, str]]:
+        """The configuration of each topic, as far as the broker gives it."""
+        if not names:
+            return {}
+        admin = await self._connection.admin()
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        try:
+            responses = await self._connection.wait(
+                "reading the configuration of the topics", admin.describe_configs(asked)
+            )
+        except StreamAlError:  # not permitted, or a broker that knows no such request
+            return {}
+        return {
+            resource[3]: {str(entry[0]): str(entry[1]) for entry in resource[4]}
+            for response in responses
+            for resource in response.resources
+            if not resource[0]
+        }
+
+    async def group(self, name: str, excerpt: Excerpt, topic: str) -> GroupState:
+        """How far a group has come on a topic of which an excerpt was read."""
+        try:
+            committed = await self._connection.committed(name, topic, excerpt.end)
+        except StreamAlError as error:
+            return GroupState(name, topic, problem=str(error))
+        offsets = {number: position.offset for number, position in committed.items()}
+        return GroupState(name, topic, offsets, excerpt.begin, excerpt.end)
+
+    async def excerpt(self, topic: str, number: int, *, newest: bool, seconds: float) -> Excerpt:
+        """The first or the newest records of a topic.
+
+        Args:
+            topic: The topic.
+            number: Most records.
+            newest: Whether to read the newest of each partition.
+            seconds: Longest time.
+
+        Raises:
+            StreamAlError: The topic cannot be read.
+        """
+        reader = KafkaReader(self._connection, topic, expiring=True)
+        deadline = Deadline(seconds, self._clock)
+        try:
+            await reader.start()
+            begin, end = await reader.beginning_offsets(), await reader.end_offsets()
+            if newest:
+                each = -(-number // max(1, len(end)))
+                for partition in end:
+                    await reader.seek(partition, max(begin[partition], end[partition] - each))
+            records: list[Record] = []
+            size = empty = 0
+            while len(records) < number and size < MAX_BYTES and empty < EMPTY_POLLS and deadline.left > 0:
+                if not await is_behind(reader, end):
+                    break
+                batch = await reader.poll(number - len(records), min(1.0, deadline.left))
+                records += batch
+                size += sum(len(record.value or b"") for record in batch)
+                empty = 0 if batch else empty + 1
+            whole = not newest and not await is_behind(reader, end)
+        finally:
+            await reader.stop(STOP_SECONDS)
+        return Excerpt(records, whole, begin, end)
+
+
+def _problem(code: int) -> str:
+    """What an error code means for a topic; empty if it exists, or does not exist."""
+    error = for_code(code)
+    if not code or error is UnknownTopicOrPartitionError:
+        return ""
+    return NO_PERMISSION if error is TopicAuthorizationFailedError else f"the broker says {error.__name__}"
