@@ -104,15 +104,9 @@ class App:
         )
         self.model_check = ModelCheck(settings, clock)
         self.selection = Select(
-            settings,
-            self.local_model,
-            self.pending,
-            metrics,
-            clock,
-            samples.partition_count,
-            self.tracing,
-            self.model_check.see,
+            settings, self.local_model, self.pending, metrics, clock, samples.partition_count, self.tracing
         )
+        self.selection.on_samples = self.model_check.see
         self.control = Control(
             broker,
             settings,

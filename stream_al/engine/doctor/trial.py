@@ -301,16 +301,20 @@ def _uses(model: Model, samples: Sequence[Sample], fields: Fields) -> Generator[
     for one in shown:
         name, value = values.get(one.name, ("", None))
         try:
-            inputs = list(model.classifier.inputs({name: value}))
+            uses[one.name] = _use(name, value, model.classifier.inputs({name: value}))
         except BadMessage:
-            uses[one.name] = "cannot be taken"
-        else:
-            as_it_is = inputs == [name]
-            uses[one.name] = (
-                "itself" if as_it_is else listed(list(map(str, inputs))) if inputs else "not used"
-            )
+            uses[one.name] = REFUSED
         yield
     return uses
+
+
+def _use(name: str, value: Any, inputs: Mapping[Any, Any]) -> str:
+    """What the last step of a pipeline gets of a feature, in a few words."""
+    if not inputs:
+        return "not used"
+    if list(inputs) == [name]:
+        return "as it is" if inputs[name] == value else "transformed"
+    return listed([str(one) for one in inputs])
 
 
 def _use_of_auto(one: Field) -> str:

@@ -46,7 +46,9 @@ class Select:
         clock: Says when a query is written.
         partition_count: Returns the number of partitions of the topic.
         tracing: Traces the way from a sample to its query.
-        on_samples: Called with the samples that were read.
+
+    Attributes:
+        on_samples: Called with the samples of every batch, when they are read.
     """
 
     name = "select"
@@ -60,10 +62,9 @@ class Select:
         clock: Clock,
         partition_count: Callable[[], int],
         tracing: Tracing = OFF,
-        on_samples: Callable[[Sequence[Sample]], None] = lambda samples: None,
     ) -> None:
         self.settings = settings
-        self.on_samples = on_samples
+        self.on_samples: Callable[[Sequence[Sample]], None] = lambda samples: None
         self.local_model = local_model
         self.pending = pending
         self.metrics = metrics

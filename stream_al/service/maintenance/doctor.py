@@ -15,7 +15,7 @@ from stream_al.engine.doctor.findings import Finding, error, note, printable
 from stream_al.engine.doctor.labels import Labels
 from stream_al.engine.doctor.records import Records
 from stream_al.engine.doctor.report import Report
-from stream_al.engine.doctor.topics import Needed, TopicState, group_findings, topic_findings
+from stream_al.engine.doctor.topics import GroupState, Needed, TopicState, group_findings, topic_findings
 from stream_al.engine.doctor.trial import MAX_TRIED, Trial, finished, reads_as_auto, trial
 from stream_al.engine.samples.sample import flat_features, position_id
 from stream_al.engine.samples.table import Sample, sample_of
@@ -57,20 +57,17 @@ async def examine(settings: Settings, survey: Survey, *, number: int, newest: bo
     report.topics = list(states.values())
     for one in needed:
         found += topic_findings(one, states[one.name])
-    sizes = {topics.labels: MAX_LABELS, topics.queries: MAX_IDS, topics.examples: MAX_IDS}
     excerpts: dict[str, Excerpt] = {}
-    for name, most in {topics.samples: number, **sizes}.items():
+    for name, most in _sizes(settings, number).items():
+        only_newest = newest and name == topics.samples
         try:
             if states[name].partitions:
-                only_newest = newest and name == topics.samples
                 excerpts[name] = await survey.excerpt(name, most, newest=only_newest, seconds=SECONDS)
         except StreamAlError as problem:
             found.append(_unreadable(name, states[name], problem))
-    for stage, name in (("select", topics.samples), ("intake", topics.labels)):
-        if name in excerpts:
-            group = await survey.group(f"{settings.application}.{stage}", excerpts[name], name)
-            report.groups.append(group)
-            found += group_findings(group)
+    report.groups = await _groups(settings, survey, excerpts)
+    for group in report.groups:
+        found += group_findings(group)
     examples = _examples(settings, excerpts.get(topics.examples))
     known = {sample.id: label for sample, label in examples}
     if topics.labels in excerpts:
@@ -134,6 +131,27 @@ def _summary(tried: Trial | None) -> list[Finding]:
         return []
     labels = "imagined labels" if tried.imagined else "the labels that are known"
     return [note("model", f"{printable(tried.definition)} takes all of {tried.tried} records with {labels}")]
+
+
+def _sizes(settings: Settings, number: int) -> dict[str, int]:
+    """The topics to read, and most records of each."""
+    topics = settings.topics
+    return {
+        topics.samples: number,
+        topics.labels: MAX_LABELS,
+        topics.queries: MAX_IDS,
+        topics.examples: MAX_IDS,
+    }
+
+
+async def _groups(settings: Settings, survey: Survey, excerpts: Mapping[str, Excerpt]) -> list[GroupState]:
+    """How far the groups of the service have come on the topics that were read."""
+    stages = {"select": settings.topics.samples, "intake": settings.topics.labels}
+    return [
+        await survey.group(f"{settings.application}.{stage}", excerpts[topic], topic)
+        for stage, topic in stages.items()
+        if topic in excerpts
+    ]
 
 
 def _add(records: Records, excerpt: Excerpt) -> None:
