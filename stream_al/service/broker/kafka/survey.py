@@ -6,6 +6,7 @@ it reads is bounded in records, bytes and time.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAuthorizationFailedError, UnknownTopicOrPartitionError, for_code
 
 from stream_al.engine.doctor.topics import GroupState, TopicState
-from stream_al.errors import StreamAlError
+from stream_al.errors import StreamAlError, Unavailable
 from stream_al.service.broker.kafka.connection import Connection
 from stream_al.service.broker.kafka.reader import KafkaReader
 from stream_al.service.broker.protocols import Record, is_behind
@@ -24,6 +25,7 @@ __all__ = ["Excerpt", "Survey"]
 
 MAX_BYTES = 64 * 2**20  # of the records of one topic
 EMPTY_POLLS = 2  # after which a topic is taken to have no more; its last offsets may hold no records
+ATTEMPTS, PAUSE_SECONDS = 5, 0.5
 STOP_SECONDS = 2.0
 NO_PERMISSION = "this login may not describe it: give it the permission to describe and read the topic"
 
@@ -100,10 +102,14 @@ class Survey:
 
     async def group(self, name: str, excerpt: Excerpt, topic: str) -> GroupState:
         """How far a group has come on a topic of which an excerpt was read."""
-        try:
-            committed = await self._connection.committed(name, topic, excerpt.end)
-        except StreamAlError as error:
-            return GroupState(name, topic, problem=str(error))
+        for attempt in range(ATTEMPTS):
+            try:
+                committed = await self._connection.committed(name, topic, excerpt.end)
+                break
+            except Unavailable as error:  # in a new cluster, the first question makes the coordinator
+                if attempt == ATTEMPTS - 1:
+                    return GroupState(name, topic, problem=str(error))
+                await asyncio.sleep(PAUSE_SECONDS)
         offsets = {number: position.offset for number, position in committed.items()}
         return GroupState(name, topic, offsets, excerpt.begin, excerpt.end)
 
