@@ -143,7 +143,7 @@ FAULTS = {
     "one class typed 1 and '1'": Fault(
         "error",
         "labels",
-        ("1 (number)", "'1' (text)", "one class"),
+        ("1 (number)", '"1" (text)', "one class"),
         sound(),
         (MIXED,),
         with_labels_of_two_types,

@@ -12,7 +12,7 @@ from typing import Any
 
 from stream_al.engine.doctor.findings import Finding, error, listed, note, printable, warning
 from stream_al.errors import BadMessage
-from stream_al.messages import ClassLabel, Label, decode
+from stream_al.messages import ClassLabel, Label, decode, encode
 
 __all__ = ["Labels"]
 
@@ -113,7 +113,7 @@ class Labels:
             alike[str(int(label)) if whole else text.casefold()].append((kind, label))
         for same in alike.values():
             if len(same) > 1:
-                shown = " and ".join(f"{str(label)!r} ({kind})" for kind, label in same[:4])
+                shown = " and ".join(f"{_shown(label)} ({kind})" for kind, label in same[:4])
                 yield error(
                     "labels",
                     f"{shown} look like one class and are learned as several: let all annotators send one of "
@@ -131,3 +131,8 @@ class Labels:
             yield note(
                 "labels", "all labels are of one class; nothing can be told apart until another one comes"
             )
+
+
+def _shown(label: ClassLabel) -> str:
+    """A class as JSON writes it, so that 1 and "1" differ."""
+    return encode(label).decode()

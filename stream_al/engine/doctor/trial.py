@@ -128,8 +128,7 @@ def trial(
     except Misconfigured as problem:
         found.findings.append(error("model", f"model.definition: {problem}"))
         return found
-    labels = _labels(samples, known)
-    found.imagined = not known.keys() & {sample.id for sample, _ in labels}
+    labels, found.imagined = _labels(samples, known)
     refusals: dict[str, list[Sample]] = {}
     silent = 0
     for sample, label in labels:
@@ -161,12 +160,17 @@ def trial(
     return found
 
 
-def _labels(samples: Sequence[Sample], known: Mapping[str, ClassLabel]) -> list[tuple[Sample, ClassLabel]]:
-    """The samples to try, each with a label: the known ones if there are two classes of them."""
+def _labels(
+    samples: Sequence[Sample], known: Mapping[str, ClassLabel]
+) -> tuple[list[tuple[Sample, ClassLabel]], bool]:
+    """The samples to try, each with a label, and whether it is an imagined one.
+
+    Known labels are learned if they are of two classes, since a model of one class is asked nothing.
+    """
     labelled = [(sample, known[sample.id]) for sample in samples if sample.id in known][:MAX_TRIED]
     if len({label for _, label in labelled}) >= 2:
-        return labelled
-    return list(zip(samples[:MAX_TRIED], cycle(IMAGINED), strict=False))
+        return labelled, False
+    return list(zip(samples[:MAX_TRIED], cycle(IMAGINED), strict=False)), True
 
 
 def _refusal(model: Model, features: Mapping[str, Any], label: ClassLabel) -> str | None:
