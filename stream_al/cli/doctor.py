@@ -112,10 +112,11 @@ def _topics(found: dict[str, Any]) -> Table:
     lags = {group["topic"]: group["lag"] for group in found["groups"]}
     for topic in found["topics"]:
         config, lag = topic["config"], lags.get(topic["name"])
-        kept = config.get("retention.ms")
+        kept = config.get("retention.ms") if "delete" in config.get("cleanup.policy", "") else None
+        absent = "cannot be used" if topic["problem"] else "does not exist"
         cells = [
             topic["name"],
-            str(topic["partitions"]) if topic["exists"] else "does not exist",
+            str(topic["partitions"]) if topic["exists"] else absent,
             config.get("cleanup.policy", ""),
             "" if kept is None else "for ever" if kept == "-1" else f"{int(kept) / 3_600_000:.0f} h",
             config.get("compression.type", ""),

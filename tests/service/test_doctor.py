@@ -260,7 +260,7 @@ async def test_a_topic_that_is_missing_or_deletes_what_was_paid_for_is_an_error(
     await world.until(there, "the topics are there")
     texts = [text for severity, about, text in grave(await examined(world)) if severity == "error"]
     told = [
-        f"{name}.labels does not exist: run `stream-al topics create`",
+        f"topics that do not exist: {name}.labels",
         "has 2 partitions and needs exactly 1",
     ]
     if kafka.real:

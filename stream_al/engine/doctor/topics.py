@@ -7,13 +7,25 @@ learned.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from stream_al.engine.doctor.findings import Finding, error, note, warning
 
-__all__ = ["GroupState", "Needed", "TopicState", "group_findings", "topic_findings"]
+__all__ = [
+    "BROKER_TIME",
+    "GroupState",
+    "Needed",
+    "TopicState",
+    "clock_findings",
+    "existence_findings",
+    "group_findings",
+    "topic_findings",
+]
+
+BEHIND_MS = 5_000  # clocks may differ by this without a word
+BROKER_TIME = "LogAppendTime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +117,42 @@ class GroupState:
         }
 
 
+def existence_findings(needed: Sequence[Needed], states: Mapping[str, TopicState]) -> Iterator[Finding]:
+    """Which topics do not exist, or cannot be described; one finding for all of the same fault.
+
+    >>> needed = [Needed("a", "samples", 1, {}), Needed("b", "labels", 1, {})]
+    >>> [one.text.partition(":")[0] for one in existence_findings(needed, {"a": TopicState("a", 1)})]
+    ['topics that do not exist']
+    """
+    found = [states.get(one.name, TopicState(one.name)) for one in needed]
+    if missing := [one.name for one in found if not one.partitions and not one.problem]:
+        yield error(
+            "topics",
+            f"topics that do not exist: {', '.join(missing)}; run `stream-al topics create`, or correct the "
+            "names under topics",
+        )
+    for problem in dict.fromkeys(one.problem for one in found if one.problem):
+        names = [one.name for one in found if one.problem == problem]
+        yield error("topics", f"topics that cannot be used: {', '.join(names)}; {problem}")
+
+
+def clock_findings(newest_ms: int, now_ms: int) -> Iterator[Finding]:
+    """Whether the clock of this machine is behind that of the brokers.
+
+    Args:
+        newest_ms: The newest timestamp that a broker has given to a record; 0 if there is none.
+        now_ms: The time by the clock of this machine.
+    """
+    if newest_ms > now_ms + BEHIND_MS:
+        yield warning(
+            "broker",
+            f"the clock of this machine is at least {(newest_ms - now_ms) / 1000:.0f} s behind that of the "
+            "brokers: correct one of them, for example with NTP",
+        )
+
+
 def topic_findings(needed: Needed, found: TopicState) -> Iterator[Finding]:
-    """What is wrong with one topic.
+    """What is wrong with a topic that exists.
 
     >>> needed = Needed("examples", "examples", 1, {"cleanup.policy": "delete", "retention.ms": "-1"})
     >>> found = TopicState("examples", 1, {"cleanup.policy": "delete", "retention.ms": "604800000"})
@@ -114,13 +160,7 @@ def topic_findings(needed: Needed, found: TopicState) -> Iterator[Finding]:
     ['the topic examples deletes its records after 168 hours']
     """
     name = f"the topic {found.name}"
-    if found.problem:
-        yield error("topics", f"{name} cannot be used: {found.problem}")
-        return
     if not found.partitions:
-        yield error(
-            "topics", f"{name} does not exist: run `stream-al topics create`, or correct topics.{needed.role}"
-        )
         return
     if needed.role in ("examples", "control") and found.partitions != 1:
         yield error(

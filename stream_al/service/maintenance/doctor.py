@@ -15,7 +15,16 @@ from stream_al.engine.doctor.findings import Finding, error, note, printable
 from stream_al.engine.doctor.labels import Labels
 from stream_al.engine.doctor.records import Records
 from stream_al.engine.doctor.report import Report
-from stream_al.engine.doctor.topics import GroupState, Needed, TopicState, group_findings, topic_findings
+from stream_al.engine.doctor.topics import (
+    BROKER_TIME,
+    GroupState,
+    Needed,
+    TopicState,
+    clock_findings,
+    existence_findings,
+    group_findings,
+    topic_findings,
+)
 from stream_al.engine.doctor.trial import MAX_TRIED, Trial, finished, reads_as_auto, trial
 from stream_al.engine.samples.sample import flat_features, position_id
 from stream_al.engine.samples.table import Sample, sample_of
@@ -55,6 +64,7 @@ async def examine(settings: Settings, survey: Survey, *, number: int, newest: bo
         found.append(error("broker", str(problem)))
         return report
     report.topics = list(states.values())
+    found += existence_findings(needed, states)
     for one in needed:
         found += topic_findings(one, states[one.name])
     excerpts: dict[str, Excerpt] = {}
@@ -65,6 +75,9 @@ async def examine(settings: Settings, survey: Survey, *, number: int, newest: bo
                 excerpts[name] = await survey.excerpt(name, most, newest=only_newest, seconds=SECONDS)
         except StreamAlError as problem:
             found.append(_unreadable(name, states[name], problem))
+    newest_ms = _newest_broker_time(states, excerpts)
+    found += clock_findings(newest_ms, now_ms)
+    now_ms = max(newest_ms, now_ms)
     report.groups = await _groups(settings, survey, excerpts)
     for group in report.groups:
         found += group_findings(group)
@@ -118,8 +131,12 @@ def _conclude(
     if records.samples:
         make = model_of(settings)
         tried = [*examples[:MAX_TRIED], *records.samples]
-        report.trial = finished(trial(make, definition, tried, records.fields, known))
-        report.found += report.trial.findings
+        trials = [
+            finished(trial(make, one, tried, records.fields, known))
+            for one in (definition, *settings.model.committee)
+        ]
+        report.trial = trials[0]
+        report.found += [finding for one in trials for finding in one.findings]
         with suppress(StreamAlError):  # the trial has said so
             is_auto = reads_as_auto(make(definition))
     report.found += records.findings(is_auto=is_auto, now_ms=now_ms)
@@ -131,6 +148,17 @@ def _summary(tried: Trial | None) -> list[Finding]:
         return []
     labels = "imagined labels" if tried.imagined else "the labels that are known"
     return [note("model", f"{printable(tried.definition)} takes all of {tried.tried} records with {labels}")]
+
+
+def _newest_broker_time(states: Mapping[str, TopicState], excerpts: Mapping[str, Excerpt]) -> int:
+    """The newest timestamp that a broker has given to one of the records; 0 if there is none."""
+    stamps = [
+        record.timestamp_ms
+        for name, excerpt in excerpts.items()
+        if states[name].config.get("message.timestamp.type") == BROKER_TIME
+        for record in excerpt.records
+    ]
+    return max(stamps, default=0)
 
 
 def _sizes(settings: Settings, number: int) -> dict[str, int]:

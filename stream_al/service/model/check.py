@@ -103,7 +103,8 @@ class ModelCheck:
         fields.finish()
         is_auto = reads_as_auto(make(definition))
         found = list(fields.findings(is_auto=is_auto))
-        if not is_auto:
-            tried = yield from trial(make, definition, self._samples, fields, {})
-            found += tried.findings
+        for one in (definition, *self._settings.model.committee):
+            if not reads_as_auto(make(one)):
+                tried = yield from trial(make, one, self._samples, fields, {})
+                found += tried.findings
         return sorted_findings(found)

@@ -74,11 +74,12 @@ def test_a_batch_of_mixed_records_is_predicted_as_each_alone(definition: str) ->
         assert row.tolist() == pytest.approx([alone[label] for label in found.labels], abs=1e-12)
 
 
+impute: Any = preprocessing.StatImputer  # untyped
 PAIRS: list[tuple[Any, Any]] = [
     (river_patches.Select("amount"), compose.Select("amount")),
     (
-        river_patches.StatImputer(("amount", stats.Mean())),
-        preprocessing.StatImputer(("amount", stats.Mean())),
+        vars(river_patches)["StatImputer"](("amount", stats.Mean())),
+        impute(("amount", stats.Mean())),
     ),
     (river_patches.TFIDF(on="body"), feature_extraction.TFIDF(on="body")),
     (

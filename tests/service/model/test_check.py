@@ -30,7 +30,7 @@ async def checked(world: World, number: int) -> tuple[Replica, list[dict[str, An
         replica = await world.start()
         await world.send(world.topics.samples, payments(number))
         await world.until(lambda: replica.app.model_check.findings is not None, "the model is checked")
-    return replica, [line for line in logged if line["event"] == "model check"]
+    return replica, [dict(line) for line in logged if line["event"] == "model check"]
 
 
 async def test_a_model_that_cannot_take_the_stream_is_told_before_a_label_is_paid_for(
