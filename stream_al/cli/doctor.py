@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from stream_al import settings
@@ -107,7 +107,13 @@ def _print(report: Report) -> None:
 
 def _topics(found: dict[str, Any]) -> Table:
     table = Table(
-        "topic", "partitions", "cleanup", "retention", "compression", "timestamps", "records waiting"
+        Column("topic", overflow="fold"),
+        "partitions",
+        "cleanup",
+        "retention",
+        "compression",
+        "timestamps",
+        "records waiting",
     )
     lags = {group["topic"]: group["lag"] for group in found["groups"]}
     for topic in found["topics"]:

@@ -26,6 +26,7 @@ class Labels:
 
     Attributes:
         number: How many labels were read.
+        known: The first label of each id.
         skipped: How many of them give no class.
         classes: How often each class was given, by type and value.
         ids: The ids of labels without features of their own.
@@ -59,8 +60,12 @@ class Labels:
         if label.label is None:
             self.skipped += 1
             return
-        self.known.setdefault(label.id, label.label)
-        kind = (_TYPES[type(label.label)], label.label)
+        self.count(label.id, label.label)
+
+    def count(self, sample_id: str, label: ClassLabel) -> None:
+        """Count the class of a label; the first one of an id is known from now on."""
+        self.known.setdefault(sample_id, label)
+        kind = (_TYPES[type(label)], label)
         if kind in self.classes or len(self.classes) < MAX_CLASSES:
             self.classes[kind] += 1
 

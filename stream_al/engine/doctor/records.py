@@ -7,13 +7,14 @@ not read would become a dead letter.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from stream_al.engine.doctor.fields import Fields
-from stream_al.engine.doctor.findings import Finding, error, note, printable, warning
-from stream_al.engine.samples.sample import AUTO, InputRules, read_sample
+from stream_al.engine.doctor.findings import Finding, error, listed, note, printable, warning
+from stream_al.engine.samples.sample import AUTO, WHOLE, InputRules, read_sample
 from stream_al.engine.samples.table import Sample
 from stream_al.errors import BadMessage
 from stream_al.messages import decode_json, iso
@@ -30,7 +31,7 @@ REMEDIES = {
     "null_value": "a record without a value is no sample; nothing has to be done if a sender deletes by it",
     "no_id": "set input.id to where the id is, or to key, position or auto",
     "bad_id": "set input.id to a text or a whole number",
-    "no_features": "set input.features to where the features are, or . for the whole record",
+    "no_features": "set input.features to where the features are, and check input.include and input.exclude",
     "not_finite": "send null or nothing in place of a number that is not finite",
     "too_large": "raise input.max_bytes, or send less",
     "too_deep": "raise input.max_depth, or set input.features to a part of the record",
@@ -80,6 +81,7 @@ class Records:
         self.sources: Counter[str] = Counter()
         self.fields = Fields()
         self.times: list[int] = []
+        self._envelopes: Counter[str] = Counter()
         self._features_of: dict[str, int] = {}
         self._repeated: Counter[str] = Counter()
         self._contradicted: dict[str, str] = {}
@@ -99,6 +101,7 @@ class Records:
             self.refuse(problem, position, _bytes_look_like(value))
         else:
             self.take(sample, self._source(record, key))
+            self._envelopes.update(_envelope(record))
 
     def refuse(self, problem: BadMessage, position: str, looks_like: str = "") -> None:
         """Note a record that cannot be read."""
@@ -156,6 +159,7 @@ class Records:
             yield warning("records", "there are no records yet: send some, and ask the doctor again")
             return
         yield from self._unread()
+        yield from self._shape()
         yield from self._ids()
         yield from self._times(now_ms)
         if self.samples:
@@ -168,7 +172,28 @@ class Records:
             grave = one.number > MOSTLY * self.number and reason != "null_value"
             yield (error if grave else warning)("records", f"{what}: {one.message}; {remedy}")
 
+    def _shape(self) -> Iterator[Finding]:
+        whole = self.rules.features in (AUTO, WHOLE)
+        for remedy, number in self._envelopes.items():
+            if whole and number > MOSTLY * len(self.samples):
+                yield warning("records", f"{number} of {self.number} records are {remedy}")
+        names = list(self.fields.found)
+        for pattern in self.rules.include:
+            if self.samples and not any(fnmatchcase(name, pattern) for name in names):
+                yield warning(
+                    "fields",
+                    f"input.include: {printable(pattern)} matches no field; there are {listed(names)}",
+                )
+
     def _ids(self) -> Iterator[Finding]:
+        if binary := [one.id for one in self.samples if not one.id.isprintable() or "\ufffd" in one.id]:
+            yield error(
+                "ids",
+                f"{len(binary)} ids are no readable text, such as {printable(binary[0], 40)}, as if numbers "
+                "were "
+                "written as bytes: let the sender write the id as text, or set input.id to a member of the "
+                "record",
+            )
         if len(self.sources) > 1:
             counted = ", ".join(f"{source} ({number})" for source, number in self.sources.most_common())
             yield warning(
@@ -214,6 +239,17 @@ class Records:
                 "check the "
                 "clocks of the senders, unless the stream is a recording",
             )
+
+
+def _envelope(record: Mapping[str, Any]) -> list[str]:
+    """What kind of envelope a record is, and what to do about it; nothing if it is none."""
+    inner = record.get("payload") if "schema" in record else record
+    if isinstance(inner, dict) and inner.keys() >= {"before", "after", "op"}:
+        path = "payload.after" if inner is not record else "after"
+        return [f"change events (Debezium): set input.features to {path}, and input.id to a path below it"]
+    if isinstance(inner, dict) and inner is not record:
+        return ["wrapped with their schema: set input.features to payload, and input.id to a path below it"]
+    return []
 
 
 def _bytes_look_like(value: bytes | None) -> str:

@@ -165,12 +165,18 @@ def _labels(
 ) -> tuple[list[tuple[Sample, ClassLabel]], bool]:
     """The samples to try, each with a label, and whether it is an imagined one.
 
-    Known labels are learned if they are of two classes, since a model of one class is asked nothing.
+    Known labels are learned if they are of two classes, since a model of one class is asked nothing. The
+    samples without a label follow with labels of the same classes.
     """
     labelled = [(sample, known[sample.id]) for sample in samples if sample.id in known][:MAX_TRIED]
-    if len({label for _, label in labelled}) >= 2:
-        return labelled, False
-    return list(zip(samples[:MAX_TRIED], cycle(IMAGINED), strict=False)), True
+    classes = list(dict.fromkeys(label for _, label in labelled))
+    if len(classes) < 2:
+        return list(zip(samples[:MAX_TRIED], cycle(IMAGINED), strict=False)), True
+    others = (sample for sample in samples if sample.id not in known)
+    return [
+        *labelled,
+        *zip(islice(others, MAX_TRIED - len(labelled)), cycle(classes[:2]), strict=False),
+    ], False
 
 
 def _refusal(model: Model, features: Mapping[str, Any], label: ClassLabel) -> str | None:
@@ -243,11 +249,10 @@ def _proposal(
     ]
     numbers, categories = "(SelectType(Number) | StandardScaler())", "SelectType(str) | OneHotEncoder()"
     left_out = f"Discard({', '.join(map(repr, texts))}) | " if texts else ""
-    written = f"{left_out}({numbers} + ({categories})) | {last}"
+    written = f"{numbers} + ({left_out}{categories}) | {last}"
     bodies = [f.name for f in fields.found.values() if f.looks_like == "text" and not f.is_array][:1]
     if bodies:
-        words = f"TFIDF(on={bodies[0]!r})"
-        written = f"{numbers} + ({left_out}{categories}) + {words} | {last}"
+        written = f"{numbers} + ({left_out}{categories}) + TFIDF(on={bodies[0]!r}) | {last}"
     try:
         model = make(written)
         for sample, label in zip(samples, cycle(IMAGINED), strict=False):
@@ -287,7 +292,7 @@ def _unscaled(model: Model, definition: str, fields: Fields) -> list[Finding]:
         warning(
             "model",
             f"{_name(definition)} takes numbers as they are, and {listed(large)} reaches "
-            f"{max(fields.found[name].largest for name in large):.4g}: put StandardScaler() before it",
+            f"{max(fields.found[name].largest for name in large):,.0f}: put StandardScaler() before it",
         )
     ]
 

@@ -84,7 +84,7 @@ async def examine(settings: Settings, survey: Survey, *, number: int, newest: bo
     examples = _examples(settings, excerpts.get(topics.examples))
     known = {sample.id: label for sample, label in examples}
     if topics.labels in excerpts:
-        report.labels = _labels(settings, excerpts[topics.labels])
+        report.labels = _labels(settings, excerpts[topics.labels], known)
         found += report.labels.findings(queried=_queried(settings, excerpts, known))
         known = report.labels.known | known
     if topics.samples in excerpts:
@@ -228,10 +228,14 @@ def _examples(settings: Settings, excerpt: Excerpt | None) -> list[tuple[Sample,
     return found
 
 
-def _labels(settings: Settings, excerpt: Excerpt) -> Labels:
+def _labels(settings: Settings, excerpt: Excerpt, learned: Mapping[str, ClassLabel]) -> Labels:
+    """The labels of the topic, with those of examples that came otherwise, such as by an import."""
     labels = Labels()
     for record in excerpt.records:
         labels.add(record.value, max_bytes=settings.input.max_bytes)
+    for sample_id, label in learned.items():
+        if sample_id not in labels.known:
+            labels.count(sample_id, label)
     return labels
 
 

@@ -164,6 +164,8 @@ def test_labels_that_are_known_are_learned_and_imagined_ones_only_without_them()
     assert (found.imagined, found.refused) == (False, 3)
     assert "SoftmaxRegression()" in texts(found.findings)
     assert tried("LogisticRegression()", rows, {"1": "a"}).imagined
+    some = tried("LogisticRegression()", rows, {"1": "a", "2": "b"})
+    assert (some.imagined, some.tried) == (False, len(rows))  # the others are tried with these classes
 
 
 @pytest.mark.parametrize(
@@ -216,6 +218,36 @@ def test_a_label_without_a_class_and_classes_that_differ_in_blanks_or_case_are_e
     assert '"fraud" (text) and "Fraud " (text) look like one class' in found
     assert "true (truth value) and 1.0 (number) look like one class" in found
     assert "1 labels are blank" in found
+
+
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        ({"before": None, "after": {"id": 1, "x": 2}, "op": "c", "n": 0}, "input.features to after"),
+        (
+            {"schema": {}, "payload": {"before": None, "after": {"x": 2}, "op": "c", "ts_ms": 1}},
+            "input.features to payload.after",
+        ),
+        ({"schema": {"type": "struct"}, "payload": {"id": 1, "x": 2}}, "input.features to payload"),
+    ],
+)
+def test_an_envelope_is_told_from_a_record_unless_the_settings_open_it(record: Any, says: str) -> None:
+    values: list[bytes | None] = [as_json(record) for _ in range(5)]
+    assert says in texts(examined(values).findings(is_auto=True, now_ms=NOW_MS))
+    path = says.rsplit(maxsplit=1)[-1]
+    opened = examined(values, features=path, id="position")
+    assert says not in texts(opened.findings(is_auto=True, now_ms=NOW_MS))
+
+
+def test_a_pattern_that_chooses_no_field_and_a_key_that_is_no_text_are_found() -> None:
+    records = Records(InputRules(include=("amount", "crad.*")), max_bytes=1000)
+    for number in range(5):
+        key = (2**40 + number).to_bytes(8)
+        records.add(as_json({"amount": number}), key=key, position="t-0-0", timestamp_ms=NOW_MS)
+    records.finish()
+    found = texts(records.findings(is_auto=True, now_ms=NOW_MS))
+    assert "input.include: crad.* matches no field; there are amount" in found
+    assert "5 ids are no readable text" in found
 
 
 def test_records_stamped_far_in_the_past_are_found() -> None:

@@ -23,9 +23,11 @@ def payments(number: int) -> list[dict[str, Any]]:
     ]
 
 
-async def checked(world: World, number: int) -> tuple[Replica, list[dict[str, Any]]]:
+async def checked(
+    world: World, number: int, check_seconds: float = 0.05
+) -> tuple[Replica, list[dict[str, Any]]]:
     """A replica that has read so many samples and checked its model; and what it logged about that."""
-    world.at_pace(check_seconds=0.05)
+    world.at_pace(check_seconds=check_seconds)
     with structlog.testing.capture_logs() as logged:
         replica = await world.start()
         await world.send(world.topics.samples, payments(number))
@@ -50,7 +52,7 @@ async def test_a_model_that_can_take_the_stream_gives_no_line(memory_world: Make
     for definition in (MIXED, "model.definition=auto"):
         world = await memory_world(definition)
         replica, logged = await checked(world, 30)
-        assert status(replica.app)["model_check"] == {"samples": 30, "findings": []}
+        assert status(replica.app)["model_check"]["findings"] == []
         assert logged == []
 
 
@@ -58,7 +60,7 @@ async def test_the_check_is_made_once_on_a_bounded_number_of_samples_and_changes
     memory_world: MakeWorld,
 ) -> None:
     world = await memory_world(MIXED)
-    replica, _ = await checked(world, 3 * check.MAX_SAMPLES)
+    replica, _ = await checked(world, 3 * check.MAX_SAMPLES, check_seconds=3600)
     found = replica.app.model_check.findings
     before = replica.digest
     more = {one["id"] for one in await world.samples(50)}
