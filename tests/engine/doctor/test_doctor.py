@@ -143,6 +143,14 @@ def test_the_fields_that_a_model_cannot_take_are_named_and_the_proposal_takes_th
     assert tried("auto", rows).findings == []
 
 
+def test_a_field_without_which_the_model_does_not_work_is_not_named_among_those_it_cannot_take() -> None:
+    """Here every record without `amount` is refused, so each other field fails by itself."""
+    definition = "Agg(on='amount', by=None, how=stats.Mean()) + StandardScaler() | LogisticRegression()"
+    found = tried(definition, [mixed(number) | {"visits": number % 5} for number in range(9)])
+    assert {name for name, use in found.uses.items() if use == "refused"} == {"merchant", "note"}
+    assert "it cannot take merchant, note (category, text)" in texts(found.findings)
+
+
 def test_a_definition_without_a_working_proposal_gets_none() -> None:
     """A factory, which is a program, cannot be rewritten."""
     (finding,) = tried(
