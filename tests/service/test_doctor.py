@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 from typer.testing import CliRunner
 
 from stream_al.cli import cli
+from stream_al.demo.broker import embedded, free_port
 from stream_al.engine.doctor.findings import Severity
 from stream_al.engine.doctor.report import Report
 from stream_al.service.broker.kafka import Kafka
@@ -266,6 +267,18 @@ async def test_a_topic_that_is_missing_or_deletes_what_was_paid_for_is_an_error(
     if kafka.real:
         told += ["is compacted, so labels that were paid for are deleted", "and a query lives 168 hours"]
     assert [part for part in told if not any(part in text for text in texts)] == []
+
+
+async def test_the_doctor_creates_no_topic_where_the_broker_makes_those_that_it_is_asked_for() -> None:
+    """As the embedded broker does, and Kafka with its default settings."""
+    port = free_port()
+    given = [f"kafka.bootstrap_servers=127.0.0.1:{port}", "limits.stop_seconds=2"]
+    with embedded(port):
+        world = World(load(overrides=given, environ={}), Kafka, Path())
+        for _ in range(2):
+            ((severity, about, text),) = grave(await examined(world))
+            assert (severity, about) == ("error", "topics")
+            assert "samples, queries, labels, examples, control" in text
 
 
 async def test_a_broker_that_is_away_is_one_error() -> None:

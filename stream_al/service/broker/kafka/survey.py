@@ -27,7 +27,7 @@ MAX_BYTES = 64 * 2**20  # of the records of one topic
 EMPTY_POLLS = 2  # after which a topic is taken to have no more; its last offsets may hold no records
 ATTEMPTS, PAUSE_SECONDS = 5, 0.5
 STOP_SECONDS = 2.0
-NO_PERMISSION = "this login may not describe it: give it the permission to describe and read the topic"
+NO_PERMISSION = "this login may not describe them: give it the permissions to describe and read topics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,37 +68,45 @@ class Survey:
         """
         wanted = list(names)
         admin = await self._connection.admin()
-        described = await self._connection.wait("describing the topics", admin.describe_topics(wanted))
-        found = {}
-        for topic in described:
-            problem = _problem(topic["error_code"])
-            found[topic["topic"]] = TopicState(topic["topic"], len(topic["partitions"]), {}, problem)
-        there = [name for name in wanted if name in found and found[name].partitions]
-        configs = await self._configs(there)
-        return {
-            name: TopicState(name, state.partitions, configs.get(name, {}), state.problem)
-            for name in wanted
-            for state in [found.get(name, TopicState(name))]
+        # A broker may create a topic whose name it is asked for. So only those of its own list are described.
+        listed = set(await self._connection.wait("listing topics", admin.list_topics()))
+        there = [name for name in wanted if name in listed]
+        described = (
+            await self._connection.wait("describing the topics", admin.describe_topics(there))
+            if there
+            else []
+        )
+        configs, refused = await self._configs(wanted)
+        found = {
+            topic["topic"]: TopicState(
+                topic["topic"],
+                len(topic["partitions"]),
+                configs.get(topic["topic"], {}),
+                _problem(topic["error_code"]),
+            )
+            for topic in described
         }
+        hidden = {name: TopicState(name, problem=NO_PERMISSION) for name in refused if name not in found}
+        return {name: found.get(name) or hidden.get(name) or TopicState(name) for name in wanted}
 
-    async def _configs(self, names: list[str]) -> dict[str, dict[str, str]]:
-        """The configuration of each topic, as far as the broker gives it."""
-        if not names:
-            return {}
+    async def _configs(self, names: list[str]) -> tuple[dict[str, dict[str, str]], set[str]]:
+        """The configuration of each topic, as far as the broker gives it, and the topics it refuses."""
         admin = await self._connection.admin()
         asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
         try:
             responses = await self._connection.wait(
                 "reading the configuration of the topics", admin.describe_configs(asked)
             )
-        except StreamAlError:  # not permitted, or a broker that knows no such request
-            return {}
-        return {
+        except StreamAlError:  # a broker that knows no such request
+            return {}, set()
+        resources = [resource for response in responses for resource in response.resources]
+        configs = {
             resource[3]: {str(entry[0]): str(entry[1]) for entry in resource[4]}
-            for response in responses
-            for resource in response.resources
+            for resource in resources
             if not resource[0]
         }
+        refused = {one[3] for one in resources if for_code(one[0]) is TopicAuthorizationFailedError}
+        return configs, refused
 
     async def group(self, name: str, excerpt: Excerpt, topic: str) -> GroupState:
         """How far a group has come on a topic of which an excerpt was read."""
