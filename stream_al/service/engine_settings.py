@@ -11,14 +11,16 @@ from collections.abc import Callable
 from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner
+from stream_al.engine.labels.spelling import AllowedClasses
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import rule
 from stream_al.engine.samples.sample import InputRules
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import strategy
+from stream_al.errors import Misconfigured
 from stream_al.settings import Settings
 
-__all__ = ["fresh_learner", "input_rules", "model_of", "selector"]
+__all__ = ["allowed_classes", "fresh_learner", "input_rules", "model_of", "selector"]
 
 
 def input_rules(settings: Settings) -> InputRules:
@@ -34,6 +36,11 @@ def input_rules(settings: Settings) -> InputRules:
         max_features=given.max_features,
         max_text=given.max_text,
     )
+
+
+def allowed_classes(settings: Settings) -> AllowedClasses:
+    """The classes that a label may name."""
+    return AllowedClasses(settings.labels.classes)
 
 
 def selector(settings: Settings) -> Selector:
@@ -63,9 +70,20 @@ def model_of(settings: Settings) -> Callable[[str], Model]:
 
 
 def fresh_learner(settings: Settings) -> Learner:
-    """The learner before the first example."""
+    """The learner before the first example.
+
+    Raises:
+        Misconfigured: The model cannot learn the classes that labels may name.
+    """
     given = settings.model
     model = model_of(settings)(given.definition)
+    if (most := model.most_classes) < (allowed := len(settings.labels.classes)):
+        wrap = "write auto, or OneVsRestClassifier(...) around it"
+        advice = wrap if model.is_binary else "raise model.max_classes"
+        raise Misconfigured(
+            f"model.definition: {given.definition:.60} learns {most} classes, and labels.classes lists "
+            f"{allowed}; {advice}, or list fewer classes"
+        )
     return Learner(
         model, KnownLabels(settings.labels.remember), rule=rule(given.objective, given.max_classes)
     )

@@ -15,8 +15,8 @@ from river import compose, feature_extraction, preprocessing, stats
 
 from stream_al.engine.model import river_patches
 from stream_al.engine.model.model import Model
+from stream_al.engine.model.pickling import dumps, loads
 from stream_al.engine.samples.table import sample_of
-from stream_al.service.model import unpickling
 
 PIPELINES = [
     "(SelectType(Number) | StandardScaler()) + (SelectType(str) | OneHotEncoder()) | LogisticRegression()",
@@ -107,9 +107,6 @@ def test_where_nothing_is_missing_a_replaced_class_does_what_rivers_does(ours: A
 
 
 def test_a_pipeline_by_types_survives_a_snapshot() -> None:
-    """The reader of snapshots finds `Number`, which is no class of River's."""
-    import pickle  # noqa: PLC0415 - the writer of snapshots uses it; its reader does not
-
     model = Model(PIPELINES[0], seed=1)
     model.learn(WHOLE, "up")
-    assert unpickling.loads(pickle.dumps(model)).digest() == model.digest()
+    assert loads(dumps(model)).digest() == model.digest()
