@@ -1,6 +1,6 @@
 """The labels: which classes they name, and whether they belong to queries.
 
-Two labels that differ in type, in blanks or in case alone are nearly always meant as one class, and a model
+Two labels that differ in type or in case alone are nearly always meant as one class, and a model
 learns them as two. A label whose id no query has is not joined with features, so nothing is learned from it.
 """
 
@@ -44,7 +44,7 @@ class Labels:
         self.unread: Counter[str] = Counter()
         self.ids: set[str] = set()
         self.known: dict[str, ClassLabel] = {}
-        self._why = ""
+        self._why: dict[str, str] = {}
 
     def add(self, value: bytes | None, *, max_bytes: int) -> None:
         """Read one label."""
@@ -53,7 +53,7 @@ class Labels:
             label = decode(Label, value, max_bytes=max_bytes)
         except BadMessage as problem:
             self.unread[problem.reason] += 1
-            self._why = self._why or printable(str(problem), 200)
+            self._why.setdefault(problem.reason, printable(str(problem), 200))
             return
         if label.features is None:
             self.ids.add(label.id)
@@ -88,8 +88,10 @@ class Labels:
             queried: The ids of all queries and examples; None if not all of them could be read.
         """
         for reason, number in self.unread.items():
-            yield warning(
-                "labels", f"{number} of {self.number} labels cannot be read ({reason}): {self._why}"
+            blank = "; send skipped: true where there is no class" if reason == "no_label" else ""
+            yield (error if blank else warning)(
+                "labels",
+                f"{number} of {self.number} labels cannot be used ({reason}): {self._why[reason]}{blank}",
             )
         yield from self._classes()
         if queried is not None and (unknown := [one for one in sorted(self.ids) if one not in queried]):
@@ -107,17 +109,10 @@ class Labels:
     def _classes(self) -> Iterator[Finding]:
         alike: dict[str, list[tuple[str, ClassLabel]]] = defaultdict(list)
         for kind, label in self.classes:
-            text = str(label).strip()
-            if not text:
-                number = self.classes[kind, label]
-                yield error(
-                    "labels", f"{number} labels are blank: send skipped: true where there is no class"
-                )
-                continue
             whole = float(label).is_integer() if isinstance(label, int | float) else False
-            alike[str(int(label)) if whole else text.casefold()].append((kind, label))
+            alike[str(int(label)) if whole else str(label).casefold()].append((kind, label))
         for same in alike.values():
-            if len(same) > 1:
+            if len({label for _, label in same}) > 1:  # 1, 1.0 and true are one class
                 shown = " and ".join(f"{_shown(label)} ({kind})" for kind, label in same[:4])
                 yield error(
                     "labels",

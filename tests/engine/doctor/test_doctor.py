@@ -218,14 +218,15 @@ def test_offsets_that_the_topic_does_not_hold_are_errors() -> None:
     assert "created anew" in texts(group_findings(anew))
 
 
-def test_a_label_without_a_class_and_classes_that_differ_in_blanks_or_case_are_errors() -> None:
+def test_a_label_without_a_class_and_classes_that_differ_in_type_or_case_are_errors() -> None:
     labels = Labels()
-    for number, label in enumerate(["fraud", "Fraud ", "fine", "  ", True, 1.0]):
+    for number, label in enumerate(["fraud", "Fraud ", "fine", "  ", True, 1.0, "1"]):
         labels.add(msgspec.json.encode({"id": str(number), "label": label}), max_bytes=1000)
     found = texts(labels.findings(queried=None))
-    assert '"fraud" (text) and "Fraud " (text) look like one class' in found
-    assert "true (truth value) and 1.0 (number) look like one class" in found
-    assert "1 labels are blank" in found
+    assert '"fraud" (text) and "Fraud" (text) look like one class' in found
+    assert '1.0 (number) and "1" (text) look like one class' in found
+    assert "1 of 7 labels cannot be used (no_label)" in found
+    assert "send skipped: true" in found
 
 
 @pytest.mark.parametrize(
