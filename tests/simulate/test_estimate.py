@@ -54,6 +54,7 @@ def test_the_estimate_is_the_cost_of_the_first_samples_over_all_samples_and_runs
     """In several processes it is as much shorter as runs are made at once."""
     runs = todo("cheap", "dear", seeds=3)
     needed = seconds_needed(runs, stream(10 * SAMPLES), TERMS, 1)
+    assert needed is not None
     assert needed == pytest.approx(10 * sum(costs[case.model] for case in runs))
     assert seconds_needed(runs, stream(10 * SAMPLES), TERMS, 4) == pytest.approx(needed / 4)
 
@@ -63,6 +64,7 @@ def test_measuring_ends_and_counts_the_others_as_the_mean(costs: dict[str, float
     runs = todo("dear", "cheap")
     assert runs[0].model == "dear"
     needed = seconds_needed(runs, stream(10 * SAMPLES), TERMS, 1)
+    assert needed is not None
     assert needed == pytest.approx(10 * len(runs) * costs["dear"])
 
 

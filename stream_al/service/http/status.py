@@ -47,6 +47,7 @@ def status(app: App) -> dict[str, Any]:
         "conditions": app.conditions.describe(),
         "problems": app.problems.describe(),
         "model": model_status(app),
+        "model_check": app.model_check.describe(),
     }
 
 
