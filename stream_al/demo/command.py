@@ -28,6 +28,8 @@ def perform(options: DemoOptions, *, as_json: bool) -> None:
         plan = prepare(options, broker_port, Path(snapshots))
         if options.port and not plan.settings.http.port:
             console.print(f"port {options.port} is taken: HTTP listens on another one", highlight=False)
+        for note in plan.notes:
+            console.print(note, highlight=False, markup=False)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may start us with SIGINT ignored
         signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
         with embedded(broker_port), View(console) as view:
