@@ -10,6 +10,15 @@ and a lost model is rebuilt by folding again.
   fails on. Its id counts as known, so that a repetition is not tried again. `refusals` says why.
 - An excluded example (`engine.labels.exclusions`) is passed over, and its id does not become known by it.
 
+*What becomes of an example*, and where it shows beside the counts in the status and the metric by outcome:
+
+    learned       the model has learned it
+    duplicate     nothing: a repetition of a label
+    conflict      a problem: the sample has another label, which counts
+    refused       a problem, `refusals`, and if there are many the condition `LabelsRefused`
+    forgotten     nothing more: intake has reported the conflict
+    voided        the ranges of excluded examples in the status
+
 The model is changed in place, as River's models are. A snapshot copies the whole learner.
 """
 

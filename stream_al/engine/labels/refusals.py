@@ -17,17 +17,16 @@ nothing but the examples, like all of the fold.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from stream_al.engine.model.faults import kind_of
+from stream_al.engine.recent import RecentShare
 from stream_al.errors import BadMessage
 
-__all__ = ["MOST", "OTHERS", "RECENT", "Refusal", "Refusals"]
+__all__ = ["MOST", "OTHERS", "Refusal", "Refusals"]
 
 MOST = 50
-RECENT = 100  # labels over which the share of refused ones is watched
 OTHERS = "(others)"
 MODEL_ERROR = "model_error"  # the reason of what River raises
 MOST_CHARACTERS = 300  # of an id, a subject and a message
@@ -69,12 +68,12 @@ class Refusals:
     >>> refusals = Refusals()
     >>> refusals.accepted()
     >>> refusals.refused("a", {"x": 1.0}, BadMessage("binary_model", "a third class", subject="'c'"))
-    >>> [(row.reason, row.subject, row.count) for row in refusals], refusals.recent_share
+    >>> [(row.reason, row.subject, row.count) for row in refusals], refusals.recent.share
     ([('binary_model', "'c'", 1)], 0.5)
     """
 
     rows: dict[tuple[str, str], Refusal] = field(default_factory=dict)
-    recent: deque[bool] = field(default_factory=lambda: deque(maxlen=RECENT))
+    recent: RecentShare = field(default_factory=RecentShare)
     last: Refusal | None = None
     unexplained: int = 0
 
@@ -82,14 +81,9 @@ class Refusals:
         """The rows, those of most labels first."""
         return iter(sorted(self.rows.values(), key=lambda row: (-row.count, row.reason, row.subject)))
 
-    @property
-    def recent_share(self) -> float:
-        """The share of the last labels that was refused; 0 without labels."""
-        return sum(self.recent) / len(self.recent) if self.recent else 0.0
-
     def accepted(self) -> None:
         """A label was learned."""
-        self.recent.append(False)
+        self.recent.add([False])
 
     def refused(
         self,
@@ -106,7 +100,7 @@ class Refusals:
             error: Why.
             explain: Finds the feature at fault, if the error does not name its subject.
         """
-        self.recent.append(True)
+        self.recent.add([True])
         row = self._row(features, error, explain)
         row.count += 1
         row.id = sample_id[:MOST_CHARACTERS]

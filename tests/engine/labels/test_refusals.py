@@ -10,9 +10,10 @@ import pytest
 
 from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner, Outcome
-from stream_al.engine.labels.refusals import MOST, OTHERS, RECENT, Refusal, Refusals
+from stream_al.engine.labels.refusals import MOST, OTHERS, Refusal, Refusals
 from stream_al.engine.model.faults import features_at_fault
 from stream_al.engine.model.model import Model
+from stream_al.engine.recent import RECENT
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Example
 
@@ -40,7 +41,7 @@ def test_every_refused_label_is_counted_under_the_feature_that_the_model_cannot_
     for part in (LINEAR, "text", "'currency'", "input.exclude", "auto"):
         assert part in found.message
     assert "'flag'" not in found.message
-    assert learner.refusals.recent_share == 1.0
+    assert learner.refusals.recent.share == 1.0
 
 
 def test_several_features_of_a_kind_are_named_together() -> None:
@@ -124,7 +125,7 @@ def test_the_recent_share_forgets_what_is_long_over() -> None:
     learner = fold(LINEAR, 30, currency="EUR")
     for i in range(30, 30 + RECENT):
         learner.fold(Example(f"s{i}", "ab"[i % 2], features={"amount": float(i)}), i)
-    assert learner.refusals.recent_share == 0.0
+    assert learner.refusals.recent.share == 0.0
     assert row(learner).count == 30
 
 
@@ -134,13 +135,13 @@ def test_a_snapshot_keeps_the_refusals_and_goes_on_counting_alike() -> None:
     for one in (learner, copy):
         one.fold(Example("next", "a", features={"amount": 1.0, "currency": "EUR"}), 20)
     assert row(copy) == row(learner)
-    assert copy.refusals.recent.maxlen == RECENT
+    assert copy.refusals.recent.events.maxlen == RECENT
 
 
 def test_only_first_labels_that_the_model_was_given_count_as_recent() -> None:
     learner = fold(LINEAR, 4)
-    before = len(learner.refusals.recent)
+    before = learner.refusals.recent.total
     again: tuple[ClassLabel, ...] = ("a", "b")
     for offset, label in enumerate(again, start=4):
         learner.fold(Example("s0", label, features={"amount": 0.0}), offset)
-    assert len(learner.refusals.recent) == before
+    assert learner.refusals.recent.total == before
