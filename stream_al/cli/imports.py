@@ -92,10 +92,11 @@ def import_file(
     from stream_al.datasets.rows import Wanted, rows  # noqa: PLC0415
     from stream_al.engine.samples.sample import with_id  # noqa: PLC0415
     from stream_al.service import maintenance  # noqa: PLC0415
-    from stream_al.service.engine_settings import input_rules  # noqa: PLC0415
+    from stream_al.service.engine_settings import allowed_classes, input_rules  # noqa: PLC0415
 
     source = f"seed-{_digest(file)}"
-    wanted = Wanted(with_id(input_rules(given), identity), label, form=form, source=source)
+    rules = with_id(input_rules(given), identity)
+    wanted = Wanted(rules, label, form=form, source=source, allowed=allowed_classes(given))
     noticed = Noticed()
     total = sum(1 for _ in rows(file, wanted, noticed))  # finds every mistake before anything is sent
     if not total:

@@ -32,6 +32,7 @@ from stream_al.datasets.labels import LabelCheck
 from stream_al.datasets.parquet import parquet_table
 from stream_al.datasets.table import FEATURES, Table
 from stream_al.datasets.text import decoded, first_bytes, format_of, opened
+from stream_al.engine.labels.spelling import AllowedClasses
 from stream_al.engine.samples.labelled import LABEL, Labelled, Places, read_labelled
 from stream_al.engine.samples.paths import named, nothing_at
 from stream_al.engine.samples.sample import AUTO, WHOLE, InputRules
@@ -92,6 +93,7 @@ class Wanted:
         label_time: The path of the label's time.
         form: What the user says of the file.
         source: The name of the source, for the ids of rows without one.
+        allowed: The classes that a label may name; the row of another label is left out and counted.
     """
 
     rules: InputRules = field(default_factory=InputRules)
@@ -100,6 +102,7 @@ class Wanted:
     label_time: str | None = None
     form: FileForm = field(default_factory=FileForm)
     source: str = "row"
+    allowed: AllowedClasses = field(default_factory=AllowedClasses)
 
 
 def rows(path: Path, wanted: Wanted | None = None, noticed: Noticed | None = None) -> Iterator[Row]:
@@ -176,6 +179,7 @@ class _Reader:
         self.table = table
         self.rules = wanted.rules
         self.source = wanted.source
+        self.allowed = wanted.allowed
         self.places = Places(table.label, wanted.time, wanted.label_time, examples=table.label == LABEL)
         self.noticed = noticed
         self.there = dict.fromkeys(table.columns)
@@ -215,6 +219,7 @@ class _Reader:
             found = read_labelled(
                 record, self.rules, self.places, key=None, position=f"{self.source}-{number}"
             )
+            label = None if found.label is None else self.allowed.named_by(found.label)
         except BadMessage as error:
             detail = str(error)
             if error.reason == "no_id":
@@ -222,10 +227,10 @@ class _Reader:
             self.noticed.refuse(error.reason, place, detail)
             return None
         self.timed = self.timed or found.time is not None
-        if found.label is None:
+        if label is None:
             self.noticed.unlabelled += 1
             return None
-        return Row.of(found, found.label)
+        return Row.of(found, label)
 
     def _check_time(self) -> None:
         if self.places.time and not self.timed:

@@ -13,6 +13,7 @@ from stream_al import settings
 from stream_al.datasets.form import FileForm, Noticed
 from stream_al.datasets.rows import Row, Wanted
 from stream_al.engine.budgets.caps import Caps
+from stream_al.engine.labels.spelling import AllowedClasses
 from stream_al.engine.samples.labelled import Places
 from stream_al.engine.samples.sample import InputRules, with_id
 from stream_al.errors import Misconfigured
@@ -229,7 +230,8 @@ def _read(
     """The name of the stream, its rows, and what the user should know about them."""
     if options.topic is not None:
         return _read_topic(options, options.topic, given, rules, source)
-    wanted = Wanted(rules, options.label, options.time, options.label_time, options.form)
+    allowed = AllowedClasses(given.labels.classes)
+    wanted = Wanted(rules, options.label, options.time, options.label_time, options.form, allowed=allowed)
     return *named_rows(options.file, options.stream or "", wanted, noticed), []
 
 

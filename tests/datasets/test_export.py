@@ -41,7 +41,7 @@ NAMES = ["label", "_note", "id", "x", "a.b.c", "features", "features.x", "=1+1",
 texts = st.sampled_from(TEXTS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 numbers = st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 values = texts | numbers | st.booleans()
-labels = values.filter(lambda label: not isinstance(label, str) or bool(label.strip()))
+labels = values.filter(lambda label: not isinstance(label, str) or (bool(label) and label == label.strip()))
 features = st.dictionaries(st.sampled_from(NAMES), values, min_size=1, max_size=5)
 ids = st.sampled_from(["7", "007", "-1", "=x", "a", "'5", "1e5", "NA", "'=", "true"])
 examples = st.lists(

@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from stream_al.datasets.form import Noticed
 from stream_al.datasets.rows import Wanted, rows
+from stream_al.engine.labels.spelling import AllowedClasses
 from stream_al.engine.samples.paths import named
 from stream_al.engine.samples.sample import InputRules, read_sample
 from stream_al.errors import BadMessage, Misconfigured
@@ -105,6 +107,15 @@ def test_a_row_without_an_id_has_one_of_its_source_and_number(tmp_path: Path) ->
     assert [row.id for row in rows(path, Wanted(InputRules(id="id")))] == ["007"]
     with pytest.raises(Misconfigured, match=r"nothing at `txn.id`.* say --id position"):
         list(rows(path, Wanted(InputRules(id="txn.id"))))
+
+
+def test_labels_name_the_classes_that_the_settings_list(tmp_path: Path) -> None:
+    """As the labels of annotators do: a label that looks like one of them is it, another is refused."""
+    (tmp_path / "s").write_text("x,label\n1,0\n1,1\n1,unsure\n")
+    noticed = Noticed()
+    wanted = Wanted(allowed=AllowedClasses([0, 1]))
+    assert [row.label for row in rows(tmp_path / "s", wanted, noticed)] == [0, 1]
+    assert noticed.refused == {"unknown_class": 1}
 
 
 def test_a_record_that_the_service_refuses_is_no_row(tmp_path: Path) -> None:

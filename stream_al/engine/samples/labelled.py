@@ -110,7 +110,7 @@ def _label(record: Any, path: str) -> ClassLabel | None:
         return None
     if not isinstance(found, str | int | float):
         raise BadMessage("bad_label", f"`{path[:100]}` holds no text, number or truth value")
-    return None if isinstance(found, str) and not found.strip() else found
+    return (found.strip() or None) if isinstance(found, str) else found  # as `engine.labels.spelling` says
 
 
 def _text(found: Any) -> str | None:
