@@ -5,7 +5,8 @@ The exit code is 2 for a mistake that the user can correct (usage, settings) and
 is a bug.
 
 `processes` has the commands that run the service, the demo and simulations, `records` those that work on
-topics, and `inspection` those that show settings, the model and contracts.
+topics, `dead_letters` those that list and mend dead letters, and `inspection` those that show settings, the
+model and contracts.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Annotated
 import typer
 
 from stream_al import __version__
-from stream_al.cli import inspection, processes, records
+from stream_al.cli import dead_letters, inspection, processes, records
 from stream_al.errors import StreamAlError
 
 __all__ = ["cli", "main"]
@@ -35,7 +36,7 @@ for name, group in {
     "examples": records.examples_cli,
     "labels": records.labels_cli,
     "offsets": records.offsets_cli,
-    "dlq": records.dlq_cli,
+    "dlq": dead_letters.dlq_cli,
     "model": inspection.model_cli,
     "contracts": inspection.contracts_cli,
 }.items():

@@ -75,9 +75,10 @@ def demo(  # noqa: PLR0913 - one argument an option
         data, stream, samples, rate, delay, budget, strategy, model, port, seed, label=label, form=form
     )
     try:
-        perform(options, as_json=as_json)
+        code = perform(options, as_json=as_json)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    raise typer.Exit(code)
 
 
 @cli.command()
