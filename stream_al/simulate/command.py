@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -16,6 +15,7 @@ from stream_al.simulate.choice import Choice, choose, sentence
 from stream_al.simulate.jobs import results
 from stream_al.simulate.plan import InputRulesOf, SimulationOptions, SimulationPlan, TopicSource, prepare
 from stream_al.simulate.table import tables
+from stream_al.simulate.workers import interruptible
 
 __all__ = ["perform"]
 
@@ -33,7 +33,7 @@ def perform(options: SimulationOptions, rules: InputRulesOf, source: TopicSource
     out = Console(highlight=False)
     if options.report is not None:
         report.check(options.report)  # a mistake here should be found before the runs
-    with _interruptible(), _bar(aside) as (bar, task):
+    with interruptible(), _bar(aside) as (bar, task):
         plan = prepare(options, rules, source, lambda done: bar.update(task, description=f"reading {done:,}"))
         found = _run(plan, options.jobs, bar, task, as_json=as_json)
     for note in [*plan.notes, *_problems(found)]:
@@ -89,16 +89,3 @@ def _bar(console: Console) -> Iterator[tuple[Progress, TaskID]]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         yield bar, bar.add_task("reading", total=None)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the runs and the processes that make them."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may start us with SIGINT ignored
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
