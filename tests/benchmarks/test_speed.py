@@ -37,6 +37,7 @@ def test_samples_follow_their_case_and_can_be_learned(case: Case) -> None:
     assert msgspec.json.decode(rows[0].label_message())["label"] == rows[0].label
 
 
+@pytest.mark.long
 async def test_the_cost_of_a_sample_can_be_measured() -> None:
     """One case in the quick form, with a broker and processes of its own."""
     process = await asyncio.create_subprocess_exec(

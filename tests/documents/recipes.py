@@ -18,7 +18,17 @@ from typing import NamedTuple
 from tests.documents.markdown import BLOCK, ROOT, commands
 from tests.support.processes import environment
 
-__all__ = ["PAGE", "Recipe", "Row", "command_line", "recipes", "run_step", "environment_with", "table", "write_files"]
+__all__ = [
+    "PAGE",
+    "Recipe",
+    "Row",
+    "command_line",
+    "environment_with",
+    "recipes",
+    "run_step",
+    "table",
+    "write_files",
+]
 
 PAGE = ROOT / "deploy" / "RECIPES.md"
 LIMIT_SECONDS = 600  # for a busy machine; each command takes seconds

@@ -9,19 +9,33 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.broker.address import KafkaAddress
-from tests.documents.recipes import Recipe, command_line, recipes, run_step, environment_with, table, write_files
+from tests.documents.recipes import (
+    Recipe,
+    command_line,
+    environment_with,
+    recipes,
+    run_step,
+    table,
+    write_files,
+)
 from tests.support.processes import Server
 
 RECIPES = {recipe.name: recipe for recipe in recipes()}
-SIMULATED = [recipe for recipe in recipes() if recipe.shown]
+QUICK = {"Mixed records", "Text"}  # the other simulations are long
+SIMULATED = [
+    pytest.param(recipe, id=recipe.name, marks=[] if recipe.name in QUICK else [pytest.mark.long])
+    for recipe in recipes()
+    if recipe.shown
+]
 TOPICS = ("samples", "queries", "labels", "examples", "control")
 POINTS = 5.0  # of accuracy, by which another version of the model may differ from what the page shows
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 240.0
 
 
 def simulation(recipe: Recipe) -> list[list[str]]:
@@ -60,7 +74,7 @@ def test_every_recipe_says_when_what_to_set_and_run_what_one_sees_and_what_to_wa
     assert places == sorted(places)
 
 
-@pytest.mark.parametrize("recipe", SIMULATED, ids=lambda recipe: recipe.name)
+@pytest.mark.parametrize("recipe", SIMULATED)
 def test_a_simulation_prints_what_the_recipe_shows(recipe: Recipe, files: Path) -> None:
     """The same rows and labels. To renew the page: `python -m tests.documents.recipes`."""
     printed = table("".join(run_step(words, files) for words in simulation(recipe)))
@@ -71,7 +85,9 @@ def test_a_simulation_prints_what_the_recipe_shows(recipe: Recipe, files: Path) 
 
 
 def test_known_cases_are_learned_before_the_first_sample(files: Path, application: list[str]) -> None:
-    printed = [run_step(words, files, variables(application)) for words in on_the_broker(RECIPES["Rare classes"])]
+    printed = [
+        run_step(words, files, variables(application)) for words in on_the_broker(RECIPES["Rare classes"])
+    ]
     assert {"fraud", "fine"} <= set(printed[-1].replace('"', " ").replace(":", " ").split()), printed[-1]
 
 
@@ -85,11 +101,13 @@ def test_the_table_of_a_nightly_batch_goes_in_and_comes_out(files: Path, applica
     assert exported == given
 
 
-def lines(file: Path) -> list[dict[str, object]]:
+def lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-async def test_the_annotator_labels_every_query(files: Path, application: list[str], kafka: KafkaAddress) -> None:
+async def test_the_annotator_labels_every_query(
+    files: Path, application: list[str], kafka: KafkaAddress
+) -> None:
     """With the names of this test's broker and topics in place of those of the page."""
     create, serve, annotator = RECIPES["An annotator of your own"].steps
     assert serve == ["stream-al", "serve"]
@@ -104,10 +122,15 @@ async def test_the_annotator_labels_every_query(files: Path, application: list[s
             async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
                 (await client.post("/v1/samples", json=samples)).raise_for_status()
             async with asyncio.timeout(DEADLINE_SECONDS):
-                while (await server.status())["examples"]["outcomes"]["learned"] < len(samples) // 2:
+                while not all_is_learned(await server.status(), len(samples)):  # noqa: ASYNC110 - it is another process
                     await asyncio.sleep(0.05)
     finally:
         await server.close()
+
+
+def all_is_learned(status: dict[str, Any], samples: int) -> bool:
+    """At a budget of a half, and with no query left."""
+    return status["examples"]["outcomes"]["learned"] > samples / 3 and not status["pending"]
 
 
 @contextmanager

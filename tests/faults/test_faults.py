@@ -24,7 +24,9 @@ WANTING = "the faults need Apache Kafka: install Java 17 and Maven"
 def row(fault: Fault) -> ParameterSet:
     """A fault with what becomes of it here: CI runs all, and elsewhere one that cannot be done is skipped."""
     missing = None if CI else fault.missing()
-    return pytest.param(fault, id=fault.name, marks=[pytest.mark.skip(f"it needs {missing}")] if missing else [])
+    return pytest.param(
+        fault, id=fault.name, marks=[pytest.mark.skip(f"it needs {missing}")] if missing else []
+    )
 
 
 ROWS = (
