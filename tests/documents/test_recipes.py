@@ -27,7 +27,7 @@ from tests.documents.recipes import (
 from tests.support.processes import Server
 
 RECIPES = {recipe.name: recipe for recipe in recipes()}
-QUICK = {"Mixed records", "Text"}  # the other simulations are long
+QUICK = {"Text"}  # the other simulations are long
 SIMULATED = [
     pytest.param(recipe, id=recipe.name, marks=[] if recipe.name in QUICK else [pytest.mark.long])
     for recipe in recipes()
@@ -84,6 +84,7 @@ def test_a_simulation_prints_what_the_recipe_shows(recipe: Recipe, files: Path) 
         assert now.accuracy == pytest.approx(then.accuracy, abs=POINTS), (now, then)
 
 
+@pytest.mark.long
 def test_known_cases_are_learned_before_the_first_sample(files: Path, application: list[str]) -> None:
     printed = [
         run_step(words, files, variables(application)) for words in on_the_broker(RECIPES["Rare classes"])

@@ -21,12 +21,16 @@ CI = os.environ.get("CI") == "true"  # there, what is missing is a failure and n
 WANTING = "the faults need Apache Kafka: install Java 17 and Maven"
 
 
+SHORT = {"crash-before-commit", "early-label"}  # the other faults are long
+
+
 def row(fault: Fault) -> ParameterSet:
-    """A fault with what becomes of it here: CI runs all, and elsewhere one that cannot be done is skipped."""
+    """A fault as a test. CI runs all. Elsewhere a fault is skipped if this machine cannot cause it."""
     missing = None if CI else fault.missing()
-    return pytest.param(
-        fault, id=fault.name, marks=[pytest.mark.skip(f"it needs {missing}")] if missing else []
-    )
+    marks = [pytest.mark.skip(f"it needs {missing}")] if missing else []
+    if fault.name not in SHORT:
+        marks.append(pytest.mark.long)
+    return pytest.param(fault, id=fault.name, marks=marks)
 
 
 ROWS = (
