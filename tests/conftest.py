@@ -12,17 +12,15 @@ A line at the end of the run says which one it was.
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from stream_al.demo.broker import embedded, free_port
-from stream_al.service.broker.kafka import cluster
+from stream_al.service.broker.kafka import producer
 from tests.broker.address import KafkaAddress
 from tests.broker.kafka import KafkaBroker
 from tests.support.world import MakeWorld, World, open_world
@@ -49,8 +47,7 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         port = free_port()
         with embedded(port), pytest.MonkeyPatch.context() as patch:
             # It takes the first record of the last batch for the end of a topic, so a batch has one record.
-            single = functools.partial(AIOKafkaProducer, max_batch_size=1)
-            patch.setattr(cluster, "AIOKafkaProducer", single)
+            patch.setattr(producer, "BATCH_BYTES", 1)
             yield KafkaAddress(f"127.0.0.1:{port}", stash[_USED], real=False)
 
 
