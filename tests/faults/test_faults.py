@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,22 +9,17 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from tests.broker.address import KafkaAddress
-from tests.broker.kafka import KafkaBroker
+from tests.broker.kafka import IN_CI, IS_INSTALLED, WANTING, KafkaBroker
 from tests.faults.fault import Fault
 from tests.faults.runner import QUICK_SECONDS, run_fault
 from tests.faults.table import FAULTS
-
-HAVE_KAFKA = bool(shutil.which("java") and shutil.which("mvn"))
-CI = os.environ.get("CI") == "true"  # there, what is missing is a failure and not a skip
-WANTING = "the faults need Apache Kafka: install Java 17 and Maven"
-
 
 SHORT = {"crash-before-commit", "early-label"}  # the other faults are long
 
 
 def row(fault: Fault) -> ParameterSet:
     """A fault as a test. CI runs all. Elsewhere a fault is skipped if this machine cannot cause it."""
-    missing = None if CI else fault.missing()
+    missing = None if IN_CI else fault.missing()
     marks = [pytest.mark.skip(f"it needs {missing}")] if missing else []
     if fault.name not in SHORT:
         marks.append(pytest.mark.long)
@@ -35,7 +28,7 @@ def row(fault: Fault) -> ParameterSet:
 
 ROWS = (
     [row(fault) for fault in FAULTS]
-    if HAVE_KAFKA or CI
+    if IS_INSTALLED or IN_CI
     else [pytest.param(None, id="none", marks=pytest.mark.skip(WANTING))]
 )
 
@@ -46,7 +39,7 @@ def broker(kafka: KafkaAddress, tmp_path_factory: pytest.TempPathFactory) -> Ite
     if kafka.broker is not None:
         yield kafka.broker
         return
-    if not HAVE_KAFKA:
+    if not IS_INSTALLED:
         pytest.fail(WANTING)
     own = KafkaBroker.start(tmp_path_factory.mktemp("faults") / "broker")
     yield own
