@@ -144,6 +144,9 @@ class Group(Protocol):
     async def has_uncommitted(self, end_offsets: Mapping[int, int]) -> bool:
         """Whether the topic holds a record before these offsets that the group has not committed."""
 
+    async def backlog(self) -> dict[int, int]:
+        """The committed offset of each partition that others should read, and in which records wait; or 0."""
+
     async def lag(self) -> dict[int, int]:
         """The number of records not read yet, for each partition held."""
 
