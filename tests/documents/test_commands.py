@@ -76,9 +76,9 @@ def is_command(text: str) -> bool:
 
 
 def exported(arguments: list[str]) -> dict[str, str]:
-    """The settings that are exported; what another program is to print has some length."""
+    """The settings that are exported; what another program is to print is as long as a key."""
     pairs = (word.partition("=") for word in arguments if word.startswith("STREAM_AL_"))
-    found = {name: re.sub(r"\$\(.*", name, value) for name, _, value in pairs}
+    found = {name: re.sub(r"\$\(.*", 2 * name, value) for name, _, value in pairs}
     assert found.keys() <= VARIABLES
     return {name: value for name, value in found.items() if name != FILE}
 
