@@ -37,6 +37,7 @@ from stream_al.service.loops.lost_offsets import refuse_lost_offsets
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.select import Select
 from stream_al.service.loops.stage import Stage
+from stream_al.service.model.check import ModelCheck
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.model.lookalikes import Lookalikes
 from stream_al.service.model.snapshots import Snapshots
@@ -108,6 +109,7 @@ class App:
             is_labelled=lambda sample_id: sample_id in self.local_model.learner.known,
             tracing=self.tracing,
         )
+        self.model_check = ModelCheck(settings, clock)
         self.selection = Select(
             settings,
             self.local_model,
@@ -118,6 +120,7 @@ class App:
             samples.partition_count,
             self.tracing,
         )
+        self.selection.on_samples = self.model_check.see
         self.control = Control(
             broker,
             settings,
@@ -208,6 +211,7 @@ class App:
                 tasks.create_task(forever("pending", self._follow_queries), name="pending")
                 tasks.create_task(forever("expiry", self._expire), name="expiry")
                 tasks.create_task(forever("lag", self._measure_lag), name="lag")
+                tasks.create_task(self.model_check.run(), name="check")
                 tasks.create_task(self._watch_conditions(), name="conditions")
                 tasks.create_task(self._watch(), name="watchdog")
         except* StreamAlError as group:
