@@ -13,7 +13,8 @@ from rich.text import Text
 
 from stream_al import settings
 from stream_al.cli.broker import run
-from stream_al.cli.options import AsJson, ConfigFile, Overrides
+from stream_al.cli.options import FORMATS, AsJson, ConfigFile, LabelPlace, Overrides, with_file_form
+from stream_al.datasets.form import FileForm
 
 if TYPE_CHECKING:
     from stream_al.engine.doctor.report import Report
@@ -30,7 +31,8 @@ COLUMNS = ("field", "types", "distinct", "missing", "example", "looks like", "th
 
 
 @cli.command()
-def doctor(
+@with_file_form
+def doctor(  # noqa: PLR0913 - one argument an option
     config: ConfigFile = None,
     overrides: Overrides = None,
     records: Annotated[
@@ -39,13 +41,11 @@ def doctor(
     newest: Annotated[
         bool, typer.Option("--newest", help="Examine the newest samples instead of the first ones.")
     ] = False,
-    file: Annotated[
-        Path | None, typer.Option(help="Examine a file instead: CSV, JSON lines or Parquet; also .gz.")
-    ] = None,
-    label: Annotated[
-        str | None, typer.Option(help="The column of the file that holds the label.", show_default="the last")
-    ] = None,
+    file: Annotated[Path | None, typer.Option(help=f"Examine a file instead. {FORMATS}")] = None,
+    label: LabelPlace = None,
     as_json: AsJson = False,
+    *,
+    form: FileForm,
 ) -> None:
     """Examine topics, samples, labels and the model, and say what to do before a label is paid for.
 
@@ -53,7 +53,7 @@ def doctor(
     does not notice it. The exit code is 1 if a finding is an error, and 0 without one.
     """
     given = settings.load(config, overrides or [])
-    report = _examined(given, records, file, label, newest=newest)
+    report = _examined(given, records, file, label, form, newest=newest)
     if as_json:
         typer.echo(json.dumps(report.describe()))
     else:
@@ -62,14 +62,16 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _examined(given: Settings, number: int, file: Path | None, label: str | None, *, newest: bool) -> Report:
+def _examined(
+    given: Settings, number: int, file: Path | None, label: str | None, form: FileForm, *, newest: bool
+) -> Report:
     from stream_al.service.broker.kafka import Kafka  # noqa: PLC0415 - `--help` need not load River
     from stream_al.service.broker.kafka.survey import Survey  # noqa: PLC0415
     from stream_al.service.maintenance.doctor import examine, examine_file  # noqa: PLC0415
     from stream_al.service.timing.clock import SYSTEM_CLOCK  # noqa: PLC0415
 
     if file is not None:
-        return examine_file(given, file, label=label, number=number)
+        return examine_file(given, file, label=label, form=form, number=number)
 
     async def work(broker: Broker) -> Report:
         assert isinstance(broker, Kafka)  # noqa: S101 - what `run` makes
@@ -141,7 +143,7 @@ def _read(records: dict[str, Any]) -> str:
         f"{records['read']} read{', ' if unread else ''}{unread}",
         f"{ids['distinct']} ids from {sources}",
     ]
-    if times and sources != "the number of the row":
+    if times and sources != "the file":
         parts.append(f"written from {times['first']} to {times['last']}")
     return f"Records: {'; '.join(parts)}"
 

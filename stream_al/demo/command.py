@@ -41,6 +41,8 @@ def perform(options: DemoOptions, *, as_json: bool) -> int:
             plan = prepare(options, broker_port, Path(snapshots))
             if options.port and not plan.settings.http.port:
                 console.print(f"port {options.port} is taken: HTTP listens on another one")
+            for note in plan.notes:
+                console.print(note, markup=False)
             with embedded(broker_port), View(console) as view:
                 demo = Demo(plan, view.refresh)
                 asyncio.run(demo.run())

@@ -53,7 +53,7 @@ def test_every_option_that_is_named_alone_is_one_that_a_program_takes(document: 
 
 def options(command: Any) -> Iterator[str]:
     for option in command.params:
-        yield from option.opts
+        yield from (*option.opts, *option.secondary_opts)
     for inner in getattr(command, "commands", {}).values():
         yield from options(inner)
 

@@ -15,13 +15,22 @@ from stream_al.service.maintenance.dead_letters import (
     replay_dead_letters,
     show_dead_letter,
 )
-from stream_al.service.maintenance.examples import export_examples, import_labels, known_labels
+from stream_al.service.maintenance.examples import (
+    Imported,
+    ImportOutcomes,
+    export_examples,
+    import_labels,
+    import_outcomes,
+    known_labels,
+)
 from stream_al.service.maintenance.letter_states import State
 from stream_al.service.maintenance.model import load_model
 from stream_al.service.maintenance.topics import Progress, create_topics, opened, read_topic, reset_offsets
 
 __all__ = [
     "DeadLetter",
+    "ImportOutcomes",
+    "Imported",
     "Overview",
     "Progress",
     "Replays",
@@ -29,6 +38,7 @@ __all__ = [
     "create_topics",
     "export_examples",
     "import_labels",
+    "import_outcomes",
     "known_labels",
     "list_dead_letters",
     "load_model",

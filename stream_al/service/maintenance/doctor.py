@@ -10,8 +10,9 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from stream_al.datasets.rows import rows
-from stream_al.engine.doctor.findings import Finding, error, note, printable
+from stream_al.datasets.form import FileForm, Noticed
+from stream_al.datasets.rows import Wanted, rows
+from stream_al.engine.doctor.findings import Finding, error, note, printable, warning
 from stream_al.engine.doctor.labels import Labels
 from stream_al.engine.doctor.records import Records
 from stream_al.engine.doctor.report import Report
@@ -26,13 +27,13 @@ from stream_al.engine.doctor.topics import (
     topic_findings,
 )
 from stream_al.engine.doctor.trial import MAX_TRIED, Trial, finished, reads_as_auto, trial
-from stream_al.engine.samples.sample import flat_features, position_id
+from stream_al.engine.samples.sample import position_id
 from stream_al.engine.samples.table import Sample, sample_of
 from stream_al.errors import BadMessage, StreamAlError
 from stream_al.messages import ClassLabel, Example, decode
 from stream_al.service.broker.kafka.survey import Excerpt, Survey
 from stream_al.service.broker.topics import max_message_bytes, query_life_ms, required_topics
-from stream_al.service.engine_settings import input_rules, model_of
+from stream_al.service.engine_settings import allowed_classes, input_rules, model_of
 from stream_al.settings import Settings
 
 __all__ = ["examine", "examine_file"]
@@ -40,6 +41,7 @@ __all__ = ["examine", "examine_file"]
 SECONDS = 20.0  # to read one topic
 MAX_IDS = 20_000  # queries and examples whose ids are compared with those of the labels
 MAX_LABELS = 5_000
+FILE = "the file"  # where ids are from
 CODEC = "install the package that reads it, or set compression.type of the senders to gzip or none"
 
 
@@ -95,24 +97,26 @@ async def examine(settings: Settings, survey: Survey, *, number: int, newest: bo
     return report
 
 
-def examine_file(settings: Settings, path: Path, *, label: str | None, number: int) -> Report:
+def examine_file(settings: Settings, path: Path, *, label: str | None, form: FileForm, number: int) -> Report:
     """Examine the first rows of a file, with its labels.
+
+    Args:
+        settings: The settings of the service.
+        path: The file.
+        label: The path of the label, if the user names it.
+        form: What the user says of the file.
+        number: How many rows to read.
 
     Raises:
         Misconfigured: The file cannot be read.
     """
     report = Report(f"the first rows of {path}", _records(settings))
-    rules = input_rules(settings)
-    known: dict[str, ClassLabel] = {}
-    for place, row in enumerate(islice(rows(path, label), number), 1):
-        sample_id = f"row {place}"
-        try:
-            features = flat_features(row.features, rules)
-        except BadMessage as problem:
-            report.records.refuse(problem, sample_id)
-            continue
-        report.records.take(sample_of(sample_id, features), "the number of the row")
-        known[sample_id] = row.label
+    wanted = Wanted(input_rules(settings), label, form=form, allowed=allowed_classes(settings))
+    known, noticed = dict[str, ClassLabel](), Noticed()
+    for row in islice(rows(path, wanted, noticed), number):
+        report.records.take(sample_of(row.id, row.features), FILE)
+        known[row.id] = row.label
+    report.found += [warning("records", printable(sentence)) for sentence in noticed.sentences()]
     _conclude(report, settings, [], known, now_ms=0)
     return report
 
