@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from statistics import fmean
 from time import monotonic
 
 from stream_al.demo.annotator import TopicAnnotator
-from stream_al.demo.counterfactuals import prequential
+from stream_al.demo.counterfactuals import RANDOM_RUNS, mean_score, prequential
 from stream_al.demo.plan import DemoPlan
 from stream_al.demo.player import Player
 from stream_al.demo.scoreboard import Scoreboard
@@ -43,10 +44,11 @@ class Summary:
         budget_asked: The share of the samples whose label may be bought.
         budget_spent: The share of the samples whose label was bought.
         accuracy: The accuracy over all samples, as predicted when they came.
-        accuracy_random: The same with as many labels bought at random.
+        accuracy_random: The same with as many labels bought at random, the mean of several draws.
+        accuracy_random_runs: The same of each draw.
         accuracy_all_labels: The same with every label.
         rarest: What the service has done for the class with the fewest samples.
-        rarest_random: The same with as many labels bought at random.
+        rarest_random: The same with as many labels bought at random, the mean of the draws.
         seconds: The time from the first sample to the last label learned.
     """
 
@@ -57,6 +59,7 @@ class Summary:
     budget_spent: float
     accuracy: float
     accuracy_random: float
+    accuracy_random_runs: list[float]
     accuracy_all_labels: float
     rarest: ClassScore
     rarest_random: ClassScore
@@ -192,21 +195,24 @@ def compare(demo: Demo, progress: Callable[[int, int], None] = lambda done, tota
 
     Args:
         demo: A demo that is over.
-        progress: Called with the number of samples done in both counterfactuals, and their total number.
+        progress: Called with the number of samples done in all counterfactuals, and their total number.
     """
     plan, scoreboard = demo.plan, demo.scoreboard
-    number = len(plan.samples)
+    number, seed, delays = len(plan.samples), plan.settings.seed, demo.delays_in_samples()
 
-    def counterfactual(bought: set[int] | range, delays: list[int], done: int) -> Confusion:
+    def counterfactual(bought: Collection[int], delays: list[int], nth: int) -> Confusion:
         fresh = fresh_learner(plan.settings)
 
         def count(now: int) -> None:
-            progress(done + now, 2 * number)
+            progress(nth * number + now, (RANDOM_RUNS + 1) * number)
 
         return prequential(plan.samples, fresh.model, bought, delays, count, fresh.rule)
 
-    bought = random_positions(scoreboard.queries, number, plan.settings.seed)
-    at_random = counterfactual(bought, demo.delays_in_samples(), 0)
+    draws = [
+        random_positions(scoreboard.queries, number, seed * RANDOM_RUNS + nth) for nth in range(RANDOM_RUNS)
+    ]
+    at_random = [counterfactual(bought, delays, nth) for nth, bought in enumerate(draws)]
+    accuracies = [run.accuracy for run in at_random]
     whole = scoreboard.whole()
     return Summary(
         samples=number,
@@ -215,9 +221,15 @@ def compare(demo: Demo, progress: Callable[[int, int], None] = lambda done, tota
         budget_asked=plan.settings.budget.share,
         budget_spent=scoreboard.queries / number,
         accuracy=whole.accuracy,
-        accuracy_random=at_random.accuracy,
-        accuracy_all_labels=counterfactual(range(number), [1], number).accuracy,
+        accuracy_random=fmean(accuracies),
+        accuracy_random_runs=accuracies,
+        accuracy_all_labels=counterfactual(range(number), [1], RANDOM_RUNS).accuracy,
         rarest=whole.classes(scoreboard.bought)[0],
-        rarest_random=at_random.classes(Counter(plan.samples[position].label for position in bought))[0],
+        rarest_random=mean_score(
+            [
+                run.classes(Counter(plan.samples[position].label for position in bought))[0]
+                for run, bought in zip(at_random, draws, strict=True)
+            ]
+        ),
         seconds=round(demo.seconds, 3),
     )

@@ -76,8 +76,11 @@ def report(summary: Summary) -> RenderableType:
     table.add_column("labels bought")
     table.add_column("number", justify="right")
     table.add_column("accuracy", justify="right")
+    table.add_column("", style="dim")
     table.add_row("[bold]by the service", f"[bold]{summary.queries:,}", f"[bold]{_percent(summary.accuracy)}")
-    table.add_row("as many, at random", f"{summary.queries:,}", _percent(summary.accuracy_random))
+    draws = summary.accuracy_random_runs
+    spread = f"mean of {len(draws)} draws, {_percent(min(draws))} to {_percent(max(draws))}"
+    table.add_row("as many, at random", f"{summary.queries:,}", _percent(summary.accuracy_random), spread)
     table.add_row("all of them", f"{summary.samples:,}", _percent(summary.accuracy_all_labels))
     return Group(
         Text(

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from stream_al.engine.budgets import Context
+from stream_al.engine.model.model import Model
 from stream_al.engine.samples.table import Sample
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import Failure, ScoredSample
@@ -96,8 +97,16 @@ class FixedBuyer:
         self.positions = positions
 
     def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[ScoredSample]:
-        """Predict the samples. Their utility is 0, because it does not matter here."""
-        return [self._score(classifier, sample) for sample in samples]
+        """Predict the samples, a model all at once. Their utility is 0, because it does not matter here."""
+        if not isinstance(classifier, Model):
+            return [self._score(classifier, sample) for sample in samples]
+        predictions = classifier.predict_proba_many(samples)
+        return [
+            ScoredSample(sample.id, {}, utility=0.0, failure=Failure.of(predictions.failed[place]))
+            if place in predictions.failed
+            else ScoredSample(sample.id, row, utility=0.0)
+            for place, (sample, row) in enumerate(zip(samples, predictions.rows(), strict=True))
+        ]
 
     def _score(self, classifier: Any, sample: Sample) -> ScoredSample:
         try:

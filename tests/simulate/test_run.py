@@ -19,6 +19,7 @@ from stream_al.engine.labels.learner import Learner
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import rule
 from stream_al.engine.model.predictions import likeliest_label
+from stream_al.engine.samples.table import sample_of
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
@@ -306,3 +307,15 @@ def test_a_sample_that_the_model_fails_on_counts_as_wrong_and_the_run_continues(
     assert played.predicted == ["up", "up", None] * 3
     assert played.bought == list(range(9))
     assert (played.failed, played.first_failure) == (3 + 8, "later")
+
+
+@pytest.mark.parametrize("definition", ["auto", "GaussianNB()", "SelectType(str) | GaussianNB()"])
+def test_predictions_of_a_fixed_buyer_are_those_of_one_sample_after_the_other(definition: str) -> None:
+    model = Model(definition, seed=0)
+    for row in ROWS[:60]:
+        model.learn(row.features, row.label)
+    samples = [sample_of(str(place), row.features) for place, row in enumerate(ROWS[60:100])]
+    scored = FixedBuyer(()).score(model, samples)
+    for sample, found in zip(samples, scored, strict=True):
+        assert isinstance(found, ScoredSample)
+        assert found.probabilities == pytest.approx(model.probabilities(sample.features), abs=1e-11)

@@ -35,6 +35,7 @@ from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.lifecycle import Event
 from stream_al.engine.labels.refusals import Refusals
 from stream_al.engine.model.digest import digest
+from stream_al.engine.model.importance import RecentFeatures
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import ACCURACY, Rule
 from stream_al.errors import BadMessage
@@ -73,6 +74,8 @@ class Learner:
         rule: Says which label to serve.
         evaluation: How good the predictions of this model were, and those of the model before it.
         drift: Whether this model's error has changed.
+        recent_features: The features of the last examples learned, by which the importance of each feature is
+            measured.
         refusals: Why examples were refused.
         excluded: The examples that are passed over. A caller that sets it must make sure that it says the
             same as before about the offsets folded already (`is_consistent_with`).
@@ -85,6 +88,7 @@ class Learner:
     rule: Rule = field(default_factory=Rule)
     evaluation: Evaluation = field(default_factory=Evaluation)
     drift: Drift = field(default_factory=Drift)
+    recent_features: RecentFeatures = field(default_factory=RecentFeatures)
     refusals: Refusals = field(default_factory=Refusals)
     excluded: Exclusions = field(default_factory=Exclusions)
 
@@ -138,6 +142,7 @@ class Learner:
             self.refusals.refused(example.id, features, error, partial(model.explain, features, label, error))
             return Outcome.REFUSED
         self.refusals.accepted()
+        self.recent_features.keep(features)
         return Outcome.LEARNED
 
     def _evaluate(self, example: Example, offset: int) -> None:

@@ -204,7 +204,9 @@ async def test_status_and_model_say_the_same(opened: Open) -> None:
     world, replica, client = await opened()
     await world.settle([s["id"] for s in await world.samples(40)])
     status, model = (await client.get("/v1/status")).json(), (await client.get("/v1/model")).json()
-    assert model == {**status["model"], "snapshots": model["snapshots"]}
+    assert model == {**status["model"], "importance": model["importance"], "snapshots": model["snapshots"]}
+    assert model["importance"]["examples"] == model["examples"]
+    assert 0.0 < max(model["importance"]["features"].values()) <= 1.0
     assert (model["digest"], model["offset"]) == (replica.digest, replica.offset)
     assert status["examples"]["outcomes"]["learned"] == model["examples"]
     assert status["select"]["partitions"] == status["intake"]["partitions"] == [0, 1]
