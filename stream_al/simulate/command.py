@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 from rich.console import Console
 
@@ -18,6 +17,7 @@ from stream_al.simulate.jobs import results
 from stream_al.simulate.plan import InputRulesOf, SimulationOptions, SimulationPlan, TopicSource, prepare
 from stream_al.simulate.progress import Shown, duration, showing
 from stream_al.simulate.table import tables
+from stream_al.simulate.workers import interruptible
 
 __all__ = ["perform"]
 
@@ -35,7 +35,7 @@ def perform(options: SimulationOptions, rules: InputRulesOf, source: TopicSource
     out = Console(highlight=False)
     if options.report is not None:
         report.check(options.report)  # a mistake here should be found before the runs
-    with _interruptible(), showing(aside) as shown:
+    with interruptible(), showing(aside) as shown:
         plan = prepare(options, rules, source, shown.reading)
         found = _run(plan, options.jobs, aside, shown, as_json=as_json)
     for note in [*plan.notes, *_problems(found)]:
@@ -98,16 +98,3 @@ def _print_choice(console: Console, chosen: list[Choice], plan: SimulationPlan) 
         console.print(
             choice.settings(plan.terms.exploration, plan.terms.objective), markup=False, soft_wrap=True
         )
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the runs and the processes that make them."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may start us with SIGINT ignored
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -138,6 +138,7 @@ def covered(exploration: float) -> tuple[float, float]:
     return recall / RUNS, precision / RUNS
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("exploration", [0.3, 1.0])
 def test_the_intervals_cover_the_true_values_as_often_as_they_promise(exploration: float) -> None:
     """95% promised; 300 streams cannot tell 93% from it, and weights that vary make the interval wider."""

@@ -125,6 +125,7 @@ def trial(exploration: float) -> Trial:
 explorations = pytest.mark.parametrize("exploration", [0.1, 0.3])
 
 
+@pytest.mark.long
 @explorations
 def test_the_interval_covers_the_true_accuracy_as_often_as_it_promises(exploration: float) -> None:
     assert 0.93 <= trial(exploration).covered <= 0.99
