@@ -2,6 +2,7 @@
 
 - `now_ms` is the log append time of the next record.
 - `compact` does what Kafka's cleaner may do at any time, and `truncate` what retention may do.
+- `mark` ends a transaction: the marker takes an offset, and no reader gets it.
 """
 
 from __future__ import annotations
@@ -82,6 +83,11 @@ class MemoryBroker:
         partition.end += 1
         self.wake()
         return Ack(number, offset, self.now_ms)
+
+    def mark(self, topic: str, partition: int) -> None:
+        """Write the marker that ends a transaction."""
+        self.topics[topic][partition].end += 1
+        self.wake()
 
     def compact(self, topic: str, *, tombstones: bool = True) -> None:
         """Keep the last record of every key; delete tombstones only if every reader has read them."""

@@ -135,11 +135,14 @@ class MemoryGroup:
         self._follow()
         batch = {}
         for partition in sorted(self.assignment() - self._paused):
-            records = self._partitions[partition].after(self._position(partition), max_records)
-            max_records -= len(records)
+            kept = self._partitions[partition]
+            records = kept.after(self._position(partition), max_records)
             if records:
                 batch[partition] = records
                 self._next[partition] = records[-1].offset + 1
+            max_records -= len(records)
+            if max_records:  # past a gap at the end, too
+                self._next[partition] = max(self._next[partition], kept.end)
         return batch
 
     def _follow(self) -> None:
@@ -186,6 +189,9 @@ class MemoryGroup:
     def resume(self, partitions: Iterable[int]) -> None:
         self._paused -= set(partitions)
         self.broker.broker.wake()
+
+    def positions(self) -> dict[int, int]:
+        return {p: self._next[p] for p in self.assignment() if p in self._next}
 
     async def end_offsets(self) -> dict[int, int]:
         await asyncio.sleep(0)

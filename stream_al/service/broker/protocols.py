@@ -3,6 +3,12 @@
 The loops depend on these protocols and on no client library. So the same tests run them on a broker in
 memory, where a crash can be placed at any step, and on Kafka. Only `service.broker.kafka` imports aiokafka.
 
+*How far a reader has come is its position*: the offset that it will ask for next. It is never computed from a
+record, because the end of a partition may hold none: the markers that end transactions take offsets, and so
+do the records of a transaction that was aborted, and those that compaction has removed. So positions are
+compared with ends, positions are committed, and a reader whose position is the end has read everything.
+Records of a transaction that is not committed never happened; those of an open one have not happened yet.
+
 Two errors tell the loops what went wrong. `Unavailable`: the broker did not respond in time, and the call
 may or may not have had its effect. `Superseded`: another replica holds the partition now.
 """
@@ -44,7 +50,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def next_offset(self) -> int:
-        """The offset at which reading continues after this record; Kafka commits this one."""
+        """The offset at which reading continues after this record, at the latest."""
         return self.offset + 1
 
 
@@ -138,14 +144,20 @@ class Group(Protocol):
     def resume(self, partitions: Iterable[int]) -> None:
         """Read paused partitions again."""
 
+    def positions(self) -> dict[int, int]:
+        """The next offset to read, past all that was polled; for each partition held whose position is known."""
+
     async def end_offsets(self) -> dict[int, int]:
-        """One past the last offset of every partition of the topic, held or not."""
+        """One past the last offset of every partition of the topic, held or not.
+
+        Records of open transactions count: they may be committed yet, with the timestamps that they have.
+        """
 
     async def has_uncommitted(self, end_offsets: Mapping[int, int]) -> bool:
-        """Whether the topic holds a record before these offsets that the group has not committed."""
+        """Whether the group has not committed all that the topic holds before these offsets."""
 
     async def lag(self) -> dict[int, int]:
-        """The number of records not read yet, for each partition held."""
+        """The number of offsets that can be read and were not, for each partition held."""
 
 
 class Reader(Protocol):
