@@ -32,6 +32,7 @@ from stream_al.service.loops.consumer import Consumer
 from stream_al.service.loops.expiry import Expiry
 from stream_al.service.loops.intake import Intake
 from stream_al.service.loops.lag import LagMeter
+from stream_al.service.loops.log_time import LogTime
 from stream_al.service.loops.lost_offsets import refuse_lost_offsets
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.select import Select
@@ -94,12 +95,14 @@ class App:
             on_example=self._close_query,
             tracing=self.tracing,
         )
+        self.log_time = LogTime(limits, clock, metrics)
         self.pending = PendingQueries(
             broker.reader(topics.queries, expiring=True),
             settings,
             clock,
             is_labelled=lambda sample_id: sample_id in self.local_model.learner.known,
             tracing=self.tracing,
+            time=self.log_time,
         )
         self.selection = Select(
             settings, self.local_model, self.pending, metrics, clock, samples.partition_count, self.tracing
@@ -197,6 +200,7 @@ class App:
         if missing:
             raise Misconfigured(f"topics: {', '.join(missing)} do not exist: run `stream-al topics create`")
         if not self._started:
+            self.log_time.begin(await self.control.ask_time())
             await self.control.reader.start()
             await self.control.catch_up()
             await self.local_model.reader.start()

@@ -75,6 +75,11 @@ class LimitSettings(Section):
         description="Time without progress, while records are waiting, after which the service exits so that "
         "it is restarted.",
     )
+    ahead_seconds: Seconds = Field(
+        default=3600,
+        description="How far ahead of the broker's time the timestamp of a sample or label may lie if its "
+        "producer made it. One that lies further ahead does not count; the broker's time counts in its place.",
+    )
     bad_records: Count = Field(
         default=100, description="Bad records in a row after which a partition is stopped."
     )

@@ -51,7 +51,7 @@ def origin(record: Record) -> tuple[dict[str, str], Headers]:
     facts, headers = {}, []
     for name, value in record.headers:
         if name.startswith(HEADER_PREFIX):
-            facts[name.removeprefix(HEADER_PREFIX)] = value.decode("utf-8", "replace")
+            facts[name.removeprefix(HEADER_PREFIX)] = (value or b"").decode("utf-8", "replace")
         else:
             headers.append((name, value))
     return facts, tuple(headers)

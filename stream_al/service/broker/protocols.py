@@ -34,11 +34,15 @@ __all__ = [
     "is_behind",
 ]
 
-Headers = tuple[tuple[str, bytes], ...]
+Headers = tuple[tuple[str, bytes | None], ...]
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """A record that was read."""
+    """A record that was read.
+
+    Attributes:
+        by_broker: Whether the broker made its timestamp; else the producer did.
+    """
 
     topic: str
     partition: int
@@ -47,6 +51,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    by_broker: bool = True
 
     @property
     def next_offset(self) -> int:
@@ -73,12 +78,14 @@ class Ack(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         replaced: Whether the broker has the replacement and not the record itself.
+        by_broker: Whether the broker made the timestamp; else this machine did.
     """
 
     partition: int
     offset: int
     timestamp_ms: int
     replaced: bool = False
+    by_broker: bool = True
 
 
 @dataclass(frozen=True, slots=True)

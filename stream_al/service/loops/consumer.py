@@ -33,7 +33,7 @@ from dataclasses import replace
 
 import structlog
 
-from stream_al.errors import BadMessage, Superseded, Unavailable
+from stream_al.errors import BadMessage, NoSample, Superseded, Unavailable
 from stream_al.service.broker.protocols import Ack, Broker, Group, Outgoing, Position, Record
 from stream_al.service.loops.partition import PartitionState
 from stream_al.service.loops.stage import Stage, Work
@@ -252,12 +252,18 @@ class Consumer:
                 partition.offset = max(partition.offset, self._positions[number])
         work = decision.work()
         first, *rest = work.sends or [[]]
-        letters = [self.stage.dead_letter(record, error) for record, error in unusable]
+        letters = [
+            self.stage.dead_letter(record, error)
+            for record, error in unusable
+            if not isinstance(error, NoSample)
+        ]
 
         def applied(acks: list[list[Ack]]) -> None:
             work.applied([acks[0][: len(first)], *acks[1:]])
             for _, error in unusable:
-                self.metrics.dead_letters.labels(self.stage.name, error.reason).inc()
+                skipped = isinstance(error, NoSample)
+                counter = self.metrics.skipped if skipped else self.metrics.dead_letters
+                counter.labels(self.stage.name, error.reason).inc()
 
         return Work([[*first, *letters], *rest], applied), after
 

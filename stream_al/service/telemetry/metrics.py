@@ -33,12 +33,12 @@ SELECTED = ("uncertain", "explore", "warmup")
 NOT_SELECTED = ("below", "spent", "capped")
 REFUSED = {
     "select": (
-        *("null_value", "too_large", "too_deep", "not_json", "not_an_object", "no_features", "bad_features"),
+        *("too_large", "too_deep", "not_json", "not_an_object", "no_features", "bad_features"),
         *("too_many_features", "text_too_long", "not_finite", "no_id", "bad_id", "model_error"),
         "query_too_large",
     ),
     "intake": (
-        *("null_value", "too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
+        *("too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
         "unknown_id",
     ),
     "learn": ("null_value", "too_large", "too_deep", "not_json", "bad_fields"),
@@ -103,6 +103,8 @@ class Metrics:
         self.consumer_lag = Gauge(p + "consumer_lag", "Records that were not read yet.", ["topic", "partition"], registry=r)
         self.batch_seconds = Histogram(p + "batch_duration_seconds", "Time from reading a batch to its commit, in seconds.", ["stage"], buckets=WORK, registry=r)
         self.dead_letters = Counter(p + "dead_letters", "Records that were sent to the dead letters, by stage and reason.", ["stage", "reason"], registry=r)
+        self.skipped = Counter(p + "skipped_records", "Records that hold no sample or label and were skipped, by stage and reason (tombstone, deleted).", ["stage", "reason"], registry=r)
+        self.timestamps_ahead = Counter(p + "timestamps_ahead", "Records whose timestamp lies so far ahead of the broker's time that it does not count, by topic.", ["topic"], registry=r)
         self.assignments = Counter(p + "assignment_changes", "Changes of the assigned partitions, by stage.", ["stage"], registry=r)
         self.stopped = Gauge(p + "stopped_partitions", "Partitions that were stopped by a run of bad records.", ["stage"], registry=r)
         self.paused = Gauge(p + "paused", "1 while an operator has paused selection, else 0.", registry=r)
@@ -131,3 +133,5 @@ class Metrics:
         for stage, refusals in REFUSED.items():
             for reason in refusals:
                 self.dead_letters.labels(stage, reason)
+        for stage, reason in (("select", "tombstone"), ("select", "deleted"), ("intake", "tombstone")):
+            self.skipped.labels(stage, reason)

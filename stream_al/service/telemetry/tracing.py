@@ -196,7 +196,7 @@ class _OpenTelemetry(Tracing):
 
     def _context(self, headers: Headers) -> Context | None:
         """The context that the headers of a record give; None if they give none, or an invalid one."""
-        carrier = {name: value.decode("ascii", "replace") for name, value in self.carried(headers)}
+        carrier = {name: (value or b"").decode("ascii", "replace") for name, value in self.carried(headers)}
         context = self._propagator.extract(carrier, self._no_trace) if carrier else None
         return context or None
 
