@@ -1,7 +1,7 @@
 """Control: what operators change while the service runs, on a topic of its own.
 
-The topic has one partition and is compacted, with two keys that matter. Each record says all that is changed under its
-key, so the newest one is enough:
+The topic has one partition and is compacted, with two keys that matter. Each record says all that is changed
+under its key, so the newest one is enough:
 
     settings   what is changed of the budget         (`RuntimeSettings`)
     model      which examples are excluded           (`RuntimeModel`)

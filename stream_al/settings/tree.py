@@ -77,8 +77,8 @@ class LimitSettings(Section):
     )
     ahead_seconds: Seconds = Field(
         default=3600,
-        description="How far ahead of the broker's time the timestamp of a sample or label may lie if its "
-        "producer made it. One that lies further ahead does not count; the broker's time counts in its place.",
+        description="How far ahead of the broker's time a timestamp may lie that a producer made. One that "
+        "lies further ahead does not count: the broker's time counts in its place.",
     )
     bad_records: Count = Field(
         default=100, description="Bad records in a row after which a partition is stopped."

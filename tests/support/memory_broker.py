@@ -59,10 +59,18 @@ class MemoryBroker:
     def __init__(self) -> None:
         self.topics: dict[str, list[Partition]] = {}
         self.config: dict[str, Mapping[str, str]] = {}
+        self.ids: dict[str, str] = {}
         self.groups: dict[tuple[str, str], GroupState] = {}
         self.now_ms = 1_700_000_000_000
         self._keyless = count()
+        self._created = count()
         self._news = asyncio.Event()
+
+    def create(self, topic: str, partitions: int, config: Mapping[str, str]) -> None:
+        """Create a topic, in the place of one of the same name if there is one."""
+        self.topics[topic] = [Partition() for _ in range(partitions)]
+        self.config[topic] = config
+        self.ids[topic] = str(next(self._created))
 
     def append(self, record: Outgoing) -> Ack:
         """Append a record to the partition of its key."""

@@ -13,10 +13,10 @@ all labels are judged, and never by the latest timestamp seen. `JudgedTime` find
             marked time are judged: a label behind the ends came after the mark, hence after every
             deadline before it
 
-*A producer's timestamp is believed within bounds.* On a topic whose timestamps the producers make, one of them
-may write microseconds for milliseconds, and such a stamp would end the life of every query. A timestamp
-further ahead of the broker's time than the settings allow is wrong (`credible`). One that lies behind does no
-harm, since time does not go back.
+*A producer's timestamp is believed within bounds.* On a topic whose timestamps the producers make, one of
+them may write microseconds for milliseconds, and such a timestamp would end the life of every query. One that
+lies further ahead of the broker's time than the settings allow is wrong (`credible`). One that lies behind
+does no harm, since time does not go back.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ A topic that carries the changes of a table says so in one of these ways. All of
     has `op: "d"` and `after: null`       the whole record or found by themselves       `deleted`
     the features have `__deleted` true    Debezium's flattened form of it               `deleted`
 
-A path is null if a member on it is there and holds null. A path that is not there is a mistake (`no_features`).
+A path is null if a member on it is there and holds null. A path that is not there is a mistake
+(`no_features`).
 """
 
 from __future__ import annotations

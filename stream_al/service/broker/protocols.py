@@ -152,7 +152,7 @@ class Group(Protocol):
         """Read paused partitions again."""
 
     def positions(self) -> dict[int, int]:
-        """The next offset to read, past all that was polled; for each partition held whose position is known."""
+        """The next offset to read, for each partition held whose position is known."""
 
     async def end_offsets(self) -> dict[int, int]:
         """One past the last offset of every partition of the topic, held or not.
@@ -220,6 +220,15 @@ class Broker(Protocol):
 
     async def reset_offsets(self, group: str, topic: str, to: str) -> dict[int, int]:
         """Let a group without members continue at the `earliest` or `latest` record; return the offsets."""
+
+    async def keep_positions(self, group: str, topic: str, positions: Mapping[int, Position]) -> None:
+        """Commit for a group that has no members. Raises Unavailable."""
+
+    async def kept_positions(self, group: str, topic: str, partitions: Iterable[int]) -> dict[int, Position]:
+        """What was committed for a group, without the partitions that have no commit."""
+
+    async def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
+        """The id of each topic that exists, which a topic created anew does not share; none if unknown."""
 
     async def missing_topics(self, topics: Iterable[str]) -> list[str]:
         """The topics among these that do not exist."""

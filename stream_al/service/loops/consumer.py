@@ -28,7 +28,7 @@ partition and yet move its offset: past the markers of transactions, or past wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -62,6 +62,7 @@ class Consumer:
         on_step: Called with the name of every step of the protocol; tests place crashes there.
 
     Attributes:
+        copy_of: Finds the copy of the state of a partition whose commit has none; None where there is none.
         partitions: The partitions whose states are loaded.
         lag: Records not yet read, by partition held, when last measured.
         paused: Whether an operator has paused it.
@@ -86,6 +87,7 @@ class Consumer:
         self.metrics = metrics
         self.clock = clock
         self.on_step = on_step
+        self.copy_of: Callable[[int], Awaitable[str]] | None = None
         self.partitions: dict[int, PartitionState] = {}
         self.lag: dict[int, int] = {}
         self.paused = False
@@ -221,7 +223,11 @@ class Consumer:
                 position = await self.group.committed(number)
                 self._check_generation()
                 first = records[0].offset if records else self._positions[number]
-                state = self.stage.decode(number, position.metadata if position else "")
+                metadata = position.metadata if position else ""
+                if not metadata and self.copy_of is not None:
+                    metadata = await self.copy_of(number)
+                    self._check_generation()
+                state = self.stage.decode(number, metadata)
                 if position is None:
                     begun[number] = Position(first, self.stage.encode(state))
                 loaded[number] = PartitionState(state, position.offset if position else first)

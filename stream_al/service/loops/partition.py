@@ -49,9 +49,7 @@ class PartitionState:
         for record, value in zip(records, values, strict=True):
             if isinstance(value, BadMessage):
                 bad.append((record, value))
-                if not isinstance(
-                    value, NoSample
-                ):  # it is no mistake, and no sign that the mistakes are over
+                if not isinstance(value, NoSample):  # neither a mistake nor a sign that mistakes are over
                     self.errors = self.errors.add(str(value))
                 if self.errors.reached(bad_records):
                     last = record

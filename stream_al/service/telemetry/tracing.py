@@ -185,7 +185,7 @@ class _OpenTelemetry(Tracing):
         """Traceparent and tracestate, if they can be valid."""
         found = [header for header in headers if header[0] in FIELDS]
         names = [name for name, _ in found]
-        if names.count("traceparent") != 1 or any(len(value) > MAX_CHARACTERS for _, value in found):
+        if names.count("traceparent") != 1 or any(len(value or b"") > MAX_CHARACTERS for _, value in found):
             return ()
         return tuple(found) if len(found) <= len(FIELDS) else tuple(h for h in found if h[0] == "traceparent")
 

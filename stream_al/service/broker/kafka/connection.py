@@ -161,7 +161,7 @@ class Connection:
         except UnsupportedCodecError as error:  # to wait would not help
             raise Misconfigured(
                 f"the topic {topic} holds records in a compression that this installation cannot read "
-                f"({error_text(error)}): install the package cramjam, or let producers use another compression"
+                f"({error_text(error)}): install the package cramjam, or let the producers compress otherwise"
             ) from error
         except KafkaError as error:
             raise Unavailable(f"{what} failed: {error_text(error)}") from error
