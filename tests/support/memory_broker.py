@@ -1,6 +1,7 @@
 """A broker in memory: topics and groups (`memory_client` is its client).
 
-- `now_ms` is the log append time of the next record.
+- `now_ms` is the log append time of the next record. With `producer_ahead_ms`, the next record has a timestamp
+  of its producer, which lies so far ahead.
 - `compact` does what Kafka's cleaner may do at any time, and `truncate` what retention may do.
 - `mark` ends a transaction: the marker takes an offset, and no reader gets it.
 """
@@ -62,6 +63,7 @@ class MemoryBroker:
         self.ids: dict[str, str] = {}
         self.groups: dict[tuple[str, str], GroupState] = {}
         self.now_ms = 1_700_000_000_000
+        self.producer_ahead_ms: int | None = None
         self._keyless = count()
         self._created = count()
         self._news = asyncio.Event()
@@ -86,7 +88,17 @@ class MemoryBroker:
         number %= len(partitions)
         partition = partitions[number]
         offset = partition.end
-        kept = Record(record.topic, number, offset, self.now_ms, record.key, record.value, record.headers)
+        ahead_ms = self.producer_ahead_ms
+        kept = Record(
+            record.topic,
+            number,
+            offset,
+            self.now_ms + (ahead_ms or 0),
+            record.key,
+            record.value,
+            record.headers,
+            by_broker=ahead_ms is None,
+        )
         partition.records.append(kept)
         partition.end += 1
         self.wake()
