@@ -44,8 +44,9 @@ class LagMeter:
             for consumer in self.consumers:
                 consumer.progress.not_observed()
             raise
-        end = sum((await self.local_model.reader.end_offsets()).values())
-        self.metrics.model_offset_lag.set(max(0, end - self.local_model.learner.offset))
+        reader = self.local_model.reader
+        ends, positions = await reader.end_offsets(), await reader.positions()
+        self.metrics.model_offset_lag.set(sum(max(0, end - positions[p]) for p, end in ends.items()))
         self.metrics.pending_oldest.set(self.pending.oldest_seconds())
 
     async def _measure(self, consumer: Consumer) -> None:

@@ -1,0 +1,80 @@
+"""Which records say that a row was deleted, and which are mistakes or samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stream_al.engine.samples.fast_reader import Reader
+from stream_al.engine.samples.sample import InputRules, read_sample
+from stream_al.errors import BadMessage, NoSample
+
+ROW = {"id": 7, "amount": 2.5}
+
+
+def envelope(op: str, after: Any, before: Any = None) -> dict[str, Any]:
+    return {"before": before, "after": after, "op": op, "ts_ms": 1}
+
+
+DELETIONS: list[tuple[Any, str]] = [
+    (envelope("d", None, ROW), "after"),
+    (envelope("d", None), "after"),
+    ({"schema": None, "payload": envelope("d", None, ROW)}, "payload.after"),
+    ({"schema": None, "payload": None}, "payload.after"),
+    (envelope("t", None), "after"),
+    (envelope("d", None, ROW), "auto"),
+    (envelope("d", None), "."),
+    ({"schema": None, "payload": envelope("d", None, ROW)}, "auto"),
+    ({**ROW, "__deleted": "true"}, "auto"),
+    ({**ROW, "__deleted": True}, "."),
+    ({"row": {**ROW, "__deleted": "true"}}, "row"),
+]
+SAMPLES: list[tuple[Any, str]] = [
+    (envelope("c", ROW), "after"),
+    (envelope("d", None, ROW), "before"),
+    ({**ROW, "op": "d"}, "auto"),
+    ({**ROW, "op": "d"}, "."),
+    ({**ROW, "op": "d", "after": "noon"}, "auto"),
+    ({**ROW, "__deleted": "false"}, "auto"),
+    ({**ROW, "after": None}, "."),
+]
+
+
+def read(record: Any, features: str) -> None:
+    """Read with both readers, which must agree."""
+    rules = InputRules(features=features)
+    kinds: list[type | None] = []
+    for reading in (
+        lambda: read_sample(record, rules, key=b"k", position="p"),
+        lambda: Reader(rules).read(record, key=b"k", position=lambda: "p"),
+    ):
+        try:
+            reading()
+        except BadMessage as error:
+            kinds.append(type(error))
+            last = error
+        else:
+            kinds.append(None)
+    assert kinds[0] is kinds[1]
+    if kinds[0]:
+        raise last
+
+
+@pytest.mark.parametrize(("record", "features"), DELETIONS)
+def test_a_deletion_holds_no_sample(record: Any, features: str) -> None:
+    with pytest.raises(NoSample) as found:
+        read(record, features)
+    assert found.value.reason == "deleted"
+
+
+@pytest.mark.parametrize(("record", "features"), SAMPLES)
+def test_a_sample_with_such_members_is_a_sample(record: Any, features: str) -> None:
+    read(record, features)
+
+
+@pytest.mark.parametrize("record", [{"op": "d"}, {"payload": {}}, {"payload": 3}, {"payload": {"after": 3}}])
+def test_a_path_that_is_not_there_is_a_mistake(record: Any) -> None:
+    with pytest.raises(BadMessage) as found:
+        read(record, "payload.after")
+    assert type(found.value) is BadMessage
