@@ -1,7 +1,7 @@
 """A broker in memory: topics and groups (`memory_client` is its client).
 
-- `now_ms` is the log append time of the next record. With `producer_ahead_ms`, the next record has a timestamp
-  of its producer, which lies so far ahead.
+- `now_ms` is the log append time of the next record. With `producer_ahead_ms`, the next record has a
+  timestamp of its producer, which lies so far ahead.
 - `compact` does what Kafka's cleaner may do at any time, and `truncate` what retention may do.
 - `mark` ends a transaction: the marker takes an offset, and no reader gets it.
 """

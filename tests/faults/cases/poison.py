@@ -35,7 +35,7 @@ def poison(draw: random.Random, number: int) -> bytes | None:
     """A value that is not a sample."""
     kind = number % 5
     if kind == 0:
-        return None
+        return b'{"id":"n"}'
     if kind == 1:
         return b'{"id":"n","features":{"x":NaN}}'
     if kind == 2:
@@ -197,7 +197,7 @@ async def _dead(world: World, letters: str, number: int) -> bool:
 FAULTS = (
     Fault(
         "poison-1-percent",
-        "1% of the records are poison: random bytes, NaN, 2 MB, null",
+        "1% of the records are poison: random bytes, NaN, 2 MB, no features",
         "each is an unchanged dead letter with its origin and the reason; the stream goes on",
         poison_among_samples,
     ),

@@ -157,7 +157,7 @@ async def test_tombstones_and_deletions_are_skipped_and_counted(make_world: Make
     assert not await world.records(topics.samples + ".dlq") + await world.records(topics.labels + ".dlq")
     assert not replica.app.select.stopped()
     await world.send(topics.samples, [b"1", None, b"2", None, b"3"], [b"one partition"] * 5)
-    await world.until(lambda: replica.app.select.stopped(), "three mistakes are three, whatever lies between")
+    await world.until(replica.app.select.stopped, "three mistakes are three, whatever lies between")
 
 
 async def test_good_records_around_bad_ones_are_all_decided(make_world: MakeWorld) -> None:

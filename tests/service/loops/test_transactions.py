@@ -1,4 +1,4 @@
-"""Other producers use transactions: what is aborted never happened, and the markers take offsets without a record."""
+"""Other producers use transactions: what is aborted never happened, and a marker is no record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.world import MakeWorld, World
 
 
 async def real(make: MakeWorld, *settings: str) -> World:
-    """A world on Apache Kafka. The embedded broker knows no transactions, so there is nothing to test there."""
+    """A world on Apache Kafka: the embedded broker knows no transactions."""
     world = await make("topics.partitions=1", *settings)
     if not world.keeps_metadata:
         pytest.skip("transactions are tested on Apache Kafka: install Java 17 and Maven")
@@ -61,7 +61,7 @@ async def test_a_label_in_an_open_transaction_finds_its_query(kafka_world: MakeW
         await producer.send_and_wait(world.topics.labels, msgspec.json.encode({"id": "q", "label": "up"}))
         await asyncio.sleep(2)
         await world.samples(3)
-        await world.until(lambda: replica.app.pending.overdue(), "the life of the query is over")
+        await world.until(replica.app.pending.overdue, "the life of the query is over")
         await asyncio.sleep(2.5)
         assert "q" in replica.app.pending
         await producer.commit_transaction()
@@ -103,7 +103,7 @@ async def test_a_marker_at_the_end_is_committed_with_the_state(memory_world: Mak
 
 async def test_a_partition_that_holds_only_markers_has_no_lag(memory_world: MakeWorld) -> None:
     world = await memory_world()
-    for topic in (world.topics.samples, world.topics.labels, world.topics.queries, world.topics.examples):
+    for topic in (world.topics.samples, world.topics.labels, world.topics.examples, world.topics.control):
         for partition in range(len(broker_of(world).topics[topic])):
             broker_of(world).mark(topic, partition)
     replica = await world.start()
