@@ -42,6 +42,7 @@ from stream_al.service.loops.topic_identity import TopicIdentity
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.telemetry.problems import Problems
 from stream_al.service.telemetry.tracing import tracing
 from stream_al.service.timing.backoff import Retries
 from stream_al.service.timing.clock import SYSTEM_CLOCK, Clock
@@ -65,6 +66,7 @@ class App:
         clock: Where every part reads the time.
 
     Attributes:
+        problems: What has cost a label or lost a sample since the start.
         ready: Whether the model is restored and the loops are at work.
         port: Where HTTP listens; None while it does not.
         stopping: Set it to stop in order.
@@ -81,6 +83,7 @@ class App:
         self.broker = broker
         self.clock = clock
         self.metrics = metrics = Metrics(settings.application)
+        self.problems = Problems(metrics, clock)
         self.tracing = tracing(settings, clock)
         self.ready = False
         self.port: int | None = None

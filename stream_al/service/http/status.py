@@ -43,6 +43,7 @@ def status(app: App) -> dict[str, Any]:
             "offset": learner.offset,
             "outcomes": {outcome.value: number for outcome, number in learner.counts.items()},
         },
+        "problems": app.problems.describe(),
         "model": model_status(app),
     }
 

@@ -102,6 +102,7 @@ class Metrics:
         # The loops
         self.consumer_lag = Gauge(p + "consumer_lag", "Records that were not read yet.", ["topic", "partition"], registry=r)
         self.batch_seconds = Histogram(p + "batch_duration_seconds", "Time from reading a batch to its commit, in seconds.", ["stage"], buckets=WORK, registry=r)
+        self.problems = Counter(p + "problems", "What cost a label or lost a sample, by kind and reason.", ["kind", "reason"], registry=r)
         self.dead_letters = Counter(p + "dead_letters", "Records that were sent to the dead letters, by stage and reason.", ["stage", "reason"], registry=r)
         self.skipped = Counter(p + "skipped_records", "Records that hold no sample or label and were skipped, by stage and reason (tombstone, deleted).", ["stage", "reason"], registry=r)
         self.timestamps_ahead = Counter(p + "timestamps_ahead", "Records whose timestamp lies so far ahead of the broker's time that it does not count, by topic.", ["topic"], registry=r)
