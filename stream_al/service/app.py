@@ -100,7 +100,7 @@ class App:
             on_example=self._close_query,
             tracing=self.tracing,
         )
-        self.log_time = LogTime(limits, clock, metrics)
+        self.log_time = LogTime(limits, clock, self.problems)
         self.pending = PendingQueries(
             broker.reader(topics.queries, expiring=True),
             settings,

@@ -121,8 +121,8 @@ class Settings(Section):
 
     application: Name = Field(
         default="stream_al",
-        description="Name of this application. Its consumer groups have this name with .select and .intake "
-        "appended.",
+        description="Name of this application. Its consumer groups have this name with .select, .intake and "
+        ".accounts appended.",
     )
     seed: int = Field(
         default=0,

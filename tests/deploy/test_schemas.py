@@ -173,7 +173,7 @@ async def test_every_record_that_the_service_writes_fits_its_schema(memory_world
 
 
 def headers_of(record: Record | Outgoing) -> dict[str, str]:
-    return {name: value.decode() for name, value in record.headers}
+    return {name: (value or b"").decode() for name, value in record.headers}
 
 
 sizes = st.sampled_from([0, 1, MAX_ID_CHARACTERS, MAX_ID_CHARACTERS + 1])

@@ -14,19 +14,13 @@ acknowledgement says what the wall clock of this machine said, and that stands f
 
 from __future__ import annotations
 
-import structlog
-
 from stream_al.engine.labels.expiry import credible
 from stream_al.service.broker.protocols import Ack, Record
-from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.telemetry.problems import Kind, Problems
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import LimitSettings
 
 __all__ = ["LogTime"]
-
-log = structlog.get_logger(__name__)
-
-WARNING_SECONDS = 60.0
 
 
 class LogTime:
@@ -35,20 +29,19 @@ class LogTime:
     Args:
         limits: How far ahead of the broker's time a producer's timestamp may lie.
         clock: Measures how time passes.
-        metrics: Where timestamps that do not count are counted; None counts them nowhere.
+        problems: Where timestamps that do not count are reported; None reports them nowhere.
 
     Attributes:
         now_ms: The latest time that counted, in milliseconds.
     """
 
-    def __init__(self, limits: LimitSettings, clock: Clock, metrics: Metrics | None = None) -> None:
+    def __init__(self, limits: LimitSettings, clock: Clock, problems: Problems | None = None) -> None:
         self.now_ms = 0
         self._ahead_ms = int(limits.ahead_seconds * 1000)
         self._clock = clock
-        self._metrics = metrics
+        self._problems = problems
         self._broker_ms = 0
         self._told_at = clock.monotonic()
-        self._warned_at = float("-inf")
 
     @property
     def broker_ms(self) -> int:
@@ -80,7 +73,7 @@ class LogTime:
             return record.timestamp_ms
         counts = credible(record.timestamp_ms, self.broker_ms, self._ahead_ms)
         if counts != record.timestamp_ms:
-            self._warn(record)
+            self._report(record)
         self.move(counts)
         return counts
 
@@ -88,17 +81,13 @@ class LogTime:
         """Take in the timestamp of a record that was sent."""
         (self.told if ack.by_broker else self.move)(ack.timestamp_ms)
 
-    def _warn(self, record: Record) -> None:
-        if self._metrics is not None:
-            self._metrics.timestamps_ahead.labels(record.topic).inc()
-        now = self._clock.monotonic()
-        if now - self._warned_at >= WARNING_SECONDS:
-            self._warned_at = now
-            log.warning(
-                "timestamp ahead of the broker's time: it does not count",
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                ahead_seconds=(record.timestamp_ms - self.broker_ms) // 1000,
-                remedy="let the producer write milliseconds since 1970, or raise limits.ahead_seconds",
+    def _report(self, record: Record) -> None:
+        if self._problems is not None:
+            ahead = (record.timestamp_ms - self.broker_ms) // 1000
+            self._problems.report(
+                Kind.CLOCK,
+                "timestamp_ahead",
+                f"the record {record.topic}-{record.partition} at {record.offset} is stamped {ahead} s ahead "
+                "of the broker's time, which counts in its place: let the producer write milliseconds since "
+                "1970, or raise limits.ahead_seconds",
             )

@@ -105,7 +105,6 @@ class Metrics:
         self.problems = Counter(p + "problems", "What cost a label or lost a sample, by kind and reason.", ["kind", "reason"], registry=r)
         self.dead_letters = Counter(p + "dead_letters", "Records that were sent to the dead letters, by stage and reason.", ["stage", "reason"], registry=r)
         self.skipped = Counter(p + "skipped_records", "Records that hold no sample or label and were skipped, by stage and reason (tombstone, deleted).", ["stage", "reason"], registry=r)
-        self.timestamps_ahead = Counter(p + "timestamps_ahead", "Records whose timestamp lies so far ahead of the broker's time that it does not count, by topic.", ["topic"], registry=r)
         self.assignments = Counter(p + "assignment_changes", "Changes of the assigned partitions, by stage.", ["stage"], registry=r)
         self.stopped = Gauge(p + "stopped_partitions", "Partitions that were stopped by a run of bad records.", ["stage"], registry=r)
         self.paused = Gauge(p + "paused", "1 while an operator has paused selection, else 0.", registry=r)

@@ -92,7 +92,7 @@ async def odd_timestamps(testbed: Testbed) -> Figures:
         == await server.metric("labels_total", outcome="expired")
         == 0
     )
-    ahead = await server.metric("timestamps_ahead_total")
+    ahead = await server.metric("problems_total", kind="clock", reason="timestamp_ahead")
     assert ahead >= 10, "they are counted"
     figures = await oracles.tally(world, ids, ahead=int(ahead), kills=0)
     assert figures["lost"] == 0

@@ -64,7 +64,7 @@ def check_letters(letters: Iterable[Record], bad: dict[bytes, Record]) -> int:
         origin, facts = bad[letter.key], dict(letter.headers)
         assert letter.value == origin.value
         assert facts["trace"] == HEADERS[0][1]
-        said = [facts[FACTS + name].decode() for name in ("topic", "partition", "offset", "stage")]
+        said = [(facts[FACTS + name] or b"").decode() for name in ("topic", "partition", "offset", "stage")]
         assert said == [origin.topic, str(origin.partition), str(origin.offset), "select"]
         assert facts[FACTS + "exception"]
         assert facts[FACTS + "message"]

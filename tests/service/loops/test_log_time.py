@@ -77,7 +77,7 @@ async def test_no_query_expires_by_a_timestamp_from_the_future(
     broker.producer_ahead_ms = None
     await world.settle([s["id"] for s in await world.samples(40, start=2000)])
     assert replica.metric("expired_queries_total") == replica.metric("labels_total", outcome="expired") == 0
-    assert replica.metric("timestamps_ahead_total", topic=world.topics.samples) >= 2 * number
+    assert replica.metric("problems_total", kind="clock", reason="timestamp_ahead") >= 2 * number
     hours = {one.state.spent.hour for one in replica.app.select.partitions.values()}
     assert max(hours) <= broker.now_ms // HOUR + 1
 
