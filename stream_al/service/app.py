@@ -125,7 +125,7 @@ class App:
         def consumer(stage: Stage, group: Group) -> Consumer:
             return Consumer(stage, group, broker, limits, metrics, clock, partial(on_step, stage.name))
 
-        self.accounts = Accounts(broker, settings.application, topics.samples)
+        self.accounts = Accounts(broker, settings.application, topics.samples, clock)
         self.topics = TopicIdentity(broker, topics)
         self.select, self.intake = consumer(self.selection, samples), consumer(joining, labels)
         self.select.copy_of = self.accounts.saved

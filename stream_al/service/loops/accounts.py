@@ -10,6 +10,9 @@ were all, a total of 50 labels would be bought again after every such move. So t
             partition
     used    only if the commit of the partition has no state. A commit that has one always counts
 
+Kafka deletes the offsets of a group without members a week after its last commit, by default. So the copy is
+written once a day though nothing has changed.
+
 An operator moves offsets while the service is stopped, so the copy is complete then. After a crash it may
 lack the last second.
 """
@@ -18,8 +21,11 @@ from __future__ import annotations
 
 from stream_al.service.broker.protocols import Broker, Position
 from stream_al.service.loops.consumer import Consumer
+from stream_al.service.timing.clock import Clock
 
 __all__ = ["Accounts"]
+
+REFRESH_SECONDS = 24 * 3600.0
 
 
 class Accounts:
@@ -29,10 +35,13 @@ class Accounts:
         broker: Keeps the copies.
         application: The name of the application.
         topic: The topic of the samples.
+        clock: Says when a copy is a day old.
     """
 
-    def __init__(self, broker: Broker, application: str, topic: str) -> None:
+    def __init__(self, broker: Broker, application: str, topic: str, clock: Clock) -> None:
         self._broker = broker
+        self._clock = clock
+        self._refreshed_at = clock.monotonic()
         self._group = f"{application}.accounts"
         self._topic = topic
         self._saved: dict[int, str] = {}
@@ -50,6 +59,9 @@ class Accounts:
             for number, one in consumer.partitions.items()
             if number in held
         }
+        now = self._clock.monotonic()
+        if now - self._refreshed_at >= REFRESH_SECONDS:
+            self._saved, self._refreshed_at = {}, now
         changed = {n: one for n, one in states.items() if self._saved.get(n) != one.metadata}
         if changed:
             await self._broker.keep_positions(self._group, self._topic, changed)

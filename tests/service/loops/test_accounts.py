@@ -6,6 +6,8 @@ import pytest
 
 from stream_al.service.broker.protocols import Position
 from stream_al.service.maintenance import reset_offsets
+from tests.support.hands import Hands
+from tests.support.oracles import broker_of
 from tests.support.world import MakeWorld, World
 
 TOTAL = 6
@@ -56,3 +58,20 @@ async def test_the_state_in_a_commit_counts_and_not_its_copy(memory_world: MakeW
     after = await world.start("b")
     await world.until(lambda: after.app.select.partitions, "the partition is loaded")
     assert after.app.select.partitions[0].state == state
+
+
+async def test_a_copy_is_written_once_a_day_though_nothing_changes(memory_world: MakeWorld) -> None:
+    """Kafka would delete it after a week."""
+    world = await memory_world("topics.partitions=1")
+    world.at_pace(accounts_seconds=3600)
+    replica = await world.start()
+    await world.settle([s["id"] for s in await world.samples(4)])
+    accounts, group = replica.app.accounts, f"{world.settings.application}.accounts"
+    clock = accounts._clock = Hands()
+    begun, written = accounts._refreshed_at, []
+    for hours in (0, 1, 23, 24, 25, 48):
+        clock.seconds = begun + 3600 * hours
+        broker_of(world).groups.pop((group, world.topics.samples), None)
+        await accounts.save(replica.app.select)
+        written.append(bool(await world.client.kept_positions(group, world.topics.samples, [0])))
+    assert written == [True, False, False, True, False, True]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from stream_al.engine.labels.expiry import credible
 from stream_al.service.broker.protocols import Ack, Record
 from stream_al.service.loops.log_time import LogTime
-from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings
+from tests.support.hands import Hands
 from tests.support.oracles import broker_of
 from tests.support.world import MakeWorld
 
@@ -25,15 +25,6 @@ def test_no_timestamp_counts_for_more_than_the_bound(stamp: int, broker: int, ah
     counts = credible(stamp, broker, ahead)
     assert counts <= broker + ahead
     assert counts == stamp or stamp > broker + ahead
-
-
-class Hands(Clock):
-    """A clock whose monotonic time is set."""
-
-    seconds = 0.0
-
-    def monotonic(self) -> float:
-        return self.seconds
 
 
 def record(timestamp_ms: int, *, by_broker: bool) -> Record:

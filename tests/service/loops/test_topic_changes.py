@@ -8,10 +8,12 @@ from time import monotonic
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
-from stream_al.errors import StateLost
+from stream_al.errors import Misconfigured, StateLost
+from stream_al.messages import encode
 from stream_al.service.broker.protocols import Outgoing
 from stream_al.service.loops.topic_identity import TopicIdentity
 from tests.support.oracles import broker_of
+from tests.support.stream import query
 from tests.support.world import MakeWorld, World
 
 
@@ -63,6 +65,31 @@ async def test_a_new_group_begins_where_the_settings_say_on_all_partitions(make_
     await world.start("b")
     await world.until(lambda: decided(world, late), "what came since is decided")
     assert not early & await world.decided()
+
+
+@pytest.mark.timeout(90)
+async def test_queries_on_an_added_partition_are_known(kafka_world: MakeWorld) -> None:
+    world = await kafka_world()
+    if not world.keeps_metadata:
+        pytest.skip("partitions are added to Apache Kafka: install Java 17 and Maven")
+    replica = await world.start()
+    await world.ask("before")
+    await add_partitions(world, world.topics.queries, 3)
+    other = world.connect(world.settings)
+    await other.start()
+    world.at_end(lambda: other.stop(5.0))
+    ids = {f"q{n}" for n in range(30)}
+    asked = [Outgoing(world.topics.queries, i.encode(), encode(query(i, 3_600_000))) for i in ids]
+    assert {ack.partition for ack in await other.send(asked)} == {0, 1, 2}
+    await world.until(lambda: len(replica.app.pending) == 31, "all are pending")
+
+
+async def test_examples_have_one_order(memory_world: MakeWorld) -> None:
+    """Another partition would have an order of its own, and replicas would learn in different ones."""
+    world = await memory_world()
+    broker_of(world).create(world.topics.examples, 2, {})
+    with pytest.raises(Misconfigured, match="in the order of one"):
+        await world.start()
 
 
 @pytest.mark.parametrize("kind", ["samples", "labels", "queries", "examples", "control"])
