@@ -23,7 +23,9 @@ async def moved_by_another_tool(world: World) -> None:
 
 
 async def moved_by_ours(world: World) -> None:
-    """As `stream-al offsets reset --to earliest` does."""
+    """As `stream-al offsets reset --to earliest` does; here even the copy is gone."""
+    group, partitions = f"{world.settings.application}.accounts", range(world.topics.partitions)
+    await world.client.keep_positions(group, world.topics.samples, dict.fromkeys(partitions, Position(0)))
     await reset_offsets(world.settings, world.connect(world.settings), world.topics.samples, "earliest")
 
 
@@ -69,7 +71,7 @@ async def test_a_copy_is_written_once_a_day_though_nothing_changes(memory_world:
     accounts, group = replica.app.accounts, f"{world.settings.application}.accounts"
     clock = accounts._clock = Hands()
     begun, written = accounts._refreshed_at, []
-    for hours in (0, 1, 23, 24, 25, 48):
+    for hours in (0, 1, 23, 25, 26, 50):
         clock.seconds = begun + 3600 * hours
         broker_of(world).groups.pop((group, world.topics.samples), None)
         await accounts.save(replica.app.select)
