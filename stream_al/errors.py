@@ -37,11 +37,13 @@ class BadMessage(StreamAlError):
     Args:
         reason: A short, stable name in snake_case, for a metric label (`not_json`, `no_id`, ...).
         message: What is wrong with this record.
+        subject: The feature or the class at fault; empty if it is not known.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, *, subject: str = "") -> None:
         super().__init__(message)
         self.reason = reason
+        self.subject = subject
 
 
 class NoSample(BadMessage):

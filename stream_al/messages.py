@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -28,6 +29,7 @@ __all__ = [
     "RuntimeBudget",
     "RuntimeModel",
     "RuntimeSettings",
+    "class_names",
     "decode",
     "decode_json",
     "encode",
@@ -216,7 +218,7 @@ def decode(kind: type[M], value: bytes | None, *, max_bytes: int) -> M:
     """
     message: M = _decoded(_DECODERS[kind], value, max_bytes)
     if isinstance(message, Label | Example):
-        _check_label(message)
+        return _with_class(message)  # type: ignore[return-value]  # of the same type
     return message
 
 
@@ -235,15 +237,19 @@ def _decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:
         raise BadMessage("not_json", f"the record is not JSON: {error}") from None
 
 
-def _check_label(message: Label | Example) -> None:
+def _with_class(message: Label | Example) -> Label | Example:
+    """The message, with a label that names a class: without blanks around it (`engine.labels.spelling`)."""
     label: ClassLabel | None = message.label
-    skipped = isinstance(message, Label) and message.skipped
-    if label is None and not skipped:
-        raise BadMessage("no_label", "`label` is null and `skipped` is not true")
+    if isinstance(label, str) and label != label.strip():
+        label = label.strip()
+        message = msgspec.structs.replace(message, label=label)
+    if label in (None, "") and not (isinstance(message, Label) and message.skipped):
+        raise BadMessage("no_label", "`label` is null or blank, and `skipped` is not true")
     if isinstance(label, str) and len(label) > MAX_LABEL_CHARACTERS:
         raise BadMessage("label_too_long", f"`label` has more than {MAX_LABEL_CHARACTERS} characters")
     if isinstance(label, int) and label.bit_length() > MAX_LABEL_BITS:
         raise BadMessage("label_too_long", f"`label` is a whole number of more than {MAX_LABEL_BITS} bits")
+    return message
 
 
 def label_text(label: ClassLabel) -> str:
@@ -253,6 +259,20 @@ def label_text(label: ClassLabel) -> str:
     ('spam', 'true', '3')
     """
     return label if isinstance(label, str) else encode(label).decode()
+
+
+@lru_cache(maxsize=16, typed=True)
+def class_names(*labels: ClassLabel) -> tuple[str, ...]:
+    """Classes as the keys of one JSON object.
+
+    Each is its `label_text`. Only a text that reads like another one of these classes keeps its quotes, so
+    that no two have one name.
+
+    >>> class_names(0, 1, "spam", "1"), class_names("0", "1")
+    (('0', '1', 'spam', '"1"'), ('0', '1'))
+    """
+    others = {label_text(label) for label in labels if not isinstance(label, str)}
+    return tuple([encode(label).decode() if label in others else label_text(label) for label in labels])
 
 
 def iso(timestamp_ms: int) -> str:

@@ -265,6 +265,23 @@ ROWS: dict[str, tuple[Panel, ...]] = {
     ),
     "Service": (
         Panel(
+            "Conditions that hold",
+            "States in which the service runs and does not do its work, such as `LabelsRefused`. All are 0 "
+            "in a service that works. `/v1/status` says under `conditions` why one holds and what to do.",
+            {"{{type}}": "max by (type) (stream_al_condition)"},
+            width=12,
+            most=1,
+        ),
+        Panel(
+            "Problems by kind and reason",
+            "What cost a label or lost a sample, per minute: refused labels, samples on which the model "
+            "fails, dead letters, skipped records. `/v1/status` has an example of each under `problems`.",
+            {"{{kind}}: {{reason}}": f"60 * sum by (kind, reason) ({_rate('problems_total')}) > 0"},
+            unit="cpm",
+            kind="bars",
+            width=12,
+        ),
+        Panel(
             "Consumer lag, by replica",
             "Records not read yet. If it grows, add replicas (up to one per partition) or use a faster "
             "model.",

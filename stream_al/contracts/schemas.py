@@ -52,6 +52,7 @@ _SHARE = {"minimum": 0, "maximum": 1}
 _RANGES = {"share": {"exclusiveMinimum": 0, "maximum": 1}, "exploration": _SHARE}
 _COUNT = {"minimum": 1, "maximum": LARGEST}
 _TIME = {"format": "date-time"}
+_NOT_BLANK = {"pattern": r"\S"}
 _FLAT = {
     "description": "Name to value. Nested values have flat names such as `outer.inner` and `list.0`.",
     "additionalProperties": {"type": ["string", "number", "boolean"]},
@@ -59,7 +60,8 @@ _FLAT = {
 _MEMBERS: dict[str, Schema] = {
     "id": {"description": "The id of the sample, and the key of the record.", **ID},
     "label": {
-        "description": f"The class. A whole number has at most {MAX_LABEL_BITS} bits.",
+        "description": f"The class. A whole number has at most {MAX_LABEL_BITS} bits. Blanks around a text "
+        'are dropped; 1, 1.0 and true are one class, and "1" is another one.',
         "maxLength": MAX_LABEL_CHARACTERS,
     },
     "annotator": {"description": "Who gave the label."},
@@ -86,7 +88,7 @@ _OWN_MEMBERS: dict[type, dict[str, Schema]] = {
         "propensity": {"exclusiveMinimum": 0},
         "reason": {"enum": [r.value for r in (Reason.UNCERTAIN, Reason.EXPLORE, Reason.WARMUP)]},
     },
-    Example: {"features": {"additionalProperties": _FLAT["additionalProperties"]}},
+    Example: {"label": _NOT_BLANK, "features": {"additionalProperties": _FLAT["additionalProperties"]}},
     RuntimeBudget: {
         name: {"description": BudgetSettings.model_fields[name].description, **_RANGES.get(name, _COUNT)}
         for name in CHANGEABLE
@@ -100,7 +102,10 @@ _OWN_MEMBERS: dict[type, dict[str, Schema]] = {
 _OWN: dict[type, Schema] = {
     Label: {
         "anyOf": [
-            {"required": ["label"], "properties": {"label": {"type": ["string", "number", "boolean"]}}},
+            {
+                "required": ["label"],
+                "properties": {"label": {"type": ["string", "number", "boolean"], **_NOT_BLANK}},
+            },
             {"required": ["skipped"], "properties": {"skipped": {"const": True}}},
         ]
     }

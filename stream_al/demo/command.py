@@ -33,8 +33,8 @@ def perform(options: DemoOptions, *, as_json: bool) -> None:
         with embedded(broker_port), View(console) as view:
             demo = Demo(plan, view.refresh)
             asyncio.run(demo.run())
-    if demo.unusable:
-        console.print(f"the model failed on {demo.unusable:,} samples, which count as predicted wrongly")
+    if demo.failed:
+        console.print(f"the model failed on {demo.failed:,} samples, which count as predicted wrongly")
     summary = _compare(demo, console)
     if as_json:
         print(json.dumps(asdict(summary)))  # noqa: T201 - the result of the command

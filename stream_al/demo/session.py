@@ -20,6 +20,7 @@ from stream_al.service.broker.kafka import Kafka
 from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.maintenance import create_topics
 from stream_al.service.serve import serving
+from stream_al.service.telemetry.problems import Kind
 from stream_al.simulate.baselines import random_positions
 from stream_al.simulate.measure import ClassScore, Confusion
 
@@ -86,14 +87,19 @@ class Demo:
 
     @property
     def decided(self) -> int:
-        """The number of samples that the service has finished, the unusable ones included."""
+        """The number of samples that the service has finished, dead letters included."""
         held = self.app.select.partitions.get(PARTITION)
         self._decided = max(self._decided, held.offset if held else 0)
         return self._decided
 
     @property
+    def failed(self) -> int:
+        """The number of samples that the model failed on, so that they were decided without a prediction."""
+        return self.app.problems.count(Kind.NO_OPINION)
+
+    @property
     def unusable(self) -> int:
-        """The number of samples that the model failed on. They are dead letters now."""
+        """The number of samples that are dead letters now."""
         counters = self.app.metrics.dead_letters.collect()
         found = [sample for counter in counters for sample in counter.samples]
         select = [s for s in found if s.name.endswith("_total") and s.labels["stage"] == "select"]

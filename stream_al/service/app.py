@@ -26,6 +26,7 @@ import structlog
 from stream_al.errors import Misconfigured, StreamAlError, Unavailable
 from stream_al.service.broker.protocols import Broker, Group
 from stream_al.service.broker.topics import required_topics
+from stream_al.service.conditions import ConditionWatch
 from stream_al.service.control import Control
 from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.loops.accounts import Accounts
@@ -40,6 +41,7 @@ from stream_al.service.loops.select import Select
 from stream_al.service.loops.stage import Stage
 from stream_al.service.loops.topic_identity import TopicIdentity
 from stream_al.service.model.local_model import LocalModel
+from stream_al.service.model.lookalikes import Lookalikes
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.problems import Problems
@@ -67,6 +69,7 @@ class App:
 
     Attributes:
         problems: What has cost a label or lost a sample since the start.
+        conditions: Whether the service does its work, by name.
         ready: Whether the model is restored and the loops are at work.
         port: Where HTTP listens; None while it does not.
         stopping: Set it to stop in order.
@@ -96,6 +99,7 @@ class App:
             settings,
             Snapshots(settings, fresh_learner(settings).fingerprint),
             metrics,
+            self.problems,
             clock,
             on_example=self._close_query,
             tracing=self.tracing,
@@ -110,7 +114,14 @@ class App:
             time=self.log_time,
         )
         self.selection = Select(
-            settings, self.local_model, self.pending, metrics, clock, samples.partition_count, self.tracing
+            settings,
+            self.local_model,
+            self.pending,
+            metrics,
+            self.problems,
+            clock,
+            samples.partition_count,
+            self.tracing,
         )
         self.control = Control(
             broker,
@@ -120,10 +131,13 @@ class App:
             on_budget=self.selection.change_budget,
             on_exclusions=self.local_model.exclude,
         )
-        joining = Intake(settings, self.local_model, self.pending, self.control, metrics, self.tracing)
+        joining = Intake(
+            settings, self.local_model, self.pending, self.control, metrics, self.problems, self.tracing
+        )
 
         def consumer(stage: Stage, group: Group) -> Consumer:
-            return Consumer(stage, group, broker, limits, metrics, clock, partial(on_step, stage.name))
+            step = partial(on_step, stage.name)
+            return Consumer(stage, group, broker, limits, metrics, self.problems, clock, step)
 
         self.accounts = Accounts(broker, settings.application, topics.samples, clock)
         self.topics = TopicIdentity(broker, topics)
@@ -132,10 +146,14 @@ class App:
         self.consumers = (self.select, self.intake)
         self.expiry = Expiry(settings.queries, topics.queries, broker, labels, self.pending, metrics)
         self.lag = LagMeter(self.consumers, self.local_model, self.pending, metrics)
+        self.conditions = ConditionWatch(
+            self.selection, self.consumers, self.lag, self.reachable, metrics, self.problems, clock
+        )
         self.intake.progress.waits_for = self.local_model.rebuild_progress
         self.watchdog = Watchdog(
             limits.watchdog_seconds, [part.progress for part in (*self.consumers, self.local_model)]
         )
+        self._lookalikes = Lookalikes(self.problems)
         self._retries = Retries(limits, clock)
         self._started = False
         self._loops: set[asyncio.Task[None]] = set()
@@ -200,6 +218,7 @@ class App:
                 tasks.create_task(forever("accounts", self._save_accounts), name="accounts")
                 tasks.create_task(forever("topics", self._check_topics), name="topics")
                 tasks.create_task(forever("lag", self._measure_lag), name="lag")
+                tasks.create_task(self._watch_conditions(), name="conditions")
                 tasks.create_task(self._watch(), name="watchdog")
         except* StreamAlError as group:
             raise group.exceptions[0] from group
@@ -238,6 +257,7 @@ class App:
 
     async def _learn(self) -> None:
         await self.local_model.step(self.settings.limits.poll_seconds)
+        self._lookalikes.watch(self.local_model.model.classes)
         if self.local_model.snapshot_due():
             await self.local_model.save()
 
@@ -263,6 +283,11 @@ class App:
     async def _measure_lag(self) -> None:
         await asyncio.sleep(min(self.clock.pace.lag_seconds, self.watchdog.limit_seconds / 10))
         await self.lag.measure()
+
+    async def _watch_conditions(self) -> None:
+        while True:
+            self.conditions.observe()
+            await asyncio.sleep(self.clock.pace.lag_seconds)
 
     async def _watch(self) -> None:
         """End the process when a loop makes no progress; `/livez` has failed by then."""

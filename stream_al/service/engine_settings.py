@@ -9,13 +9,15 @@ from __future__ import annotations
 from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner
+from stream_al.engine.labels.spelling import AllowedClasses
 from stream_al.engine.model.objective import rule
 from stream_al.engine.samples.sample import InputRules
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import strategy
+from stream_al.errors import Misconfigured
 from stream_al.settings import Settings
 
-__all__ = ["fresh_learner", "input_rules", "selector"]
+__all__ = ["allowed_classes", "fresh_learner", "input_rules", "selector"]
 
 
 def input_rules(settings: Settings) -> InputRules:
@@ -33,6 +35,11 @@ def input_rules(settings: Settings) -> InputRules:
     )
 
 
+def allowed_classes(settings: Settings) -> AllowedClasses:
+    """The classes that a label may name."""
+    return AllowedClasses(settings.labels.classes)
+
+
 def selector(settings: Settings) -> Selector:
     """The query strategy, the budget manager and its caps."""
     budget = settings.budget
@@ -48,11 +55,22 @@ def selector(settings: Settings) -> Selector:
 
 
 def fresh_learner(settings: Settings) -> Learner:
-    """The learner before the first example."""
+    """The learner before the first example.
+
+    Raises:
+        Misconfigured: The model cannot learn the classes that labels may name.
+    """
     given = settings.model
     model = strategy(settings.strategy).model(
         given.definition, seed=settings.seed, max_classes=given.max_classes, committee=given.committee
     )
+    if (most := model.most_classes) < (allowed := len(settings.labels.classes)):
+        wrap = "write auto, or OneVsRestClassifier(...) around it"
+        advice = wrap if model.is_binary else "raise model.max_classes"
+        raise Misconfigured(
+            f"model.definition: {given.definition:.60} learns {most} classes, and labels.classes lists "
+            f"{allowed}; {advice}, or list fewer classes"
+        )
     return Learner(
         model, KnownLabels(settings.labels.remember), rule=rule(given.objective, given.max_classes)
     )

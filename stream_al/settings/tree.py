@@ -26,14 +26,19 @@ from stream_al.settings.selection import BudgetSettings, ModelSettings
 
 __all__ = ["LimitSettings", "LoggingSettings", "Settings", "SnapshotSettings", "TracingSettings"]
 
+SHORTEST_KEY = 32  # of `snapshots.key`, in characters
+
 
 class SnapshotSettings(Section):
     """Copies of the model, which make a start quicker. They are only a cache."""
 
-    directory: Location = Field(
-        default="snapshots",
-        description="Where snapshots are: a directory, a different one for each replica, or a URL such as "
-        "s3://bucket/path, the same for all replicas (extra remote).",
+    model_config = ConfigDict(validate_default=True)
+
+    directory: Location | None = Field(
+        default=None,
+        description="Where snapshots are: a directory of this machine, or a URL such as s3://bucket/path "
+        "(extra remote), the same for all replicas. null: ~/.local/state/stream_al/APPLICATION/snapshots, or "
+        "below $XDG_STATE_HOME.",
     )
     every_examples: Count = Field(
         default=1000, description="A snapshot is taken after so many examples were learned."
@@ -49,8 +54,26 @@ class SnapshotSettings(Section):
     )
     key: SecretStr | None = Field(
         default=None,
-        description="Key that signs snapshots. A snapshot with another signature, or with none, is refused.",
+        description="Key that signs snapshots, of at least 32 characters. A snapshot with another signature "
+        "is refused. null: a key made at the first start, beside the directory; a URL needs one.",
     )
+
+    @field_validator("key", mode="after")
+    @classmethod
+    def _is_no_guess_and_there_for_a_url(
+        cls, value: SecretStr | None, info: ValidationInfo
+    ) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_KEY:
+            raise ValueError(
+                f"write at least {SHORTEST_KEY} characters, such as `openssl rand -hex 32` prints"
+            )
+        scheme, found, _ = (info.data.get("directory") or "").partition("://")
+        if value is None and found and scheme != "file":
+            raise ValueError(
+                "others may be able to write to the URL in snapshots.directory: set a key, the same on all "
+                "replicas, such as `openssl rand -hex 32` prints"
+            )
+        return value
 
 
 class LimitSettings(Section):

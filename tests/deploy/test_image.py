@@ -123,8 +123,9 @@ def test_it_runs_as_a_numbered_user_that_is_not_root_and_owns_the_volume() -> No
     assert int(uid) > 0
     assert int(gid) > 0
     written = last("VOLUME")
-    assert f"-o {uid} -g {gid} {written}" in " ".join(s.text for s in LAST if s.instruction == "RUN")
-    assert f"STREAM_AL_SNAPSHOTS__DIRECTORY={written}" in last("ENV")
+    made = f"-o {uid} -g {gid} -m 0700 {written}"  # the key of the snapshots lies beside their directory
+    assert made in " ".join(s.text for s in LAST if s.instruction == "RUN")
+    assert f"STREAM_AL_SNAPSHOTS__DIRECTORY={written}/snapshots" in last("ENV")
     assert [step.instruction for step in LAST].index("USER") > max(
         place for place, step in enumerate(LAST) if step.instruction in {"COPY", "RUN"}
     )

@@ -92,7 +92,7 @@ def test_the_image_is_the_one_of_this_version() -> None:
 
 @every_container
 def test_the_settings_accept_what_a_container_is_given(container: dict[str, Any]) -> None:
-    full = {"kafka-password": "p", "snapshots-key": "k"}
+    full = {"kafka-password": "p", "snapshots-key": "k" * 32}
     given = accepted(container, full)
     assert given.kafka.sasl_password
     assert given.snapshots.key
@@ -113,8 +113,9 @@ def test_files_that_settings_name_are_mounted() -> None:
     secret = volumes[mounts[str(tokens.parent)]["name"]]["secret"]
     assert secret["secretName"] == read(HERE / "secret.example.yaml")["metadata"]["name"]
     assert tokens.name in SECRET
-    assert "emptyDir" in volumes[mounts[str(SETTINGS.snapshots.directory)]["name"]]
-    assert not mounts[str(SETTINGS.snapshots.directory)].get("readOnly")
+    mount = mounts[str(Path(str(SETTINGS.snapshots.directory)).parent)]  # the key lies beside the directory
+    assert "emptyDir" in volumes[mount["name"]]
+    assert not mount.get("readOnly")
 
 
 def test_each_place_of_snapshots_is_a_component_that_the_kustomization_offers() -> None:
@@ -138,7 +139,7 @@ def test_the_stateful_set_is_the_deployment_with_a_volume_for_each_replica() -> 
         "volumes": [*(v for v in POD["volumes"] if v["name"] != name), {"name": name}]
     }
     mounts = {one["mountPath"]: one["name"] for one in MAIN["volumeMounts"]}
-    assert mounts[SETTINGS.snapshots.directory] == name
+    assert mounts[str(Path(str(SETTINGS.snapshots.directory)).parent)] == name
     assert spec["selector"] == DEPLOYMENT["spec"]["selector"]
     assert spec["template"]["metadata"] == DEPLOYMENT["spec"]["template"]["metadata"]
     assert spec["serviceName"] == read(HERE / "service.yaml")["metadata"]["name"]
@@ -171,7 +172,9 @@ def test_the_url_of_snapshots_is_accepted_and_its_keys_are_in_the_example_of_sec
     kubernetes_validate.validate(deployment, VERSION, strict=True)
     assert len(deployment["spec"]["template"]["spec"]["containers"]) == 1
     (main,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert accepted(main, {}).snapshots.directory.startswith("s3://")
+    directory = accepted(main, {"snapshots-key": "k" * 32}).snapshots.directory
+    assert directory is not None
+    assert directory.startswith("s3://")
     keys = {one["valueFrom"]["secretKeyRef"]["key"] for one in main["env"] if "valueFrom" in one}
     example = (HERE / "secret.example.yaml").read_text(encoding="utf-8")
     assert {key for key in keys if f"{key}: REPLACE" in example} == keys

@@ -45,7 +45,12 @@ shares = st.floats(0, 1)
 ids = st.text(min_size=1, max_size=20)
 texts = st.text(max_size=8)
 times = st.integers(0, 2**41).map(iso)
-labels = st.booleans() | st.integers(-(2**63), 2**64 - 1) | finite | st.text(max_size=20)
+labels = (
+    st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | finite
+    | st.text(max_size=20).map(str.strip).filter(bool)
+)
 flat = st.dictionaries(texts, st.booleans() | st.integers(-(2**63), 2**63) | finite | texts, max_size=3)
 probabilities = st.dictionaries(texts, shares, max_size=3)
 predictions = st.builds(Prediction, st.none() | labels, probabilities)

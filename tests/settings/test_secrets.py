@@ -12,7 +12,7 @@ from stream_al.errors import Misconfigured
 from stream_al.settings import effective, load
 from tests.settings.mistakes import mistake, write
 
-HIDDEN = "hunter2"
+HIDDEN = "hunter2hunter2hunter2hunter2hunter2"
 
 
 def test_a_secret_shows_nowhere() -> None:

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from stream_al.engine.labels.learner import Learner
-from stream_al.engine.model.pickling import dumps
+from stream_al.engine.model.pickling import dumps, loads
 from stream_al.engine.strategies import STRATEGIES
 from stream_al.errors import Misconfigured
 from stream_al.messages import Example
 from stream_al.service.engine_settings import fresh_learner, selector
-from stream_al.service.model.unpickling import loads
 from stream_al.settings import Settings, effective, load
 
 BAYES = "model.definition=GaussianNB()"

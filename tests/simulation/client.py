@@ -243,6 +243,11 @@ class SimGroup(MemoryGroup):
         await self.client.travel("ends")
         return found
 
+    async def backlog(self) -> dict[int, int]:
+        await self.client.travel("lag")
+        self.client.reach("lag", self.topic)
+        return await super().backlog()
+
     async def lag(self) -> dict[int, int]:
         await self.client.travel("lag")
         self.client.reach("lag", self.topic)

@@ -221,6 +221,13 @@ class MemoryGroup:
         begins = {number: kept.begin for number, kept in enumerate(self._partitions)}
         return any(max(read.get(number, 0), begins[number]) < end for number, end in end_offsets.items())
 
+    async def backlog(self) -> dict[int, int]:
+        others = set(range(len(self._partitions))) - self.assignment()
+        done = {p: self.state.committed[p].offset if p in self.state.committed else 0 for p in others}
+        return {
+            p: at for p, at in done.items() if max(at, self._partitions[p].begin) < self._partitions[p].end
+        }
+
     async def lag(self) -> dict[int, int]:
         self._follow()
         return {p: self._partitions[p].end - self._position(p) for p in self.assignment()}

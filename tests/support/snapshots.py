@@ -11,10 +11,8 @@ from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.model.snapshots import Anchor, Snapshots
 from stream_al.settings import Settings, load
 from tests.support.replica import Replica
-from tests.support.stores import Place
+from tests.support.stores import KEY, Place
 from tests.support.world import World
-
-KEY = "a key that nobody knows"
 
 
 def settings(directory: Path, *given: str) -> Settings:
@@ -41,7 +39,7 @@ def directory_of(given: Settings) -> Snapshots:
 async def written(given: Settings, *numbers: int) -> list[Path]:
     """Write snapshots of learners with these numbers of examples; the files, newest first."""
     await save(given, *numbers)
-    return [Path(given.snapshots.directory) / name for name in await directory_of(given).names()]
+    return [Path(str(given.snapshots.directory)) / name for name in await directory_of(given).names()]
 
 
 async def offsets(given: Settings) -> list[int]:
@@ -51,14 +49,25 @@ async def offsets(given: Settings) -> list[int]:
 
 
 def at(place: Place, *given: str) -> Settings:
-    """Settings whose snapshots are kept at a place."""
-    return settings(Path("unused"), f"snapshots.directory={place.url}", *given)
+    """Settings whose snapshots are kept at a place; a URL needs a key."""
+    return settings(Path("unused"), f"snapshots.directory={place.url}", f"snapshots.key={KEY}", *given)
+
+
+def key_of(given: Settings) -> bytes:
+    """The key that signs the snapshots of these settings, which are in a directory."""
+    key = given.snapshots.key
+    return key.get_secret_value().encode() if key else key_file(given).read_bytes()
+
+
+def key_file(given: Settings) -> Path:
+    """The file of the key beside the directory of the snapshots."""
+    return Path(f"{given.snapshots.directory}.key")
 
 
 async def at_url(world: World, place: Place, *, wait: bool = True) -> Replica:
     """Start a replica whose snapshots are kept at a place."""
     place.belong_to(world.settings.application)
-    replica = world.launch(directory=place.url)
+    replica = world.launch(directory=place.url, key=KEY)
     if wait:
         await world.until(lambda: replica.app.ready, "the replica is ready")
     return replica

@@ -22,6 +22,7 @@ from stream_al.demo.broker import free_port
 
 START_SECONDS = 30.0
 BUCKET = "snapshots"
+KEY = "a key that nobody knows, long enough"
 SECRET = "5ecret-that-must-not-show"  # noqa: S105 - a canary
 
 

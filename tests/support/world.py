@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 import msgspec
+from pydantic import SecretStr
 
 from stream_al.errors import Unavailable
 from stream_al.service import maintenance
@@ -89,9 +90,10 @@ class World:
         await self.until(lambda: replica.app.ready, f"replica {name} is ready")
         return replica
 
-    def launch(self, name: str = "a", directory: str | None = None) -> Replica:
+    def launch(self, name: str = "a", directory: str | None = None, key: str | None = None) -> Replica:
         """Start a replica, with its own snapshot directory unless another one is given."""
-        own = self.settings.snapshots.model_copy(update={"directory": directory or str(self.snapshots(name))})
+        place = {"directory": directory or str(self.snapshots(name)), "key": key and SecretStr(key)}
+        own = self.settings.snapshots.model_copy(update=place)
         settings = self.settings.model_copy(update={"snapshots": own})
         replica = Replica(settings, self.connect(settings), self.clock)
         self.replicas.append(replica)

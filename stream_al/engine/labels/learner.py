@@ -7,8 +7,17 @@ and a lost model is rebuilt by folding again.
 
 - The first example of an id is learned; the others are duplicates or conflicts (`engine.labels.judge`).
 - An example that the model cannot learn is refused: a third class for a binary model, or features that River
-  fails on. Its id counts as known, so that a repetition is not tried again.
+  fails on. Its id counts as known, so that a repetition is not tried again. `refusals` says why.
 - An excluded example (`engine.labels.exclusions`) is passed over, and its id does not become known by it.
+
+*What becomes of an example*, and where it shows beside the counts in the status and the metric by outcome:
+
+    learned       the model has learned it
+    duplicate     nothing: a repetition of a label
+    conflict      a problem: the sample has another label, which counts
+    refused       a problem, `refusals`, and if there are many the condition `LabelsRefused`
+    forgotten     nothing more: intake has reported the conflict
+    voided        the ranges of excluded examples in the status
 
 The model is changed in place, as River's models are. A snapshot copies the whole learner.
 """
@@ -17,6 +26,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 
 from stream_al.engine.labels.class_figures import PerClass
 from stream_al.engine.labels.drift import Drift
@@ -24,6 +34,7 @@ from stream_al.engine.labels.evaluation import Accuracy
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.judge import KnownLabels, same_label
 from stream_al.engine.labels.lifecycle import Event
+from stream_al.engine.labels.refusals import Refusals
 from stream_al.engine.model.digest import digest
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import ACCURACY, Rule
@@ -65,6 +76,7 @@ class Learner:
         rule: Says which label to serve.
         per_class: Recall and precision of each class over the whole stream.
         drift: Whether the model's error has changed.
+        refusals: Why examples were refused.
         excluded: The examples that are passed over. A caller that sets it must make sure that it says the
             same as before about the offsets folded already (`is_consistent_with`).
     """
@@ -78,6 +90,7 @@ class Learner:
     rule: Rule = field(default_factory=Rule)
     per_class: PerClass = field(default_factory=PerClass)
     drift: Drift = field(default_factory=Drift)
+    refusals: Refusals = field(default_factory=Refusals)
     excluded: Exclusions = field(default_factory=Exclusions)
 
     @property
@@ -115,10 +128,13 @@ class Learner:
 
     def _learn(self, example: Example, offset: int) -> Outcome:
         self._evaluate(example, offset)
+        model, features, label = self.model, example.features or {}, example.label
         try:
-            self.model.learn(example.features or {}, example.label)
-        except BadMessage:
+            model.learn(features, label)
+        except BadMessage as error:
+            self.refusals.refused(example.id, features, error, partial(model.explain, features, label, error))
             return Outcome.REFUSED
+        self.refusals.accepted()
         return Outcome.LEARNED
 
     def _evaluate(self, example: Example, offset: int) -> None:

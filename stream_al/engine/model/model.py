@@ -28,8 +28,11 @@ from stream_al.engine.model.classes import Classes
 from stream_al.engine.model.classifier import Classifier
 from stream_al.engine.model.digest import digest
 from stream_al.engine.model.expression import load
+from stream_al.engine.model.faults import advice, features_at_fault
+from stream_al.engine.model.introspection import parts
 from stream_al.engine.model.predictions import Predictions, distribution
 from stream_al.engine.model.reference_set import ReferenceSet
+from stream_al.engine.model.samplers import Renamed
 from stream_al.engine.samples.table import Sample, Table
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
@@ -88,7 +91,12 @@ class Model:
         self.definition = definition
         self.examples = 0
         self.classifier = Classifier(river)
-        self._classes = Classes(binary=not river._multiclass, limit=max_classes)
+        self._classes = Classes(
+            binary=not river._multiclass,
+            limit=max_classes,
+            model=definition,
+            named=any(isinstance(part, Renamed) for part in parts(river)),
+        )
         self._recent_predictions: list[dict[ClassLabel, float]] | None = None
         self._digest: str | None = None
         # Each has a seed of its own: two members of one definition and one seed would always agree.
@@ -104,6 +112,16 @@ class Model:
     def classes(self) -> dict[ClassLabel, int]:
         """How many examples of each class were learned, in order of first appearance."""
         return self._classes.counts
+
+    @property
+    def most_classes(self) -> int:
+        """How many classes it can learn."""
+        return 2 if self.is_binary else self._classes.limit
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether it tells only two classes apart."""
+        return self._classes.binary
 
     @property
     def ready(self) -> bool:
@@ -140,6 +158,35 @@ class Model:
                 member.learn(features, label)
         if self.reference_set is not None:
             self.reference_set.learn(features, label)
+
+    def explain(
+        self, features: Mapping[str, object], label: ClassLabel, error: BadMessage
+    ) -> tuple[str, str]:
+        """Return the first feature for which an example is not learned, and a sentence on what to do.
+
+        The feature is empty if it cannot be found. The example is tried on a copy, with features left out;
+        the model does not change (see `engine.model.faults`).
+
+        Args:
+            features: The features of the example.
+            label: Its label.
+            error: What `learn` raised.
+        """
+        target = self._classes.target(label)
+        found: tuple[str, ...] = ()
+        # A lack of memory or stack is no property of the example.
+        with suppress(MemoryError, RecursionError):
+            copy = self.classifier.temporary_copy()
+
+            def works(some: Mapping[str, object]) -> bool:
+                with suppress(BadMessage):
+                    copy.learn(some, target)
+                    return True
+                return False
+
+            found = features_at_fault(features, works)
+        said = str((error.__cause__ and f"{type(error.__cause__).__name__}: {error.__cause__}") or error)
+        return next(iter(found), ""), advice(self.definition, features, found, " ".join(said.split()))
 
     def probabilities(self, features: Mapping[str, object]) -> dict[ClassLabel, float]:
         """Return the probability of every class learned; empty without a prediction.

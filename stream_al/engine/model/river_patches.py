@@ -2,8 +2,8 @@
 
 A model must be the same on every replica that learned the same examples, whatever else the process does. A
 few of River's classes are not, for reasons that have nothing to do with what they compute. An expression that
-names one of them gets the replacement from here; a factory may import it. Classes that cannot be repaired are
-refused (`engine.model.validation`).
+names one of them gets the replacement from here, or from `engine.model.samplers`; a factory may import it.
+Classes that cannot be repaired are refused (`engine.model.validation`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 from river import compose, neighbors, preprocessing
 from river.tree.nodes import efdtc_nodes, htc_nodes
 from river.tree.splitter.nominal_splitter_classif import NominalSplitterClassif
+
+from stream_al.engine.model.samplers import SAMPLERS
 
 __all__ = ["PATCHED", "KNNClassifier", "Select", "StandardScaler"]
 
@@ -106,6 +108,7 @@ for _nodes in (htc_nodes, efdtc_nodes):
     _nodes.NominalSplitterClassif = NominalSplitter  # type: ignore[attr-defined]
 
 PATCHED: dict[str, type] = {
+    **SAMPLERS,
     "compose.Select": Select,
     "preprocessing.StandardScaler": StandardScaler,
     "neighbors.KNNClassifier": KNNClassifier,

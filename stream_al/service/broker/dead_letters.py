@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from stream_al.errors import BadMessage
 from stream_al.service.broker.protocols import Headers, Outgoing, Record
+from stream_al.service.telemetry.problems import Kind, Problems
 
-__all__ = ["HEADER_PREFIX", "MAX_MESSAGE_CHARACTERS", "dead_letter", "origin"]
+__all__ = ["HEADER_PREFIX", "MAX_MESSAGE_CHARACTERS", "dead_letter", "origin", "report_dead_letter"]
 
 HEADER_PREFIX = "stream_al.errors."
 MAX_MESSAGE_CHARACTERS = 500
@@ -44,6 +45,14 @@ def dead_letter(record: Record, stage: str, error: BadMessage, suffix: str) -> O
         return Outgoing(topic, record.key, None, headers + _headers({"value": left_out}))
 
     return Outgoing(topic, record.key, record.value, headers, without_value)
+
+
+def report_dead_letter(problems: Problems, record: Record, error: BadMessage) -> None:
+    """Report that the broker has the dead letter for a record."""
+    place = f"record {record.offset} of {record.topic}, partition {record.partition}"
+    key = (record.key or b"").decode("utf-8", "replace")
+    message = f"{place}: {error}; `stream-al dlq list` shows it"
+    problems.report(Kind.DEAD_LETTER, error.reason, message, sample=key)
 
 
 def origin(record: Record) -> tuple[dict[str, str], Headers]:

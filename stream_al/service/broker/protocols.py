@@ -163,6 +163,9 @@ class Group(Protocol):
     async def has_uncommitted(self, end_offsets: Mapping[int, int]) -> bool:
         """Whether the group has not committed all that the topic holds before these offsets."""
 
+    async def backlog(self) -> dict[int, int]:
+        """The committed offset of each partition that others should read, and in which records wait; or 0."""
+
     async def lag(self) -> dict[int, int]:
         """The number of offsets that can be read and were not, for each partition held."""
 

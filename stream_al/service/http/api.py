@@ -18,10 +18,10 @@ from starlette.exceptions import HTTPException
 from stream_al import __version__
 from stream_al.engine.samples.sample import flat_features, position_id, read_sample
 from stream_al.errors import BadMessage, Misconfigured, StreamAlError, Unavailable
-from stream_al.messages import Label, decode, decode_json, encode, label_text
+from stream_al.messages import Label, class_names, decode, decode_json, encode
 from stream_al.service.app import App
 from stream_al.service.broker.protocols import Headers, Outgoing
-from stream_al.service.engine_settings import input_rules
+from stream_al.service.engine_settings import allowed_classes, input_rules
 from stream_al.service.http.admin import admin_routes
 from stream_al.service.http.guard import BodyLimit, Guard, add_to_audit
 from stream_al.service.http.openapi import describe_access
@@ -73,8 +73,12 @@ def _probe_routes(web: FastAPI, app: App) -> None:
 
     @web.get("/readyz", tags=["probes"], response_class=PlainTextResponse, responses=NOT_OK)
     async def readyz() -> Response:
-        """Whether the model is restored and the broker responds."""
-        return _probe(app.ready and app.reachable(), "ready", "starting, stopping, or the broker is away")
+        """Whether the process does its work; the body names the conditions that hold (`/v1/status`)."""
+        held = [one for one in app.conditions.observe() if one.holds]
+        good = app.ready and not any(one.unready for one in held)
+        lines = "".join(f"\n{one.type.value}: {one.reason}" for one in held)
+        starting = "" if app.ready else ": starting or stopping"
+        return _probe(good, "ready" + lines, f"not ready{starting}{lines}")
 
     @web.get("/metrics", tags=["probes"], response_class=PlainTextResponse)
     async def metrics() -> Response:
@@ -101,18 +105,21 @@ def _read_routes(web: FastAPI, app: App) -> None:
         features: Annotated[dict[str, Any], Body(examples=[{"amount": 12.5}])],
     ) -> dict[str, Any]:
         """Predict a class from features. Nothing is stored, and no label is asked for."""
-        probabilities = app.local_model.model.probabilities(
-            flat_features(features, input_rules(app.settings))
-        )
+        flat, failure = flat_features(features, input_rules(app.settings)), None
+        try:
+            probabilities = app.local_model.model.probabilities(flat)
+        except BadMessage as error:  # what the model cannot do is no fault of the request
+            probabilities, failure = {}, str(error)
         return {
             "label": app.local_model.learner.rule.label(probabilities),
-            "probabilities": {label_text(label): p for label, p in probabilities.items()},
+            "probabilities": dict(zip(class_names(*probabilities), probabilities.values(), strict=True)),
             "model": msgspec.to_builtins(app.local_model.stamp()),
+            "failure": failure,
         }
 
 
 def _write_routes(web: FastAPI, app: App) -> None:
-    settings, topics = app.settings, app.settings.topics
+    settings, topics, allowed = app.settings, app.settings.topics, allowed_classes(app.settings)
 
     @web.post(
         "/v1/samples",
@@ -154,6 +161,8 @@ def _write_routes(web: FastAPI, app: App) -> None:
         for given in _as_list(labels):
             value = encode(given)
             label = decode(Label, value, max_bytes=settings.input.max_bytes)
+            if label.label is not None:
+                allowed.named_by(label.label)  # intake takes it for the class; here it may still be refused
             outgoing.append(Outgoing(topics.labels, label.id.encode(), value, trace))
         accepted = len(await app.broker.send(outgoing))
         add_to_audit(request, accepted=accepted)

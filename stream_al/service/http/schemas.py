@@ -91,10 +91,12 @@ class Predicted(BaseModel):
     """A prediction of the model."""
 
     label: Any = Field(
-        description="The class that `model.objective` serves; null while the model knows none."
+        description="The class that `model.objective` serves; null while the model knows none, and where it "
+        "fails on these features."
     )
     probabilities: dict[str, float]
     model: dict[str, Any]
+    failure: str | None = Field(description="Why the model fails on these features; null if it does not.")
 
 
 class QueryPage(BaseModel):

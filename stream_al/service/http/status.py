@@ -9,7 +9,7 @@ from stream_al import __version__
 from stream_al.engine.labels.class_figures import ClassFigures, PerClass
 from stream_al.engine.labels.evaluation import Accuracy
 from stream_al.engine.labels.learner import Learner
-from stream_al.messages import label_text
+from stream_al.engine.labels.refusals import Refusal
 from stream_al.service.app import App
 from stream_al.service.loops.consumer import Consumer
 
@@ -43,6 +43,7 @@ def status(app: App) -> dict[str, Any]:
             "offset": learner.offset,
             "outcomes": {outcome.value: number for outcome, number in learner.counts.items()},
         },
+        "conditions": app.conditions.describe(),
         "problems": app.problems.describe(),
         "model": model_status(app),
     }
@@ -57,7 +58,10 @@ def model_status(app: App) -> dict[str, Any]:
 
 
 def describe_model(name: str, learner: Learner) -> dict[str, Any]:
-    """A model. Two models with equal digests at equal offsets are equal."""
+    """A model. Two models with equal digests at equal offsets are equal.
+
+    The classes are a list, and each has its type, since two classes may have the same text: 1 and "1".
+    """
     model = learner.model
     return {
         "name": name,
@@ -68,13 +72,25 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
         "examples": model.examples,
         "offset": learner.offset,
         "voided": [list(excluded) for excluded in learner.excluded.ranges],
-        "classes": {label_text(label): number for label, number in model.classes.items()},
+        "classes": [{"class": label, "examples": number} for label, number in model.classes.items()],
         "members": model.member_report(),
         "restarts": model.restarts(),
         "left_out": model.left_out(),
+        "refusals": [_refusal(one) for one in learner.refusals],
         "digest": model.digest(),
         "accuracy": {"all": _estimate(learner.overall), "recent": _estimate(learner.recent)},
         "per_class": _per_class(learner.per_class),
+    }
+
+
+def _refusal(refusal: Refusal) -> dict[str, Any]:
+    """The labels that the model could not learn for one reason."""
+    return {
+        "reason": refusal.reason,
+        "subject": refusal.subject,
+        "count": refusal.count,
+        "sample": refusal.id,
+        "message": refusal.message,
     }
 
 

@@ -33,11 +33,14 @@ from dataclasses import replace
 
 import structlog
 
+from stream_al.engine.recent import RecentShare
 from stream_al.errors import BadMessage, NoSample, Superseded, Unavailable
+from stream_al.service.broker.dead_letters import report_dead_letter
 from stream_al.service.broker.protocols import Ack, Broker, Group, Outgoing, Position, Record
 from stream_al.service.loops.partition import PartitionState
 from stream_al.service.loops.stage import Stage, Work
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.telemetry.problems import Problems
 from stream_al.service.timing.backoff import Backoff
 from stream_al.service.timing.clock import Clock
 from stream_al.service.timing.time_slices import TimeSlices
@@ -58,6 +61,7 @@ class Consumer:
         broker: Where records are sent.
         limits: Sizes, deadlines and backoffs.
         metrics: Where batches and dead letters are counted.
+        problems: Where dead letters are reported.
         clock: Where the time is read.
         on_step: Called with the name of every step of the protocol; tests place crashes there.
 
@@ -66,17 +70,20 @@ class Consumer:
         partitions: The partitions whose states are loaded.
         lag: Records not yet read, by partition held, when last measured.
         paused: Whether an operator has paused it.
+        lost: Of the last records, with which ones something was lost.
+        lost_why: What was lost last, and why.
         closing: Whether it ends after the batch that it works on.
         progress: What the watchdog knows of it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of the service that it works with
         self,
         stage: Stage,
         group: Group,
         broker: Broker,
         limits: LimitSettings,
         metrics: Metrics,
+        problems: Problems,
         clock: Clock,
         on_step: Callable[[str], None] = lambda step: None,
     ) -> None:
@@ -85,11 +92,14 @@ class Consumer:
         self.broker = broker
         self.limits = limits
         self.metrics = metrics
+        self.problems = problems
         self.clock = clock
         self.on_step = on_step
         self.copy_of: Callable[[int], Awaitable[str]] | None = None
         self.partitions: dict[int, PartitionState] = {}
         self.lag: dict[int, int] = {}
+        self.lost = RecentShare()
+        self.lost_why = ""
         self.paused = False
         self.closing = False
         self.progress = Progress()
@@ -168,9 +178,15 @@ class Consumer:
     async def measure_lag(self) -> None:
         """Measure the lag, and tell the watchdog whether records wait. Raises Unavailable."""
         self.lag = await self.group.lag()
+        self.progress.observe(self.clock.monotonic(), records_wait=bool(self.waiting()))
+
+    def waiting(self) -> dict[int, int]:
+        """The offset of each partition held in which records wait to be read; -1 before the first."""
+        if self.paused:
+            return {}
         readable = self.lag.keys() - self.stopped().keys()
-        waiting = not self.paused and any(self.lag[number] for number in readable)
-        self.progress.observe(self.clock.monotonic(), records_wait=waiting)
+        held = self.partitions
+        return {p: held[p].offset if p in held else -1 for p in readable if self.lag[p]}
 
     async def _poll(self) -> dict[int, list[Record]]:
         """The next records by partition; empty if there are none to work on."""
@@ -258,20 +274,25 @@ class Consumer:
                 partition.offset = max(partition.offset, self._positions[number])
         work = decision.work()
         first, *rest = work.sends or [[]]
-        letters = [
-            self.stage.dead_letter(record, error)
-            for record, error in unusable
-            if not isinstance(error, NoSample)
-        ]
+        bad_ones = [(record, error) for record, error in unusable if not isinstance(error, NoSample)]
+        letters = [self.stage.dead_letter(record, error) for record, error in bad_ones]
 
         def applied(acks: list[list[Ack]]) -> None:
             work.applied([acks[0][: len(first)], *acks[1:]])
+            self._note([*work.lost, *(str(error) for _, error in bad_ones)])
+            for record, error in bad_ones:
+                self.metrics.dead_letters.labels(self.stage.name, error.reason).inc()
+                report_dead_letter(self.problems, record, error)
             for _, error in unusable:
-                skipped = isinstance(error, NoSample)
-                counter = self.metrics.skipped if skipped else self.metrics.dead_letters
-                counter.labels(self.stage.name, error.reason).inc()
+                if isinstance(error, NoSample):
+                    self.metrics.skipped.labels(self.stage.name, error.reason).inc()
 
         return Work([[*first, *letters], *rest], applied), after
+
+    def _note(self, lost: Sequence[str]) -> None:
+        """Note what was lost with the last records."""
+        self.lost.add(map(bool, lost))
+        self.lost_why = next(filter(None, reversed(lost)), self.lost_why)
 
     def _stop_if_poisoned(self, number: int, partition: PartitionState) -> None:
         if partition.errors.reached(self.limits.bad_records):

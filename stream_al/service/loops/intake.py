@@ -15,6 +15,16 @@ way, because that replica may have closed queries that are still open here.
 
 *One batch.* The labels of a batch are judged as if each were alone: by what those before it have led to.
 
+*What becomes of a label* (`engine.labels.join.Outcome`), and where it shows beside the metric by outcome:
+
+    labelled      an example: the model learns or refuses it (`service.model.local_model` reports that)
+    unsolicited   an example without a query; it says nothing about the stream
+    skipped       nothing: the annotator gives no label, and the query is closed
+    duplicate     nothing: the sample has this label
+    expired       a problem `too_late`: the label was given, and is not learned
+    conflict      a problem `conflict`: the sample has another label, which counts
+    unknown_id    a dead letter, and so a problem
+
 *Order.* Examples are sent first, tombstones after the examples are acknowledged. If the service dies in
 between, the query is still open, the label is read again, and the fold ignores the second example.
 """
@@ -34,14 +44,15 @@ from stream_al.engine.labels.lifecycle import Event
 from stream_al.engine.samples.sample import flat_features
 from stream_al.errors import BadMessage, NoSample
 from stream_al.messages import ClassLabel, Label, decode, encode
-from stream_al.service.broker.dead_letters import dead_letter
+from stream_al.service.broker.dead_letters import dead_letter, report_dead_letter
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.service.control import Control
-from stream_al.service.engine_settings import input_rules
+from stream_al.service.engine_settings import allowed_classes, input_rules
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.stage import Items, Work
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.telemetry.problems import Kind, Problems
 from stream_al.service.telemetry.tracing import OFF, Step, Tracing
 from stream_al.settings import Settings
 
@@ -57,6 +68,7 @@ class Intake:
         pending: The queries that wait; labelled ones are closed.
         control: Knows which examples are excluded.
         metrics: Where labels are counted.
+        problems: Where labels that are lost are reported.
         tracing: Traces the way from a label to its example.
     """
 
@@ -69,6 +81,7 @@ class Intake:
         pending: PendingQueries,
         control: Control,
         metrics: Metrics,
+        problems: Problems,
         tracing: Tracing = OFF,
     ) -> None:
         self.settings = settings
@@ -76,8 +89,10 @@ class Intake:
         self.pending = pending
         self.control = control
         self.metrics = metrics
+        self.problems = problems
         self.tracing = tracing
         self.rules = input_rules(settings)
+        self.allowed = allowed_classes(settings)
         self._has_new_partition = False
 
     def read(self, records: Sequence[Record]) -> list[Label | BadMessage]:
@@ -133,6 +148,9 @@ class _BatchDecision:
         examples: The examples to send.
         steps: The traced step from each label to its example.
         letters: The dead letters.
+        unusable: The records that they are for, each with its error.
+        lost: For each label why it is lost; empty if it is not.
+        reports: The labels that are lost without a dead letter: reason, message and id of each.
         closed: The tombstones, by id.
         learned: The labels of the examples, by id.
         outcomes: How many labels had each outcome.
@@ -143,6 +161,9 @@ class _BatchDecision:
     examples: list[Outgoing] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     letters: list[Outgoing] = field(default_factory=list)
+    unusable: list[tuple[Record, BadMessage]] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    reports: list[tuple[str, str, str]] = field(default_factory=list)
     closed: dict[str, Outgoing] = field(default_factory=dict)
     learned: dict[str, ClassLabel] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -154,20 +175,26 @@ class _BatchDecision:
         for record, label in items:
             at_ms = stage.pending.time.see(record)
             try:
-                self._judge(record, label, at_ms)
+                self.lost.append(self._judge(record, label, at_ms))
             except BadMessage as error:
                 self.outcomes[error.reason] += 1
                 self.letters.append(stage.dead_letter(record, error))
+                self.unusable.append((record, error))
+                self.lost.append(str(error))
         return state
 
     def work(self) -> Work:
         """The examples to send, and then the tombstones."""
         tombstones = list(self.closed.values()) if self.stage.settings.queries.tombstones else []
-        return Work([[*self.examples, *self.letters], tombstones], lambda acks: self._applied(acks[0]))
+        sends = [[*self.examples, *self.letters], tombstones]
+        return Work(sends, lambda acks: self._applied(acks[0]), self.lost)
 
-    def _judge(self, record: Record, label: Label, at_ms: int) -> None:
+    def _judge(self, record: Record, label: Label, at_ms: int) -> str:
+        """Judge a label at the time that counts for it; return why it is lost, if it is."""
         stage = self.stage
         topics, key = stage.settings.topics, label.id.encode()
+        if label.label is not None:  # a class that is not allowed is refused before it can close the query
+            label = msgspec.structs.replace(label, label=stage.allowed.named_by(label.label))
         pending = None if label.id in self.closed else stage.pending.get(label.id)
         known = self.learned.get(label.id, stage.local_model.learner.known.get(label.id))
         joined = join(label, at_ms=at_ms, pending=pending, known=known)
@@ -181,8 +208,25 @@ class _BatchDecision:
                 self.learned[label.id] = joined.example.label
         if joined.closes and stage.pending.is_open(label.id):  # a label that nobody asked for closes nothing
             self.closed[label.id] = Outgoing(topics.queries, key, None)
-        if joined.outcome is Outcome.LABELLED and pending is not None:
-            self.delays.append(max(0, at_ms - pending.queried_ms) / 1000)
+        delay = max(0, at_ms - pending.queried_ms) / 1000 if pending is not None else 0.0
+        if joined.outcome is Outcome.LABELLED:
+            self.delays.append(delay)
+        return self._report(label, joined.outcome, delay, known)
+
+    def _report(self, label: Label, outcome: Outcome, delay: float, known: ClassLabel | None) -> str:
+        """Report a label that is lost; return why. A conflict costs a label, but none that was missing."""
+        if outcome is Outcome.CONFLICT:
+            given = f"another one came: {label.label!r:.100}"
+            why = f"the sample has the label {known!r:.100}, which counts; {given}"
+            self.reports.append((outcome.value, why, label.id))
+        if outcome is Outcome.EXPIRED and not label.skipped:
+            why = (
+                f"a label came {delay / 3600:.1f} hours after its query, whose life was over: raise "
+                "queries.life_hours, or label the oldest queries first"
+            )
+            self.reports.append(("too_late", why, label.id))
+            return why
+        return ""
 
     def _applied(self, acks: list[Ack]) -> None:
         metrics, stage = self.stage.metrics, self.stage
@@ -194,5 +238,8 @@ class _BatchDecision:
             metrics.labels.labels(outcome).inc(number)
         for delay in self.delays:
             metrics.label_delay.observe(delay)
-        if self.letters:
-            metrics.dead_letters.labels(stage.name, "unknown_id").inc(len(self.letters))
+        for record, error in self.unusable:
+            metrics.dead_letters.labels(stage.name, error.reason).inc()
+            report_dead_letter(stage.problems, record, error)
+        for reason, why, sample_id in self.reports:
+            stage.problems.report(Kind.LABEL_REFUSED, reason, why, sample=sample_id)

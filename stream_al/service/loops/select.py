@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from stream_al.engine.budgets import Context, Decision
+from stream_al.engine.recent import RecentShare
 from stream_al.engine.samples.fast_reader import Reader
 from stream_al.engine.samples.sample import position_id
 from stream_al.engine.samples.table import Sample
@@ -30,11 +31,17 @@ from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.stage import Items, Work
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.telemetry.problems import Kind, Problems
 from stream_al.service.telemetry.tracing import OFF, Step, Tracing
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import BudgetSettings, Settings
 
 __all__ = ["Select"]
+
+ADVICE = (
+    "decided without an opinion of the model, which cannot take the sample: set model.definition to one that "
+    "can (`auto` takes any), or leave features out by input.exclude"
+)
 
 
 class Select:
@@ -45,19 +52,25 @@ class Select:
         local_model: The model that scores the samples.
         pending: The queries that wait; new ones are added.
         metrics: Where decisions are counted.
+        problems: Where the samples that the model fails on are reported.
         clock: Says when a query is written.
         partition_count: Returns the number of partitions of the topic.
         tracing: Traces the way from a sample to its query.
+
+    Attributes:
+        without_opinion: Of the last samples since the model knew two classes, which ones it had no
+            prediction for.
     """
 
     name = "select"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of the service that it works with
         self,
         settings: Settings,
         local_model: LocalModel,
         pending: PendingQueries,
         metrics: Metrics,
+        problems: Problems,
         clock: Clock,
         partition_count: Callable[[], int],
         tracing: Tracing = OFF,
@@ -66,9 +79,11 @@ class Select:
         self.local_model = local_model
         self.pending = pending
         self.metrics = metrics
+        self.problems = problems
         self.clock = clock
         self.partition_count = partition_count
         self.tracing = tracing
+        self.without_opinion = RecentShare()
         self.reader = Reader(input_rules(settings))
         self.change_budget(settings.budget)
 
@@ -85,7 +100,7 @@ class Select:
         samples = [sample for sample in read if not isinstance(sample, BadMessage)]
         times = [r.timestamp_ms for r, s in zip(records, read, strict=True) if not isinstance(s, BadMessage)]
         arrivals = iter(self.selector.score_many(self.local_model.model, samples, times))
-        return [one if isinstance(one, BadMessage) else _with_arrival(one, next(arrivals)) for one in read]
+        return [one if isinstance(one, BadMessage) else (one, next(arrivals)) for one in read]
 
     def _sample(self, record: Record) -> Sample | BadMessage:
         if record.value is None:
@@ -184,19 +199,23 @@ class _BatchDecision:
         selector: The selector that it decides with.
         budget: The budget that it decides by.
         pending: The number of queries that will be pending after the batch.
+        silent: Of the samples since the model knew two classes, which ones it has no prediction for.
         allowed: The number of labels that the budget allowed for the samples.
         thresholds: The last threshold of each partition.
+        failures: The samples that the model failed on, by reason: how many, and the last of them.
     """
 
     stage: Select
     selector: Selector
     budget: BudgetSettings
     pending: int
+    silent: list[bool] = field(default_factory=list)
     allowed: float = 0.0
     queries: list[tuple[Query, Outgoing, Step]] = field(default_factory=list)
     predictions: list[Outgoing] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     thresholds: dict[int, float] = field(default_factory=dict)
+    failures: dict[str, tuple[int, ScoredSample]] = field(default_factory=dict)
 
     def decide(self, partition: int, items: Items, state: Any) -> Any:
         """Decide about the next samples of a partition, on its own account."""
@@ -205,6 +224,9 @@ class _BatchDecision:
         arrivals = [_at(stage.pending.time.see(record), arrival) for record, (_, arrival) in items]
         made, state = self.selector.decide(state, arrivals, context)
         for (record, (sample, arrival)), decision in zip(items, made, strict=True):
+            if arrival.failure is not None:
+                number, _ = self.failures.get(arrival.failure.reason, (0, arrival))
+                self.failures[arrival.failure.reason] = number + 1, arrival
             if topic:
                 predicted = messages.prediction(arrival, decision, self.pending)
                 self.predictions.append(Outgoing(topic, arrival.id.encode(), encode(predicted)))
@@ -213,6 +235,8 @@ class _BatchDecision:
                 step = stage.traced(record, query)
                 self.queries.append((query, stage.outgoing_query(record, query, step.headers), step))
                 self.pending += 1
+        if context.ready:
+            self.silent += [not arrival.probabilities for _, (_, arrival) in items]
         if made:
             self.thresholds[partition] = made[-1].threshold
         self.decisions += made
@@ -231,6 +255,7 @@ class _BatchDecision:
                 metrics.dead_letters.labels(stage.name, "query_too_large").inc()
             else:
                 stage.pending.add(query, outgoing.value or b"", ack, outgoing.headers)
+        stage.without_opinion.add(self.silent)
         outcomes = Counter([(d.selected, d.reason) for d in self.decisions])
         for (selected, reason), number in outcomes.items():
             metrics.samples.labels("query" if selected else "pass", reason.value).inc(number)
@@ -240,6 +265,9 @@ class _BatchDecision:
         metrics.queries.inc(len(self.queries))
         for partition, threshold in self.thresholds.items():
             metrics.threshold.labels(str(partition)).set(threshold)
+        for kind, (number, last) in self.failures.items():
+            why = last.failure.message if last.failure else ""
+            stage.problems.report(Kind.NO_OPINION, kind, f"{ADVICE}: {why}", sample=last.id, count=number)
 
 
 def _at(counts_ms: int, arrival: ScoredSample) -> ScoredSample:
@@ -247,9 +275,3 @@ def _at(counts_ms: int, arrival: ScoredSample) -> ScoredSample:
     if arrival.timestamp_ms == counts_ms:
         return arrival
     return msgspec.structs.replace(arrival, timestamp_ms=counts_ms)
-
-
-def _with_arrival(
-    sample: Sample, arrival: ScoredSample | BadMessage
-) -> tuple[Sample, ScoredSample] | BadMessage:
-    return arrival if isinstance(arrival, BadMessage) else (sample, arrival)

@@ -28,10 +28,12 @@ class Work:
         sends: Records to send, in groups. A group is sent after every record of the group before it is
             acknowledged.
         applied: Called in step 5 with the acknowledgements of each group.
+        lost: For each record what was lost with it, in one sentence; empty for nothing.
     """
 
     sends: Sequence[Sequence[Outgoing]]
     applied: Callable[[list[list[Ack]]], None]
+    lost: Sequence[str] = ()
 
 
 class BatchDecision(Protocol):

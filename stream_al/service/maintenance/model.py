@@ -12,6 +12,7 @@ from stream_al.service.model.local_model import LocalModel
 from stream_al.service.model.replay import PARTITION
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.telemetry.problems import Problems
 from stream_al.service.timing.clock import SYSTEM_CLOCK
 from stream_al.settings import Settings
 
@@ -39,7 +40,10 @@ async def load_model(
         if rebuild:
             await snapshots.clear()
         metrics = Metrics(settings.application)
-        local_model = LocalModel(lambda: broker.reader(topic), settings, snapshots, metrics, SYSTEM_CLOCK)
+        problems = Problems(metrics, SYSTEM_CLOCK)
+        local_model = LocalModel(
+            lambda: broker.reader(topic), settings, snapshots, metrics, problems, SYSTEM_CLOCK
+        )
         await local_model.reader.start()
         try:
             if rebuild:

@@ -26,15 +26,17 @@ from collections.abc import Callable
 import structlog
 
 from stream_al.engine.labels.exclusions import Exclusions
-from stream_al.engine.labels.learner import Learner
+from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.model.model import Model
+from stream_al.engine.recent import RecentShare
 from stream_al.errors import Misconfigured, Unavailable
-from stream_al.messages import ModelStamp
+from stream_al.messages import Example, ModelStamp
 from stream_al.service.broker.protocols import Reader, is_behind
 from stream_al.service.model.replay import PARTITION, Replay
 from stream_al.service.model.report import LearnerReport
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.telemetry.problems import Problems
 from stream_al.service.telemetry.tracing import OFF, Tracing
 from stream_al.service.timing.clock import Clock
 from stream_al.service.timing.watchdog import Progress
@@ -56,6 +58,7 @@ class LocalModel:
         settings: The settings.
         snapshots: Where to restore from and save to.
         metrics: Where the model is reported.
+        problems: Where refused labels are reported.
         clock: Where the time is read.
         on_example: Called with the id of every example that was folded.
         tracing: Traces examples that are learned.
@@ -65,14 +68,16 @@ class LocalModel:
         restored: Whether it was restored to the end of the topic.
         progress: What the watchdog knows of the learning loop.
         rebuild_progress: What the watchdog knows of a rebuild.
+        refused: Of the last labels since it was restored, which ones the model refused.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of the service that it works with
         self,
         open_reader: Callable[[], Reader],
         settings: Settings,
         snapshots: Snapshots,
         metrics: Metrics,
+        problems: Problems,
         clock: Clock,
         on_example: Callable[[str], None] = lambda sample_id: None,
         tracing: Tracing = OFF,
@@ -82,6 +87,7 @@ class LocalModel:
         self.settings = settings
         self.snapshots = snapshots
         self.metrics = metrics
+        self.problems = problems
         self.clock = clock
         self.on_example = on_example
         self.tracing = tracing
@@ -89,7 +95,8 @@ class LocalModel:
         self.restored = False
         self.progress = Progress()
         self.rebuild_progress = Progress(working=False)
-        self._report = LearnerReport(metrics)
+        self.refused = RecentShare()
+        self._report = LearnerReport(metrics, problems)
         self._max_examples = min(MAX_EXAMPLES, settings.limits.batch_records)
         self._exclusions_known = False
         self._replay = self._new_replay(self.reader)
@@ -181,7 +188,7 @@ class LocalModel:
         async with self._one_reader:
             drifts = self.learner.drift.found
             began = self.clock.monotonic()
-            records, outcomes = await self._replay.step(timeout_seconds, self._max_examples, self.on_example)
+            records, outcomes = await self._replay.step(timeout_seconds, self._max_examples, self._folded)
             drifts = self.learner.drift.found - drifts
         if records:
             self._report.learned(self.learner, outcomes)
@@ -190,6 +197,13 @@ class LocalModel:
                 self._report.drifted(self.learner, drifts)
         self.progress.step(self.clock.monotonic())
         return len(records)
+
+    def _folded(self, example: Example, outcome: Outcome) -> None:
+        if self.restored:  # what a start replays was reported when it came
+            self._report.folded(self.learner, example, outcome)
+            if outcome in (Outcome.LEARNED, Outcome.REFUSED):
+                self.refused.add([outcome is Outcome.REFUSED])
+        self.on_example(example.id)
 
     async def follow(self) -> None:
         """Wait until the model has to be rebuilt, and rebuild it. Raises Unavailable or StateLost."""
@@ -250,7 +264,15 @@ class LocalModel:
         log.info("model rebuilt", offset=self.learner.offset, examples=self.model.examples)
 
     def _new_replay(self, reader: Reader) -> Replay:
-        return Replay(reader, self.settings, self.snapshots, self.metrics, self.clock, self.excluded)
+        return Replay(
+            reader,
+            self.settings,
+            self.snapshots,
+            self.metrics,
+            self.problems,
+            self.clock,
+            self.excluded,
+        )
 
     def snapshot_due(self) -> bool:
         """Whether it is time for a snapshot."""

@@ -29,6 +29,7 @@ from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.model.snapshots import Anchor, Snapshots
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.telemetry.problems import Kind, Problems
 from stream_al.service.timing.clock import Clock
 from stream_al.service.timing.deadline import Deadline
 from stream_al.service.timing.time_slices import TimeSlices
@@ -49,6 +50,7 @@ class Replay:
         settings: The settings.
         snapshots: Where it may begin.
         metrics: Where examples that cannot be read, and the time of a fold, are counted.
+        problems: Where examples that cannot be read are reported.
         clock: Where the time is read.
         excluded: The examples that do not count.
 
@@ -64,6 +66,7 @@ class Replay:
         settings: Settings,
         snapshots: Snapshots,
         metrics: Metrics,
+        problems: Problems,
         clock: Clock,
         excluded: Exclusions,
     ) -> None:
@@ -71,6 +74,7 @@ class Replay:
         self.settings = settings
         self.snapshots = snapshots
         self.metrics = metrics
+        self.problems = problems
         self.clock = clock
         self.learner = fresh_learner(settings)
         self.learner.excluded = excluded
@@ -125,14 +129,14 @@ class Replay:
         self,
         timeout_seconds: float,
         max_records: int,
-        on_example: Callable[[str], None] = lambda sample_id: None,
+        on_example: Callable[[Example, Outcome], None] = lambda example, outcome: None,
     ) -> tuple[Sequence[Record], Counter[Outcome]]:
         """Fold what the next poll brings; return the records, and how many had each outcome.
 
         Args:
             timeout_seconds: Longest wait for records.
             max_records: Most records to fold.
-            on_example: Called with the id of every example, excluded or not.
+            on_example: Called with every example, excluded or not, and what became of it.
         """
         outcomes: Counter[Outcome] = Counter()
         records = await self.reader.poll(max_records, timeout_seconds)
@@ -150,16 +154,23 @@ class Replay:
             self.metrics.update_seconds.observe(self.clock.monotonic() - began)
         return records, outcomes
 
-    def _fold(self, record: Record, outcomes: Counter[Outcome], on_example: Callable[[str], None]) -> None:
+    def _fold(
+        self,
+        record: Record,
+        outcomes: Counter[Outcome],
+        on_example: Callable[[Example, Outcome], None],
+    ) -> None:
         try:
             example = decode(Example, record.value, max_bytes=self._max_bytes)
         except BadMessage as error:
-            log.warning("example skipped", offset=record.offset, why=str(error))
+            where = f"record {record.offset} of {record.topic} is no example, and is passed over"
+            self.problems.report(Kind.SKIPPED, error.reason, f"{where}: {error}")
             self.metrics.dead_letters.labels("learn", error.reason).inc()
             self.learner.skip(record.offset)
             return
-        outcomes[self.learner.fold(example, record.offset)] += 1
-        on_example(example.id)
+        outcome = self.learner.fold(example, record.offset)
+        outcomes[outcome] += 1
+        on_example(example, outcome)
 
     async def _begin_at(self, begin: int) -> None:
         """Begin with the first record of the topic, if no example before it counts."""

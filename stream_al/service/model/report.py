@@ -1,4 +1,4 @@
-"""What the metrics and the log say of a learner: examples, classes, accuracy and drift."""
+"""What metrics, log and status say of a learner: examples, classes, accuracy, drift and refused labels."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from prometheus_client import Gauge
 from stream_al.engine.labels.class_figures import ClassFigures
 from stream_al.engine.labels.evaluation import Accuracy
 from stream_al.engine.labels.learner import Learner, Outcome
-from stream_al.messages import ClassLabel, label_text
+from stream_al.messages import ClassLabel, Example, class_names, label_text
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.telemetry.problems import Kind, Problems
 
 __all__ = ["OTHERS", "LearnerReport", "series_name"]
 
@@ -27,10 +28,12 @@ class LearnerReport:
 
     Args:
         metrics: Where it is shown.
+        problems: Where refused labels are reported.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, problems: Problems) -> None:
         self.metrics = metrics
+        self.problems = problems
 
     def start(self, learner: Learner) -> None:
         """Report a learner that was loaded or rebuilt; its examples and drifts were reported before."""
@@ -52,8 +55,9 @@ class LearnerReport:
             metrics.member_loss.labels(member).set(standing["loss"])
         for span, accuracy in (("all", learner.overall), ("recent", learner.recent)):
             _show(metrics.accuracy, span, accuracy)
-        for label, figures in learner.per_class.classes.items():
-            self._of_class(series_name(label), figures)
+        classes = learner.per_class.classes
+        for name, figures in zip(class_names(*classes), classes.values(), strict=True):
+            self._of_class(series_name(name), figures)
         self._of_class(OTHERS, learner.per_class.others)
 
     def drifted(self, learner: Learner, drifts: int) -> None:
@@ -62,6 +66,15 @@ class LearnerReport:
         if drifts:
             self.metrics.drift.inc(drifts)
             log.warning("drift: the model makes more errors than before", example=learner.drift.last)
+
+    def folded(self, learner: Learner, example: Example, outcome: Outcome) -> None:
+        """Report the last example if its label was lost; intake has reported a conflict that it knew of."""
+        refusal = learner.refusals.last
+        if outcome is Outcome.REFUSED and refusal is not None:
+            self.problems.report(Kind.LABEL_REFUSED, refusal.reason, refusal.message, sample=example.id)
+        if outcome is Outcome.CONFLICT and example.features is not None:
+            why = f"the sample has another label, which counts, than {example.label!r:.100}"
+            self.problems.report(Kind.LABEL_REFUSED, outcome.value, why, sample=example.id)
 
     def _of_class(self, name: str, figures: ClassFigures) -> None:
         _show(self.metrics.class_recall, name, figures.recall)

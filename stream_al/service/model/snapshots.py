@@ -1,19 +1,19 @@
 """Snapshots: the learner as a file, a cache of the topic `examples`.
 
-A file has two parts: one line of JSON, the header, and the pickled learner. Unpickling runs code, so it comes
-last:
+A file has two parts: one line of JSON, the header, and the pickled learner. Unpickling runs what the pickle
+says, so it comes last, and only for what this application has written:
 
-    1. the header can be read, and the length is right
-    2. the checksum is right. With `snapshots.key` it is keyed, so that nobody without the key can forge it
-    3. the header names this schema, this River, this Python and this model definition
-    4. `service.model.unpickling` loads the learner: it finds what models are made of, and nothing else
-    5. the learner is the one that the header describes
+    1. the header can be read, and its signature is right (`service.model.signature`)
+    2. the header names this schema, this River, this Python and this model definition
+    3. the file has the length that the header says, and no more than `snapshots.max_bytes`
+    4. now the rest of the file is read; its digest is the one in the header
+    5. it is unpickled, and the learner is the one that the header describes
 
 A file that fails a step is discarded with a warning, and the one before it is tried. Any file may be deleted.
 `service.model.stores` keeps the bytes.
 
-The name of a file holds its offset, so the newest one is known without reading any. In a store that replicas
-share, the name also holds the lineage: a digest of what step 3 compares. While one model definition replaces
+The name of a file holds its offset, so the newest one is known without reading any. It also holds the
+lineage: a digest of what step 2 compares. Replicas may share a place, and while one model definition replaces
 another, neither overwrites the files of the other, each keeps its newest ones, and a rollback of the
 definition finds them.
 """
@@ -26,26 +26,27 @@ import hmac
 import json
 import platform
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
+from functools import cache, partial
 from typing import Any
 
 import structlog
 from river.__version__ import __version__ as river_version
 
 from stream_al.engine.labels.learner import Learner
-from stream_al.engine.model.pickling import dumps
+from stream_al.engine.model.pickling import dumps, loads
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.broker.protocols import Record
-from stream_al.service.model.stores import store
-from stream_al.service.model.unpickling import loads
+from stream_al.service.model.signature import KeyFile, sign
+from stream_al.service.model.stores import DirectoryStore, Store, store
 from stream_al.settings import Settings
 
 __all__ = ["Anchor", "Snapshots"]
 
 log = structlog.get_logger(__name__)
 
-SCHEMA = 7
+SCHEMA = 9
 MAX_HEADER_BYTES = 10_000
 NAME = re.compile(r"examples-(?P<offset>\d{20})(?:-(?P<lineage>[0-9a-f]{12}))?\.snapshot")
 
@@ -95,22 +96,16 @@ class Snapshots:
         self.keep = settings.snapshots.keep
         self.max_bytes = settings.snapshots.max_bytes
         self.fingerprint = fingerprint
-        key = settings.snapshots.key
-        self._key = key.get_secret_value().encode() if key else None
-        # The model of a factory may hold classes of the module that the definition names.
-        definition = settings.model.definition
-        own = re.match(r"\s*([A-Za-z_]\w*)", definition) if ":" in definition.split("(")[0] else None
-        self._factory = own.group(1) if own else None
+        self._key = _key(settings, self.store)
 
     async def save(self, learner: Learner, anchor: Anchor) -> str:
         """Write a snapshot of the learner, and delete the surplus; return its name.
 
         Raises:
-            Unavailable: The store did not take it.
+            Unavailable: The store did not take it, or the key to sign it cannot be used.
         """
         offset, body = learner.offset, dumps(learner)  # here, so that nothing is folded meanwhile
-        lineage = f"-{self._lineage()}" if self.store.shared else ""
-        name = f"examples-{offset:020}{lineage}.snapshot"
+        name = f"examples-{offset:020}-{self._lineage()}.snapshot"
         content = await asyncio.to_thread(self._sealed, body, anchor)
         if len(content) > self.max_bytes:
             raise Unavailable(
@@ -134,15 +129,14 @@ class Snapshots:
 
         Raises:
             Unavailable: The store is away, so it is unknown what it holds.
-            Misconfigured: The store refuses access.
+            Misconfigured: The store refuses access, or others can reach the key.
         """
         tried: set[str] = set()
         while fresh := [name for name in await self._names_at_start() if name not in tried]:
             for name in fresh:  # and list again: other replicas may have replaced these by newer ones
                 tried.add(name)
                 try:
-                    content = await self.store.read(name, self.max_bytes)
-                    found = await asyncio.to_thread(self._opened, content, fingerprint)
+                    found = await self._open(name, fingerprint)
                 except (_Unusable, OSError) as error:
                     log.warning("snapshot discarded", file=name, why=str(error))
                 else:
@@ -168,8 +162,6 @@ class Snapshots:
 
     def _surplus(self, names: list[str]) -> list[str]:
         """The names to delete, from names newest first; `keep` of our lineage stay, and of the others."""
-        if not self.store.shared:
-            return names[self.keep :]
         ours = [name for name in names if f"-{self._lineage()}." in name]
         others = [name for name in names if name not in ours]
         return ours[self.keep :] + others[self.keep :]
@@ -178,47 +170,71 @@ class Snapshots:
         facts = json.dumps({**self._versions(), "definition": self.fingerprint}, sort_keys=True)
         return hashlib.blake2b(facts.encode(), digest_size=6).hexdigest()
 
+    async def _open(self, name: str, fingerprint: str) -> tuple[Learner, Anchor]:
+        head, size = await self.store.head(name, MAX_HEADER_BYTES)
+        line, found, _ = head.partition(b"\n")
+        if not found:
+            raise _Unusable("it has no header of ours")
+        header, anchor = await asyncio.to_thread(self._header, line, fingerprint)
+        if header.get("length") != size - len(line) - 1:
+            raise _Unusable(f"it has {size - len(line) - 1} bytes of {header.get('length')}")
+        if size > self.max_bytes:
+            raise _Unusable("it is larger than snapshots.max_bytes")
+        content = await self.store.read(name, size)
+        learner = await asyncio.to_thread(self._learner, content[len(line) + 1 :], header)
+        if [learner.offset - 1] != [anchor.offset]:
+            raise _Unusable("it does not hold the learner that its header speaks of")
+        return learner, anchor
+
     def _sealed(self, body: bytes, anchor: Anchor) -> bytes:
         header = {
             **self._versions(),
             "definition": self.fingerprint,
             "anchor": asdict(anchor),
             "length": len(body),
+            "sha256": hashlib.sha256(body).hexdigest(),
         }
-        head = json.dumps(header, sort_keys=True)
-        line = json.dumps({"header": header, "check": self._check(head, body)}, sort_keys=True)
+        try:
+            signature = self._signature(json.dumps(header, sort_keys=True))
+        except Misconfigured as error:  # the key was all right at the start, so this may pass
+            raise Unavailable(str(error)) from None
+        line = json.dumps({"header": header, "signature": signature}, sort_keys=True)
         return line.encode() + b"\n" + body
 
-    def _opened(self, content: bytes, fingerprint: str) -> tuple[Learner, Anchor]:
-        if len(content) > self.max_bytes:
-            raise _Unusable("it is larger than snapshots.max_bytes")
-        line, found, body = content.partition(b"\n")
+    def _header(self, line: bytes, fingerprint: str) -> tuple[dict[str, Any], Anchor]:
+        """The header in a line, if its signature is right and it names our versions."""
         try:
-            outer = json.loads(line if found and len(line) <= MAX_HEADER_BYTES else b"")
-            header, given = dict(outer["header"]), str(outer["check"]).encode("utf-8", "replace")
+            outer = json.loads(line)
+            header, given = dict(outer["header"]), str(outer["signature"]).encode("utf-8", "replace")
             anchor = Anchor(**header["anchor"])
-            due = self._check(json.dumps(header, sort_keys=True), body).encode()
+            text = json.dumps(header, sort_keys=True)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise _Unusable(f"it has no header of ours ({error})") from None
-        if len(body) != header.get("length"):
-            raise _Unusable(f"it has {len(body)} bytes of {header.get('length')}")
+        try:
+            due = self._signature(text).encode()
+        except Unavailable as error:  # a disk that is broken costs a replay, as the store says
+            raise _Unusable(str(error)) from None
         if not hmac.compare_digest(given, due):
-            raise _Unusable("its checksum is wrong")
+            raise _Unusable("its signature is wrong: it was damaged, or written with another key")
         for name, ours in {**self._versions(), "definition": fingerprint}.items():
             if header.get(name) != ours:
                 raise _Unusable(f"its {name} is {header.get(name)!r}, not {ours!r}")
+        return header, anchor
+
+    @staticmethod
+    def _learner(body: bytes, header: dict[str, Any]) -> Learner:
+        if hashlib.sha256(body).hexdigest() != header.get("sha256"):
+            raise _Unusable("its content is damaged")
         try:
-            learner = loads(body, self._factory)
+            learner = loads(body)
         except Exception as error:
             raise _Unusable(f"it does not load: {error!r}") from error
-        if not isinstance(learner, Learner) or [learner.offset - 1] != [anchor.offset]:
-            raise _Unusable("it does not hold the learner that its header speaks of")
-        return learner, anchor
+        if not isinstance(learner, Learner):
+            raise _Unusable("it holds no learner")
+        return learner
 
-    def _check(self, head: str, body: bytes) -> str:
-        if self._key is None:
-            return "sha256:" + hashlib.sha256(head.encode() + b"\n" + body).hexdigest()
-        return "hmac-sha256:" + hmac.new(self._key, head.encode() + b"\n" + body, "sha256").hexdigest()
+    def _signature(self, header: str) -> str:
+        return sign(self._key(), header.encode())
 
     @staticmethod
     def _versions() -> dict[str, Any]:
@@ -227,6 +243,15 @@ class Snapshots:
             "river": river_version,
             "python": ".".join(platform.python_version_tuple()[:2]),
         }
+
+
+def _key(settings: Settings, place: Store) -> Callable[[], bytes]:
+    """What returns the key: that of the settings, or the one beside the directory, read when it is needed."""
+    if key := settings.snapshots.key:
+        return partial(str.encode, key.get_secret_value())
+    if isinstance(place, DirectoryStore):
+        return cache(KeyFile(place.path).read_or_make)
+    raise ValueError("a URL without snapshots.key, which the settings refuse")
 
 
 class _Unusable(Exception):

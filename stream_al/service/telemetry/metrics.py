@@ -24,6 +24,7 @@ from prometheus_client.process_collector import ProcessCollector
 from river.__version__ import __version__ as river_version
 
 from stream_al import __version__
+from stream_al.engine.conditions import Type
 from stream_al.engine.labels import join, learner
 from stream_al.service.telemetry.histogram import BatchHistogram
 
@@ -34,17 +35,30 @@ NOT_SELECTED = ("below", "spent", "capped")
 REFUSED = {
     "select": (
         *("too_large", "too_deep", "not_json", "not_an_object", "no_features", "bad_features"),
-        *("too_many_features", "text_too_long", "not_finite", "no_id", "bad_id", "model_error"),
-        "query_too_large",
+        *("too_many_features", "text_too_long", "not_finite", "no_id", "bad_id", "query_too_large"),
     ),
     "intake": (
         *("too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
-        "unknown_id",
+        *("unknown_id", "unknown_class"),
     ),
-    "learn": ("null_value", "too_large", "too_deep", "not_json", "bad_fields"),
+    "learn": (
+        *("null_value", "too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
+    ),
     "control": ("too_large", "too_deep", "not_json", "bad_fields", "unknown_key"),
 }
 """By stage: the reasons for which a record becomes a dead letter."""
+
+SKIPPED = {"select": ("tombstone", "deleted"), "intake": ("tombstone",)}
+"""By stage: the reasons for which a record is skipped, since it rightly holds no sample or label."""
+
+PROBLEMS = {
+    "label_refused": ("binary_model", "too_many_classes", "model_error", "too_late", "conflict"),
+    "no_opinion": ("model_error",),
+    "dead_letter": tuple(dict.fromkeys((*REFUSED["select"], *REFUSED["intake"]))),
+    "skipped": REFUSED["learn"],
+    "clock": ("timestamp_ahead",),
+}
+"""By kind: the reasons of problems that are known."""
 
 SHARES = tuple(tenth / 10 for tenth in range(1, 11))
 WORK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -103,6 +117,7 @@ class Metrics:
         self.consumer_lag = Gauge(p + "consumer_lag", "Records that were not read yet.", ["topic", "partition"], registry=r)
         self.batch_seconds = Histogram(p + "batch_duration_seconds", "Time from reading a batch to its commit, in seconds.", ["stage"], buckets=WORK, registry=r)
         self.problems = Counter(p + "problems", "What cost a label or lost a sample, by kind and reason.", ["kind", "reason"], registry=r)
+        self.condition = Gauge(p + "condition", "1 while a condition holds, 0 while all is well in this respect; by type.", ["type"], registry=r)
         self.dead_letters = Counter(p + "dead_letters", "Records that were sent to the dead letters, by stage and reason.", ["stage", "reason"], registry=r)
         self.skipped = Counter(p + "skipped_records", "Records that hold no sample or label and were skipped, by stage and reason (tombstone, deleted).", ["stage", "reason"], registry=r)
         self.assignments = Counter(p + "assignment_changes", "Changes of the assigned partitions, by stage.", ["stage"], registry=r)
@@ -124,14 +139,16 @@ class Metrics:
         for decision, reasons in (("query", SELECTED), ("pass", NOT_SELECTED)):
             for reason in reasons:
                 self.samples.labels(decision, reason)
+        for condition in Type:
+            self.condition.labels(condition.value)
         for received in join.Outcome:
             self.labels.labels(received.value)
         for learned in learner.Outcome:
             self.examples.labels(learned.value)
         for outcome in ("written", "failed"):
             self.snapshots.labels(outcome)
-        for stage, refusals in REFUSED.items():
-            for reason in refusals:
-                self.dead_letters.labels(stage, reason)
-        for stage, reason in (("select", "tombstone"), ("select", "deleted"), ("intake", "tombstone")):
-            self.skipped.labels(stage, reason)
+        by_reason = ((self.dead_letters, REFUSED), (self.skipped, SKIPPED), (self.problems, PROBLEMS))
+        for counter, known in by_reason:
+            for name, why in known.items():
+                for reason in why:
+                    counter.labels(name, reason)

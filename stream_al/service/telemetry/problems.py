@@ -39,7 +39,7 @@ class Kind(StrEnum):
     """What was lost, or may be."""
 
     LABEL_REFUSED = "label_refused"
-    """A label that was paid for is not learned."""
+    """A label that was paid for is not learned: the model cannot, or it came too late, or contradicts."""
     NO_OPINION = "no_opinion"
     """The model fails on a sample: it is decided about without an opinion of the model."""
     DEAD_LETTER = "dead_letter"
@@ -48,6 +48,8 @@ class Kind(StrEnum):
     """A record that is no sample, or no label, was passed over: a tombstone, for instance."""
     CLOCK = "clock"
     """The time of a record cannot be true, and another one was taken."""
+    LOOKALIKE_CLASS = "lookalike_class"
+    """A class looks like another one, so that one class may be learned as two."""
     IDENTITY = "identity"
     """An id names different samples."""
 
@@ -110,6 +112,10 @@ class Problems:
         row.at_ms = self._clock.wall_ms()
         self._metrics.problems.labels(kind.value, reason).inc(count)
         self._log(row)
+
+    def newest(self, kind: Kind) -> str:
+        """The message of the last problem of a kind; empty if there was none."""
+        return next((row.message for row in self if row.kind is kind), "")
 
     def count(self, kind: Kind) -> int:
         """How many problems of a kind there were since the process started."""

@@ -15,9 +15,8 @@ from stream_al.engine.labels.evaluation import Estimate
 from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.model.model import Model
-from stream_al.engine.model.pickling import dumps
+from stream_al.engine.model.pickling import dumps, loads
 from stream_al.messages import ClassLabel, Example, Prediction
-from stream_al.service.model.unpickling import loads
 from tests.support.managers import with_pending
 
 law = settings(derandomize=True, deadline=None)

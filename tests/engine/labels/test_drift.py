@@ -13,12 +13,11 @@ from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.model.digest import digest
 from stream_al.engine.model.model import Model
-from stream_al.engine.model.pickling import dumps
+from stream_al.engine.model.pickling import dumps, loads
 from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.randomness import uniform
 from stream_al.engine.selector import Selector
 from stream_al.messages import Example, Prediction
-from stream_al.service.model.unpickling import loads
 from tests.support.drift import drifting_examples
 
 SEEDS = range(12)

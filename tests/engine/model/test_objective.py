@@ -14,11 +14,10 @@ from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import EVIDENCE, FADING, RECENT, Balanced, RecallAtPrecision, Rule, rule
-from stream_al.engine.model.pickling import dumps
+from stream_al.engine.model.pickling import dumps, loads
 from stream_al.engine.model.predictions import likeliest_label
 from stream_al.errors import Misconfigured
 from stream_al.messages import Example, Prediction, label_text
-from stream_al.service.model.unpickling import loads
 
 OBJECTIVES = ["accuracy", "balanced", "recall of a at precision 0.5"]
 every_objective = pytest.mark.parametrize("objective", OBJECTIVES)

@@ -16,6 +16,7 @@ import httpx
 
 from stream_al.service import maintenance
 from stream_al.service.engine_settings import fresh_learner
+from stream_al.service.model.signature import KeyFile
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.settings import Settings
 from tests.faults import oracles
@@ -28,12 +29,12 @@ from tests.support.world import World
 
 __all__ = ["FAULTS"]
 
-KEY = "only the service knows this"
+KEY = "only the service knows this, all of it"
 ROOM = 20_000
 STEP = 2500
 
 
-def damages(content: bytes, testbed: Testbed, mark: Path, key: str | None) -> Iterator[tuple[str, bytes]]:
+def damages(content: bytes, testbed: Testbed, mark: Path, key: bytes) -> Iterator[tuple[str, bytes]]:
     """All kinds of damage to a snapshot, each with a description."""
     draw, (header, body) = random.Random(testbed.seed), opened(content)  # noqa: S311 - which bits to flip
     yield from torn(content)
@@ -41,11 +42,9 @@ def damages(content: bytes, testbed: Testbed, mark: Path, key: str | None) -> It
     for name, value in (("river", "0.21.0"), ("stream_al", 99), ("definition", "0" * 32)):
         yield f"{name} is {value}", sealed({**header, name: value}, body, key)
     for how, evil in attack(mark):
-        yield f"forged, wrong checksum: {how}", sealed(header, body, key)[: -len(body)] + evil
-        yield f"forged: {how}", sealed(header, evil)
-    if key:
-        yield "intact, without a signature", sealed(header, body)
-        yield "intact, signed with another key", sealed(header, body, "another key")
+        yield f"forged, with the header of another: {how}", sealed(header, body, key)[: -len(body)] + evil
+        yield f"forged: {how}", sealed(header, evil, b"a guess")
+    yield "intact, signed with another key", sealed(header, body, b"another key")
 
 
 def settings_of(world: World, server: Server, key: str | None) -> Settings:
@@ -73,7 +72,8 @@ async def snapshots_damaged(testbed: Testbed) -> Figures:
         store = Snapshots(settings, fresh_learner(settings).model.fingerprint)
         newest, *older = [server.snapshots / name for name in await store.names()]
         content, offsets = newest.read_bytes(), [int(path.name[9:29]) for path in older]
-        for number, (how, damaged) in enumerate(damages(content, testbed, mark, key)):
+        secret = key.encode() if key else KeyFile(server.snapshots).read_or_make()
+        for number, (how, damaged) in enumerate(damages(content, testbed, mark, secret)):
             newest.write_bytes(damaged)
             found = [learner.offset async for learner, _ in store.load(store.fingerprint)]
             assert found == offsets, f"{how}: the snapshot was used"
@@ -85,7 +85,7 @@ async def snapshots_damaged(testbed: Testbed) -> Figures:
                 )
                 assert learner.model.digest() == digest, f"{how}: the model is another one"
                 restored += 1
-        discarded = await _damage_all(server, newest, older, content, mark)
+        discarded = await _damage_all(server, newest, older, content, mark, secret)
         await server.start()
         assert (await oracles.statuses([server]))[0]["model"]["digest"] == digest
         assert server.said().count("snapshot discarded") == discarded
@@ -95,13 +95,15 @@ async def snapshots_damaged(testbed: Testbed) -> Figures:
     return {"samples": len(ids), "damages": tried, "restored": restored, "restarts": 2, "ran": 0}
 
 
-async def _damage_all(server: Server, newest: Path, older: list[Path], content: bytes, mark: Path) -> int:
+async def _damage_all(
+    server: Server, newest: Path, older: list[Path], content: bytes, mark: Path, key: bytes
+) -> int:
     """Replace every snapshot of a process by forged or torn ones, or one of an old River; how many."""
     header, body = opened(content)
-    forgeries = [sealed(header, evil) for _, evil in attack(mark)]
+    forgeries = [sealed(header, evil, b"a guess") for _, evil in attack(mark)]
     paths = [newest, *older]
     last = int(newest.name[9:29])
-    damaged = [content[: len(content) // 2], sealed({**header, "river": "0.21.0"}, body), *forgeries]
+    damaged = [content[: len(content) // 2], sealed({**header, "river": "0.21.0"}, body, key), *forgeries]
     for number, file in enumerate(damaged):
         path = (
             paths[number]
@@ -159,8 +161,7 @@ FAULTS = (
     Fault(
         "snapshots",
         "a snapshot is torn, has a flipped bit, is forged, or belongs to another model or River version",
-        "it is discarded for the previous one or a full replay; it is unpickled only after its checksum is "
-        "right, and with `snapshots.key` only with a valid HMAC",
+        "it is discarded for the previous one or a full replay; it is unpickled only if it has a valid HMAC",
         snapshots_damaged,
     ),
     Fault(

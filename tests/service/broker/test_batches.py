@@ -14,6 +14,7 @@ from stream_al.service.broker.protocols import Outgoing, Record, Topic
 from stream_al.service.loops.consumer import Consumer
 from stream_al.service.loops.stage import Items, Work
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.telemetry.problems import Problems
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import load
 from tests.support.memory_broker import MemoryBroker
@@ -87,7 +88,8 @@ async def sizes(clock: StageClock, stage: Slow, batches: int, most: int = 100) -
         broker.append(Outgoing("t", b"k", str(number).encode()))
     group = log.group("g", "t", "earliest")
     await group.start()
-    consumer = Consumer(stage, group, log, settings.limits, Metrics("test"), clock)
+    metrics = Metrics("test")
+    consumer = Consumer(stage, group, log, settings.limits, metrics, Problems(metrics, clock), clock)
     for _ in range(batches):
         await consumer.step()
     return [sum(batch) for batch in stage.batches]

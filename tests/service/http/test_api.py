@@ -55,6 +55,33 @@ async def test_accepted_samples_are_on_the_topic(opened: Open) -> None:
     await world.until(decided, "all are decided, with the ids in the responses")
 
 
+async def test_a_prediction_that_the_model_fails_on_says_why(opened: Open) -> None:
+    """It is no fault of the request."""
+    world, replica, client = await opened("model.definition=LogisticRegression()", "budget.share=0.8")
+    await world.settle([s["id"] for s in await world.samples(30)])
+    assert replica.app.local_model.model.ready
+    good = (await client.post("/v1/predict", json={"x": 0.9, "y": 0.1})).json()
+    assert good["failure"] is None
+    failed = await client.post("/v1/predict", json={"x": "a"})
+    assert failed.status_code == 200
+    assert (failed.json()["label"], failed.json()["probabilities"]) == (None, {})
+    assert "River cannot predict" in failed.json()["failure"]
+
+
+async def test_a_posted_label_that_names_no_listed_class_is_refused(opened: Open) -> None:
+    world, _, client = await opened("labels.classes=[ok, fraud]")
+    await world.ask("q")
+    refused = problem(await client.post("/v1/labels", json={"id": "q", "label": "frod"}), 422)
+    assert refused["reason"] == "unknown_class"
+    assert "ok" in refused["detail"]
+    assert (await client.post("/v1/labels", json={"id": "q", "label": "Fraud"})).status_code == 202
+
+    async def labelled() -> bool:
+        return [example["label"] for example in await world.examples()] == ["fraud"]
+
+    await world.until(labelled, "it is the listed class")
+
+
 async def test_posted_labels_are_joined(opened: Open) -> None:
     world, replica, client = await opened()
     await world.ask("q", "r")

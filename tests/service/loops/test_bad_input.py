@@ -48,6 +48,7 @@ LABELS: list[tuple[bytes | None, str]] = [
     (b'{"id":"q","label":{"a":1}}', "bad_fields"),
     (b'{"id":"q","label":null}', "no_label"),
     (b'{"id":"q"}', "no_label"),
+    (b'{"id":"q","label":" \\t"}', "no_label"),
     (b'{"id":"nobody asked","label":"up"}', "unknown_id"),
     (b'{"id":"skipped unasked","skipped":true}', "unknown_id"),
     (b'{"id":"e","label":"up","features":{}}', "no_features"),

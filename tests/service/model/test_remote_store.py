@@ -19,8 +19,10 @@ from stream_al.service.model.stores import store
 from stream_al.settings import load
 from tests.support.flow import run
 from tests.support.snapshots import at, at_url, directory_of, offsets, save, settings
-from tests.support.stores import SECRET, S3Place, S3Server, point_at
+from tests.support.stores import KEY, SECRET, S3Place, S3Server, point_at
 from tests.support.world import MakeWorld
+
+KEYED = f"snapshots.key={KEY}"
 
 
 async def test_a_file_url_is_its_path(tmp_path: Path) -> None:
@@ -30,7 +32,7 @@ async def test_a_file_url_is_its_path(tmp_path: Path) -> None:
 
 async def test_any_filesystem_of_fsspec_can_be_used() -> None:
     """A filesystem that blocks and has directories works as S3 does."""
-    given = settings(Path("unused"), "snapshots.directory=memory://a/b/c", "snapshots.keep=1")
+    given = settings(Path("unused"), KEYED, "snapshots.directory=memory://a/b/c", "snapshots.keep=1")
     assert await offsets(given) == []
     await save(given, 10, 20)
     assert await offsets(given) == [20]
@@ -49,7 +51,7 @@ async def test_a_call_to_a_filesystem_without_timeouts_ends_at_the_deadline(
         return []
 
     monkeypatch.setattr(MemoryFileSystem, "ls", ls)
-    given = settings(Path("unused"), "snapshots.directory=memory://d", "limits.deadline_seconds=0.2")
+    given = settings(Path("unused"), KEYED, "snapshots.directory=memory://d", "limits.deadline_seconds=0.2")
     snapshots = directory_of(given)
     with pytest.raises(Unavailable, match=r"longer than 0\.2 s"):
         await snapshots.names()
@@ -183,7 +185,8 @@ from stream_al.logs import configure
 from stream_al.service.model.stores import store
 from stream_al.settings import load
 
-given = load(overrides=["log.level=debug", "snapshots.directory=" + sys.argv[1]], environ={})
+own = ["snapshots.directory=" + sys.argv[1], "snapshots.key=" + "k" * 32]
+given = load(overrides=["log.level=debug", *own], environ={})
 configure(given)
 
 async def use():
@@ -205,7 +208,7 @@ def test_the_log_holds_no_secret_at_any_level(s3: S3Place, monkeypatch: pytest.M
 
 
 async def test_a_missing_bucket_is_reported_and_not_created(s3: S3Place) -> None:
-    given = settings(Path("unused"), "snapshots.directory=s3://nobodys/x")
+    given = settings(Path("unused"), KEYED, "snapshots.directory=s3://nobodys/x")
     for _ in range(2):
         with pytest.raises(Misconfigured, match="there is no bucket for s3://nobodys/x"):
             await offsets(given)
@@ -215,7 +218,7 @@ async def test_a_missing_bucket_is_reported_and_not_created(s3: S3Place) -> None
 
 async def test_a_store_where_nothing_listens_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     point_at(None, monkeypatch)
-    given = settings(Path("unused"), "snapshots.directory=s3://bucket/x", "limits.deadline_seconds=2")
+    given = settings(Path("unused"), KEYED, "snapshots.directory=s3://bucket/x", "limits.deadline_seconds=2")
     with pytest.raises(Unavailable):
         await offsets(given)
 
@@ -226,7 +229,7 @@ def test_a_missing_extra_is_one_line_that_says_what_to_run(
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
     monkeypatch.delitem(_registry, "s3", raising=False)  # as in a process that just began
-    given = settings(Path("unused"), f"snapshots.directory={url}")
+    given = settings(Path("unused"), KEYED, f"snapshots.directory={url}")
     with pytest.raises(
         Misconfigured, match=r"^snapshots\.directory: for .*`python -m pip install 'stream_al\[remote\]'`$"
     ):
@@ -237,7 +240,7 @@ def test_an_unknown_scheme_is_one_line() -> None:
     with pytest.raises(
         Misconfigured, match=r"^snapshots\.directory: nosuch://b/p/stream_al cannot be opened: .+$"
     ):
-        store(settings(Path("unused"), "snapshots.directory=nosuch://b/p"))
+        store(settings(Path("unused"), KEYED, "snapshots.directory=nosuch://b/p"))
 
 
 @pytest.mark.parametrize(
@@ -249,9 +252,18 @@ def test_a_url_with_credentials_is_refused_and_not_repeated(url: str) -> None:
     assert "5ecret" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    "url", ["", "s3://", "://x", "S 3://b", "file://elsewhere/p", "simplecache::s3://b/p"]
-)
+@pytest.mark.parametrize("url", ["s3://", "://x", "S 3://b", "file://elsewhere/p", "simplecache::s3://b/p"])
 def test_a_malformed_url_is_refused(url: str) -> None:
     with pytest.raises(Misconfigured, match=r"^snapshots\.directory: write "):
         load(overrides=[f"snapshots.directory={url}"], environ={})
+
+
+def test_a_url_needs_a_key_because_others_may_write_there() -> None:
+    with pytest.raises(Misconfigured, match=r"^snapshots\.key: .*openssl rand -hex 32"):
+        settings(Path("unused"), "snapshots.directory=memory://a")
+    assert settings(Path("unused"), "snapshots.directory=file:///a").snapshots.key is None
+
+
+def test_a_short_key_is_refused() -> None:
+    with pytest.raises(Misconfigured, match=r"^snapshots\.key: .*32"):
+        settings(Path("unused"), "snapshots.key=" + "k" * 31)

@@ -15,6 +15,8 @@ from stream_al.messages import ClassLabel, Example, Prediction
 from stream_al.service.http.status import describe_model
 from stream_al.service.model.report import OTHERS, LearnerReport
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.telemetry.problems import Problems
+from stream_al.service.timing.clock import SYSTEM_CLOCK
 
 HOSTILE: list[ClassLabel] = [
     "a\nb",
@@ -47,9 +49,13 @@ def series(metrics: Metrics, name: str) -> dict[str, float]:
     return {s.labels["class"]: s.value for s in samples if s.labels.get("bound", "estimate") == "estimate"}
 
 
+def reporter(metrics: Metrics) -> LearnerReport:
+    return LearnerReport(metrics, Problems(metrics, SYSTEM_CLOCK))
+
+
 def test_every_class_has_a_series_of_its_own_whatever_its_text() -> None:
     metrics = Metrics("test")
-    LearnerReport(metrics).learned(learner(*HOSTILE, *HOSTILE), Counter())
+    reporter(metrics).learned(learner(*HOSTILE, *HOSTILE), Counter())
     found = series(metrics, "class_labels")
     assert list(found.values()) == [2.0] * len(HOSTILE)
     assert all(len(name) < 80 and name.isprintable() for name in found)
@@ -58,7 +64,7 @@ def test_every_class_has_a_series_of_its_own_whatever_its_text() -> None:
 
 def test_the_number_of_series_is_bounded_and_the_other_classes_share_one() -> None:
     metrics = Metrics("test")
-    LearnerReport(metrics).learned(learner(*range(MOST + 25)), Counter())
+    reporter(metrics).learned(learner(*range(MOST + 25)), Counter())
     found = series(metrics, "class_labels")
     assert len(found) == MOST + 1
     assert found[OTHERS] == 25
@@ -66,7 +72,7 @@ def test_the_number_of_series_is_bounded_and_the_other_classes_share_one() -> No
 
 def test_a_learner_that_replaces_another_leaves_none_of_its_classes() -> None:
     metrics = Metrics("test")
-    report = LearnerReport(metrics)
+    report = reporter(metrics)
     report.learned(learner("a", "b"), Counter())
     report.start(learner("c"))
     assert series(metrics, "class_labels") == {"c": 1.0}
@@ -81,3 +87,16 @@ def test_the_status_lists_recall_precision_and_labels_of_each_class() -> None:
     assert 0.0 < spam["recall"]["low"] < 0.5 < spam["recall"]["high"] < 1.0
     assert (spam["precision"]["estimate"], text["precision"]) == (1.0, None)
     assert found["others"] == {"labels": 0, "recall": None, "precision": None}
+
+
+def test_the_status_and_the_metrics_never_show_two_classes_as_one() -> None:
+    """1 and "1" are two classes, whichever came first; 1.0 is 1."""
+    for labels in ((1, "1", 1.0), ("1", 1, 1.0)):
+        metrics, found = Metrics("test"), learner(*labels)
+        shown = describe_model("model", found)["classes"]
+        assert {(type(one["class"]), one["examples"]) for one in shown} == {
+            (int, 2),
+            (str, 1),
+        }
+        reporter(metrics).learned(found, Counter())
+        assert series(metrics, "class_labels") == {"1": 2.0, '"1"': 1.0}

@@ -135,7 +135,13 @@ async def test_examples_that_are_read_again_are_folded_once(memory_world: MakeWo
     reader = world.client.reader(world.topics.examples)
     await reader.start()
     fold = Replay(
-        reader, world.settings, a.app.local_model.snapshots, a.app.metrics, a.app.clock, Exclusions()
+        reader,
+        world.settings,
+        a.app.local_model.snapshots,
+        a.app.metrics,
+        a.app.problems,
+        a.app.clock,
+        Exclusions(),
     )
     while fold.learner.offset < end:
         await fold.step(0.1, 5)

@@ -1,16 +1,19 @@
 """Snapshots: a file gives the learner that was saved, or it is discarded.
 
-Nothing is unpickled before its checksum is known to be right, and then only what models are made of.
+Nothing is unpickled, and no more than its header is read, before its signature is known to be right.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pickle
 import random
 import resource
+import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,16 +23,31 @@ from structlog.testing import capture_logs
 
 from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner
+from stream_al.engine.model import pickling
 from stream_al.engine.model.model import Model
-from stream_al.errors import Unavailable
+from stream_al.errors import Misconfigured, Unavailable
 from stream_al.messages import Example
 from stream_al.service.engine_settings import fresh_learner
-from stream_al.service.model import unpickling
-from stream_al.service.model.snapshots import SCHEMA
+from stream_al.service.model.signature import KeyFile
+from stream_al.service.model.snapshots import MAX_HEADER_BYTES, SCHEMA
+from stream_al.service.model.stores import DirectoryStore, store
+from stream_al.service.model.stores.directory import LEFT_BEHIND_SECONDS
+from stream_al.settings import load
 from tests.support.damage import attack, flipped, opened, sealed, torn
 from tests.support.exclusion import taught as taught_world
 from tests.support.models import MODELS, examples
-from tests.support.snapshots import KEY, anchor, directory_of, offsets, settings, taught, written
+from tests.support.snapshots import (
+    anchor,
+    directory_of,
+    key_file,
+    key_of,
+    offsets,
+    save,
+    settings,
+    taught,
+    written,
+)
+from tests.support.stores import KEY
 from tests.support.world import MakeWorld
 
 
@@ -71,9 +89,9 @@ async def test_a_damaged_file_is_discarded_and_never_unpickled(
     content, draw = newest.read_bytes(), random.Random(1)  # noqa: S311 - where to flip
     unpickled: list[bytes] = []
 
-    def spied(body: bytes, factory: str | None) -> Any:
+    def spied(body: bytes) -> Any:
         unpickled.append(body)
-        return unpickling.loads(body, factory)
+        return pickling.loads(body)
 
     monkeypatch.setattr("stream_al.service.model.snapshots.loads", spied)
     sound = opened(before.read_bytes())[1]
@@ -106,7 +124,7 @@ async def test_a_sound_but_foreign_file_is_discarded(
     given = settings(tmp_path)
     newest, _ = await written(given, 10, 20)
     header, body = opened(newest.read_bytes())
-    newest.write_bytes(sealed({**header, **change}, body))
+    newest.write_bytes(sealed({**header, **change}, body, key_of(given)))
     assert await offsets(given) == [10]
     assert why in capsys.readouterr().out
 
@@ -122,11 +140,12 @@ async def test_a_snapshot_of_an_older_schema_leads_to_a_replay_and_the_same_mode
     await replica.stop()
     paths = list(world.snapshots("a").glob("*.snapshot"))
     assert paths
+    key = KeyFile(world.snapshots("a")).read_or_make()
     for path in paths:
         header, body = opened(path.read_bytes())
         older = body.replace(b"engine.labels.learner", b"engine.learner")
         assert (header["stream_al"], older != body) == (SCHEMA, True)
-        path.write_bytes(sealed({**header, "stream_al": 4}, older))
+        path.write_bytes(sealed({**header, "stream_al": 4}, older, key))
     monkeypatch.setattr("stream_al.service.model.snapshots.loads", _never)
     with capture_logs() as captured:
         again = await world.start()
@@ -136,14 +155,14 @@ async def test_a_snapshot_of_an_older_schema_leads_to_a_replay_and_the_same_mode
     assert (again.offset, again.digest) == (end, digest)
 
 
-def _never(body: bytes, factory: str | None) -> Any:
+def _never(body: bytes) -> Any:
     raise AssertionError("this must not be unpickled")
 
 
 HEADERS = [
-    b'{"header":{"length":1e999},"check":"x"}',
-    b'{"header":{},"check":"x"}',
-    b'{"header":[],"check":"x"}',
+    b'{"header":{"length":1e999},"signature":"x"}',
+    b'{"header":{},"signature":"x"}',
+    b'{"header":[],"signature":"x"}',
     b"[" * 9_000,
     b"null",
     b'"' + b"x" * 20_000 + b'"',
@@ -160,13 +179,13 @@ async def test_a_header_of_any_kind_does_no_harm(tmp_path: Path, line: bytes) ->
     assert await offsets(given) == [10]
 
 
-@pytest.mark.parametrize("check", ["é", "\ud800", "", "sha256:", "none"])
-async def test_a_checksum_of_any_kind_does_no_harm(tmp_path: Path, check: str) -> None:
+@pytest.mark.parametrize("signature", ["é", "\ud800", "", "hmac-sha256:", "none", None, 1e999])
+async def test_a_signature_of_any_kind_does_no_harm(tmp_path: Path, signature: Any) -> None:
     given = settings(tmp_path)
     newest, _ = await written(given, 10, 20)
     line, _, body = newest.read_bytes().partition(b"\n")
     outer = json.loads(line)
-    newest.write_bytes(json.dumps({**outer, "check": check}).encode() + b"\n" + body)
+    newest.write_bytes(json.dumps({**outer, "signature": signature}).encode() + b"\n" + body)
     assert await offsets(given) == [10]
 
 
@@ -184,31 +203,136 @@ def test_every_attack_works_on_plain_pickle(tmp_path: Path) -> None:
         mark.unlink()
 
 
-async def test_a_forger_with_a_checksum_runs_no_code(tmp_path: Path) -> None:
-    given = settings(tmp_path)
+@pytest.mark.parametrize("key", [None, KEY])
+async def test_a_forger_without_the_key_runs_no_code(tmp_path: Path, key: str | None) -> None:
+    given = settings(tmp_path / "s", *([f"snapshots.key={key}"] if key else []))
     newest, _ = await written(given, 10, 20)
-    header, _ = opened(newest.read_bytes())
+    header, sound = opened(newest.read_bytes())
     for how, body, mark in attacks(tmp_path):
-        newest.write_bytes(sealed(header, body))
-        assert await offsets(given) == [10], how
+        for guess in (b"", b"another key", key_of(given)[:-1]):
+            newest.write_bytes(sealed(header, body, guess))
+            assert await offsets(given) == [10], how
+        newest.write_bytes(sealed(header, sound, key_of(given))[: -len(sound)] + body.ljust(len(sound), b"."))
+        assert await offsets(given) == [10], "a right header does not vouch for another content"
         assert not mark.exists(), how
+    newest.write_bytes(sealed(header, sound, key_of(given)))
+    assert await offsets(given) == [20, 10]
 
 
-async def test_with_a_key_only_files_with_its_signature_are_read(tmp_path: Path) -> None:
-    """A plain checksum is refused, and so is another key, even around a sound learner."""
-    given = settings(tmp_path, f"snapshots.key={KEY}")
+async def test_a_snapshot_is_not_read_without_the_key_that_signed_it(tmp_path: Path) -> None:
+    plain, keyed = settings(tmp_path / "s"), settings(tmp_path / "s", f"snapshots.key={KEY}")
+    await written(plain, 10)
+    assert await offsets(keyed) == []
+    await written(keyed, 20)
+    assert await offsets(keyed) == [20]
+    assert await offsets(plain) == [10]
+
+
+async def test_only_the_header_of_an_unsigned_file_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sparse file costs its writer nothing; to read it would cost its whole length in memory."""
+    given = settings(tmp_path / "s")
     newest, _ = await written(given, 10, 20)
     header, body = opened(newest.read_bytes())
-    for key in (None, "", "another key"):
-        newest.write_bytes(sealed(header, body, key))
-        assert await offsets(given) == [10], key
-    newest.write_bytes(sealed(header, body, KEY))
-    assert await offsets(given) == [20, 10]
-    assert await offsets(settings(tmp_path)) == []  # nor is a signed one read without its key
+    read: list[int] = []
+    whole = DirectoryStore._read
+
+    def spied(self: DirectoryStore, name: str, limit_bytes: int) -> tuple[bytes, int]:
+        content, size = whole(self, name, limit_bytes)
+        read.append(len(content))
+        return content, size
+
+    monkeypatch.setattr(DirectoryStore, "_read", spied)
+    for content in (sealed({**header}, body, b"forged")[: -len(body)], b"no header"):
+        newest.write_bytes(content)
+        os.truncate(newest, 2**30 - 1)
+        read.clear()
+        assert await offsets(given) == [10]
+        assert read[0] <= MAX_HEADER_BYTES
+    newest.write_bytes(sealed(header, body, key_of(given)))
+    os.truncate(newest, 2**30 - 1)
+    read.clear()
+    assert await offsets(given) == [10], "longer than its header says"
+    assert read[0] <= MAX_HEADER_BYTES
+
+
+async def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    given = settings(tmp_path / "new" / "s")
+    before = os.umask(0)
+    try:
+        (path,) = await written(given, 10)
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE(place.stat().st_mode) for place in (path, key_file(given), path.parent)]
+    assert modes == [0o600, 0o600, 0o700]
+
+
+async def test_a_link_or_a_pipe_is_not_followed(tmp_path: Path) -> None:
+    given = settings(tmp_path / "s")
+    newest, _ = await written(given, 10, 20)
+    moved = newest.rename(tmp_path / "elsewhere")
+    newest.symlink_to(moved)
+    assert await offsets(given) == [10]
+    newest.unlink()
+    os.mkfifo(newest)
+    async with asyncio.timeout(10):  # nobody writes into the pipe
+        assert await offsets(given) == [10]
+
+
+async def test_a_key_that_others_can_reach_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    given = settings(tmp_path / "s")
+    await written(given, 10)
+    key = key_file(given)
+    key.chmod(0o604)
+    with pytest.raises(Misconfigured, match=r"others can reach the key .*s\.key.*: delete it"):
+        await offsets(given)
+    with pytest.raises(Unavailable, match="others can reach the key"):  # while it runs, it costs the snapshot
+        await save(given, 20)
+    key.unlink()
+    assert await offsets(given) == [], "what the old key has signed is not used"
+    assert await written(given, 30)
+    assert await offsets(given) == [30]
+
+
+@pytest.mark.parametrize("content", [b"", b"short"])
+async def test_a_key_that_is_no_key_is_refused(tmp_path: Path, content: bytes) -> None:
+    given = settings(tmp_path / "s")
+    await written(given, 10)
+    key_file(given).write_bytes(content)
+    with pytest.raises(Misconfigured, match="holds no key"):
+        await offsets(given)
+
+
+async def test_a_key_behind_a_link_is_refused(tmp_path: Path) -> None:
+    given = settings(tmp_path / "s")
+    await written(given, 10)
+    key_file(given).symlink_to(key_file(given).rename(tmp_path / "chosen"))
+    assert await offsets(given) == []
+    with pytest.raises(Unavailable, match="cannot be used"):
+        await save(given, 20)
+
+
+def test_replicas_that_start_at_once_take_one_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as threads:
+        found = set(threads.map(lambda _: KeyFile(tmp_path / "a" / "s").read_or_make(), range(64)))
+    assert len(found) == 1
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["s.key"]
+
+
+def test_without_a_directory_snapshots_lie_in_the_state_directory_of_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = load(overrides=["application=fraud"], environ={})
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert store(given).path == tmp_path / "stream_al/fraud/snapshots"  # type: ignore[attr-defined]
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert store(given).path == tmp_path / ".local/state/stream_al/fraud/snapshots"  # type: ignore[attr-defined]
 
 
 async def test_a_full_disk_leaves_the_old_snapshots_and_nothing_else(tmp_path: Path) -> None:
-    given = settings(tmp_path)
+    given = settings(tmp_path / "s")
     paths = await written(given, 10)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
@@ -217,7 +341,7 @@ async def test_a_full_disk_leaves_the_old_snapshots_and_nothing_else(tmp_path: P
             await directory_of(given).save(taught(given, 20), anchor(19))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert os.listdir(tmp_path) == [path.name for path in paths]  # noqa: PTH208 - nothing half written
+    assert os.listdir(paths[0].parent) == [path.name for path in paths]  # noqa: PTH208 - nothing half written
     assert await offsets(given) == [10]
 
 
@@ -230,10 +354,15 @@ async def test_a_directory_that_cannot_be_made_costs_only_the_snapshot(tmp_path:
         await directory_of(given).save(taught(given, 10), anchor(9))
 
 
-async def test_an_unfinished_file_of_a_killed_process_is_deleted(tmp_path: Path) -> None:
-    given = settings(tmp_path, "snapshots.keep=2")
-    left = tmp_path / f"examples-{7:020}.{os.getpid() + 1}.tmp"
-    left.write_bytes(b"half")
-    await written(given, 10, 20, 30)
-    assert not left.exists()
+async def test_an_unfinished_file_is_deleted_when_no_process_can_be_writing_it(
+    tmp_path: Path,
+) -> None:
+    given = settings(tmp_path / "s", "snapshots.keep=2")
+    await written(given, 10)
+    old, fresh = (tmp_path / "s" / f"examples-{number:020}.x.tmp" for number in (7, 8))
+    for left in (old, fresh):
+        left.write_bytes(b"half")
+    os.utime(old, (0, old.stat().st_mtime - LEFT_BEHIND_SECONDS - 60))
+    await written(given, 20, 30)
+    assert (old.exists(), fresh.exists()) == (False, True)
     assert await offsets(given) == [30, 20]

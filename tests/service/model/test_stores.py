@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from stream_al.errors import StateLost, Unavailable
@@ -11,14 +9,13 @@ from stream_al.service import maintenance
 from tests.support.damage import opened, sealed
 from tests.support.flow import run
 from tests.support.oracles import broker_of
-from tests.support.snapshots import KEY, anchor, at, at_url, directory_of, offsets, save, settings, taught
-from tests.support.stores import DirectoryPlace, Place, S3Place
+from tests.support.snapshots import anchor, at, at_url, directory_of, offsets, save, taught
+from tests.support.stores import KEY, Place
 from tests.support.world import MakeWorld
 
 
-@pytest.mark.parametrize("key", [None, KEY])
-async def test_what_is_saved_is_what_is_loaded_newest_first(place: Place, key: str | None) -> None:
-    given = at(place, *([f"snapshots.key={key}"] if key else []))
+async def test_what_is_saved_is_what_is_loaded_newest_first(place: Place) -> None:
+    given = at(place)
     assert await offsets(given) == []
     await save(given, 10, 20)
     snapshots = directory_of(given)
@@ -52,9 +49,9 @@ async def test_a_sound_but_foreign_snapshot_is_discarded(place: Place) -> None:
     newest = place.files()[-1]
     header, body = opened(place.get(newest))
     for change in ({"river": "0.21.0"}, {"definition": "0" * 32}, {"stream_al": 1}):
-        place.put(newest, sealed({**header, **change}, body))
+        place.put(newest, sealed({**header, **change}, body, KEY.encode()))
         assert await offsets(given) == [10], change
-    place.put(newest, sealed(header, body, "another key"))
+    place.put(newest, sealed(header, body, b"another key"))
     assert await offsets(given) == [10]
 
 
@@ -131,31 +128,23 @@ async def test_a_restart_continues_from_a_snapshot_to_the_same_digest(
     world.replicas.clear()
 
 
-async def test_replicas_that_share_a_url_start_from_any_snapshot_there(
-    s3: S3Place, memory_world: MakeWorld
+async def test_replicas_that_share_a_place_start_from_any_snapshot_there(
+    place: Place, memory_world: MakeWorld
 ) -> None:
     world = await memory_world()
-    first = await at_url(world, s3)
+    first = await at_url(world, place)
     await run(world, 60)
-    await world.until(s3.files, "a snapshot is written")
+    await world.until(place.files, "a snapshot is written")
     broker_of(world).truncate(world.topics.examples, 0, first.offset - 6)  # not enough without a snapshot
-    second = await at_url(world, s3)
+    second = await at_url(world, place)
     assert second.digest == first.digest
 
 
-async def test_two_model_definitions_in_one_place_do_not_disturb_each_other(s3: S3Place) -> None:
+async def test_two_model_definitions_in_one_place_do_not_disturb_each_other(place: Place) -> None:
     """One replaces the other; a rollback of the definition finds the snapshots of the old one."""
-    old, new = at(s3, "snapshots.keep=2"), at(s3, "snapshots.keep=2", "model.definition=BernoulliNB()")
+    old, new = at(place, "snapshots.keep=2"), at(place, "snapshots.keep=2", "model.definition=BernoulliNB()")
     for number in (10, 20, 30, 40):
         await save(old, number)
         await save(new, number)
     assert await offsets(old) == await offsets(new) == [40, 30]
-    assert len(s3.files()) == 4
-
-
-async def test_a_directory_holds_only_one_lineage(tmp_path: Path) -> None:
-    old = settings(tmp_path, "snapshots.keep=2")
-    await save(old, 10, 20)
-    await save(settings(tmp_path, "snapshots.keep=2", "model.definition=BernoulliNB()"), 30, 40)
-    assert await offsets(old) == []
-    assert len(DirectoryPlace(tmp_path).files()) == 2
+    assert len(place.files()) == 4

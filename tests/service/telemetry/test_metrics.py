@@ -40,6 +40,8 @@ async def test_all_metrics_are_exposed_and_name_no_sample_and_no_annotator(
         "span",
         "bound",
         "class",
+        "kind",
+        "type",
         "le",
         "generation",
     }
@@ -56,5 +58,5 @@ samples_total utility_bucket threshold budget_asked_labels_total budget_spent_la
 queries_total labels_total label_delay_seconds_count pending_queries pending_queries_limit
 expired_queries_total examples_total model_update_duration_seconds_count model_examples model_classes
 model_offset_lag accuracy_ratio snapshots_total batch_duration_seconds_count dead_letters_total paused ready
-build_info
+build_info problems_total condition
 """.split()  # noqa: SIM905 - a table of words

@@ -172,6 +172,23 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's
         done = {p: position.offset for p, position in committed.items()}
         return any(max(done.get(tp.partition, 0), first[tp]) < end_offsets[tp.partition] for tp in tps)
 
+    async def backlog(self) -> dict[int, int]:
+        """The committed offset of each partition that others should read, and in which records wait; or 0."""
+        others = set(await self._connection.partitions(self.topic)) - self.assignment()
+        if not others:
+            return {}
+        committed = await self._connection.committed(self.name, self.topic, others)
+        tps = [TopicPartition(self.topic, p) for p in others]
+        ends = await self._connection.wait("reading end offsets", self._consumer.end_offsets(tps))
+        first = await self._connection.wait("reading first offsets", self._consumer.beginning_offsets(tps))
+        begin = {tp.partition: offset for tp, offset in first.items()}
+        done = {p: committed[p].offset if p in committed else 0 for p in others}
+        return {
+            tp.partition: done[tp.partition]
+            for tp, end in ends.items()
+            if max(done[tp.partition], begin[tp.partition]) < end
+        }
+
     async def lag(self) -> dict[int, int]:
         """The number of offsets that can be read and were not, for each partition held."""
         held = self._held(self.assignment())

@@ -4,7 +4,7 @@
 object with CompleteMultipartUpload. An object appears with all of its bytes or stays as it was, and from then
 on every reader sees it (S3 is strongly consistent). The parts of an upload that was cut off are no object; a
 lifecycle rule of the bucket (AbortIncompleteMultipartUpload) deletes them. On filesystems that promise less,
-the checksum in the file shows a torn file, and the one before it is used.
+the digest in the file shows a torn file, and the one before it is used.
 
 *Shared.* All replicas of an application keep their snapshots in one folder, named after the application. They
 hold the same learner, so any replica can use any snapshot. A new pod finds those of earlier pods; a folder
@@ -49,8 +49,6 @@ class RemoteStore:
         Misconfigured: fsspec, or what it needs for this URL, is not installed.
     """
 
-    shared = True
-
     def __init__(self, url: str, deadline_seconds: float) -> None:
         self.url = url
         self.deadline_seconds = deadline_seconds
@@ -76,17 +74,20 @@ class RemoteStore:
         except PermissionError as error:
             raise Misconfigured(f"snapshots.directory: {self.url} refuses us: {_sentence(error)}") from None
 
-    async def read(self, name: str, limit_bytes: int) -> bytes:
-        """A file, up to one byte over the limit. Raises OSError or Unavailable."""
+    async def head(self, name: str, limit_bytes: int) -> tuple[bytes, int]:
+        """The beginning of a file, and the length of all of it. Raises OSError or Unavailable."""
         path = f"{self._root}/{name}"
 
-        def read() -> bytes:
-            if not self._blocking("size", path):  # S3 refuses a range of an empty object
-                return b""
-            content: bytes = self._blocking("cat_file", path, start=0, end=limit_bytes + 1)
-            return content
+        def read() -> tuple[bytes, int]:
+            size: int = self._blocking("size", path) or 0
+            return self._bytes(path, min(limit_bytes, size)), size
 
         return await self._call(f"reading {name} of", read)
+
+    async def read(self, name: str, limit_bytes: int) -> bytes:
+        """A file, up to a limit. Raises OSError or Unavailable."""
+        path = f"{self._root}/{name}"
+        return await self._call(f"reading {name} of", lambda: self._bytes(path, limit_bytes))
 
     async def write(self, name: str, content: bytes) -> None:
         """Write a file. Raises Unavailable."""
@@ -140,6 +141,12 @@ class RemoteStore:
             if type(error).__name__ in REFUSALS:
                 raise PermissionError(_sentence(error)) from None
             raise Unavailable(f"{what} {self.url} failed: {_sentence(error)}") from None
+
+    def _bytes(self, path: str, number: int) -> bytes:
+        if not number:  # S3 refuses a range of an empty object
+            return b""
+        content: bytes = self._blocking("cat_file", path, start=0, end=number)
+        return content
 
     def _blocking(self, method: str, *args: Any, **more: Any) -> Any:
         """Call the filesystem; an asynchronous one gets the deadline as its own timeout."""
