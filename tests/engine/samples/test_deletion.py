@@ -11,7 +11,7 @@ from stream_al.engine.samples.fast_reader import Reader
 from stream_al.engine.samples.sample import InputRules, read_sample
 from stream_al.errors import BadMessage, NoSample
 
-ROW = {"id": 7, "amount": 2.5}
+ROW = {"id": "r7", "amount": 2.5}
 
 
 def envelope(op: str, after: Any, before: Any = None) -> dict[str, Any]:
@@ -26,6 +26,7 @@ DELETIONS: list[tuple[Any, str]] = [
     (envelope("t", None), "after"),
     (envelope("d", None, ROW), "auto"),
     (envelope("d", None), "."),
+    ({"id": "r7"} | envelope("d", None), "auto"),
     ({"schema": None, "payload": envelope("d", None, ROW)}, "auto"),
     ({**ROW, "__deleted": "true"}, "auto"),
     ({**ROW, "__deleted": True}, "."),
