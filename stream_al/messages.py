@@ -122,6 +122,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
         propensity: The probability with which the sample was selected; None if the service did not select it.
         reason: Why the sample was selected, or `seed` or `unsolicited`.
         prediction: The model's prediction when the query was made.
+        model: The model that made it.
     """
 
     id: Id
@@ -133,6 +134,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     prediction: Prediction | None = None
     queried_at: str | None = None
     labelled_at: str | None = None
+    model: ModelStamp | None = None
 
 
 class PredictionRecord(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from stream_al.demo.broker import embedded, free_port
-from stream_al.service.broker.kafka import cluster
+from stream_al.service.broker.kafka import producer
 from tests.broker.address import KafkaAddress
 from tests.broker.kafka import KafkaBroker
 from tests.support.world import MakeWorld, World, open_world
@@ -50,7 +50,7 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         with embedded(port), pytest.MonkeyPatch.context() as patch:
             # It takes the first record of the last batch for the end of a topic, so a batch has one record.
             single = functools.partial(AIOKafkaProducer, max_batch_size=1)
-            patch.setattr(cluster, "AIOKafkaProducer", single)
+            patch.setattr(producer, "AIOKafkaProducer", single)
             yield KafkaAddress(f"127.0.0.1:{port}", stash[_USED], real=False)
 
 

@@ -2,7 +2,8 @@
 
 Each part of the package has a level, and imports from its own part and from lower levels only:
 
-    errors < messages < engine < settings < datasets, logs < simulate, service < contracts < demo < cli
+    errors < messages < engine < settings < datasets, invocation, logs < simulate, service < contracts < demo
+    < cli
 
 No module imports itself through others: there is no circle.
 """
@@ -49,7 +50,7 @@ LEVELS = (
     {"messages"},
     {"engine"},
     {"settings"},
-    {"datasets", "logs"},
+    {"datasets", "invocation", "logs"},
     {"simulate", "service"},
     {"contracts"},
     {"demo"},

@@ -66,6 +66,8 @@ messages = {
         prediction=st.none() | predictions,
         queried_at=texts,
         labelled_at=texts,
+        model=st.none()
+        | st.builds(ModelStamp, st.text(max_size=4), st.text(max_size=4), st.integers(0, 2**60)),
     ),
     Query: st.builds(
         Query,

@@ -60,9 +60,10 @@ def demo(  # noqa: PLR0913 - one argument an option
 
     options = DemoOptions(data, stream, samples, rate, delay, budget, strategy, model, port, seed)
     try:
-        perform(options, as_json=as_json)
+        code = perform(options, as_json=as_json)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    raise typer.Exit(code)
 
 
 @cli.command()

@@ -6,7 +6,7 @@ import hashlib
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,18 +18,12 @@ from stream_al.errors import Misconfigured
 if TYPE_CHECKING:
     from stream_al.service.broker.protocols import Broker
 
-__all__ = ["dlq_cli", "examples_cli", "labels_cli", "offsets_cli", "topics_cli"]
+__all__ = ["examples_cli", "labels_cli", "offsets_cli", "topics_cli"]
 
 topics_cli = typer.Typer(help="The topics on the broker.", no_args_is_help=True)
 examples_cli = typer.Typer(help="The labelled dataset.", no_args_is_help=True)
 labels_cli = typer.Typer(help="Labels from files.", no_args_is_help=True)
 offsets_cli = typer.Typer(help="The offsets of the service.", no_args_is_help=True)
-dlq_cli = typer.Typer(help="Dead letters: records that could not be used.", no_args_is_help=True)
-
-DeadTopic = Annotated[
-    str | None,
-    typer.Option("--topic", help="The topic that the dead letters come from. Default: the samples."),
-]
 
 
 @topics_cli.command("create")
@@ -119,56 +113,3 @@ def offsets_reset(
         given, lambda broker: maintenance.reset_offsets(given, broker, name, to)
     ).items():
         typer.echo(f"{name}-{partition} continues at {offset}")
-
-
-@dlq_cli.command("list")
-def dlq_list(
-    config: ConfigFile = None,
-    overrides: Overrides = None,
-    topic: DeadTopic = None,
-    as_json: AsJson = False,
-) -> None:
-    """List dead letters with their origin and reason."""
-    from stream_al.service import maintenance  # noqa: PLC0415
-
-    given = settings.load(config, overrides or [])
-
-    async def show(broker: Broker) -> int:
-        number = 0
-        with bar("reading") as progress:
-            async for letter in maintenance.list_dead_letters(
-                given, broker, topic or given.topics.samples, progress
-            ):
-                number += 1
-                typer.echo(json.dumps(letter) if as_json else _letter_line(letter))
-        return number
-
-    say(f"{run(given, show)} dead letters")
-
-
-@dlq_cli.command("replay")
-def dlq_replay(
-    config: ConfigFile = None,
-    overrides: Overrides = None,
-    topic: DeadTopic = None,
-    reason: Annotated[
-        str | None, typer.Option(help="Only dead letters with this reason, such as no_id.")
-    ] = None,
-) -> None:
-    """Send dead letters back to their topic, each once."""
-    from stream_al.service import maintenance  # noqa: PLC0415
-
-    given = settings.load(config, overrides or [])
-
-    async def again(broker: Broker) -> int:
-        with bar("replaying") as progress:
-            return await maintenance.replay_dead_letters(
-                given, broker, topic or given.topics.samples, reason, progress
-            )
-
-    say(f"{run(given, again)} records replayed")
-
-
-def _letter_line(letter: dict[str, Any]) -> str:
-    place = f"{letter.get('origin_topic')}-{letter.get('origin_partition')}@{letter.get('origin_offset')}"
-    return f"{place}  {letter.get('origin_exception')}: {letter.get('origin_message')}"

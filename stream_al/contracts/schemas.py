@@ -27,7 +27,12 @@ from stream_al.messages import (
     RuntimeModel,
     RuntimeSettings,
 )
-from stream_al.service.broker.dead_letters import HEADER_PREFIX, MAX_MESSAGE_CHARACTERS
+from stream_al.service.broker.dead_letters import (
+    HEADER_PREFIX,
+    MAX_MESSAGE_CHARACTERS,
+    REPLAY_OF,
+    REPLAYED_PREFIX,
+)
 from stream_al.service.loops.intake import Intake
 from stream_al.service.loops.select import Select
 from stream_al.settings import BudgetSettings
@@ -148,10 +153,16 @@ _LETTER_HEADERS: dict[str, Schema] = {
 _LETTER: Schema = {
     "title": "DeadLetterHeaders",
     "description": "The headers that a record gets on the topic of dead letters, as text in UTF-8. Its key, "
-    "its value and its own headers are unchanged.",
+    "its value and its own headers are unchanged. A record without a value that has the headers "
+    f"`{REPLAYED_PREFIX}letter` and `{REPLAYED_PREFIX}record` instead says that a dead letter was replayed, "
+    "and as which record.",
     "type": "object",
     "properties": {
         **{HEADER_PREFIX + name: {"type": "string", **schema} for name, schema in _LETTER_HEADERS.items()},
+        REPLAY_OF: {
+            "type": "string",
+            "description": "Present only if the record was replayed: the dead letter that it was made of.",
+        },
         HEADER_PREFIX + "value": {
             "type": "string",
             "description": "Present only if the value is missing, because it was too large for this topic. "

@@ -133,6 +133,7 @@ class Demo:
             for task in (play, *helpers):
                 task.cancel()
             await asyncio.gather(play, *helpers, return_exceptions=True)
+            self.ended = self.ended or monotonic()
             self.app.stopping.set()
             await asyncio.gather(service, return_exceptions=True)
             await self.broker.stop(2.0)

@@ -40,6 +40,7 @@ from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.select import Select
 from stream_al.service.loops.stage import Stage
 from stream_al.service.loops.topic_identity import TopicIdentity
+from stream_al.service.model.check import ModelCheck
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.model.lookalikes import Lookalikes
 from stream_al.service.model.snapshots import Snapshots
@@ -113,6 +114,7 @@ class App:
             tracing=self.tracing,
             time=self.log_time,
         )
+        self.model_check = ModelCheck(settings, clock)
         self.selection = Select(
             settings,
             self.local_model,
@@ -123,6 +125,7 @@ class App:
             samples.partition_count,
             self.tracing,
         )
+        self.selection.on_samples = self.model_check.see
         self.control = Control(
             broker,
             settings,
@@ -218,6 +221,7 @@ class App:
                 tasks.create_task(forever("accounts", self._save_accounts), name="accounts")
                 tasks.create_task(forever("topics", self._check_topics), name="topics")
                 tasks.create_task(forever("lag", self._measure_lag), name="lag")
+                tasks.create_task(self.model_check.run(), name="check")
                 tasks.create_task(self._watch_conditions(), name="conditions")
                 tasks.create_task(self._watch(), name="watchdog")
         except* StreamAlError as group:

@@ -6,10 +6,13 @@ nowhere else, so all of them read, score and decide alike.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.labels.spelling import AllowedClasses
+from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import rule
 from stream_al.engine.samples.sample import InputRules
 from stream_al.engine.selector import Selector
@@ -17,7 +20,7 @@ from stream_al.engine.strategies import strategy
 from stream_al.errors import Misconfigured
 from stream_al.settings import Settings
 
-__all__ = ["allowed_classes", "fresh_learner", "input_rules", "selector"]
+__all__ = ["allowed_classes", "fresh_learner", "input_rules", "model_of", "selector"]
 
 
 def input_rules(settings: Settings) -> InputRules:
@@ -54,6 +57,18 @@ def selector(settings: Settings) -> Selector:
     )
 
 
+def model_of(settings: Settings) -> Callable[[str], Model]:
+    """Makes fresh models, each of a definition that may be another one than that of the settings."""
+    given = settings.model
+
+    def make(definition: str) -> Model:
+        return strategy(settings.strategy).model(
+            definition, seed=settings.seed, max_classes=given.max_classes, committee=given.committee
+        )
+
+    return make
+
+
 def fresh_learner(settings: Settings) -> Learner:
     """The learner before the first example.
 
@@ -61,9 +76,7 @@ def fresh_learner(settings: Settings) -> Learner:
         Misconfigured: The model cannot learn the classes that labels may name.
     """
     given = settings.model
-    model = strategy(settings.strategy).model(
-        given.definition, seed=settings.seed, max_classes=given.max_classes, committee=given.committee
-    )
+    model = model_of(settings)(given.definition)
     if (most := model.most_classes) < (allowed := len(settings.labels.classes)):
         wrap = "write auto, or OneVsRestClassifier(...) around it"
         advice = wrap if model.is_binary else "raise model.max_classes"

@@ -50,6 +50,16 @@ class Stream:
         """Every label, in order of first appearance."""
         return list(dict.fromkeys(row.label for row in self.rows))
 
+    def first(self, number: int) -> Stream:
+        """The first samples of the stream."""
+        clock, labelled = self.clock, self.labelled
+        return Stream(
+            self.name,
+            self.rows[:number],
+            None if clock is None else clock[:number],
+            None if labelled is None else labelled[:number],
+        )
+
     def after(self, number: int) -> Stream:
         """The stream without its first samples."""
         if not number:

@@ -101,6 +101,7 @@ MADE = {
         prediction=st.none() | predictions,
         queried_at=st.none() | times,
         labelled_at=st.none() | texts,
+        model=st.none() | models,
     ),
     "prediction": st.builds(
         PredictionRecord,

@@ -9,7 +9,7 @@ from stream_al.settings import Settings, describe, load
 from tests.documents.markdown import README, ROOT, ROUTES, blocks, every_document, prose, quoted
 
 FILE_NAME = re.compile(r"\w[\w./*-]*\.(?:py|md|ya?ml|json|txt|svg|toml)|(?:stream_al|deploy|tests)/[\w./*-]*")
-OF_THE_READER = {"stream.yaml"}
+OF_THE_READER = {"my_models.py", "stream.yaml"}
 SECTIONS = "|".join(Settings.model_fields)
 PATHS = {row.path for row in describe()}
 

@@ -135,55 +135,6 @@ async def test_an_import_names_a_row_that_cannot_be_learned(make_world: MakeWorl
         await maintenance.import_labels(world.settings, world.connect(world.settings), rows, "file", quiet)
 
 
-async def replay(world: World, reason: str | None = None) -> int:
-    log = world.connect(world.settings)
-    return await maintenance.replay_dead_letters(world.settings, log, world.topics.labels, reason, quiet)
-
-
-async def test_dead_letters_are_listed_with_their_origin_and_replayed_once(make_world: MakeWorld) -> None:
-    world = await make_world()
-    await world.start()
-    await world.label("later", "up")
-    await world.send(world.topics.labels, [b"bad"], [b"k"], (("trace", b"1"),))
-    log = world.connect(world.settings)
-
-    async def listed() -> list[dict[str, Any]]:
-        return [
-            entry
-            async for entry in maintenance.list_dead_letters(world.settings, log, world.topics.labels, quiet)
-        ]
-
-    async def both() -> bool:
-        return len(await world.records(world.topics.labels + ".dlq")) == 2
-
-    await world.until(both, "both are in the dead letters")
-    found = {entry["key"]: entry for entry in await listed()}
-    assert found["later"]["origin_exception"] == "unknown_id"
-    assert found["later"]["origin_topic"] == world.topics.labels
-    assert (found["k"]["value"], found["k"]["origin_exception"]) == ("bad", "not_json")
-    await world.ask("later")
-    assert await replay(world, "unknown_id") == 1
-    await learned(world, 1)
-    assert await replay(world, "unknown_id") == 0
-    replayed = (await world.records(world.topics.labels))[2:]
-    assert [(r.key, r.headers) for r in replayed] == [(b"later", ())]
-
-
-async def test_a_replayed_record_is_unchanged(make_world: MakeWorld) -> None:
-    world = await make_world()
-    await world.start()
-    await world.send(world.topics.labels, [b"bad"], [b"k"], (("trace", b"1"),))
-
-    async def letters(number: int) -> bool:
-        return len(await world.records(world.topics.labels + ".dlq")) == number
-
-    await world.until(lambda: letters(1), "it is in the dead letters")
-    assert await replay(world) == 1
-    await world.until(lambda: letters(2), "it is bad once more")
-    first, second = await world.records(world.topics.labels)
-    assert (first.key, first.value, first.headers) == (second.key, second.value, second.headers)
-
-
 async def test_a_rebuilt_model_equals_the_one_that_served(make_world: MakeWorld) -> None:
     world = await make_world()
     replica = await world.start()

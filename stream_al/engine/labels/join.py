@@ -122,4 +122,5 @@ def _example(
         prediction=query.prediction if query else None,
         queried_at=query.queried_at if query else None,
         labelled_at=label.labelled_at or iso(at_ms),
+        model=query.model if query else None,
     )

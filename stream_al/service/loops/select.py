@@ -58,7 +58,8 @@ class Select:
         tracing: Traces the way from a sample to its query.
 
     Attributes:
-        without_opinion: Of the last samples since the model knew two classes, which ones it had no
+            on_samples: Called with the samples of every batch, when they are read.
+            without_opinion: Of the last samples since the model knew two classes, which ones it had no
             prediction for.
     """
 
@@ -76,6 +77,7 @@ class Select:
         tracing: Tracing = OFF,
     ) -> None:
         self.settings = settings
+        self.on_samples: Callable[[Sequence[Sample]], None] = lambda samples: None
         self.local_model = local_model
         self.pending = pending
         self.metrics = metrics
@@ -98,6 +100,7 @@ class Select:
         """The samples, each scored by the model of now; a BadMessage for a record that cannot be used."""
         read: list[Sample | BadMessage] = [self._sample(record) for record in records]
         samples = [sample for sample in read if not isinstance(sample, BadMessage)]
+        self.on_samples(samples)
         times = [r.timestamp_ms for r, s in zip(records, read, strict=True) if not isinstance(s, BadMessage)]
         arrivals = iter(self.selector.score_many(self.local_model.model, samples, times))
         return [one if isinstance(one, BadMessage) else (one, next(arrivals)) for one in read]

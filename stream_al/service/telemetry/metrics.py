@@ -106,7 +106,7 @@ class Metrics:
         self.member_weight = Gauge(p + "model_member_weight_ratio", "Weight of each member of the model `auto`, from 0 to 1.", ["member"], registry=r)
         self.member_loss = Gauge(p + "model_member_loss_ratio", "Recent loss of each member of the model `auto`: 0 when always right and certain, 1 when always wrong and certain.", ["member"], registry=r)
         self.model_offset_lag = Gauge(p + "model_offset_lag", "Examples in the topic that the model has not read yet.", registry=r)
-        self.accuracy = Gauge(p + "accuracy_ratio", "Accuracy over all samples, estimated from the labels received, 0 to 1.", ["span", "bound"], registry=r)
+        self.accuracy = Gauge(p + "accuracy_ratio", "Accuracy over all samples, estimated from the labels received, 0 to 1; the span `previous` is that of the model before.", ["span", "bound"], registry=r)
         self.class_recall = Gauge(p + "class_recall_ratio", "Recall of a class over all samples, estimated from the labels received, 0 to 1.", ["class", "bound"], registry=r)
         self.class_precision = Gauge(p + "class_precision_ratio", "Precision of a class over all samples, estimated from the labels received, 0 to 1.", ["class", "bound"], registry=r)
         self.class_labels = Gauge(p + "class_labels", "Labels of a class that were bought and read by the model.", ["class"], registry=r)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from stream_al.engine.budgets.stratified import Stratified
 from stream_al.engine.labels.evaluation import Accuracy
-from stream_al.engine.labels.learner import RECENT, SMALLEST
+from stream_al.engine.labels.figures import RECENT
+from stream_al.engine.labels.learner import SMALLEST
 from tests.support.managers import with_pending
 
 law = settings(derandomize=True, deadline=None)
