@@ -8,13 +8,13 @@ from time import time
 import msgspec
 
 from stream_al.service.broker.protocols import Position
+from tests.broker.transactions import producing, transact
 from tests.faults import oracles
 from tests.faults.admin import committed_labels, committed_samples, create, delete_topic, ends
 from tests.faults.fault import Fault
 from tests.faults.flow import drain, has_decided, labelling, wait_until
 from tests.faults.testbed import Figures, Testbed
 from tests.support.stream import sample
-from tests.support.transactions import producing, transact
 from tests.support.world import World
 
 __all__ = ["FAULTS"]

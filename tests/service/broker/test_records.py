@@ -10,7 +10,7 @@ import aiokafka.codec
 import pytest
 
 from stream_al.errors import Misconfigured
-from tests.support.transactions import producing
+from tests.broker.transactions import producing
 from tests.support.world import MakeWorld, World
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")

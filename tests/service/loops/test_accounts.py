@@ -6,7 +6,7 @@ import pytest
 
 from stream_al.service.broker.protocols import Position
 from stream_al.service.maintenance import reset_offsets
-from tests.support.hands import Hands
+from tests.service.hands import Hands
 from tests.support.oracles import broker_of
 from tests.support.world import MakeWorld, World
 

@@ -12,7 +12,7 @@ from stream_al.engine.labels.expiry import credible
 from stream_al.service.broker.protocols import Ack, Record
 from stream_al.service.loops.log_time import LogTime
 from stream_al.settings import Settings
-from tests.support.hands import Hands
+from tests.service.hands import Hands
 from tests.support.oracles import broker_of
 from tests.support.world import MakeWorld
 

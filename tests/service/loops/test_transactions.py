@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from stream_al.service.maintenance import read_topic
+from tests.broker.transactions import transact, transaction
 from tests.support.oracles import broker_of
 from tests.support.replica import Replica
 from tests.support.stream import sample
-from tests.support.transactions import transact, transaction
 from tests.support.world import MakeWorld, World
 
 
