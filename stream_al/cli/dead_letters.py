@@ -101,7 +101,7 @@ def dlq_show(
     for name, text in {**_about(found), "key": _shown(found.record.key)}.items():
         typer.echo(f"{name + ':':12}{printable(text)}")
     for name, content in found.headers:
-        text = f"{name}: {content.decode('utf-8', 'backslashreplace')}"
+        text = f"{name}: {'null' if content is None else content.decode('utf-8', 'backslashreplace')}"
         typer.echo(f"{'header:':12}{printable(text)}")
     typer.echo("value:")
     typer.echo(_pretty(found))
@@ -297,7 +297,7 @@ def _facts(letter: DeadLetter, *, whole: bool = False) -> dict[str, Any]:
         **({"sent": str(letter.sent) if letter.sent else None} if whole else {}),
         **({"refused": str(letter.refused) if letter.refused else None} if whole else {}),
         **{f"origin_{fact}": text for fact, text in letter.facts.items()},
-        "headers": [[name, content.decode("utf-8", "replace")] for name, content in letter.headers],
+        "headers": [[name, _text(content)] for name, content in letter.headers],
         "key": _text(record.key),
         "value": _text(value),
     }

@@ -92,7 +92,7 @@ async def test_the_age_of_the_oldest_pending_query_goes_by_the_log_and_ends_with
     await world.ask("q1")
     await world.until(lambda: len(replica.app.pending) == 1, "it waits")
     pending = replica.app.pending
-    pending.see_time(pending.log_time_ms + 5_000)
+    pending.time.move(pending.time.now_ms + 5_000)
     await world.until(lambda: replica.metric("pending_oldest_seconds") >= 5, "it has waited")
     await world.label("q1")
     await world.until(lambda: replica.metric("pending_oldest_seconds") == 0, "nobody waits")

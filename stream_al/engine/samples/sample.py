@@ -16,9 +16,10 @@ from fnmatch import fnmatchcase
 from math import isfinite
 from typing import Any
 
+from stream_al.engine.samples.deletion import is_deletion
 from stream_al.engine.samples.paths import value_at
 from stream_al.engine.samples.table import LARGEST, Feature, Sample, sample_of
-from stream_al.errors import BadMessage
+from stream_al.errors import BadMessage, NoSample
 from stream_al.messages import MAX_ID_CHARACTERS
 
 __all__ = [
@@ -88,12 +89,15 @@ def read_sample(
     Raises:
         BadMessage: `not_an_object`, `no_id`, `bad_id`, `no_features`, `bad_features`, `not_finite`,
             `too_deep`, `too_many_features`, `text_too_long`.
+        NoSample: `deleted`: the record says that a row was deleted.
 
     >>> read_sample({"id": 7, "x": 2.5, "geo": {"at": [1, 2]}}, InputRules(), key=None, position="p").features
     {'x': 2.5, 'geo.at.0': 1, 'geo.at.1': 2}
     """
     if not isinstance(record, dict):
         raise BadMessage("not_an_object", f"the record is JSON, but it is {_kind(record)} and no object")
+    if is_deletion(record, None if rules.features in (AUTO, WHOLE) else rules.features):
+        raise NoSample("deleted", "the record says that a row was deleted")
     _check_depth(record, rules.max_depth)
     native = rules.features == AUTO and isinstance(record.get("features"), dict)
     if native:

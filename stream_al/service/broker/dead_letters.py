@@ -130,7 +130,7 @@ def origin(record: Record) -> tuple[dict[str, str], Headers]:
     facts, headers = {}, []
     for name, value in record.headers:
         if name.startswith(HEADER_PREFIX):
-            facts[name.removeprefix(HEADER_PREFIX)] = value.decode("utf-8", "replace")
+            facts[name.removeprefix(HEADER_PREFIX)] = (value or b"").decode("utf-8", "replace")
         else:
             headers.append((name, value))
     return facts, tuple(headers)
@@ -168,7 +168,7 @@ def marker_in(record: Record) -> Marker | None:
 
 def _place(headers: Headers, name: str) -> Place | None:
     found = [value for header, value in headers if header == name]
-    return Place.read(found[-1][:300].decode("ascii", "replace")) if found else None
+    return Place.read((found[-1] or b"")[:300].decode("ascii", "replace")) if found else None
 
 
 def _headers(facts: dict[str, str]) -> Headers:

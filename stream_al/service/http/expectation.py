@@ -46,7 +46,7 @@ def _expected(app: App, label: Label, taken: dict[str, ClassLabel]) -> str:
     pending = None if label.id in taken else app.pending.get(label.id)
     known = taken.get(label.id, app.local_model.learner.known.get(label.id))
     try:
-        joined = join(label, at_ms=app.pending.log_time_ms, pending=pending, known=known)
+        joined = join(label, at_ms=app.pending.time.now_ms, pending=pending, known=known)
     except BadMessage:
         return UNKNOWN
     if known is None and joined.example is not None:

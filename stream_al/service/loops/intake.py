@@ -42,7 +42,7 @@ from stream_al.engine.labels.join import Outcome, join
 from stream_al.engine.labels.judge import judge
 from stream_al.engine.labels.lifecycle import Event
 from stream_al.engine.samples.sample import flat_features
-from stream_al.errors import BadMessage
+from stream_al.errors import BadMessage, NoSample
 from stream_al.messages import ClassLabel, Label, decode, encode
 from stream_al.service.broker.dead_letters import dead_letter, report_dead_letter
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
@@ -101,6 +101,8 @@ class Intake:
 
     def _read(self, record: Record) -> Label | BadMessage:
         """The label; its own features, if it brings any, are flattened and checked."""
+        if record.value is None:
+            return NoSample("tombstone", "the record has no value")
         try:
             label = decode(Label, record.value, max_bytes=self.settings.input.max_bytes)
             if label.features is None:
@@ -171,9 +173,9 @@ class _BatchDecision:
         """Judge every label by the log as it was when the label was read."""
         stage = self.stage
         for record, label in items:
-            stage.pending.see_time(record.timestamp_ms)
+            at_ms = stage.pending.time.see(record)
             try:
-                self.lost.append(self._judge(record, label))
+                self.lost.append(self._judge(record, label, at_ms))
             except BadMessage as error:
                 self.outcomes[error.reason] += 1
                 self.letters.append(stage.dead_letter(record, error))
@@ -187,15 +189,15 @@ class _BatchDecision:
         sends = [[*self.examples, *self.letters], tombstones]
         return Work(sends, lambda acks: self._applied(acks[0]), self.lost)
 
-    def _judge(self, record: Record, label: Label) -> str:
-        """Judge a label; return why it is lost, if it is."""
+    def _judge(self, record: Record, label: Label, at_ms: int) -> str:
+        """Judge a label at the time that counts for it; return why it is lost, if it is."""
         stage = self.stage
         topics, key = stage.settings.topics, label.id.encode()
         if label.label is not None:  # a class that is not allowed is refused before it can close the query
             label = msgspec.structs.replace(label, label=stage.allowed.named_by(label.label))
         pending = None if label.id in self.closed else stage.pending.get(label.id)
         known = self.learned.get(label.id, stage.local_model.learner.known.get(label.id))
-        joined = join(label, at_ms=record.timestamp_ms, pending=pending, known=known)
+        joined = join(label, at_ms=at_ms, pending=pending, known=known)
         self.outcomes[joined.outcome.value] += 1
         if joined.example is not None:
             trace = stage.pending.trace(label.id)
@@ -206,7 +208,7 @@ class _BatchDecision:
                 self.learned[label.id] = joined.example.label
         if joined.closes and stage.pending.is_open(label.id):  # a label that nobody asked for closes nothing
             self.closed[label.id] = Outgoing(topics.queries, key, None)
-        delay = max(0, record.timestamp_ms - pending.queried_ms) / 1000 if pending is not None else 0.0
+        delay = max(0, at_ms - pending.queried_ms) / 1000 if pending is not None else 0.0
         if joined.outcome is Outcome.LABELLED:
             self.delays.append(delay)
         return self._report(label, joined.outcome, delay, known)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from stream_al.engine.budgets import Context, Decision
 from stream_al.engine.recent import RecentShare
 from stream_al.engine.samples.fast_reader import Reader
@@ -18,7 +20,7 @@ from stream_al.engine.samples.sample import position_id
 from stream_al.engine.samples.table import Sample
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import ScoredSample
-from stream_al.errors import BadMessage
+from stream_al.errors import BadMessage, NoSample
 from stream_al.messages import Query, decode_json, encode
 from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Record
@@ -104,6 +106,8 @@ class Select:
         return [one if isinstance(one, BadMessage) else (one, next(arrivals)) for one in read]
 
     def _sample(self, record: Record) -> Sample | BadMessage:
+        if record.value is None:
+            return NoSample("tombstone", "the record has no value")
         try:
             given = decode_json(record.value, max_bytes=self.settings.input.max_bytes)
             return self.reader.read(
@@ -219,9 +223,9 @@ class _BatchDecision:
     def decide(self, partition: int, items: Items, state: Any) -> Any:
         """Decide about the next samples of a partition, on its own account."""
         stage, messages, topic = self.stage, self.stage.messages(), self.stage.settings.topics.predictions
-        stage.pending.see_time(max((record.timestamp_ms for record, _ in items), default=0))
         context = stage.context(partition, self.pending, self.budget)
-        made, state = self.selector.decide(state, [arrival for _, (_, arrival) in items], context)
+        arrivals = [_at(stage.pending.time.see(record), arrival) for record, (_, arrival) in items]
+        made, state = self.selector.decide(state, arrivals, context)
         for (record, (sample, arrival)), decision in zip(items, made, strict=True):
             if arrival.failure is not None:
                 number, _ = self.failures.get(arrival.failure.reason, (0, arrival))
@@ -267,3 +271,10 @@ class _BatchDecision:
         for kind, (number, last) in self.failures.items():
             why = last.failure.message if last.failure else ""
             stage.problems.report(Kind.NO_OPINION, kind, f"{ADVICE}: {why}", sample=last.id, count=number)
+
+
+def _at(counts_ms: int, arrival: ScoredSample) -> ScoredSample:
+    """A scored sample at the time that counts for it."""
+    if arrival.timestamp_ms == counts_ms:
+        return arrival
+    return msgspec.structs.replace(arrival, timestamp_ms=counts_ms)

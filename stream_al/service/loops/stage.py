@@ -52,7 +52,7 @@ class Stage(Protocol):
     name: str
 
     def read(self, records: Sequence[Record]) -> Sequence[Any]:
-        """The value of each record of a partition; a BadMessage for one that cannot be used."""
+        """The value of each record of a partition; a BadMessage for one that cannot be used or is skipped."""
 
     async def prepare(self, items: Items) -> None:
         """Wait until everything is read that the decision about these records depends on."""

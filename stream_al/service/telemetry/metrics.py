@@ -34,11 +34,11 @@ SELECTED = ("uncertain", "explore", "warmup")
 NOT_SELECTED = ("below", "spent", "capped")
 REFUSED = {
     "select": (
-        *("null_value", "too_large", "too_deep", "not_json", "not_an_object", "no_features", "bad_features"),
+        *("too_large", "too_deep", "not_json", "not_an_object", "no_features", "bad_features"),
         *("too_many_features", "text_too_long", "not_finite", "no_id", "bad_id", "query_too_large"),
     ),
     "intake": (
-        *("null_value", "too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
+        *("too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
         *("unknown_id", "unknown_class"),
     ),
     "learn": (
@@ -48,11 +48,15 @@ REFUSED = {
 }
 """By stage: the reasons for which a record becomes a dead letter."""
 
+SKIPPED = {"select": ("tombstone", "deleted"), "intake": ("tombstone",)}
+"""By stage: the reasons for which a record is skipped, since it rightly holds no sample or label."""
+
 PROBLEMS = {
     "label_refused": ("binary_model", "too_many_classes", "model_error", "too_late", "conflict"),
     "no_opinion": ("model_error",),
     "dead_letter": tuple(dict.fromkeys((*REFUSED["select"], *REFUSED["intake"]))),
     "skipped": REFUSED["learn"],
+    "clock": ("timestamp_ahead",),
 }
 """By kind: the reasons of problems that are known."""
 
@@ -115,6 +119,7 @@ class Metrics:
         self.problems = Counter(p + "problems", "What cost a label or lost a sample, by kind and reason.", ["kind", "reason"], registry=r)
         self.condition = Gauge(p + "condition", "1 while a condition holds, 0 while all is well in this respect; by type.", ["type"], registry=r)
         self.dead_letters = Counter(p + "dead_letters", "Records that were sent to the dead letters, by stage and reason.", ["stage", "reason"], registry=r)
+        self.skipped = Counter(p + "skipped_records", "Records that hold no sample or label and were skipped, by stage and reason (tombstone, deleted).", ["stage", "reason"], registry=r)
         self.assignments = Counter(p + "assignment_changes", "Changes of the assigned partitions, by stage.", ["stage"], registry=r)
         self.stopped = Gauge(p + "stopped_partitions", "Partitions that were stopped by a run of bad records.", ["stage"], registry=r)
         self.paused = Gauge(p + "paused", "1 while an operator has paused selection, else 0.", registry=r)
@@ -142,7 +147,8 @@ class Metrics:
             self.examples.labels(learned.value)
         for outcome in ("written", "failed"):
             self.snapshots.labels(outcome)
-        for counter, known in ((self.dead_letters, REFUSED), (self.problems, PROBLEMS)):
+        by_reason = ((self.dead_letters, REFUSED), (self.skipped, SKIPPED), (self.problems, PROBLEMS))
+        for counter, known in by_reason:
             for name, why in known.items():
                 for reason in why:
                     counter.labels(name, reason)

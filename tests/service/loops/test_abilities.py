@@ -78,7 +78,7 @@ async def test_a_label_that_names_no_listed_class_is_refused_and_its_query_stays
 
     await world.until(judged, "all are judged")
     (letter, *_) = await world.records(world.topics.labels + ".dlq")
-    facts = {name: value.decode() for name, value in letter.headers}
+    facts = {name: (value or b"").decode() for name, value in letter.headers}
     assert facts[HEADER_PREFIX + "exception"] == "unknown_class"
     assert "labels.classes lists 0, 1" in facts[HEADER_PREFIX + "message"]
     assert await world.open_queries() == {"q"}
