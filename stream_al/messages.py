@@ -103,6 +103,8 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
         labelled_at: The time of the label by the annotator's clock. It is recorded and decides nothing.
         skipped: Whether the annotator saw the sample and gives no label.
         features: The sample's features, for a label without a query.
+        via: The name of the HTTP token that brought it; the service writes it. None for a label that was not
+            sent with a token.
     """
 
     id: Id
@@ -111,6 +113,7 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
     labelled_at: str | None = None
     skipped: bool = False
     features: dict[str, Any] | None = None
+    via: str | None = None
 
 
 class Example(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -123,6 +126,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
         reason: Why the sample was selected, or `seed` or `unsolicited`.
         prediction: The model's prediction when the query was made.
         model: The model that made it.
+        via: The name of the HTTP token that brought the label; None if no token did.
     """
 
     id: Id
@@ -135,6 +139,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     queried_at: str | None = None
     labelled_at: str | None = None
     model: ModelStamp | None = None
+    via: str | None = None
 
 
 class PredictionRecord(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from stream_al.service.app import App
 from stream_al.service.broker.kafka import Kafka
 from stream_al.service.certificates import server_context
 from stream_al.service.http.api import api
+from stream_al.service.http.connections import BACKLOG, Connection, Listener, Waiting, most_connections
 from stream_al.settings import HTTPSettings, Settings
 from stream_al.settings.checks import is_loopback
 
@@ -71,12 +72,14 @@ async def serving(app: App) -> None:
         access_log=False,
         proxy_headers=False,  # any client can write any address into these headers
         server_header=False,
+        ws="none",  # there are no WebSockets
     )
     config.load()
     config.ssl = server_context(settings)
-    listener = _listen(settings.host, settings.port)
+    waiting = Waiting(settings.header_seconds)
+    listener = _listen(settings, waiting)
     app.port = listener.getsockname()[1]
-    server = _Server(config)
+    server = _Server(config, waiting)
     log.info("listening", host=settings.host, port=app.port, tls=config.ssl is not None)
     _warn_about_exposure(settings)
     web = asyncio.create_task(server.serve(sockets=[listener]), name="http")
@@ -105,7 +108,30 @@ def _warn_about_exposure(settings: HTTPSettings) -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server that handles no signals: the application does, and stops its parts in order."""
+    """A server that handles no signals: the application does, and stops its parts in order.
+
+    Args:
+        config: The settings of uvicorn.
+        waiting: The connections that wait for their clients.
+    """
+
+    def __init__(self, config: uvicorn.Config, waiting: Waiting) -> None:
+        super().__init__(config)
+        self.waiting = waiting
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, with our limits on connections."""
+        await super().startup(sockets=[])
+        config, seconds = self.config, self.waiting.seconds
+        for listener in sockets or []:
+            server = await asyncio.get_running_loop().create_server(
+                lambda: Connection(config, self.server_state, self.lifespan.state, self.waiting),
+                sock=listener,
+                ssl=config.ssl,
+                backlog=BACKLOG,
+                ssl_handshake_timeout=seconds if config.ssl else None,
+            )
+            self.servers.append(server)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -113,12 +139,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(settings: HTTPSettings, waiting: Waiting) -> Listener:
     """A socket bound to an address. Raises Misconfigured."""
+    host, port = settings.host, settings.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sets TCP_NODELAY only on a socket whose protocol is given as TCP. Without it the end of a
-    # response waits 40 ms for the client's ACK.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = Listener(family, most_connections(settings.max_connections), waiting)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

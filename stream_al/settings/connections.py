@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from reprlib import repr as short
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
@@ -18,6 +18,9 @@ from stream_al.settings.section import Section, belongs_to_a_certificate
 from stream_al.settings.tokens import Token, listed
 
 __all__ = ["HTTPSettings", "KafkaSettings"]
+
+HostName = Annotated[str, Field(pattern=r"^[a-z0-9_.:-]{1,253}$")]
+"""A host as in a `Host` header, without its port, in lower case."""
 
 Login = str | SecretStr | None
 
@@ -112,10 +115,31 @@ class HTTPSettings(Section):
     port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     max_body_bytes: Count = Field(default=1_000_000, description="Largest body of a request, in bytes.")
     body_seconds: Seconds = Field(default=10, description="Longest wait for the whole body of a request.")
+    header_seconds: Seconds = Field(
+        default=10,
+        description="Longest wait for the head of a request, for the TLS handshake before it, and for a "
+        "client that takes none of its response. Then the connection is ended.",
+    )
+    max_connections: Count = Field(
+        default=500,
+        description="Most open connections, and never more than half the files that the process may open. "
+        "One more ends the one that has waited longest for a request.",
+    )
     requests_per_second: float = Field(
         default=1000,
         gt=0,
-        description="Most writing requests of one client per second, on average. Others get status 429.",
+        description="Most requests of one client per second, on average; probes are not counted. Others get "
+        "status 429.",
+    )
+    records_per_second: float = Field(
+        default=10_000,
+        gt=0,
+        description="Most samples and labels of one client per second, on average. Others get status 429.",
+    )
+    allowed_hosts: tuple[HostName, ...] = Field(
+        default=(),
+        description="Names in `Host` that are served without tokens, besides this machine's own addresses, "
+        "such as [selector.internal]. Where tokens are set, any name is.",
     )
     read_tokens: SecretStr | None = Field(
         default=None, description="Bearer tokens that may read: name:token, separated by commas."

@@ -134,6 +134,12 @@ class LabelSettings(Section):
         description="Ids whose label is kept in memory, to recognise duplicates and conflicts.",
     )
 
+    unsolicited: bool = Field(
+        default=False,
+        description="Whether the HTTP role label may send labels that bring their own features, for ids "
+        "without a query. The role admin always may, and so may whoever writes to the topic.",
+    )
+
     @field_validator("classes", mode="before")
     @classmethod
     def _have_types(cls, value: Any) -> Any:

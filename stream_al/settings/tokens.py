@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-__all__ = ["ROLES", "Token", "listed", "of_file"]
+__all__ = ["ROLES", "Token", "different", "listed", "of_file"]
 
 ROLES = ("read", "label", "admin")
 """The roles. Each role may do everything that the roles before it may do."""
@@ -42,19 +42,22 @@ def listed(role: str, text: str) -> list[Token]:
     for number, part in enumerate(re.split(r"[,\s]+", text.strip(", \t\r\n")), 1):
         name, colon, secret = part.rpartition(":")
         tokens.append(_checked(role, name if colon else f"{role}-{number}", secret, f"number {number}"))
-    return _different(tokens)
+    return different(tokens)
 
 
 def of_file(text: str) -> list[Token]:
-    """The tokens in a file, one per line as `role name token`. A comment begins with `#`.
+    r"""The tokens in a file, one per line as `role name token`. A comment begins with `#`.
 
     Raises:
-        ValueError: With a sentence that says what to write.
+        ValueError: With a sentence that says what to write. The last line has to end: if it does not, a part
+            of the file may be missing, and half a token would be another token.
 
-    >>> of_file("admin ann 0123456789abcdef  # until May")
+    >>> of_file("admin ann 0123456789abcdef  # until May\n")
     [Token(role='admin', name='ann')]
     """
     tokens = []
+    if text.strip() and not text.endswith("\n"):
+        raise ValueError("end the last line with a line break: a part of the file may be missing")
     for number, line in enumerate(text.splitlines(), 1):
         words = line.partition("#")[0].split()
         if not words:
@@ -64,7 +67,7 @@ def of_file(text: str) -> list[Token]:
         tokens.append(_checked(words[0], words[1], words[2], f"in line {number}"))
     if not tokens:
         raise ValueError("write at least one token into it, one per line: `role name token`")
-    return _different(tokens)
+    return different(tokens)
 
 
 def _checked(role: str, name: str, secret: str, where: str) -> Token:
@@ -78,8 +81,12 @@ def _checked(role: str, name: str, secret: str, where: str) -> Token:
     return Token(role, name, secret)
 
 
-def _different(tokens: list[Token]) -> list[Token]:
-    """Refuse a token or a name that occurs twice, because its owner or its role would be unclear."""
+def different(tokens: list[Token]) -> list[Token]:
+    """Refuse a token or a name that occurs twice, because its owner or its role would be unclear.
+
+    Raises:
+        ValueError: With a sentence that says what to write.
+    """
     if len({token.secret for token in tokens}) < len(tokens):
         raise ValueError("write every token once: one of them occurs twice")
     if len({token.name for token in tokens}) < len(tokens):

@@ -20,7 +20,7 @@ Open = Callable[..., Awaitable[Opened]]
 def client_of(replica: Replica) -> httpx.AsyncClient:
     """A client that calls the application in this process."""
     transport = httpx.ASGITransport(app=api(replica.app))
-    return httpx.AsyncClient(transport=transport, base_url="http://test")
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
 
 def problem(response: httpx.Response, code: int) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def idle(*given: str) -> App:
 def client_of(web: FastAPI, address: str = "127.0.0.1", **more: Any) -> httpx.AsyncClient:
     """A client with an address, which calls the interface without a network."""
     transport = httpx.ASGITransport(app=web, client=(address, 1), raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url="http://test", **more)
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost", **more)
 
 
 def bearing(token: str) -> dict[str, str]:

@@ -104,7 +104,13 @@ def _with_known_label(label: Label, known: ClassLabel) -> Joined:
     if label.skipped or label.label is None or judge(known, label.label) is Event.SAME_LABEL:
         return Joined(Outcome.DUPLICATE, closes=True)
     # Without features it is a record of the conflict that no model learns.
-    record = Example(id=label.id, label=label.label, annotator=label.annotator, labelled_at=label.labelled_at)
+    record = Example(
+        id=label.id,
+        label=label.label,
+        annotator=label.annotator,
+        labelled_at=label.labelled_at,
+        via=label.via,
+    )
     return Joined(Outcome.CONFLICT, record, closes=True)
 
 
@@ -123,4 +129,5 @@ def _example(
         queried_at=query.queried_at if query else None,
         labelled_at=label.labelled_at or iso(at_ms),
         model=query.model if query else None,
+        via=label.via,
     )

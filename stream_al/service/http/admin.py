@@ -24,7 +24,7 @@ from stream_al.service.model.importance import FeatureImportance
 
 __all__ = ["admin_routes"]
 
-CHANGED = problems(400, 408, 413, 422, 503)
+CHANGED = problems(408, 413, 422, 503)
 
 
 def admin_routes(web: FastAPI, app: App) -> None:

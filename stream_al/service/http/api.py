@@ -6,6 +6,7 @@ the same guarantees as Kafka. Nothing is decided here. Errors are `application/p
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import msgspec
@@ -24,11 +25,19 @@ from stream_al.service.broker.protocols import Headers, Outgoing
 from stream_al.service.engine_settings import allowed_classes, input_rules
 from stream_al.service.http.admin import admin_routes
 from stream_al.service.http.docs_page import page
-from stream_al.service.http.expectation import expectations
-from stream_al.service.http.guard import BodyLimit, Guard, add_to_audit
+from stream_al.service.http.expectation import expectations, refuse_unsolicited
+from stream_al.service.http.guard import (
+    BodyLimit,
+    Guard,
+    add_to_audit,
+    caller_name,
+    caller_role,
+    charge_records,
+)
+from stream_al.service.http.json_body import JSONRoute
 from stream_al.service.http.openapi import describe_access
 from stream_al.service.http.rate import RateLimit
-from stream_al.service.http.roles import Access
+from stream_al.service.http.roles import Access, Role
 from stream_al.service.http.schemas import (
     AcceptedLabels,
     AcceptedSamples,
@@ -56,12 +65,19 @@ def api(app: App) -> FastAPI:
         docs_url=None,  # FastAPI's page loads scripts from another host
         redoc_url=None,
     )
+    web.router.route_class = JSONRoute
     given = app.settings.http
     web.add_middleware(
         BodyLimit, limit_bytes=given.max_body_bytes, limit_seconds=given.body_seconds, clock=app.clock
     )
-    limit = RateLimit(given.requests_per_second)
-    web.add_middleware(Guard, routes=web, access=Access(given), limit=limit, clock=app.clock)
+    web.add_middleware(
+        Guard,
+        routes=web,
+        access=Access(given),
+        limit=RateLimit(given.requests_per_second),
+        records=RateLimit(given.records_per_second),
+        clock=app.clock,
+    )
     _error_handlers(web)
     _docs_route(web)
     _probe_routes(web, app)
@@ -113,7 +129,7 @@ def _read_routes(web: FastAPI, app: App) -> None:
         page = app.pending.most_useful(limit, offset)
         return {"total": len(app.pending), "offset": offset, "queries": msgspec.to_builtins(page)}
 
-    @web.post("/v1/predict", tags=["model"], response_model=Predicted, responses=problems(400, 408, 413, 422))
+    @web.post("/v1/predict", tags=["model"], response_model=Predicted, responses=problems(408, 413, 422))
     async def predict(
         features: Annotated[dict[str, Any], Body(examples=[{"amount": 12.5}])],
     ) -> dict[str, Any]:
@@ -139,13 +155,14 @@ def _write_routes(web: FastAPI, app: App) -> None:
         tags=["stream"],
         status_code=202,
         response_model=AcceptedSamples,
-        responses=problems(400, 408, 413, 422, 503),
+        responses=problems(408, 413, 422, 503),
     )
     async def post_samples(
         request: Request, samples: Annotated[list[dict[str, Any]] | dict[str, Any], Body()]
     ) -> dict[str, Any]:
         """Send one sample or a list of samples to the stream, in the form that the settings describe."""
         outgoing, trace = [], _trace_headers(app, request)
+        charge_records(request, len(_as_list(samples)))
         for given in _as_list(samples):
             value = encode(given)
             record = decode_json(value, max_bytes=settings.input.max_bytes)
@@ -164,26 +181,34 @@ def _write_routes(web: FastAPI, app: App) -> None:
         tags=["labelling"],
         status_code=202,
         response_model=AcceptedLabels,
-        responses=problems(400, 408, 413, 422, 503),
+        responses=problems(408, 413, 422, 503),
     )
     async def post_labels(
         request: Request, labels: Annotated[list[dict[str, Any]] | dict[str, Any], Body()]
     ) -> dict[str, Any]:
         """Send one label or a list: `{"id": ..., "label": ...}` or `{"id": ..., "skipped": true}`.
 
-        The response says for each label what is expected to become of it.
+        The response says for each label what is expected to become of it. A label with features of its own,
+        for an id without a query, needs the role admin or `labels.unsolicited`; the features of others are
+        left out. `via` is set to the name of the token.
         """
         outgoing, trace, read = [], _trace_headers(app, request), []
-        for given in _as_list(labels):
-            value = encode(given)
-            label = decode(Label, value, max_bytes=settings.input.max_bytes)
+        charge_records(request, len(_as_list(labels)))
+        asked_only = not settings.labels.unsolicited and caller_role(request) < Role.ADMIN
+        for given in ({**one, "via": caller_name(request)} for one in _as_list(labels)):
+            label = decode(Label, encode(given), max_bytes=settings.input.max_bytes)
             if label.features is not None:
                 flat_features(label.features, input_rules(settings))  # raises what the service would raise
             if label.label is not None:  # intake takes it for the class; here it may still be refused
                 label = msgspec.structs.replace(label, label=allowed.named_by(label.label))
             read.append(label)
-            outgoing.append(Outgoing(topics.labels, label.id.encode(), value, trace))
+            # Where features of its own may not be learned, the label goes without: its query may be over
+            # by the time it is read.
+            sent = {name: value for name, value in given.items() if name != "features" or not asked_only}
+            outgoing.append(Outgoing(topics.labels, label.id.encode(), encode(sent), trace))
         expected = expectations(app, read)  # before they are sent, since they may be learned at once
+        if asked_only:
+            refuse_unsolicited(expected)
         accepted = len(await app.broker.send(outgoing))
         add_to_audit(request, accepted=accepted)
         return {"accepted": accepted, **expected}
@@ -208,7 +233,8 @@ def _error_handlers(web: FastAPI) -> None:
 
     @web.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
-        return problem(error.status_code, str(error.detail), None, headers=error.headers)
+        title = HTTPStatus(error.status_code).phrase
+        return problem(error.status_code, title, str(error.detail), headers=error.headers)
 
     @web.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:

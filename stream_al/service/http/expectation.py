@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from starlette.exceptions import HTTPException
+
 from stream_al.engine.labels.join import Outcome, join
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Label
 from stream_al.service.app import App
 
-__all__ = ["expectations"]
+__all__ = ["expectations", "refuse_unsolicited"]
 
 UNKNOWN = "unknown"
 
@@ -39,6 +41,17 @@ def expectations(app: App, labels: Sequence[Label]) -> dict[str, Any]:
     expected = [{"id": label.id, "expected": _expected(app, label, taken)} for label in labels]
     words = {one["expected"] for one in expected}
     return {"labels": expected, "notes": {str(word): text for word, text in NOTES.items() if word in words}}
+
+
+def refuse_unsolicited(expected: dict[str, Any]) -> None:
+    """Refuse a request that has labels without a query. Raises HTTPException (403)."""
+    for one in expected["labels"]:
+        if one["expected"] == Outcome.UNSOLICITED:
+            raise HTTPException(
+                403,
+                f"no query of the id {one['id'][:100]!r} is known here, so its features are not of one: send "
+                "the label without features, use a token with the role admin, or set labels.unsolicited=true",
+            )
 
 
 def _expected(app: App, label: Label, taken: dict[str, ClassLabel]) -> str:

@@ -1,18 +1,18 @@
 """The guard in front of every route. It decides before any byte of a body is read.
 
     1  find the route, and the role that it needs       (`roles`)
-    2  has this client written too often?               (`rate`)  yes: 429
-    3  is the token known?                                        no:  401
-    4  is its role sufficient?                                    no:  403
-    5  the route responds; the body has a limit of size and time  over a limit: 413, 408
-    6  the audit log gets a line
+    2  has this client sent too much?                   (`rate`)  yes: 429
+    3  may it be the work of a foreign web page?    (`browsers`)  yes: 403
+    4  is the token known?                                        no:  401
+    5  is its role sufficient?                                    no:  403
+    6  is the body JSON, by its content type?                     no:  415
+    7  the route responds; the body has a limit of size and time  over a limit: 413, 408
+    8  the audit log gets a line
 
 A client is identified by the name of its token, or by its address if it has no token. The address is the
 address of the connection, because any client can write any address into a header such as X-Forwarded-For.
 
-If no tokens are set, a web page that a developer visits could still post to the loopback address. Browsers
-say which site has sent a request (Fetch Metadata, `Sec-Fetch-Site`). A writing request of another site is
-refused.
+Whatever fails behind the guard becomes a problem (RFC 9457) with the security headers, as every response has.
 """
 
 from __future__ import annotations
@@ -25,18 +25,21 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream_al.service.http import docs_page
+from stream_al.service.http.browsers import foreign
 from stream_al.service.http.rate import RateLimit
 from stream_al.service.http.roles import Access, Caller, Role, Rule
 from stream_al.service.http.schemas import problem
 from stream_al.service.timing.clock import Clock
 from stream_al.service.timing.deadline import Deadline
 
-__all__ = ["BodyLimit", "Guard", "add_to_audit", "caller_name"]
+__all__ = ["HEADERS", "BodyLimit", "Guard", "add_to_audit", "caller_name", "caller_role", "charge_records"]
 
+log = structlog.get_logger(__name__)
 audit = structlog.get_logger("stream_al.audit")
 
 HEADERS = (
@@ -62,6 +65,18 @@ def caller_name(request: Request) -> str | None:
     return name
 
 
+def charge_records(request: Request, number: int) -> None:
+    """Count the records that a request brings. Raises HTTPException (429) if its client has sent too many."""
+    if seconds := request.scope["charge"](number):
+        raise HTTPException(429, "Too many records", headers=_retry(seconds))
+
+
+def caller_role(request: Request) -> Role:
+    """The role of the sender of a request."""
+    role: Role = request.scope["role"]
+    return role
+
+
 class Guard:
     """Passes on the requests that are allowed, and responds to the others.
 
@@ -69,7 +84,8 @@ class Guard:
         app: The application behind the guard.
         routes: The application that has the routes.
         access: The tokens and the rules of the routes.
-        limit: How often a client may write.
+        limit: How many requests a client may send.
+        records: How many records a client may send.
         clock: Measures the rate.
     """
 
@@ -79,17 +95,19 @@ class Guard:
         routes: FastAPI,
         access: Access,
         limit: RateLimit,
+        records: RateLimit,
         clock: Clock,
     ) -> None:
         self.app = app
         self.access = access
         self.limit = limit
+        self.records = records
         self._routes = routes
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on one request, or refuse it."""
-        if scope["type"] == "websocket" and self.access.needs_token:
+        if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
         if scope["type"] != "http":
@@ -99,8 +117,11 @@ class Guard:
         rule = self.access.rule(scope["method"], path)
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         caller = self.access.caller(headers.get(b"authorization"))
+        client = f"token {caller.name}" if caller and caller.name else _client_network(scope)
         scope["caller"] = caller.name if caller else None
-        status = 500  # if there is no response
+        scope["role"] = caller.role if caller else Role.OPEN
+        scope["charge"] = lambda number: self.records.wait(client, self._clock.monotonic(), number)
+        status = 0  # until the response begins
 
         async def respond(message: Message) -> None:
             nonlocal status
@@ -111,7 +132,15 @@ class Guard:
             await send(message)
 
         try:
-            await (self._refusal(rule, caller, scope, headers) or self.app)(scope, receive, respond)
+            refusal = self._refusal(rule, client, caller, scope["method"], headers)
+            await (refusal or self.app)(scope, receive, respond)
+        except ClientDisconnect:  # there is nobody to respond to
+            pass
+        except Exception:
+            if status:
+                raise
+            log.exception("a request failed", what=f"{scope['method']} {path}")
+            await problem(500, "Internal Server Error", "the log has the cause")(scope, receive, respond)
         finally:
             if rule.audited and status != 429:  # a 429 changes nothing, and there may be very many
                 _log_audit(scope, path, caller, status)
@@ -124,28 +153,23 @@ class Guard:
         return NO_ROUTE
 
     def _refusal(
-        self, rule: Rule, caller: Caller | None, scope: Scope, headers: dict[bytes, str]
+        self, rule: Rule, client: str, caller: Caller | None, method: str, headers: dict[bytes, str]
     ) -> ASGIApp | None:
         """The response that refuses a request; None if the request is allowed."""
-        if rule.writes and (refusal := self._too_often(caller, scope)):
-            return refusal
-        if rule.role is Role.OPEN:
-            return None
-        if caller is None or caller.role < rule.role:
+        if rule.limited and (seconds := self.limit.wait(client, self._clock.monotonic())):
+            words = f"a client may send at most {self.limit.per_second:g} requests per second"
+            return problem(429, "Too many requests", words, headers=_retry(seconds))
+        if not self.access.needs_token and (why := self._foreign(method, headers)):
+            return problem(403, "Forbidden", why, headers=CLOSE_CONNECTION)
+        if rule.role > Role.OPEN and (caller is None or caller.role < rule.role):
             return _access_refusal(rule.role, caller)
-        if not self.access.needs_token and scope["method"] != "GET" and _is_cross_site(headers):
-            return _denied(
-                403,
-                "a page of another site may not send this request: set http.admin_tokens, and send a token",
-            )
+        if _has_other_body(headers):
+            words = "send the body as JSON, with the header `Content-Type: application/json`"
+            return problem(415, "Unsupported Media Type", words, headers=CLOSE_CONNECTION)
         return None
 
-    def _too_often(self, caller: Caller | None, scope: Scope) -> ASGIApp | None:
-        client = f"token {caller.name}" if caller and caller.name else _client_network(scope)
-        if not (seconds := self.limit.wait(client, self._clock.monotonic())):
-            return None
-        words = f"a client may send at most {self.limit.per_second:g} writing requests per second"
-        return problem(429, "Too many requests", words, headers={"Retry-After": str(math.ceil(seconds))})
+    def _foreign(self, method: str, headers: dict[bytes, str]) -> str | None:
+        return foreign(method, headers, self.access.allowed_hosts, addresses=self.access.open)
 
 
 class BodyLimit:
@@ -213,8 +237,15 @@ def _denied(code: int, words: str, **challenge: str) -> ASGIApp:
     return problem(code, title, words, headers={"WWW-Authenticate": f"Bearer {how}"})
 
 
-def _is_cross_site(headers: dict[bytes, str]) -> bool:
-    return headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin")
+def _retry(seconds: float) -> dict[str, str]:
+    return {"Retry-After": str(math.ceil(seconds))}
+
+
+def _has_other_body(headers: dict[bytes, str]) -> bool:
+    """Whether a request has a body that its sender does not call JSON."""
+    if headers.get(b"content-length", "0") == "0" and b"transfer-encoding" not in headers:
+        return False
+    return headers.get(b"content-type", "").partition(";")[0].strip().lower() != "application/json"
 
 
 def _client_network(scope: Scope) -> str:
@@ -236,7 +267,7 @@ def _log_audit(scope: Scope, path: str, caller: Caller | None, status: int) -> N
         role=caller.role.name.lower() if caller else None,
         client=scope["client"][0] if scope.get("client") else None,
         what=f"{scope['method']} {path}",
-        outcome="refused" if refused else "done" if status < 400 else "failed",
-        status=status,
+        outcome="refused" if refused else "done" if 0 < status < 400 else "failed",
+        status=status or None,  # None if the client was gone before the response
         **scope.get("audit", {}),
     )

@@ -40,8 +40,11 @@ def _add_access(document: dict[str, Any]) -> None:
             codes = []
             if rule.role is not Role.OPEN:
                 operation["security"] = [{SCHEME: [rule.role.name.lower()]}]
-                codes += [401, 403]
-            if rule.writes:
+                codes.append(401)
+            codes.append(403)
+            if "requestBody" in operation:
+                codes.append(415)
+            if rule.limited:
                 codes.append(429)
             for code, response in problems(*codes).items():
                 operation["responses"][str(code)] = response

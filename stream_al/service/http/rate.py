@@ -1,9 +1,11 @@
 """Rate limit: a token bucket for each client, so that one client cannot use up the capacity of all.
 
-A bucket holds the requests of one second and is filled at the rate `per_second`. Each request takes one out.
-So a client may send `per_second` requests at once after a pause, and `per_second` requests in each second:
-in any interval at most `per_second * (seconds + 1) + 1`. (J. Turner, "New directions in communications", IEEE
-Communications Magazine 24(10), 1986, the leaky bucket as a meter.)
+A bucket holds what one second allows and is filled at the rate `per_second`. Each request takes out what it
+costs: one, or the number of its records. So a client may spend `per_second` at once after a pause, and
+`per_second` in each second: in any interval at most `per_second * (seconds + 1) + 1`. (J. Turner, "New
+directions in communications", IEEE Communications Magazine 24(10), 1986, the leaky bucket as a meter.) A
+request that costs more than a full bucket waits until it is full, and leaves a debt that has to be filled
+first, so it does not raise the rate either.
 
 The number of remembered clients is limited. The client whose last request is oldest is forgotten first, and
 has a full bucket when it comes back. So forgetting refuses no request, and an attacker who invents clients
@@ -21,7 +23,7 @@ class RateLimit:
     """The buckets of all clients.
 
     Args:
-        per_second: The requests that one client may send per second, on average.
+        per_second: What one client may spend per second, on average.
         clients: The number of clients that are remembered.
 
     >>> limit = RateLimit(per_second=2)
@@ -38,20 +40,25 @@ class RateLimit:
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def wait(self, client: str, now: float) -> float:
+    def wait(self, client: str, now: float, cost: float = 1.0) -> float:
         """Take one request out of the bucket of a client.
 
         Args:
             client: The client's name.
             now: The time in seconds, by a clock that never goes back.
+            cost: What the request costs.
 
         Returns:
             0 if the request is allowed. If not, nothing was taken, and it is the seconds to wait.
         """
         level, at = self._buckets.pop(client, (self._full, now))
         level = min(self._full, level + (now - at) * self.per_second)
-        allowed = level >= 1.0
-        self._buckets[client] = (level - 1.0 if allowed else level, now)  # at the end: the most recent client
+        needed = min(cost, self._full)
+        allowed = level >= needed
+        self._buckets[client] = (
+            level - cost if allowed else level,
+            now,
+        )  # at the end: the most recent client
         if len(self._buckets) > self.clients:
             self._buckets.popitem(last=False)
-        return 0.0 if allowed else (1.0 - level) / self.per_second
+        return 0.0 if allowed else (needed - level) / self.per_second

@@ -18,18 +18,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from enum import IntEnum
-from pathlib import Path
 from typing import NamedTuple
 
-import structlog
-
-from stream_al.errors import Misconfigured
+from stream_al.service.http.tokens_file import TokensFile
 from stream_al.settings import HTTPSettings
-from stream_al.settings.tokens import Token, of_file
 
 __all__ = ["DEFAULT_RULE", "RULES", "Access", "Caller", "Role", "Rule"]
-
-log = structlog.get_logger(__name__)
 
 
 class Role(IntEnum):
@@ -46,21 +40,22 @@ class Rule(NamedTuple):
 
     Attributes:
         role: The lowest role that may use the route.
-        writes: Whether the rate of each client is limited.
         audited: Whether each request gets a line in the audit log.
+        limited: Whether the rate of each client is limited. Those of the probes are not, because a probe that
+            is refused ends the service.
     """
 
     role: Role
-    writes: bool = False
     audited: bool = False
+    limited: bool = True
 
 
 DEFAULT_RULE = Rule(Role.ADMIN)
 """The rule for paths that do not exist, and for routes that are missing in the table."""
 
 RULES = {
-    ("GET", "/livez"): Rule(Role.OPEN),
-    ("GET", "/readyz"): Rule(Role.OPEN),
+    ("GET", "/livez"): Rule(Role.OPEN, limited=False),
+    ("GET", "/readyz"): Rule(Role.OPEN, limited=False),
     ("GET", "/openapi.json"): Rule(Role.OPEN),  # the source code is public too
     ("GET", "/docs"): Rule(Role.OPEN),
     ("GET", "/metrics"): Rule(Role.READ),  # or open, by `http.open_metrics`
@@ -68,14 +63,14 @@ RULES = {
     ("GET", "/v1/model"): Rule(Role.READ),
     ("GET", "/v1/queries"): Rule(Role.READ),
     ("POST", "/v1/predict"): Rule(Role.READ),  # changes nothing
-    ("POST", "/v1/samples"): Rule(Role.LABEL, writes=True),
-    ("POST", "/v1/labels"): Rule(Role.LABEL, writes=True, audited=True),
+    ("POST", "/v1/samples"): Rule(Role.LABEL),
+    ("POST", "/v1/labels"): Rule(Role.LABEL, audited=True),
     ("GET", "/v1/settings"): Rule(Role.READ),
-    ("PATCH", "/v1/settings"): Rule(Role.ADMIN, writes=True, audited=True),
-    ("POST", "/v1/model/rollback"): Rule(Role.ADMIN, writes=True, audited=True),
-    ("POST", "/v1/model/restore"): Rule(Role.ADMIN, writes=True, audited=True),
-    ("POST", "/v1/pause"): Rule(Role.ADMIN, writes=True, audited=True),
-    ("POST", "/v1/resume"): Rule(Role.ADMIN, writes=True, audited=True),
+    ("PATCH", "/v1/settings"): Rule(Role.ADMIN, audited=True),
+    ("POST", "/v1/model/rollback"): Rule(Role.ADMIN, audited=True),
+    ("POST", "/v1/model/restore"): Rule(Role.ADMIN, audited=True),
+    ("POST", "/v1/pause"): Rule(Role.ADMIN, audited=True),
+    ("POST", "/v1/resume"): Rule(Role.ADMIN, audited=True),
 }
 
 
@@ -102,9 +97,11 @@ class Access:
 
     def __init__(self, settings: HTTPSettings) -> None:
         self._from_settings = settings.tokens()
-        self._file = _TokensFile(settings.tokens_file) if settings.tokens_file else None
+        self._file = TokensFile(settings.tokens_file, self._from_settings) if settings.tokens_file else None
         self.needs_token = bool(self._from_settings or self._file)
         self.open_metrics = settings.open_metrics
+        self.open = settings.open
+        self.allowed_hosts = frozenset(settings.allowed_hosts)
         self._callers: list[tuple[bytes, Caller]] = []
         self._load()
 
@@ -135,53 +132,6 @@ class Access:
         self._callers = [
             (_digest(token.secret), Caller(token.name, Role[token.role.upper()])) for token in tokens
         ]
-
-
-class _TokensFile:
-    """The tokens in a file. The file may change while the service runs, as a renewed Kubernetes secret does.
-
-    If the changed file cannot be used, the tokens stay as they were and a warning is logged: a typing error
-    must not lock out everybody.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.tokens: list[Token] = []
-        try:
-            self._seen = self._state()
-            self.tokens = self._read()
-        except ValueError as error:
-            raise Misconfigured(f"http.tokens_file: {path}: {error}") from None
-
-    def changed(self) -> bool:
-        """Read the file again if it has changed; return whether the tokens are new."""
-        try:
-            state = self._state()
-            if state == self._seen:
-                return False
-            self._seen = state
-            self.tokens = self._read()
-        except ValueError as error:
-            log.warning("tokens not reloaded", file=str(self._path), why=str(error))
-            return False
-        log.info("tokens reloaded", file=str(self._path), tokens=len(self.tokens))
-        return True
-
-    def _state(self) -> tuple[int, int, int]:
-        try:
-            found = self._path.stat()
-        except OSError as error:
-            raise ValueError(f"cannot be read ({error.strerror}); name a file that is readable") from None
-        return found.st_mtime_ns, found.st_ino, found.st_size
-
-    def _read(self) -> list[Token]:
-        try:
-            text = self._path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise ValueError(f"cannot be read ({error.strerror}); name a file that is readable") from None
-        except UnicodeError:
-            raise ValueError("is not in UTF-8; save it in UTF-8") from None
-        return of_file(text)
 
 
 def _digest(token: str) -> bytes:

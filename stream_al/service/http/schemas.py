@@ -33,7 +33,9 @@ _MEANINGS = {
     408: "Sending the body took longer than `http.body_seconds`.",
     413: "The body is larger than `http.max_body_bytes`.",
     422: "The request, or a message in it, cannot be used. Nothing in the request was accepted.",
-    429: "The client writes more often than `http.requests_per_second`. `Retry-After` says when to retry.",
+    415: "The body is not sent as `application/json`.",
+    429: "The client sends more than `http.requests_per_second` or `http.records_per_second`. `Retry-After` "
+    "says when to retry.",
     503: "The broker did not confirm in time. The request may or may not have had its effect; send it again.",
 }
 _SCHEMA = {

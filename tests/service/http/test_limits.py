@@ -54,7 +54,7 @@ async def test_one_network_of_ipv6_is_one_client() -> None:
     assert codes == [401, 429, 401]
 
 
-HEAD = b"POST /v1/labels HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+HEAD = b"POST /v1/labels HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 async def test_a_body_without_end_is_refused_and_the_connection_closed() -> None:

@@ -23,7 +23,7 @@ async def test_all_metrics_are_exposed_and_name_no_sample_and_no_annotator(
         lambda: replica.metric("dead_letters_total", stage="intake", reason="unknown_id"), "counted"
     )
     transport = httpx.ASGITransport(app=api(replica.app))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         response = await client.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain")
     names = set(NAME.findall(response.text))
