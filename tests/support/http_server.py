@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
@@ -60,6 +60,23 @@ async def served(*given: str) -> AsyncIterator[App]:
     finally:
         app.stopping.set()
         await running
+
+
+async def exchange(port: int | None, *pieces: bytes, **more: Any) -> bytes:
+    """All that a server sends for these pieces of a request, until it closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, **more)
+    received = b""
+    try:
+        with suppress(ConnectionError):
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+            async with asyncio.timeout(20):
+                while piece := await reader.read(65536):
+                    received += piece
+    finally:
+        writer.close()
+    return received
 
 
 def away(step: str, topic: str) -> None:

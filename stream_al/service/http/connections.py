@@ -57,11 +57,12 @@ class Waiting:
         self.seconds = seconds
         self._timers: OrderedDict[Connection, asyncio.TimerHandle] = OrderedDict()
 
-    def enter(self, connection: Connection, left: int = 0) -> None:
-        """Let a connection wait, with a number of bytes that its client has not taken yet."""
-        self.leave(connection)
-        loop = asyncio.get_running_loop()
-        self._timers[connection] = loop.call_later(self.seconds, self._over, connection, left)
+    def enter(self, connection: Connection) -> None:
+        """Let a connection wait, if it does not wait already."""
+        if connection not in self._timers:
+            left = connection.transport.get_write_buffer_size()
+            timer = asyncio.get_running_loop().call_later(self.seconds, self._over, connection, left)
+            self._timers[connection] = timer
 
     def leave(self, connection: Connection) -> None:
         """Let a connection wait no longer."""
@@ -78,12 +79,11 @@ class Waiting:
         return True
 
     def _over(self, connection: Connection, before: int) -> None:
-        """End a connection, unless its client takes a long response slowly."""
-        left = connection.transport.get_write_buffer_size()
-        if left and (left < before or not before):
-            self.enter(connection, left)
+        """End a connection, unless its client has taken some of what was left for it."""
+        self.leave(connection)
+        if connection.transport.get_write_buffer_size() < before:
+            self.enter(connection)
         else:
-            self.leave(connection)
             connection.transport.abort()
 
 
@@ -130,16 +130,19 @@ class Connection(H11Protocol):
         self.logger = quiet
         self.waiting = waiting
 
-    @property
-    def _is_asked(self) -> bool:
-        """Whether a request waits for its response."""
+    def _settle(self) -> None:
+        """Wait for the client, unless it has asked for a response and takes it."""
         cycle: RequestResponseCycle | None = self.cycle
-        return cycle is not None and not cycle.response_complete
+        asked = cycle is not None and not cycle.response_complete
+        if asked and not self.flow.write_paused:
+            self.waiting.leave(self)
+        else:
+            self.waiting.enter(self)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request."""
         super().connection_made(transport)
-        self.waiting.enter(self)
+        self._settle()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -148,28 +151,23 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on; the head of a request may be complete now."""
-        asked = self._is_asked
         super().data_received(data)
-        if self._is_asked and not asked:
-            self.waiting.leave(self)
+        self._settle()
 
     def on_response_complete(self) -> None:
         """Wait for the next request, unless it is here already."""
-        self.waiting.enter(self, self.transport.get_write_buffer_size())
         super().on_response_complete()
-        if self._is_asked:
-            self.waiting.leave(self)
+        self._settle()
 
     def pause_writing(self) -> None:
         """Wait for the client to take the response."""
         super().pause_writing()
-        self.waiting.enter(self, self.transport.get_write_buffer_size())
+        self._settle()
 
     def resume_writing(self) -> None:
         """Go on with the response."""
         super().resume_writing()
-        if self._is_asked:
-            self.waiting.leave(self)
+        self._settle()
 
     def send_400_response(self, msg: str) -> None:
         """Respond to what is no HTTP, and end the connection."""

@@ -151,7 +151,7 @@ async def test_an_invalid_request_is_a_problem(opened: Open, method: str, path: 
 async def test_a_body_nested_too_deeply_is_a_problem(opened: Open) -> None:
     _, _, client = await opened()
     headers = {"content-type": "application/json"}
-    problem(await client.post("/v1/samples", content=b"[" * 100_000, headers=headers), 400)
+    problem(await client.post("/v1/samples", content=b"[" * 100_000, headers=headers), 422)
 
 
 async def test_unknown_paths_and_methods_are_problems(opened: Open) -> None:

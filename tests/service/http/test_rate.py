@@ -28,6 +28,22 @@ def test_no_interval_has_more_requests_than_the_rate_and_one_full_bucket(
 
 
 @settings(derandomize=True, deadline=None)
+@given(rate=rates, gaps=st.lists(st.tuples(st.floats(0, 3), st.integers(1, 200)), max_size=80))
+def test_no_interval_costs_more_than_the_rate_and_the_larger_of_a_bucket_and_a_request(
+    rate: float, gaps: list[tuple[float, int]]
+) -> None:
+    limit, now, allowed = RateLimit(rate), 0.0, []
+    for gap, cost in gaps:
+        now += gap
+        if limit.wait("a", now, cost) == 0:
+            allowed.append((now, cost))
+    for first, (begin, _) in enumerate(allowed):
+        for last, (end, _) in enumerate(allowed[first:], first):
+            costs = [cost for _, cost in allowed[first : last + 1]]
+            assert sum(costs) <= rate * (end - begin) + max(1.0, rate, costs[-1]) + 1e-6
+
+
+@settings(derandomize=True, deadline=None)
 @given(rate=rates, gaps=gaps)
 def test_a_client_is_allowed_again_after_the_wait_and_not_before(rate: float, gaps: list[float]) -> None:
     limit, now = RateLimit(rate), 0.0

@@ -1,0 +1,125 @@
+"""Whatever a client sends is served or refused by a problem, never by a failure of ours."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from stream_al.service.app import App
+from stream_al.service.http.guard import HEADERS
+from stream_al.service.http.roles import RULES
+from tests.support.http_client import Open, problem
+from tests.support.http_server import application, client_of, exchange, served
+
+JSON = {"content-type": "application/json"}
+BODIES = {
+    "half of a surrogate pair": rb'{"id": "a\ud800", "label": "up", "features": {"x": 1}}',
+    "half of one in a name": rb'{"id": "a", "label": "up", "features": {"\udfff": 1}}',
+    "half of one in UTF-8": b'{"id": "a\xed\xa0\x80", "label": "up", "features": {"x": 1}}',
+    "no UTF-8": b'{"id": "\xff", "label": "up", "features": {"x": 1}}',
+    "NaN": b'{"id": "a", "label": "up", "features": {"x": NaN}}',
+    "Infinity": b'{"id": "a", "label": "up", "features": {"x": -Infinity}}',
+    "beyond a double": b'{"id": "a", "label": "up", "features": {"x": 1e999}}',
+    "too deep": b'{"id": "a", "label": "up", "features": ' + b'{"x":' * 50_000 + b"1" + b"}" * 50_001,
+    "UTF-16": '{"id": "a", "label": "up", "features": {"x": 1}}'.encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize(
+    "path", [path for method, path in RULES if method != "GET" and path not in ("/v1/pause", "/v1/resume")]
+)
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+async def test_what_is_no_json_for_a_record_is_none_for_a_request(path: str, body: bytes) -> None:
+    method = "PATCH" if path == "/v1/settings" else "POST"
+    async with client_of(application()) as client:
+        given = problem(await client.request(method, path, content=body, headers=JSON), 422)
+        assert given["reason"] in ("not_json", "bad_fields", "too_deep")
+
+
+@pytest.mark.parametrize("number", ["9" * 30, "-" + "9" * 300, "1" * 4000])
+@pytest.mark.parametrize(
+    "body", ['{"id": "a", "features": {"x": %s}}', '{"id": %s, "features": {"x": 1}}', '{"x": %s}']
+)
+async def test_a_number_of_any_length_is_a_value_or_a_problem(opened: Open, body: str, number: str) -> None:
+    _, _, client = await opened()
+    for path in ("/v1/samples", "/v1/labels", "/v1/predict"):
+        response = await client.post(path, content=body.replace("%s", number), headers=JSON)
+        assert response.status_code in (200, 202, 422), response.text
+
+
+async def test_a_failure_of_ours_is_a_problem_with_the_headers_of_every_response() -> None:
+    web = application()
+
+    @web.get("/v1/fails")
+    async def fails() -> None:
+        raise ZeroDivisionError("canary")
+
+    async with client_of(web) as client:
+        response = await client.get("/v1/fails")
+    assert "canary" not in problem(response, 500)["detail"]
+    guarded(response.headers)
+
+
+def guarded(headers: Any) -> None:
+    """Check the headers that every response has."""
+    for name, value in HEADERS:
+        assert headers[name.decode()] == value.decode()
+    assert "default-src 'none'" in headers["content-security-policy"]
+
+
+POST = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+NO_HTTP = {
+    "nonsense": b"nonsense\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01",
+    "no host": b"GET / HTTP/1.1\r\n\r\n",
+    "two hosts": b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "no length of a piece": POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "two lengths": POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+    "a head without end": b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100_000,
+}
+
+
+@pytest.mark.parametrize("raw", NO_HTTP.values(), ids=NO_HTTP.keys())
+async def test_what_is_no_http_is_a_problem_and_no_line_in_the_log(
+    raw: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served() as app:
+        status, headers, body = parted(await exchange(app.port, raw))
+        assert status.startswith(b"HTTP/1.1 400")
+        assert headers["content-type"] == "application/problem+json"
+        assert b'"status":400' in body
+        guarded(headers)
+        caplog.clear()
+        for _ in range(20):
+            await exchange(app.port, raw)
+        assert not caplog.records
+
+
+def parted(response: bytes) -> tuple[bytes, dict[str, str], bytes]:
+    """The status line, the headers and the body of a response."""
+    head, _, body = response.partition(b"\r\n\r\n")
+    first, *rest = head.split(b"\r\n")
+    return first, {k.decode().lower(): v.decode() for k, v in (one.split(b": ", 1) for one in rest)}, body
+
+
+async def test_a_client_that_leaves_in_the_middle_of_a_body_is_no_line_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with served() as app:
+        caplog.clear()
+        for _ in range(5):
+            await left_early(app)
+        assert (
+            await exchange(app.port, b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        ).startswith(b"HTTP/1.1 200")
+        assert not [record for record in caplog.records if record.levelname != "INFO"]
+
+
+async def left_early(app: App) -> None:
+    """Send half of a body, and leave."""
+    _, writer = await asyncio.open_connection("127.0.0.1", app.port)
+    writer.write(POST + b"Content-Length: 9\r\n\r\n{")
+    await writer.drain()
+    writer.close()
