@@ -8,6 +8,7 @@ import sys
 import structlog
 
 from stream_al.settings import Settings
+from stream_al.terminal import printable
 
 __all__ = ["configure"]
 
@@ -16,8 +17,8 @@ def configure(settings: Settings) -> None:
     """Send every log line, our own and those of libraries, through one renderer."""
     level = logging.getLevelNamesMapping()[settings.log.level.upper()]
     text = settings.log.format == "text" or (settings.log.format == "auto" and sys.stderr.isatty())
-    renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer() if text else structlog.processors.JSONRenderer()
+    renderers: list[structlog.types.Processor] = (
+        [_printable, structlog.dev.ConsoleRenderer()] if text else [structlog.processors.JSONRenderer()]
     )
     shared: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,
@@ -41,7 +42,7 @@ def configure(settings: Settings) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                renderer,
+                *renderers,
             ],
         )
     )
@@ -56,3 +57,17 @@ def configure(settings: Settings) -> None:
         logging.getLogger(name).setLevel(max(level, logging.INFO))
     logging.getLogger("stream_al.audit").setLevel(logging.INFO)  # the audit log is written at every level
     logging.getLogger("uvicorn.access").setLevel(max(level, logging.WARNING))
+
+
+def _printable(
+    logger: structlog.types.WrappedLogger, method: str, event: structlog.types.EventDict
+) -> structlog.types.EventDict:
+    """Let no text in a line be a command to the terminal; those of records and files are a stranger's."""
+    return {
+        name: "\n".join(map(printable, value.split("\n")))
+        if name == "exception"
+        else printable(value)
+        if isinstance(value, str)
+        else value
+        for name, value in event.items()
+    }

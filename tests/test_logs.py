@@ -38,3 +38,29 @@ def test_a_logger_that_was_used_obeys_a_later_configuration(monkeypatch: pytest.
         log.info("there")
         assert ("here" in stream.getvalue(), "there" in stream.getvalue()) == (True, False)
     assert [entry["event"] for entry in later.entries] == ["there"]
+
+
+HOSTILE = "a\x1b[2J\x1b]0;owned\x07\u202e\rb\x9b31m"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_no_text_in_a_log_line_is_a_command_to_the_terminal(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids and messages of records are in the log, and anybody may write a record."""
+    log = structlog.get_logger("stream_al.tests")
+    with restored(), closing(StringIO()) as stream:
+        monkeypatch.setattr("sys.stderr", stream)
+        configure(settings.load(overrides=[f"log.format={form}"], environ={}))
+        log.warning(HOSTILE, sample=HOSTILE, many=[HOSTILE], names={HOSTILE: 1})
+        logging.getLogger("foreign").warning("%s", HOSTILE)
+        try:
+            raise ValueError(HOSTILE)
+        except ValueError:
+            log.exception("failed")
+        written = stream.getvalue()
+    colours = ("\x1b[0m", "\x1b[1m", "\x1b[2m", *(f"\x1b[{number}m" for number in range(30, 38)))
+    for colour in colours:
+        written = written.replace(colour, "")
+    assert "owned" in written
+    assert all(character.isprintable() or character == "\n" for character in written)

@@ -20,6 +20,7 @@ import typer
 from stream_al import __version__
 from stream_al.cli import dead_letters, doctor, inspection, processes, records
 from stream_al.errors import StreamAlError
+from stream_al.terminal import printable
 
 __all__ = ["cli", "main"]
 
@@ -52,7 +53,7 @@ def main() -> None:
         cli()
     except StreamAlError as error:
         for line in str(error).splitlines():
-            print(f"stream-al: {line}", file=sys.stderr)  # noqa: T201 - this is the command line
+            print(f"stream-al: {printable(line)}", file=sys.stderr)  # noqa: T201 - this is the command line
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader of our output, such as head, has ended
         sys.stderr.close()

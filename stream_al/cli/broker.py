@@ -72,4 +72,4 @@ def bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 def say(text: str) -> None:
     """Print on standard error something that is no result."""
-    typer.echo(text, err=True)
+    typer.echo(printable(text), err=True)

@@ -22,6 +22,7 @@ from stream_al.cli.broker import bar, run, say
 from stream_al.cli.options import AsJson, ConfigFile, Overrides
 from stream_al.errors import Misconfigured
 from stream_al.messages import iso
+from stream_al.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from stream_al.service.maintenance import DeadLetter, Overview
     from stream_al.settings import Settings
 
-__all__ = ["dlq_cli", "printable"]
+__all__ = ["dlq_cli"]
 
 SHOWN_CHARACTERS = 200  # of a value in a list
 RECORD = "record."
@@ -221,15 +222,6 @@ def _in_editor(letter: DeadLetter) -> bytes:
 
 
 # --- printing --------------------------------------------------------------------------------------------
-
-
-def printable(text: str) -> str:
-    r"""A text whose characters a terminal prints and does not obey.
-
-    >>> printable("caf\u00e9 \x1b[2J\n")
-    'café \\x1b[2J\\n'
-    """
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _print_overview(found: Overview) -> None:

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from stream_al import terminal
+
 __all__ = [
     "MAX_FINDINGS",
     "Finding",
@@ -80,17 +82,12 @@ def sorted_findings(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def printable(text: str, limit: int = 80) -> str:
-    r"""A text that a terminal shows and never obeys, cut to a number of characters.
-
-    Control characters, and those that turn the direction of writing, become escapes.
+    r"""A text that a terminal shows and never obeys (`stream_al.terminal`), cut to a number of characters.
 
     >>> printable("red\x1b[31m\u202e"), printable("abcdef", 4)
     ('red\\x1b[31m\\u202e', 'abc…')
     """
-    cut = text if len(text) <= limit else f"{text[: limit - 1]}…"
-    if cut.isprintable():
-        return cut
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+    return terminal.printable(text if len(text) <= limit else f"{text[: limit - 1]}…")
 
 
 def listed(names: Sequence[str]) -> str:

@@ -1,0 +1,17 @@
+"""Text for a terminal. What stands in a record, a file or a request may be written by a stranger."""
+
+from __future__ import annotations
+
+__all__ = ["printable"]
+
+
+def printable(text: str) -> str:
+    r"""A text that a terminal shows and never obeys.
+
+    Control characters, and those that turn the direction of writing, become escapes. So no text moves the
+    cursor, changes the title of the window, or looks like two lines.
+
+    >>> printable("caf\u00e9 \x1b[2J\u202e\n")
+    'café \\x1b[2J\\u202e\\n'
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
