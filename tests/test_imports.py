@@ -2,8 +2,8 @@
 
 Each part of the package has a level, and imports from its own part and from lower levels only:
 
-    errors, terminal < messages < engine < settings < datasets, invocation, logs < simulate, service < contracts < demo
-    < cli
+    errors, terminal < messages < engine < settings < datasets, invocation, logs < simulate, service
+    < contracts < demo < cli
 
 No module imports itself through others: there is no circle.
 """

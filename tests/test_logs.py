@@ -54,10 +54,7 @@ def test_no_text_in_a_log_line_is_a_command_to_the_terminal(
         configure(settings.load(overrides=[f"log.format={form}"], environ={}))
         log.warning(HOSTILE, sample=HOSTILE, many=[HOSTILE], names={HOSTILE: 1})
         logging.getLogger("foreign").warning("%s", HOSTILE)
-        try:
-            raise ValueError(HOSTILE)
-        except ValueError:
-            log.exception("failed")
+        log.error("failed", exc_info=ValueError(HOSTILE))
         written = stream.getvalue()
     colours = ("\x1b[0m", "\x1b[1m", "\x1b[2m", *(f"\x1b[{number}m" for number in range(30, 38)))
     for colour in colours:

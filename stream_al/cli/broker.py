@@ -12,6 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from stream_al.terminal import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -73,10 +73,21 @@ def test_a_file_that_becomes_unusable_revokes_its_tokens_and_grants_none(tmp_pat
     assert named(access) == ["ann", "set"]
 
 
+def become_a_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir(0o600)
+
+
+def become_a_pipe(path: Path) -> None:
+    """Whoever reads it waits for a writer."""
+    path.unlink()
+    os.mkfifo(path, 0o600)
+
+
 REMOVALS: dict[str, Callable[[Path], None]] = {
-    "deleted": lambda path: path.unlink(),
-    "a directory": lambda path: path.rename(path.with_suffix(".old")) and path.mkdir(0o600),
-    "a pipe": lambda path: path.rename(path.with_suffix(".old")) and os.mkfifo(path, 0o600),
+    "deleted": Path.unlink,
+    "a directory": become_a_directory,
+    "a pipe": become_a_pipe,
     "open to others": lambda path: path.chmod(0o604),
 }
 
