@@ -41,7 +41,11 @@ def description(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 async def _worked(directory: Path) -> App:
-    locks = [f"http.admin_tokens={KEY}", "http.requests_per_second=1000000"]
+    locks = [
+        f"http.admin_tokens={KEY}",
+        "http.requests_per_second=1000000",
+        "http.records_per_second=1000000",
+    ]
     world = await open_world(directory, None, ["budget.share=1.0", *locks])
     world.at_pace(rebuild_seconds=0.0)  # nobody is at work to build a model
     replica = await world.start()

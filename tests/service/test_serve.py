@@ -18,7 +18,7 @@ async def test_a_response_is_sent_without_delay() -> None:
         writer.close()
         await writer.wait_closed()
 
-    listener = _listen("127.0.0.1", 0)
+    listener = _listen(HTTPSettings(port=0), Waiting(1.0))
     async with await asyncio.start_server(accepted, sock=listener):
         _, writer = await asyncio.open_connection(*listener.getsockname())
         assert await delays.get()
