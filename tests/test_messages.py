@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from stream_al.engine.randomness import uniform
 from stream_al.errors import BadMessage
+from stream_al.identity import MAX_ID_CHARACTERS
 from stream_al.messages import (
-    MAX_ID_CHARACTERS,
     MAX_LABEL_CHARACTERS,
     Example,
     Label,

@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from stream_al.engine.budgets.base import Reason
+from stream_al.identity import MAX_ID_CHARACTERS
 from stream_al.messages import (
-    MAX_ID_CHARACTERS,
     MAX_LABEL_BITS,
     MAX_LABEL_CHARACTERS,
     Example,

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from stream_al import __version__
 from stream_al.engine.samples.sample import flat_features, position_id, read_sample
 from stream_al.errors import BadMessage, Misconfigured, StreamAlError, Unavailable
+from stream_al.identity import id_text
 from stream_al.messages import Label, decode, decode_json, encode, label_text
 from stream_al.service.app import App
 from stream_al.service.broker.protocols import Headers, Outgoing
@@ -133,7 +134,7 @@ def _write_routes(web: FastAPI, app: App) -> None:
         for given in _as_list(samples):
             value = encode(given)
             record = decode_json(value, max_bytes=settings.input.max_bytes)
-            key = str(given["id"]).encode() if "id" in given else None
+            key = (id_text(given.get("id")) or "").encode() or None
             sample = read_sample(record, input_rules(settings), key=key, position="")
             outgoing.append(Outgoing(topics.samples, sample.id.encode() or None, value, trace))
         acks = await app.broker.send(outgoing)
@@ -153,7 +154,10 @@ def _write_routes(web: FastAPI, app: App) -> None:
     async def post_labels(
         request: Request, labels: Annotated[list[dict[str, Any]] | dict[str, Any], Body()]
     ) -> dict[str, Any]:
-        """Send one label or a list: `{"id": ..., "label": ...}` or `{"id": ..., "skipped": true}`."""
+        """Send one label or a list: `{"id": ..., "label": ...}` or `{"id": ..., "skipped": true}`.
+
+        Send back the `version` of the query too: then no other query takes the label.
+        """
         outgoing, trace = [], _trace_headers(app, request)
         for given in _as_list(labels):
             value = encode(given)

@@ -23,7 +23,7 @@ way, because that replica may have closed queries that are still open here.
     duplicate     nothing: the sample has this label
     expired       a problem `too_late`: the label was given, and is not learned
     conflict      a problem `conflict`: the sample has another label, which counts
-    unknown_id    a dead letter, and so a problem
+    unknown_id, unknown_version, ambiguous_id    a dead letter, and so a problem
 
 *Order.* Examples are sent first, tombstones after the examples are acknowledged. If the service dies in
 between, the query is still open, the label is read again, and the fold ignores the second example.
@@ -38,12 +38,11 @@ from typing import Any
 
 import msgspec
 
-from stream_al.engine.labels.join import Outcome, join
-from stream_al.engine.labels.judge import judge
-from stream_al.engine.labels.lifecycle import Event
+from stream_al.engine.labels.join import Known, Outcome, join
 from stream_al.engine.samples.sample import flat_features
 from stream_al.errors import BadMessage
-from stream_al.messages import ClassLabel, Label, decode, encode
+from stream_al.identity import own_id, version_of
+from stream_al.messages import Example, Label, decode, encode
 from stream_al.service.broker.dead_letters import dead_letter, report_dead_letter
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.service.control import Control
@@ -149,7 +148,7 @@ class _BatchDecision:
         lost: For each label why it is lost; empty if it is not.
         reports: The labels that are lost without a dead letter: reason, message and id of each.
         closed: The tombstones, by id.
-        learned: The labels of the examples, by id.
+        learned: The labels of the examples, each with the version of its sample, by id.
         outcomes: How many labels had each outcome.
         delays: Seconds from a query to its label.
     """
@@ -162,7 +161,7 @@ class _BatchDecision:
     lost: list[str] = field(default_factory=list)
     reports: list[tuple[str, str, str]] = field(default_factory=list)
     closed: dict[str, Outgoing] = field(default_factory=dict)
-    learned: dict[str, ClassLabel] = field(default_factory=dict)
+    learned: dict[str, Known] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
     delays: list[float] = field(default_factory=list)
 
@@ -189,30 +188,60 @@ class _BatchDecision:
     def _judge(self, record: Record, label: Label) -> str:
         """Judge a label; return why it is lost, if it is."""
         stage = self.stage
+        label, version = self._addressed(label)
         topics, key = stage.settings.topics, label.id.encode()
         pending = None if label.id in self.closed else stage.pending.get(label.id)
-        known = self.learned.get(label.id, stage.local_model.learner.known.get(label.id))
-        joined = join(label, at_ms=record.timestamp_ms, pending=pending, known=known)
+        known = self._known(label.id)
+        joined = join(label, at_ms=record.timestamp_ms, pending=pending, known=known, version=version)
         self.outcomes[joined.outcome.value] += 1
         if joined.example is not None:
             trace = stage.pending.trace(label.id)
             step = stage.tracing.step(stage.name, record, topics.examples, label.id, trace)
             self.examples.append(Outgoing(topics.examples, key, encode(joined.example), step.headers))
             self.steps.append(step)
-            if judge(known, joined.example.label) is Event.LABEL:
-                self.learned[label.id] = joined.example.label
+            if joined.outcome is not Outcome.CONFLICT:
+                self._learn(joined.example, known)
         if joined.closes and stage.pending.is_open(label.id):  # a label that nobody asked for closes nothing
-            self.closed[label.id] = Outgoing(topics.queries, key, None)
+            self.closed[label.id] = stage.pending.tombstone(label.id)
         delay = max(0, record.timestamp_ms - pending.queried_ms) / 1000 if pending is not None else 0.0
         if joined.outcome is Outcome.LABELLED:
             self.delays.append(delay)
         return self._report(label, joined.outcome, delay, known)
 
-    def _report(self, label: Label, outcome: Outcome, delay: float, known: ClassLabel | None) -> str:
+    def _learn(self, example: Example, known: Known | None) -> None:
+        """Note the label of an example for the labels that follow; the first of a sample counts."""
+        version = version_of(example.features or {})
+        if known is None or known.version != version:
+            self.learned[example.id] = Known(example.label, version)
+
+    def _addressed(self, label: Label) -> tuple[Label, str | None]:
+        """The label with the id of its sample's query, and the version of the sample, if the label says it."""
+        brought = version_of(label.features) if label.features else None
+        version: str | None = None
+        for version in filter(None, (label.version, brought)):
+            sample_id = own_id(label.id, version, self._version)
+            if self._version(sample_id) == version:
+                break
+        if version is None or sample_id == label.id:
+            return label, version
+        return msgspec.structs.replace(label, id=sample_id), version
+
+    def _version(self, sample_id: str) -> str | None:
+        known = self._known(sample_id)
+        return known.version if known is not None else self.stage.pending.version(sample_id)
+
+    def _known(self, sample_id: str) -> Known | None:
+        """What is known of an id by the log and by the labels of this batch."""
+        labels = self.stage.local_model.learner.known
+        if sample_id in self.learned or sample_id not in labels:
+            return self.learned.get(sample_id)
+        return Known(labels[sample_id], labels.version(sample_id) or "")
+
+    def _report(self, label: Label, outcome: Outcome, delay: float, known: Known | None) -> str:
         """Report a label that is lost; return why. A conflict costs a label, but none that was missing."""
         if outcome is Outcome.CONFLICT:
             given = f"another one came: {label.label!r:.100}"
-            why = f"the sample has the label {known!r:.100}, which counts; {given}"
+            why = f"the sample has the label {known.label if known else None!r:.100}, which counts; {given}"
             self.reports.append((outcome.value, why, label.id))
         if outcome is Outcome.EXPIRED and not label.skipped:
             why = (

@@ -1,7 +1,7 @@
 """Select: samples in, queries out.
 
 This stage is thin. `engine.samples` reads a sample, the model scores it, and `engine.selector` decides about
-it. The stage puts the messages together and counts.
+it. The stage puts the messages together and counts. A query gets its id by the rule of `stream_al.identity`.
 """
 
 from __future__ import annotations
@@ -19,21 +19,28 @@ from stream_al.engine.samples.table import Sample
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
+from stream_al.identity import own_id, version_of
 from stream_al.messages import Query, decode_json, encode
 from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Record
 from stream_al.service.broker.topics import query_life_ms
 from stream_al.service.engine_settings import input_rules, selector
-from stream_al.service.loops.decision_messages import DecisionMessages
+from stream_al.service.loops.decision_messages import DecisionMessages, Name
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.stage import Items, Work
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.telemetry.problems import Kind, Problems
 from stream_al.service.telemetry.tracing import OFF, Step, Tracing
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import BudgetSettings, Settings
 
 __all__ = ["Select"]
+
+REPEATED = (
+    "the id names more than one sample, so its queries get ids of their own, `id#version`: set input.id to "
+    "what names one sample alone, such as `position`"
+)
 
 
 class Select:
@@ -44,6 +51,7 @@ class Select:
         local_model: The model that scores the samples.
         pending: The queries that wait; new ones are added.
         metrics: Where decisions are counted.
+        problems: Where ids are reported that name more than one sample.
         clock: Says when a query is written.
         partition_count: Returns the number of partitions of the topic.
         tracing: Traces the way from a sample to its query.
@@ -61,6 +69,7 @@ class Select:
         local_model: LocalModel,
         pending: PendingQueries,
         metrics: Metrics,
+        problems: Problems,
         clock: Clock,
         partition_count: Callable[[], int],
         tracing: Tracing = OFF,
@@ -69,11 +78,13 @@ class Select:
         self.local_model = local_model
         self.pending = pending
         self.metrics = metrics
+        self.problems = problems
         self.clock = clock
         self.partition_count = partition_count
         self.tracing = tracing
         self.without_opinion = RecentShare()
         self.reader = Reader(input_rules(settings))
+        self._has_new_partition = False
         self.change_budget(settings.budget)
 
     def change_budget(self, budget: BudgetSettings) -> None:
@@ -103,7 +114,10 @@ class Select:
             return error
 
     async def prepare(self, items: Items) -> None:
-        """Nothing to wait for: the model that has scored the samples decides about them."""
+        """Read the queries of the last owner of a new partition: they have taken ids."""
+        if self._has_new_partition:
+            await self.pending.catch_up()
+            self._has_new_partition = False
 
     def begin(self) -> _BatchDecision:
         """Begin with a batch; the budget that is in force now decides about all of it."""
@@ -136,6 +150,7 @@ class Select:
 
     def decode(self, partition: int, metadata: str) -> Any:
         """The account in the metadata of a commit; a fresh one if there is none that can be read."""
+        self._has_new_partition = True
         state = self.selector.decode(metadata) if metadata else None
         return self.selector.start() if state is None else state
 
@@ -189,6 +204,8 @@ class _BatchDecision:
         silent: Of the samples since the model knew two classes, which ones it has no prediction for.
         allowed: The number of labels that the budget allowed for the samples.
         thresholds: The last threshold of each partition.
+        versions: The versions of the samples asked about, by the id of the query.
+        repeated: The ids that name other samples already.
     """
 
     stage: Select
@@ -201,6 +218,8 @@ class _BatchDecision:
     predictions: list[Outgoing] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     thresholds: dict[int, float] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    repeated: list[str] = field(default_factory=list)
 
     def decide(self, partition: int, items: Items, state: Any) -> Any:
         """Decide about the next samples of a partition, on its own account."""
@@ -213,7 +232,9 @@ class _BatchDecision:
                 predicted = messages.prediction(arrival, decision, self.pending)
                 self.predictions.append(Outgoing(topic, arrival.id.encode(), encode(predicted)))
             if decision.selected:
-                query = messages.query(sample, record.timestamp_ms, arrival, decision, self.pending)
+                query = messages.query(
+                    sample, self._name(sample), record.timestamp_ms, arrival, decision, self.pending
+                )
                 step = stage.traced(record, query)
                 self.queries.append((query, stage.outgoing_query(record, query, step.headers), step))
                 self.pending += 1
@@ -224,6 +245,20 @@ class _BatchDecision:
         self.decisions += made
         self.allowed += self.budget.share * len(made)
         return state
+
+    def _name(self, sample: Sample) -> Name:
+        """What the query for a sample is known by; the id is taken from now on."""
+        version = version_of(sample.features)
+        name = Name(own_id(sample.id, version, self._version), version)
+        self.versions[name.id] = version
+        if name.id != sample.id:
+            self.repeated.append(sample.id)
+        return name
+
+    def _version(self, sample_id: str) -> str | None:
+        stage = self.stage
+        known = stage.local_model.learner.known.version(sample_id)
+        return self.versions.get(sample_id) or known or stage.pending.version(sample_id)
 
     def work(self) -> Work:
         """The queries and predictions to send."""
@@ -237,6 +272,8 @@ class _BatchDecision:
                 metrics.dead_letters.labels(stage.name, "query_too_large").inc()
             else:
                 stage.pending.add(query, outgoing.value or b"", ack, outgoing.headers)
+        for sample_id in self.repeated:
+            stage.problems.report(Kind.IDENTITY, "repeated_id", REPEATED, sample=sample_id)
         stage.without_opinion.add(self.silent)
         outcomes = Counter([(d.selected, d.reason) for d in self.decisions])
         for (selected, reason), number in outcomes.items():

@@ -41,6 +41,8 @@ REFUSED = {
     "intake": (
         *("null_value", "too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
         "unknown_id",
+        "unknown_version",
+        "ambiguous_id",
     ),
     "learn": ("null_value", "too_large", "too_deep", "not_json", "bad_fields"),
     "control": ("too_large", "too_deep", "not_json", "bad_fields", "unknown_key"),

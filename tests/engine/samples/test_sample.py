@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from stream_al.engine.samples.sample import InputRules, flat_features, position_id, read_sample
 from stream_al.engine.samples.table import Feature, Sample, sample_of
 from stream_al.errors import BadMessage
-from stream_al.messages import MAX_ID_CHARACTERS, decode_json
+from stream_al.identity import MAX_ID_CHARACTERS
+from stream_al.messages import decode_json
 
 HERE = "samples-0-17"
 POSITION = InputRules(id="position")
