@@ -1,8 +1,8 @@
 """Identity: which sample an id names, and which label belongs to which query.
 
 *An id names one sample*, and a sample is its features as they were shown. Streams break this: records are
-keyed by customer, `id` is a device's, a row is updated, a topic is created anew and counts its offsets from 0.
-A label that is joined by such an id teaches the model the label of another sample. So the rules are these.
+keyed by customer, `id` is a device's, a row is updated, a topic that is created anew counts from offset 0. A
+label that is joined by such an id teaches the model the label of another sample. So the rules are these.
 
 1. A sample has a *version*: a digest of its features (`version_of`).
 2. An id that names another version already is *taken*. A sample whose id is taken gets an id of its own,
@@ -22,8 +22,8 @@ rounded (a float of 2^53 or more), is no id. Samples, labels, examples and HTTP 
 annotators' names too.
 
 *A key is bytes* (`key_text`). If they are UTF-8 without control characters, the text is the id. Any other key
-becomes `base64:` and its bytes in URL-safe base64, and so does a text key that itself begins with `base64:`. So
-every id of a key can be turned back (`key_of`), and no two keys have the same.
+becomes `base64:` and its bytes in URL-safe base64, and so does a text key that itself begins with `base64:`.
+So every id of a key can be turned back (`key_of`), and no two keys have the same.
 """
 
 from __future__ import annotations
@@ -49,20 +49,19 @@ _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
 def version_of(features: Mapping[str, Any]) -> str:
-    """The version of a sample: a digest of its features, the same in whatever order and form they are written.
+    """The version of a sample: a digest of its features, in whatever order they are written.
 
-    Clients of other languages write 5.0 as 5, so whole numbers count as floats.
+    Clients of other languages write 5.0 as 5, so whole numbers count as floats, and -0.0 as 0.0.
 
     >>> version_of({"x": 5, "y": "a"}) == version_of({"y": "a", "x": 5.0}) != version_of({"x": 6, "y": "a"})
     True
     """
-    plain = {
-        name: value + 0.0
-        if type(value) is float or (type(value) is int and -EXACT < value < EXACT)
-        else value
-        for name, value in features.items()
-    }
+    plain = {name: value + 0.0 if _is_exact(value) else value for name, value in features.items()}
     return "v" + blake2b(_ENCODER.encode(plain), digest_size=VERSION_BYTES).hexdigest()
+
+
+def _is_exact(value: object) -> bool:
+    return type(value) is float or (type(value) is int and -EXACT < value < EXACT)
 
 
 def own_id(given: str, version: str, versions: Callable[[str], str | None]) -> str:
@@ -114,12 +113,12 @@ def key_text(key: bytes) -> str:
 
 
 def key_of(text: str) -> bytes:
-    """The key whose id this is.
+    r"""The key whose id this is.
 
     Raises:
         ValueError: No key has this id.
 
-    >>> key_of(key_text(b"\\xff\\x00")), key_of("plain")
+    >>> key_of(key_text(b"\xff\x00")), key_of("plain")
     (b'\\xff\\x00', b'plain')
     """
     if text.startswith(ENCODED):

@@ -84,7 +84,8 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         id: The sample's id, or an id of its own if that one names another sample (`stream_al.identity`).
-        version: The digest of the features. A label that brings it back is joined with this query or with none.
+        version: The digest of the features. A label that brings it back is joined with no other
+            query.
         sample_id: The sample's id, if `id` is another one.
         pending: The number of queries that had no label when this one was decided, as the replica knew it.
     """
@@ -114,8 +115,8 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
         id: The id of the query: text, or a whole number, which means the text of its digits.
         label: The class; required unless `skipped`.
         annotator: The name of the annotator: text, or a number as of an id.
-        labelled_at: The time of the label by the annotator's clock: text, or seconds or milliseconds since 1970.
-            It is recorded and decides nothing.
+        labelled_at: The time of the label by the annotator's clock: text, or seconds or milliseconds since
+            1970. It is recorded and decides nothing.
         skipped: Whether the annotator saw the sample and gives no label.
         features: The sample's features, for a label without a query.
         version: The `version` of the query. The label is joined with the query of that version or with none.
@@ -278,19 +279,21 @@ def _check_label(message: Label | Example) -> None:
 def _settle(message: Label | Example) -> None:
     """Turn what may be written as a number into text, by the one rule of `stream_al.identity`."""
     if type(message.id) is not str:
-        msgspec.structs.force_setattr(message, "id", _required("id", id_text(message.id)))
+        _set_text(message, "id")
     if message.annotator is not None and type(message.annotator) is not str:
         msgspec.structs.force_setattr(
             message, "annotator", _required("annotator", id_text(message.annotator))
         )
-    if message.labelled_at is not None and type(message.labelled_at) is not str:
-        msgspec.structs.force_setattr(message, "labelled_at", _time_text(message.labelled_at))
+    given: Any = message.labelled_at
+    if given is not None and type(given) is not str:
+        msgspec.structs.force_setattr(message, "labelled_at", _time_text(given))
 
 
-def _required(name: str, text: str | None) -> str:
+def _set_text(message: Label | Example, name: str) -> None:
+    text = id_text(getattr(message, name))
     if text is None:
         raise ValueError(f"`{name}` is a number that is not whole, or too large: write it as text")
-    return text
+    msgspec.structs.force_setattr(message, name, text)
 
 
 def _time_text(number: float) -> str:

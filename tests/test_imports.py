@@ -2,7 +2,8 @@
 
 Each part of the package has a level, and imports from its own part and from lower levels only:
 
-    errors < identity < messages < engine < settings < datasets, logs < simulate, service < contracts < demo < cli
+    errors < identity < messages < engine < settings < datasets, logs
+        < simulate, service < contracts < demo < cli
 
 No module imports itself through others: there is no circle.
 """

@@ -244,8 +244,8 @@ class App:
 
     def _report_clash(self, sample_id: str) -> None:
         why = (
-            "two queries of this id, for different samples, were open at once: the earlier is lost, and labels "
-            "without its `version` are refused; give each sample an id, or key the samples by it"
+            "two queries of this id, for different samples, were open at once: the earlier is lost, and "
+            "labels without a `version` are refused; give each sample an id, or key the samples by it"
         )
         self.problems.report(Kind.IDENTITY, "clash", why, sample=sample_id)
 

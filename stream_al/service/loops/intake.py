@@ -215,7 +215,7 @@ class _BatchDecision:
             self.learned[example.id] = Known(example.label, version)
 
     def _addressed(self, label: Label) -> tuple[Label, str | None]:
-        """The label with the id of its sample's query, and the version of the sample, if the label says it."""
+        """The label under the id of its sample's query, and the version of the sample, if it says so."""
         brought = version_of(label.features) if label.features else None
         version: str | None = None
         for version in filter(None, (label.version, brought)):

@@ -15,8 +15,8 @@ heap until it comes first, or until most of the heap is closed.
 *Ids.* `version` says which sample an id names here, for the rule of `stream_al.identity`. That includes the
 queries that were closed last, since their labels may still come. Two replicas may publish queries of one id
 with different features at once. Then the later one is pending, the earlier one is lost and reported, and a
-label has to say which it is for. A tombstone carries the version of its query, so that what a restart reads of
-the compacted topic still says it.
+label has to say which it is for. A tombstone carries the version of its query, so that a restart still reads
+it from the compacted topic.
 
 *Orphans.* A crash can publish a query again after its label and its tombstone. Such a query is open in the
 topic, though no replica waits for its label. `expiry` sends another tombstone for it.
@@ -85,8 +85,8 @@ class PendingQueries:
         reader: Reads the topic `queries`.
         settings: The settings.
         clock: Measures the work of reading.
-        is_labelled: Whether an id and version have a label already. Then its query is not pending: it was published again
-            after its label, or the settings turn tombstones off.
+        is_labelled: Whether a sample, given by id and version, has a label already. Then its query is not
+            pending: it was published again after its label, or the settings turn tombstones off.
         tracing: Reads the trace that a query belongs to.
         on_clash: Called with an id of which two queries for different samples are open.
 

@@ -63,7 +63,7 @@ class Select:
 
     name = "select"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of the service that it works with
         self,
         settings: Settings,
         local_model: LocalModel,
