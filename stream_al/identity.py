@@ -119,7 +119,7 @@ def key_of(text: str) -> bytes:
         ValueError: No key has this id.
 
     >>> key_of(key_text(b"\xff\x00")), key_of("plain")
-    (b'\\xff\\x00', b'plain')
+    (b'\xff\x00', b'plain')
     """
     if text.startswith(ENCODED):
         return urlsafe_b64decode(text.removeprefix(ENCODED))

@@ -281,9 +281,7 @@ def _settle(message: Label | Example) -> None:
     if type(message.id) is not str:
         _set_text(message, "id")
     if message.annotator is not None and type(message.annotator) is not str:
-        msgspec.structs.force_setattr(
-            message, "annotator", _required("annotator", id_text(message.annotator))
-        )
+        _set_text(message, "annotator")
     given: Any = message.labelled_at
     if given is not None and type(given) is not str:
         msgspec.structs.force_setattr(message, "labelled_at", _time_text(given))
