@@ -215,6 +215,7 @@ class Consumer:
         in_place = True
         for number in batch:
             if number not in self.partitions:
+                await self.stage.take_over()
                 position = await self.group.committed(number)
                 self._check_generation()
                 first = batch[number][0].offset

@@ -108,6 +108,9 @@ class Intake:
             return error
         return msgspec.structs.replace(label, features=features)
 
+    async def take_over(self) -> None:
+        """Nothing before the first labels are known; `prepare` catches up."""
+
     async def prepare(self, items: Items) -> None:
         """Catch up with the log, unless the query of every label is pending here."""
         if all(label.id in self.pending for _, label in items) and not self._has_new_partition:

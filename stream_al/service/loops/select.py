@@ -84,7 +84,6 @@ class Select:
         self.tracing = tracing
         self.without_opinion = RecentShare()
         self.reader = Reader(input_rules(settings))
-        self._has_new_partition = False
         self.change_budget(settings.budget)
 
     def change_budget(self, budget: BudgetSettings) -> None:
@@ -113,11 +112,12 @@ class Select:
         except BadMessage as error:
             return error
 
+    async def take_over(self) -> None:
+        """Read the queries that the last owner has published: they have taken ids."""
+        await self.pending.catch_up()
+
     async def prepare(self, items: Items) -> None:
-        """Read the queries of the last owner of a new partition: they have taken ids."""
-        if self._has_new_partition:
-            await self.pending.catch_up()
-            self._has_new_partition = False
+        """Nothing to wait for: the model that has scored the samples decides about them."""
 
     def begin(self) -> _BatchDecision:
         """Begin with a batch; the budget that is in force now decides about all of it."""
@@ -150,7 +150,6 @@ class Select:
 
     def decode(self, partition: int, metadata: str) -> Any:
         """The account in the metadata of a commit; a fresh one if there is none that can be read."""
-        self._has_new_partition = True
         state = self.selector.decode(metadata) if metadata else None
         return self.selector.start() if state is None else state
 
