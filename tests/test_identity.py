@@ -15,7 +15,9 @@ from stream_al.identity import MAX_ID_CHARACTERS, id_text, key_of, key_text, own
 from stream_al.messages import Example, Label, decode, decode_json
 
 law = settings(derandomize=True, deadline=None)
-values = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=3)
+values: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=3)
+)
 values |= st.floats(allow_nan=False, allow_infinity=False)
 features = st.dictionaries(st.text(max_size=3), values, max_size=4)
 
