@@ -2,6 +2,7 @@
 
     StreamAlError
     ├── BadMessage      the sender of one record: the record goes to the dead letters, the stream goes on
+    │   └── NoSample    nobody: the record rightly holds nothing for this service; it is skipped and counted
     ├── Unavailable     nobody: a broker or a disk cannot be reached; wait, keep the offset, try again
     ├── Superseded      nobody: another replica owns the partition now; drop the batch
     ├── StateLost       the operator: a log no longer holds what the service needs; it never resets silently
@@ -16,6 +17,7 @@ from __future__ import annotations
 __all__ = [
     "BadMessage",
     "Misconfigured",
+    "NoSample",
     "StateLost",
     "StreamAlError",
     "Superseded",
@@ -42,6 +44,10 @@ class BadMessage(StreamAlError):
         super().__init__(message)
         self.reason = reason
         self.subject = subject
+
+
+class NoSample(BadMessage):
+    """A record that holds no sample, or no label, and rightly so: a tombstone, or the deletion of a row."""
 
 
 class Unavailable(StreamAlError):

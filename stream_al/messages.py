@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
@@ -30,6 +31,7 @@ __all__ = [
     "RuntimeBudget",
     "RuntimeModel",
     "RuntimeSettings",
+    "class_names",
     "decode",
     "decode_json",
     "encode",
@@ -144,6 +146,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
         propensity: The probability with which the sample was selected; None if the service did not select it.
         reason: Why the sample was selected, or `seed` or `unsolicited`.
         prediction: The model's prediction when the query was made.
+        model: The model that made it.
         version: The digest of the sample's features, where the example does not hold them.
     """
 
@@ -156,6 +159,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     prediction: Prediction | None = None
     queried_at: str | None = None
     labelled_at: Time | None = None
+    model: ModelStamp | None = None
     version: Version | None = None
 
     def __post_init__(self) -> None:
@@ -246,7 +250,7 @@ def decode(kind: type[M], value: bytes | None, *, max_bytes: int) -> M:
     """
     message: M = _decoded(_DECODERS[kind], value, max_bytes)
     if isinstance(message, Label | Example):
-        _check_label(message)
+        return _with_class(message)  # type: ignore[return-value]  # of the same type
     return message
 
 
@@ -265,15 +269,19 @@ def _decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:
         raise BadMessage("not_json", f"the record is not JSON: {error}") from None
 
 
-def _check_label(message: Label | Example) -> None:
+def _with_class(message: Label | Example) -> Label | Example:
+    """The message, with a label that names a class: without blanks around it (`engine.labels.spelling`)."""
     label: ClassLabel | None = message.label
-    skipped = isinstance(message, Label) and message.skipped
-    if label is None and not skipped:
-        raise BadMessage("no_label", "`label` is null and `skipped` is not true")
+    if isinstance(label, str) and label != label.strip():
+        label = label.strip()
+        message = msgspec.structs.replace(message, label=label)
+    if label in (None, "") and not (isinstance(message, Label) and message.skipped):
+        raise BadMessage("no_label", "`label` is null or blank, and `skipped` is not true")
     if isinstance(label, str) and len(label) > MAX_LABEL_CHARACTERS:
         raise BadMessage("label_too_long", f"`label` has more than {MAX_LABEL_CHARACTERS} characters")
     if isinstance(label, int) and label.bit_length() > MAX_LABEL_BITS:
         raise BadMessage("label_too_long", f"`label` is a whole number of more than {MAX_LABEL_BITS} bits")
+    return message
 
 
 def _settle(message: Label | Example) -> None:
@@ -311,6 +319,20 @@ def label_text(label: ClassLabel) -> str:
     ('spam', 'true', '3')
     """
     return label if isinstance(label, str) else encode(label).decode()
+
+
+@lru_cache(maxsize=16, typed=True)
+def class_names(*labels: ClassLabel) -> tuple[str, ...]:
+    """Classes as the keys of one JSON object.
+
+    Each is its `label_text`. Only a text that reads like another one of these classes keeps its quotes, so
+    that no two have one name.
+
+    >>> class_names(0, 1, "spam", "1"), class_names("0", "1")
+    (('0', '1', 'spam', '"1"'), ('0', '1'))
+    """
+    others = {label_text(label) for label in labels if not isinstance(label, str)}
+    return tuple([encode(label).decode() if label in others else label_text(label) for label in labels])
 
 
 def iso(timestamp_ms: int) -> str:

@@ -12,19 +12,16 @@ A line at the end of the run says which one it was.
 
 from __future__ import annotations
 
-import functools
 import os
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from stream_al.demo.broker import embedded, free_port
-from stream_al.service.broker.kafka import cluster
+from stream_al.service.broker.kafka import producer
 from tests.broker.address import KafkaAddress
-from tests.broker.kafka import KafkaBroker
+from tests.broker.kafka import IN_CI, IS_INSTALLED, KafkaBroker
 from tests.support.world import MakeWorld, World, open_world
 
 _USED = pytest.StashKey[str]()
@@ -37,20 +34,19 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if given:
         stash[_USED] = f"the broker at {given} (STREAM_AL_TEST_KAFKA)"
         yield KafkaAddress(given, stash[_USED])
-    elif shutil.which("java") and shutil.which("mvn"):
+    elif IS_INSTALLED:
         stash[_USED] = "Apache Kafka, started for this run"
         broker = KafkaBroker.start(tmp_path_factory.mktemp("kafka") / "broker")
         yield KafkaAddress(broker.bootstrap, stash[_USED], broker=broker)
         broker.stop()
-    elif os.environ.get("CI") == "true":
+    elif IN_CI:
         pytest.fail("CI tests on Apache Kafka: install Java 17 and Maven, or set STREAM_AL_TEST_KAFKA")
     else:
         stash[_USED] = "the embedded broker, not Apache Kafka: Java or Maven is missing"
         port = free_port()
         with embedded(port), pytest.MonkeyPatch.context() as patch:
             # It takes the first record of the last batch for the end of a topic, so a batch has one record.
-            single = functools.partial(AIOKafkaProducer, max_batch_size=1)
-            patch.setattr(cluster, "AIOKafkaProducer", single)
+            patch.setattr(producer, "BATCH_BYTES", 1)
             yield KafkaAddress(f"127.0.0.1:{port}", stash[_USED], real=False)
 
 

@@ -2,8 +2,8 @@
 
 Each part of the package has a level, and imports from its own part and from lower levels only:
 
-    errors < identity < messages < engine < settings < datasets, logs
-        < simulate, service < contracts < demo < cli
+    errors < identity < messages < engine < settings < datasets, invocation, logs < simulate, service
+    < contracts < demo < cli
 
 No module imports itself through others: there is no circle.
 """
@@ -51,7 +51,7 @@ LEVELS = (
     {"messages"},
     {"engine"},
     {"settings"},
-    {"datasets", "logs"},
+    {"datasets", "invocation", "logs"},
     {"simulate", "service"},
     {"contracts"},
     {"demo"},

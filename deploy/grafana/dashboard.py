@@ -27,6 +27,7 @@ __all__ = ["FILE", "made", "text"]
 FILE = Path(__file__).with_name("dashboard.json")
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 OF = 'job="$application",instance=~"$replica"'
+SERIES = r"\b((?:stream_al|process)_\w+|up\b)"
 ROW_HEIGHT = 8
 MARKS = {
     "step": "60s",
@@ -73,11 +74,11 @@ def made() -> dict[str, Any]:
 def _of(query: str) -> str:
     """Add the application and the replica to every selector.
 
-    >>> _of('sum(stream_al_ready) + process_open_fds{a="b"}').count(OF)
-    2
+    >>> _of('sum(stream_al_ready) + process_open_fds{a="b"} + count(up)').count(OF)
+    3
     """
-    named = re.sub(r"\b((?:stream_al|process)_\w+)(?!\w|{)", rf"\1{{{OF}}}", query)
-    return re.sub(r"\b((?:stream_al|process)_\w+){(?!job=)", rf"\1{{{OF},", named)
+    named = re.sub(rf"{SERIES}(?!\w|{{)", rf"\1{{{OF}}}", query)
+    return re.sub(rf"{SERIES}{{(?!job=)", rf"\1{{{OF},", named)
 
 
 def _variables() -> list[Any]:

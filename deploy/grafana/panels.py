@@ -61,12 +61,14 @@ def _accuracy(bound: str) -> str:
 NUMBERS = (
     Panel(
         "Replicas ready",
-        "Replicas that run, have their model and process records. With 0, no label is queried or learned, "
-        "and samples wait in Kafka.",
-        {"ready": "sum(stream_al_ready)"},
+        "Share of the replicas that run, have their model and process records: 50% is 1 of 2. Below 100%, "
+        "the others do the work. With 0, no label is queried or learned, and samples wait in Kafka.",
+        {"ready": "(sum(stream_al_ready) or vector(0)) / count(up)"},
+        unit="percentunit",
         kind="number",
         width=4,
-        steps=((None, RED), (1, GREEN)),
+        steps=((None, RED), (0.001, AMBER), (1, GREEN)),
+        most=1,
     ),
     Panel(
         "Share of samples queried",
@@ -200,8 +202,8 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel(
             "Accuracy and its 95% interval",
             "Accuracy over all samples, estimated from about the last 200 labels, with its interval. `all` "
-            "is since the first example. After a drift that the model cannot follow, it falls and stays "
-            "low.",
+            "is since the first label of this model. After a drift that the model cannot follow, it falls "
+            "and stays low. `/v1/model` has the accuracy of the model before this one.",
             {
                 **{bound: _accuracy(bound) for bound in ("low", "estimate", "high")},
                 "all": 'avg(stream_al_accuracy_ratio{span="all",bound="estimate"})',

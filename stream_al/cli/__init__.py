@@ -5,18 +5,20 @@ The exit code is 2 for a mistake that the user can correct (usage, settings) and
 is a bug.
 
 `processes` has the commands that run the service, the demo and simulations, `records` those that work on
-topics, and `inspection` those that show settings, the model and contracts.
+topics, `dead_letters` those that list and mend dead letters, `inspection` those that show settings, the model
+and contracts, and `doctor` the one that examines.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from stream_al import __version__
-from stream_al.cli import inspection, processes, records
+from stream_al.cli import dead_letters, doctor, inspection, processes, records
 from stream_al.errors import StreamAlError
 
 __all__ = ["cli", "main"]
@@ -29,13 +31,14 @@ cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 cli.add_typer(processes.cli)
+cli.add_typer(doctor.cli)
 for name, group in {
     "config": inspection.config_cli,
     "topics": records.topics_cli,
     "examples": records.examples_cli,
     "labels": records.labels_cli,
     "offsets": records.offsets_cli,
-    "dlq": records.dlq_cli,
+    "dlq": dead_letters.dlq_cli,
     "model": inspection.model_cli,
     "contracts": inspection.contracts_cli,
 }.items():
@@ -44,6 +47,7 @@ for name, group in {
 
 def main() -> None:
     """Run the command line. One of our errors becomes one line and an exit code."""
+    _find_modules_here()
     try:
         cli()
     except StreamAlError as error:
@@ -53,6 +57,18 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output, such as head, has ended
         sys.stderr.close()
         sys.exit(0)
+
+
+def _find_modules_here() -> None:
+    """Let `model.definition` name a factory in a module of the current directory, as `my_models:build`.
+
+    `python -m stream_al` finds such a module, and the installed command would not. The directory comes last,
+    so that a file in it never takes the place of an installed module. Python's own switch against it
+    (`PYTHONSAFEPATH`) holds here too.
+    """
+    here = os.getcwd()  # noqa: PTH109 - an entry of sys.path is a text
+    if not sys.flags.safe_path and here not in sys.path:
+        sys.path.append(here)
 
 
 @cli.callback(invoke_without_command=True)

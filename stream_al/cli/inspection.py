@@ -15,6 +15,7 @@ from stream_al.cli.options import AsJson, ConfigFile, Overrides
 from stream_al.errors import Misconfigured
 
 if TYPE_CHECKING:
+    from stream_al.engine.labels.learner import Learner
     from stream_al.service.broker.protocols import Broker
 
 __all__ = ["config_cli", "contracts_cli", "model_cli"]
@@ -106,8 +107,10 @@ def contracts_write(
 def _model(
     config: Path | None, overrides: list[str] | None, *, as_json: bool, rebuild: bool, from_here: bool = False
 ) -> None:
+    from stream_al.engine.model.importance import feature_importance  # noqa: PLC0415
     from stream_al.service import maintenance  # noqa: PLC0415
     from stream_al.service.http.status import describe_model  # noqa: PLC0415
+    from stream_al.service.model.importance import describe_importance  # noqa: PLC0415
 
     given = settings.load(config, overrides or [])
 
@@ -117,5 +120,10 @@ def _model(
                 given, broker, rebuild=rebuild, progress=progress, from_here=from_here
             )
 
-    facts = describe_model(given.model.name, run(given, work))
+    learner: Learner = run(given, work)
+    matters = feature_importance(learner.model, learner.recent_features)
+    facts = {
+        **describe_model(given.model.name, learner),
+        "importance": describe_importance(matters, learner.model.examples),
+    }
     typer.echo(json.dumps(facts) if as_json else yaml.safe_dump(facts, sort_keys=False).rstrip())

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-__all__ = ["AsJson", "ConfigFile", "Overrides"]
+from stream_al.datasets.form import FileForm
+
+__all__ = [
+    "FORMATS",
+    "AsJson",
+    "ConfigFile",
+    "IdPlace",
+    "LabelPlace",
+    "Overrides",
+    "with_file_form",
+]
 
 ConfigFile = Annotated[
     Path | None,
@@ -22,3 +35,108 @@ Overrides = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+
+# --- files -----------------------------------------------------------------------------------------------
+FILE = "Of a file"
+FORMATS = "CSV, JSON lines, a JSON array, or Parquet; compressed with gzip or not. The content says which."
+"""The files that are read, for the help of a command."""
+
+LabelPlace = Annotated[
+    str | None,
+    typer.Option(
+        help="Column, or path in the record, of the label.",
+        show_default="label, else the last column",
+        rich_help_panel=FILE,
+    ),
+]
+IdPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--id",
+        metavar="PATH",
+        help="Column, or path in the record, of the sample's id; or position.",
+        show_default="input.id of the settings",
+        rich_help_panel=FILE,
+    ),
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHARACTER",
+        help="What is between the cells of a CSV; tab and space are names.",
+        show_default="found out: , ; tab or |",
+        rich_help_panel=FILE,
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        help="Encoding, such as cp1252.",
+        show_default="UTF-8, or UTF-16 and UTF-32 by their byte order mark",
+        rich_help_panel=FILE,
+    ),
+]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header",
+        help="Whether the first line of a CSV names the columns. Without names they are column_1 and so on.",
+        show_default="it does",
+        rich_help_panel=FILE,
+    ),
+]
+Decimal = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHARACTER",
+        help="What is before the fraction of a number in a CSV, . or ,",
+        show_default="found out for each column",
+        rich_help_panel=FILE,
+    ),
+]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CELL",
+        help="A cell that means a missing value, besides NA, NaN, null, ? and - among numbers. Repeatable.",
+        rich_help_panel=FILE,
+    ),
+]
+Texts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--text",
+        metavar="COLUMN",
+        help="A column of a CSV that holds texts, though its cells look like numbers. Repeatable.",
+        rich_help_panel=FILE,
+    ),
+]
+
+
+FORM = {
+    "delimiter": Delimiter,
+    "encoding": Encoding,
+    "header": Header,
+    "decimal": Decimal,
+    "missing": Missing,
+    "texts": Texts,
+}
+"""The options that say what a file looks like, by the name of the attribute of `FileForm`."""
+
+
+def with_file_form(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `FORM`. It gets what they say as its argument `form`."""
+    own = signature(command, eval_str=True)
+    kept = [parameter for parameter in own.parameters.values() if parameter.name != "form"]
+    added = [Parameter(n, Parameter.KEYWORD_ONLY, default=None, annotation=FORM[n]) for n in FORM]
+
+    @wraps(command)
+    def with_options(**given: Any) -> None:
+        said = {name: given.pop(name) for name in FORM}
+        said |= {name: tuple(said[name] or ()) for name in ("missing", "texts")}
+        command(**given, form=FileForm(**said))
+
+    # What typer reads: the options in the place of the argument.
+    with_options.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined] # of functions
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in [*kept, *added]}
+    return with_options

@@ -9,7 +9,16 @@ import typer
 
 from stream_al import settings
 from stream_al.cli import broker
-from stream_al.cli.options import AsJson, ConfigFile, Overrides
+from stream_al.cli.options import (
+    FORMATS,
+    AsJson,
+    ConfigFile,
+    IdPlace,
+    LabelPlace,
+    Overrides,
+    with_file_form,
+)
+from stream_al.datasets.form import FileForm
 
 __all__ = ["cli"]
 
@@ -32,10 +41,11 @@ def serve(
 
 
 @cli.command()
+@with_file_form
 def demo(  # noqa: PLR0913 - one argument an option
     data: Annotated[
         Path | None,
-        typer.Option(help="A recorded stream: CSV (label last), JSON lines or Parquet; also .gz."),
+        typer.Option(metavar="FILE", help=f"A recorded stream: {FORMATS}"),
     ] = None,
     stream: Annotated[
         str, typer.Option(help="A dataset of River, without --data: shuttle or segments.")
@@ -52,37 +62,36 @@ def demo(  # noqa: PLR0913 - one argument an option
     strategy: Annotated[str | None, typer.Option(help="The query strategy.")] = None,
     port: Annotated[int, typer.Option(help="Port for HTTP. If it is taken or 0, a free one is used.")] = 8080,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    label: LabelPlace = None,
     as_json: AsJson = False,
+    *,
+    form: FileForm,
 ) -> None:
     """Run everything on this machine: a broker, a stream, the service and a simulated annotator."""
     from stream_al.demo.command import perform  # noqa: PLC0415
     from stream_al.demo.plan import DemoOptions  # noqa: PLC0415
 
-    options = DemoOptions(data, stream, samples, rate, delay, budget, strategy, model, port, seed)
+    options = DemoOptions(
+        data, stream, samples, rate, delay, budget, strategy, model, port, seed, label=label, form=form
+    )
     try:
-        perform(options, as_json=as_json)
+        code = perform(options, as_json=as_json)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    raise typer.Exit(code)
 
 
 @cli.command()
+@with_file_form
 def simulate(  # noqa: PLR0913 - one argument an option
-    file: Annotated[
-        Path | None, typer.Argument(help="A recorded stream: CSV, JSON lines or Parquet; also .gz.")
-    ] = None,
+    file: Annotated[Path | None, typer.Argument(help=f"A recorded stream: {FORMATS}")] = None,
     stream: Annotated[str | None, typer.Option(help="A dataset of River: shuttle or segments.")] = None,
     topic: Annotated[str | None, typer.Option(help="A topic on the broker of the settings.")] = None,
     begin: Annotated[
         str | None, typer.Option("--from", metavar="TIME", help="Begin of the range of the topic, ISO 8601.")
     ] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="End of the range.")] = None,
-    label: Annotated[
-        str | None,
-        typer.Option(
-            help="The column, or the member of the record, that holds the label.",
-            show_default="the last column; of a topic, the label in the examples",
-        ),
-    ] = None,
+    label: LabelPlace = None,
     strategies: Annotated[str | None, typer.Option(help="Query strategies, such as margin,entropy.")] = None,
     managers: Annotated[str | None, typer.Option(help="Budget managers.")] = None,
     models: Annotated[
@@ -95,10 +104,10 @@ def simulate(  # noqa: PLR0913 - one argument an option
         typer.Option(help="Label delays: 500 (samples later), 30s, 10m, 2h, 3d, or column (as recorded)."),
     ] = "0",
     time: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column with the time of each sample.")
+        str | None, typer.Option(metavar="PATH", help="Column, or path, of the time of each sample.")
     ] = None,
     label_time: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column with the time of each label.")
+        str | None, typer.Option(metavar="PATH", help="Column, or path, of the time of each label.")
     ] = None,
     time_unit: Annotated[str, typer.Option(help="Unit of numbers in these columns: s, m, h or d.")] = "s",
     annotator_error: Annotated[float, typer.Option(help="Share of the labels that are wrong.")] = 0.0,
@@ -115,13 +124,18 @@ def simulate(  # noqa: PLR0913 - one argument an option
         str, typer.Option(help="Measure to choose by: accuracy, kappa or g_mean.")
     ] = "accuracy",
     report: Annotated[Path | None, typer.Option(help="HTML file with learning curves to write.")] = None,
+    identity: IdPlace = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
+    *,
+    form: FileForm,
 ) -> None:
     """Simulate on a recorded stream what labels would have cost, and what they would have been worth.
 
-    Strategy, budget manager, share and model come from the settings if no option gives them.
+    Strategy, budget manager, share and model come from the settings if no option gives them. Records are
+    read as the service reads them: the settings input.* hold for a file and a topic alike. Without --label,
+    the labels of a topic's samples come from the examples.
     """
     from stream_al.service.engine_settings import input_rules  # noqa: PLC0415
     from stream_al.simulate.command import perform  # noqa: PLC0415
@@ -134,9 +148,11 @@ def simulate(  # noqa: PLR0913 - one argument an option
         begin=begin,
         end=end,
         label=label,
+        id=identity,
         time=time,
         label_time=label_time,
         time_unit=time_unit,
+        form=form,
         strategies=strategies,
         managers=managers,
         models=tuple(models or ()),

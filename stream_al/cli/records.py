@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stream_al import settings
 from stream_al.cli.broker import bar, run, say
-from stream_al.cli.options import AsJson, ConfigFile, Overrides
+from stream_al.cli.imports import import_file
+from stream_al.cli.options import (
+    FORMATS,
+    AsJson,
+    ConfigFile,
+    IdPlace,
+    LabelPlace,
+    Overrides,
+    with_file_form,
+)
+from stream_al.datasets.form import FileForm
 from stream_al.errors import Misconfigured
 
 if TYPE_CHECKING:
     from stream_al.service.broker.protocols import Broker
 
-__all__ = ["dlq_cli", "examples_cli", "labels_cli", "offsets_cli", "topics_cli"]
+__all__ = ["examples_cli", "labels_cli", "offsets_cli", "topics_cli"]
 
 topics_cli = typer.Typer(help="The topics on the broker.", no_args_is_help=True)
 examples_cli = typer.Typer(help="The labelled dataset.", no_args_is_help=True)
 labels_cli = typer.Typer(help="Labels from files.", no_args_is_help=True)
 offsets_cli = typer.Typer(help="The offsets of the service.", no_args_is_help=True)
-dlq_cli = typer.Typer(help="Dead letters: records that could not be used.", no_args_is_help=True)
-
-DeadTopic = Annotated[
-    str | None,
-    typer.Option("--topic", help="The topic that the dead letters come from. Default: the samples."),
-]
 
 
 @topics_cli.command("create")
@@ -55,20 +58,31 @@ def examples_export(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File to write. Default: standard output.")
     ] = None,
-    form: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "csv",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="jsonl, csv or parquet. A CSV marks a text that looks like a number or a formula with an "
+            "apostrophe; the import takes it off.",
+        ),
+    ] = "jsonl",
 ) -> None:
     """Write the labelled dataset, one row for each labelled sample."""
+    from stream_al.datasets.export import FORMATS  # noqa: PLC0415
     from stream_al.service import maintenance  # noqa: PLC0415
 
-    if form not in ("csv", "jsonl"):
-        raise Misconfigured(f"--format: write csv or jsonl, not {form!r}")
+    if form not in FORMATS:
+        raise Misconfigured(f"--format: write {', '.join(FORMATS)}, not {form!r}")
     given = settings.load(config, overrides or [])
+    binary = form == "parquet"
 
     async def export(broker: Broker) -> int:
         with bar("exporting") as progress:
             if out is None:
-                return await maintenance.export_examples(given, broker, sys.stdout, form, progress)
-            with out.open("w", encoding="utf-8", newline="") as file:
+                file: IO[Any] = sys.stdout.buffer if binary else sys.stdout
+                return await maintenance.export_examples(given, broker, file, form, progress)
+            text: dict[str, str] = {} if binary else {"encoding": "utf-8", "newline": ""}
+            with out.open("wb" if binary else "w", **text) as file:  # type: ignore[call-overload] # two kinds
                 return await maintenance.export_examples(given, broker, file, form, progress)
 
     number = run(given, export)
@@ -76,27 +90,36 @@ def examples_export(
 
 
 @labels_cli.command("import")
-def labels_import(
-    file: Annotated[Path, typer.Argument(help="CSV, JSON lines or Parquet; also .gz.")],
+@with_file_form
+def labels_import(  # noqa: PLR0913 - one argument an option
+    file: Annotated[Path, typer.Argument(help=FORMATS)],
     config: ConfigFile = None,
     overrides: Overrides = None,
-    label: Annotated[str | None, typer.Option(help="Column of the label. Default: the last one.")] = None,
+    label: LabelPlace = None,
+    identity: IdPlace = None,
+    check: Annotated[
+        bool,
+        typer.Option(help="Learn all examples as a replica does, to say what became of the rows."),
+    ] = True,
+    as_json: AsJson = False,
+    *,
+    form: FileForm,
 ) -> None:
-    """Teach the model the labelled rows of a file."""
-    from stream_al.datasets.rows import rows  # noqa: PLC0415
-    from stream_al.service import maintenance  # noqa: PLC0415
+    """Teach the model the labelled rows of a file.
 
+    Rows are read as the service reads records: id, features, payload, include and exclude are those of the
+    settings (input.*). A row without an id gets one from the content of the file and its number, so a
+    repeated import changes nothing. The command ends with 1 if the model refused every row.
+    """
     given = settings.load(config, overrides or [])
-    total = sum(1 for _ in rows(file, label))  # finds every mistake in the file before anything is sent
-    source = hashlib.blake2b(file.read_bytes(), digest_size=6).hexdigest()
-
-    async def seed(broker: Broker) -> int:
-        with bar("importing") as progress:
-            return await maintenance.import_labels(
-                given, broker, rows(file, label), source, lambda sent: progress(sent, total)
-            )
-
-    say(f"{run(given, seed)} examples imported")
+    report = import_file(given, file, label, identity, form, check=check)
+    if as_json:
+        typer.echo(json.dumps(report.record()))
+    else:
+        for line in report.sentences():
+            say(line)
+    if report.is_in_vain:
+        raise typer.Exit(1)
 
 
 @offsets_cli.command("reset")
@@ -119,56 +142,3 @@ def offsets_reset(
         given, lambda broker: maintenance.reset_offsets(given, broker, name, to)
     ).items():
         typer.echo(f"{name}-{partition} continues at {offset}")
-
-
-@dlq_cli.command("list")
-def dlq_list(
-    config: ConfigFile = None,
-    overrides: Overrides = None,
-    topic: DeadTopic = None,
-    as_json: AsJson = False,
-) -> None:
-    """List dead letters with their origin and reason."""
-    from stream_al.service import maintenance  # noqa: PLC0415
-
-    given = settings.load(config, overrides or [])
-
-    async def show(broker: Broker) -> int:
-        number = 0
-        with bar("reading") as progress:
-            async for letter in maintenance.list_dead_letters(
-                given, broker, topic or given.topics.samples, progress
-            ):
-                number += 1
-                typer.echo(json.dumps(letter) if as_json else _letter_line(letter))
-        return number
-
-    say(f"{run(given, show)} dead letters")
-
-
-@dlq_cli.command("replay")
-def dlq_replay(
-    config: ConfigFile = None,
-    overrides: Overrides = None,
-    topic: DeadTopic = None,
-    reason: Annotated[
-        str | None, typer.Option(help="Only dead letters with this reason, such as no_id.")
-    ] = None,
-) -> None:
-    """Send dead letters back to their topic, each once."""
-    from stream_al.service import maintenance  # noqa: PLC0415
-
-    given = settings.load(config, overrides or [])
-
-    async def again(broker: Broker) -> int:
-        with bar("replaying") as progress:
-            return await maintenance.replay_dead_letters(
-                given, broker, topic or given.topics.samples, reason, progress
-            )
-
-    say(f"{run(given, again)} records replayed")
-
-
-def _letter_line(letter: dict[str, Any]) -> str:
-    place = f"{letter.get('origin_topic')}-{letter.get('origin_partition')}@{letter.get('origin_offset')}"
-    return f"{place}  {letter.get('origin_exception')}: {letter.get('origin_message')}"

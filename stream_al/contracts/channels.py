@@ -155,7 +155,9 @@ def _messages() -> dict[str, Any]:
         "runtimeSettings": _message("The changed settings.", _ref("RuntimeSettings"), _key("settings")),
         "runtimeModel": _message("The excluded examples.", _ref("RuntimeModel"), _key("model")),
         "asConfigured": _message(
-            "Nothing is changed for this key.", {"type": "null"}, _key("settings", "model")
+            "Nothing is changed for this key; under `time` a replica asks the broker for its time.",
+            {"type": "null"},
+            _key("settings", "model", "time"),
         ),
         "prediction": _message("The prediction and the decision for a sample.", _ref("PredictionRecord"), ID),
         "deadLetter": {

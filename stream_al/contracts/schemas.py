@@ -27,7 +27,12 @@ from stream_al.messages import (
     RuntimeModel,
     RuntimeSettings,
 )
-from stream_al.service.broker.dead_letters import HEADER_PREFIX, MAX_MESSAGE_CHARACTERS
+from stream_al.service.broker.dead_letters import (
+    HEADER_PREFIX,
+    MAX_MESSAGE_CHARACTERS,
+    REPLAY_OF,
+    REPLAYED_PREFIX,
+)
 from stream_al.service.loops.intake import Intake
 from stream_al.service.loops.select import Select
 from stream_al.settings import BudgetSettings
@@ -52,6 +57,7 @@ _SHARE = {"minimum": 0, "maximum": 1}
 _RANGES = {"share": {"exclusiveMinimum": 0, "maximum": 1}, "exploration": _SHARE}
 _COUNT = {"minimum": 1, "maximum": LARGEST}
 _TIME = {"format": "date-time"}
+_NOT_BLANK = {"pattern": r"\S"}
 _FLAT = {
     "description": "Name to value. Nested values have flat names such as `outer.inner` and `list.0`.",
     "additionalProperties": {"type": ["string", "number", "boolean"]},
@@ -59,7 +65,8 @@ _FLAT = {
 _MEMBERS: dict[str, Schema] = {
     "id": {"description": "The id of the query, and the key of the record."},
     "label": {
-        "description": f"The class. A whole number has at most {MAX_LABEL_BITS} bits.",
+        "description": f"The class. A whole number has at most {MAX_LABEL_BITS} bits. Blanks around a text "
+        'are dropped; 1, 1.0 and true are one class, and "1" is another one.',
         "maxLength": MAX_LABEL_CHARACTERS,
     },
     "annotator": {"description": "Who gave the label."},
@@ -95,6 +102,7 @@ _OWN_MEMBERS: dict[type, dict[str, Schema]] = {
     Example: {
         "id": _WRITTEN_ID,
         "annotator": _WRITTEN_NAME,
+        "label": _NOT_BLANK,
         "features": {"additionalProperties": _FLAT["additionalProperties"]},
     },
     RuntimeBudget: {
@@ -110,7 +118,10 @@ _OWN_MEMBERS: dict[type, dict[str, Schema]] = {
 _OWN: dict[type, Schema] = {
     Label: {
         "anyOf": [
-            {"required": ["label"], "properties": {"label": {"type": ["string", "number", "boolean"]}}},
+            {
+                "required": ["label"],
+                "properties": {"label": {"type": ["string", "number", "boolean"], **_NOT_BLANK}},
+            },
             {"required": ["skipped"], "properties": {"skipped": {"const": True}}},
         ]
     }
@@ -154,10 +165,16 @@ _LETTER_HEADERS: dict[str, Schema] = {
 _LETTER: Schema = {
     "title": "DeadLetterHeaders",
     "description": "The headers that a record gets on the topic of dead letters, as text in UTF-8. Its key, "
-    "its value and its own headers are unchanged.",
+    "its value and its own headers are unchanged. A record without a value that has the headers "
+    f"`{REPLAYED_PREFIX}letter` and `{REPLAYED_PREFIX}record` instead says that a dead letter was replayed, "
+    "and as which record.",
     "type": "object",
     "properties": {
         **{HEADER_PREFIX + name: {"type": "string", **schema} for name, schema in _LETTER_HEADERS.items()},
+        REPLAY_OF: {
+            "type": "string",
+            "description": "Present only if the record was replayed: the dead letter that it was made of.",
+        },
         HEADER_PREFIX + "value": {
             "type": "string",
             "description": "Present only if the value is missing, because it was too large for this topic. "

@@ -1,52 +1,117 @@
-"""Rows of a Parquet file, read with pyarrow, which the extra `parquet` installs.
+"""Rows of a Parquet file, read and written with pyarrow, which the extra `parquet` installs.
 
-Types that the other formats lack are converted, so that the same rows in another format are the same stream:
-a date or a time becomes ISO 8601 text, and a decimal becomes a number. NaN, which data frames write for a
-missing cell, counts as missing.
+Types that JSON lacks are converted, so that the same rows in another format are the same stream: a date or a
+time becomes ISO 8601 text, and a decimal becomes a number. NaN, which data frames write for a missing cell,
+counts as missing.
+
+A column has one type. A feature that is a number in one sample and a text in another is written as JSON, and
+the column says so in its metadata. So every value comes back as it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
+
+from stream_al.datasets.table import Table, grouped, label_column
 from stream_al.errors import Misconfigured
 
-__all__ = ["records"]
+__all__ = ["parquet_table", "write_parquet"]
 
 AT_ONCE = 4096
+FORM, AS_JSON = b"stream_al.form", b"json"
 
 
-def records(path: Path, file: BinaryIO) -> tuple[list[str], Iterator[dict[str, Any]]]:
-    """The names of the columns, and every row without its missing cells.
+def parquet_table(path: Path, file: BinaryIO, *, label: str | None, objects: Collection[str]) -> Table:
+    """The table in a Parquet file. What is missing in a row is not in its record.
+
+    Args:
+        path: Its name, to show.
+        file: Its bytes.
+        label: The column that the user names.
+        objects: Paths of objects whose members are columns.
 
     Raises:
         Misconfigured: The file is no Parquet file, or pyarrow is not installed.
     """
-    try:
-        from pyarrow import ArrowException  # noqa: PLC0415 - an extra, and slow
-        from pyarrow.parquet import ParquetFile  # noqa: PLC0415
-    except ImportError:
-        raise Misconfigured(
-            f"{path}: to read Parquet, run `python -m pip install 'stream_al[parquet]'`"
-        ) from None
+    _require(f"{path}: to read Parquet")
+    from pyarrow import ArrowException  # noqa: PLC0415 - an extra, and slow
+    from pyarrow.parquet import ParquetFile  # noqa: PLC0415
+
     try:
         table = ParquetFile(file)
     except ArrowException as error:
         raise Misconfigured(f"{path}: it is no Parquet file: {_line(error)}") from None
+    columns = list(table.schema_arrow.names)
+    if not columns:
+        raise Misconfigured(f"{path}: it is empty; it has not one column")
+    as_json = {field.name for field in table.schema_arrow if (field.metadata or {}).get(FORM) == AS_JSON}
 
-    def read() -> Iterator[dict[str, Any]]:
+    group = grouped(columns, objects)
+
+    def read() -> Iterator[tuple[str, dict[str, Any]]]:
+        number = 0
         try:
             for batch in table.iter_batches(batch_size=AT_ONCE):
                 for row in batch.to_pylist():
-                    yield {name: _plain(value) for name, value in row.items() if not _missing(value)}
-        except ArrowException as error:
+                    number += 1
+                    record = {name: _plain(value) for name, value in row.items() if not _missing(value)}
+                    for name in as_json & record.keys():
+                        record[name] = msgspec.json.decode(record[name])
+                    yield f"row {number}", group(record)
+        except (ArrowException, msgspec.DecodeError) as error:
             raise Misconfigured(f"{path}: it cannot be read: {_line(error)}") from None
 
-    return list(table.schema_arrow.names), read()
+    return Table(columns, label_column(path, columns, label), read())
+
+
+def write_parquet(
+    out: BinaryIO, columns: Mapping[str, set[type]], rows: Callable[[], Iterable[dict[str, Any]]]
+) -> None:
+    """Write a table.
+
+    Args:
+        out: The file.
+        columns: The names of the columns, and the types of the values in each.
+        rows: Gives the rows.
+
+    Raises:
+        Misconfigured: pyarrow is not installed.
+    """
+    _require("to write Parquet")
+    import pyarrow as pa  # noqa: PLC0415 - an extra, and slow
+    from pyarrow.parquet import ParquetWriter  # noqa: PLC0415
+
+    types = {bool: pa.bool_(), float: pa.float64(), str: pa.string()}
+    alone = {name: next(iter(kinds)) for name, kinds in columns.items() if len(kinds) == 1}
+    plain = {name: types[kind] for name, kind in alone.items() if kind in types}
+    fields = [
+        pa.field(name, plain[name])
+        if name in plain
+        else pa.field(name, pa.string(), metadata={FORM: AS_JSON})
+        for name in columns
+    ]
+    schema = pa.schema(fields)
+    with ParquetWriter(out, schema) as writer:
+        waiting = iter(rows())
+        while chunk := list(islice(waiting, AT_ONCE)):
+            for row in chunk:
+                for name in row.keys() - plain.keys():
+                    row[name] = msgspec.json.encode(row[name]).decode()
+            writer.write_table(pa.Table.from_pylist(chunk, schema=schema))
+
+
+def _require(what: str) -> None:
+    try:
+        import pyarrow.parquet  # noqa: F401, PLC0415 - an extra, and slow
+    except ImportError:
+        raise Misconfigured(f"{what}, run `python -m pip install 'stream_al[parquet]'`") from None
 
 
 def _missing(value: Any) -> bool:
@@ -54,6 +119,10 @@ def _missing(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _plain(member) for name, member in value.items() if not _missing(member)}
+    if isinstance(value, list):
+        return [None if _missing(member) else _plain(member) for member in value]
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     return float(value) if isinstance(value, Decimal) else value

@@ -1,47 +1,48 @@
 """A recorded stream: labelled rows of a file, in the order in which they came.
 
-A file is CSV with a header, JSON lines, or Parquet. It may be compressed with gzip.
+A file is a CSV, JSON (objects on lines, or in an array) or Parquet, compressed with gzip or not. The
+content says which, whatever the name. Each row is a record, and id, features and payload are read from it
+as the service reads them from a topic: by the rules of `input.*` (`engine.samples`). What is the same for
+all formats:
 
-- The label is the last column of a CSV or Parquet file, or the member `label` of a JSON object, unless
-  another one is named.
-- Columns whose name begins with `_` are notes about the row. They are no features.
-- A column of a CSV holds numbers if the first `LOOK_AHEAD_ROWS` rows of it do, else texts. An empty cell is
-  missing.
-- A label in a CSV is a whole number, `true`, `false`, or a text. Each label is read on its own. The other
-  formats have types.
+- The label is at the path that the user names; else in the column or member `label`; else, in a CSV or
+  Parquet file, in the last column. A row without a label is left out and counted.
+- An id is where `input.id` says. A file has no keys, so with `input.id: key` and where there is no id, the
+  row's id is the name of the source and the number of the row.
+- A row from which no sample can be read is left out and counted, as the service puts such a record aside.
+
+In a CSV or Parquet file, a column whose name begins with `_` is a note about the row and no feature, unless
+`input.include` names it. In JSON a record is what it would be on the topic, and it has no notes.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
-import io
-import re
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import chain, islice
-from math import isfinite
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, cast
+from typing import Any, BinaryIO, TextIO
 
-import msgspec
-
-from stream_al.datasets.parquet import records
-from stream_al.errors import Misconfigured
+from stream_al.datasets.delimited import delimited_table
+from stream_al.datasets.form import FileForm, Noticed
+from stream_al.datasets.json_text import json_records
+from stream_al.datasets.labels import LabelCheck
+from stream_al.datasets.parquet import parquet_table
+from stream_al.datasets.table import FEATURES, Table
+from stream_al.datasets.text import decoded, first_bytes, format_of, opened
+from stream_al.engine.labels.spelling import AllowedClasses
+from stream_al.engine.samples.labelled import LABEL, Labelled, Places, read_labelled
+from stream_al.engine.samples.paths import named, nothing_at
+from stream_al.engine.samples.sample import AUTO, WHOLE, InputRules
+from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import ClassLabel
 
-__all__ = ["Row", "parse_label", "rows"]
+__all__ = ["Row", "Wanted", "rows"]
 
-GZIP_MAGIC = b"\x1f\x8b"
-CSV_FIELD_CHARACTERS = 10_000_000
-REST = "\0rest"  # the key of the cells beyond the header's columns; no column has this name
-LOOK_AHEAD_ROWS = 1000  # rows that decide whether a column holds numbers or texts
-WHOLE = re.compile("0|-?[1-9][0-9]{0,14}")
-ENCODING = "utf-8-sig"  # UTF-8, with or without the byte order mark that spreadsheets write
-
-
-FormatReader = Callable[[Path, BinaryIO, str | None], Iterator["Row"]]
+KNOWN_RECORDS, KNOWN_PATHS = 1000, 1000  # whose paths are kept, to name what is like a path to nothing
+UNTIMED = 1000  # rows without a time after which the path of the time is taken to be wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,155 +50,188 @@ class Row:
     """One labelled sample.
 
     Attributes:
-        features: Name to value.
+        features: Name to value, flat.
         label: The true label.
-        notes: The columns whose name begins with `_`.
+        id: Its id; empty if it has none.
+        time: When the sample came, as recorded.
+        label_time: When its label came, as recorded.
+        annotator: Who labelled it, if it was an example.
+        labelled_at: When the annotator did so, if it was an example.
     """
 
     features: dict[str, Any]
     label: ClassLabel
-    notes: dict[str, str] = field(default_factory=dict)
+    id: str = ""
+    time: Any = None
+    label_time: Any = None
+    annotator: str | None = None
+    labelled_at: str | None = None
+
+    @classmethod
+    def of(cls, found: Labelled, label: ClassLabel) -> Row:
+        """The row of a labelled sample."""
+        sample = found.sample
+        return cls(
+            sample.features,
+            label,
+            sample.id,
+            found.time,
+            found.label_time,
+            found.annotator,
+            found.labelled_at,
+        )
 
 
-def rows(path: Path, label: str | None = None) -> Iterator[Row]:
-    """The rows of a file, in order.
+@dataclass(frozen=True)
+class Wanted:
+    """What to read of a file.
+
+    Attributes:
+        rules: Where id, features and payload are in a record.
+        label: The path of the label, if the user names it.
+        time: The path of the sample's time.
+        label_time: The path of the label's time.
+        form: What the user says of the file.
+        source: The name of the source, for the ids of rows without one.
+        allowed: The classes that a label may name; the row of another label is left out and counted.
+    """
+
+    rules: InputRules = field(default_factory=InputRules)
+    label: str | None = None
+    time: str | None = None
+    label_time: str | None = None
+    form: FileForm = field(default_factory=FileForm)
+    source: str = "row"
+    allowed: AllowedClasses = field(default_factory=AllowedClasses)
+
+
+def rows(path: Path, wanted: Wanted | None = None, noticed: Noticed | None = None) -> Iterator[Row]:
+    """The labelled rows of a file, in order.
 
     Args:
-        path: A .csv, .json, .jsonl, .ndjson or .parquet file, with or without .gz.
-        label: The column or member that holds the label.
+        path: The file.
+        wanted: What to read of it.
+        noticed: Gets what does not keep the file from being used.
 
     Raises:
-        Misconfigured: The file does not exist, has another format, or has no such label.
+        Misconfigured: The file does not exist, cannot be read, or has no such label.
     """
-    kind = [suffix for suffix in path.suffixes if suffix != ".gz"][-1:]
-    reader = READERS.get("".join(kind))
-    if reader is None:
-        raise Misconfigured(f"{path}: name a {', '.join(READERS)} file, with or without .gz")
+    wanted, noticed = wanted or Wanted(), noticed if noticed is not None else Noticed()
     try:
-        with _opened(path) as file:
-            yield from reader(path, file, label)
+        with opened(path) as file:
+            yield from _rows(path, file, wanted, noticed)
     except FileNotFoundError:
         raise Misconfigured(f"{path}: there is no such file") from None
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise Misconfigured(
+            f"{path}: it cannot be read: it is not {error.encoding.removesuffix('-sig')} (byte 0x"
+            f"{error.object[error.start]:02x}): say --encoding, such as cp1252 or utf-16"
+        ) from None
+    except UnicodeError as error:  # of UTF-16 and UTF-32
+        raise Misconfigured(f"{path}: it cannot be read: {error}: say --encoding") from None
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise Misconfigured(f"{path}: it cannot be read: {error}") from None
 
 
-def parse_label(text: str) -> ClassLabel:
-    """A label from its text in a CSV: a whole number, a truth value, or the text itself.
-
-    It reads what `messages.label_text` writes. A text that looks like a number or a truth value becomes one.
-
-    >>> parse_label("3"), parse_label("true"), parse_label("UP"), parse_label("1.5")
-    (3, True, 'UP', '1.5')
-    """
-    if text in ("true", "false"):
-        return text == "true"
-    return int(text) if WHOLE.fullmatch(text) else text
-
-
-def _opened(path: Path) -> BinaryIO:
-    with path.open("rb") as raw:
-        compressed = raw.read(2) == GZIP_MAGIC
-    return cast("BinaryIO", gzip.open(path)) if compressed else path.open("rb")
+def _rows(path: Path, file: BinaryIO, wanted: Wanted, noticed: Noticed) -> Iterator[Row]:
+    first = first_bytes(file)
+    kind = format_of(path, first, wanted.form.encoding)
+    with decoded(file, first, wanted.form.encoding) as text:
+        if kind == "json":
+            table = Table([], wanted.label or LABEL, json_records(path, text))
+        else:
+            table = _table(path, file, text, kind, wanted, noticed)
+        rules = replace(wanted.rules, id="position") if wanted.rules.id == "key" else wanted.rules
+        wanted = replace(wanted, rules=_without_notes(rules, table.columns, noticed))
+        yield from _Reader(path, table, wanted, noticed).read()
 
 
-def _of_text(read: Callable[[Path, TextIO, str | None], Iterator[Row]]) -> FormatReader:
-    def reader(path: Path, file: BinaryIO, label: str | None) -> Iterator[Row]:
-        with io.TextIOWrapper(file, encoding=ENCODING, newline="") as text:
-            yield from read(path, text, label)
-
-    return reader
-
-
-def _csv(path: Path, file: TextIO, label: str | None) -> Iterator[Row]:
-    csv.field_size_limit(CSV_FIELD_CHARACTERS)
-    reader = csv.DictReader(file, restkey=REST)
-    columns = reader.fieldnames or []
-    if not columns:
-        raise Misconfigured(f"{path}: it is empty; the first line names the columns")
-    column = _label_column(path, list(columns), label)
-    whole = _whole(path, reader, len(columns))
-    first = list(islice(whole, LOOK_AHEAD_ROWS))
-    texts = {name for given in first for name, cell in given.items() if cell and _number(cell) is None}
-    for given in chain(first, whole):
-        truth = given.pop(column)
-        if truth == "":
-            continue  # a row without a label has nothing to learn or to compare with
-        notes = {name: cell for name, cell in given.items() if cell != "" and name.startswith("_")}
-        features = {
-            name: cell if name in texts else _cell(cell)
-            for name, cell in given.items()
-            if cell != "" and name not in notes
-        }
-        yield Row(features, parse_label(truth), notes)
+def _table(path: Path, file: BinaryIO, text: TextIO, kind: str, wanted: Wanted, noticed: Noticed) -> Table:
+    rules = wanted.rules
+    objects = [FEATURES, *(place for place in (rules.features, rules.payload) if place)]
+    objects = [place for place in objects if place not in (AUTO, WHOLE)]
+    if kind == "parquet":
+        return parquet_table(path, file, label=wanted.label, objects=objects)
+    ids = {"id", rules.id}
+    return delimited_table(path, text, wanted.form, noticed, label=wanted.label, objects=objects, ids=ids)
 
 
-def _label_column(path: Path, columns: list[str], label: str | None) -> str:
-    column = label if label is not None else columns[-1]
-    if column not in columns:
-        raise Misconfigured(f"{path}: there is no column {column!r}; there are {', '.join(columns[:20])}")
-    return column
+def _without_notes(rules: InputRules, columns: list[str], noticed: Noticed) -> InputRules:
+    """The rules that leave out the notes of a table: the columns whose name begins with `_`."""
+    if rules.features not in (AUTO, WHOLE) or any(f"{name}.".startswith(f"{FEATURES}.") for name in columns):
+        return rules
+    notes = [name for name in columns if name.startswith("_")]
+    notes = [name for name in notes if not any(fnmatchcase(name, pattern) for pattern in rules.include)]
+    if not notes:
+        return rules
+    noticed.remarks.append(
+        f"{', '.join(notes[:5])}: columns that begin with _ are no features, unless input.include names them"
+    )
+    escaped = [name.replace("[", "[[]").replace("*", "[*]").replace("?", "[?]") for name in notes]
+    return replace(rules, exclude=(*rules.exclude, *escaped))
 
 
-def _whole(path: Path, reader: csv.DictReader[str], columns: int) -> Iterator[dict[str, str]]:
-    for given in reader:
-        if None in given.values() or REST in given:
-            raise Misconfigured(f"{path}: line {reader.line_num} has not the header's {columns} columns")
-        yield given
+class _Reader:
+    """Reads the labelled samples of records."""
 
+    def __init__(self, path: Path, table: Table, wanted: Wanted, noticed: Noticed) -> None:
+        self.path = path
+        self.table = table
+        self.rules = wanted.rules
+        self.source = wanted.source
+        self.allowed = wanted.allowed
+        self.places = Places(table.label, wanted.time, wanted.label_time, examples=table.label == LABEL)
+        self.noticed = noticed
+        self.there = dict.fromkeys(table.columns)
+        self.labels = LabelCheck(path, table.label)
+        self.timed = False
 
-def _parquet(path: Path, file: BinaryIO, label: str | None) -> Iterator[Row]:
-    columns, found = records(path, file)
-    if not columns:
-        raise Misconfigured(f"{path}: it is empty; it has not one column")
-    column = _label_column(path, columns, label)
-    for number, given in enumerate(found, 1):
-        truth = given.pop(column, None)
-        if truth is None:
-            continue
-        if not isinstance(truth, str | int | float):
-            raise Misconfigured(f"{path}: row {number} has no text or number at {column!r}")
-        notes = {name: str(value) for name, value in given.items() if name.startswith("_")}
-        yield Row({name: value for name, value in given.items() if name not in notes}, truth, notes)
+    def read(self) -> Iterator[Row]:
+        """The rows.
 
+        Raises:
+            Misconfigured: No record has a label, or none can be used, or the labels are no classes.
+        """
+        given = 0
+        for number, (place, record) in enumerate(self.table.records, 1):
+            if number <= KNOWN_RECORDS and not self.table.columns and len(self.there) < KNOWN_PATHS:
+                self.there.update(dict.fromkeys(named(record, KNOWN_PATHS)))
+            row = self._row(place, record, number)
+            if row is not None:
+                given += 1
+                self.labels.see(row.label)
+                yield row
+            if number == UNTIMED:
+                self._check_time()
+        self.labels.end()
+        if self.noticed.unlabelled or given:
+            self._check_time()
+        if not given and self.noticed.unlabelled:
+            if self.table.label not in self.there:
+                raise Misconfigured(f"{self.path}: {nothing_at(self.table.label, self.there)}; say --label")
+            raise Misconfigured(f"{self.path}: no row has a label at {self.table.label!r}")
+        if not given and self.noticed.refused:
+            reason, first = next(iter(self.noticed.first_refused.items()))
+            raise Misconfigured(f"{self.path}: no row can be used ({reason}): {first}")
 
-def _json(path: Path, file: TextIO, label: str | None) -> Iterator[Row]:
-    name = label or "label"
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
+    def _row(self, place: str, record: Any, number: int) -> Row | None:
         try:
-            given = msgspec.json.decode(line)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise Misconfigured(f"{path}: line {number} is not JSON: {error}") from None
-        if not isinstance(given, dict) or not isinstance(given.get(name), str | int | float | bool):
-            raise Misconfigured(f"{path}: line {number} is no object with a text or number at {name!r}")
-        truth = given.pop(name)
-        inner = given.get("features")
-        notes = {key: str(value) for key, value in given.items() if key.startswith("_")}
-        features = inner if isinstance(inner, dict) else {k: v for k, v in given.items() if k not in notes}
-        yield Row(features, truth, notes)
+            found = read_labelled(
+                record, self.rules, self.places, key=None, position=f"{self.source}-{number}"
+            )
+            label = None if found.label is None else self.allowed.named_by(found.label)
+        except BadMessage as error:
+            detail = str(error)
+            if error.reason == "no_id":
+                detail = f"{detail}; for a file without ids say --id position"
+            self.noticed.refuse(error.reason, place, detail)
+            return None
+        self.timed = self.timed or found.time is not None
+        if label is None:
+            self.noticed.unlabelled += 1
+            return None
+        return Row.of(found, label)
 
-
-def _cell(cell: str) -> float | int | str:
-    number = _number(cell)
-    return cell if number is None else number
-
-
-def _number(cell: str) -> float | int | None:
-    try:
-        number = float(cell)
-    except ValueError:
-        return None
-    if not isfinite(number):
-        return None
-    return int(number) if number.is_integer() and abs(number) < 2**53 and "." not in cell else number
-
-
-READERS: dict[str, FormatReader] = {
-    ".csv": _of_text(_csv),
-    ".json": _of_text(_json),
-    ".jsonl": _of_text(_json),
-    ".ndjson": _of_text(_json),
-    ".parquet": _parquet,
-}
+    def _check_time(self) -> None:
+        if self.places.time and not self.timed:
+            raise Misconfigured(f"--time: {nothing_at(self.places.time, self.there, kind='no column')}")

@@ -12,34 +12,68 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from stream_al.demo import ending
 from stream_al.demo.broker import embedded, free_port
 from stream_al.demo.plan import DemoOptions, prepare
 from stream_al.demo.session import Demo, Summary, compare
-from stream_al.demo.view import View, report
+from stream_al.demo.view import View, report, report_of_part
 
 __all__ = ["perform"]
 
 
-def perform(options: DemoOptions, *, as_json: bool) -> None:
-    """Play the demo, compute the counterfactuals, and print the result on standard output."""
-    console = Console(stderr=True)
+def perform(options: DemoOptions, *, as_json: bool) -> int:
+    """Play the demo, compute the counterfactuals, and print the result on standard output.
+
+    A demo that is interrupted prints what it has done so far.
+
+    Returns:
+        The exit code: 1 if nothing was learned or no prediction was right.
+
+    Raises:
+        KeyboardInterrupt: It was interrupted.
+    """
+    console, demo = Console(stderr=True, highlight=False), None
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may start us with SIGINT ignored
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     broker_port = free_port()
-    with tempfile.TemporaryDirectory(prefix="stream_al-") as snapshots:
-        plan = prepare(options, broker_port, Path(snapshots))
-        if options.port and not plan.settings.http.port:
-            console.print(f"port {options.port} is taken: HTTP listens on another one", highlight=False)
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may start us with SIGINT ignored
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-        with embedded(broker_port), View(console) as view:
-            demo = Demo(plan, view.refresh)
-            asyncio.run(demo.run())
-    if demo.unusable:
-        console.print(f"the model failed on {demo.unusable:,} samples, which count as predicted wrongly")
-    summary = _compare(demo, console)
+    try:
+        with tempfile.TemporaryDirectory(prefix="stream_al-") as snapshots:
+            plan = prepare(options, broker_port, Path(snapshots))
+            if options.port and not plan.settings.http.port:
+                console.print(f"port {options.port} is taken: HTTP listens on another one")
+            for note in plan.notes:
+                console.print(note, markup=False)
+            with embedded(broker_port), View(console) as view:
+                demo = Demo(plan, view.refresh)
+                asyncio.run(demo.run())
+        summary = _compare(demo, console)
+    except KeyboardInterrupt:
+        _print_part(demo, console, as_json=as_json)
+        raise
     if as_json:
         print(json.dumps(asdict(summary)))  # noqa: T201 - the result of the command
     else:
         Console(highlight=False).print(report(summary))
+    wrong = ending.problem_with(summary)
+    if wrong:
+        console.print(wrong, style="bold", markup=False, soft_wrap=True)
+    for sentence in ending.notes(demo):
+        console.print(sentence, markup=False, soft_wrap=True)
+    if not as_json and not wrong:
+        console.print(ending.next_steps(), markup=False, soft_wrap=True)
+    return 1 if wrong else 0
+
+
+def _print_part(demo: Demo | None, console: Console, *, as_json: bool) -> None:
+    """Print what an interrupted demo has done."""
+    if demo is None or not demo.scoreboard.decided:
+        console.print("interrupted before the first sample was decided")
+        return
+    part = ending.interrupted(demo)
+    if as_json:
+        print(json.dumps(asdict(part)))  # noqa: T201 - the result of the command
+    else:
+        Console(highlight=False).print(report_of_part(part))
 
 
 def _compare(demo: Demo, console: Console) -> Summary:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from stream_al import settings
-from stream_al.datasets.rows import Row
+from stream_al.datasets.form import FileForm, Noticed
+from stream_al.datasets.rows import Row, Wanted
 from stream_al.errors import Misconfigured
 from stream_al.service.engine_settings import input_rules
 from stream_al.settings import Settings
@@ -45,6 +46,8 @@ class DemoOptions:
     model: str | None
     port: int
     seed: int
+    label: str | None = None
+    form: FileForm = field(default_factory=FileForm)
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class DemoPlan:
         rate: The most samples per second.
         delay: Seconds from query to label.
         settings: The settings of the service.
+        notes: What the user should know about the stream, in sentences.
     """
 
     name: str
@@ -64,6 +68,7 @@ class DemoPlan:
     rate: float
     delay: float
     settings: Settings
+    notes: Sequence[str] = ()
 
 
 def prepare(options: DemoOptions, broker_port: int, snapshots: Path) -> DemoPlan:
@@ -79,10 +84,13 @@ def prepare(options: DemoOptions, broker_port: int, snapshots: Path) -> DemoPlan
     if not 0 <= options.delay < inf:
         raise Misconfigured(f"--delay: write a number of seconds, 0 or more, not {options.delay:g}")
     given = _settings(options, broker_port, snapshots)
-    name, recorded = named_rows(options.data, options.stream)
-    chosen = islice(recorded, options.samples or SAMPLES)
-    stream = make_stream(name, chosen, Columns(), input_rules(given))
-    return DemoPlan(name, stream.rows, options.rate or inf, options.delay, given)
+    noticed = Noticed()
+    # The demo counts its samples itself, so the file needs no ids.
+    wanted = Wanted(input_rules(given), options.label, form=options.form)
+    name, recorded = named_rows(options.data, options.stream, wanted, noticed)
+    stream = make_stream(name, islice(recorded, options.samples or SAMPLES), Columns())
+    notes = tuple(noticed.sentences())
+    return DemoPlan(name, stream.rows, options.rate or inf, options.delay, given, notes)
 
 
 def _settings(options: DemoOptions, broker_port: int, snapshots: Path) -> Settings:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from statistics import fmean
 from time import monotonic
 
 from stream_al.demo.annotator import TopicAnnotator
-from stream_al.demo.counterfactuals import prequential
+from stream_al.demo.counterfactuals import RANDOM_RUNS, mean_score, prequential
 from stream_al.demo.plan import DemoPlan
 from stream_al.demo.player import Player
 from stream_al.demo.scoreboard import Scoreboard
@@ -20,6 +21,7 @@ from stream_al.service.broker.kafka import Kafka
 from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.maintenance import create_topics
 from stream_al.service.serve import serving
+from stream_al.service.telemetry.problems import Kind
 from stream_al.simulate.baselines import random_positions
 from stream_al.simulate.measure import ClassScore, Confusion
 
@@ -42,10 +44,11 @@ class Summary:
         budget_asked: The share of the samples whose label may be bought.
         budget_spent: The share of the samples whose label was bought.
         accuracy: The accuracy over all samples, as predicted when they came.
-        accuracy_random: The same with as many labels bought at random.
+        accuracy_random: The same with as many labels bought at random, the mean of several draws.
+        accuracy_random_runs: The same of each draw.
         accuracy_all_labels: The same with every label.
         rarest: What the service has done for the class with the fewest samples.
-        rarest_random: The same with as many labels bought at random.
+        rarest_random: The same with as many labels bought at random, the mean of the draws.
         seconds: The time from the first sample to the last label learned.
     """
 
@@ -56,6 +59,7 @@ class Summary:
     budget_spent: float
     accuracy: float
     accuracy_random: float
+    accuracy_random_runs: list[float]
     accuracy_all_labels: float
     rarest: ClassScore
     rarest_random: ClassScore
@@ -86,14 +90,19 @@ class Demo:
 
     @property
     def decided(self) -> int:
-        """The number of samples that the service has finished, the unusable ones included."""
+        """The number of samples that the service has finished, dead letters included."""
         held = self.app.select.partitions.get(PARTITION)
         self._decided = max(self._decided, held.offset if held else 0)
         return self._decided
 
     @property
+    def failed(self) -> int:
+        """The number of samples that the model failed on, so that they were decided without a prediction."""
+        return self.app.problems.count(Kind.NO_OPINION)
+
+    @property
     def unusable(self) -> int:
-        """The number of samples that the model failed on. They are dead letters now."""
+        """The number of samples that are dead letters now."""
         counters = self.app.metrics.dead_letters.collect()
         found = [sample for counter in counters for sample in counter.samples]
         select = [s for s in found if s.name.endswith("_total") and s.labels["stage"] == "select"]
@@ -127,6 +136,7 @@ class Demo:
             for task in (play, *helpers):
                 task.cancel()
             await asyncio.gather(play, *helpers, return_exceptions=True)
+            self.ended = self.ended or monotonic()
             self.app.stopping.set()
             await asyncio.gather(service, return_exceptions=True)
             await self.broker.stop(2.0)
@@ -185,21 +195,24 @@ def compare(demo: Demo, progress: Callable[[int, int], None] = lambda done, tota
 
     Args:
         demo: A demo that is over.
-        progress: Called with the number of samples done in both counterfactuals, and their total number.
+        progress: Called with the number of samples done in all counterfactuals, and their total number.
     """
     plan, scoreboard = demo.plan, demo.scoreboard
-    number = len(plan.samples)
+    number, seed, delays = len(plan.samples), plan.settings.seed, demo.delays_in_samples()
 
-    def counterfactual(bought: set[int] | range, delays: list[int], done: int) -> Confusion:
+    def counterfactual(bought: Collection[int], delays: list[int], nth: int) -> Confusion:
         fresh = fresh_learner(plan.settings)
 
         def count(now: int) -> None:
-            progress(done + now, 2 * number)
+            progress(nth * number + now, (RANDOM_RUNS + 1) * number)
 
         return prequential(plan.samples, fresh.model, bought, delays, count, fresh.rule)
 
-    bought = random_positions(scoreboard.queries, number, plan.settings.seed)
-    at_random = counterfactual(bought, demo.delays_in_samples(), 0)
+    draws = [
+        random_positions(scoreboard.queries, number, seed * RANDOM_RUNS + nth) for nth in range(RANDOM_RUNS)
+    ]
+    at_random = [counterfactual(bought, delays, nth) for nth, bought in enumerate(draws)]
+    accuracies = [run.accuracy for run in at_random]
     whole = scoreboard.whole()
     return Summary(
         samples=number,
@@ -208,9 +221,15 @@ def compare(demo: Demo, progress: Callable[[int, int], None] = lambda done, tota
         budget_asked=plan.settings.budget.share,
         budget_spent=scoreboard.queries / number,
         accuracy=whole.accuracy,
-        accuracy_random=at_random.accuracy,
-        accuracy_all_labels=counterfactual(range(number), [1], number).accuracy,
+        accuracy_random=fmean(accuracies),
+        accuracy_random_runs=accuracies,
+        accuracy_all_labels=counterfactual(range(number), [1], RANDOM_RUNS).accuracy,
         rarest=whole.classes(scoreboard.bought)[0],
-        rarest_random=at_random.classes(Counter(plan.samples[position].label for position in bought))[0],
+        rarest_random=mean_score(
+            [
+                run.classes(Counter(plan.samples[position].label for position in bought))[0]
+                for run, bought in zip(at_random, draws, strict=True)
+            ]
+        ),
         seconds=round(demo.seconds, 3),
     )

@@ -16,14 +16,21 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from stream_al.demo.ending import Interrupted
 from stream_al.demo.session import Demo, Summary
 from stream_al.messages import label_text
 
-__all__ = ["View", "report"]
+__all__ = ["View", "report", "report_of_part"]
 
 LINE_SECONDS = 3.0
 WIDTH = 78
 MOST_CHARACTERS = 40  # of a class
+LEGEND = {
+    "threshold": "the label of a sample is bought if its utility, 0 to 1, reaches it",
+    "so far": "the true accuracy over all samples, which only a demo can know",
+    "estimated": "the same as the service knows it, from the labels it bought alone;",
+    "": "in 95 of 100 cases the interval behind it holds the true value",
+}
 
 
 class View:
@@ -34,6 +41,7 @@ class View:
         self._context = ExitStack()
         self._live: Live | None = None
         self._next_line = 0.0
+        self._explained = False
 
     def __enter__(self) -> View:
         if self.console.is_terminal:
@@ -54,6 +62,9 @@ class View:
         if self._live is not None:
             self._live.update(_panel(demo), refresh=bool(demo.ended))
         elif monotonic() >= self._next_line or demo.ended:
+            if demo.began and not self._explained:
+                self._explained = True
+                self.console.print("\n".join(_legend()), soft_wrap=True, highlight=False)
             self._next_line = monotonic() + LINE_SECONDS
             self.console.print(_line(demo), soft_wrap=True, highlight=False)
 
@@ -65,8 +76,11 @@ def report(summary: Summary) -> RenderableType:
     table.add_column("labels bought")
     table.add_column("number", justify="right")
     table.add_column("accuracy", justify="right")
+    table.add_column("", style="dim")
     table.add_row("[bold]by the service", f"[bold]{summary.queries:,}", f"[bold]{_percent(summary.accuracy)}")
-    table.add_row("as many, at random", f"{summary.queries:,}", _percent(summary.accuracy_random))
+    draws = summary.accuracy_random_runs
+    spread = f"mean of {len(draws)} draws, {_percent(min(draws))} to {_percent(max(draws))}"
+    table.add_row("as many, at random", f"{summary.queries:,}", _percent(summary.accuracy_random), spread)
     table.add_row("all of them", f"{summary.samples:,}", _percent(summary.accuracy_all_labels))
     return Group(
         Text(
@@ -79,6 +93,24 @@ def report(summary: Summary) -> RenderableType:
         Text(),
         Text(_rarest(summary)),
     )
+
+
+def report_of_part(part: Interrupted) -> RenderableType:
+    """What an interrupted demo has done, in sentences."""
+    spent = _percent(part.queries / part.samples)
+    lines = [
+        f"Interrupted after {part.samples:,} of {part.of:,} samples in {part.seconds:.1f} s",
+        f"{part.queries:,} labels bought ({spent}), {part.examples:,} learned",
+        f"Accuracy over these samples, each predicted before its label was known: {_percent(part.accuracy)}",
+    ]
+    if part.estimated:
+        low, high = (_percent(part.estimated[end]) for end in ("low", "high"))
+        lines.append(f"As the service estimates it: {_percent(part.estimated['accuracy'])}, {low} to {high}")
+    return Text("\n".join(lines))
+
+
+def _legend() -> list[str]:
+    return [f"{word:<11}{meaning}" for word, meaning in LEGEND.items()]
 
 
 def _rarest(summary: Summary) -> str:
@@ -125,7 +157,7 @@ def _panel(demo: Demo) -> Panel:
     )
     rest.add_row("accuracy", f"[bold]{_percent(scoreboard.accuracy)}[/] so far", *_estimate(demo))
     return Panel(
-        Group(top, Text(), rest),
+        Group(top, Text(), rest, Text(), Text("\n".join(_legend()), style="dim")),
         title=f"stream_al demo: [bold]{plan.name}",
         title_align="left",
         subtitle=_address(demo),
@@ -149,7 +181,7 @@ def _line(demo: Demo) -> str:
 
 
 def _estimate(demo: Demo) -> tuple[str, str]:
-    estimate = demo.app.local_model.learner.overall.estimate()
+    estimate = demo.app.local_model.learner.evaluation.current.overall.estimate()
     if estimate is None:
         return "no estimate yet", ""
     between = f"{_percent(estimate.low)} to {_percent(estimate.high)}"

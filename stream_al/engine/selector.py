@@ -2,13 +2,23 @@
 
     sample --score: model, strategy--> scored sample --decide: history, budget manager--> decision
 
-It works in two steps. `score` does everything that needs the model, as samples are read, so that a sample
-that the model fails on can still be set aside. `decide` takes the partition's state and a batch of scored
-samples, and returns the decisions and the state after them.
+It works in two steps. `score` does everything that needs the model, as samples are read. `decide` takes the
+partition's state and a batch of scored samples, and returns the decisions and the state after them.
 
 The selector is pure: it applies nothing. The service first makes the decisions durable, then commits offset
 and state in one write, and only then keeps the state. So a crash at any point repeats decisions and forgets
 none.
+
+**Utilities without an opinion of the model.** Two laws hold for all strategies and are therefore kept here.
+
+    no prediction, or one class alone    1: whoever knows fewer than two classes cannot be certain of anything
+    the model fails on the sample        0: it most likely fails to learn from it, too
+
+(The entropy of one class is 0, and a strategy that used it would never ask for the first label.) A sample
+that the model fails on is decided about like any other: it counts in the budget, exploration selects it with
+the same probability as any other, and where the model fails on all samples their utilities are tied, so the
+budget is spent as ever. With 1 in the place of 0, a tenth of samples that a model can neither predict nor
+learn would take all labels of a budget of 5%.
 
 The lowest cap binds. The manager is told how much room is left, and samples of different hours are decided
 about separately, since the room changes with the hour.
@@ -32,7 +42,7 @@ from stream_al.engine.model.predictions import Predictions
 from stream_al.engine.model.sketch import COMPONENTS, Point, points
 from stream_al.engine.partition_state import State
 from stream_al.engine.samples.table import Sample, sample_of
-from stream_al.engine.strategies import Candidates, ScoredSample
+from stream_al.engine.strategies import Candidates, Failure, ScoredSample
 from stream_al.engine.strategies.history import History, split
 from stream_al.errors import BadMessage
 
@@ -115,43 +125,29 @@ class Selector:
             sample_id: The sample's id.
             features: The sample's features.
             timestamp_ms: The timestamp that the log gave it, in milliseconds.
-
-        Raises:
-            BadMessage: River fails on these features (`model_error`).
         """
         (scored,) = self.score_many(model, [sample_of(sample_id, features)], [timestamp_ms])
-        if isinstance(scored, BadMessage):
-            raise scored
         return scored
 
     def score_many(
         self, model: Model, samples: Sequence[Sample], timestamps_ms: Sequence[int]
-    ) -> list[ScoredSample | BadMessage]:
+    ) -> list[ScoredSample]:
         """Score many samples at once; the result for each is the same as for it alone.
-
-        One law holds for all strategies and is therefore kept here: where the model has no prediction, or
-        knows one class alone, the utility is 1. Whoever knows fewer than two classes cannot be certain of
-        anything. (The entropy of one class is 0, and a strategy that used it would never ask for the first
-        label.)
 
         Args:
             model: One that `strategy.model` made.
             samples: The samples.
             timestamps_ms: The timestamps that the log gave them, in milliseconds.
-
-        Returns:
-            For each sample its score, or why River fails on it.
         """
         predictions = model.predict_proba_many(samples)
         known: list[int] = np.flatnonzero(predictions.known).tolist() if model.ready else []
         if known and len(known) == len(samples):
             return self._scored(model, samples, timestamps_ms, predictions)
-        scored: list[ScoredSample | BadMessage] = [
+        scored = [
             ScoredSample(sample.id, probabilities, 1.0, None, at_ms)
             for sample, probabilities, at_ms in zip(samples, predictions.rows(), timestamps_ms, strict=True)
         ]
-        for place, error in predictions.failed.items():
-            scored[place] = error
+        _note(predictions.failed, scored)
         if known:
             some, times = [samples[place] for place in known], [timestamps_ms[place] for place in known]
             with_prediction = self._scored(model, some, times, predictions.some(known))
@@ -161,7 +157,7 @@ class Selector:
 
     def _scored(
         self, model: Model, samples: Sequence[Sample], timestamps_ms: Sequence[int], predictions: Predictions
-    ) -> list[ScoredSample | BadMessage]:
+    ) -> list[ScoredSample]:
         """The scores of samples that the model has a prediction for."""
         candidates = Candidates(
             samples, predictions.labels, predictions.probabilities, model, self.seed, self.target
@@ -170,14 +166,13 @@ class Selector:
         sketches: Sequence[Point | None] = [None] * len(samples)
         if self.strategy.uses_history:
             sketches = split(model.sketches(samples).tobytes())
-        scored: list[ScoredSample | BadMessage] = [
+        scored = [
             ScoredSample(sample.id, probabilities, utility, sketch, at_ms)
             for sample, probabilities, utility, sketch, at_ms in zip(
                 samples, predictions.rows(), utilities, sketches, timestamps_ms, strict=True
             )
         ]
-        for place, error in candidates.failed.items():
-            scored[place] = error
+        _note(candidates.failed, scored)
         return scored
 
     def decide(
@@ -260,3 +255,12 @@ class Selector:
                 by_history = []
             decisions.append(decision)
         return decisions, session.state(), cursor.history()
+
+
+def _note(failed: Mapping[int, BadMessage], scored: list[ScoredSample]) -> None:
+    """Note on which samples, by their place, the model fails. What it predicted before that is kept."""
+    for place, error in failed.items():
+        one = scored[place]
+        scored[place] = ScoredSample(
+            one.id, one.probabilities, 0.0, None, one.timestamp_ms, Failure.of(error)
+        )

@@ -31,15 +31,20 @@ from stream_al.service.broker.topics import required_topics
 from stream_al.service.conditions import ConditionWatch
 from stream_al.service.control import Control
 from stream_al.service.engine_settings import fresh_learner
+from stream_al.service.loops.accounts import Accounts
 from stream_al.service.loops.consumer import Consumer
 from stream_al.service.loops.expiry import Expiry
 from stream_al.service.loops.intake import Intake
 from stream_al.service.loops.lag import LagMeter
+from stream_al.service.loops.log_time import LogTime
 from stream_al.service.loops.lost_offsets import refuse_lost_offsets
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.select import Select
 from stream_al.service.loops.stage import Stage
+from stream_al.service.loops.topic_identity import TopicIdentity
+from stream_al.service.model.check import ModelCheck
 from stream_al.service.model.local_model import LocalModel
+from stream_al.service.model.lookalikes import Lookalikes
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.problems import Kind, Problems
@@ -102,6 +107,7 @@ class App:
             on_example=self._close_query,
             tracing=self.tracing,
         )
+        self.log_time = LogTime(limits, clock, self.problems)
         self.pending = PendingQueries(
             broker.reader(topics.queries, expiring=True),
             settings,
@@ -109,7 +115,9 @@ class App:
             is_labelled=self._is_labelled,
             tracing=self.tracing,
             on_clash=self._report_clash,
+            time=self.log_time,
         )
+        self.model_check = ModelCheck(settings, clock)
         self.selection = Select(
             settings,
             self.local_model,
@@ -120,6 +128,7 @@ class App:
             samples.partition_count,
             self.tracing,
         )
+        self.selection.on_samples = self.model_check.see
         self.control = Control(
             broker,
             settings,
@@ -136,7 +145,10 @@ class App:
             step = partial(on_step, stage.name)
             return Consumer(stage, group, broker, limits, metrics, self.problems, clock, step)
 
+        self.accounts = Accounts(broker, settings.application, topics.samples, clock)
+        self.topics = TopicIdentity(broker, topics)
         self.select, self.intake = consumer(self.selection, samples), consumer(joining, labels)
+        self.select.copy_of = self.accounts.saved
         self.consumers = (self.select, self.intake)
         self.expiry = Expiry(settings.queries, topics.queries, broker, labels, self.pending, metrics)
         self.lag = LagMeter(self.consumers, self.local_model, self.pending, metrics)
@@ -147,6 +159,7 @@ class App:
         self.watchdog = Watchdog(
             limits.watchdog_seconds, [part.progress for part in (*self.consumers, self.local_model)]
         )
+        self._lookalikes = Lookalikes(self.problems)
         self._retries = Retries(limits, clock)
         self._started = False
         self._loops: set[asyncio.Task[None]] = set()
@@ -208,7 +221,10 @@ class App:
                 tasks.create_task(forever("control", self._follow_control), name="control")
                 tasks.create_task(forever("pending", self._follow_queries), name="pending")
                 tasks.create_task(forever("expiry", self._expire), name="expiry")
+                tasks.create_task(forever("accounts", self._save_accounts), name="accounts")
+                tasks.create_task(forever("topics", self._check_topics), name="topics")
                 tasks.create_task(forever("lag", self._measure_lag), name="lag")
+                tasks.create_task(self.model_check.run(), name="check")
                 tasks.create_task(self._watch_conditions(), name="conditions")
                 tasks.create_task(self._watch(), name="watchdog")
         except* StreamAlError as group:
@@ -219,7 +235,9 @@ class App:
         missing = await self.broker.missing_topics(topic.name for topic in required_topics(self.settings))
         if missing:
             raise Misconfigured(f"topics: {', '.join(missing)} do not exist: run `stream-al topics create`")
+        await self.topics.check()
         if not self._started:
+            self.log_time.begin(await self.control.ask_time())
             await self.control.reader.start()
             await self.control.catch_up()
             await self.local_model.reader.start()
@@ -259,6 +277,7 @@ class App:
 
     async def _learn(self) -> None:
         await self.local_model.step(self.settings.limits.poll_seconds)
+        self._lookalikes.watch(self.local_model.model.classes)
         if self.local_model.snapshot_due():
             await self.local_model.save()
 
@@ -272,6 +291,14 @@ class App:
     async def _expire(self) -> None:
         await asyncio.sleep(self.clock.pace.expiry_seconds)
         await self.expiry.step()
+
+    async def _save_accounts(self) -> None:
+        await asyncio.sleep(self.clock.pace.accounts_seconds)
+        await self.accounts.save(self.select)
+
+    async def _check_topics(self) -> None:
+        await asyncio.sleep(self.clock.pace.topics_seconds)
+        await self.topics.check()
 
     async def _measure_lag(self) -> None:
         await asyncio.sleep(min(self.clock.pace.lag_seconds, self.watchdog.limit_seconds / 10))
@@ -298,6 +325,8 @@ class App:
             await asyncio.wait(self._loops, timeout=deadline.left / 3)
         working.cancel()
         await asyncio.wait({working}, timeout=deadline.left)
+        with suppress(Unavailable):
+            await within(deadline.left / 3, "the last copy of the accounts", self.accounts.save(self.select))
         await asyncio.gather(*(consumer.group.stop(deadline.left / 2) for consumer in self.consumers))
         if self._started:
             with suppress(Unavailable):  # a slow store costs the snapshot, not the orderly stop

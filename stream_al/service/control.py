@@ -1,11 +1,14 @@
 """Control: what operators change while the service runs, on a topic of its own.
 
-The topic has one partition and is compacted, with two keys. Each record says all that is changed under its
-key, so the newest one is enough:
+The topic has one partition and is compacted, with two keys that matter. Each record says all that is changed
+under its key, so the newest one is enough:
 
     settings   what is changed of the budget         (`RuntimeSettings`)
     model      which examples are excluded           (`RuntimeModel`)
     null       nothing is changed under this key
+
+A third key, `time`, says nothing. A replica that starts sends it to learn the broker's time from the
+acknowledgement (`service.loops.log_time`).
 
 Every replica reads all of it before it starts to work, and then follows it. Replicas learn of a change in no
 other way. So all see the same changes in the same order, and a restart sees the last one.
@@ -40,7 +43,7 @@ from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import BadMessage, Misconfigured, Unavailable
 from stream_al.messages import RuntimeBudget, RuntimeModel, RuntimeSettings, decode, encode, iso
 from stream_al.service.broker.follower import Follower
-from stream_al.service.broker.protocols import Broker, Outgoing, Record
+from stream_al.service.broker.protocols import Ack, Broker, Outgoing, Record
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import BudgetSettings, Settings
@@ -50,7 +53,7 @@ __all__ = ["MODEL", "SETTINGS", "Control"]
 
 log = structlog.get_logger(__name__)
 
-SETTINGS, MODEL = b"settings", b"model"
+SETTINGS, MODEL, TIME = b"settings", b"model", b"time"
 MAX_BYTES = 100_000
 MAX_TRIES = 10
 
@@ -109,6 +112,11 @@ class Control:
         """Apply all that is on the topic now."""
         await self.follower.catch_up()
 
+    async def ask_time(self) -> Ack:
+        """Let the broker stamp a record that says nothing. Raises Unavailable."""
+        (ack,) = await self.broker.send([Outgoing(self.topic, TIME, None)])
+        return ack
+
     async def change_budget(self, make: Callable[[dict[str, Any]], dict[str, Any]], by: str | None) -> None:
         """Change the budget, here and everywhere.
 
@@ -155,6 +163,8 @@ class Control:
 
     def _apply(self, record: Record) -> None:
         key = record.key or b""
+        if key == TIME:
+            return
         try:
             {SETTINGS: self._apply_settings, MODEL: self._apply_model}.get(key, _refuse_key)(record)
         except BadMessage as error:

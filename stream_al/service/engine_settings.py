@@ -6,16 +6,21 @@ nowhere else, so all of them read, score and decide alike.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner
+from stream_al.engine.labels.spelling import AllowedClasses
+from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import rule
 from stream_al.engine.samples.sample import InputRules
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import strategy
+from stream_al.errors import Misconfigured
 from stream_al.settings import Settings
 
-__all__ = ["fresh_learner", "input_rules", "selector"]
+__all__ = ["allowed_classes", "fresh_learner", "input_rules", "model_of", "selector"]
 
 
 def input_rules(settings: Settings) -> InputRules:
@@ -33,6 +38,11 @@ def input_rules(settings: Settings) -> InputRules:
     )
 
 
+def allowed_classes(settings: Settings) -> AllowedClasses:
+    """The classes that a label may name."""
+    return AllowedClasses(settings.labels.classes)
+
+
 def selector(settings: Settings) -> Selector:
     """The query strategy, the budget manager and its caps."""
     budget = settings.budget
@@ -47,12 +57,33 @@ def selector(settings: Settings) -> Selector:
     )
 
 
-def fresh_learner(settings: Settings) -> Learner:
-    """The learner before the first example."""
+def model_of(settings: Settings) -> Callable[[str], Model]:
+    """Makes fresh models, each of a definition that may be another one than that of the settings."""
     given = settings.model
-    model = strategy(settings.strategy).model(
-        given.definition, seed=settings.seed, max_classes=given.max_classes, committee=given.committee
-    )
+
+    def make(definition: str) -> Model:
+        return strategy(settings.strategy).model(
+            definition, seed=settings.seed, max_classes=given.max_classes, committee=given.committee
+        )
+
+    return make
+
+
+def fresh_learner(settings: Settings) -> Learner:
+    """The learner before the first example.
+
+    Raises:
+        Misconfigured: The model cannot learn the classes that labels may name.
+    """
+    given = settings.model
+    model = model_of(settings)(given.definition)
+    if (most := model.most_classes) < (allowed := len(settings.labels.classes)):
+        wrap = "write auto, or OneVsRestClassifier(...) around it"
+        advice = wrap if model.is_binary else "raise model.max_classes"
+        raise Misconfigured(
+            f"model.definition: {given.definition:.60} learns {most} classes, and labels.classes lists "
+            f"{allowed}; {advice}, or list fewer classes"
+        )
     return Learner(
         model, KnownLabels(settings.labels.remember), rule=rule(given.objective, given.max_classes)
     )

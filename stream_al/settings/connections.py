@@ -67,8 +67,9 @@ class KafkaSettings(Section):
     request_timeout_seconds: Seconds = Field(
         default=30, description="Longest wait for the response to one request."
     )
-    compression: Literal["none", "gzip"] = Field(
-        default="none", description="Compression of the records that are sent."
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(
+        default="none",
+        description="Compression of the records that are sent. All of these are read, whatever is set here.",
     )
 
     @field_validator("sasl_username", "sasl_password", mode="after")

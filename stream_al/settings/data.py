@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from reprlib import repr as short
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
+from stream_al.engine.labels.spelling import shown
+from stream_al.messages import MAX_LABEL_CHARACTERS, ClassLabel
 from stream_al.settings.checks import (
     Count,
     Inside,
@@ -16,8 +18,11 @@ from stream_al.settings.checks import (
     as_metric,
 )
 from stream_al.settings.section import Section
+from stream_al.settings.yaml_text import as_written
 
 __all__ = ["InputSettings", "LabelSettings", "QuerySettings", "TopicSettings"]
+
+MAX_CLASSES = 10_000
 
 
 class TopicSettings(Section):
@@ -117,7 +122,38 @@ class QuerySettings(Section):
 class LabelSettings(Section):
     """Labels from annotators."""
 
+    classes: tuple[ClassLabel, ...] = Field(
+        default=(),
+        description="The classes that a label may name, with their types: [0, 1], [ok, fraud], [true, "
+        'false], or texts in quotes, ["0", "1"]. A label that differs from one of them in type or case alone '
+        "is taken for it; any other is refused, and its query stays pending. An empty list allows any class.",
+    )
+
     remember: Count = Field(
         default=50_000,
         description="Ids whose label is kept in memory, to recognise duplicates and conflicts.",
     )
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _have_types(cls, value: Any) -> Any:
+        return [as_written(label) for label in value] if isinstance(value, list) else value
+
+    @field_validator("classes", mode="after")
+    @classmethod
+    def _are_told_apart(cls, value: tuple[ClassLabel, ...]) -> tuple[ClassLabel, ...]:
+        if len(value) == 1 or len(value) > MAX_CLASSES:
+            raise ValueError(f"write 2 to {MAX_CLASSES} classes, or an empty list to allow any")
+        known: dict[ClassLabel, ClassLabel] = {}
+        for label in value:
+            if isinstance(label, str) and not 0 < len(label.strip()) == len(label) <= MAX_LABEL_CHARACTERS:
+                raise ValueError(
+                    f"write a class of 1 to {MAX_LABEL_CHARACTERS} characters without blanks around it, not "
+                    f"{shown(label)}"
+                )
+            if label in known:
+                raise ValueError(
+                    f"write each class once: {shown(known[label])} and {shown(label)} are one class"
+                )
+            known[label] = label
+        return value

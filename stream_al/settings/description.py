@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args,
 
 from pydantic import BaseModel, SecretStr
 
+from stream_al.messages import ClassLabel
 from stream_al.settings.tree import Settings
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _KINDS: dict[Any, str] = {
     Path: "path",
     SecretStr: "secret text",
     tuple: "list of texts",
+    tuple[ClassLabel, ...]: "list of texts, numbers or truth values",
 }
 _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
@@ -124,7 +126,7 @@ def type_text(field: FieldInfo) -> str:
         for name, sign in _BOUNDS.items()
         if (value := getattr(constraint, name, None)) is not None
     )
-    text = f"{_KINDS[get_origin(values) or values]} {' and '.join(bounds)}".rstrip()
+    text = f"{_KINDS.get(values) or _KINDS[get_origin(values) or values]} {' and '.join(bounds)}".rstrip()
     return f"{text} or null" if may_be_null(field) else text
 
 

@@ -20,7 +20,7 @@ import re
 from contextlib import contextmanager
 from pathlib import Path
 from reprlib import repr as short
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_origin
 
 from pydantic import SecretStr, ValidationError
 
@@ -231,7 +231,7 @@ def _text(path: str, text: str) -> Any:
         value = parse(text)
     except ValueError:
         return text
-    listed = path not in _FIELDS or kind(_FIELDS[path]) == tuple[str, ...]
+    listed = path not in _FIELDS or get_origin(kind(_FIELDS[path])) is tuple
     return value if listed or isinstance(value, str) else text
 
 

@@ -98,6 +98,11 @@ class LimitSettings(Section):
         description="Time without progress, while records are waiting, after which the service exits so that "
         "it is restarted.",
     )
+    ahead_seconds: Seconds = Field(
+        default=3600,
+        description="How far ahead of the broker's time a timestamp may lie that a producer made. One that "
+        "lies further ahead does not count: the broker's time counts in its place.",
+    )
     bad_records: Count = Field(
         default=100, description="Bad records in a row after which a partition is stopped."
     )
@@ -139,8 +144,8 @@ class Settings(Section):
 
     application: Name = Field(
         default="stream_al",
-        description="Name of this application. Its consumer groups have this name with .select and .intake "
-        "appended.",
+        description="Name of this application. Its consumer groups have this name with .select, .intake and "
+        ".accounts appended.",
     )
     seed: int = Field(
         default=0,

@@ -10,9 +10,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from stream_al.engine.budgets import Context
+from stream_al.engine.model.model import Model
 from stream_al.engine.samples.table import Sample
 from stream_al.engine.selector import Selector
-from stream_al.engine.strategies import ScoredSample
+from stream_al.engine.strategies import Failure, ScoredSample
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
 
@@ -40,8 +41,8 @@ class Classifier(Protocol):
 class Buyer(Protocol):
     """A rule that decides which labels to buy."""
 
-    def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[ScoredSample | BadMessage]:
-        """Score samples. A sample that the classifier fails on gives its BadMessage."""
+    def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[ScoredSample]:
+        """Score samples."""
 
     def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[Sequence[float], Any]:
         """Decide about samples in their order.
@@ -68,7 +69,7 @@ class SelectorBuyer:
         self.clock = clock
         self.state = selector.start()
 
-    def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[ScoredSample | BadMessage]:
+    def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[ScoredSample]:
         """Score samples with the selector's query strategy."""
         times = [0] * len(samples)
         if self.clock is not None:
@@ -95,15 +96,23 @@ class FixedBuyer:
     def __init__(self, positions: Collection[int]) -> None:
         self.positions = positions
 
-    def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[ScoredSample | BadMessage]:
-        """Predict the samples. Their utility is 0, because it does not matter here."""
-        return [self._score(classifier, sample) for sample in samples]
+    def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[ScoredSample]:
+        """Predict the samples, a model all at once. Their utility is 0, because it does not matter here."""
+        if not isinstance(classifier, Model):
+            return [self._score(classifier, sample) for sample in samples]
+        predictions = classifier.predict_proba_many(samples)
+        return [
+            ScoredSample(sample.id, {}, utility=0.0, failure=Failure.of(predictions.failed[place]))
+            if place in predictions.failed
+            else ScoredSample(sample.id, row, utility=0.0)
+            for place, (sample, row) in enumerate(zip(samples, predictions.rows(), strict=True))
+        ]
 
-    def _score(self, classifier: Any, sample: Sample) -> ScoredSample | BadMessage:
+    def _score(self, classifier: Any, sample: Sample) -> ScoredSample:
         try:
             return ScoredSample(sample.id, classifier.probabilities(sample.features), utility=0.0)
         except BadMessage as error:
-            return error
+            return ScoredSample(sample.id, {}, utility=0.0, failure=Failure.of(error))
 
     def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[Sequence[float], Any]:
         """Whether each sample is at one of the positions. All propensities count as equal."""

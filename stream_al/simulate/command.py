@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from stream_al.invocation import again_with
 from stream_al.simulate import report
 from stream_al.simulate.cases import Result, cases
 from stream_al.simulate.choice import Choice, choose, sentence
+from stream_al.simulate.estimate import LONG_SECONDS, fewer, seconds_needed
 from stream_al.simulate.jobs import results
 from stream_al.simulate.plan import InputRulesOf, SimulationOptions, SimulationPlan, TopicSource, prepare
+from stream_al.simulate.progress import Shown, duration, showing
 from stream_al.simulate.table import tables
+from stream_al.simulate.workers import interruptible
 
 __all__ = ["perform"]
 
@@ -33,9 +35,9 @@ def perform(options: SimulationOptions, rules: InputRulesOf, source: TopicSource
     out = Console(highlight=False)
     if options.report is not None:
         report.check(options.report)  # a mistake here should be found before the runs
-    with _interruptible(), _bar(aside) as (bar, task):
-        plan = prepare(options, rules, source, lambda done: bar.update(task, description=f"reading {done:,}"))
-        found = _run(plan, options.jobs, bar, task, as_json=as_json)
+    with interruptible(), showing(aside) as shown:
+        plan = prepare(options, rules, source, shown.reading)
+        found = _run(plan, options.jobs, aside, shown, as_json=as_json)
     for note in [*plan.notes, *_problems(found)]:
         aside.print(note, markup=False)
     chosen = choose(found, options.measure)
@@ -47,18 +49,32 @@ def perform(options: SimulationOptions, rules: InputRulesOf, source: TopicSource
         aside.print(f"the report is in {options.report}", markup=False)
 
 
-def _run(plan: SimulationPlan, jobs: int, bar: Progress, task: TaskID, *, as_json: bool) -> list[Result]:
+def _run(plan: SimulationPlan, jobs: int, aside: Console, shown: Shown, *, as_json: bool) -> list[Result]:
     todo = list(cases(plan.grid))
     samples = len(plan.stream.rows) - plan.terms.warm_start
-    bar.update(task, description=f"{len(todo)} runs", total=len(todo) * samples)
+    needed = seconds_needed(todo, plan.stream, plan.terms, jobs)
+    if needed is not None and needed > LONG_SECONDS:
+        _warn(aside, len(plan.stream.rows), needed)
+    shown.begin(f"{len(todo)} runs", len(todo) * samples)
     found = []
-    running = results(todo, plan.stream, plan.terms, jobs, lambda done: bar.update(task, completed=done))
+    running = results(todo, plan.stream, plan.terms, jobs, shown.done)
     with closing(running):
         for result in running:
             found.append(result)
             if as_json:
                 print(json.dumps(result.record()), flush=True)  # noqa: T201 - the result of the command
     return found
+
+
+def _warn(aside: Console, samples: int, needed: float) -> None:
+    """Say that the runs will take long, and offer a smaller comparison."""
+    number = fewer(samples, needed)
+    aside.print(
+        f"this will take about {duration(needed)} or longer; with the first {number:,} of the {samples:,} "
+        f"samples it takes about {duration(needed * number / samples)}:",
+        markup=False,
+    )
+    aside.print(f"  {again_with('--samples', number)}", markup=False)
 
 
 def _problems(found: list[Result]) -> Iterator[str]:
@@ -82,23 +98,3 @@ def _print_choice(console: Console, chosen: list[Choice], plan: SimulationPlan) 
         console.print(
             choice.settings(plan.terms.exploration, plan.terms.objective), markup=False, soft_wrap=True
         )
-
-
-@contextmanager
-def _bar(console: Console) -> Iterator[tuple[Progress, TaskID]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        yield bar, bar.add_task("reading", total=None)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the runs and the processes that make them."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may start us with SIGINT ignored
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

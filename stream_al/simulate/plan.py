@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice, product
 from math import isfinite, nan
 from pathlib import Path
 from typing import Protocol
 
 from stream_al import settings
-from stream_al.datasets.rows import Row
+from stream_al.datasets.form import FileForm, Noticed
+from stream_al.datasets.rows import Row, Wanted
 from stream_al.engine.budgets.caps import Caps
-from stream_al.engine.samples.sample import InputRules
+from stream_al.engine.labels.spelling import AllowedClasses
+from stream_al.engine.samples.labelled import Places
+from stream_al.engine.samples.sample import InputRules, with_id
 from stream_al.errors import Misconfigured
 from stream_al.settings import Settings
 from stream_al.simulate.cases import Grid, Terms
@@ -54,9 +57,11 @@ class SimulationOptions:
     begin: str | None = None
     end: str | None = None
     label: str | None = None
+    id: str | None = None
     time: str | None = None
     label_time: str | None = None
     time_unit: str = "s"
+    form: FileForm = field(default_factory=FileForm)
     strategies: str | None = None
     managers: str | None = None
     models: Sequence[str] = ()
@@ -130,9 +135,10 @@ def prepare(
         seeds=range(given.seed, given.seed + options.seeds),
     )
     _check_values(options, grid)
-    name, found, notes = _read(options, given, rules(given), source)
-    chosen = islice(found, options.samples)
-    stream = make_stream(name, chosen, columns, rules(given), progress)
+    noticed = Noticed()
+    name, found, notes = _read(options, given, with_id(rules(given), options.id), source, noticed)
+    stream = make_stream(name, islice(found, options.samples), columns, progress)
+    notes += noticed.sentences()
     if options.warm_start >= len(stream.rows):
         raise Misconfigured(f"--warm-start: write less than the {len(stream.rows):,} samples that there are")
     terms = Terms(
@@ -219,12 +225,14 @@ def _listed(text: str, option: str, separator: str = ",") -> list[str]:
 
 
 def _read(
-    options: SimulationOptions, given: Settings, rules: InputRules, source: TopicSource
+    options: SimulationOptions, given: Settings, rules: InputRules, source: TopicSource, noticed: Noticed
 ) -> tuple[str, Iterable[Row], list[str]]:
     """The name of the stream, its rows, and what the user should know about them."""
     if options.topic is not None:
         return _read_topic(options, options.topic, given, rules, source)
-    return *named_rows(options.file, options.stream or "", options.label), []
+    allowed = AllowedClasses(given.labels.classes)
+    wanted = Wanted(rules, options.label, options.time, options.label_time, options.form, allowed=allowed)
+    return *named_rows(options.file, options.stream or "", wanted, noticed), []
 
 
 def _read_topic(
@@ -237,7 +245,8 @@ def _read_topic(
 
     known = {} if options.label else source.known_labels(given)
     records = source.fetch(given, topic, wanted)
-    found, left_out = recorded(records, rules, given.input.max_bytes, label=options.label, known=known)
+    places = Places(options.label, options.time, options.label_time)
+    found, left_out = recorded(records, rules, given.input.max_bytes, places=places, known=known)
     notes = [f"{left_out:,} of {len(records):,} records have no label and are left out"] if left_out else []
     if not options.label and left_out:
         notes.append(

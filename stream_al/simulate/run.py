@@ -13,9 +13,9 @@ draw is a hash of the seed and the sample's id, so a run gives the same result w
 batch ends where the next label comes. If the batch buys a label that comes before its end, the samples after
 that point are decided again later. The result is that of deciding one by one.
 
-*Failures of the model.* The service sends a sample that the model cannot predict from to the dead letters
-and decides nothing about it. Here such a sample counts as predicted wrongly. A label that the model refuses
-to learn is paid for all the same.
+*Failures of the model.* A sample that the model cannot predict from is decided about without a prediction, as
+in the service, and counts as predicted wrongly. A label that the model refuses to learn is paid for all the
+same.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import TypeAlias
 
 from stream_al.datasets.rows import Row
 from stream_al.engine.budgets import Context
@@ -31,7 +30,7 @@ from stream_al.engine.model.objective import Rule
 from stream_al.engine.samples.table import sample_of, with_shared_shapes
 from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
-from stream_al.messages import ClassLabel, label_text
+from stream_al.messages import ClassLabel, class_names
 from stream_al.simulate.annotator import truthful
 from stream_al.simulate.buyers import Buyer, Classifier
 from stream_al.simulate.delay import Arrivals
@@ -40,9 +39,6 @@ __all__ = ["Run", "identity", "run", "warm_up"]
 
 BATCH = 256  # samples; a longer one would save nothing and delay the progress bar
 UNLIMITED = 2**31
-
-Scored: TypeAlias = tuple[int, ScoredSample | BadMessage]
-"""The position of a sample, and its score."""
 
 
 @dataclass(slots=True)
@@ -64,10 +60,10 @@ class Run:
     failed: int = 0
     first_failure: str = ""
 
-    def fail(self, error: BadMessage) -> None:
+    def fail(self, message: str) -> None:
         """Count a failure of the model."""
         self.failed += 1
-        self.first_failure = self.first_failure or str(error)
+        self.first_failure = self.first_failure or message
 
 
 def identity(position: int) -> str:
@@ -123,24 +119,21 @@ def run(  # noqa: PLR0913 - what a run is made of
             _, _, labelled = heappop(waiting)
             row, (asked, propensity) = rows[labelled], queried.pop(labelled)
             label = annotate(samples[labelled].id, row.label)
-            said = {label_text(known): p for known, p in asked.probabilities.items()}
+            said = dict(zip(class_names(*asked.probabilities), asked.probabilities.values(), strict=True))
             rule.learn(said, label, propensity=propensity)
             _learn(done, classifier, row, label)
             done.learned.append((labelled, position))
         end = min(position + size, len(rows), waiting[0][0] if waiting else len(rows))
-        scores = buyer.score(classifier, samples[position:end])
-        scored = list(zip(range(position, end), scores, strict=True))
+        scored = buyer.score(classifier, samples[position:end])
         pending = len(waiting)
         context = Context(
             ready=classifier.ready, room=most_pending - pending, pending=pending, known=classifier.examples
         )
-        bought, end = _buy(buyer, scored, context, arrivals, end)
-        for _, arrival in scored[: end - position]:
-            if isinstance(arrival, BadMessage):
-                done.fail(arrival)
-                done.predicted.append(None)
-            else:
-                done.predicted.append(rule.label(arrival.probabilities))
+        bought, end = _buy(buyer, scored, context, arrivals, range(position, end))
+        for arrival in scored[: end - position]:
+            if arrival.failure is not None:
+                done.fail(arrival.failure.message)
+            done.predicted.append(rule.label(arrival.probabilities))
         queried.update(bought)
         for at in bought:
             heappush(waiting, (arrivals.first[at], arrivals.order[at], at))
@@ -152,23 +145,22 @@ def run(  # noqa: PLR0913 - what a run is made of
 
 
 def _buy(
-    buyer: Buyer, scored: Sequence[Scored], context: Context, arrivals: Arrivals, end: int
+    buyer: Buyer, scored: Sequence[ScoredSample], context: Context, arrivals: Arrivals, places: range
 ) -> tuple[dict[int, tuple[ScoredSample, float]], int]:
     """The positions bought, each with its score and propensity; and up to where the decisions hold.
 
     A label that is bought here may be known to a later sample of the same batch. From that sample on, all
     has to be scored again.
     """
-    usable = [(at, arrival) for at, arrival in scored if not isinstance(arrival, BadMessage)]
-    propensities, after = buyer.decide([arrival for _, arrival in usable], context)
+    propensities, after = buyer.decide(scored, context)
     bought: dict[int, tuple[ScoredSample, float]] = {}
-    for (at, arrival), propensity in zip(usable, propensities, strict=True):
+    end = places.stop
+    for at, arrival, propensity in zip(places, scored, propensities, strict=True):
         if propensity and at < end:
             bought[at] = arrival, propensity
             end = min(end, arrivals.first[at])
-    before = [arrival for at, arrival in usable if at < end]
-    if len(before) < len(usable):
-        _, after = buyer.decide(before, context)
+    if end < places.stop:
+        _, after = buyer.decide(scored[: end - places.start], context)
     buyer.keep(after)
     return bought, end
 
@@ -177,4 +169,4 @@ def _learn(done: Run, classifier: Classifier, row: Row, label: ClassLabel) -> No
     try:
         classifier.learn(row.features, label)
     except BadMessage as error:
-        done.fail(error)
+        done.fail(str(error))

@@ -1,23 +1,25 @@
 """A stream to simulate: rows of a file, of a dataset that River includes, or of a topic.
 
-Rows keep the order in which they were recorded. Their features are flat, as the service reads them. The
-stream's clock never runs backwards: if a row has an earlier time than a row before it, it gets the time of
-that row. The log time of the service does the same.
+Rows keep the order in which they were recorded. They are read as the service reads them (`datasets.rows`).
+The stream's clock never runs backwards: if a row has an earlier time than a row before it, it gets the time
+of that row. The log time of the service does the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
-from stream_al.datasets.rows import Row, parse_label, rows
+from stream_al.datasets.form import Noticed
+from stream_al.datasets.labels import parse_label
+from stream_al.datasets.rows import Row, Wanted, rows
 from stream_al.engine.samples.sample import InputRules, flat_features
-from stream_al.errors import BadMessage, Misconfigured
+from stream_al.errors import Misconfigured
 from stream_al.messages import ClassLabel
 
 __all__ = ["BUNDLED", "UNITS", "Columns", "Stream", "bundled", "make_stream", "moment", "named_rows"]
@@ -50,6 +52,16 @@ class Stream:
         """Every label, in order of first appearance."""
         return list(dict.fromkeys(row.label for row in self.rows))
 
+    def first(self, number: int) -> Stream:
+        """The first samples of the stream."""
+        clock, labelled = self.clock, self.labelled
+        return Stream(
+            self.name,
+            self.rows[:number],
+            None if clock is None else clock[:number],
+            None if labelled is None else labelled[:number],
+        )
+
     def after(self, number: int) -> Stream:
         """The stream without its first samples."""
         if not number:
@@ -68,8 +80,8 @@ class Columns:
     """The columns that hold times.
 
     Attributes:
-        time: The column with the time of the sample.
-        label_time: The column with the time of its label.
+        time: The name of what holds the time of the sample; None if the times are unknown.
+        label_time: The name of what holds the time of its label; None if these times are unknown.
         unit: The seconds that a number in these columns counts. A text is ISO 8601.
     """
 
@@ -78,35 +90,38 @@ class Columns:
     unit: float = 1.0
 
 
-def named_rows(file: Path | None, stream: str, label: str | None = None) -> tuple[str, Iterator[Row]]:
+def named_rows(file: Path | None, stream: str, wanted: Wanted, noticed: Noticed) -> tuple[str, Iterator[Row]]:
     """The rows of a file, or of a bundled dataset where no file is named, and the name of the stream.
 
     Args:
         file: A recorded stream, in any format that `datasets.rows` reads.
         stream: A name in `BUNDLED`.
-        label: The column or member of the file that holds the label.
+        wanted: What to read of the file.
+        noticed: Gets what does not keep the file from being used.
 
     Raises:
         Misconfigured: The file cannot be used, or there is no such dataset.
     """
-    return (stream, bundled(stream)) if file is None else (file.name, rows(file, label))
+    if file is None:
+        return stream, bundled(stream, wanted.rules)
+    return file.name, rows(file, wanted, noticed)
 
 
-def bundled(name: str) -> Iterator[Row]:
+def bundled(name: str, rules: InputRules | None = None) -> Iterator[Row]:
     """The rows of a dataset that River includes, by its name in `BUNDLED`."""
     if name not in BUNDLED:
         raise Misconfigured(f"--stream: write {' or '.join(BUNDLED)}, not {name!r}")
     from river import datasets  # noqa: PLC0415 - slow, and not needed to read a file
 
+    rules = rules or InputRules()
     for features, label in getattr(datasets, BUNDLED[name])():
-        yield Row(features, parse_label(str(label)))
+        yield Row(flat_features(features, rules), parse_label(str(label)))
 
 
 def make_stream(
     name: str,
     recorded: Iterable[Row],
     columns: Columns,
-    rules: InputRules,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Stream:
     """Read all rows. Every mistake in the data is found here.
@@ -115,7 +130,6 @@ def make_stream(
         name: The name of the stream, to show.
         recorded: The rows.
         columns: The columns that hold times.
-        rules: How features are read.
         progress: Called with the number of rows read.
 
     Raises:
@@ -125,15 +139,11 @@ def make_stream(
     clock: list[float | None] = []
     labelled: list[float | None] = []
     for number, row in enumerate(recorded, 1):
-        values = {**row.features, **row.notes}
-        clock.append(_time(values, columns.time, columns.unit, "--time", number))
-        labelled.append(_time(values, columns.label_time, columns.unit, "--label-time", number))
-        # The time of the label is known only after the label came, so it must not be a feature.
-        given = {key: value for key, value in row.features.items() if key != columns.label_time}
-        try:
-            found.append(replace(row, features=dict(flat_features(given, rules))))
-        except BadMessage as error:
-            raise Misconfigured(f"{name}: row {number}: {error}") from None
+        if columns.time is not None:
+            clock.append(_time(row.time, columns.time, columns.unit, "--time", number))
+        if columns.label_time is not None:
+            labelled.append(_time(row.label_time, columns.label_time, columns.unit, "--label-time", number))
+        found.append(row)
         if number % 1000 == 0:
             progress(number)
     if not found:
@@ -141,8 +151,8 @@ def make_stream(
     return Stream(
         name,
         found,
-        None if columns.time is None else list(accumulate(_complete(clock, columns.time, found), max)),
-        None if columns.label_time is None else _or_never(labelled, columns.label_time, found),
+        None if columns.time is None else list(accumulate(_complete(clock, columns.time), max)),
+        None if columns.label_time is None else _or_never(labelled, columns.label_time, "--label-time"),
     )
 
 
@@ -163,10 +173,7 @@ def moment(value: Any, unit: float = 1.0) -> float | None:
     return seconds if isfinite(seconds) else None
 
 
-def _time(
-    values: Mapping[str, Any], column: str | None, unit: float, option: str, number: int
-) -> float | None:
-    value = None if column is None else values.get(column)
+def _time(value: Any, column: str, unit: float, option: str, number: int) -> float | None:
     if value is None:
         return None
     found = None if isinstance(value, bool) else moment(value, unit)
@@ -178,9 +185,9 @@ def _time(
     return found
 
 
-def _complete(times: list[float | None], column: str, found: list[Row]) -> list[float]:
+def _complete(times: list[float | None], column: str) -> list[float]:
     """The times of a column in which no time is missing."""
-    _or_never(times, column, found, "--time")
+    _or_never(times, column, "--time")
     if None in times:
         raise Misconfigured(
             f"--time: name a column without gaps; row {times.index(None) + 1} has no {column!r}"
@@ -188,11 +195,8 @@ def _complete(times: list[float | None], column: str, found: list[Row]) -> list[
     return [time for time in times if time is not None]
 
 
-def _or_never(
-    times: list[float | None], column: str, found: list[Row], option: str = "--label-time"
-) -> list[float]:
-    """The times of a column, infinite where one is missing; the column must have one at least."""
+def _or_never(times: list[float | None], column: str, option: str) -> list[float]:
+    """The times of a column, infinite where one is missing; one at least must be there."""
     if all(time is None for time in times):
-        there = ", ".join([*found[0].features, *found[0].notes][:20])
-        raise Misconfigured(f"{option}: there is no column {column!r}; there are {there}")
+        raise Misconfigured(f"{option}: no row has a time at {column!r}")
     return [inf if time is None else time for time in times]

@@ -15,7 +15,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from stream_al.datasets.rows import Row
-from stream_al.engine.samples.sample import InputRules, position_id, read_sample
+from stream_al.engine.samples.labelled import Places, read_labelled
+from stream_al.engine.samples.sample import InputRules, position_id
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, decode_json
 
@@ -62,7 +63,7 @@ def recorded(
     rules: InputRules,
     max_bytes: int,
     *,
-    label: str | None,
+    places: Places,
     known: Mapping[str, KnownLabel],
 ) -> tuple[list[Row], int]:
     """The samples whose label is known, in the order of their timestamps, and the number of records left out.
@@ -71,28 +72,29 @@ def recorded(
         records: The records of the topic.
         rules: Where the parts of a sample are in a record.
         max_bytes: The largest record.
-        label: The path of the label in a record; None takes the labels from `known`.
+        places: Where label and times are in a record. Without a label the labels come from `known`, and
+            without a time the times are the timestamps of the records.
         known: The known labels, by the sample's id.
     """
-    # The label must not be a feature. Named as the payload, it is taken out of the features by the rules.
-    rules = replace(rules, payload=label) if label else rules
     rows: list[Row] = []
     left_out = 0
     for record in sorted(records, key=lambda r: (r.timestamp_ms, r.partition, r.offset)):
         position = position_id(record.topic, record.partition, record.offset)
-        notes = {TIME: str(record.timestamp_ms / 1000)}
         try:
             given = decode_json(record.value, max_bytes=max_bytes)
-            sample = read_sample(given, rules, key=record.key, position=position)
+            found = read_labelled(given, rules, places, key=record.key, position=position)
         except BadMessage:
             left_out += 1
             continue
-        found = known.get(sample.id)
-        truth = sample.payload if label else found and found[0]
-        if not isinstance(truth, str | int | float) or truth == "":
+        by_id = known.get(found.sample.id)
+        label = found.label if places.label else by_id and by_id[0]
+        if label is None:
             left_out += 1
             continue
-        if found:
-            notes[LABEL_TIME] = str(found[1] / 1000)
-        rows.append(Row(dict(sample.features), truth, notes))
+        row = Row.of(found, label)
+        if places.time is None:
+            row = replace(row, time=record.timestamp_ms / 1000)
+        if by_id and places.label_time is None:
+            row = replace(row, label_time=by_id[1] / 1000)
+        rows.append(row)
     return rows, left_out

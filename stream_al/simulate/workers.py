@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any, TypeVar
 
-__all__ = ["workers"]
+__all__ = ["interruptible", "workers"]
 
 T = TypeVar("T")
 
@@ -55,6 +55,22 @@ def workers(number: int, begin: Callable[..., None] | None = None, *arguments: A
         ours.close()
         pool.shutdown(wait=True, cancel_futures=True)
         theirs.close()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the block with KeyboardInterrupt, and so the workers inside it.
+
+    A shell starts a command in the background with SIGINT ignored, and Python then leaves it ignored.
+    """
+    before = {number: signal.getsignal(number) for number in INTERRUPTS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

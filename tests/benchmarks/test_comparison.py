@@ -37,6 +37,7 @@ from tests.benchmarks.efficiency.scores import Scoreboard, most_in_window
 from tests.benchmarks.efficiency.streams import fingerprint
 from tests.benchmarks.efficiency.summary import summarise
 from tests.benchmarks.efficiency.tables import markdown
+from tests.support.children import PATIENCE_SECONDS
 
 PUBLISHED = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459]
 PUBLISHED += [0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]
@@ -215,22 +216,27 @@ def test_one_run_holds_for_all_seeds_only_if_nothing_is_drawn() -> None:
     assert ("sea", "moa_variable") in drawn
 
 
+@pytest.mark.timeout(3 * PATIENCE_SECONDS)
 @pytest.mark.parametrize("end", [SIGTERM, SIGINT])
 def test_workers_end_with_their_parent_and_the_comparison_can_be_resumed(
     tmp_path: Path, end: Signals
 ) -> None:
-    """All workers share the output, which ends when the last of them ends, though jobs are left."""
+    """All workers share the output, which ends when the last of them ends, though jobs are left.
+
+    A shell that starts a command in the background lets it ignore SIGINT. It can be interrupted all the same.
+    """
     file = tmp_path / "results.jsonl"
     options = "--streams sea --learners nb --policies ours --budgets 0.1 --samples 2000 --seeds 99 --delays 0"
-    command = [sys.executable, "tests/benchmarks/label_efficiency.py", *options.split(), "--jobs", "2"]
-    command += ["--out", str(file)]
+    background = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
+    command = [*background, sys.executable, "tests/benchmarks/label_efficiency.py", *options.split()]
+    command += ["--jobs", "2", "--out", str(file)]
     root = Path(__file__).parents[2]
     with Popen(command, cwd=root, stdout=PIPE, stderr=PIPE, start_new_session=True) as parent:  # noqa: S603
         try:
             while not (file.exists() and file.stat().st_size) and parent.poll() is None:
                 sleep(0.05)
             parent.send_signal(end)
-            parent.communicate(timeout=60)  # fails if the workers live longer
+            parent.communicate(timeout=PATIENCE_SECONDS)  # fails if the workers live on
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(parent.pid, SIGKILL)

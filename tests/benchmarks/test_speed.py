@@ -14,6 +14,7 @@ import pytest
 from stream_al.engine.model.model import Model
 from stream_al.messages import Example, decode
 from tests.benchmarks.speed.cases import CASES, Case
+from tests.broker.kafka import IN_CI, IS_INSTALLED, WANTING
 
 ROOT = Path(__file__).parents[2]
 NUMBERS = {"floor_us", "river_us", "select_us", "service_us", "wall_us", "ratio_to_floor"}
@@ -37,6 +38,8 @@ def test_samples_follow_their_case_and_can_be_learned(case: Case) -> None:
     assert msgspec.json.decode(rows[0].label_message())["label"] == rows[0].label
 
 
+@pytest.mark.long
+@pytest.mark.skipif(not (IS_INSTALLED or IN_CI), reason=WANTING)
 async def test_the_cost_of_a_sample_can_be_measured() -> None:
     """One case in the quick form, with a broker and processes of its own."""
     process = await asyncio.create_subprocess_exec(

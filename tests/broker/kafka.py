@@ -23,6 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+IN_CI = os.environ.get("CI") == "true"  # where what is missing is a failure and never a skip
+IS_INSTALLED = bool(shutil.which("java") and shutil.which("mvn"))
+WANTING = "this needs Apache Kafka: install Java 17 and Maven"
+
 _POM = Path(__file__).with_name("pom.xml")
 _JVM = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xlog:disable", "-Dlog4j2.level=INFO"]
 # The parent-death signal fires when the *thread* that forked ends, and tests start brokers

@@ -8,8 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,9 @@ import pytest
 from stream_al.datasets.rows import Row
 from stream_al.demo.annotator import TopicAnnotator
 from stream_al.demo.counterfactuals import prequential
+from stream_al.demo.ending import Interrupted
 from stream_al.demo.scoreboard import Scoreboard
+from stream_al.demo.view import report_of_part
 from stream_al.engine.model.model import Model
 from stream_al.messages import Label, ModelStamp, Prediction, PredictionRecord, Query, decode, encode
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
@@ -49,11 +50,15 @@ def test_the_summary_adds_up_and_the_budget_holds(recording: Path) -> None:
     summary = json.loads(done.stdout)
     assert list(summary) == [
         *("samples", "queries", "examples", "budget_asked", "budget_spent"),
-        *("accuracy", "accuracy_random", "accuracy_all_labels", "rarest", "rarest_random", "seconds"),
+        *("accuracy", "accuracy_random", "accuracy_random_runs", "accuracy_all_labels"),
+        *("rarest", "rarest_random", "seconds"),
     ]
     assert summary["samples"] == 800
     assert summary["queries"] == summary["examples"] == 80
     assert summary["budget_asked"] == summary["budget_spent"] == 0.1
+    runs = summary.pop("accuracy_random_runs")
+    assert len(set(runs)) > 1  # each draw is another one
+    assert summary["accuracy_random"] == pytest.approx(sum(runs) / len(runs))
     assert all(0 < summary[name] <= 1 for name in summary if name.startswith("accuracy"))
     assert summary["accuracy_all_labels"] > 0.8
     for name in ("rarest", "rarest_random"):
@@ -63,26 +68,71 @@ def test_the_summary_adds_up_and_the_budget_holds(recording: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_an_interrupted_demo_ends_what_it_started() -> None:
-    """Ctrl-C: exit code 130, no traceback, no broker left."""
+def interrupted(*options: str, when: Callable[[str], bool]) -> tuple[int, str, str]:
+    """Start a demo, press Ctrl-C at the first line that fits, and check that it ends what it has started."""
     demo = subprocess.Popen(  # noqa: S603 - our own command
-        [*COMMAND, "--rate", "100"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    started: list[int] = []
-    for _ in range(600):
-        started = children(demo.pid)
-        if started:
-            break
-        time.sleep(0.05)
+    assert demo.stderr
+    err = ""
+    while demo.poll() is None and not (err and when(err.splitlines()[-1])):
+        err += demo.stderr.readline()
+    started = children(demo.pid)
     assert started
-    time.sleep(1.0)
     demo.send_signal(signal.SIGINT)
-    out, err = demo.communicate(timeout=20)
-    assert demo.returncode == 130
-    assert (out, "Traceback" in err) == ("", False)
+    out, rest = demo.communicate(timeout=20)
     for pid in started:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+    assert "Traceback" not in err + rest
+    return demo.returncode, out, err + rest
+
+
+def test_an_interrupted_demo_ends_what_it_started() -> None:
+    """Ctrl-C: exit code 130, no traceback, no broker left."""
+    code, out, err = interrupted("--rate", "100", when=lambda line: line == "starting")
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == "interrupted before the first sample was decided"
+
+
+def test_an_interrupted_demo_prints_what_it_has_done() -> None:
+    """The figures are those of the samples decided; what would have been is not computed."""
+
+    def decided(line: str) -> bool:
+        return " of 20,000 samples" in line and not line.startswith("0 of")
+
+    code, out, _ = interrupted("--rate", "200", "--json", when=decided)
+    assert code == 130
+    found = json.loads(out)
+    assert (found["interrupted"], found["of"]) == (True, 20_000)
+    assert 0 < found["samples"] < 20_000
+    assert found["queries"] >= found["examples"] >= 0
+    said = str(report_of_part(Interrupted(**found)))
+    assert said.startswith(f"Interrupted after {found['samples']:,} of 20,000 samples")
+    assert f"{found['queries']:,} labels bought" in said
+
+
+def test_a_demo_that_learns_nothing_says_why_and_fails(tmp_path: Path) -> None:
+    """A linear model takes no text. The result is printed all the same, and the exit code is 1."""
+    path = tmp_path / "texts.csv"
+    lines = (f"{'abc'[k % 3]}x,{k % 7},{'up' if k % 2 else 'down'}" for k in range(300))
+    path.write_text("\n".join(["word,n,label", *lines]))
+    done = performed("--data", str(path), "--model", "LogisticRegression()", "--budget", "0.1", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["examples"] == 0
+    assert "nothing was learned: 30 labels were bought" in done.stderr
+    assert "refused" in done.stderr
+    assert "What to do next" not in done.stderr
+
+
+def test_a_demo_explains_its_figures_and_ends_with_what_to_do_next(recording: Path) -> None:
+    done = performed("--data", str(recording), "--samples", "200")
+    assert done.returncode == 0
+    for word in ("threshold  ", "so far  ", "estimated  ", "interval"):
+        assert word in done.stderr
+    _, steps = done.stderr.split("What to do next")
+    commands = [line.split()[1] for line in steps.splitlines() if line.startswith("  stream-al ")]
+    assert commands == ["demo", "simulate", "config", "topics", "serve"]
 
 
 @pytest.mark.parametrize(

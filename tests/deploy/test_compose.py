@@ -131,6 +131,12 @@ def test_the_environment_is_accepted_by_the_settings(name: str) -> None:
     assert f"//{given.kafka.bootstrap_servers}," in kafka["KAFKA_ADVERTISED_LISTENERS"]
 
 
+def test_the_broker_has_the_version_that_the_tests_use() -> None:
+    pom = (ROOT / "tests" / "broker" / "pom.xml").read_text(encoding="utf-8")
+    (tested,) = re.findall(r"<kafka\.version>(.*)</kafka\.version>", pom)
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{tested}"
+
+
 def test_our_services_use_the_same_topics_and_the_same_broker() -> None:
     """Otherwise the replicas would find other partitions than those that were created."""
     given = [settings.load(environ=environ(service)) for service in OURS.values()]

@@ -55,7 +55,8 @@ def locked(name: str) -> dict[str, Version]:
     return found
 
 
-@pytest.mark.timeout(400)  # on a machine that has none of the packages yet
+@pytest.mark.long
+@pytest.mark.timeout(900)  # on a machine that has none of the packages yet
 def test_the_build_installs_what_is_locked_and_the_project_and_nothing_else(image: Image) -> None:
     """Everything in the lock is a requirement of the project, or a requirement of one."""
     found = {canonicalize_name(one.name): one for one in image.packages()}
@@ -191,7 +192,8 @@ async def until(what: Callable[[], Awaitable[bool]], process: asyncio.subprocess
             await asyncio.sleep(0.1)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.long
+@pytest.mark.timeout(900)
 async def test_what_compose_starts_works_together(image: Image, kafka: KafkaAddress, tmp_path: Path) -> None:
     """Topics are created, a stream is labelled, the model learns, tokens work, and SIGTERM stops it.
 

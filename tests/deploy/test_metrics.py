@@ -9,8 +9,10 @@ import msgspec
 from prometheus_client import generate_latest
 
 import stream_al
+from stream_al.engine.labels.learner import Learner
 from stream_al.service.telemetry.metrics import REFUSED, Metrics
 from tests.support.drift import drifting_examples
+from tests.support.stream import stamped
 from tests.support.world import MakeWorld, World
 
 PACKAGE = Path(stream_al.__file__).parent
@@ -36,13 +38,13 @@ def test_every_reason_for_a_dead_letter_begins_at_zero() -> None:
             assert metrics.registry.get_sample_value("stream_al_dead_letters_total", labels) == 0
 
 
-NO_LETTER = {"binary_model", "too_many_classes"}
-"""An example that the model refuses stays in its log, and is counted there."""
+NO_LETTER = {"binary_model", "too_many_classes", "model_error"}
+"""What a model cannot do is not the record's fault: it is a problem (`telemetry.problems`) and no letter."""
 
 
-async def send_examples(world: World) -> int:
+async def send_examples(world: World, learner: Learner) -> int:
     """Examples in which the model begins to err; how many."""
-    examples = drifting_examples()
+    examples = [stamped(example, learner) for example in drifting_examples()]
     await world.send(world.topics.examples, [msgspec.to_builtins(example) for example in examples])
     return len(examples)
 
@@ -54,7 +56,7 @@ async def test_a_drift_is_counted_when_it_happens_and_not_again_when_it_is_repla
     world = await memory_world("snapshots.every_examples=1000000")
     first = await world.start("a")
     assert first.metric("drift_total") == first.metric("drift_last_example") == 0
-    number = await send_examples(world)
+    number = await send_examples(world, first.app.local_model.learner)
     await world.until(lambda: first.offset == number, "all are learned")
     assert first.metric("drift_total") == 1
     last = first.metric("drift_last_example")
@@ -90,7 +92,7 @@ async def test_the_age_of_the_oldest_pending_query_goes_by_the_log_and_ends_with
     await world.ask("q1")
     await world.until(lambda: len(replica.app.pending) == 1, "it waits")
     pending = replica.app.pending
-    pending.see_time(pending.log_time_ms + 5_000)
+    pending.time.move(pending.time.now_ms + 5_000)
     await world.until(lambda: replica.metric("pending_oldest_seconds") >= 5, "it has waited")
     await world.label("q1")
     await world.until(lambda: replica.metric("pending_oldest_seconds") == 0, "nobody waits")

@@ -106,6 +106,7 @@ def put_in(scene: Scene) -> Callable[[str], str]:
     return filled
 
 
+@pytest.mark.long
 async def test_every_panel_has_data_and_the_right_alerts_fire(scene: Scene) -> None:
     world, prometheus = scene.world, scene.prometheus
 

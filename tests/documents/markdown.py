@@ -31,6 +31,7 @@ __all__ = [
     "every_document",
     "prose",
     "quoted",
+    "shown_files",
 ]
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +63,12 @@ def block(document: Path, name: str) -> str:
     found = BLOCK.finditer(document.read_text(encoding="utf-8"))
     (text,) = [match["text"] for match in found if match["name"] == name]
     return text
+
+
+def shown_files() -> set[str]:
+    """The files that the documents show in full, which a reader is to write."""
+    texts = (document.read_text(encoding="utf-8") for document in DOCUMENTS)
+    return {match["name"] for text in texts for match in BLOCK.finditer(text) if "." in (match["name"] or "")}
 
 
 def between(document: Path, name: str) -> str:

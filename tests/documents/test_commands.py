@@ -21,7 +21,7 @@ from typer.main import get_command
 from stream_al.cli import cli
 from stream_al.settings import describe, load
 from tests.documents.curl import request
-from tests.documents.markdown import ROOT, ROUTES, blocks, commands, every_document, quoted
+from tests.documents.markdown import ROOT, ROUTES, blocks, commands, every_document, quoted, shown_files
 
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
     "optional-dependencies"
@@ -53,7 +53,7 @@ def test_every_option_that_is_named_alone_is_one_that_a_program_takes(document: 
 
 def options(command: Any) -> Iterator[str]:
     for option in command.params:
-        yield from option.opts
+        yield from (*option.opts, *option.secondary_opts)
     for inner in getattr(command, "commands", {}).values():
         yield from options(inner)
 
@@ -76,9 +76,9 @@ def is_command(text: str) -> bool:
 
 
 def exported(arguments: list[str]) -> dict[str, str]:
-    """The settings that are exported; what another program is to print has some length."""
+    """The settings that are exported; what another program is to print is as long as a key."""
     pairs = (word.partition("=") for word in arguments if word.startswith("STREAM_AL_"))
-    found = {name: re.sub(r"\$\(.*", name, value) for name, _, value in pairs}
+    found = {name: re.sub(r"\$\(.*", 2 * name, value) for name, _, value in pairs}
     assert found.keys() <= VARIABLES
     return {name: value for name, value in found.items() if name != FILE}
 
@@ -107,6 +107,8 @@ def python(arguments: list[str]) -> None:
 def script(arguments: list[str]) -> tuple[str, ...] | None:
     """The script of ours that Python is to run: a file, or a module after -m."""
     first, *rest = arguments
+    if first in shown_files():
+        return None
     if first != "-m":
         assert (ROOT / first).is_file(), first
         return (first,)

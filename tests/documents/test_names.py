@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 from stream_al.settings import Settings, describe, load
-from tests.documents.markdown import README, ROOT, ROUTES, blocks, every_document, prose, quoted
+from tests.documents.markdown import README, ROOT, ROUTES, blocks, every_document, prose, quoted, shown_files
 
 FILE_NAME = re.compile(r"\w[\w./*-]*\.(?:py|md|ya?ml|json|txt|svg|toml)|(?:stream_al|deploy|tests)/[\w./*-]*")
-OF_THE_READER = {"stream.yaml"}
+OF_THE_READER = shown_files()
 SECTIONS = "|".join(Settings.model_fields)
 PATHS = {row.path for row in describe()}
 

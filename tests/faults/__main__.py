@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import shutil
 import sys
 import tempfile
 import traceback
@@ -18,7 +17,7 @@ from typing import Any
 
 import structlog
 
-from tests.broker.kafka import KafkaBroker
+from tests.broker.kafka import IS_INSTALLED, WANTING, KafkaBroker
 from tests.faults.runner import run_and_report
 from tests.faults.table import FAULTS
 
@@ -30,8 +29,8 @@ def main() -> int:
     if not chosen:
         _say(f"no fault is named {arguments.only!r}; there are: {', '.join(fault.name for fault in FAULTS)}")
         return 2
-    if not (shutil.which("java") and shutil.which("mvn")):
-        _say("the faults need Apache Kafka: install Java 17 and Maven")
+    if not IS_INSTALLED:
+        _say(WANTING)
         return 2
     _quiet()
     failed = 0

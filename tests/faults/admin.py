@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from time import monotonic
 
 from aiokafka import TopicPartition
@@ -60,10 +61,14 @@ async def delete_topic(world: World, topic: str) -> None:
     await _forget(world, topic)
 
 
-async def create(world: World, topic: str) -> None:
-    """Create a topic with the configuration that the service asks for."""
+async def create(world: World, topic: str, config: Mapping[str, str] = {}) -> None:
+    """Create a topic with the configuration that the service asks for, changed by another one."""
     end = monotonic() + SECONDS
-    wanted = [one for one in required_topics(world.settings) if one.name == topic]
+    wanted = [
+        replace(one, config={**one.config, **config})
+        for one in required_topics(world.settings)
+        if one.name == topic
+    ]
     while not await world.client.create_topics(wanted):  # a deleted topic keeps its name for a while
         assert monotonic() < end, f"{topic} was not created"
         await asyncio.sleep(0.1)

@@ -19,9 +19,11 @@ class Fault:
         fault: What goes wrong.
         promise: What the service does then.
         run: Causes the fault, and fails unless the promise holds.
+        missing: What this machine would need for it and does not have; None if nothing is missing.
     """
 
     name: str
     fault: str
     promise: str
     run: Callable[[Testbed], Awaitable[Figures]]
+    missing: Callable[[], str | None] = lambda: None

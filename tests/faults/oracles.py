@@ -91,7 +91,7 @@ async def check_learned_once(world: World, states: Iterable[Status]) -> None:
         assert learned == state["model"]["examples"] == len(firsts), (
             f"{learned} examples learned, {state['model']['examples']} in the model, {len(firsts)} ids"
         )
-        assert sum(state["model"]["classes"].values()) == learned
+        assert sum(one["examples"] for one in state["model"]["classes"]) == learned
 
 
 async def check_digests(states: Iterable[Status]) -> None:

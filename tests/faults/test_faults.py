@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.broker.address import KafkaAddress
-from tests.broker.kafka import KafkaBroker
+from tests.broker.kafka import IN_CI, IS_INSTALLED, WANTING, KafkaBroker
 from tests.faults.fault import Fault
 from tests.faults.runner import QUICK_SECONDS, run_fault
 from tests.faults.table import FAULTS
 
-HAVE_KAFKA = bool(shutil.which("java") and shutil.which("mvn"))
-BINDING = HAVE_KAFKA or os.environ.get("CI") == "true"  # in CI a missing broker is a failure, not a skip
-WANTING = "the faults need Apache Kafka: install Java 17 and Maven"
+SHORT = {"crash-before-commit", "early-label"}  # the other faults are long
+
+
+def row(fault: Fault) -> ParameterSet:
+    """A fault as a test. CI runs all. Elsewhere a fault is skipped if this machine cannot cause it."""
+    missing = None if IN_CI else fault.missing()
+    marks = [pytest.mark.skip(f"it needs {missing}")] if missing else []
+    if fault.name not in SHORT:
+        marks.append(pytest.mark.long)
+    return pytest.param(fault, id=fault.name, marks=marks)
+
+
 ROWS = (
-    [pytest.param(fault, id=fault.name) for fault in FAULTS]
-    if BINDING
+    [row(fault) for fault in FAULTS]
+    if IS_INSTALLED or IN_CI
     else [pytest.param(None, id="none", marks=pytest.mark.skip(WANTING))]
 )
 
@@ -31,7 +39,7 @@ def broker(kafka: KafkaAddress, tmp_path_factory: pytest.TempPathFactory) -> Ite
     if kafka.broker is not None:
         yield kafka.broker
         return
-    if not HAVE_KAFKA:
+    if not IS_INSTALLED:
         pytest.fail(WANTING)
     own = KafkaBroker.start(tmp_path_factory.mktemp("faults") / "broker")
     yield own

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from stream_al.datasets.rows import Row
-from stream_al.errors import Misconfigured
+from stream_al.engine.labels.learner import Outcome
 from stream_al.service import maintenance
 from tests.support.world import MakeWorld, World
 
@@ -60,11 +60,13 @@ async def test_the_exported_dataset_has_no_contradictions(make_world: MakeWorld)
     world = await make_world()
     await taught(world)
     rows = list(csv.DictReader(io.StringIO(await export(world, "csv"))))
-    assert {(row["_id"], row["label"], row["_annotator"]) for row in rows} == {
+    assert {(row["id"], row["label"], row["annotator"]) for row in rows} == {
         ("q1", "up", "ann"),
         ("q2", "3", ""),
     }
-    assert {(row["x"], row["_propensity"], row["_reason"]) for row in rows} == {("0.75", "0.25", "uncertain")}
+    assert {(row["features.x"], row["propensity"], row["reason"]) for row in rows} == {
+        ("0.75", "0.25", "uncertain")
+    }
     lines: list[dict[str, Any]] = [
         msgspec.json.decode(line) for line in (await export(world, "jsonl")).splitlines()
     ]
@@ -99,7 +101,7 @@ async def test_the_exported_examples_are_those_that_the_model_has_learned(
     if form == "jsonl":
         found = [(row["id"], row["label"]) for row in map(msgspec.json.decode, text.splitlines())]
     else:
-        found = [(row["_id"], row["label"]) for row in csv.DictReader(io.StringIO(text))]
+        found = [(row["id"], row["label"]) for row in csv.DictReader(io.StringIO(text))]
     assert found == expected
     known = await maintenance.known_labels(world.settings, world.connect(world.settings))
     labels = {name: label for name, (label, _) in known.items()}
@@ -114,72 +116,47 @@ async def test_the_known_labels_are_the_exported_ones(make_world: MakeWorld) -> 
     assert all(at_ms > 0 for _, at_ms in known.values())
 
 
+async def imported(world: World, rows: list[Row]) -> tuple[int, dict[str, int]]:
+    log = world.connect(world.settings)
+    sent = await maintenance.import_labels(world.settings, log, rows, "seed-file", quiet)
+    outcomes = await maintenance.import_outcomes(world.settings, world.connect(world.settings), sent, quiet)
+    assert outcomes.refused.total() == outcomes.counts[Outcome.REFUSED]
+    return sent.number, {outcome.value: number for outcome, number in outcomes.counts.items() if number}
+
+
 async def test_rows_that_are_imported_twice_are_learned_once(make_world: MakeWorld) -> None:
     world = await make_world()
     replica = await world.start()
-    rows = [Row({"x": n / 10, "deep": {"y": n}}, "up" if n > 5 else "down") for n in range(10)]
-    for _ in range(2):
-        log = world.connect(world.settings)
-        assert await maintenance.import_labels(world.settings, log, rows, "file", quiet) == 10
+    rows = [Row({"x": n / 10, "deep.y": n}, "up" if n > 5 else "down") for n in range(10)]
+    assert await imported(world, rows) == (10, {"learned": 10})
+    assert await imported(world, rows) == (10, {"duplicate": 10})
     await learned(world, 20)
     assert replica.app.local_model.model.examples == 10
     assert {(e["reason"], *e["features"]) for e in await world.examples()} == {("seed", "x", "deep.y")}
 
 
-async def test_an_import_names_a_row_that_cannot_be_learned(make_world: MakeWorld) -> None:
-    world = await make_world()
-    rows = [Row({"x": 1}, "up"), Row({}, "down")]
-    with pytest.raises(Misconfigured, match="row 2"):
-        await maintenance.import_labels(world.settings, world.connect(world.settings), rows, "file", quiet)
-
-
-async def replay(world: World, reason: str | None = None) -> int:
-    log = world.connect(world.settings)
-    return await maintenance.replay_dead_letters(world.settings, log, world.topics.labels, reason, quiet)
-
-
-async def test_dead_letters_are_listed_with_their_origin_and_replayed_once(make_world: MakeWorld) -> None:
-    world = await make_world()
-    await world.start()
-    await world.label("later", "up")
-    await world.send(world.topics.labels, [b"bad"], [b"k"], (("trace", b"1"),))
-    log = world.connect(world.settings)
-
-    async def listed() -> list[dict[str, Any]]:
-        return [
-            entry
-            async for entry in maintenance.list_dead_letters(world.settings, log, world.topics.labels, quiet)
-        ]
-
-    async def both() -> bool:
-        return len(await world.records(world.topics.labels + ".dlq")) == 2
-
-    await world.until(both, "both are in the dead letters")
-    found = {entry["key"]: entry for entry in await listed()}
-    assert found["later"]["origin_exception"] == "unknown_id"
-    assert found["later"]["origin_topic"] == world.topics.labels
-    assert (found["k"]["value"], found["k"]["origin_exception"]) == ("bad", "not_json")
-    await world.ask("later")
-    assert await replay(world, "unknown_id") == 1
-    await learned(world, 1)
-    assert await replay(world, "unknown_id") == 0
-    replayed = (await world.records(world.topics.labels))[2:]
-    assert [(r.key, r.headers) for r in replayed] == [(b"later", ())]
-
-
-async def test_a_replayed_record_is_unchanged(make_world: MakeWorld) -> None:
-    world = await make_world()
-    await world.start()
-    await world.send(world.topics.labels, [b"bad"], [b"k"], (("trace", b"1"),))
-
-    async def letters(number: int) -> bool:
-        return len(await world.records(world.topics.labels + ".dlq")) == number
-
-    await world.until(lambda: letters(1), "it is in the dead letters")
-    assert await replay(world) == 1
-    await world.until(lambda: letters(2), "it is bad once more")
-    first, second = await world.records(world.topics.labels)
-    assert (first.key, first.value, first.headers) == (second.key, second.value, second.headers)
+async def test_an_import_says_what_became_of_each_row(make_world: MakeWorld) -> None:
+    """What the model learns, refuses, knew already and contradicts; a row keeps its id."""
+    world = await make_world("model.definition=LogisticRegression()")
+    await world.send(
+        world.topics.examples, [{"id": "t0", "label": "up", "features": {"x": 1}}]
+    )  # of another origin, and so in no count
+    rows = [
+        Row({"x": 1}, "down", "t0"),
+        Row({"x": 1}, "up", "t1", annotator="ann", labelled_at="2026-01-31T12:00:00.000Z"),
+        Row({"x": 2}, "up", "t1"),
+        Row({"x": 3}, "down", "t2"),
+        Row({"x": 4}, "sideways", "t3"),
+        Row({"x": 5}, "up"),
+    ]
+    assert await imported(world, rows) == (
+        6,
+        {"conflict": 1, "learned": 3, "duplicate": 1, "refused": 1},
+    )
+    sent = (await world.examples())[1:]
+    assert [example["id"] for example in sent] == ["t0", "t1", "t1", "t2", "t3", "seed-file-6"]
+    assert (sent[1]["annotator"], sent[1]["labelled_at"]) == ("ann", "2026-01-31T12:00:00.000Z")
+    assert {example["reason"] for example in sent} == {"seed"}
 
 
 async def test_a_rebuilt_model_equals_the_one_that_served(make_world: MakeWorld) -> None:

@@ -59,6 +59,15 @@ def test_a_mistake_says_what_to_write_what_was_written_and_where() -> None:
     assert mistake("kafka=3").startswith("kafka: write a mapping of its settings")
 
 
+def test_a_mistake_in_the_classes_says_which_and_why() -> None:
+    assert mistake("labels.classes=[0]").startswith("labels.classes: write 2 to")
+    assert mistake("labels.classes=[a, ' a']").startswith("labels.classes: write a class of 1 to 512")
+    assert "1 and true are one class" in mistake("labels.classes=[1, true]")
+    assert mistake("labels.classes=a").startswith("labels.classes: write a list of texts, numbers or truth")
+    assert mistake("labels.classes=[[1], 2]").startswith("labels.classes: write a list")
+    assert "without blanks around it" in mistake("labels.classes=[a, '']")
+
+
 def test_the_mistake_about_an_unknown_name_suggests_the_nearest_one() -> None:
     assert "did you mean kafka.bootstrap_servers?" in mistake("kafka.bootstrap_server=x")
     assert "did you mean budget.share?" in mistake("share=0.1")

@@ -81,6 +81,33 @@ def test_lists_sections_nulls_and_quotes_may_be_written_as_yaml() -> None:
     assert (found.topics.predictions, found.strategy) == (None, "entropy")
 
 
+@pytest.mark.parametrize(
+    ("text", "classes"),
+    [
+        ("[0, 1]", [0, 1]),
+        ("['0', \"1\"]", ["0", "1"]),
+        ("[ok, fraud, 02x]", ["ok", "fraud", "02x"]),
+        ("[true, False]", [True, False]),
+        ("[yes, no, on]", ["yes", "no", "on"]),
+        ("[-1, 0.5, 1e3]", [-1, 0.5, 1000.0]),
+        ("[]", []),
+    ],
+)
+def test_classes_keep_the_type_that_they_are_written_with(
+    tmp_path: Path, text: str, classes: list[object]
+) -> None:
+    """In a file, in a variable and on the command line."""
+    file = write(tmp_path, f"labels:\n  classes: {text}\n")
+    ways = [
+        load(file, environ={}),
+        load(environ={"STREAM_AL_LABELS__CLASSES": text}),
+        load(overrides=[f"labels.classes={text}"], environ={}),
+    ]
+    for found in ways:
+        assert list(found.labels.classes) == classes
+        assert [type(label) for label in found.labels.classes] == [type(label) for label in classes]
+
+
 def test_a_variable_of_a_setting_wins_over_that_of_its_section() -> None:
     environ = {"STREAM_AL_KAFKA__CLIENT_ID": "inner", "STREAM_AL_KAFKA": "{client_id: outer}"}
     assert load(environ=environ).kafka.client_id == "inner"

@@ -5,17 +5,17 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
-from tests.support.children import children, is_running
+from tests.support.children import PATIENCE_SECONDS, children, ended
 
 
+@pytest.mark.timeout(3 * PATIENCE_SECONDS)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_an_interrupted_simulation_ends_what_it_started(number: signal.Signals, code: int) -> None:
     """SIGTERM does the same as Ctrl-C: exit code 130 and no traceback. No signal leaves a worker behind."""
-    options = ("--stream", "segments", "--jobs", "2", "--seeds", "500", "--json")
+    options = ("--stream", "segments", "--models", "GaussianNB()", "--jobs", "2", "--seeds", "500", "--json")
     running = subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "stream_al", "simulate", *options],
         stdout=subprocess.PIPE,
@@ -27,10 +27,6 @@ def test_an_interrupted_simulation_ends_what_it_started(number: signal.Signals, 
     started = children(running.pid)
     assert len(started) >= 2
     running.send_signal(number)
-    _, err = running.communicate(timeout=60)
+    _, err = running.communicate(timeout=PATIENCE_SECONDS)
     assert (running.returncode, "Traceback" in err) == (code, False)
-    for _ in range(200):  # what keeps track of shared memory ends when it sees that nobody is left
-        if not any(map(is_running, started)):
-            break
-        time.sleep(0.05)
-    assert not [pid for pid in started if is_running(pid)]
+    assert ended(started)  # what keeps track of shared memory ends when it sees that nobody is left

@@ -19,6 +19,7 @@ from stream_al.engine.labels.learner import Learner
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import rule
 from stream_al.engine.model.predictions import likeliest_label
+from stream_al.engine.samples.table import sample_of
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
@@ -290,7 +291,7 @@ def test_wrong_labels_are_learned_as_they_are() -> None:
 
 
 def test_a_sample_that_the_model_fails_on_counts_as_wrong_and_the_run_continues() -> None:
-    """It is neither predicted nor decided, as in the service. A refused label is paid for all the same."""
+    """It is decided about, as in the service. A refused label is paid for all the same."""
 
     class Failing(Watching):
         def probabilities(self, features: object) -> dict[ClassLabel, float]:
@@ -304,5 +305,17 @@ def test_a_sample_that_the_model_fails_on_counts_as_wrong_and_the_run_continues(
     rows = [Row({"x": k % 3}, "up") for k in range(9)]
     played = run(rows, Failing(), FixedBuyer(range(9)), later(9, 1))
     assert played.predicted == ["up", "up", None] * 3
-    assert played.bought == [0, 1, 3, 4, 6, 7]
-    assert (played.failed, played.first_failure) == (3 + 6, "later")
+    assert played.bought == list(range(9))
+    assert (played.failed, played.first_failure) == (3 + 8, "later")
+
+
+@pytest.mark.parametrize("definition", ["auto", "GaussianNB()", "SelectType(str) | GaussianNB()"])
+def test_predictions_of_a_fixed_buyer_are_those_of_one_sample_after_the_other(definition: str) -> None:
+    model = Model(definition, seed=0)
+    for row in ROWS[:60]:
+        model.learn(row.features, row.label)
+    samples = [sample_of(str(place), row.features) for place, row in enumerate(ROWS[60:100])]
+    scored = FixedBuyer(()).score(model, samples)
+    for sample, found in zip(samples, scored, strict=True):
+        assert isinstance(found, ScoredSample)
+        assert found.probabilities == pytest.approx(model.probabilities(sample.features), abs=1e-11)

@@ -13,6 +13,7 @@ import pytest
 from stream_al import settings as app_settings
 from stream_al.cli import main
 from stream_al.datasets.rows import Row
+from stream_al.engine.samples.labelled import Places
 from stream_al.engine.samples.sample import InputRules
 from stream_al.messages import Example, RuntimeModel, encode
 from stream_al.service.broker.kafka import Kafka
@@ -30,7 +31,7 @@ def record(value: object, timestamp_ms: int = 0, partition: int = 0, offset: int
 def read(
     records: Sequence[Record], label: str | None = None, known: dict[str, KnownLabel] | None = None
 ) -> tuple[list[Row], int]:
-    return recorded(records, InputRules(), 10_000, label=label, known=known or {})
+    return recorded(records, InputRules(), 10_000, places=Places(label), known=known or {})
 
 
 def test_samples_of_all_partitions_are_in_log_time() -> None:
@@ -38,7 +39,7 @@ def test_samples_of_all_partitions_are_in_log_time() -> None:
     records = [record({"x": at, "kind": f"{p}-{o}"}, at, p, o) for at, p, o in places]
     rows, _ = read(records, "kind")
     assert [row.label for row in rows] == ["0-2", "1-0", "0-1", "1-1", "0-0"]
-    assert [row.notes["_time"] for row in rows] == ["0.01", "0.01", "0.02", "0.02", "0.03"]
+    assert [row.time for row in rows] == [0.01, 0.01, 0.02, 0.02, 0.03]
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,8 @@ def test_samples_of_all_partitions_are_in_log_time() -> None:
         ({"id": 1, "x": 2, "kind": "up"}, "kind", {"x": 2}),
         ({"id": 1, "features": {"x": 2}, "kind": "up"}, "kind", {"x": 2}),
         ({"id": 1, "x": 2, "truth": {"kind": "up", "by": 3}}, "truth.kind", {"x": 2, "truth.by": 3}),
+        ({"id": 1, "features": {"x": 2, "kind": "up"}}, "features.kind", {"x": 2}),
+        ({"id": 1, "x": 2, "truth.kind": "up"}, "truth.kind", {"x": 2}),
     ],
 )
 def test_the_member_that_holds_the_label_is_no_feature(
@@ -64,8 +67,16 @@ def test_records_without_a_label_or_that_cannot_be_read_are_left_out_and_counted
 
 def test_labels_are_joined_by_id() -> None:
     rows, left_out = read([record({"id": name, "x": 1}, 100) for name in "abc"], known={"a": ("up", 500)})
-    assert rows == [Row({"x": 1}, "up", {"_time": "0.1", "_label_time": "0.5"})]
+    assert rows == [Row({"x": 1}, "up", "a", time=0.1, label_time=0.5)]
     assert left_out == 2
+
+
+def test_times_may_lie_in_the_records() -> None:
+    """Without a path of the time, the timestamp of the record is the time."""
+    records = [record({"id": "a", "x": 1, "meta": {"at": "2026-01-01", "seen": 7}, "kind": "up"}, 100)]
+    places = Places("kind", "meta.at", "meta.seen")
+    ((row,), _) = recorded(records, InputRules(), 10_000, places=places, known={})
+    assert (row.time, row.label_time, row.features) == ("2026-01-01", 7, {"x": 1, "meta.at": "2026-01-01"})
 
 
 # --- from a broker ---------------------------------------------------------------------------------------

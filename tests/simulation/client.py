@@ -226,8 +226,12 @@ class SimGroup(MemoryGroup):
         if generation != self.generation or not self.assignment() >= positions.keys():
             self.client.sim.trace(f"commit to {self.topic} refused")
             raise Superseded(f"{sorted(positions)} of {self.topic} are not held")
+        before = {p: position.offset for p, position in self.state.committed.items()}
         self.state.committed |= positions
-        batches = {p: Batch(self._firsts[p], position) for p, position in positions.items()}
+        batches = {
+            p: Batch(before.get(p, self._firsts.get(p, position.offset)), position)
+            for p, position in positions.items()
+        }
         client = self.client
         client.sim.committed(Commit(self.topic, batches, client.identity.name, client.sim.calls))
         client.reach("commit done", self.topic)

@@ -179,6 +179,23 @@ class Events:
         self.world.broker.compact(topic, tombstones=not read or self.draw.random() < 0.7)
         self.world.broker.compact(self.world.settings.topics.control)
 
+    def end_transaction(self) -> None:
+        """Another producer's transaction ends in some partitions: its marker takes an offset."""
+        topics = self.world.settings.topics
+        topic = self.draw.choice([topics.samples, topics.labels])
+        for partition in range(len(self.world.broker.topics[topic])):
+            if self.draw.random() < 0.7:
+                self.world.trace(f"marker in {topic}-{partition}")
+                self.world.broker.mark(topic, partition)
+
+    def send_odd_timestamps(self) -> None:
+        """A producer stamps its samples years ahead; not where the hours of the budget may matter."""
+        plan = self.world.plan
+        if plan.settings.budget.per_hour is None and "change_budget" not in plan.events:
+            self.world.broker.producer_ahead_ms = self.draw.choice([10**9, 10**12, 10**15])
+            self.send_samples()
+            self.world.broker.producer_ahead_ms = None
+
     def pass_log_time(self) -> None:
         """Log time passes, at most two lives of a query."""
         life_ms = query_life_ms(self.world.settings.queries)

@@ -69,14 +69,14 @@ class Oracles:
         self._excluded_ids: set[str] = set()
         self._dead_letters: dict[tuple[str, int, int], Record] = {}
         self._checked: dict[tuple[str, int], int] = defaultdict(int)
-        self._records: dict[tuple[str, int], list[Record]] = defaultdict(list)
+        self._records: dict[tuple[str, int], dict[int, Record]] = defaultdict(dict)
 
     def on_record(self, sent: Sent) -> None:
         """Note a record, and check what must hold at once."""
         record, topics = sent.record, self.topics
         self._now += 1
         self._arrived_at[record.topic, record.partition, record.offset] = self._now
-        self._records[record.topic, record.partition].append(record)
+        self._records[record.topic, record.partition][record.offset] = record
         key = (record.key or b"").decode("utf-8", "replace")
         if record.topic == topics.predictions:
             self._predicted.add(key)
@@ -138,15 +138,19 @@ class Oracles:
             place = (commit.topic, partition)
             records = self._records[place]
             while self._checked[place] < batch.position.offset:
-                record = records[self._checked[place]]
+                record = records.get(self._checked[place])  # None: the marker of a transaction
                 require(
-                    (*place, record.offset) in self._dead_letters or self._effective(record),
+                    record is None
+                    or (*place, record.offset) in self._dead_letters
+                    or self._effective(record),
                     f"O2: the commit of {place} at {batch.position.offset} passes {record}",
                 )
                 self._checked[place] += 1
 
     def _effective(self, record: Record) -> bool:
-        """Whether a sample or label has its effects in the topics."""
+        """Whether a sample or label has its effects in the topics; a tombstone has none."""
+        if record.value is None:
+            return True
         try:
             value = msgspec.json.decode(record.value or b"")
             sample_id = str(value["id"])

@@ -60,6 +60,8 @@ EVENTS = {
     "freeze": 1,
     "disturb_network": 3,
     "compact": 1,
+    "end_transaction": 2,
+    "send_odd_timestamps": 1,
     "pass_log_time": 1,
     "pause_or_resume": 1,
     "damage_snapshots": 1,

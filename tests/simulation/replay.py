@@ -167,7 +167,9 @@ class Replay:
     def _readable(self, partition: int, first: int, offset: int) -> list[tuple[Sample, int]]:
         """The samples between two offsets, each with its timestamp."""
         found, rules = [], input_rules(self.settings)
-        for record in self._samples[partition][first:offset]:
+        for record in self._samples[partition]:
+            if not first <= record.offset < offset:
+                continue
             with suppress(BadMessage):
                 given = decode_json(record.value, max_bytes=self.settings.input.max_bytes)
                 sample = read_sample(given, rules, key=record.key, position=_position(record))

@@ -1,7 +1,9 @@
 """A broker in memory: topics and groups (`memory_client` is its client).
 
-- `now_ms` is the log append time of the next record.
+- `now_ms` is the log append time of the next record. With `producer_ahead_ms`, the next record has a
+  timestamp of its producer, which lies so far ahead.
 - `compact` does what Kafka's cleaner may do at any time, and `truncate` what retention may do.
+- `mark` ends a transaction: the marker takes an offset, and no reader gets it.
 """
 
 from __future__ import annotations
@@ -58,10 +60,19 @@ class MemoryBroker:
     def __init__(self) -> None:
         self.topics: dict[str, list[Partition]] = {}
         self.config: dict[str, Mapping[str, str]] = {}
+        self.ids: dict[str, str] = {}
         self.groups: dict[tuple[str, str], GroupState] = {}
         self.now_ms = 1_700_000_000_000
+        self.producer_ahead_ms: int | None = None
         self._keyless = count()
+        self._created = count()
         self._news = asyncio.Event()
+
+    def create(self, topic: str, partitions: int, config: Mapping[str, str]) -> None:
+        """Create a topic, in the place of one of the same name if there is one."""
+        self.topics[topic] = [Partition() for _ in range(partitions)]
+        self.config[topic] = config
+        self.ids[topic] = str(next(self._created))
 
     def append(self, record: Outgoing) -> Ack:
         """Append a record to the partition of its key."""
@@ -77,11 +88,26 @@ class MemoryBroker:
         number %= len(partitions)
         partition = partitions[number]
         offset = partition.end
-        kept = Record(record.topic, number, offset, self.now_ms, record.key, record.value, record.headers)
+        ahead_ms = self.producer_ahead_ms
+        kept = Record(
+            record.topic,
+            number,
+            offset,
+            self.now_ms + (ahead_ms or 0),
+            record.key,
+            record.value,
+            record.headers,
+            by_broker=ahead_ms is None,
+        )
         partition.records.append(kept)
         partition.end += 1
         self.wake()
         return Ack(number, offset, self.now_ms)
+
+    def mark(self, topic: str, partition: int) -> None:
+        """Write the marker that ends a transaction."""
+        self.topics[topic][partition].end += 1
+        self.wake()
 
     def compact(self, topic: str, *, tombstones: bool = True) -> None:
         """Keep the last record of every key; delete tombstones only if every reader has read them."""

@@ -71,8 +71,25 @@ class MemoryClient:
         state = self.broker.groups.setdefault((group, topic), GroupState())
         kept = enumerate(self.broker.topics[topic])
         offsets = {number: one.end if to == "latest" else one.begin for number, one in kept}
-        state.committed |= {number: Position(offset) for number, offset in offsets.items()}
+        states = {number: position.metadata for number, position in state.committed.items()}
+        state.committed |= {number: Position(at, states.get(number, "")) for number, at in offsets.items()}
         return offsets
+
+    async def keep_positions(self, group: str, topic: str, positions: Mapping[int, Position]) -> None:
+        await asyncio.sleep(0)
+        self.reach("keep", topic)
+        self.broker.groups.setdefault((group, topic), GroupState()).committed |= positions
+
+    async def kept_positions(self, group: str, topic: str, partitions: Iterable[int]) -> dict[int, Position]:
+        await asyncio.sleep(0)
+        self.reach("committed", topic)
+        committed = self.broker.groups.get((group, topic), GroupState()).committed
+        return {p: committed[p] for p in partitions if p in committed}
+
+    async def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
+        await asyncio.sleep(0)
+        self.reach("topics", "")
+        return {topic: self.broker.ids[topic] for topic in topics if topic in self.broker.topics}
 
     async def missing_topics(self, topics: Iterable[str]) -> list[str]:
         self.reach("missing", "")
@@ -81,8 +98,7 @@ class MemoryClient:
     async def create_topics(self, topics: Sequence[Topic]) -> list[str]:
         new = [topic for topic in topics if topic.name not in self.broker.topics]
         for topic in new:
-            self.broker.topics[topic.name] = [Partition() for _ in range(topic.partitions)]
-            self.broker.config[topic.name] = topic.config
+            self.broker.create(topic.name, topic.partitions, topic.config)
         return [topic.name for topic in new]
 
 
@@ -135,11 +151,14 @@ class MemoryGroup:
         self._follow()
         batch = {}
         for partition in sorted(self.assignment() - self._paused):
-            records = self._partitions[partition].after(self._position(partition), max_records)
-            max_records -= len(records)
+            kept = self._partitions[partition]
+            records = kept.after(self._position(partition), max_records)
             if records:
                 batch[partition] = records
                 self._next[partition] = records[-1].offset + 1
+            max_records -= len(records)
+            if max_records:  # past a gap at the end, too
+                self._next[partition] = max(self._next[partition], kept.end)
         return batch
 
     def _follow(self) -> None:
@@ -186,6 +205,9 @@ class MemoryGroup:
     def resume(self, partitions: Iterable[int]) -> None:
         self._paused -= set(partitions)
         self.broker.broker.wake()
+
+    def positions(self) -> dict[int, int]:
+        return {p: self._next[p] for p in self.assignment() if p in self._next}
 
     async def end_offsets(self) -> dict[int, int]:
         await asyncio.sleep(0)

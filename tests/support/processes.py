@@ -21,8 +21,8 @@ __all__ = ["ROOT", "SERVE", "Server", "command", "environment", "options", "run"
 
 ROOT = Path(__file__).parents[2]
 SERVE = ("-m", "stream_al", "serve")
-START_SECONDS = 60.0
-EXIT_SECONDS = 30.0
+START_SECONDS = 180.0
+EXIT_SECONDS = 120.0
 TAIL_CHARACTERS = 4000
 
 

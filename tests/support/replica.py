@@ -11,7 +11,7 @@ from stream_al.service.timing.clock import SYSTEM_CLOCK, Clock
 from stream_al.settings import Settings
 from tests.support.memory_client import MemoryClient
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 120.0
 
 
 class Crash(Exception):

@@ -56,7 +56,7 @@ def links(span: ReadableSpan) -> list[tuple[str, str]]:
 async def carried(world: World, topic: str, sample_id: str) -> tuple[str, str]:
     """The ids of trace and span in the header of the record about a sample."""
     (record,) = [r for r in await world.records(topic) if r.key == sample_id.encode() and r.value is not None]
-    found = HEADER.fullmatch(dict(record.headers)["traceparent"].decode())
+    found = HEADER.fullmatch((dict(record.headers)["traceparent"] or b"").decode())
     assert found
     return found[1], found[2]
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from stream_al.messages import ModelStamp, Prediction, Query, iso
+from stream_al.engine.labels.learner import Learner
+from stream_al.messages import Example, ModelStamp, Prediction, Query, iso
 
 
 def sample(number: int) -> dict[str, Any]:
@@ -43,3 +44,8 @@ def query(sample_id: str, life_ms: int = 3_600_000) -> dict[str, Any]:
 def truth(features: dict[str, Any]) -> str:
     """The true label of a sample."""
     return "up" if features["x"] > 0.5 else "down"
+
+
+def stamped(example: Example, learner: Learner) -> Example:
+    """The example as it is if this learner made the prediction of its query."""
+    return msgspec.structs.replace(example, model=ModelStamp("model", learner.version, 0))

@@ -13,8 +13,9 @@ partition does not use in an hour is lost and not saved up.
 
 *Hours* are hours of the log: a record's timestamp // 3,600,000 ms. No local clock is read, so a replay counts
 the same. They never go back: a record from an earlier hour is charged to the latest hour of its partition. So
-the cap is on what is *charged* to an hour. A record with a timestamp far ahead leaves its partition with the
-one allowance of that hour until the log arrives there, which buys too little and never too much.
+the cap is on what is *charged* to an hour. A record with a timestamp ahead leaves its partition with the one
+allowance of that hour until the log arrives there, which buys too little and never too much. How far ahead a
+timestamp may lie is bounded (`engine.labels.expiry.credible`).
 
 *Another number of partitions.* Once P has changed, no partition buys more than its new allowance, whatever it
 had before. Over all partitions less is promised while P changes, since new partitions begin with empty

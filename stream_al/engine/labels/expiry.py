@@ -12,6 +12,11 @@ all labels are judged, and never by the latest timestamp seen. `JudgedTime` find
     later   when every label before those ends is committed, by whichever replica, all labels up to the
             marked time are judged: a label behind the ends came after the mark, hence after every
             deadline before it
+
+*A producer's timestamp is believed within bounds.* On a topic whose timestamps the producers make, one of
+them may write microseconds for milliseconds, and such a timestamp would end the life of every query. One that
+lies further ahead of the broker's time than the settings allow is wrong (`credible`). One that lies behind
+does no harm, since time does not go back.
 """
 
 from __future__ import annotations
@@ -19,7 +24,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["JudgedTime", "Mark", "expires"]
+__all__ = ["JudgedTime", "Mark", "credible", "expires"]
+
+
+def credible(timestamp_ms: int, broker_ms: int, ahead_ms: int) -> int:
+    """The time that a producer's timestamp counts as: itself, or the broker's if it lies too far ahead.
+
+    Args:
+        timestamp_ms: The producer's timestamp, in milliseconds.
+        broker_ms: The broker's time when the record is read, in milliseconds.
+        ahead_ms: How far ahead of it the timestamp may lie.
+
+    >>> credible(5_000, 4_500, 600), credible(4_000, 4_500, 600), credible(5_000_000, 4_500, 600)
+    (5000, 4000, 4500)
+    """
+    return timestamp_ms if timestamp_ms <= broker_ms + ahead_ms else broker_ms
 
 
 def expires(queried_ms: int, life_ms: int, now_ms: int) -> bool:

@@ -10,17 +10,21 @@ only, and no label is joined where two queries have had one id (`stream_al.ident
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+import msgspec
 
 from stream_al.engine.labels.expiry import expires
 from stream_al.engine.labels.judge import judge
 from stream_al.engine.labels.lifecycle import Event, Stage, follow
 from stream_al.errors import BadMessage
+from stream_al.identity import own_id, version_of
 from stream_al.messages import ClassLabel, Example, Label, Query, iso
 
-__all__ = ["Joined", "Known", "Outcome", "Pending", "join"]
+__all__ = ["Joined", "Known", "Outcome", "Pending", "addressed", "join"]
 
 
 class Outcome(StrEnum):
@@ -75,6 +79,26 @@ class Joined:
     outcome: Outcome
     example: Example | None = None
     closes: bool = False
+
+
+def addressed(label: Label, versions: Callable[[str], str | None]) -> tuple[Label, str | None]:
+    """The label under the id of its sample's query, and the version of the sample, if the label says it.
+
+    Args:
+        label: The label; its `version` says the version, and so do its features.
+        versions: Returns the version of the sample that an id names; None if it names none.
+
+    >>> names = {"row": "v1", "row#v2": "v2"}
+    >>> [addressed(Label("row", 1, version=version), names.get)[0].id for version in (None, "v1", "v2")]
+    ['row', 'row', 'row#v2']
+    """
+    brought = version_of(label.features) if label.features else None
+    sample_id, version = label.id, None
+    for version in filter(None, (label.version, brought)):
+        sample_id = own_id(label.id, version, versions)
+        if versions(sample_id) == version:
+            break
+    return label if sample_id == label.id else msgspec.structs.replace(label, id=sample_id), version
 
 
 def join(
@@ -161,4 +185,5 @@ def _example(
         prediction=query.prediction if query else None,
         queried_at=query.queried_at if query else None,
         labelled_at=label.labelled_at or iso(at_ms),
+        model=query.model if query else None,
     )

@@ -28,14 +28,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 
-from stream_al.engine.labels.class_figures import PerClass
 from stream_al.engine.labels.drift import Drift
-from stream_al.engine.labels.evaluation import Accuracy
 from stream_al.engine.labels.exclusions import Exclusions
-from stream_al.engine.labels.judge import KnownLabels, same_label
+from stream_al.engine.labels.figures import Evaluation
+from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.lifecycle import Event
 from stream_al.engine.labels.refusals import Refusals
 from stream_al.engine.model.digest import digest
+from stream_al.engine.model.importance import RecentFeatures
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import ACCURACY, Rule
 from stream_al.errors import BadMessage
@@ -44,7 +44,7 @@ from stream_al.messages import Example
 
 __all__ = ["Learner", "Outcome"]
 
-RECENT = 0.995  # the decay of the recent accuracy, which covers about 200 examples
+VERSION_CHARACTERS = 12
 SMALLEST = 1e-12  # of propensities; the squared weight of a smaller one could overflow the sums
 
 
@@ -72,11 +72,11 @@ class Learner:
     Attributes:
         offset: The offset of the next example to fold.
         counts: Examples by outcome.
-        overall: Accuracy over the whole stream.
-        recent: The same, with fading memory.
         rule: Says which label to serve.
-        per_class: Recall and precision of each class over the whole stream.
-        drift: Whether the model's error has changed.
+        evaluation: How good the predictions of this model were, and those of the model before it.
+        drift: Whether this model's error has changed.
+        recent_features: The features of the last examples learned, by which the importance of each feature is
+            measured.
         refusals: Why examples were refused.
         excluded: The examples that are passed over. A caller that sets it must make sure that it says the
             same as before about the offsets folded already (`is_consistent_with`).
@@ -86,13 +86,20 @@ class Learner:
     known: KnownLabels
     offset: int = 0
     counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
-    overall: Accuracy = field(default_factory=Accuracy)
-    recent: Accuracy = field(default_factory=lambda: Accuracy(decay=RECENT))
     rule: Rule = field(default_factory=Rule)
-    per_class: PerClass = field(default_factory=PerClass)
+    evaluation: Evaluation = field(default_factory=Evaluation)
     drift: Drift = field(default_factory=Drift)
+    recent_features: RecentFeatures = field(default_factory=RecentFeatures)
     refusals: Refusals = field(default_factory=Refusals)
     excluded: Exclusions = field(default_factory=Exclusions)
+
+    def __post_init__(self) -> None:
+        self.evaluation.current.version = self.version
+
+    @property
+    def version(self) -> str:
+        """The fingerprint as messages and people see it."""
+        return self.fingerprint[:VERSION_CHARACTERS]
 
     @property
     def fingerprint(self) -> str:
@@ -139,6 +146,7 @@ class Learner:
             self.refusals.refused(example.id, features, error, partial(model.explain, features, label, error))
             return Outcome.REFUSED
         self.refusals.accepted()
+        self.recent_features.keep(features)
         return Outcome.LEARNED
 
     def _evaluate(self, example: Example, offset: int) -> None:
@@ -148,11 +156,10 @@ class Learner:
         if example.prediction is None or propensity is None or not SMALLEST <= propensity <= 1.0:
             return
         predicted = example.prediction.label
-        correct = predicted is not None and same_label(predicted, example.label)
         self.rule.learn(example.prediction.probabilities, example.label, propensity=propensity)
-        self.overall.update(correct=correct, propensity=propensity)
-        self.recent.update(correct=correct, propensity=propensity)
-        self.per_class.update(example.label, predicted, propensity=propensity)
-        # The errors of a model that knows no class, or one alone, are no drift.
-        if predicted is not None and len(example.prediction.probabilities) != 1:
+        figures = self.evaluation.of(example.model.version if example.model else None)
+        correct = figures.update(example.label, predicted, propensity=propensity)
+        # The errors of another model are no drift, nor are those of a model that knows no class or one alone.
+        knows_two = predicted is not None and len(example.prediction.probabilities) != 1
+        if knows_two and figures is self.evaluation.current:
             self.drift.update(correct=correct, offset=offset)

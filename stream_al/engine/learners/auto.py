@@ -125,7 +125,7 @@ class Auto(RowClassifier):
         uncalibrated, active = self._uncalibrated(row, classes)
         if not active.any():
             return False
-        predicted = self._calibrated(uncalibrated, active)
+        predicted = self._calibrated(uncalibrated)
         mixed = self._mix(predicted, active)
         loss = spherical(predicted[:, 0], label)
         loss[~active] = spherical(mixed, label)
@@ -146,15 +146,13 @@ class Auto(RowClassifier):
     def _predictions(self, rows: Rows, classes: int) -> tuple[Floats, Bools]:
         """The calibrated probabilities (member, sample, class), and which members are active."""
         uncalibrated, active = self._uncalibrated(rows, classes)
-        return self._calibrated(uncalibrated, active), active
+        return self._calibrated(uncalibrated), active
 
-    def _calibrated(self, uncalibrated: Floats, active: Bools) -> Floats:
-        predicted = uncalibrated.copy()
-        for place in np.flatnonzero(active).tolist():
-            predicted[place] = (1.0 - SMOOTHING) * self._member_temperatures.apply(
-                place, uncalibrated[place]
-            ) + SMOOTHING / uncalibrated.shape[2]
-        return predicted
+    def _calibrated(self, uncalibrated: Floats) -> Floats:
+        calibrated: Floats = self._member_temperatures.apply_all(uncalibrated)
+        calibrated *= 1.0 - SMOOTHING
+        calibrated += SMOOTHING / uncalibrated.shape[2]
+        return calibrated
 
     def _uncalibrated(self, rows: Rows, classes: int) -> tuple[Floats, Bools]:
         """The same before they are calibrated."""

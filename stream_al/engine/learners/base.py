@@ -104,11 +104,11 @@ class RowClassifier(base.Classifier):
 
 
 def distribution(scores: Floats) -> Floats:
-    """The scores of each row as shares of their sum."""
-    probabilities: Floats = scores / scores.sum(axis=1, keepdims=True)
+    """Scores as shares of their sum, over the classes, which are the last axis."""
+    probabilities: Floats = scores / scores.sum(axis=-1, keepdims=True)
     return probabilities
 
 
 def softmax(logs: Floats) -> Floats:
-    """Probabilities from logarithms of scores."""
-    return distribution(np.exp(logs - logs.max(axis=1, keepdims=True)))
+    """Probabilities from logarithms of scores, over the classes, which are the last axis."""
+    return distribution(np.exp(logs - logs.max(axis=-1, keepdims=True)))

@@ -55,6 +55,10 @@ class Temperatures:
         """Calibrate the probabilities of one predictor, a row a sample."""
         return softmax(float(self.exponents[number]) * np.log(np.maximum(probabilities, SMALLEST)))
 
+    def apply_all(self, probabilities: Floats) -> Floats:
+        """Calibrate the probabilities of all predictors at once: (predictor, sample, class)."""
+        return softmax(self.exponents[:, None, None] * np.log(np.maximum(probabilities, SMALLEST)))
+
     def learn(self, probabilities: Floats, label: int, present: Bools) -> None:
         """Learn from the predictions of one example.
 
@@ -69,4 +73,4 @@ class Temperatures:
         slope = np.where(present, exponents * ((predicted * logs).sum(axis=1) - logs[:, label]), 0.0)
         self._squares = np.where(present, DECAY * self._squares + slope * slope, self._squares)
         self._logs -= STEP * slope / np.sqrt(self._squares + 1e-6)
-        np.clip(self._logs, LEAST, MOST, out=self._logs)
+        self._logs = np.minimum(np.maximum(self._logs, LEAST), MOST)

@@ -107,9 +107,9 @@ class Softmax(RowClassifier):
 
 def cut(z: Floats) -> Floats:
     """Columns of rows, cut off at `FARTHEST` deviations."""
-    return np.clip(z, -FARTHEST * STEPS, FARTHEST * STEPS)
+    return np.minimum(np.maximum(z, -FARTHEST * STEPS), FARTHEST * STEPS)
 
 
 def longest(weights: Floats) -> None:
     """Keep weights in the range in which their products stay exact."""
-    np.clip(weights, -LARGEST, LARGEST, out=weights)
+    np.minimum(np.maximum(weights, -LARGEST, out=weights), LARGEST, out=weights)

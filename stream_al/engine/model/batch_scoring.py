@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from river import compose, linear_model, naive_bayes, optim
 
+from stream_al.engine.model.bounds import bounded_table
 from stream_al.engine.model.river_patches import StandardScaler
 from stream_al.engine.samples.table import Floats, Table
 
@@ -48,7 +49,7 @@ class Scorer(ABC):
 
         Where numbers are too large for arithmetic, scores are NaN; the caller has to check.
         """
-        values = table.values
+        values = bounded_table(table.values)
         with np.errstate(all="ignore"):
             if self.scaler is not None:
                 mean, rate = self._scale(table.names)

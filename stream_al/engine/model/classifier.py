@@ -8,9 +8,11 @@ replaces those that can be repaired.) Where a class draws numbers to predict (`L
 random projections, factorisation machines), a prediction depends on those made from the same copy before it;
 the fold does not.
 
-*Errors.* Whatever River raises on the features of a sample is a `BadMessage`: the sample cannot be used. Only
-a lack of memory or stack is raised on as it is, since it says something about this process and would refuse
-the sample on one replica alone.
+*Errors.* Whatever River raises on the features of a sample is a `BadMessage` with the reason `model_error`.
+It says what this model cannot do, and nothing about the sample. Only a lack of memory or stack is raised on
+as it is, since it says something about this process and would refuse the sample on one replica alone.
+
+*Huge numbers* are bounded, so that none makes the sums within a model infinite (`engine.model.bounds`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import numpy as np
 from stream_al.engine.learners import Auto
 from stream_al.engine.learners.base import RowClassifier
 from stream_al.engine.learners.encoder.batch import Record
+from stream_al.engine.model.bounds import bounded
 from stream_al.engine.model.introspection import descend, is_ensemble, is_linear
 from stream_al.engine.model.pickling import dumps, loads
 from stream_al.engine.model.validation import writes_when_read
@@ -31,6 +34,8 @@ from stream_al.engine.samples.table import Floats, Sample
 from stream_al.errors import BadMessage
 
 __all__ = ["Classifier"]
+
+MOST_CHARACTERS = 200  # of what River says of an error; it may quote the features
 
 
 class _RiverCall:
@@ -49,8 +54,8 @@ class _RiverCall:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, Exception) and not isinstance(error, MemoryError | RecursionError):
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        if isinstance(error, Exception) and not isinstance(error, BadMessage | MemoryError | RecursionError):
+            reason = f"{type(error).__name__}: {' '.join(str(error)[:MOST_CHARACTERS].split())}"
             raise BadMessage("model_error", f"River cannot {self.what} these features ({reason})") from error
 
 
@@ -86,7 +91,7 @@ class Classifier:
         """
         self._copy = self._pickle = None
         with _LEARN:
-            self.river.learn_one(dict(features), target)
+            self.river.learn_one(self._inputs(features), target)
 
     def scores(self, features: Mapping[str, object], targets: Sequence[object]) -> list[float]:
         """What River gives each class; 0 for a class that it does not mention.
@@ -95,7 +100,7 @@ class Classifier:
             BadMessage: River fails on these features (`model_error`).
         """
         with _PREDICT:
-            return _scores(self._reader(), features, targets)
+            return _scores(self._reader(), self._inputs(features), targets)
 
     def table_scores(self, samples: Sequence[Sample], targets: Sequence[object]) -> Floats | None:
         """What a classifier of tables gives each class, a row a sample; None if it is no such classifier."""
@@ -125,7 +130,7 @@ class Classifier:
             voted = self.river.predict_proba_members([sample]).values()
             return [self._ordered(scores, targets)[0].tolist() for scores in voted]
         with _TRANSFORM:
-            ensemble, inputs = descend(self._reader(), features)
+            ensemble, inputs = descend(self._reader(), self._inputs(features))
         found = []
         for member in list(ensemble):
             try:
@@ -143,7 +148,7 @@ class Classifier:
             BadMessage: River fails on these features (`model_error`).
         """
         with _TRANSFORM:
-            return descend(self._reader(), features)[1]
+            return descend(self._reader(), self._inputs(features))[1]
 
     def temporary_copy(self) -> Classifier:
         """A copy that is thrown away soon, so that predictions may change it."""
@@ -154,6 +159,10 @@ class Classifier:
             self.__dict__, river=loads(self._pickle), _reads_copy=False, _copy=None, _pickle=None
         )
         return copy
+
+    def _inputs(self, features: Mapping[str, object]) -> dict[Any, Any]:
+        """The features as the classifier gets them."""
+        return dict(features) if isinstance(self.river, RowClassifier) else bounded(features)
 
     def _reader(self) -> Any:
         """What to predict with."""

@@ -9,8 +9,9 @@ It is `auto`, a River expression, or the import path of a factory:
 An expression has Python's syntax and River's names, and is never evaluated. Its syntax tree is walked here,
 and only these have a meaning: `auto` and the classes of `engine.learners`, a River class (by its short name
 or any end of its path: `Log`, `losses.Log`, `optim.losses.Log`), a call of one, `|` and `+` between
-estimators, literals, and the four type names that `SelectType` takes. Anything else is refused, with an error
-that says what to write. So a user who may write the settings can choose a model and still cannot run code.
+estimators, literals, and the type names that `SelectType` takes (`int`, `float`, `str`, `bool`, `Number`).
+Anything else is refused, with an error that says what to write. So a user who may write the settings can
+choose a model and still cannot run code. A factory is code of the user's own.
 
 The model is a deterministic fold over its examples. Therefore every estimator that takes a `seed` and was
 given none gets the service's, and some classes are replaced (`engine.model.river_patches`).
@@ -25,6 +26,7 @@ import importlib
 import inspect
 import operator
 import re
+from numbers import Number
 from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard, cast
 
 import river.api
@@ -45,7 +47,14 @@ MAX_LENGTH = 2000  # characters
 MAX_DEPTH = 20  # levels of calls, brackets and operators
 
 _FACTORY = re.compile(r"[\w.]+:[\w.]+")
-_TYPES: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
+_TYPES: dict[str, type] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": bool,
+    "Number": Number,
+    "numbers.Number": Number,  # as River's documents write it
+}
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.BitOr: operator.or_,
     ast.Add: operator.add,
@@ -143,10 +152,9 @@ class _Builder:
             )
         build = functools.partial(self.build, depth=depth + 1)
         match node:
-            case ast.Name(id=name) if name in _TYPES:
-                built: Any = _TYPES[name]
             case ast.Name() | ast.Attribute():
-                built = self.create(node, [], {})
+                kind = _TYPES.get(self.path(node))
+                built: Any = self.create(node, [], {}) if kind is None else kind
             case ast.Call(func=function, args=args, keywords=keywords):
                 named = {keyword.arg or self.refuse(node): build(keyword.value) for keyword in keywords}
                 built = self.create(function, [build(arg) for arg in args], named)

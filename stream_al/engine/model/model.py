@@ -29,8 +29,10 @@ from stream_al.engine.model.classifier import Classifier
 from stream_al.engine.model.digest import digest
 from stream_al.engine.model.expression import load
 from stream_al.engine.model.faults import advice, features_at_fault
+from stream_al.engine.model.introspection import parts
 from stream_al.engine.model.predictions import Predictions, distribution
 from stream_al.engine.model.reference_set import ReferenceSet
+from stream_al.engine.model.samplers import Renamed
 from stream_al.engine.samples.table import Sample, Table
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
@@ -89,7 +91,12 @@ class Model:
         self.definition = definition
         self.examples = 0
         self.classifier = Classifier(river)
-        self._classes = Classes(binary=not river._multiclass, limit=max_classes)
+        self._classes = Classes(
+            binary=not river._multiclass,
+            limit=max_classes,
+            model=definition,
+            named=any(isinstance(part, Renamed) for part in parts(river)),
+        )
         self._recent_predictions: list[dict[ClassLabel, float]] | None = None
         self._digest: str | None = None
         # Each has a seed of its own: two members of one definition and one seed would always agree.
@@ -105,6 +112,16 @@ class Model:
     def classes(self) -> dict[ClassLabel, int]:
         """How many examples of each class were learned, in order of first appearance."""
         return self._classes.counts
+
+    @property
+    def most_classes(self) -> int:
+        """How many classes it can learn."""
+        return 2 if self.is_binary else self._classes.limit
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether it tells only two classes apart."""
+        return self._classes.binary
 
     @property
     def ready(self) -> bool:

@@ -45,7 +45,7 @@ import numpy as np
 from stream_al.engine.intervals import wilson
 from stream_al.engine.model.predictions import likeliest_label
 from stream_al.errors import Misconfigured
-from stream_al.messages import ClassLabel, label_text
+from stream_al.messages import ClassLabel, class_names, label_text
 
 __all__ = ["ACCURACY", "Balanced", "RecallAtPrecision", "Rule", "rule"]
 
@@ -142,10 +142,10 @@ class Balanced(Rule):
 
     def label(self, probabilities: Mapping[ClassLabel, float]) -> ClassLabel | None:
         """The class that is most probable for its prior."""
-        sums, least = self.sums, PRIOR / max(1, len(probabilities))
-        return likeliest_label(
-            {label: p / (sums.get(label_text(label), 0.0) + least) for label, p in probabilities.items()}
-        )
+        least, names = PRIOR / max(1, len(probabilities)), class_names(*probabilities)
+        priors = [self.sums.get(name, 0.0) + least for name in names]
+        ratios = [p / prior for p, prior in zip(probabilities.values(), priors, strict=True)]
+        return likeliest_label(dict(zip(probabilities, ratios, strict=True)))
 
 
 @dataclass

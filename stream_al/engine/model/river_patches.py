@@ -1,34 +1,123 @@
-"""River's classes, replaced where River's own would break the fold.
+"""River's classes, replaced where River's own would break the fold, or fail where a feature is missing.
 
 A model must be the same on every replica that learned the same examples, whatever else the process does. A
 few of River's classes are not, for reasons that have nothing to do with what they compute. An expression that
-names one of them gets the replacement from here; a factory may import it. Classes that cannot be repaired are
-refused (`engine.model.validation`).
+names one of them gets the replacement from here, or from `engine.model.samplers`; a factory may import it.
+Classes that cannot be repaired are refused (`engine.model.validation`).
+
+A missing feature is absent from a sample (`engine.samples.sample`). Most of River's transformers pass over
+what is absent. The few that are told a feature by its name raise `KeyError` on a sample without it, so that
+one field that some records lack would refuse their labels. Here they do what the others do:
+
+    Select               selects what is there
+    StatImputer          fills in what is absent, as River's fills in None
+    BagOfWords, TFIDF    find no word
+    Grouper              takes the samples without the feature as a group of their own
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from river import compose, neighbors, preprocessing
+from river import compose, feature_extraction, neighbors, preprocessing
 from river.tree.nodes import efdtc_nodes, htc_nodes
 from river.tree.splitter.nominal_splitter_classif import NominalSplitterClassif
 
-__all__ = ["PATCHED", "KNNClassifier", "Select", "StandardScaler"]
+from stream_al.engine.model.samplers import SAMPLERS
+
+__all__ = [
+    "PATCHED",
+    "TFIDF",
+    "BagOfWords",
+    "Grouper",
+    "KNNClassifier",
+    "Select",
+    "StandardScaler",
+    "StatImputer",
+]
 
 
 class Select(compose.Select):
-    """`compose.Select`, with its keys in the order in which they are written.
+    """`compose.Select`, with its keys in the order in which they are written; what is absent is left out.
 
     River keeps them in a set and passes the features on in the order of the set. That order differs from one
     process to the next, and sums of floats differ with it.
 
-    >>> list(Select("b", "a").transform_one({"a": 1, "b": 2, "c": 3}))
+    >>> list(Select("b", "a", "d").transform_one({"a": 1, "b": 2, "c": 3}))
     ['b', 'a']
     """
 
     def __init__(self, *keys: str) -> None:
         self.keys = dict.fromkeys(keys)  # type: ignore[assignment]  # only iterated and searched
+
+    def transform_one(self, x: dict[Any, Any]) -> dict[Any, Any]:
+        """The selected features, as far as they are there."""
+        return {key: x[key] for key in self.keys if key in x}
+
+
+class StatImputer(preprocessing.StatImputer):
+    """`preprocessing.StatImputer`, to which an absent feature is a missing one.
+
+    >>> from river import stats
+    >>> imputer = StatImputer(("age", stats.Mean()))
+    >>> imputer.learn_one({"age": 40})
+    >>> imputer.learn_one({})
+    >>> imputer.transform_one({"amount": 2.5})
+    {'amount': 2.5, 'age': 40.0}
+    """
+
+    def learn_one(self, x: dict[Any, Any]) -> None:
+        """Learn the features that are there."""
+        super().learn_one(self._whole(x))  # type: ignore[no-untyped-call]
+
+    def transform_one(self, x: dict[Any, Any]) -> dict[Any, Any]:
+        """Fill in what is missing."""
+        filled: dict[Any, Any] = super().transform_one(self._whole(x))  # type: ignore[no-untyped-call]
+        return filled
+
+    def _whole(self, x: dict[Any, Any]) -> dict[Any, Any]:
+        return x | {name: None for name in self.stats if name not in x}
+
+
+class _Words:
+    """The text of a feature that may be absent, or no text in some samples."""
+
+    on: str | None
+
+    def process_text(self, x: Any) -> Any:
+        """The words of a sample."""
+        if self.on is not None:
+            x = {self.on: str(x.get(self.on, ""))}
+        return super().process_text(x)  # type: ignore[misc]  # the vectoriser's, which comes next
+
+
+class BagOfWords(_Words, feature_extraction.BagOfWords):
+    """`feature_extraction.BagOfWords`, which finds no word where the text is absent.
+
+    >>> BagOfWords(on="body").transform_one({"body": "Free entry"}), BagOfWords(on="body").transform_one({})
+    ({'free': 1, 'entry': 1}, {})
+    """
+
+
+class TFIDF(_Words, feature_extraction.TFIDF):
+    """`feature_extraction.TFIDF`, which finds no word where the text is absent.
+
+    >>> TFIDF(on="body").transform_one({})
+    {}
+    """
+
+
+class Grouper(compose.Grouper):
+    """`compose.Grouper`, in which samples that lack the feature are a group.
+
+    >>> grouper = Grouper(StandardScaler(), by="country")
+    >>> grouper.learn_one({"amount": 2.5})
+    >>> grouper.transform_one({"amount": 2.5})
+    {'amount': 0.0}
+    """
+
+    def _get_key(self, x: dict[Any, Any]) -> str:
+        return "_".join(str(x.get(key)) for key in self.by)
 
 
 class StandardScaler(preprocessing.StandardScaler):
@@ -106,7 +195,12 @@ for _nodes in (htc_nodes, efdtc_nodes):
     _nodes.NominalSplitterClassif = NominalSplitter  # type: ignore[attr-defined]
 
 PATCHED: dict[str, type] = {
+    **SAMPLERS,
+    "compose.Grouper": Grouper,
     "compose.Select": Select,
+    "feature_extraction.BagOfWords": BagOfWords,
+    "feature_extraction.TFIDF": TFIDF,
     "preprocessing.StandardScaler": StandardScaler,
+    "preprocessing.StatImputer": StatImputer,
     "neighbors.KNNClassifier": KNNClassifier,
 }

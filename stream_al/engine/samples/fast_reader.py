@@ -22,6 +22,7 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from stream_al.engine.samples.deletion import MARKS
 from stream_al.engine.samples.sample import AUTO, WHOLE, InputRules, is_kept, members_taken, read_sample
 from stream_al.engine.samples.table import LARGEST, Sample, Shape
 from stream_al.identity import MAX_ID_CHARACTERS
@@ -82,7 +83,8 @@ class Reader:
         """
         if self._plain and isinstance(record, dict):
             identity = record.get("id")
-            if type(identity) is str and 0 < len(identity) <= MAX_ID_CHARACTERS:
+            marked = MARKS[0] in record or MARKS[1] in record  # a deletion, perhaps
+            if not marked and type(identity) is str and 0 < len(identity) <= MAX_ID_CHARACTERS:
                 inner = record.get("features") if self._auto else None
                 native = isinstance(inner, dict)
                 source: dict[str, Any] = inner if isinstance(inner, dict) else record

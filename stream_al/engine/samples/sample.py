@@ -11,13 +11,15 @@ Records come from outside, so depth, number and size of features are limited, an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from math import isfinite
 from typing import Any
 
+from stream_al.engine.samples.deletion import is_deletion
+from stream_al.engine.samples.paths import value_at
 from stream_al.engine.samples.table import LARGEST, Feature, Sample, sample_of
-from stream_al.errors import BadMessage
+from stream_al.errors import BadMessage, NoSample
 from stream_al.identity import MAX_ID_CHARACTERS, id_text, key_text
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "members_taken",
     "position_id",
     "read_sample",
+    "with_id",
 ]
 
 WHOLE = "."
@@ -62,7 +65,18 @@ class InputRules:
     max_text: int = 100_000
 
 
-def read_sample(record: Any, rules: InputRules, *, key: bytes | None, position: str) -> Sample:
+def with_id(rules: InputRules, place: str | None) -> InputRules:
+    """The rules with another place of the id, if one is named.
+
+    >>> with_id(InputRules(), "transaction.id").id, with_id(InputRules(), None).id
+    ('transaction.id', 'auto')
+    """
+    return rules if place is None else replace(rules, id=place)
+
+
+def read_sample(
+    record: Any, rules: InputRules, *, key: bytes | None, position: str, apart: tuple[str, ...] = ()
+) -> Sample:
     """The sample in a decoded record.
 
     Args:
@@ -70,32 +84,35 @@ def read_sample(record: Any, rules: InputRules, *, key: bytes | None, position: 
         rules: Where id, features and payload are in it.
         key: The record's key.
         position: The record's topic, partition and offset as one word; the id if there is no other.
+        apart: Paths that hold no features, besides those of the rules.
 
     Raises:
         BadMessage: `not_an_object`, `no_id`, `bad_id`, `no_features`, `bad_features`, `not_finite`,
             `too_deep`, `too_many_features`, `text_too_long`.
+        NoSample: `deleted`: the record says that a row was deleted.
 
     >>> read_sample({"id": 7, "x": 2.5, "geo": {"at": [1, 2]}}, InputRules(), key=None, position="p").features
     {'x': 2.5, 'geo.at.0': 1, 'geo.at.1': 2}
     """
     if not isinstance(record, dict):
         raise BadMessage("not_an_object", f"the record is JSON, but it is {_kind(record)} and no object")
+    if is_deletion(record, None if rules.features in (AUTO, WHOLE) else rules.features):
+        raise NoSample("deleted", "the record says that a row was deleted")
     _check_depth(record, rules.max_depth)
-    taken: tuple[str, ...] = ()
     native = rules.features == AUTO and isinstance(record.get("features"), dict)
     if native:
         source: Any = record["features"]
+        taken = _inside("features", apart)
     elif rules.features in (AUTO, WHOLE):
-        source, taken = record, members_taken(rules)
+        source, taken = record, (*members_taken(rules), *apart)
     else:
-        source = _at(record, rules.features)
-        inside = rules.features + "."
-        taken = tuple(path.removeprefix(inside) for path in members_taken(rules) if path.startswith(inside))
+        source = value_at(record, rules.features)
+        taken = _inside(rules.features, (*members_taken(rules), *apart))
         if not isinstance(source, dict):
             raise BadMessage("no_features", f"there is no object at `{rules.features}`")
     features = flat_features(source, rules, taken)
     payload_path = rules.payload or ("payload" if native else None)
-    payload = _at(record, payload_path) if payload_path else None
+    payload = value_at(record, payload_path) if payload_path else None
     return sample_of(_identify(record, rules, key, position), features, payload)
 
 
@@ -177,12 +194,18 @@ def members_taken(rules: InputRules) -> tuple[str, ...]:
     return tuple(path for path in (identity, rules.payload) if path)
 
 
+def _inside(path: str, others: tuple[str, ...]) -> tuple[str, ...]:
+    """The paths that lead through another path, from there on."""
+    inside = path + "."
+    return tuple(other.removeprefix(inside) for other in others if other.startswith(inside))
+
+
 def _identify(record: dict[str, Any], rules: InputRules, key: bytes | None, position: str) -> str:
     if rules.id == "position":
         return position
     found: Any = None
     if rules.id != "key":
-        found = _at(record, "id" if rules.id == AUTO else rules.id)
+        found = value_at(record, "id" if rules.id == AUTO else rules.id)
     if found is None and key is not None and rules.id in (AUTO, "key"):
         found = key_text(key)
     if found is None and rules.id == AUTO:
@@ -194,15 +217,6 @@ def _identify(record: dict[str, Any], rules: InputRules, key: bytes | None, posi
     if text is None:
         raise BadMessage("bad_id", f"an id is text of 1 to {MAX_ID_CHARACTERS} characters or a whole number")
     return text
-
-
-def _at(record: Any, path: str) -> Any:
-    """The value at a dotted path; None if there is none."""
-    for part in path.split("."):
-        if not isinstance(record, dict):
-            return None
-        record = record.get(part)
-    return record
 
 
 def _check_depth(record: dict[str, Any], limit: int) -> None:

@@ -9,7 +9,7 @@ the sample is decided about, since each decision changes the history for the nex
 
 A new factor is one file with one function and one line in `STRATEGIES`. The function takes a batch of
 candidates, or one candidate and is wrapped in `each`. It gets only samples with the probabilities of two
-classes or more; all others have a utility of 1 (see `Selector.score_many`).
+classes or more; the utility of all others is a law of the selector (`engine.selector`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from stream_al.engine.strategies.base import (
     Candidate,
     Candidates,
     Factor,
+    Failure,
     HistoryFactor,
     ModelFactor,
     Need,
@@ -47,6 +48,7 @@ __all__ = [
     "Candidate",
     "Candidates",
     "Factor",
+    "Failure",
     "HistoryFactor",
     "ModelFactor",
     "Need",

@@ -21,6 +21,7 @@ __all__ = [
     "Candidate",
     "Candidates",
     "Factor",
+    "Failure",
     "HistoryFactor",
     "ModelFactor",
     "Need",
@@ -93,6 +94,23 @@ def each(utility_of: Callable[[Candidate], float]) -> Callable[[Candidates], Flo
     return utilities
 
 
+class Failure(Struct, frozen=True, gc=False):
+    """Why the model fails on a sample.
+
+    Attributes:
+        reason: A short, stable name, as of a `BadMessage`.
+        message: What happened, in one sentence.
+    """
+
+    reason: str
+    message: str
+
+    @classmethod
+    def of(cls, error: BadMessage) -> Failure:
+        """The failure that an error tells of, without the traceback that it keeps alive."""
+        return cls(error.reason, str(error))
+
+
 class ScoredSample(Struct, frozen=True, gc=False):
     """A sample, scored by the model.
 
@@ -102,6 +120,7 @@ class ScoredSample(Struct, frozen=True, gc=False):
         utility: The product of the model factors, in [0, 1].
         sketch: The sample for the history factors; None if there are none, or without a prediction.
         timestamp_ms: The timestamp that the log gave it, in milliseconds.
+        failure: Why the model fails on it; None if it does not.
     """
 
     id: str
@@ -109,6 +128,7 @@ class ScoredSample(Struct, frozen=True, gc=False):
     utility: float
     sketch: Point | None = None
     timestamp_ms: int = 0
+    failure: Failure | None = None
 
 
 class Need(StrEnum):

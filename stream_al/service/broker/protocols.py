@@ -3,6 +3,12 @@
 The loops depend on these protocols and on no client library. So the same tests run them on a broker in
 memory, where a crash can be placed at any step, and on Kafka. Only `service.broker.kafka` imports aiokafka.
 
+*How far a reader has come is its position*: the offset that it will ask for next. It is never computed from a
+record, because the end of a partition may hold none: the markers that end transactions take offsets, and so
+do the records of a transaction that was aborted, and those that compaction has removed. So positions are
+compared with ends, positions are committed, and a reader whose position is the end has read everything.
+Records of a transaction that is not committed never happened; those of an open one have not happened yet.
+
 Two errors tell the loops what went wrong. `Unavailable`: the broker did not respond in time, and the call
 may or may not have had its effect. `Superseded`: another replica holds the partition now.
 """
@@ -28,11 +34,15 @@ __all__ = [
     "is_behind",
 ]
 
-Headers = tuple[tuple[str, bytes], ...]
+Headers = tuple[tuple[str, bytes | None], ...]
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """A record that was read."""
+    """A record that was read.
+
+    Attributes:
+        by_broker: Whether the broker made its timestamp; else the producer did.
+    """
 
     topic: str
     partition: int
@@ -41,10 +51,11 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    by_broker: bool = True
 
     @property
     def next_offset(self) -> int:
-        """The offset at which reading continues after this record; Kafka commits this one."""
+        """The offset at which reading continues after this record, at the latest."""
         return self.offset + 1
 
 
@@ -67,12 +78,14 @@ class Ack(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         replaced: Whether the broker has the replacement and not the record itself.
+        by_broker: Whether the broker made the timestamp; else this machine did.
     """
 
     partition: int
     offset: int
     timestamp_ms: int
     replaced: bool = False
+    by_broker: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +151,23 @@ class Group(Protocol):
     def resume(self, partitions: Iterable[int]) -> None:
         """Read paused partitions again."""
 
+    def positions(self) -> dict[int, int]:
+        """The next offset to read, for each partition held whose position is known."""
+
     async def end_offsets(self) -> dict[int, int]:
-        """One past the last offset of every partition of the topic, held or not."""
+        """One past the last offset of every partition of the topic, held or not.
+
+        Records of open transactions count: they may be committed yet, with the timestamps that they have.
+        """
 
     async def has_uncommitted(self, end_offsets: Mapping[int, int]) -> bool:
-        """Whether the topic holds a record before these offsets that the group has not committed."""
+        """Whether the group has not committed all that the topic holds before these offsets."""
 
     async def backlog(self) -> dict[int, int]:
         """The committed offset of each partition that others should read, and in which records wait; or 0."""
 
     async def lag(self) -> dict[int, int]:
-        """The number of records not read yet, for each partition held."""
+        """The number of offsets that can be read and were not, for each partition held."""
 
 
 class Reader(Protocol):
@@ -204,6 +223,15 @@ class Broker(Protocol):
 
     async def reset_offsets(self, group: str, topic: str, to: str) -> dict[int, int]:
         """Let a group without members continue at the `earliest` or `latest` record; return the offsets."""
+
+    async def keep_positions(self, group: str, topic: str, positions: Mapping[int, Position]) -> None:
+        """Commit for a group that has no members. Raises Unavailable."""
+
+    async def kept_positions(self, group: str, topic: str, partitions: Iterable[int]) -> dict[int, Position]:
+        """What was committed for a group, without the partitions that have no commit."""
+
+    async def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
+        """The id of each topic that exists, which a topic created anew does not share; none if unknown."""
 
     async def missing_topics(self, topics: Iterable[str]) -> list[str]:
         """The topics among these that do not exist."""

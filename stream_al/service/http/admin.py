@@ -20,6 +20,7 @@ from stream_al.service.http.schemas import (
     problems,
 )
 from stream_al.service.http.status import model_status
+from stream_al.service.model.importance import FeatureImportance
 
 __all__ = ["admin_routes"]
 
@@ -68,14 +69,22 @@ def _settings_routes(web: FastAPI, app: App) -> None:
 
 
 def _model_routes(web: FastAPI, app: App) -> None:
+    importance = FeatureImportance(app.clock)
+
     @web.get("/v1/model", tags=["status"])
     async def get_model() -> dict[str, Any]:
-        """The model of this process, and its snapshots; null if the store cannot be reached."""
+        """The model of this process: what it has learned, who decides in it, and which features matter.
+
+        `importance` has the 20 most important features: how much the probabilities change, on average, when
+        another example's value takes the place of the feature's own, 0 not at all, 1 completely. It is of the
+        model after the given number of examples. `snapshots` is null if the store cannot be reached.
+        """
         snapshots = None
         with suppress(Unavailable, Misconfigured):  # the model is known without the store
             found = await app.local_model.snapshots.listed()
             snapshots = [{"name": name, "offset": offset} for name, offset in found.items()]
-        return {**model_status(app), "snapshots": snapshots}
+        matters = await importance.of(app.local_model.learner)
+        return {**model_status(app), "importance": matters, "snapshots": snapshots}
 
     @web.post("/v1/model/rollback", tags=["control"], response_model=ExclusionChange, responses=CHANGED)
     async def rollback(request: Request, wanted: Rollback) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import Body, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
@@ -19,17 +19,19 @@ from stream_al import __version__
 from stream_al.engine.samples.sample import flat_features, position_id, read_sample
 from stream_al.errors import BadMessage, Misconfigured, StreamAlError, Unavailable
 from stream_al.identity import id_text
-from stream_al.messages import Label, decode, decode_json, encode, label_text
+from stream_al.messages import Label, class_names, decode, decode_json, encode
 from stream_al.service.app import App
 from stream_al.service.broker.protocols import Headers, Outgoing
-from stream_al.service.engine_settings import input_rules
+from stream_al.service.engine_settings import allowed_classes, input_rules
 from stream_al.service.http.admin import admin_routes
+from stream_al.service.http.docs_page import page
+from stream_al.service.http.expectation import expectations
 from stream_al.service.http.guard import BodyLimit, Guard, add_to_audit
 from stream_al.service.http.openapi import describe_access
 from stream_al.service.http.rate import RateLimit
 from stream_al.service.http.roles import Access
 from stream_al.service.http.schemas import (
-    Accepted,
+    AcceptedLabels,
     AcceptedSamples,
     Predicted,
     QueryPage,
@@ -49,7 +51,11 @@ NOT_OK: dict[int | str, dict[str, Any]] = {
 def api(app: App) -> FastAPI:
     """The HTTP interface of an application. Raises Misconfigured if its tokens cannot be read."""
     web = FastAPI(
-        title="stream_al", version=__version__, summary="Streaming selective sampling", redoc_url=None
+        title="stream_al",
+        version=__version__,
+        summary="Streaming selective sampling",
+        docs_url=None,  # FastAPI's page loads scripts from another host
+        redoc_url=None,
     )
     given = app.settings.http
     web.add_middleware(
@@ -58,12 +64,19 @@ def api(app: App) -> FastAPI:
     limit = RateLimit(given.requests_per_second)
     web.add_middleware(Guard, routes=web, access=Access(given), limit=limit, clock=app.clock)
     _error_handlers(web)
+    _docs_route(web)
     _probe_routes(web, app)
     _read_routes(web, app)
     _write_routes(web, app)
     admin_routes(web, app)
     describe_access(web)
     return web
+
+
+def _docs_route(web: FastAPI) -> None:
+    @web.get("/docs", include_in_schema=False, response_class=HTMLResponse)
+    async def docs(request: Request) -> str:
+        return page(web.openapi(), str(request.base_url).rstrip("/"))
 
 
 def _probe_routes(web: FastAPI, app: App) -> None:
@@ -106,18 +119,21 @@ def _read_routes(web: FastAPI, app: App) -> None:
         features: Annotated[dict[str, Any], Body(examples=[{"amount": 12.5}])],
     ) -> dict[str, Any]:
         """Predict a class from features. Nothing is stored, and no label is asked for."""
-        probabilities = app.local_model.model.probabilities(
-            flat_features(features, input_rules(app.settings))
-        )
+        flat, failure = flat_features(features, input_rules(app.settings)), None
+        try:
+            probabilities = app.local_model.model.probabilities(flat)
+        except BadMessage as error:  # what the model cannot do is no fault of the request
+            probabilities, failure = {}, str(error)
         return {
             "label": app.local_model.learner.rule.label(probabilities),
-            "probabilities": {label_text(label): p for label, p in probabilities.items()},
+            "probabilities": dict(zip(class_names(*probabilities), probabilities.values(), strict=True)),
             "model": msgspec.to_builtins(app.local_model.stamp()),
+            "failure": failure,
         }
 
 
 def _write_routes(web: FastAPI, app: App) -> None:
-    settings, topics = app.settings, app.settings.topics
+    settings, topics, allowed = app.settings, app.settings.topics, allowed_classes(app.settings)
 
     @web.post(
         "/v1/samples",
@@ -148,7 +164,7 @@ def _write_routes(web: FastAPI, app: App) -> None:
         "/v1/labels",
         tags=["labelling"],
         status_code=202,
-        response_model=Accepted,
+        response_model=AcceptedLabels,
         responses=problems(400, 408, 413, 422, 503),
     )
     async def post_labels(
@@ -156,16 +172,24 @@ def _write_routes(web: FastAPI, app: App) -> None:
     ) -> dict[str, Any]:
         """Send one label or a list: `{"id": ..., "label": ...}` or `{"id": ..., "skipped": true}`.
 
-        Send back the `version` of the query too: then no other query takes the label.
+        Send back the `version` of the query too: then no other query takes the label. The response says for
+        each label what is expected to become of it.
         """
-        outgoing, trace = [], _trace_headers(app, request)
+        outgoing, trace, read = [], _trace_headers(app, request), []
         for given in _as_list(labels):
             value = encode(given)
             label = decode(Label, value, max_bytes=settings.input.max_bytes)
+            if label.features is not None:
+                features = flat_features(label.features, input_rules(settings))  # raises as the service would
+                label = msgspec.structs.replace(label, features=dict(features))
+            if label.label is not None:  # intake takes it for the class; here it may still be refused
+                label = msgspec.structs.replace(label, label=allowed.named_by(label.label))
+            read.append(label)
             outgoing.append(Outgoing(topics.labels, label.id.encode(), value, trace))
+        expected = expectations(app, read)  # before they are sent, since they may be learned at once
         accepted = len(await app.broker.send(outgoing))
         add_to_audit(request, accepted=accepted)
-        return {"accepted": accepted}
+        return {"accepted": accepted, **expected}
 
 
 def _error_handlers(web: FastAPI) -> None:

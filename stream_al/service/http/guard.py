@@ -28,6 +28,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stream_al.service.http import docs_page
 from stream_al.service.http.rate import RateLimit
 from stream_al.service.http.roles import Access, Caller, Role, Rule
 from stream_al.service.http.schemas import problem
@@ -44,8 +45,8 @@ HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 )
-CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-PATHS_WITH_SCRIPTS = ("/docs",)  # no content policy: these pages load a script and a style sheet
+CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'"
+POLICIES = {"/docs": docs_page.CONTENT_POLICY}  # of the paths with another one
 NO_ROUTE = "(no route)"
 CLOSE_CONNECTION = {"Connection": "close"}  # the rest of the body is not read
 
@@ -105,8 +106,8 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                policy = () if path.startswith(PATHS_WITH_SCRIPTS) else (CONTENT_POLICY,)
-                message = {**message, "headers": [*message["headers"], *HEADERS, *policy]}
+                policy = (b"content-security-policy", POLICIES.get(path, CONTENT_POLICY).encode())
+                message = {**message, "headers": [*message["headers"], *HEADERS, policy]}
             await send(message)
 
         try:

@@ -63,7 +63,6 @@ RULES = {
     ("GET", "/readyz"): Rule(Role.OPEN),
     ("GET", "/openapi.json"): Rule(Role.OPEN),  # the source code is public too
     ("GET", "/docs"): Rule(Role.OPEN),
-    ("GET", "/docs/oauth2-redirect"): Rule(Role.OPEN),
     ("GET", "/metrics"): Rule(Role.READ),  # or open, by `http.open_metrics`
     ("GET", "/v1/status"): Rule(Role.READ),
     ("GET", "/v1/model"): Rule(Role.READ),

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from stream_al.messages import MAX_OFFSET
 
 __all__ = [
-    "Accepted",
+    "AcceptedLabels",
     "AcceptedSamples",
     "ExclusionChange",
     "Paused",
@@ -68,10 +68,22 @@ def problem(
     return JSONResponse(body, status_code=code, media_type=PROBLEM, headers=dict(headers or {}))
 
 
-class Accepted(BaseModel):
-    """How many labels the broker has confirmed."""
+class Expected(BaseModel):
+    """What is expected to become of one label."""
+
+    id: str
+    expected: str = Field(
+        description="labelled, skipped, expired, duplicate, conflict, unsolicited or unknown. The service "
+        "decides when it reads the label."
+    )
+
+
+class AcceptedLabels(BaseModel):
+    """How many labels the broker has confirmed, and what is expected to become of them."""
 
     accepted: int
+    labels: list[Expected]
+    notes: dict[str, str] = Field(description="What each of the words in `labels` means.")
 
 
 class AcceptedSamples(BaseModel):
@@ -91,10 +103,12 @@ class Predicted(BaseModel):
     """A prediction of the model."""
 
     label: Any = Field(
-        description="The class that `model.objective` serves; null while the model knows none."
+        description="The class that `model.objective` serves; null while the model knows none, and where it "
+        "fails on these features."
     )
     probabilities: dict[str, float]
     model: dict[str, Any]
+    failure: str | None = Field(description="Why the model fails on these features; null if it does not.")
 
 
 class QueryPage(BaseModel):

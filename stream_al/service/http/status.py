@@ -8,9 +8,9 @@ from typing import Any
 from stream_al import __version__
 from stream_al.engine.labels.class_figures import ClassFigures, PerClass
 from stream_al.engine.labels.evaluation import Accuracy
+from stream_al.engine.labels.figures import Figures
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.labels.refusals import Refusal
-from stream_al.messages import label_text
 from stream_al.service.app import App
 from stream_al.service.loops.consumer import Consumer
 
@@ -47,6 +47,7 @@ def status(app: App) -> dict[str, Any]:
         "conditions": app.conditions.describe(),
         "problems": app.problems.describe(),
         "model": model_status(app),
+        "model_check": app.model_check.describe(),
     }
 
 
@@ -59,26 +60,43 @@ def model_status(app: App) -> dict[str, Any]:
 
 
 def describe_model(name: str, learner: Learner) -> dict[str, Any]:
-    """A model. Two models with equal digests at equal offsets are equal."""
+    """A model. Two models with equal digests at equal offsets are equal.
+
+    The classes are a list, and each has its type, since two classes may have the same text: 1 and "1".
+    """
     model = learner.model
     return {
         "name": name,
         "definition": model.definition,
         "objective": learner.rule.objective,
         "threshold": learner.rule.threshold,
-        "version": learner.fingerprint[:12],
+        "version": learner.version,
         "examples": model.examples,
         "offset": learner.offset,
         "voided": [list(excluded) for excluded in learner.excluded.ranges],
-        "classes": {label_text(label): number for label, number in model.classes.items()},
+        "classes": [{"class": label, "examples": number} for label, number in model.classes.items()],
         "members": model.member_report(),
         "restarts": model.restarts(),
         "left_out": model.left_out(),
         "refusals": [_refusal(one) for one in learner.refusals],
         "digest": model.digest(),
-        "accuracy": {"all": _estimate(learner.overall), "recent": _estimate(learner.recent)},
-        "per_class": _per_class(learner.per_class),
+        **_quality(learner.evaluation.current),
+        "previous": _previous(learner.evaluation.previous),
     }
+
+
+def _quality(figures: Figures) -> dict[str, Any]:
+    return {
+        "accuracy": {"all": _estimate(figures.overall), "recent": _estimate(figures.recent)},
+        "per_class": _per_class(figures.per_class),
+    }
+
+
+def _previous(figures: Figures | None) -> dict[str, Any] | None:
+    """The figures of the model before this one, by the predictions that it made."""
+    if figures is None:
+        return None
+    return {"version": figures.version, "labels": figures.labels, **_quality(figures)}
 
 
 def _refusal(refusal: Refusal) -> dict[str, Any]:

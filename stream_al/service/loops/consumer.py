@@ -19,19 +19,22 @@ After a failure in 3 or 4 the new states are dropped, the partitions are read ag
 the batch, and the loop backs off. After a rebalance (`Superseded`) they are dropped for good: the partition
 belongs to another replica, and its committed state counts.
 
-A state is loaded when the first record of its partition is read, not when the partition is assigned: errors
-in a rebalance listener are swallowed, and reading continues before the listener has ended.
+A state is loaded when its partition is first polled, not when the partition is assigned: errors in a
+rebalance listener are swallowed, and reading continues before the listener has ended.
+
+The *position* of the reader is committed (`service.broker.protocols`), so a batch may hold no record of a
+partition and yet move its offset: past the markers of transactions, or past what was aborted or compacted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import structlog
 
 from stream_al.engine.recent import RecentShare
-from stream_al.errors import BadMessage, Superseded, Unavailable
+from stream_al.errors import BadMessage, NoSample, Superseded, Unavailable
 from stream_al.service.broker.dead_letters import report_dead_letter
 from stream_al.service.broker.protocols import Ack, Broker, Group, Outgoing, Position, Record
 from stream_al.service.loops.partition import PartitionState
@@ -63,6 +66,7 @@ class Consumer:
         on_step: Called with the name of every step of the protocol; tests place crashes there.
 
     Attributes:
+        copy_of: Finds the copy of the state of a partition whose commit has none; None where there is none.
         partitions: The partitions whose states are loaded.
         lag: Records not yet read, by partition held, when last measured.
         paused: Whether an operator has paused it.
@@ -91,6 +95,7 @@ class Consumer:
         self.problems = problems
         self.clock = clock
         self.on_step = on_step
+        self.copy_of: Callable[[int], Awaitable[str]] | None = None
         self.partitions: dict[int, PartitionState] = {}
         self.lag: dict[int, int] = {}
         self.lost = RecentShare()
@@ -100,6 +105,7 @@ class Consumer:
         self.progress = Progress()
         self.backoff = Backoff(stage.name, limits, clock)
         self._generation = -1
+        self._positions: dict[int, int] = {}
         self._batch_records = min(clock.pace.first_batch_records, limits.batch_records)
         self._time_slices = TimeSlices(clock)
 
@@ -127,6 +133,9 @@ class Consumer:
         try:
             if not await self._load(batch):
                 self._rewind(batch)
+                return False
+            batch = {p: records for p, records in batch.items() if self._leads_on(p, records)}
+            if not batch:
                 return False
             work, after = await self._decide(batch)  # 2
             self._fit_batch()
@@ -195,7 +204,17 @@ class Consumer:
             self.group.pause(self.group.assignment())
             self._rewind(batch)
             return {}
-        return batch
+        self._positions = self.group.positions()
+        return {number: batch.get(number, []) for number in self._positions if self._moved(number, batch)}
+
+    def _moved(self, number: int, batch: dict[int, list[Record]]) -> bool:
+        """Whether a poll has moved a partition, or has found one whose state is not loaded."""
+        return number not in self.partitions or self._leads_on(number, batch.get(number, []))
+
+    def _leads_on(self, number: int, records: list[Record]) -> bool:
+        """Whether the offset of a partition will rise: by records, or by a gap."""
+        partition = self.partitions[number]
+        return bool(records) or (not partition.stopped and partition.offset < self._positions[number])
 
     def _report(self, step: str) -> None:
         """Each step is progress of its own, since each may take as long as its deadline."""
@@ -213,18 +232,26 @@ class Consumer:
         shows it.
         """
         in_place = True
-        for number in batch:
+        begun: dict[int, Position] = {}
+        loaded: dict[int, PartitionState] = {}
+        for number, records in batch.items():
             if number not in self.partitions:
                 await self.stage.take_over()
                 position = await self.group.committed(number)
                 self._check_generation()
-                first = batch[number][0].offset
-                state = self.stage.decode(number, position.metadata if position else "")
+                first = records[0].offset if records else self._positions[number]
+                metadata = position.metadata if position else ""
+                if not metadata and self.copy_of is not None:
+                    metadata = await self.copy_of(number)
+                    self._check_generation()
+                state = self.stage.decode(number, metadata)
                 if position is None:
-                    # From now on the group has offsets. If they are gone one day, that is a loss.
-                    await self.group.commit({number: Position(first, self.stage.encode(state))})
-                self.partitions[number] = PartitionState(state, position.offset if position else first)
-                in_place = in_place and self.partitions[number].offset == first
+                    begun[number] = Position(first, self.stage.encode(state))
+                loaded[number] = PartitionState(state, position.offset if position else first)
+                in_place = in_place and loaded[number].offset == first
+        if begun:  # from now on the group has offsets: if they are gone one day, that is a loss
+            await self.group.commit(begun)
+        self.partitions |= loaded
         return in_place
 
     async def _decide(self, batch: dict[int, list[Record]]) -> tuple[Work, dict[int, PartitionState]]:
@@ -244,16 +271,22 @@ class Consumer:
                 await time_slices.over()
                 if partition.errors.reached(self.limits.bad_records):
                     break
+            else:
+                partition.offset = max(partition.offset, self._positions[number])
         work = decision.work()
         first, *rest = work.sends or [[]]
-        letters = [self.stage.dead_letter(record, error) for record, error in unusable]
+        bad_ones = [(record, error) for record, error in unusable if not isinstance(error, NoSample)]
+        letters = [self.stage.dead_letter(record, error) for record, error in bad_ones]
 
         def applied(acks: list[list[Ack]]) -> None:
             work.applied([acks[0][: len(first)], *acks[1:]])
-            self._note([*work.lost, *(str(error) for _, error in unusable)])
-            for record, error in unusable:
+            self._note([*work.lost, *(str(error) for _, error in bad_ones)])
+            for record, error in bad_ones:
                 self.metrics.dead_letters.labels(self.stage.name, error.reason).inc()
                 report_dead_letter(self.problems, record, error)
+            for _, error in unusable:
+                if isinstance(error, NoSample):
+                    self.metrics.skipped.labels(self.stage.name, error.reason).inc()
 
         return Work([[*first, *letters], *rest], applied), after
 
@@ -277,7 +310,8 @@ class Consumer:
         if self.group.generation == self._generation:
             for number, records in batch.items():
                 partition = self.partitions.get(number)
-                self.group.seek(number, partition.offset if partition else records[0].offset)
+                if partition or records:
+                    self.group.seek(number, partition.offset if partition else records[0].offset)
 
     def _fit_batch(self) -> None:
         """Size the next batch so that its work takes about `batch_seconds`, without the time it waits."""

@@ -9,7 +9,7 @@ from stream_al.engine.budgets import Decision
 from stream_al.engine.model.objective import Rule
 from stream_al.engine.samples.table import Sample
 from stream_al.engine.strategies import ScoredSample
-from stream_al.messages import ModelStamp, Prediction, PredictionRecord, Query, iso, label_text
+from stream_al.messages import ModelStamp, Prediction, PredictionRecord, Query, class_names, iso
 
 __all__ = ["DecisionMessages", "Name"]
 
@@ -95,4 +95,5 @@ class DecisionMessages:
 
 def _probabilities(arrival: ScoredSample) -> dict[str, float]:
     """The probabilities by label, each label as text."""
-    return {label_text(label): p for label, p in arrival.probabilities.items()}
+    found = arrival.probabilities
+    return dict(zip(class_names(*found), found.values(), strict=True))

@@ -69,7 +69,7 @@ class Expiry:
         """The log's time up to which every label is judged, in milliseconds."""
         mark = self._time.mark
         if mark is None:
-            at_ms = self.pending.log_time_ms  # noted before the ends are read
+            at_ms = self.pending.time.now_ms  # noted before the ends are read
             mark = Mark(at_ms, await self.labels.end_offsets())
             self._time = self._time.with_mark(mark)
         self._time = self._time.checked(unread=await self.labels.has_uncommitted(mark.ends))

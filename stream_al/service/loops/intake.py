@@ -38,17 +38,17 @@ from typing import Any
 
 import msgspec
 
-from stream_al.engine.labels.join import Known, Outcome, join
+from stream_al.engine.labels.join import Known, Outcome, addressed, join
 from stream_al.engine.samples.sample import flat_features
-from stream_al.errors import BadMessage
-from stream_al.identity import own_id, version_of
-from stream_al.messages import Example, Label, decode, encode
+from stream_al.errors import BadMessage, NoSample
+from stream_al.messages import Label, decode, encode
 from stream_al.service.broker.dead_letters import dead_letter, report_dead_letter
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.service.control import Control
-from stream_al.service.engine_settings import input_rules
+from stream_al.service.engine_settings import allowed_classes, input_rules
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.stage import Items, Work
+from stream_al.service.loops.taken_ids import TakenIds
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.problems import Kind, Problems
@@ -91,6 +91,7 @@ class Intake:
         self.problems = problems
         self.tracing = tracing
         self.rules = input_rules(settings)
+        self.allowed = allowed_classes(settings)
         self._has_new_partition = False
 
     def read(self, records: Sequence[Record]) -> list[Label | BadMessage]:
@@ -99,6 +100,8 @@ class Intake:
 
     def _read(self, record: Record) -> Label | BadMessage:
         """The label; its own features, if it brings any, are flattened and checked."""
+        if record.value is None:
+            return NoSample("tombstone", "the record has no value")
         try:
             label = decode(Label, record.value, max_bytes=self.settings.input.max_bytes)
             if label.features is None:
@@ -122,7 +125,7 @@ class Intake:
 
     def begin(self) -> _BatchDecision:
         """Begin with a batch."""
-        return _BatchDecision(self)
+        return _BatchDecision(self, TakenIds(self.local_model, self.pending))
 
     def dead_letter(self, record: Record, error: BadMessage) -> Outgoing:
         """The dead letter for a record that cannot be used."""
@@ -144,6 +147,7 @@ class _BatchDecision:
 
     Attributes:
         stage: The stage that judges.
+        taken: What is known of ids, by the log and by the labels of this batch.
         examples: The examples to send.
         steps: The traced step from each label to its example.
         letters: The dead letters.
@@ -151,12 +155,12 @@ class _BatchDecision:
         lost: For each label why it is lost; empty if it is not.
         reports: The labels that are lost without a dead letter: reason, message and id of each.
         closed: The tombstones, by id.
-        learned: The labels of the examples, each with the version of its sample, by id.
         outcomes: How many labels had each outcome.
         delays: Seconds from a query to its label.
     """
 
     stage: Intake
+    taken: TakenIds
     examples: list[Outgoing] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     letters: list[Outgoing] = field(default_factory=list)
@@ -164,7 +168,6 @@ class _BatchDecision:
     lost: list[str] = field(default_factory=list)
     reports: list[tuple[str, str, str]] = field(default_factory=list)
     closed: dict[str, Outgoing] = field(default_factory=dict)
-    learned: dict[str, Known] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
     delays: list[float] = field(default_factory=list)
 
@@ -172,9 +175,9 @@ class _BatchDecision:
         """Judge every label by the log as it was when the label was read."""
         stage = self.stage
         for record, label in items:
-            stage.pending.see_time(record.timestamp_ms)
+            at_ms = stage.pending.time.see(record)
             try:
-                self.lost.append(self._judge(record, label))
+                self.lost.append(self._judge(record, label, at_ms))
             except BadMessage as error:
                 self.outcomes[error.reason] += 1
                 self.letters.append(stage.dead_letter(record, error))
@@ -188,57 +191,29 @@ class _BatchDecision:
         sends = [[*self.examples, *self.letters], tombstones]
         return Work(sends, lambda acks: self._applied(acks[0]), self.lost)
 
-    def _judge(self, record: Record, label: Label) -> str:
-        """Judge a label; return why it is lost, if it is."""
+    def _judge(self, record: Record, label: Label, at_ms: int) -> str:
+        """Judge a label at the time that counts for it; return why it is lost, if it is."""
         stage = self.stage
-        label, version = self._addressed(label)
+        label, version = addressed(label, self.taken.version)
         topics, key = stage.settings.topics, label.id.encode()
+        if label.label is not None:  # a class that is not allowed is refused before it can close the query
+            label = msgspec.structs.replace(label, label=stage.allowed.named_by(label.label))
         pending = None if label.id in self.closed else stage.pending.get(label.id)
-        known = self._known(label.id)
-        joined = join(label, at_ms=record.timestamp_ms, pending=pending, known=known, version=version)
+        known = self.taken.known(label.id)
+        joined = join(label, at_ms=at_ms, pending=pending, known=known, version=version)
         self.outcomes[joined.outcome.value] += 1
         if joined.example is not None:
             trace = stage.pending.trace(label.id)
             step = stage.tracing.step(stage.name, record, topics.examples, label.id, trace)
             self.examples.append(Outgoing(topics.examples, key, encode(joined.example), step.headers))
             self.steps.append(step)
-            if joined.outcome is not Outcome.CONFLICT:
-                self._learn(joined.example, known)
+            self.taken.note(joined.example)
         if joined.closes and stage.pending.is_open(label.id):  # a label that nobody asked for closes nothing
             self.closed[label.id] = stage.pending.tombstone(label.id)
-        delay = max(0, record.timestamp_ms - pending.queried_ms) / 1000 if pending is not None else 0.0
+        delay = max(0, at_ms - pending.queried_ms) / 1000 if pending is not None else 0.0
         if joined.outcome is Outcome.LABELLED:
             self.delays.append(delay)
         return self._report(label, joined.outcome, delay, known)
-
-    def _learn(self, example: Example, known: Known | None) -> None:
-        """Note the label of an example for the labels that follow; the first of a sample counts."""
-        version = version_of(example.features or {})
-        if known is None or known.version != version:
-            self.learned[example.id] = Known(example.label, version)
-
-    def _addressed(self, label: Label) -> tuple[Label, str | None]:
-        """The label under the id of its sample's query, and the version of the sample, if it says so."""
-        brought = version_of(label.features) if label.features else None
-        version: str | None = None
-        for version in filter(None, (label.version, brought)):
-            sample_id = own_id(label.id, version, self._version)
-            if self._version(sample_id) == version:
-                break
-        if version is None or sample_id == label.id:
-            return label, version
-        return msgspec.structs.replace(label, id=sample_id), version
-
-    def _version(self, sample_id: str) -> str | None:
-        known = self._known(sample_id)
-        return known.version if known is not None else self.stage.pending.version(sample_id)
-
-    def _known(self, sample_id: str) -> Known | None:
-        """What is known of an id by the log and by the labels of this batch."""
-        labels = self.stage.local_model.learner.known
-        if sample_id in self.learned or sample_id not in labels:
-            return self.learned.get(sample_id)
-        return Known(labels[sample_id], labels.version(sample_id) or "")
 
     def _report(self, label: Label, outcome: Outcome, delay: float, known: Known | None) -> str:
         """Report a label that is lost; return why. A conflict costs a label, but none that was missing."""

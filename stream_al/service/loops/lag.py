@@ -57,8 +57,9 @@ class LagMeter:
             self.waiting, self.held = {}, frozenset()
             raise
         self.waiting, self.held = elsewhere | here, frozenset(here)
-        end = sum((await self.local_model.reader.end_offsets()).values())
-        self.model = max(0, end - self.local_model.learner.offset)
+        reader = self.local_model.reader
+        ends, positions = await reader.end_offsets(), await reader.positions()
+        self.model = sum(max(0, end - positions[p]) for p, end in ends.items())
         self.metrics.model_offset_lag.set(self.model)
         self.metrics.pending_oldest.set(self.pending.oldest_seconds())
 

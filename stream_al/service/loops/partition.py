@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stream_al.engine.poison import ConsecutiveErrors
-from stream_al.errors import BadMessage
+from stream_al.errors import BadMessage, NoSample
 from stream_al.service.broker.protocols import Record
 from stream_al.service.loops.stage import Items
 
@@ -41,15 +41,16 @@ class PartitionState:
             bad_records: The length of a run that stops the partition.
 
         Returns:
-            The good records, each with its value; and the bad ones, each with its error.
+            The good records, each with its value; and the others, each with its error.
         """
         good: Items = []
         bad: list[tuple[Record, BadMessage]] = []
         last, unbroken = records[-1], ConsecutiveErrors()
         for record, value in zip(records, values, strict=True):
             if isinstance(value, BadMessage):
-                self.errors = self.errors.add(str(value))
                 bad.append((record, value))
+                if not isinstance(value, NoSample):  # neither a mistake nor a sign that mistakes are over
+                    self.errors = self.errors.add(str(value))
                 if self.errors.reached(bad_records):
                     last = record
                     break

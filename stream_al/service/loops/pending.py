@@ -40,6 +40,7 @@ from stream_al.messages import MAX_VERSION_CHARACTERS, Query, decode
 from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Reader, Record
 from stream_al.service.broker.topics import max_message_bytes
+from stream_al.service.loops.log_time import LogTime
 from stream_al.service.telemetry.tracing import OFF, Tracing
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings
@@ -89,9 +90,10 @@ class PendingQueries:
             pending: it was published again after its label, or the settings turn tombstones off.
         tracing: Reads the trace that a query belongs to.
         on_clash: Called with an id of which two queries for different samples are open.
+        time: The log's time, which other loops move too; None makes one.
 
     Attributes:
-        log_time_ms: The latest timestamp that was passed to `see_time`.
+        time: The log's time.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class PendingQueries:
         is_labelled: Callable[[str, str], bool],
         tracing: Tracing = OFF,
         on_clash: Callable[[str], None] = lambda sample_id: None,
+        time: LogTime | None = None,
     ) -> None:
         self.reader = reader
         self.tracing = tracing
@@ -110,7 +113,7 @@ class PendingQueries:
         self.topic = settings.topics.queries
         self.max_bytes = max_message_bytes(settings.input)
         self.follower = Follower(reader, settings.limits.batch_records, self._apply, clock)
-        self.log_time_ms = 0
+        self.time = time or LogTime(settings.limits, clock)
         self._read: dict[int, int] = {}
         self._tombstones = settings.queries.tombstones
         self._orphaned: set[str] = set()  # open in the topic, and not pending here
@@ -153,19 +156,16 @@ class PendingQueries:
         """Enter a query that was just acknowledged, unless it was read from the topic before that."""
         if ack.offset < self._read.get(ack.partition, 0):
             return  # it was entered then, and may be closed by now
+        self.time.see_ack(ack)
         self._set(query, value, ack.offset, ack.timestamp_ms, headers)
 
     def is_open(self, sample_id: str) -> bool:
         """Whether an id has an open query, here or in the topic."""
         return sample_id in self._entries or sample_id in self._orphaned
 
-    def see_time(self, timestamp_ms: int) -> None:
-        """Move the log's time forward."""
-        self.log_time_ms = max(self.log_time_ms, timestamp_ms)
-
     def overdue(self) -> bool:
         """Whether the life of a query may be over, by the log's time."""
-        now_ms = self.log_time_ms
+        now_ms = self.time.now_ms
         return any(heap and expires(heap[0][0], life_ms, now_ms) for life_ms, heap in self._heaps.items())
 
     def expired(self, limit: int, now_ms: int) -> list[str]:
@@ -185,8 +185,8 @@ class PendingQueries:
     def oldest_seconds(self) -> float:
         """How long the oldest query has been pending, by the log's time; 0 if there is none."""
         oldest = (self._oldest(heap) for heap in self._heaps.values())
-        queried_ms = min((item[0] for item in oldest if item), default=self.log_time_ms)
-        return max(0, self.log_time_ms - queried_ms) / 1000
+        queried_ms = min((item[0] for item in oldest if item), default=self.time.now_ms)
+        return max(0, self.time.now_ms - queried_ms) / 1000
 
     def orphaned(self) -> list[str]:
         """The ids of the orphans that were orphans at the last call already.
@@ -229,7 +229,7 @@ class PendingQueries:
         return await self.follower.step(timeout_seconds)
 
     def _apply(self, record: Record) -> None:
-        self.see_time(record.timestamp_ms)
+        at_ms = self.time.see(record)
         self._read[record.partition] = record.next_offset
         if record.key is None:
             return
@@ -246,7 +246,7 @@ class PendingQueries:
             return
         try:
             query = decode(Query, record.value, max_bytes=self.max_bytes)
-            self._set(query, record.value, record.offset, record.timestamp_ms, record.headers)
+            self._set(query, record.value, record.offset, at_ms, record.headers)
         except (BadMessage, ValueError):
             return  # this service has not written it, so no label can be joined with it
 
@@ -265,7 +265,6 @@ class PendingQueries:
             self._push(query.id, entry)
         elif self._tombstones and query.id not in self._entries:
             self._orphaned.add(query.id)
-        self.see_time(timestamp_ms)
 
     def _oldest(self, heap: list[HeapItem]) -> HeapItem | None:
         """The oldest query on a heap that is still pending; closed ones before it are removed."""
@@ -295,7 +294,7 @@ class PendingQueries:
 
 def _closed_version(headers: Headers) -> str:
     """The version of the query that a tombstone closes; empty if it does not say."""
-    found = next((value for name, value in headers if name == VERSION_HEADER), b"")
+    found = next((value for name, value in headers if name == VERSION_HEADER), None) or b""
     return found.decode("ascii", "replace") if len(found) <= MAX_VERSION_CHARACTERS else ""
 
 

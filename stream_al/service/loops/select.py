@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from stream_al.engine.budgets import Context, Decision
 from stream_al.engine.recent import RecentShare
 from stream_al.engine.samples.fast_reader import Reader
@@ -18,7 +20,7 @@ from stream_al.engine.samples.sample import position_id
 from stream_al.engine.samples.table import Sample
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import ScoredSample
-from stream_al.errors import BadMessage
+from stream_al.errors import BadMessage, NoSample
 from stream_al.identity import own_id, version_of
 from stream_al.messages import Query, decode_json, encode
 from stream_al.service.broker.dead_letters import dead_letter
@@ -28,6 +30,7 @@ from stream_al.service.engine_settings import input_rules, selector
 from stream_al.service.loops.decision_messages import DecisionMessages, Name
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.stage import Items, Work
+from stream_al.service.loops.taken_ids import TakenIds
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.problems import Kind, Problems
@@ -41,6 +44,10 @@ REPEATED = (
     "the id names more than one sample, so its queries get ids of their own, `id#version`: set input.id to "
     "what names one sample alone, such as `position`"
 )
+ADVICE = (
+    "decided without an opinion of the model, which cannot take the sample: set model.definition to one that "
+    "can (`auto` takes any), or leave features out by input.exclude"
+)
 
 
 class Select:
@@ -51,13 +58,14 @@ class Select:
         local_model: The model that scores the samples.
         pending: The queries that wait; new ones are added.
         metrics: Where decisions are counted.
-        problems: Where ids are reported that name more than one sample.
+        problems: Where ids are reported that name more than one sample, and samples that the model fails on.
         clock: Says when a query is written.
         partition_count: Returns the number of partitions of the topic.
         tracing: Traces the way from a sample to its query.
 
     Attributes:
-        without_opinion: Of the last samples since the model knew two classes, which ones it had no
+            on_samples: Called with the samples of every batch, when they are read.
+            without_opinion: Of the last samples since the model knew two classes, which ones it had no
             prediction for.
     """
 
@@ -75,6 +83,7 @@ class Select:
         tracing: Tracing = OFF,
     ) -> None:
         self.settings = settings
+        self.on_samples: Callable[[Sequence[Sample]], None] = lambda samples: None
         self.local_model = local_model
         self.pending = pending
         self.metrics = metrics
@@ -97,11 +106,14 @@ class Select:
         """The samples, each scored by the model of now; a BadMessage for a record that cannot be used."""
         read: list[Sample | BadMessage] = [self._sample(record) for record in records]
         samples = [sample for sample in read if not isinstance(sample, BadMessage)]
+        self.on_samples(samples)
         times = [r.timestamp_ms for r, s in zip(records, read, strict=True) if not isinstance(s, BadMessage)]
         arrivals = iter(self.selector.score_many(self.local_model.model, samples, times))
-        return [one if isinstance(one, BadMessage) else _with_arrival(one, next(arrivals)) for one in read]
+        return [one if isinstance(one, BadMessage) else (one, next(arrivals)) for one in read]
 
     def _sample(self, record: Record) -> Sample | BadMessage:
+        if record.value is None:
+            return NoSample("tombstone", "the record has no value")
         try:
             given = decode_json(record.value, max_bytes=self.settings.input.max_bytes)
             return self.reader.read(
@@ -121,7 +133,8 @@ class Select:
 
     def begin(self) -> _BatchDecision:
         """Begin with a batch; the budget that is in force now decides about all of it."""
-        return _BatchDecision(self, self.selector, self.settings.budget, len(self.pending))
+        taken = TakenIds(self.local_model, self.pending)
+        return _BatchDecision(self, self.selector, self.settings.budget, len(self.pending), taken)
 
     def context(self, partition: int, pending: int, budget: BudgetSettings) -> Context:
         """What the selector may know about a partition when so many queries are pending."""
@@ -200,17 +213,20 @@ class _BatchDecision:
         selector: The selector that it decides with.
         budget: The budget that it decides by.
         pending: The number of queries that will be pending after the batch.
+        taken: What is known of ids.
         silent: Of the samples since the model knew two classes, which ones it has no prediction for.
         allowed: The number of labels that the budget allowed for the samples.
         thresholds: The last threshold of each partition.
         versions: The versions of the samples asked about, by the id of the query.
         repeated: The ids that name other samples already.
+        failures: The samples that the model failed on, by reason: how many, and the last of them.
     """
 
     stage: Select
     selector: Selector
     budget: BudgetSettings
     pending: int
+    taken: TakenIds
     silent: list[bool] = field(default_factory=list)
     allowed: float = 0.0
     queries: list[tuple[Query, Outgoing, Step]] = field(default_factory=list)
@@ -219,14 +235,18 @@ class _BatchDecision:
     thresholds: dict[int, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     repeated: list[str] = field(default_factory=list)
+    failures: dict[str, tuple[int, ScoredSample]] = field(default_factory=dict)
 
     def decide(self, partition: int, items: Items, state: Any) -> Any:
         """Decide about the next samples of a partition, on its own account."""
         stage, messages, topic = self.stage, self.stage.messages(), self.stage.settings.topics.predictions
-        stage.pending.see_time(max((record.timestamp_ms for record, _ in items), default=0))
         context = stage.context(partition, self.pending, self.budget)
-        made, state = self.selector.decide(state, [arrival for _, (_, arrival) in items], context)
+        arrivals = [_at(stage.pending.time.see(record), arrival) for record, (_, arrival) in items]
+        made, state = self.selector.decide(state, arrivals, context)
         for (record, (sample, arrival)), decision in zip(items, made, strict=True):
+            if arrival.failure is not None:
+                number, _ = self.failures.get(arrival.failure.reason, (0, arrival))
+                self.failures[arrival.failure.reason] = number + 1, arrival
             if topic:
                 predicted = messages.prediction(arrival, decision, self.pending)
                 self.predictions.append(Outgoing(topic, arrival.id.encode(), encode(predicted)))
@@ -255,9 +275,7 @@ class _BatchDecision:
         return name
 
     def _version(self, sample_id: str) -> str | None:
-        stage = self.stage
-        known = stage.local_model.learner.known.version(sample_id)
-        return self.versions.get(sample_id) or known or stage.pending.version(sample_id)
+        return self.versions.get(sample_id) or self.taken.version(sample_id)
 
     def work(self) -> Work:
         """The queries and predictions to send."""
@@ -283,9 +301,13 @@ class _BatchDecision:
         metrics.queries.inc(len(self.queries))
         for partition, threshold in self.thresholds.items():
             metrics.threshold.labels(str(partition)).set(threshold)
+        for kind, (number, last) in self.failures.items():
+            why = last.failure.message if last.failure else ""
+            stage.problems.report(Kind.NO_OPINION, kind, f"{ADVICE}: {why}", sample=last.id, count=number)
 
 
-def _with_arrival(
-    sample: Sample, arrival: ScoredSample | BadMessage
-) -> tuple[Sample, ScoredSample] | BadMessage:
-    return arrival if isinstance(arrival, BadMessage) else (sample, arrival)
+def _at(counts_ms: int, arrival: ScoredSample) -> ScoredSample:
+    """A scored sample at the time that counts for it."""
+    if arrival.timestamp_ms == counts_ms:
+        return arrival
+    return msgspec.structs.replace(arrival, timestamp_ms=counts_ms)

@@ -52,7 +52,7 @@ class Stage(Protocol):
     name: str
 
     def read(self, records: Sequence[Record]) -> Sequence[Any]:
-        """The value of each record of a partition; a BadMessage for one that cannot be used."""
+        """The value of each record of a partition; a BadMessage for one that cannot be used or is skipped."""
 
     async def take_over(self) -> None:
         """Read what the last owner of a new partition has left, before any record of it is read."""

@@ -8,63 +8,45 @@ costs the time of learning.
 
 from __future__ import annotations
 
-import csv
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
-from tempfile import SpooledTemporaryFile
-from typing import TextIO
+from dataclasses import dataclass, field
+from typing import IO, Any, NamedTuple
 
+from stream_al.datasets.export import Export
 from stream_al.datasets.rows import Row
 from stream_al.engine.labels.learner import Outcome
-from stream_al.engine.samples.sample import flat_features
-from stream_al.errors import BadMessage, Misconfigured
-from stream_al.messages import ClassLabel, Example, decode, encode, label_text
+from stream_al.engine.labels.refusals import Refusal
+from stream_al.errors import BadMessage
+from stream_al.messages import ClassLabel, Example, decode, encode
 from stream_al.service.broker.protocols import Broker, Outgoing
 from stream_al.service.broker.topics import max_message_bytes
-from stream_al.service.engine_settings import fresh_learner, input_rules
+from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.maintenance.topics import CHUNK, Progress, opened, opened_control, read_topic
 from stream_al.settings import Settings
 
-__all__ = ["export_examples", "import_labels", "known_labels"]
-
-SPOOL_BYTES = 64 * 2**20  # of examples kept in memory before they go to a temporary file
+__all__ = [
+    "ImportOutcomes",
+    "Imported",
+    "export_examples",
+    "import_labels",
+    "import_outcomes",
+    "known_labels",
+]
 
 
 async def export_examples(
-    settings: Settings, broker: Broker, out: TextIO, file_format: str, progress: Progress
+    settings: Settings, broker: Broker, out: IO[Any], file_format: str, progress: Progress
 ) -> int:
-    """Write the labelled dataset as `csv` or `jsonl`; return the number of rows.
+    """Write the labelled dataset as `jsonl`, `csv` or `parquet`; return the number of rows.
 
-    It holds the examples that the model has learned.
+    It holds the examples that the model has learned. The file takes text, or bytes for `parquet`.
     """
-    async with opened(broker, settings.topics.examples, settings.topics.control):
-        if file_format == "jsonl":
-            number = 0
-            async for example, _ in _learned(settings, broker, progress):
-                out.write(encode(example).decode() + "\n")
-                number += 1
-            return number
-        return await _export_csv(settings, broker, out, progress)
-
-
-async def _export_csv(settings: Settings, broker: Broker, out: TextIO, progress: Progress) -> int:
-    facts = ("id", "annotator", "propensity", "reason", "queried_at", "labelled_at")
-    names: dict[str, None] = {}
-    number = 0
-    # The header names all features, and they are known only at the end. So the examples wait in a file.
-    with SpooledTemporaryFile(SPOOL_BYTES) as learned:
-        async for example, _ in _learned(settings, broker, progress):
-            names.update(dict.fromkeys(example.features or {}))
-            learned.write(encode(example) + b"\n")
-            number += 1
-        learned.seek(0)
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([*(f"_{fact}" for fact in facts), *names, "label"])
-        for line in learned:
-            example = decode(Example, line, max_bytes=len(line))
-            features = example.features or {}
-            cells = [getattr(example, fact) for fact in facts] + [features.get(name) for name in names]
-            writer.writerow(["" if cell is None else cell for cell in cells] + [label_text(example.label)])
-    return number
+    with Export(out, file_format) as export:
+        async with opened(broker, settings.topics.examples, settings.topics.control):
+            async for folded in _learned(settings, broker, progress):
+                export.add(folded.example)
+    return export.number
 
 
 async def known_labels(settings: Settings, broker: Broker) -> dict[str, tuple[ClassLabel, int]]:
@@ -74,15 +56,30 @@ async def known_labels(settings: Settings, broker: Broker) -> dict[str, tuple[Cl
     """
     known: dict[str, tuple[ClassLabel, int]] = {}
     async with opened(broker, settings.topics.examples, settings.topics.control):
-        async for example, at_ms in _learned(settings, broker, lambda done, total: None):
-            known.setdefault(example.id, (example.label, at_ms))
+        async for folded in _learned(settings, broker, lambda done, total: None):
+            known.setdefault(folded.example.id, (folded.example.label, folded.at_ms))
     return known
 
 
-async def _learned(
-    settings: Settings, broker: Broker, progress: Progress
-) -> AsyncIterator[tuple[Example, int]]:
-    """The examples that the model learns, each with its log time in milliseconds."""
+class _Folded(NamedTuple):
+    """An example, its offset, its log time in milliseconds, what became of it, and why it was refused."""
+
+    example: Example
+    offset: int
+    at_ms: int
+    outcome: Outcome
+    refusal: Refusal | None = None
+
+
+async def _learned(settings: Settings, broker: Broker, progress: Progress) -> AsyncIterator[_Folded]:
+    """The examples that the model learns."""
+    async for folded in _folded(settings, broker, progress):
+        if folded.outcome is Outcome.LEARNED:
+            yield folded
+
+
+async def _folded(settings: Settings, broker: Broker, progress: Progress) -> AsyncIterator[_Folded]:
+    """All examples, folded as every replica folds them."""
     learner, max_bytes = fresh_learner(settings), max_message_bytes(settings.input)
     async with opened_control(settings, broker) as control:
         learner.excluded = control.exclusions
@@ -92,37 +89,103 @@ async def _learned(
         except BadMessage:
             learner.skip(record.offset)
             continue
-        if learner.fold(example, record.offset) is Outcome.LEARNED:
-            yield example, record.timestamp_ms
+        outcome = learner.fold(example, record.offset)
+        refusal = learner.refusals.last if outcome is Outcome.REFUSED else None
+        yield _Folded(example, record.offset, record.timestamp_ms, outcome, refusal)
+
+
+@dataclass
+class Imported:
+    """The rows that were sent, as ranges of their offsets in the topic of the examples.
+
+    >>> imported = Imported()
+    >>> for offset in (5, 6, 9):
+    ...     imported.add(offset)
+    >>> imported.number, imported.ranges, 6 in imported, 7 in imported
+    (3, [range(5, 7), range(9, 10)], True, False)
+    """
+
+    number: int = 0
+    ranges: list[range] = field(default_factory=list)
+
+    def add(self, offset: int) -> None:
+        """Count a row that was sent."""
+        self.number += 1
+        if self.ranges and self.ranges[-1].stop == offset:
+            self.ranges[-1] = range(self.ranges[-1].start, offset + 1)
+        else:
+            self.ranges.append(range(offset, offset + 1))
+
+    def __contains__(self, offset: int) -> bool:
+        return any(offset in sent for sent in self.ranges)
 
 
 async def import_labels(
     settings: Settings, broker: Broker, rows: Iterable[Row], source: str, progress: Callable[[int], None]
-) -> int:
-    """Seed the model: append rows as examples with the reason `seed`; return their number.
+) -> Imported:
+    """Seed the model: append rows as examples with the reason `seed`; say where they are.
 
-    The id of an example is made of the name of the source and the number of the row. So the model learns
-    each row once, even if an import is repeated, or started again after an interruption.
-
-    Raises:
-        Misconfigured: A row cannot be learned; the rows before it may have been sent.
+    A row keeps its id. Without one, its id is made of the name of the source and the number of the row. So
+    the model learns each row once, even if an import is repeated, or started again after an interruption.
     """
-    rules, topic = input_rules(settings), settings.topics.examples
+    topic = settings.topics.examples
+    imported = Imported()
     async with opened(broker, topic):
         chunk: list[Outgoing] = []
-        sent = 0
+
+        async def send() -> None:
+            for ack in await broker.send(chunk):
+                imported.add(ack.offset)
+            chunk.clear()
+            progress(imported.number)
+
         for number, row in enumerate(rows, 1):
-            try:
-                features = flat_features(row.features, rules)
-            except BadMessage as error:
-                raise Misconfigured(f"row {number}: {error}") from None
-            sample_id = f"seed-{source}-{number}"
-            example = Example(id=sample_id, label=row.label, features=dict(features), reason="seed")
+            sample_id = row.id or f"{source}-{number}"
+            example = Example(
+                id=sample_id,
+                label=row.label,
+                features=row.features,
+                annotator=row.annotator,
+                labelled_at=row.labelled_at,
+                reason="seed",
+            )
             chunk.append(Outgoing(topic, sample_id.encode(), encode(example)))
             if len(chunk) == CHUNK:
-                sent += len(await broker.send(chunk))
-                progress(sent)
-                chunk = []
-        sent += len(await broker.send(chunk))
-        progress(sent)
-        return sent
+                await send()
+        await send()
+    return imported
+
+
+@dataclass
+class ImportOutcomes:
+    """What the model makes of the rows that were imported.
+
+    Attributes:
+        counts: The rows by their outcome.
+        refused: The refused rows by the reason.
+        messages: What is wrong and what to do, by the reason.
+    """
+
+    counts: Counter[Outcome] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    messages: dict[str, str] = field(default_factory=dict)
+
+
+async def import_outcomes(
+    settings: Settings, broker: Broker, imported: Imported, progress: Progress
+) -> ImportOutcomes:
+    """What becomes of the rows that were imported: how many are learned, refused, duplicates, conflicts.
+
+    It folds the examples as every replica does, so it says what the replicas make of them, whether one runs
+    or not. It costs the time of learning all examples.
+    """
+    found = ImportOutcomes()
+    async with opened(broker, settings.topics.examples, settings.topics.control):
+        async for folded in _folded(settings, broker, progress):
+            if folded.offset not in imported:
+                continue
+            found.counts[folded.outcome] += 1
+            if folded.refusal is not None:
+                found.refused[folded.refusal.reason] += 1
+                found.messages.setdefault(folded.refusal.reason, folded.refusal.message)
+    return found

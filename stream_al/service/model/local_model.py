@@ -123,7 +123,7 @@ class LocalModel:
 
     def stamp(self) -> ModelStamp:
         """Which model is in force."""
-        return ModelStamp(self.settings.model.name, self.learner.fingerprint[:12], self.model.examples)
+        return ModelStamp(self.settings.model.name, self.learner.version, self.model.examples)
 
     def exclude(self, excluded: Exclusions) -> None:
         """Let exactly these examples not count; the model is rebuilt if it has to be."""

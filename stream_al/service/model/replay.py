@@ -22,7 +22,7 @@ import structlog
 
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.learner import Learner, Outcome
-from stream_al.errors import BadMessage, StateLost, Unavailable
+from stream_al.errors import BadMessage, Misconfigured, StateLost, Unavailable
 from stream_al.messages import Example, decode
 from stream_al.service.broker.protocols import Reader, Record
 from stream_al.service.broker.topics import max_message_bytes
@@ -93,10 +93,17 @@ class Replay:
             The end of the topic.
 
         Raises:
+            Misconfigured: The topic has more than one partition.
             StateLost: The topic does not hold the record that the snapshot ends with; or there is no
                 snapshot, and the topic does not hold the first example that counts.
         """
-        begin = (await self.reader.beginning_offsets())[PARTITION]
+        begins = await self.reader.beginning_offsets()
+        if len(begins) > 1:
+            raise Misconfigured(
+                f"topics.examples: {self.reader.topic} has {len(begins)} partitions, and replicas learn in "
+                "the order of one: create a topic with one partition, and copy the examples there"
+            )
+        begin = begins[PARTITION]
         end = (await self.reader.end_offsets())[PARTITION]
         excluded, topic = self.learner.excluded, self.reader.topic
         if excluded.end > end:

@@ -11,7 +11,7 @@ from prometheus_client import Gauge
 from stream_al.engine.labels.class_figures import ClassFigures
 from stream_al.engine.labels.evaluation import Accuracy
 from stream_al.engine.labels.learner import Learner, Outcome
-from stream_al.messages import ClassLabel, Example, label_text
+from stream_al.messages import ClassLabel, Example, class_names, label_text
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.problems import Kind, Problems
 
@@ -53,11 +53,15 @@ class LearnerReport:
         for member, standing in learner.model.member_report().items():
             metrics.member_weight.labels(member).set(standing["weight"])
             metrics.member_loss.labels(member).set(standing["loss"])
-        for span, accuracy in (("all", learner.overall), ("recent", learner.recent)):
+        current, previous = learner.evaluation.current, learner.evaluation.previous
+        for span, accuracy in (("all", current.overall), ("recent", current.recent)):
             _show(metrics.accuracy, span, accuracy)
-        for label, figures in learner.per_class.classes.items():
-            self._of_class(series_name(label), figures)
-        self._of_class(OTHERS, learner.per_class.others)
+        if previous is not None:
+            _show(metrics.accuracy, "previous", previous.overall)
+        classes = current.per_class.classes
+        for name, figures in zip(class_names(*classes), classes.values(), strict=True):
+            self._of_class(series_name(name), figures)
+        self._of_class(OTHERS, current.per_class.others)
 
     def drifted(self, learner: Learner, drifts: int) -> None:
         """Report drifts that were found just now, if any were."""

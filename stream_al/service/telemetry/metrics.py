@@ -34,26 +34,29 @@ SELECTED = ("uncertain", "explore", "warmup")
 NOT_SELECTED = ("below", "spent", "capped")
 REFUSED = {
     "select": (
-        *("null_value", "too_large", "too_deep", "not_json", "not_an_object", "no_features", "bad_features"),
-        *("too_many_features", "text_too_long", "not_finite", "no_id", "bad_id", "model_error"),
-        "query_too_large",
+        *("too_large", "too_deep", "not_json", "not_an_object", "no_features", "bad_features"),
+        *("too_many_features", "text_too_long", "not_finite", "no_id", "bad_id", "query_too_large"),
     ),
     "intake": (
-        *("null_value", "too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
-        "unknown_id",
-        "unknown_version",
-        "ambiguous_id",
+        *("too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
+        *("unknown_id", "unknown_version", "ambiguous_id", "unknown_class"),
     ),
-    "learn": ("null_value", "too_large", "too_deep", "not_json", "bad_fields"),
+    "learn": (
+        *("null_value", "too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
+    ),
     "control": ("too_large", "too_deep", "not_json", "bad_fields", "unknown_key"),
 }
 """By stage: the reasons for which a record becomes a dead letter."""
+
+SKIPPED = {"select": ("tombstone", "deleted"), "intake": ("tombstone",)}
+"""By stage: the reasons for which a record is skipped, since it rightly holds no sample or label."""
 
 PROBLEMS = {
     "label_refused": ("binary_model", "too_many_classes", "model_error", "too_late", "conflict"),
     "no_opinion": ("model_error",),
     "dead_letter": tuple(dict.fromkeys((*REFUSED["select"], *REFUSED["intake"]))),
     "skipped": REFUSED["learn"],
+    "clock": ("timestamp_ahead",),
 }
 """By kind: the reasons of problems that are known."""
 
@@ -103,7 +106,7 @@ class Metrics:
         self.member_weight = Gauge(p + "model_member_weight_ratio", "Weight of each member of the model `auto`, from 0 to 1.", ["member"], registry=r)
         self.member_loss = Gauge(p + "model_member_loss_ratio", "Recent loss of each member of the model `auto`: 0 when always right and certain, 1 when always wrong and certain.", ["member"], registry=r)
         self.model_offset_lag = Gauge(p + "model_offset_lag", "Examples in the topic that the model has not read yet.", registry=r)
-        self.accuracy = Gauge(p + "accuracy_ratio", "Accuracy over all samples, estimated from the labels received, 0 to 1.", ["span", "bound"], registry=r)
+        self.accuracy = Gauge(p + "accuracy_ratio", "Accuracy over all samples, estimated from the labels received, 0 to 1; the span `previous` is that of the model before.", ["span", "bound"], registry=r)
         self.class_recall = Gauge(p + "class_recall_ratio", "Recall of a class over all samples, estimated from the labels received, 0 to 1.", ["class", "bound"], registry=r)
         self.class_precision = Gauge(p + "class_precision_ratio", "Precision of a class over all samples, estimated from the labels received, 0 to 1.", ["class", "bound"], registry=r)
         self.class_labels = Gauge(p + "class_labels", "Labels of a class that were bought and read by the model.", ["class"], registry=r)
@@ -116,6 +119,7 @@ class Metrics:
         self.problems = Counter(p + "problems", "What cost a label or lost a sample, by kind and reason.", ["kind", "reason"], registry=r)
         self.condition = Gauge(p + "condition", "1 while a condition holds, 0 while all is well in this respect; by type.", ["type"], registry=r)
         self.dead_letters = Counter(p + "dead_letters", "Records that were sent to the dead letters, by stage and reason.", ["stage", "reason"], registry=r)
+        self.skipped = Counter(p + "skipped_records", "Records that hold no sample or label and were skipped, by stage and reason (tombstone, deleted).", ["stage", "reason"], registry=r)
         self.assignments = Counter(p + "assignment_changes", "Changes of the assigned partitions, by stage.", ["stage"], registry=r)
         self.stopped = Gauge(p + "stopped_partitions", "Partitions that were stopped by a run of bad records.", ["stage"], registry=r)
         self.paused = Gauge(p + "paused", "1 while an operator has paused selection, else 0.", registry=r)
@@ -143,7 +147,8 @@ class Metrics:
             self.examples.labels(learned.value)
         for outcome in ("written", "failed"):
             self.snapshots.labels(outcome)
-        for counter, known in ((self.dead_letters, REFUSED), (self.problems, PROBLEMS)):
+        by_reason = ((self.dead_letters, REFUSED), (self.skipped, SKIPPED), (self.problems, PROBLEMS))
+        for counter, known in by_reason:
             for name, why in known.items():
                 for reason in why:
                     counter.labels(name, reason)

@@ -48,6 +48,8 @@ class Kind(StrEnum):
     """A record that is no sample, or no label, was passed over: a tombstone, for instance."""
     CLOCK = "clock"
     """The time of a record cannot be true, and another one was taken."""
+    LOOKALIKE_CLASS = "lookalike_class"
+    """A class looks like another one, so that one class may be learned as two."""
     IDENTITY = "identity"
     """An id names different samples."""
 

@@ -185,7 +185,7 @@ class _OpenTelemetry(Tracing):
         """Traceparent and tracestate, if they can be valid."""
         found = [header for header in headers if header[0] in FIELDS]
         names = [name for name, _ in found]
-        if names.count("traceparent") != 1 or any(len(value) > MAX_CHARACTERS for _, value in found):
+        if names.count("traceparent") != 1 or any(len(value or b"") > MAX_CHARACTERS for _, value in found):
             return ()
         return tuple(found) if len(found) <= len(FIELDS) else tuple(h for h in found if h[0] == "traceparent")
 
@@ -196,7 +196,7 @@ class _OpenTelemetry(Tracing):
 
     def _context(self, headers: Headers) -> Context | None:
         """The context that the headers of a record give; None if they give none, or an invalid one."""
-        carrier = {name: value.decode("ascii", "replace") for name, value in self.carried(headers)}
+        carrier = {name: (value or b"").decode("ascii", "replace") for name, value in self.carried(headers)}
         context = self._propagator.extract(carrier, self._no_trace) if carrier else None
         return context or None
 

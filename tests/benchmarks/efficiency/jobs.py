@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import stream_al
-from stream_al.simulate.workers import workers
+from stream_al.simulate.workers import interruptible, workers
 from tests.benchmarks.efficiency.policies import Policy, policy
 from tests.benchmarks.efficiency.prequential import Terms, evaluate
 from tests.benchmarks.efficiency.streams import GENERATED, fingerprint, load
@@ -124,7 +124,7 @@ def run_all(
     wanted = [(job, job.drawn(), job.drawn().key()) for job in jobs]
     missing = {key: drawn for _, drawn, key in wanted if key not in known.lines}
     progress(None, len(missing))
-    with closing(_results(missing.values(), processes)) as results:
+    with interruptible(), closing(_results(missing.values(), processes)) as results:
         for job, line in results:
             known.add(line)
             progress(job, len(missing))

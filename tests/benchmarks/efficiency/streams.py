@@ -20,7 +20,8 @@ import numpy.typing as npt
 from river import datasets
 from river.datasets import synth
 
-from stream_al.datasets.rows import rows
+from stream_al.datasets.rows import Wanted, rows
+from stream_al.datasets.text import opened
 from stream_al.engine.randomness import uniform
 from stream_al.errors import Misconfigured
 from stream_al.messages import ClassLabel
@@ -166,10 +167,12 @@ def load(name: str, data: Path | None, samples: int, seed: int) -> Stream:
     times: list[tuple[float, float]] = []
     pairs: list[tuple[dict[Any, Any], ClassLabel]]
     if name in files:
-        read = list(islice(rows(files[name]), samples))
+        timed = _is_timed(files[name])
+        wanted = Wanted(time=QUERIED, label_time=LABELLED) if timed else Wanted()
+        read = list(islice(rows(files[name], wanted), samples))
         pairs = [(row.features, row.label) for row in read]
-        if read and QUERIED in read[0].notes and LABELLED in read[0].notes:
-            times = [(float(row.notes[QUERIED]), float(row.notes[LABELLED])) for row in read]
+        if timed:
+            times = [(float(row.time), float(row.label_time)) for row in read]
     elif name in BUNDLED:
         pairs = list(islice(BUNDLED[name](), samples))
     elif name in GENERATED:
@@ -208,6 +211,13 @@ def _vectors(features: list[dict[str, Any]], numbers: list[str], texts: list[str
     deviation[deviation == 0.0] = 1.0
     scaled: npt.NDArray[np.float64] = np.clip((table - start.mean(axis=0)) / deviation, -FAR, FAR)
     return scaled
+
+
+def _is_timed(file: Path) -> bool:
+    """Whether the first line of a file names the columns of the real times."""
+    with opened(file) as content:
+        first = content.readline().decode()
+    return QUERIED in first and LABELLED in first
 
 
 def _files(data: Path | None) -> dict[str, Path]:

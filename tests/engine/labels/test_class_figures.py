@@ -18,6 +18,7 @@ from stream_al.engine.model.model import Model
 from stream_al.engine.model.pickling import dumps, loads
 from stream_al.messages import ClassLabel, Example, Prediction
 from tests.support.managers import with_pending
+from tests.support.stream import stamped
 
 law = settings(derandomize=True, deadline=None)
 labels = st.integers(0, MOST + 9) | st.sampled_from(["a", "", True, 1.5])
@@ -85,23 +86,28 @@ def folded(into: Learner, begin: int, end: int) -> Learner:
         example = Example(
             f"{number}", label, {"x": number}, propensity=0.1 + number % 5 / 10, prediction=said
         )
-        into.fold(example, number)
+        into.fold(stamped(example, into), number)
     return into
 
 
 def test_a_replica_that_begins_from_a_snapshot_has_the_figures_of_one_that_has_read_all() -> None:
     whole = folded(learner(), 0, 60)
     resumed = folded(loads(dumps(folded(learner(), 0, 31))), 31, 60)
-    assert resumed.per_class == whole.per_class
-    assert {label: figures.labels for label, figures in whole.per_class.classes.items()} == {"b": 9, "a": 51}
+    assert resumed.evaluation == whole.evaluation
+    assert {
+        label: figures.labels for label, figures in whole.evaluation.current.per_class.classes.items()
+    } == {"b": 9, "a": 51}
 
 
 def test_only_labels_that_the_service_bought_count() -> None:
     found = learner()
     found.fold(Example("seed", "a", {"x": 1.0}), 0)
-    found.fold(Example("bought", "b", {"x": 1.0}, propensity=0.5, prediction=Prediction("a", {})), 1)
-    found.fold(Example("bought", "b", {"x": 1.0}, propensity=0.5, prediction=Prediction("a", {})), 2)
-    assert {label: figures.labels for label, figures in found.per_class.classes.items()} == {"b": 1, "a": 0}
+    bought = Example("bought", "b", {"x": 1.0}, propensity=0.5, prediction=Prediction("a", {}))
+    found.fold(stamped(bought, found), 1)
+    found.fold(stamped(bought, found), 2)
+    assert {
+        label: figures.labels for label, figures in found.evaluation.current.per_class.classes.items()
+    } == {"b": 1, "a": 0}
 
 
 # --- Over a whole stream, from labels selected by uncertainty --------------------------------------------
@@ -132,6 +138,7 @@ def covered(exploration: float) -> tuple[float, float]:
     return recall / RUNS, precision / RUNS
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("exploration", [0.3, 1.0])
 def test_the_intervals_cover_the_true_values_as_often_as_they_promise(exploration: float) -> None:
     """95% promised; 300 streams cannot tell 93% from it, and weights that vary make the interval wider."""

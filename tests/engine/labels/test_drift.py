@@ -19,6 +19,7 @@ from stream_al.engine.randomness import uniform
 from stream_al.engine.selector import Selector
 from stream_al.messages import Example, Prediction
 from tests.support.drift import drifting_examples
+from tests.support.stream import stamped
 
 SEEDS = range(12)
 Rate = Callable[[int], float]
@@ -71,7 +72,7 @@ def fold(examples: list[Example], *, restart_every: int | None = None) -> Learne
     for offset, example in enumerate(examples):
         if restart_every and offset % restart_every == 0:
             learner = loads(dumps(learner))  # as a snapshot is written and read
-        learner.fold(example, offset)
+        learner.fold(stamped(example, learner), offset)
     return learner
 
 
@@ -100,7 +101,7 @@ def test_drift_counts_the_first_label_of_each_query_of_a_trained_model() -> None
         ),
     ]
     before = digest(whole.drift)
-    outcomes = {whole.fold(example, 200 + n) for n, example in enumerate(others)}
+    outcomes = {whole.fold(stamped(example, whole), 200 + n) for n, example in enumerate(others)}
     assert outcomes == {Outcome.DUPLICATE, Outcome.CONFLICT, Outcome.LEARNED}
     assert digest(whole.drift) == before
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from stream_al.engine.budgets.stratified import Stratified
 from stream_al.engine.labels.evaluation import Accuracy
-from stream_al.engine.labels.learner import RECENT, SMALLEST
+from stream_al.engine.labels.figures import RECENT
+from stream_al.engine.labels.learner import SMALLEST
 from tests.support.managers import with_pending
 
 law = settings(derandomize=True, deadline=None)
@@ -124,6 +125,7 @@ def trial(exploration: float) -> Trial:
 explorations = pytest.mark.parametrize("exploration", [0.1, 0.3])
 
 
+@pytest.mark.long
 @explorations
 def test_the_interval_covers_the_true_accuracy_as_often_as_it_promises(exploration: float) -> None:
     assert 0.93 <= trial(exploration).covered <= 0.99

@@ -38,6 +38,7 @@ LEARNED = Example(
     propensity=0.25,
     reason="uncertain",
     prediction=QUERY.prediction,
+    model=QUERY.model,
     queried_at="1970-01-01T00:00:10.000Z",
     labelled_at="then",
 )

@@ -16,7 +16,8 @@ from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.labels.lifecycle import Stage
 from stream_al.engine.model.model import Model
 from stream_al.errors import BadMessage
-from stream_al.messages import ClassLabel, Example, Prediction
+from stream_al.messages import ClassLabel, Example, ModelStamp, Prediction
+from tests.support.stream import stamped
 
 law = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -128,13 +129,14 @@ def stream(count: int = 60) -> list[Example]:
 def test_the_fold_is_the_same_with_any_restarts(definition: str) -> None:
     """Without a restart, or pickled and restored after every example."""
     whole, pieces = learner_of(definition), learner_of(definition)
-    for offset, one in enumerate(stream()):
+    for offset, one in enumerate(stamped(one, whole) for one in stream()):
         assert whole.fold(one, offset) == pieces.fold(one, offset)
         pieces = pickle.loads(pickle.dumps(pieces))  # noqa: S301 -- our own bytes
     assert whole.counts[Outcome.CONFLICT] > 0
     assert pieces.model.digest() == whole.model.digest()
     assert (pieces.counts, pieces.known, pieces.offset) == (whole.counts, whole.known, whole.offset)
-    assert (pieces.overall, pieces.recent) == (whole.overall, whole.recent)
+    assert pieces.evaluation == whole.evaluation
+    assert whole.evaluation.current.labels > 0
     other = learner_of(definition)
     for offset, one in enumerate(stream()[:-20]):
         other.fold(one, offset)
@@ -159,13 +161,13 @@ def test_duplicates_and_conflicts_do_not_change_the_model() -> None:
     learner = learner_of()
     for offset, one in enumerate([example("a", "x"), example("bb", "y"), example("ccc", "x")]):
         learner.fold(one, offset)
-    before, overall = learner.model.digest(), pickle.dumps(learner.overall)
+    before, evaluation = learner.model.digest(), pickle.dumps(learner.evaluation)
     predicted = Prediction("x", {"x": 1.0})
     assert learner.fold(example("a", "x", propensity=0.1, prediction=predicted), 3) is Outcome.DUPLICATE
     assert learner.fold(example("a", "y", propensity=0.1, prediction=predicted), 4) is Outcome.CONFLICT
     assert learner.model.digest() == before
     assert learner.model.examples == 3
-    assert pickle.dumps(learner.overall) == overall  # it is not evaluated twice either
+    assert pickle.dumps(learner.evaluation) == evaluation  # it is not evaluated twice either
     stages = [learner.known.stage(sample_id) for sample_id in ("a", "bb", "unknown")]
     assert stages == [Stage.CONFLICTED, Stage.LABELLED, Stage.PENDING]
     learner.fold(example("a", "x"), 5)
@@ -221,24 +223,71 @@ def test_the_offset_follows_the_log_also_over_records_that_are_no_examples() -> 
 def test_the_prediction_of_the_query_is_evaluated() -> None:
     learner = learner_of()
     predicted = Prediction("x", {"x": 0.9, "y": 0.1})
-    learner.fold(example("a", "x", propensity=0.5, prediction=predicted), 0)
-    learner.fold(example("b", "y", propensity=0.25, prediction=predicted), 1)
-    assert (learner.overall.weight, learner.overall.weight_correct) == (6.0, 2.0)
-    assert learner.recent.weight < learner.overall.weight  # earlier examples fade
+    learner.fold(stamped(example("a", "x", propensity=0.5, prediction=predicted), learner), 0)
+    learner.fold(stamped(example("b", "y", propensity=0.25, prediction=predicted), learner), 1)
+    figures = learner.evaluation.current
+    assert (figures.overall.weight, figures.overall.weight_correct) == (6.0, 2.0)
+    assert figures.recent.weight < figures.overall.weight  # earlier examples fade
 
 
 def test_no_prediction_counts_as_a_wrong_one() -> None:
     """The estimate covers the whole stream, and so the time before the model is trained."""
     learner = learner_of()
-    learner.fold(example("a", "x", propensity=0.5, prediction=Prediction(None, {})), 0)
-    assert (learner.overall.weight, learner.overall.weight_correct) == (2.0, 0.0)
+    learner.fold(stamped(example("a", "x", propensity=0.5, prediction=Prediction(None, {})), learner), 0)
+    overall = learner.evaluation.current.overall
+    assert (overall.weight, overall.weight_correct) == (2.0, 0.0)
 
 
 @pytest.mark.parametrize("propensity", [None, 0.0, -0.5, 1.5, 1e-200, 5e-324, float("nan"), float("inf")])
 def test_labels_that_the_service_did_not_buy_are_not_evaluated(propensity: float | None) -> None:
     learner = learner_of()
     prediction = Prediction("x", {"x": 1.0})
-    learner.fold(example("a", "x", propensity=propensity, prediction=prediction), 0)
+    bought = example("a", "x", propensity=propensity, prediction=prediction)
+    learner.fold(stamped(bought, learner), 0)
     learner.fold(example("b", "x", propensity=0.5), 1)
-    assert learner.overall.estimate() is None
+    assert learner.evaluation == learner_of().evaluation
     assert learner.counts[Outcome.LEARNED] == 2
+
+
+def predicted_by(version: str | None, number: int, *, right: bool) -> Example:
+    """An example whose label is `x`, and what a model of this version predicted for it."""
+    said = Prediction("x" if right else "y", {"x": 0.4, "y": 0.6})
+    stamp = None if version is None else ModelStamp("model", version, number)
+    return Example(f"{version}{number}", "x", {"x": 1.0}, propensity=0.5, prediction=said, model=stamp)
+
+
+def test_after_a_change_of_the_model_its_accuracy_is_its_own_and_the_old_one_stands_beside_it() -> None:
+    """The new model learns the labels that the old one bought, and is not judged by the old predictions."""
+    old, new = learner_of("GaussianNB()"), learner_of("HoeffdingTreeClassifier()")
+    log = [predicted_by(old.version, number, right=False) for number in range(40)]
+    log += [predicted_by(new.version, number, right=True) for number in range(10)]
+    for offset, one in enumerate(log):
+        for learner in (old, new):
+            learner.fold(one, offset)
+    assert new.model.examples == 50
+    for learner, accuracy, other in ((new, 1.0, old), (old, 0.0, new)):
+        current, previous = learner.evaluation.current, learner.evaluation.previous
+        estimate = current.overall.estimate()
+        assert estimate is not None
+        assert (current.version, estimate.accuracy) == (learner.version, accuracy)
+        assert current.per_class.classes["x"].labels == current.labels
+        assert previous is not None
+        assert (previous.version, previous.labels) == (other.version, 50 - current.labels)
+        assert previous.overall.weight_correct == 2.0 * (50 - current.labels) * (1.0 - accuracy)
+
+
+def test_only_two_versions_are_kept_and_a_prediction_of_an_unknown_model_is_never_the_own_one() -> None:
+    """A message of an earlier service does not say which model made its prediction."""
+    learner = learner_of()
+    for number, version in enumerate(["a", "b", "b", None, None, None, learner.version]):
+        learner.fold(predicted_by(version, number, right=True), number)
+    previous = learner.evaluation.previous
+    assert previous is not None
+    assert (previous.version, previous.labels, learner.evaluation.current.labels) == (None, 3, 1)
+
+
+def test_the_errors_of_another_model_are_no_drift() -> None:
+    learner = learner_of()
+    for number in range(600):
+        learner.fold(predicted_by("other", number, right=number < 300), number)
+    assert learner.drift.found == 0

@@ -32,6 +32,7 @@ on_each = pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
 
 
 @every
+@pytest.mark.long
 @pytest.mark.timeout(600)  # some of River's checks learn thousands of examples
 def test_river_finds_nothing_wrong(kind: type[RowClassifier]) -> None:
     model = kind()

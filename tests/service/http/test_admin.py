@@ -45,7 +45,8 @@ async def test_the_model_is_rolled_back_to_an_offset_or_a_snapshot_and_restored(
     await replica.app.local_model.save()
     model = (await client.get("/v1/model")).json()
     newest = model["snapshots"][0]
-    assert newest == {"name": f"examples-{end:020}.snapshot", "offset": end}
+    assert newest["offset"] == end
+    assert newest["name"].startswith(f"examples-{end:020}-")
     assert (model["voided"], model["rebuilding"]) == ([], False)
     rollback = {"to_offset": 3, "dry_run": True}
     dry = (await client.post("/v1/model/rollback", json=rollback)).json()

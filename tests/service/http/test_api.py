@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -55,12 +58,41 @@ async def test_accepted_samples_are_on_the_topic(opened: Open) -> None:
     await world.until(decided, "all are decided, with the ids in the responses")
 
 
+async def test_a_prediction_that_the_model_fails_on_says_why(opened: Open) -> None:
+    """It is no fault of the request."""
+    world, replica, client = await opened("model.definition=LogisticRegression()", "budget.share=0.8")
+    await world.settle([s["id"] for s in await world.samples(30)])
+    assert replica.app.local_model.model.ready
+    good = (await client.post("/v1/predict", json={"x": 0.9, "y": 0.1})).json()
+    assert good["failure"] is None
+    failed = await client.post("/v1/predict", json={"x": "a"})
+    assert failed.status_code == 200
+    assert (failed.json()["label"], failed.json()["probabilities"]) == (None, {})
+    assert "River cannot predict" in failed.json()["failure"]
+
+
+async def test_a_posted_label_that_names_no_listed_class_is_refused(opened: Open) -> None:
+    world, _, client = await opened("labels.classes=[ok, fraud]")
+    await world.ask("q")
+    refused = problem(await client.post("/v1/labels", json={"id": "q", "label": "frod"}), 422)
+    assert refused["reason"] == "unknown_class"
+    assert "ok" in refused["detail"]
+    assert (await client.post("/v1/labels", json={"id": "q", "label": "Fraud"})).status_code == 202
+
+    async def labelled() -> bool:
+        return [example["label"] for example in await world.examples()] == ["fraud"]
+
+    await world.until(labelled, "it is the listed class")
+
+
 async def test_posted_labels_are_joined(opened: Open) -> None:
     world, replica, client = await opened()
     await world.ask("q", "r")
+    await world.until(lambda: len(replica.app.pending) == 2, "their queries are read")
     labels = [{"id": "q", "label": True, "annotator": "me"}, {"id": "r", "skipped": True}]
     response = await client.post("/v1/labels", json=labels)
-    assert (response.status_code, response.json()) == (202, {"accepted": 2})
+    assert (response.status_code, response.json()["accepted"]) == (202, 2)
+    assert [one["expected"] for one in response.json()["labels"]] == ["labelled", "skipped"]
     await world.until(lambda: replica.offset == 1, "the label is learned")
     assert replica.app.local_model.model.classes == {True: 1}
 
@@ -172,7 +204,9 @@ async def test_status_and_model_say_the_same(opened: Open) -> None:
     world, replica, client = await opened()
     await world.settle([s["id"] for s in await world.samples(40)])
     status, model = (await client.get("/v1/status")).json(), (await client.get("/v1/model")).json()
-    assert model == {**status["model"], "snapshots": model["snapshots"]}
+    assert model == {**status["model"], "importance": model["importance"], "snapshots": model["snapshots"]}
+    assert model["importance"]["examples"] == model["examples"]
+    assert 0.0 < max(model["importance"]["features"].values()) <= 1.0
     assert (model["digest"], model["offset"]) == (replica.digest, replica.offset)
     assert status["examples"]["outcomes"]["learned"] == model["examples"]
     assert status["select"]["partitions"] == status["intake"]["partitions"] == [0, 1]
@@ -202,4 +236,50 @@ async def test_the_openapi_document_has_all_routes(opened: Open) -> None:
     assert {path for path, ways in paths.items() if "post" in ways} == posts
     assert {path for path, ways in paths.items() if "get" in ways} == gets
     assert {path for path, ways in paths.items() if "patch" in ways} == {"/v1/settings"}
-    assert (await client.get("/docs")).status_code == 200
+
+
+async def test_the_page_docs_shows_every_route_and_loads_nothing(opened: Open) -> None:
+    """It works without the internet. Its policy allows its own style sheet, and no script."""
+    _, _, client = await opened()
+    response = await client.get("/docs")
+    assert response.status_code == 200
+    for path, ways in (await client.get("/openapi.json")).json()["paths"].items():
+        for method in ways:
+            assert f"<b>{method.upper()}</b> {path}" in response.text
+    loads = re.findall(
+        r"(?:src|href|url)\s*[=(]\s*[\"']?([^\"' )>]+)|<(script|link|img|iframe)", response.text
+    )
+    assert [target for target, _ in loads] == ["openapi.json"]
+    (style,) = re.findall(r"<style>(.*?)</style>", response.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = response.headers["content-security-policy"]
+    assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'"
+
+
+async def test_the_response_to_labels_says_what_becomes_of_each(opened: Open) -> None:
+    """It says what the service then does with them, also with two labels of one id in one request."""
+    world, replica, client = await opened()
+    await world.ask("q", "r", "s")
+    await world.label("s", "up")
+    await world.until(lambda: len(replica.app.pending) == 2 and replica.offset == 1, "s is learned")
+    sent: dict[str, dict[str, Any]] = {
+        "labelled": {"id": "q", "label": "up"},
+        "duplicate": {"id": "q", "label": "up"},
+        "conflict": {"id": "s", "label": "down"},
+        "skipped": {"id": "r", "skipped": True},
+        "unsolicited": {"id": "own", "label": "up", "features": {"x": {"deep": 1}}},
+        "unknown": {"id": "nowhere", "label": "up"},
+    }
+    body = (await client.post("/v1/labels", json=list(sent.values()))).json()
+    assert body["labels"] == [{"id": one["id"], "expected": word} for word, one in sent.items()]
+    assert body["notes"].keys() == sent.keys()
+    assert "dead letter" in body["notes"]["unknown"]
+    for outcome in ("duplicate", "conflict", "skipped", "unsolicited", "unknown_id"):
+        await world.until(lambda o=outcome: replica.metric("labels_total", outcome=o) == 1, outcome)  # type: ignore[misc]
+
+
+async def test_a_label_whose_own_features_cannot_be_used_is_refused(opened: Open) -> None:
+    world, _, client = await opened()
+    response = await client.post("/v1/labels", json={"id": "a", "label": "up", "features": {"x": None}})
+    assert problem(response, 422)["reason"] == "no_features"
+    assert await world.records(world.topics.labels) == []

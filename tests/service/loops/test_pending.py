@@ -155,7 +155,7 @@ def test_pending_queries_agree_with_a_model_that_looks_at_all_of_them(
             both.ask(given_[0], given_[1], early=given_[2])
         elif name == "wait":
             both.now_ms += given_[0]
-            both.pending.see_time(both.now_ms)
+            both.pending.time.move(both.now_ms)
         else:
             getattr(both, name)(given_[0])
         both.agree()

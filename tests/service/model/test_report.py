@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -11,12 +12,13 @@ from stream_al.engine.labels.class_figures import MOST
 from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.model.model import Model
-from stream_al.messages import ClassLabel, Example, Prediction
+from stream_al.messages import ClassLabel, Example, ModelStamp, Prediction
 from stream_al.service.http.status import describe_model
 from stream_al.service.model.report import OTHERS, LearnerReport
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.problems import Problems
 from stream_al.service.timing.clock import SYSTEM_CLOCK
+from tests.support.stream import stamped
 
 HOSTILE: list[ClassLabel] = [
     "a\nb",
@@ -36,7 +38,8 @@ def learner(*labels: ClassLabel) -> Learner:
     found = Learner(Model("GaussianNB()", seed=0), KnownLabels(10_000))
     for number, label in enumerate(labels):
         said = Prediction(label if number % 2 else None, {})
-        found.fold(Example(f"{number}", label, {"x": 1.0}, propensity=0.5, prediction=said), number)
+        example = Example(f"{number}", label, {"x": 1.0}, propensity=0.5, prediction=said)
+        found.fold(stamped(example, found), number)
     return found
 
 
@@ -87,3 +90,31 @@ def test_the_status_lists_recall_precision_and_labels_of_each_class() -> None:
     assert 0.0 < spam["recall"]["low"] < 0.5 < spam["recall"]["high"] < 1.0
     assert (spam["precision"]["estimate"], text["precision"]) == (1.0, None)
     assert found["others"] == {"labels": 0, "recall": None, "precision": None}
+
+
+def test_the_status_and_the_metrics_show_the_accuracy_of_the_model_before_beside_its_own() -> None:
+    metrics, found = Metrics("test"), learner("spam", "spam")
+    assert describe_model("model", found)["previous"] is None
+    old = Example("old", "spam", {"x": 1.0}, propensity=0.5, prediction=Prediction("ham", {}))
+    found.fold(msgspec.structs.replace(old, model=ModelStamp("model", "old version", 5)), 2)
+    reporter(metrics).start(found)
+    shown = describe_model("model", found)
+    assert shown["accuracy"]["all"]["accuracy"] == 0.5
+    assert shown["previous"]["accuracy"]["all"]["accuracy"] == 0.0
+    assert (shown["previous"]["version"], shown["previous"]["labels"]) == ("old version", 1)
+    value = metrics.registry.get_sample_value
+    for span, accuracy in (("all", 0.5), ("previous", 0.0)):
+        assert value("stream_al_accuracy_ratio", {"span": span, "bound": "estimate"}) == accuracy
+
+
+def test_the_status_and_the_metrics_never_show_two_classes_as_one() -> None:
+    """1 and "1" are two classes, whichever came first; 1.0 is 1."""
+    for labels in ((1, "1", 1.0), ("1", 1, 1.0)):
+        metrics, found = Metrics("test"), learner(*labels)
+        shown = describe_model("model", found)["classes"]
+        assert {(type(one["class"]), one["examples"]) for one in shown} == {
+            (int, 2),
+            (str, 1),
+        }
+        reporter(metrics).learned(found, Counter())
+        assert series(metrics, "class_labels") == {"1": 2.0, '"1"': 1.0}

@@ -99,7 +99,11 @@ async def test_a_rollback_resets_accuracy_and_drift(make_world: MakeWorld) -> No
     assert a.metric("accuracy_ratio", span="all", bound="estimate") > 0
     await roll_back(a.app, 0, None)
     learner = a.app.local_model.learner
-    assert (learner.model.examples, dict(learner.known), learner.overall.estimate()) == (0, {}, None)
+    assert (learner.model.examples, dict(learner.known), learner.evaluation.current.overall.estimate()) == (
+        0,
+        {},
+        None,
+    )
     assert a.app.metrics.registry.get_sample_value("stream_al_accuracy_ratio") is None
     assert a.metric("accuracy_ratio", span="all", bound="estimate") == 0
 

@@ -12,7 +12,7 @@ from tests.support.spans import ALL, ON, carried, learned, of, own, parent, sett
 from tests.support.stream import sample
 from tests.support.world import MakeWorld
 
-GOOD = traceparent(7)[0][1]
+GOOD = traceparent(7)[0][1] or b""
 HOSTILE: list[Headers] = [
     (("traceparent", b""),),
     (("traceparent", b"\xff\xfe\x00"),),

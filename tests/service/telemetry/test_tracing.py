@@ -218,6 +218,7 @@ async def test_a_trace_that_is_not_sampled_is_passed_on_and_not_exported(
     await settled(world, 1)
     await replica.stop()
     (record,) = await world.records(world.topics.examples)
-    assert dict(record.headers)["traceparent"].startswith(f"00-{7:032x}-".encode())
-    assert dict(record.headers)["traceparent"].endswith(b"-00")
+    (sent,) = [value or b"" for name, value in record.headers if name == "traceparent"]
+    assert sent.startswith(f"00-{7:032x}-".encode())
+    assert sent.endswith(b"-00")
     assert not spans.get_finished_spans()

@@ -90,7 +90,7 @@ class Scales:
         if present.any():
             low, high = self.bounds()
             step = 1.0 / np.minimum(self.count, MEMORY)
-            away = np.where(present, np.clip(row, low, high) - self.mean, 0.0)
+            away = np.where(present, np.minimum(np.maximum(row, low), high) - self.mean, 0.0)
             grow = np.where(present, step, 0.0)
             self.mean += grow * away
             self.variance = (1.0 - grow) * (self.variance + grow * away * away)

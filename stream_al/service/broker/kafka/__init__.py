@@ -9,6 +9,7 @@ These properties of aiokafka (0.14) shape the package:
 - With an offset reset policy, a lost offset would silently skip or repeat a part of the stream. The groups
   have no such policy: a group without offsets starts where the settings say, and an offset that the topic
   does not hold raises `StateLost`.
+- A header whose name is no text would wedge its partition; see `header_names`.
 - `consumer.committed()` drops the metadata of a commit; the admin client returns it. While a coordinator is
   loading, the admin client returns no offsets at all, which does not mean that nothing was committed.
 """
@@ -16,5 +17,8 @@ These properties of aiokafka (0.14) shape the package:
 from __future__ import annotations
 
 from stream_al.service.broker.kafka.cluster import Kafka
+from stream_al.service.broker.kafka.header_names import read_any_header_name
 
 __all__ = ["Kafka"]
+
+read_any_header_name()

@@ -20,6 +20,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
+import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError, OutOfOrderSequenceNumber
 from aiokafka.partitioner import DefaultPartitioner
@@ -80,6 +81,7 @@ class _Batch:
                 self.topic_partition[1],
                 found.offset + number,
                 timestamp_ms if found.timestamp == -1 else found.timestamp,
+                by_broker=found.timestamp != -1,
             )
             for number, timestamp_ms in enumerate(self.timestamps_ms)
         ]
@@ -151,4 +153,4 @@ async def _send_alone(
                 raise
             attempted = attempted.replacement()
         else:
-            return Ack(ack.partition, ack.offset, ack.timestamp_ms, attempted is not record), producer
+            return msgspec.structs.replace(ack, replaced=attempted is not record), producer

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import NewTopic
-from aiokafka.errors import CommitFailedError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    CommitFailedError,
+    IncompatibleBrokerVersion,
+    KafkaError,
+    TopicAlreadyExistsError,
+    for_code,
+)
+from aiokafka.structs import OffsetAndMetadata
 
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.broker.kafka.connection import Connection, stop_client
@@ -15,7 +22,8 @@ from stream_al.service.broker.kafka.conversion import error_text
 from stream_al.service.broker.kafka.group import KafkaGroup
 from stream_al.service.broker.kafka.producer import Producer
 from stream_al.service.broker.kafka.reader import KafkaReader
-from stream_al.service.broker.protocols import Ack, Outgoing, Topic
+from stream_al.service.broker.kafka.topic_ids import TopicIds, topic_ids
+from stream_al.service.broker.protocols import Ack, Outgoing, Position, Topic
 from stream_al.service.timing.clock import SYSTEM_CLOCK, Clock
 from stream_al.service.timing.deadline import Deadline, within
 from stream_al.settings import Settings
@@ -32,6 +40,7 @@ class Kafka:
         self._clock = clock
         self.connection = Connection(settings.kafka, settings.limits, settings.application)
         self._producer = Producer(self.connection)
+        self._keepers: dict[str, AIOKafkaConsumer] = {}
 
     async def start(self) -> None:
         """Connect producer and admin client."""
@@ -41,6 +50,8 @@ class Kafka:
     async def stop(self, deadline_seconds: float) -> None:
         """Disconnect; give up quietly after the deadline."""
         deadline = Deadline(deadline_seconds, self._clock)
+        keepers, self._keepers = list(self._keepers.values()), {}
+        await asyncio.gather(*(stop_client(keeper.stop(), deadline.left) for keeper in keepers))
         await self.connection.stop(deadline.left)
         await self._producer.stop(deadline)
 
@@ -86,24 +97,55 @@ class Kafka:
     async def reset_offsets(self, group: str, topic: str, to: str) -> dict[int, int]:
         """Let a group without members continue at the `earliest` or `latest` record; return the offsets.
 
+        The states of the partitions stay.
+
         Raises:
             Misconfigured: The group has members.
         """
         tps = [TopicPartition(topic, partition) for partition in await self.connection.partitions(topic)]
+        kept = await self.connection.committed(group, topic, [tp.partition for tp in tps])
         consumer = await self.connection.consumer(group_id=group)
         try:
             consumer.assign(tps)
             bound = consumer.end_offsets if to == "latest" else consumer.beginning_offsets
             offsets = await self.connection.wait(f"reading the offsets of {topic}", bound(tps))
-            await self._commit(group, consumer, offsets)
+            states = {p: position.metadata for p, position in kept.items()}
+            moved = {tp: OffsetAndMetadata(at, states.get(tp.partition, "")) for tp, at in offsets.items()}
+            await self._commit(group, consumer, moved)
         finally:
             await stop_client(consumer.stop(), self.connection.deadline_seconds)
         return {tp.partition: offset for tp, offset in offsets.items()}
 
+    async def keep_positions(self, group: str, topic: str, positions: Mapping[int, Position]) -> None:
+        """Commit for a group that has no members. Raises Unavailable."""
+        if group not in self._keepers:
+            self._keepers[group] = await self.connection.consumer(group_id=group, auto_offset_reset="none")
+        keeper = self._keepers[group]
+        offsets = {
+            TopicPartition(topic, p): OffsetAndMetadata(one.offset, one.metadata)
+            for p, one in positions.items()
+        }
+        keeper.assign(list(offsets))  # aiokafka commits for what is assigned only
+        keeper.pause(*offsets)
+        await self._commit(group, keeper, offsets)
+
+    async def kept_positions(self, group: str, topic: str, partitions: Iterable[int]) -> dict[int, Position]:
+        """What was committed for a group, without the partitions that have no commit."""
+        return await self.connection.committed(group, topic, partitions)
+
+    async def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
+        """The id of each topic that exists; none if the brokers are older than Kafka 3.1."""
+        admin = await self.connection.admin()
+        request = admin._send_request(TopicIds(topics))  # aiokafka has no public way to send a request
+        try:
+            return topic_ids(await self.connection.wait("reading the ids of topics", request))
+        except (NotImplementedError, IncompatibleBrokerVersion):
+            return {}
+
     async def _commit(
-        self, group: str, consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, int]
+        self, group: str, consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, OffsetAndMetadata]
     ) -> None:
-        what = f"resetting the offsets of {group}"
+        what = f"committing offsets of {group}"
         try:
             await within(self.connection.deadline_seconds, what, consumer.commit(offsets))
         except CommitFailedError as error:

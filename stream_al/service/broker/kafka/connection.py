@@ -14,7 +14,13 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    UnsupportedCodecError,
+)
 from aiokafka.structs import ConsumerRecord
 
 from stream_al.errors import Misconfigured, Unavailable
@@ -30,6 +36,7 @@ __all__ = ["Connection", "stop_client"]
 log = structlog.get_logger(__name__)
 
 FETCH_BYTES = 8 * 2**20  # of one partition at a time: it bounds the records that wait in memory
+METADATA_MS = 10_000  # after which a client asks again which partitions there are: new ones are read soon
 DIAGNOSIS_SECONDS = 5.0
 
 
@@ -83,9 +90,10 @@ class Connection:
         consumer = AIOKafkaConsumer(
             **self.options(),
             enable_auto_commit=False,
+            metadata_max_age_ms=METADATA_MS,
             fetch_max_wait_ms=self._poll_ms,
             max_partition_fetch_bytes=FETCH_BYTES,
-            **options,
+            **{"isolation_level": "read_committed", **options},
         )
         if topics:
             consumer.subscribe(list(topics), listener=listener)
@@ -150,6 +158,11 @@ class Connection:
             )
         except (NoOffsetForPartitionError, OffsetOutOfRangeError, IllegalStateError):
             raise
+        except UnsupportedCodecError as error:  # to wait would not help
+            raise Misconfigured(
+                f"the topic {topic} holds records in a compression that this installation cannot read "
+                f"({error_text(error)}): install the package cramjam, or let the producers compress otherwise"
+            ) from error
         except KafkaError as error:
             raise Unavailable(f"{what} failed: {error_text(error)}") from error
         return {tp: records for tp, records in batch.items() if records}

@@ -11,6 +11,9 @@ from stream_al.service.broker.protocols import Record
 __all__ = ["error_text", "offset_lost", "to_record"]
 
 
+LOG_APPEND_TIME = 1
+
+
 def to_record(record: ConsumerRecord) -> Record:
     """A record of aiokafka as a `Record`."""
     return Record(
@@ -20,7 +23,8 @@ def to_record(record: ConsumerRecord) -> Record:
         max(0, record.timestamp or 0),
         record.key,
         record.value,
-        tuple((name, value or b"") for name, value in record.headers) if record.headers else (),
+        record.headers or (),
+        record.timestamp_type == LOG_APPEND_TIME,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 
 import structlog
@@ -36,6 +37,8 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's
         self._connection = connection
         self._start_at = start
         self._running: AIOKafkaConsumer | None = None
+        self._probe: AIOKafkaConsumer | None = None
+        self._first: frozenset[int] = frozenset()
 
     @property
     def _consumer(self) -> AIOKafkaConsumer:
@@ -46,6 +49,7 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's
     async def start(self) -> None:
         """Join the group; a second call joins it again."""
         await self.stop(1.0)
+        self._first = await self._first_partitions()
         session_ms = int(self._connection.settings.session_timeout_seconds * 1000)
         self._running = await self._connection.consumer(
             self.topic,
@@ -58,9 +62,9 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's
 
     async def stop(self, deadline_seconds: float) -> None:
         """Leave the group; give up quietly after the deadline."""
-        if self._running is not None:
-            await stop_client(self._running.stop(), deadline_seconds)
-        self._running = None
+        clients = [client for client in (self._running, self._probe) if client is not None]
+        self._running = self._probe = None
+        await asyncio.gather(*(stop_client(client.stop(), deadline_seconds) for client in clients))
 
     async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
         """Begin a generation: everything read so far is stale."""
@@ -134,14 +138,34 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's
         """Read paused partitions again."""
         self._consumer.resume(*self._held(partitions))
 
+    def positions(self) -> dict[int, int]:
+        """The next offset to read, for each partition held whose position is known."""
+        found = {tp.partition: self._position(tp) for tp in self._held(self.assignment())}
+        return {partition: offset for partition, offset in found.items() if offset is not None}
+
+    def _position(self, tp: TopicPartition) -> int | None:
+        """The position of a partition; None if aiokafka would wait for it.
+
+        It would wait as long as the partition has no offset, and only the next poll says so.
+        """
+        asked = self._consumer.position(tp)
+        try:
+            asked.send(None)
+        except StopIteration as known:
+            return int(known.value)
+        asked.close()
+        return None
+
     async def end_offsets(self) -> dict[int, int]:
-        """One past the last offset of every partition of the topic, held or not."""
+        """One past the last offset of every partition of the topic, held or not; open transactions count."""
+        if self._probe is None:  # the consumer of the group is told the ends without open transactions
+            self._probe = await self._connection.consumer(isolation_level="read_uncommitted")
         tps = [TopicPartition(self.topic, p) for p in await self._connection.partitions(self.topic)]
-        found = await self._connection.wait("reading end offsets", self._consumer.end_offsets(tps))
+        found = await self._connection.wait("reading end offsets", self._probe.end_offsets(tps))
         return {tp.partition: offset for tp, offset in found.items()}
 
     async def has_uncommitted(self, end_offsets: Mapping[int, int]) -> bool:
-        """Whether the topic holds a record before these offsets that the group has not committed."""
+        """Whether the group has not committed all that the topic holds before these offsets."""
         committed = await self._connection.committed(self.name, self.topic, end_offsets)
         tps = [TopicPartition(self.topic, p) for p in end_offsets]
         first = await self._connection.wait("reading first offsets", self._consumer.beginning_offsets(tps))
@@ -166,22 +190,31 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's
         }
 
     async def lag(self) -> dict[int, int]:
-        """The number of records not read yet, for each partition held."""
+        """The number of offsets that can be read and were not, for each partition held."""
         held = self._held(self.assignment())
         if not held:
             return {}
         ends = await self._connection.wait("reading end offsets", self._consumer.end_offsets(held))
-        lag = {}
-        for tp, last in ends.items():
-            position = await self._connection.wait("reading a position", self._consumer.position(tp))
-            lag[tp.partition] = max(0, last - position)
-        return lag
+        positions = self.positions()
+        return {tp.partition: max(0, end - positions.get(tp.partition, end)) for tp, end in ends.items()}
 
     def _held(self, partitions: Iterable[int]) -> list[TopicPartition]:
         held = self.assignment()
         return [TopicPartition(self.topic, p) for p in partitions if p in held]
 
+    async def _first_partitions(self) -> frozenset[int]:
+        """The partitions of a group that has committed nothing yet; none of any other group."""
+        if self._start_at == "earliest" or not await self.has_no_commits():
+            return frozenset()
+        return frozenset(await self._connection.partitions(self.topic))
+
     async def _seek_to_start(self, tp: TopicPartition) -> None:
-        log.info("new partition", topic=self.topic, partition=tp.partition, start=self._start_at)
-        seek = self._consumer.seek_to_end if self._start_at == "latest" else self._consumer.seek_to_beginning
+        """Begin with a partition: where the settings say if the group is new, else at its first record.
+
+        A partition without a commit in a group that has commits was added to the topic later. Its records
+        came while this service ran, so none of them is left out.
+        """
+        latest = tp.partition in self._first
+        log.info("new partition", topic=self.topic, partition=tp.partition, latest=latest)
+        seek = self._consumer.seek_to_end if latest else self._consumer.seek_to_beginning
         await self._connection.wait(f"finding the start of {self.topic}", seek(tp))

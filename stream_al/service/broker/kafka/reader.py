@@ -57,6 +57,7 @@ class KafkaReader:
 
     async def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
         """The next records, in order within a partition; empty if none came in time."""
+        await self._follow_partitions()
         try:
             batch = await self._connection.fetch(self._consumer, self.topic, max_records, timeout_seconds)
         except OffsetOutOfRangeError as error:
@@ -68,6 +69,20 @@ class KafkaReader:
         found = [to_record(record) for records in batch.values() for record in records]
         self._next |= {record.partition: record.next_offset for record in found}
         return found
+
+    async def _follow_partitions(self) -> None:
+        """Read the partitions, too, that were added to the topic since the start."""
+        known = self._consumer.partitions_for_topic(self.topic) or set()
+        added = sorted(known - {tp.partition for tp in self._partitions})
+        if not added:
+            return
+        positions = await self.positions()
+        new = [TopicPartition(self.topic, partition) for partition in added]
+        first = await self._wait("reading first offsets", self._consumer.beginning_offsets(new))
+        self._partitions += new
+        self._consumer.assign(self._partitions)
+        for partition, offset in positions.items() | {(tp.partition, at) for tp, at in first.items()}:
+            await self.seek(partition, offset)
 
     async def beginning_offsets(self) -> dict[int, int]:
         """The first offset that the topic still holds, by partition."""

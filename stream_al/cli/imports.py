@@ -1,0 +1,125 @@
+"""The import of labels from a file: what is sent, and the report on what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stream_al.cli.broker import bar, run
+from stream_al.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from stream_al.datasets.form import FileForm, Noticed
+    from stream_al.service.broker.protocols import Broker
+    from stream_al.service.maintenance import Imported, ImportOutcomes
+    from stream_al.settings import Settings
+
+__all__ = ["ImportReport", "import_file"]
+
+OUTCOMES = {
+    "learned": "learned",
+    "refused": "refused by the model, which cannot learn them",
+    "duplicate": "had this label already",
+    "conflict": "contradict an earlier label of their id, and are not learned",
+    "voided": "excluded by an operator",
+    "forgotten": "without features",
+}
+"""What may become of a row, and how to say it."""
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What became of a file.
+
+    Attributes:
+        sent: The rows that were sent to the topic of the examples.
+        outcomes: What the model makes of them; None if that was not computed.
+        noticed: What was noticed while the file was read.
+    """
+
+    sent: int
+    outcomes: ImportOutcomes | None
+    noticed: Noticed
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether the model has refused every row."""
+        return self.outcomes is not None and self.outcomes.refused.total() == self.sent
+
+    def record(self) -> dict[str, Any]:
+        """It as plain values."""
+        return {
+            "sent": self.sent,
+            "outcomes": self.outcomes and dict(self.outcomes.counts),
+            "refused": self.outcomes and dict(self.outcomes.refused),
+            "left_out": {"no_label": self.noticed.unlabelled, **self.noticed.refused},
+            "notes": list(self.noticed.sentences()),
+        }
+
+    def sentences(self) -> Iterator[str]:
+        """It for a person."""
+        yield from self.noticed.sentences()
+        yield f"{self.sent:,} examples imported"
+        if self.outcomes is None:
+            return
+        for outcome, number in self.outcomes.counts.items():
+            yield f"{number:>9,} {OUTCOMES.get(outcome, outcome)}"
+        for reason, number in self.outcomes.refused.items():
+            yield f"refused because of {reason}: {number:,}, such as: {self.outcomes.messages[reason]}"
+
+
+def import_file(
+    given: Settings, file: Path, label: str | None, identity: str | None, form: FileForm, *, check: bool
+) -> ImportReport:
+    """Send the rows of a file, and say what became of them.
+
+    Args:
+        given: The settings.
+        file: The file.
+        label: The path of the label, if the user names it.
+        identity: The path of the id, if the user names it.
+        form: What the user says of the file.
+        check: Whether to compute what the model makes of the rows.
+
+    Raises:
+        Misconfigured: The file cannot be read; nothing was sent. Or no row was new and usable.
+    """
+    from stream_al.datasets.form import Noticed  # noqa: PLC0415 - `--help` need not load River
+    from stream_al.datasets.rows import Wanted, rows  # noqa: PLC0415
+    from stream_al.engine.samples.sample import with_id  # noqa: PLC0415
+    from stream_al.service import maintenance  # noqa: PLC0415
+    from stream_al.service.engine_settings import allowed_classes, input_rules  # noqa: PLC0415
+
+    source = f"seed-{_digest(file)}"
+    rules = with_id(input_rules(given), identity)
+    wanted = Wanted(rules, label, form=form, source=source, allowed=allowed_classes(given))
+    noticed = Noticed()
+    total = sum(1 for _ in rows(file, wanted, noticed))  # finds every mistake before anything is sent
+    if not total:
+        raise Misconfigured(f"{file}: it holds no row with a label")
+
+    async def seed(broker: Broker) -> Imported:
+        with bar("importing") as progress:
+            return await maintenance.import_labels(
+                given, broker, rows(file, wanted), source, lambda sent: progress(sent, total)
+            )
+
+    async def learn(imported: Imported, broker: Broker) -> ImportOutcomes:
+        with bar("learning") as progress:
+            return await maintenance.import_outcomes(given, broker, imported, progress)
+
+    imported = run(given, seed)
+    outcomes = run(given, partial(learn, imported)) if check else None
+    return ImportReport(imported.number, outcomes, noticed)
+
+
+def _digest(file: Path) -> str:
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, partial(hashlib.blake2b, digest_size=6)).hexdigest()
+    except OSError as error:
+        raise Misconfigured(f"{file}: it cannot be read: {error.strerror}") from None

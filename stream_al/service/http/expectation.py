@@ -1,0 +1,56 @@
+"""What will become of posted labels, as far as this process knows when they are posted.
+
+It is the judgement of `engine.labels.join` on what is known here now. The service judges again when it reads
+the label from the topic: another label may have come before it, its query may be expired by then, and a query
+that is not known here yet is looked for first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from stream_al.engine.labels.join import Outcome, addressed, join
+from stream_al.errors import BadMessage
+from stream_al.messages import Label
+from stream_al.service.app import App
+from stream_al.service.loops.taken_ids import TakenIds
+
+__all__ = ["expectations"]
+
+UNKNOWN = "unknown"
+
+NOTES = {
+    Outcome.LABELLED: "The query of this id is pending. The model will learn the label.",
+    Outcome.SKIPPED: "The query of this id is pending. It will be closed without a label.",
+    Outcome.EXPIRED: "The query of this id has expired. The label will be counted and not learned.",
+    Outcome.DUPLICATE: "This id has this label already. Nothing will change.",
+    Outcome.CONFLICT: "This id has another label already, and the first one counts. This one will be "
+    "recorded and not learned.",
+    Outcome.UNSOLICITED: "No query of this id is known here. The model will learn the label with the "
+    "features that it brings. It says nothing about the accuracy.",
+    UNKNOWN: "No query of this id is known here. One will be looked for in the topic of the queries. If "
+    "there is none, the label becomes a dead letter (`unknown_id`), because it brings no features.",
+}
+
+
+def expectations(app: App, labels: Sequence[Label]) -> dict[str, Any]:
+    """For each label what is expected to become of it, and what each of these words means."""
+    taken = TakenIds(app.local_model, app.pending)
+    expected = [{"id": label.id, "expected": _expected(app, label, taken)} for label in labels]
+    words = {one["expected"] for one in expected}
+    return {"labels": expected, "notes": {str(word): text for word, text in NOTES.items() if word in words}}
+
+
+def _expected(app: App, label: Label, taken: TakenIds) -> str:
+    """The outcome after the labels before it in the same request, which are noted in `taken`."""
+    label, version = addressed(label, taken.version)
+    pending = None if label.id in taken.batch else app.pending.get(label.id)
+    known = taken.known(label.id)
+    try:
+        joined = join(label, at_ms=app.pending.time.now_ms, pending=pending, known=known, version=version)
+    except BadMessage:
+        return UNKNOWN
+    if joined.example is not None:
+        taken.note(joined.example)
+    return joined.outcome.value
