@@ -144,7 +144,7 @@ async def test_an_import_says_what_became_of_each_row(make_world: MakeWorld) -> 
     rows = [
         Row({"x": 1}, "down", "t0"),
         Row({"x": 1}, "up", "t1", annotator="ann", labelled_at="2026-01-31T12:00:00.000Z"),
-        Row({"x": 2}, "up", "t1"),
+        Row({"x": 1}, "up", "t1"),
         Row({"x": 3}, "down", "t2"),
         Row({"x": 4}, "sideways", "t3"),
         Row({"x": 5}, "up"),
