@@ -132,6 +132,7 @@ async def test_a_running_service_shows_no_secret(locked: Locked, tmp_path: Path)
     ours, our_key = locked.authority.locked("kafka", CANARIES["STREAM_AL_KAFKA__SSL_KEY_PASSWORD"])
     file = tmp_path / "tokens"
     file.write_text(f"admin filed {canary('file')}\n")
+    file.chmod(0o600)
     port, name = free_port(), f"s{os.getpid()}"
     given = [
         *locked.settings("SECURE"),

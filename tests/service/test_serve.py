@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 
+from stream_al.service.http.connections import Waiting
 from stream_al.service.serve import _listen
+from stream_al.settings import HTTPSettings
 
 
 async def test_a_response_is_sent_without_delay() -> None:

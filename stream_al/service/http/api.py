@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from stream_al import __version__
 from stream_al.engine.samples.sample import flat_features, position_id, read_sample
 from stream_al.errors import BadMessage, Misconfigured, StreamAlError, Unavailable
+from stream_al.identity import id_text, version_of
 from stream_al.messages import Label, class_names, decode, decode_json, encode
 from stream_al.service.app import App
 from stream_al.service.broker.protocols import Headers, Outgoing
@@ -166,7 +167,7 @@ def _write_routes(web: FastAPI, app: App) -> None:
         for given in _as_list(samples):
             value = encode(given)
             record = decode_json(value, max_bytes=settings.input.max_bytes)
-            key = str(given["id"]).encode() if "id" in given else None
+            key = (id_text(given.get("id")) or "").encode() or None
             sample = read_sample(record, input_rules(settings), key=key, position="")
             outgoing.append(Outgoing(topics.samples, sample.id.encode() or None, value, trace))
         acks = await app.broker.send(outgoing)
@@ -188,24 +189,27 @@ def _write_routes(web: FastAPI, app: App) -> None:
     ) -> dict[str, Any]:
         """Send one label or a list: `{"id": ..., "label": ...}` or `{"id": ..., "skipped": true}`.
 
-        The response says for each label what is expected to become of it. A label with features of its own,
-        for an id without a query, needs the role admin or `labels.unsolicited`; the features of others are
-        left out. `via` is set to the name of the token.
+        Send back the `version` of the query too: then no other query takes the label. The response says for
+        each label what is expected to become of it. A label with features of its own, for an id without a
+        query, needs the role admin or `labels.unsolicited`; other features only say which version is meant.
+        `via` is set to the name of the token.
         """
         outgoing, trace, read = [], _trace_headers(app, request), []
         charge_records(request, len(_as_list(labels)))
         asked_only = not settings.labels.unsolicited and caller_role(request) < Role.ADMIN
-        for given in ({**one, "via": caller_name(request)} for one in _as_list(labels)):
+        for one in _as_list(labels):
+            given = {**one, "via": caller_name(request)}
             label = decode(Label, encode(given), max_bytes=settings.input.max_bytes)
             if label.features is not None:
-                flat_features(label.features, input_rules(settings))  # raises what the service would raise
+                features = flat_features(label.features, input_rules(settings))  # raises as the service would
+                label = msgspec.structs.replace(label, features=dict(features))
             if label.label is not None:  # intake takes it for the class; here it may still be refused
                 label = msgspec.structs.replace(label, label=allowed.named_by(label.label))
             read.append(label)
-            # Where features of its own may not be learned, the label goes without: its query may be over
-            # by the time it is read.
-            sent = {name: value for name, value in given.items() if name != "features" or not asked_only}
-            outgoing.append(Outgoing(topics.labels, label.id.encode(), encode(sent), trace))
+            if asked_only and label.features is not None:  # its query may be over by the time it is read
+                sent = {name: value for name, value in given.items() if name != "features"}
+                given = {**sent, "version": label.version or version_of(label.features)}
+            outgoing.append(Outgoing(topics.labels, label.id.encode(), encode(given), trace))
         expected = expectations(app, read)  # before they are sent, since they may be learned at once
         if asked_only:
             refuse_unsolicited(expected)
