@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from stream_al.identity import version_of
 from stream_al.service.http.roles import Role
 from tests.support.http_client import Open, problem
 from tests.support.http_server import CLOSED, TOKENS, bearing
@@ -24,7 +26,8 @@ async def test_the_role_label_teaches_only_what_was_asked_for(
     world, replica, client = await opened(*CLOSED, *given)
     await world.ask("q")
     await world.until(lambda: len(replica.app.pending) == 1, "its query is read")
-    asked = {"id": "q", "label": "up", "features": {"x": 0.5}}
+    (query,) = await world.queries()
+    asked = {"id": "q", "label": "up", "features": query["features"]}
     response = await client.post("/v1/labels", json=[asked, OWN], headers=bearing(TOKENS[role]))
     assert response.status_code == code, response.text
     if code == 403:
@@ -36,17 +39,23 @@ async def test_the_role_label_teaches_only_what_was_asked_for(
 
 
 async def test_features_that_may_not_be_learned_are_not_sent(opened: Open) -> None:
-    """Else a label whose query is over by the time it is read would be learned with them."""
+    """Else a label whose query is over by the time it is read would be learned with them.
+
+    They still say which version of the sample is meant.
+    """
     world, replica, client = await opened(*CLOSED)
     await world.ask("q")
     await world.until(lambda: len(replica.app.pending) == 1, "its query is read")
-    body = {"id": "q", "label": "up", "features": {"x": 9.0}}
-    assert (
-        await client.post("/v1/labels", json=body, headers=bearing(TOKENS[Role.LABEL]))
-    ).status_code == 202
+    (query,) = await world.queries()
+    for features, code in ((query["features"], 202), ({"x": 9.0}, 403)):
+        body = {"id": "q", "label": "up", "features": features}
+        response = await client.post("/v1/labels", json=body, headers=bearing(TOKENS[Role.LABEL]))
+        assert response.status_code == code, response.text
+    (sent,) = await world.records(world.topics.labels)
+    label = json.loads(sent.value or b"")
+    assert "features" not in label
+    assert label["version"] == version_of(query["features"])
     await world.until(lambda: replica.offset == 1, "it is learned")
-    (example,) = await world.examples()
-    assert example["features"] != {"x": 9.0}
 
 
 @pytest.mark.parametrize("claimed", [None, "Admin", 7, ["x"]])
