@@ -85,8 +85,12 @@ _KINDS: tuple[tuple[type, str], ...] = (
 )
 
 
-def problem_with(model: object) -> str | None:
+def problem_with(model: object, *, most_bytes: int | None = None) -> str | None:
     """Say why the service cannot use this model; None if it can.
+
+    Args:
+        model: What a definition made.
+        most_bytes: The largest size of its pickle; None for no limit.
 
     Returns:
         The rest of a sentence that begins with the model, without its full stop.
@@ -106,9 +110,12 @@ def problem_with(model: object) -> str | None:
     if kind != "a classifier":
         return f"makes {kind}; end it with a classifier, such as LogisticRegression()"
     try:
-        copy = loads(dumps(model))
+        data = dumps(model)
+        copy = loads(data)
     except Exception as error:  # noqa: BLE001 -- pickling calls whatever the parts define
         return f"cannot be pickled for snapshots ({_line(error)}); define its functions in a module"
+    if most_bytes is not None and len(data) > most_bytes:
+        return f"takes {len(data):,} bytes before its first example and may take {most_bytes:,}; lower its numbers"
     try:
         copy.predict_proba_one({})
     except NotImplementedError:
