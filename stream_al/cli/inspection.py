@@ -37,7 +37,7 @@ def config_check(
         ),
     ] = False,
 ) -> None:
-    """Check the settings, and list every mistake. No code of a model's factory runs unless --import is given."""
+    """Check the settings, and list every mistake. Without --import no code of a model's factory runs."""
     given = settings.load(config, overrides or [], imports=imports)
     typer.echo("the settings are valid")
     if not imports and (paths := given.model.factories()):

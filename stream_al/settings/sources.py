@@ -57,8 +57,8 @@ def load(
 ) -> Settings:
     """Read the settings: `overrides` over the environment over the file over the defaults.
 
-    A model's definition may be the import path of a factory, and to import it runs code. Reading settings runs
-    none unless it is asked to: without `imports`, only the form of such a path is checked.
+    A model's definition may be the import path of a factory, and to import it runs code. Reading settings
+    runs none unless it is asked to: without `imports`, only the form of such a path is checked.
 
     Args:
         file: A YAML file; without it, the one that STREAM_AL_CONFIG names, if any.

@@ -57,7 +57,7 @@ class ExtraTrees(RowClassifier):
 
     def __init__(self, n_trees: int = 10, window: int = 400, every: int = 8, seed: int = 0) -> None:
         super().__init__()
-        if not (n_trees > 0 and 0 < window and n_trees * window <= MOST_PLACES):
+        if not (n_trees > 0 and window > 0 and n_trees * window <= MOST_PLACES):
             raise ValueError(
                 f"n_trees is {n_trees} and window {window}; their product is from 1 to {MOST_PLACES}"
             )

@@ -1,7 +1,8 @@
 """Counts: how large a number may be that a model's expression gives to a class.
 
-One number of an expression can ask for any amount of memory or work: `n_models=3000000` copies its model three
-million times before the first example. So every number in an expression has a limit, and so have the products:
+One number of an expression can ask for any amount of memory or work: `n_models=3000000` copies its model
+three million times before the first example. So every number in an expression has a limit, and so have the
+products:
 
     the number of any argument       MOST, or the class's own default where that is larger
     exponents (a tree's height)      EXPONENTS, because memory or work grows as 2^n or as features^n
@@ -9,8 +10,8 @@ million times before the first example. So every number in an expression has a l
     members, over all levels         MOST_MEMBERS: BaggingClassifier(ARFClassifier(n_models=50), 40) has 2,000
     the fresh model, pickled         MOST_BYTES
 
-The numbers are found by the signature of each class, so a new class of River is bounded too. `seed` multiplies
-nothing and has no limit. A factory is code of the user's own, and has none of these limits.
+The numbers are found by the signature of each class, so a new class of River is bounded too. `seed`
+multiplies nothing and has no limit. A factory is code of the user's own, and has none of these limits.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from reprlib import repr as short
 
 from stream_al.errors import Misconfigured
 
@@ -27,11 +26,11 @@ def check_path(path: str) -> None:
     Raises:
         Misconfigured: No function can have this path.
 
-    >>> check_path("..:build")
+    >>> check_path(".:f")
     Traceback (most recent call last):
-    stream_al.errors.Misconfigured: The path '..:build' can name no factory; write it as my_package.models:build.
+    stream_al.errors.Misconfigured: The path '.:f' can name no factory; write it as my_package.models:build.
     """
     if not all(part.isidentifier() for part in re.split("[.:]", path)):
         raise Misconfigured(
-            f"The path {short(path)} can name no factory; write it as my_package.models:build."
+            f"The path {path[:60]!r} can name no factory; write it as my_package.models:build."
         )
