@@ -117,4 +117,4 @@ async def test_an_offset_that_does_not_exist_is_refused(make_world: MakeWorld, o
     with pytest.raises(Misconfigured, match="snapshot: write one that this replica has"):
         await changes.snapshot_offset(a.app, "examples-7.snapshot")
     assert (await roll_back(a.app, 0, None))["examples"] == 0
-    assert await world.records(world.topics.control) == []
+    assert await world.changes() == []
