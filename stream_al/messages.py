@@ -1,14 +1,23 @@
 """The messages on the topics as types, and their form as bytes.
 
-Messages are JSON. Unknown members are ignored. Timestamps are ISO 8601 in UTC. Everything read here may be
-hostile: sizes are checked before parsing, nothing is evaluated, and anything wrong with a record becomes a
-`BadMessage` whose reason serves as a metric label.
+Messages are JSON. Unknown members are ignored. Timestamps are ISO 8601 in UTC.
+
+*Everything read here may be hostile.* Nothing is evaluated, and anything wrong with a record becomes a
+`BadMessage` whose reason serves as a metric label. Every record of every topic passes one door, `decode` or
+`decode_json`, and behind it the following holds, so no reader has to check it again:
+
+    bytes      the record has at most `max_bytes`; this is checked before it is parsed
+    depth      nothing is nested deeper than `MAX_DEPTH`, so that code that recurses can walk it
+    numbers    each is finite, and a whole number has no more digits than Python writes (4300)
+    ids        1 to `MAX_ID_CHARACTERS` characters
+    times      those of a query have a zone, so that they can be subtracted
 
 Samples are not here, because each stream has its own form of them (see `engine.samples.sample`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -29,18 +38,21 @@ __all__ = [
     "RuntimeBudget",
     "RuntimeModel",
     "RuntimeSettings",
+    "check_depth",
     "class_names",
     "decode",
     "decode_json",
     "encode",
     "iso",
     "label_text",
+    "life_ms",
 ]
 
 MAX_ID_CHARACTERS = 512
 MAX_LABEL_CHARACTERS = 512
 MAX_LABEL_BITS = 64
 MAX_RANGES = 100
+MAX_DEPTH = 128  # more than `input.max_depth` may be, and far less than what Python can recurse
 MAX_OFFSET = 2**63 - 1
 
 ClassLabel: TypeAlias = str | int | float | bool
@@ -77,7 +89,7 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
         pending: The number of queries that had no label when this one was decided, as the replica knew it.
     """
 
-    id: str
+    id: Id
     features: dict[str, Any]
     prediction: Prediction
     utility: float
@@ -216,12 +228,63 @@ def decode(kind: type[M], value: bytes | None, *, max_bytes: int) -> M:
     """A message of the given kind from a record's bytes.
 
     Raises:
-        BadMessage: With a reason of `decode_json`, or `bad_fields`, `no_label`, `label_too_long`.
+        BadMessage: With a reason of `decode_json`, or `bad_fields`, `bad_time`, `no_label`, `label_too_long`.
     """
     message: M = _decoded(_DECODERS[kind], value, max_bytes)
     if isinstance(message, Label | Example):
         return _with_class(message)  # type: ignore[return-value]  # of the same type
+    if isinstance(message, Query):
+        life_ms(message)  # raises
     return message
+
+
+def check_depth(value: Any, limit: int) -> None:
+    """Refuse plain values, or a message, that are nested deeper than a limit, level by level.
+
+    Raises:
+        BadMessage: `too_deep`.
+
+    >>> check_depth({"a": [1]}, 2)
+    >>> check_depth({"a": [1]}, 1)
+    Traceback (most recent call last):
+    stream_al.errors.BadMessage: the record is nested deeper than 1
+    """
+    level: list[Any] = [value]
+    for _ in range(limit):
+        level = [
+            member
+            for outer in level
+            for member in _members(outer)
+            if isinstance(member, dict | list | msgspec.Struct)
+        ]
+        if not level:
+            return
+    raise BadMessage("too_deep", f"the record is nested deeper than {limit}")
+
+
+def _members(outer: Any) -> Iterable[Any]:
+    if isinstance(outer, dict):
+        return outer.values()
+    return outer if isinstance(outer, list) else msgspec.structs.astuple(outer)
+
+
+def life_ms(query: Query) -> int:
+    """How long a query waits: the difference of two readings of one clock, so the clock may be wrong.
+
+    Raises:
+        BadMessage: `bad_time`: one of its times is not ISO 8601 with a zone.
+    """
+    return int((_moment(query.expires_at) - _moment(query.queried_at)).total_seconds() * 1000)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise BadMessage("bad_time", f"{text[:40]!r} is no time in ISO 8601 with a zone")
+    return found
 
 
 def _decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:
@@ -230,13 +293,16 @@ def _decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:
     if len(value) > max_bytes:
         raise BadMessage("too_large", f"the record has {len(value)} bytes, more than the {max_bytes} allowed")
     try:
-        return decoder.decode(value)
+        found = decoder.decode(value)
     except RecursionError:
         raise BadMessage("too_deep", "the record is nested too deeply to be read") from None
     except msgspec.ValidationError as error:
         raise BadMessage("bad_fields", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadMessage("not_json", f"the record is not JSON: {error}") from None
+    if value.count(b"{") + value.count(b"[") > MAX_DEPTH:  # else it cannot be deeper
+        check_depth(found, MAX_DEPTH)
+    return found
 
 
 def _with_class(message: Label | Example) -> Label | Example:

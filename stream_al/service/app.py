@@ -113,6 +113,7 @@ class App:
             is_labelled=lambda sample_id: sample_id in self.local_model.learner.known,
             tracing=self.tracing,
             time=self.log_time,
+            problems=self.problems,
         )
         self.model_check = ModelCheck(settings, clock)
         self.selection = Select(

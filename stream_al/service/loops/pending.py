@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from datetime import datetime
 from typing import TypeAlias
 
 import msgspec
@@ -28,11 +27,12 @@ import msgspec
 from stream_al.engine.labels.expiry import expires
 from stream_al.engine.labels.join import Pending
 from stream_al.errors import BadMessage
-from stream_al.messages import Query, decode
+from stream_al.messages import Query, decode, life_ms
 from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Ack, Headers, Reader, Record
 from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.loops.log_time import LogTime
+from stream_al.service.telemetry.problems import Kind, Problems
 from stream_al.service.telemetry.tracing import OFF, Tracing
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings
@@ -76,6 +76,7 @@ class PendingQueries:
             after its label, or the settings turn tombstones off.
         tracing: Reads the trace that a query belongs to.
         time: The log's time, which other loops move too; None makes one.
+        problems: Where records that are no queries are reported; None reports them nowhere.
 
     Attributes:
         time: The log's time.
@@ -89,10 +90,12 @@ class PendingQueries:
         is_labelled: Callable[[str], bool],
         tracing: Tracing = OFF,
         time: LogTime | None = None,
+        problems: Problems | None = None,
     ) -> None:
         self.reader = reader
         self.tracing = tracing
         self.is_labelled = is_labelled
+        self._problems = problems
         self.max_bytes = max_message_bytes(settings.input)
         self.follower = Follower(reader, settings.limits.batch_records, self._apply, clock)
         self.time = time or LogTime(settings.limits, clock)
@@ -202,13 +205,21 @@ class PendingQueries:
             return
         try:
             query = decode(Query, record.value, max_bytes=self.max_bytes)
-            self._set(query, record.value, record.offset, at_ms, record.headers)
-        except (BadMessage, ValueError):
-            return  # this service has not written it, so no label can be joined with it
+            if query.id.encode() != record.key:
+                raise BadMessage("bad_key", f"the key {record.key!r:.100} is not the id {query.id!r:.100}")
+        except BadMessage as error:  # this service has not written it, so no label can be joined with it
+            self._skipped(record, error)
+            return
+        self._set(query, record.value, record.offset, at_ms, record.headers)
+
+    def _skipped(self, record: Record, error: BadMessage) -> None:
+        if self._problems is not None:
+            where = f"record {record.offset} of {record.topic} is no query, and is passed over"
+            self._problems.report(Kind.SKIPPED, error.reason, f"{where}: {error}")
 
     def _set(self, query: Query, value: bytes, offset: int, timestamp_ms: int, headers: Headers) -> None:
         trace = self.tracing.carried(headers)
-        entry = Entry(value, timestamp_ms, _life_ms(query), query.utility, offset, trace)
+        entry = Entry(value, timestamp_ms, life_ms(query), query.utility, offset, trace)
         if not self.is_labelled(query.id):
             self._orphaned.discard(query.id)
             self._entries[query.id] = entry
@@ -241,8 +252,3 @@ class PendingQueries:
         for heap in self._heaps.values():
             heapq.heapify(heap)
 
-
-def _life_ms(query: Query) -> int:
-    """How long a query waits: the difference of two readings of one clock, so the clock may be wrong."""
-    begin, end = datetime.fromisoformat(query.queried_at), datetime.fromisoformat(query.expires_at)
-    return int((end - begin).total_seconds() * 1000)
