@@ -6,6 +6,7 @@ the same guarantees as Kafka. Nothing is decided here. Errors are `application/p
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
@@ -38,6 +39,7 @@ from stream_al.service.http.schemas import (
     problems,
 )
 from stream_al.service.http.status import status
+from stream_al.service.timing.time_slices import TimeSlices
 
 __all__ = ["api"]
 
@@ -108,10 +110,14 @@ def _read_routes(web: FastAPI, app: App) -> None:
     @web.get("/v1/queries", tags=["labelling"], response_model=QueryPage, responses=problems(422))
     async def get_queries(
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50, offset: Annotated[int, Query(ge=0)] = 0
-    ) -> dict[str, Any]:
-        """Pending queries, the most useful first."""
-        page = app.pending.most_useful(limit, offset)
-        return {"total": len(app.pending), "offset": offset, "queries": msgspec.to_builtins(page)}
+    ) -> Response:
+        """Pending queries, the most useful first.
+
+        A page may hold fewer than `limit`: it has at most `http.max_page_bytes` bytes.
+        """
+        page = app.pending.most_useful(limit, offset, app.settings.http.max_page_bytes)
+        found = {"total": len(app.pending), "offset": offset, "queries": page}
+        return Response(encode(found), media_type="application/json")  # written once, not checked again
 
     @web.post("/v1/predict", tags=["model"], response_model=Predicted, responses=problems(400, 408, 413, 422))
     async def predict(
@@ -146,7 +152,7 @@ def _write_routes(web: FastAPI, app: App) -> None:
     ) -> dict[str, Any]:
         """Send one sample or a list of samples to the stream, in the form that the settings describe."""
         outgoing, trace = [], _trace_headers(app, request)
-        for given in _as_list(samples):
+        async for given in _sliced(app, samples):
             value = encode(given)
             record = decode_json(value, max_bytes=settings.input.max_bytes)
             key = str(given["id"]).encode() if "id" in given else None
@@ -174,7 +180,7 @@ def _write_routes(web: FastAPI, app: App) -> None:
         The response says for each label what is expected to become of it.
         """
         outgoing, trace, read = [], _trace_headers(app, request), []
-        for given in _as_list(labels):
+        async for given in _sliced(app, labels):
             value = encode(given)
             label = decode(Label, value, max_bytes=settings.input.max_bytes)
             if label.features is not None:
@@ -183,7 +189,7 @@ def _write_routes(web: FastAPI, app: App) -> None:
                 label = msgspec.structs.replace(label, label=allowed.named_by(label.label))
             read.append(label)
             outgoing.append(Outgoing(topics.labels, label.id.encode(), value, trace))
-        expected = expectations(app, read)  # before they are sent, since they may be learned at once
+        expected = await expectations(app, read)  # before they are sent, since they may be learned at once
         accepted = len(await app.broker.send(outgoing))
         add_to_audit(request, accepted=accepted)
         return {"accepted": accepted, **expected}
@@ -218,8 +224,13 @@ def _error_handlers(web: FastAPI) -> None:
         return problem(422, "Invalid request", "; ".join(mistakes))
 
 
-def _as_list(given: list[dict[str, Any]] | dict[str, Any]) -> list[dict[str, Any]]:
-    return given if isinstance(given, list) else [given]
+async def _sliced(app: App, given: list[dict[str, Any]] | dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    """The records of a request, in slices between which the other tasks of the loop run."""
+    records, most = given if isinstance(given, list) else [given], app.settings.http.max_records
+    if len(records) > most:
+        raise BadMessage("too_many_records", f"the request has {len(records)} records, and may have {most}")
+    async for record in TimeSlices(app.clock).each(records):
+        yield record
 
 
 def _trace_headers(app: App, request: Request) -> Headers:

@@ -14,6 +14,7 @@ from stream_al.engine.labels.join import Outcome, join
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Label
 from stream_al.service.app import App
+from stream_al.service.timing.time_slices import TimeSlices
 
 __all__ = ["expectations"]
 
@@ -33,10 +34,13 @@ NOTES = {
 }
 
 
-def expectations(app: App, labels: Sequence[Label]) -> dict[str, Any]:
+async def expectations(app: App, labels: Sequence[Label]) -> dict[str, Any]:
     """For each label what is expected to become of it, and what each of these words means."""
     taken: dict[str, ClassLabel] = {}
-    expected = [{"id": label.id, "expected": _expected(app, label, taken)} for label in labels]
+    expected = [
+        {"id": label.id, "expected": _expected(app, label, taken)}
+        async for label in TimeSlices(app.clock).each(labels)
+    ]
     words = {one["expected"] for one in expected}
     return {"labels": expected, "notes": {str(word): text for word, text in NOTES.items() if word in words}}
 

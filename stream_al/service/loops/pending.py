@@ -37,8 +37,9 @@ from stream_al.service.telemetry.tracing import OFF, Tracing
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings
 
-__all__ = ["PendingQueries"]
+__all__ = ["OVERHEAD", "PendingQueries"]
 
+OVERHEAD = 500  # bytes of memory for a query besides its message
 MAX_CLOSED_ON_HEAPS = 1000  # more than that, and more than are pending, are removed
 
 HeapItem: TypeAlias = tuple[int, str, int]
@@ -80,6 +81,7 @@ class PendingQueries:
 
     Attributes:
         time: The log's time.
+        bytes: What the queries take, about: their messages, and `OVERHEAD` for each.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class PendingQueries:
         self.reader = reader
         self.tracing = tracing
         self.is_labelled = is_labelled
+        self.bytes = 0
         self._problems = problems
         self.max_bytes = max_message_bytes(settings.input)
         self.follower = Follower(reader, settings.limits.batch_records, self._apply, clock)
@@ -170,16 +173,28 @@ class PendingQueries:
         self._orphaned_before = set(self._orphaned)
         return found
 
-    def most_useful(self, limit: int, offset: int = 0) -> list[Query]:
-        """A page of the queries, the most useful first; among equals the oldest first."""
+    def most_useful(self, limit: int, offset: int = 0, max_bytes: int | None = None) -> list[Query]:
+        """A page of the queries, the most useful first; among equals the oldest first.
+
+        Args:
+            limit: Most queries.
+            offset: How many to leave out before them.
+            max_bytes: Most bytes of all their messages; there is always one query, if any is there.
+        """
         ranked = heapq.nsmallest(
             offset + limit, self._entries.values(), key=lambda entry: (-entry.utility, entry.offset)
         )
-        return [decode(Query, entry.value, max_bytes=self.max_bytes) for entry in ranked[offset:]]
+        page, taken = list[Query](), 0
+        for entry in ranked[offset:]:
+            taken += len(entry.value)
+            if page and max_bytes is not None and taken > max_bytes:
+                break
+            page.append(decode(Query, entry.value, max_bytes=self.max_bytes))
+        return page
 
     def close(self, sample_id: str) -> None:
         """Forget a query that is labelled or over."""
-        if self._entries.pop(sample_id, None) is not None and self._tombstones:
+        if self._pop(sample_id) and self._tombstones:
             self._orphaned.add(sample_id)  # until its tombstone is read
 
     async def catch_up(self) -> None:
@@ -200,7 +215,7 @@ class PendingQueries:
         if known is not None and known.offset >= record.offset:
             return
         if record.value is None:
-            self._entries.pop(sample_id, None)
+            self._pop(sample_id)
             self._orphaned.discard(sample_id)
             return
         try:
@@ -222,10 +237,20 @@ class PendingQueries:
         entry = Entry(value, timestamp_ms, life_ms(query), query.utility, offset, trace)
         if not self.is_labelled(query.id):
             self._orphaned.discard(query.id)
+            self._pop(query.id)
             self._entries[query.id] = entry
+            self.bytes += len(value) + OVERHEAD
             self._push(query.id, entry)
         elif self._tombstones and query.id not in self._entries:
             self._orphaned.add(query.id)
+
+    def _pop(self, sample_id: str) -> bool:
+        """Forget a query; say whether there was one."""
+        entry = self._entries.pop(sample_id, None)
+        if entry is None:
+            return False
+        self.bytes -= len(entry.value) + OVERHEAD
+        return True
 
     def _oldest(self, heap: list[HeapItem]) -> HeapItem | None:
         """The oldest query on a heap that is still pending; closed ones before it are removed."""
