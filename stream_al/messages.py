@@ -45,7 +45,7 @@ __all__ = [
     "encode",
     "iso",
     "label_text",
-    "life_ms",
+    "life_of",
 ]
 
 MAX_ID_CHARACTERS = 512
@@ -234,7 +234,7 @@ def decode(kind: type[M], value: bytes | None, *, max_bytes: int) -> M:
     if isinstance(message, Label | Example):
         return _with_class(message)  # type: ignore[return-value]  # of the same type
     if isinstance(message, Query):
-        life_ms(message)  # raises
+        life_of(message)  # raises
     return message
 
 
@@ -268,8 +268,8 @@ def _members(outer: Any) -> Iterable[Any]:
     return outer if isinstance(outer, list) else msgspec.structs.astuple(outer)
 
 
-def life_ms(query: Query) -> int:
-    """How long a query waits: the difference of two readings of one clock, so the clock may be wrong.
+def life_of(query: Query) -> int:
+    """How long a query waits, in milliseconds: the difference of two readings of one clock, so the clock may be wrong.
 
     Raises:
         BadMessage: `bad_time`: one of its times is not ISO 8601 with a zone.

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.errors import BadMessage
-from stream_al.messages import MAX_DEPTH, Example, Label, Query, RuntimeModel, RuntimeSettings, decode
+from stream_al.messages import Example, Label, Query, RuntimeModel, RuntimeSettings, decode
 from stream_al.messages import encode as encoded
 from stream_al.service.broker.protocols import Outgoing
 from stream_al.service.telemetry.problems import Kind
@@ -46,23 +46,35 @@ GOOD: dict[str, dict[str, Any]] = {
     "labels": {"id": "h", "label": "up", "annotator": "ann", "labelled_at": "2024-01-01T00:00:00Z"},
     "queries": query("h"),
     "examples": {
-        **{"id": "h", "label": "up", "features": {"x": 0.5, "y": 0.1}, "propensity": 0.5, "reason": "seed"},
+        "id": "h",
+        "label": "up",
+        "features": {"x": 0.5, "y": 0.1},
+        "propensity": 0.5,
+        "reason": "seed",
         "prediction": {"label": "up", "probabilities": {"up": 0.7, "down": 0.3}},
         "model": {"name": "model", "version": "0" * 12, "examples": 3},
     },
     "control": {"budget": {"share": 0.3}, "changed_at": "2024-01-01T00:00:00Z", "voided": []},
 }
-TIMES = ["2024-01-01T00:00:00", "2024-01-01", "", "now", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]
+TIMES = [
+    "2024-01-01T00:00:00",
+    "2024-01-01",
+    "",
+    "now",
+    "0001-01-01T00:00:00+23:59",
+    "9999-12-31T23:59:59-23:59",
+]
 HOSTILE = [
-    *(nested(depth, kind) for depth in (9, 127, 900, 100_000) for kind in ("object", "array")),
+    *(nested(depth, kind) for depth in (9, 127, 900, 2_000) for kind in ("object", "array")),
     *(Raw(text) for text in ("NaN", "1e999", "1e308", "-1e308", "5e-324", "9" * 400, "9" * 4300, "9" * 5000)),
     *(Raw(text) for text in ('"\\ud800"', '"\\u0000"', '"\\u202e"', "{}", "[]", "null", "true", "-1", "2.5")),
-    *(Raw(json.dumps(text)) for text in (*TIMES, "a" * 600, "a" * 200_000, "1" * 5000)),
+    *(Raw(json.dumps(text)) for text in (*TIMES, "a" * 600, "a" * 6000)),
     *(Raw(json.dumps({"x": value})) for value in ("text", 2**70, [1, [2]], {"y": None})),
     Raw(json.dumps({"share": -1, "pending": 2**80})),
     Raw("[[0, 9223372036854775807]]"),
     Raw("[[5, 2]]"),
 ]
+REASONS = {"null_value", "too_deep", "not_json", "bad_fields", "bad_time", "no_label", "label_too_long"}
 KEYS = st.sampled_from([None, b"", b"\xff\xfe", b"h", b"settings", b"model", b"time", b"other"])
 
 
@@ -172,7 +184,9 @@ async def test_a_record_that_is_passed_over_is_counted_with_its_reason(tmp_path:
     world = await open_world(tmp_path, None, [])
     try:
         replica = await world.start()
-        await world.client.send([Outgoing(getattr(world.topics, t), key, value) for t, key, value in WORST[:4]])
+        await world.client.send(
+            [Outgoing(getattr(world.topics, t), key, value) for t, key, value in WORST[:4]]
+        )
         wanted = {"bad_time", "too_deep", "bad_key"}
 
         def counted() -> bool:
@@ -188,6 +202,7 @@ async def test_a_record_that_is_passed_over_is_counted_with_its_reason(tmp_path:
 @given(st.sampled_from(sorted(GOOD)).flatmap(hostile))
 def test_what_passes_the_door_can_be_walked_and_written_again(record: Any) -> None:
     topic, _, value = record
+    reasons = set[str]()
     kinds: dict[str, list[Any]] = {
         "labels": [Label],
         "queries": [Query],
@@ -198,8 +213,16 @@ def test_what_passes_the_door_can_be_walked_and_written_again(record: Any) -> No
         try:
             message = decode(kind, value, max_bytes=1_000_000)
         except BadMessage as error:
-            assert error.reason.isidentifier()
+            reasons.add(error.reason)
             continue
         assert decode(kind, encoded(message), max_bytes=10_000_000) == message
         assert repr(message)
-        assert MAX_DEPTH > 100, "more than input.max_depth may be"
+    assert reasons <= {
+        "null_value",
+        "too_deep",
+        "not_json",
+        "bad_fields",
+        "bad_time",
+        "no_label",
+        "label_too_long",
+    }

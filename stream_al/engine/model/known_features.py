@@ -9,7 +9,8 @@ with new names in every record makes such a model grow without end: 150 classes 
 
 A name or a pair beyond a bound is left out of the example, and the rest of the example is learned. What came
 first stays, so the choice depends on the examples and their order alone, as everything in the fold does. A
-prediction enters no names, so nothing is left out there.
+prediction enters no names, so nothing is left out there. Names count even if River fails on the example, since
+it may have learned a part of it.
 
 `auto` and its members need no such door: their encoder has its own (`engine.learners.encoder.columns`). The
 words of a text that a `BagOfWords` makes are made behind the door, and are not counted.
@@ -18,7 +19,6 @@ words of a text that a `BagOfWords` makes are made behind the door, and are not 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import blake2b
 
 from stream_al.messages import ClassLabel
 
@@ -34,7 +34,6 @@ class KnownFeatures:
 
     Attributes:
         left_out: How often a feature was left out.
-        state: Equal for two that know the same, in the same order.
 
     >>> known = KnownFeatures(max_names=2, max_pairs=3)
     >>> known.admitted({"a": 1, "b": 2, "c": 3}, "up")
@@ -45,7 +44,6 @@ class KnownFeatures:
 
     def __init__(self, max_names: int, max_pairs: int) -> None:
         self.left_out = 0
-        self.state = b""
         self._max_names, self._max_pairs = max_names, max_pairs
         self._names: set[str] = set()
         self._of_class: dict[ClassLabel, set[str]] = {}
@@ -65,7 +63,6 @@ class KnownFeatures:
                 self._names.add(name)
             met.add(name)
             self._pairs += 1
-            self.state = blake2b(self.state + repr((label, name)).encode(), digest_size=16).digest()
         kept = {name: value for name, value in features.items() if name in met}
         self.left_out += len(features) - len(kept)
         return kept

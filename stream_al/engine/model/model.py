@@ -29,8 +29,8 @@ from stream_al.engine.model.classifier import Classifier
 from stream_al.engine.model.digest import digest
 from stream_al.engine.model.expression import load
 from stream_al.engine.model.faults import advice, features_at_fault
-from stream_al.engine.model.known_features import KnownFeatures
 from stream_al.engine.model.introspection import parts
+from stream_al.engine.model.known_features import KnownFeatures
 from stream_al.engine.model.predictions import Predictions, distribution
 from stream_al.engine.model.reference_set import ReferenceSet
 from stream_al.engine.model.samplers import Renamed
@@ -366,7 +366,6 @@ class Model:
         if self._digest is None:
             kept = [member.digest() for member in self.committee]
             kept += [digest(self.reference_set)] if self.reference_set is not None else []
-            kept += [self._known.state.hex()] if self._known is not None else []
             self._digest = digest((self.classifier.river, self.classes, *kept))
         return self._digest
 

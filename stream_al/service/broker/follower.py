@@ -55,7 +55,7 @@ class Follower:
         """Read and apply one batch of records; return their number."""
         async with self._one_reader:
             records = await self.reader.poll(self._max_records, timeout_seconds)
-            async for record in self._time_slices.each(records):
+            async for record in self._time_slices.one_by_one(records):
                 self._apply(record)
                 self._applied[record.partition] = record.next_offset
         return len(records)

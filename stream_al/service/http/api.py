@@ -229,7 +229,7 @@ async def _sliced(app: App, given: list[dict[str, Any]] | dict[str, Any]) -> Asy
     records, most = given if isinstance(given, list) else [given], app.settings.http.max_records
     if len(records) > most:
         raise BadMessage("too_many_records", f"the request has {len(records)} records, and may have {most}")
-    async for record in TimeSlices(app.clock).each(records):
+    async for record in TimeSlices(app.clock).one_by_one(records):
         yield record
 
 

@@ -39,7 +39,7 @@ async def expectations(app: App, labels: Sequence[Label]) -> dict[str, Any]:
     taken: dict[str, ClassLabel] = {}
     expected = [
         {"id": label.id, "expected": _expected(app, label, taken)}
-        async for label in TimeSlices(app.clock).each(labels)
+        async for label in TimeSlices(app.clock).one_by_one(labels)
     ]
     words = {one["expected"] for one in expected}
     return {"labels": expected, "notes": {str(word): text for word, text in NOTES.items() if word in words}}

@@ -27,7 +27,7 @@ import msgspec
 from stream_al.engine.labels.expiry import expires
 from stream_al.engine.labels.join import Pending
 from stream_al.errors import BadMessage
-from stream_al.messages import Query, decode, life_ms
+from stream_al.messages import Query, decode, life_of
 from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Ack, Headers, Reader, Record
 from stream_al.service.broker.topics import max_message_bytes
@@ -220,21 +220,22 @@ class PendingQueries:
             return
         try:
             query = decode(Query, record.value, max_bytes=self.max_bytes)
-            if query.id.encode() != record.key:
-                raise BadMessage("bad_key", f"the key {record.key!r:.100} is not the id {query.id!r:.100}")
         except BadMessage as error:  # this service has not written it, so no label can be joined with it
-            self._skipped(record, error)
+            self._skipped(record, error.reason, str(error))
             return
-        self._set(query, record.value, record.offset, at_ms, record.headers)
+        if query.id.encode() == record.key:
+            self._set(query, record.value, record.offset, at_ms, record.headers)
+        else:
+            self._skipped(record, "bad_key", f"the key is {record.key!r:.100}, and the id {query.id!r:.100}")
 
-    def _skipped(self, record: Record, error: BadMessage) -> None:
+    def _skipped(self, record: Record, reason: str, why: str) -> None:
         if self._problems is not None:
             where = f"record {record.offset} of {record.topic} is no query, and is passed over"
-            self._problems.report(Kind.SKIPPED, error.reason, f"{where}: {error}")
+            self._problems.report(Kind.SKIPPED, reason, f"{where}: {why}")
 
     def _set(self, query: Query, value: bytes, offset: int, timestamp_ms: int, headers: Headers) -> None:
         trace = self.tracing.carried(headers)
-        entry = Entry(value, timestamp_ms, life_ms(query), query.utility, offset, trace)
+        entry = Entry(value, timestamp_ms, life_of(query), query.utility, offset, trace)
         if not self.is_labelled(query.id):
             self._orphaned.discard(query.id)
             self._pop(query.id)
@@ -276,4 +277,3 @@ class PendingQueries:
             heap.append((entry.queried_ms, sample_id, entry.offset))
         for heap in self._heaps.values():
             heapq.heapify(heap)
-

@@ -199,7 +199,9 @@ class LocalModel:
         return len(records)
 
     def _folded(self, example: Example, outcome: Outcome) -> None:
-        self.progress.step(self.clock.monotonic())  # a batch of a slow model may take longer than the watchdog
+        self.progress.step(
+            self.clock.monotonic()
+        )  # a batch of a slow model may take longer than the watchdog
         if self.restored:  # what a start replays was reported when it came
             self._report.folded(self.learner, example, outcome)
             if outcome in (Outcome.LEARNED, Outcome.REFUSED):

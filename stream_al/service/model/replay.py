@@ -141,7 +141,7 @@ class Replay:
         outcomes: Counter[Outcome] = Counter()
         records = await self.reader.poll(max_records, timeout_seconds)
         began = self.clock.monotonic()
-        async for record in self._time_slices.each(records):
+        async for record in self._time_slices.one_by_one(records):
             if record.offset >= self.learner.offset:
                 self._fold(record, outcomes, on_example)
             if record.next_offset == self.learner.offset:

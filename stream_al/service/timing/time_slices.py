@@ -50,7 +50,7 @@ class TimeSlices:
             begin += len(chunk)
             yield chunk
 
-    async def each(self, records: Iterable[T]) -> AsyncIterator[T]:
+    async def one_by_one(self, records: Iterable[T]) -> AsyncIterator[T]:
         """The records one by one, for work of which a single record may take long.
 
         Other tasks run between two records whenever the time slice is over, so the loop is held for a slice
