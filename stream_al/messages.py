@@ -269,7 +269,9 @@ def _members(outer: Any) -> Iterable[Any]:
 
 
 def life_of(query: Query) -> int:
-    """How long a query waits, in milliseconds: the difference of two readings of one clock, so the clock may be wrong.
+    """How long a query waits, in milliseconds.
+
+    It is the difference of two readings of one clock, so the clock may be wrong.
 
     Raises:
         BadMessage: `bad_time`: one of its times is not ISO 8601 with a zone.

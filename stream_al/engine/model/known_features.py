@@ -7,10 +7,10 @@ with new names in every record makes such a model grow without end: 150 classes 
     names    distinct names, over all classes
     pairs    distinct pairs of a class and a name that came with it
 
-A name or a pair beyond a bound is left out of the example, and the rest of the example is learned. What came
-first stays, so the choice depends on the examples and their order alone, as everything in the fold does. A
-prediction enters no names, so nothing is left out there. Names count even if River fails on the example, since
-it may have learned a part of it.
+A name or a pair beyond a bound is left out of the example, and the rest of the example is learned. What
+came first stays, so the choice depends on the examples and their order alone, as everything in the fold does.
+A prediction enters no names, so nothing is left out there. Names count even if River fails on the example,
+since it may have learned a part of it.
 
 `auto` and its members need no such door: their encoder has its own (`engine.learners.encoder.columns`). The
 words of a text that a `BagOfWords` makes are made behind the door, and are not counted.

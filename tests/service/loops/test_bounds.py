@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 from stream_al.service.timing.clock import Clock
@@ -74,7 +75,7 @@ async def test_the_loop_goes_round_between_two_records_that_take_longer_than_a_s
     rounds.task.cancel()
     with suppress(asyncio.CancelledError):
         await rounds.task
-    assert all(later > earlier for earlier, later in zip(at, at[1:], strict=False))
+    assert all(later > earlier for earlier, later in pairwise(at))
 
 
 async def test_a_slow_model_gives_a_sign_of_life_with_each_example(memory_world: MakeWorld) -> None:
