@@ -21,11 +21,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Annotated, Any, TypeAlias, TypeVar
+from math import isfinite
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
 from stream_al.errors import BadMessage
+from stream_al.identity import MAX_ID_CHARACTERS, id_text
 
 __all__ = [
     "ClassLabel",
@@ -48,9 +50,10 @@ __all__ = [
     "life_of",
 ]
 
-MAX_ID_CHARACTERS = 512
 MAX_LABEL_CHARACTERS = 512
 MAX_LABEL_BITS = 64
+MAX_VERSION_CHARACTERS = 64
+SECONDS_BELOW = 1e11  # as seconds the year 5138, as milliseconds 1973
 MAX_RANGES = 100
 MAX_DEPTH = 128  # more than `input.max_depth` may be, and far less than what Python can recurse
 MAX_OFFSET = 2**63 - 1
@@ -58,7 +61,15 @@ MAX_OFFSET = 2**63 - 1
 ClassLabel: TypeAlias = str | int | float | bool
 """The name of a class, as it stands in a label."""
 
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
+if TYPE_CHECKING:  # what a message holds once it is read
+    Id: TypeAlias = str
+    Name: TypeAlias = str
+    Time: TypeAlias = str
+else:  # what may be written; the messages turn it into text when they are made
+    Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)] | int | float
+    Name = str | int | float
+    Time = str | int | float
+Version = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_VERSION_CHARACTERS)]
 Offset = Annotated[int, msgspec.Meta(ge=0, le=MAX_OFFSET)]
 
 
@@ -86,6 +97,10 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
     """A request for a label, published on the topic of queries under the sample's id.
 
     Attributes:
+        id: The sample's id, or an id of its own if that one names another sample (`stream_al.identity`).
+        version: The digest of the features. A label that brings it back is joined with no other
+            query.
+        sample_id: The sample's id, if `id` is another one.
         pending: The number of queries that had no label when this one was decided, as the replica knew it.
     """
 
@@ -103,26 +118,35 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
     expires_at: str
     payload: Any = None
     pending: int = 0
+    version: str = ""
+    sample_id: str | None = None
 
 
 class Label(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an annotator gives for a sample: its class, or nothing.
 
     Attributes:
-        id: The sample's id.
+        id: The id of the query: text, or a whole number, which means the text of its digits.
         label: The class; required unless `skipped`.
-        annotator: The name of the annotator.
-        labelled_at: The time of the label by the annotator's clock. It is recorded and decides nothing.
+        annotator: The name of the annotator: text, or a number as of an id.
+        labelled_at: The time of the label by the annotator's clock: text, or seconds or milliseconds since
+            1970. It is recorded and decides nothing.
         skipped: Whether the annotator saw the sample and gives no label.
         features: The sample's features, for a label without a query.
+        version: The `version` of the query. The label is joined with the query of that version or with none.
     """
 
     id: Id
     label: ClassLabel | None = None
-    annotator: str | None = None
-    labelled_at: str | None = None
+    annotator: Name | None = None
+    labelled_at: Time | None = None
     skipped: bool = False
     features: dict[str, Any] | None = None
+    version: Version | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a number that is no id, no name or no time."""
+        _settle(self)
 
 
 class Example(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -135,18 +159,24 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
         reason: Why the sample was selected, or `seed` or `unsolicited`.
         prediction: The model's prediction when the query was made.
         model: The model that made it.
+        version: The digest of the sample's features, where the example does not hold them.
     """
 
     id: Id
     label: ClassLabel
     features: dict[str, Any] | None = None
-    annotator: str | None = None
+    annotator: Name | None = None
     propensity: float | None = None
     reason: str | None = None
     prediction: Prediction | None = None
     queried_at: str | None = None
-    labelled_at: str | None = None
+    labelled_at: Time | None = None
     model: ModelStamp | None = None
+    version: Version | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a number that is no id, no name or no time."""
+        _settle(self)
 
 
 class PredictionRecord(msgspec.Struct, frozen=True):
@@ -320,6 +350,34 @@ def _with_class(message: Label | Example) -> Label | Example:
     if isinstance(label, int) and label.bit_length() > MAX_LABEL_BITS:
         raise BadMessage("label_too_long", f"`label` is a whole number of more than {MAX_LABEL_BITS} bits")
     return message
+
+
+def _settle(message: Label | Example) -> None:
+    """Turn what may be written as a number into text, by the one rule of `stream_al.identity`."""
+    if type(message.id) is not str:
+        _set_text(message, "id")
+    if message.annotator is not None and type(message.annotator) is not str:
+        _set_text(message, "annotator")
+    given: Any = message.labelled_at
+    if given is not None and type(given) is not str:
+        msgspec.structs.force_setattr(message, "labelled_at", _time_text(given))
+
+
+def _set_text(message: Label | Example, name: str) -> None:
+    text = id_text(getattr(message, name))
+    if text is None:
+        raise ValueError(f"`{name}` is a number that is not whole, or too large: write it as text")
+    msgspec.structs.force_setattr(message, name, text)
+
+
+def _time_text(number: float) -> str:
+    """A time that is written as a number: seconds since 1970 if it is below 10^11, else milliseconds."""
+    try:
+        if isfinite(number):
+            return iso(round(number * 1000 if abs(number) < SECONDS_BELOW else number))
+    except OverflowError:
+        pass
+    raise ValueError("`labelled_at` is no time: write ISO 8601, or seconds or milliseconds since 1970")
 
 
 def label_text(label: ClassLabel) -> str:

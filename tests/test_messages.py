@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from stream_al.engine.randomness import uniform
 from stream_al.errors import BadMessage
+from stream_al.identity import MAX_ID_CHARACTERS
 from stream_al.messages import (
-    MAX_ID_CHARACTERS,
     MAX_LABEL_CHARACTERS,
     Example,
     Label,
@@ -169,7 +169,15 @@ def test_no_depth_exhausts_the_stack(kind: Any, opening: bytes) -> None:
     [
         ('{"label":"x"}', "bad_fields"),
         ('{"id":null,"label":"x"}', "bad_fields"),
-        ('{"id":7,"label":"x"}', "bad_fields"),
+        ('{"id":7.5,"label":"x"}', "bad_fields"),
+        ('{"id":true,"label":"x"}', "bad_fields"),
+        ('{"id":1e16,"label":"x"}', "bad_fields"),
+        (f'{{"id":{2**128},"label":"x"}}', "bad_fields"),
+        ('{"id":"a","label":"x","annotator":7.5}', "bad_fields"),
+        ('{"id":"a","label":"x","annotator":true}', "bad_fields"),
+        ('{"id":"a","label":"x","labelled_at":true}', "bad_fields"),
+        ('{"id":"a","label":"x","version":""}', "bad_fields"),
+        ('{"id":"a","label":"x","version":7}', "bad_fields"),
         ('{"id":"","label":"x"}', "bad_fields"),
         (f'{{"id":"{"i" * (MAX_ID_CHARACTERS + 1)}","label":"x"}}', "bad_fields"),
         ('{"id":"a"}', "no_label"),

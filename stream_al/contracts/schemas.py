@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from stream_al.engine.budgets.base import Reason
+from stream_al.identity import MAX_ID_CHARACTERS
 from stream_al.messages import (
-    MAX_ID_CHARACTERS,
     MAX_LABEL_BITS,
     MAX_LABEL_CHARACTERS,
     Example,
@@ -63,7 +63,7 @@ _FLAT = {
     "additionalProperties": {"type": ["string", "number", "boolean"]},
 }
 _MEMBERS: dict[str, Schema] = {
-    "id": {"description": "The id of the sample, and the key of the record.", **ID},
+    "id": {"description": "The id of the query, and the key of the record."},
     "label": {
         "description": f"The class. A whole number has at most {MAX_LABEL_BITS} bits. Blanks around a text "
         'are dropped; 1, 1.0 and true are one class, and "1" is another one.',
@@ -87,20 +87,31 @@ _MEMBERS: dict[str, Schema] = {
 }
 """What holds for a member in every message that has it."""
 
+# A reader takes whole numbers too: they mean the text of their digits.
+_WRITTEN_ID: Schema = {"anyOf": [ID, {"type": "integer"}]}
+_WRITTEN_NAME: Schema = {"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]}
+
 _OWN_MEMBERS: dict[type, dict[str, Schema]] = {
+    Label: {"id": _WRITTEN_ID, "annotator": _WRITTEN_NAME},
     Query: {
+        "id": ID,
         "features": _FLAT,
         "propensity": {"exclusiveMinimum": 0},
         "reason": {"enum": [r.value for r in (Reason.UNCERTAIN, Reason.EXPLORE, Reason.WARMUP)]},
     },
-    Example: {"label": _NOT_BLANK, "features": {"additionalProperties": _FLAT["additionalProperties"]}},
+    Example: {
+        "id": _WRITTEN_ID,
+        "annotator": _WRITTEN_NAME,
+        "label": _NOT_BLANK,
+        "features": {"additionalProperties": _FLAT["additionalProperties"]},
+    },
     RuntimeBudget: {
         name: {"description": BudgetSettings.model_fields[name].description, **_RANGES.get(name, _COUNT)}
         for name in CHANGEABLE
     },
     RuntimeSettings: {"changed_at": _TIME},
     RuntimeModel: {"changed_at": _TIME},
-    PredictionRecord: {"reason": {"enum": [r.value for r in Reason]}},
+    PredictionRecord: {"id": ID, "reason": {"enum": [r.value for r in Reason]}},
 }
 """What holds for a member of one message only."""
 
@@ -124,8 +135,9 @@ _SAMPLE: Schema = {
     "type": "object",
     "properties": {
         "id": {
-            "description": "Text, or a whole number of at most 128 bits. Without an id, the record's key is "
-            "the id; without a key, its position is.",
+            "description": "Text, or a whole number of at most 128 bits, which means the text of its digits. "
+            "Without an id, the record's key is the id; without a key, its position is. If the id names "
+            "other features already, the query has an id of its own.",
             "type": ["string", "integer", "null"],
             "minLength": ID["minLength"],
             "maxLength": ID["maxLength"],

@@ -44,7 +44,7 @@ class TopicAnnotator:
         self.labelled = 0
         self._max_bytes = max_message_bytes(settings.input)
         self._seen: set[str] = set()
-        self._waiting: deque[tuple[float, str]] = deque()
+        self._waiting: deque[tuple[float, str, str]] = deque()
 
     async def run(self) -> None:
         """Label queries until cancelled."""
@@ -68,13 +68,13 @@ class TopicAnnotator:
             return
         if query.id in self.truth and query.id not in self._seen:
             self._seen.add(query.id)
-            self._waiting.append((monotonic() + self.delay, query.id))
+            self._waiting.append((monotonic() + self.delay, query.id, query.version))
 
     async def _send_labels(self) -> None:
         labels = []
         now = monotonic()
         while self._waiting and self._waiting[0][0] <= now:
-            _, sample_id = self._waiting.popleft()
-            label = Label(sample_id, self.truth[sample_id], annotator="simulated")
+            _, sample_id, version = self._waiting.popleft()
+            label = Label(sample_id, self.truth[sample_id], annotator="simulated", version=version or None)
             labels.append(Outgoing(self.topics.labels, sample_id.encode(), encode(label)))
         self.labelled += len(await self.broker.send(labels))

@@ -24,6 +24,8 @@ from functools import partial
 import structlog
 
 from stream_al.errors import Misconfigured, StreamAlError, Unavailable
+from stream_al.identity import own_id, version_of
+from stream_al.messages import Example
 from stream_al.service.broker.protocols import Broker, Group
 from stream_al.service.broker.topics import required_topics
 from stream_al.service.conditions import ConditionWatch
@@ -45,7 +47,7 @@ from stream_al.service.model.local_model import LocalModel
 from stream_al.service.model.lookalikes import Lookalikes
 from stream_al.service.model.snapshots import Snapshots
 from stream_al.service.telemetry.metrics import Metrics
-from stream_al.service.telemetry.problems import Problems
+from stream_al.service.telemetry.problems import Kind, Problems
 from stream_al.service.telemetry.tracing import tracing
 from stream_al.service.timing.backoff import Retries
 from stream_al.service.timing.clock import SYSTEM_CLOCK, Clock
@@ -110,8 +112,9 @@ class App:
             broker.reader(topics.queries, expiring=True),
             settings,
             clock,
-            is_labelled=lambda sample_id: sample_id in self.local_model.learner.known,
+            is_labelled=self._is_labelled,
             tracing=self.tracing,
+            on_clash=self._report_clash,
             time=self.log_time,
             problems=self.problems,
         )
@@ -249,8 +252,21 @@ class App:
             if isinstance(outcome, BaseException):
                 raise outcome
 
-    def _close_query(self, sample_id: str) -> None:
-        self.pending.close(sample_id)
+    def _close_query(self, example: Example) -> None:
+        if example.id in self.pending:  # most are over already; a version costs more than a look
+            features = example.features
+            self.pending.close(example.id, example.version if features is None else version_of(features))
+
+    def _is_labelled(self, sample_id: str, version: str) -> bool:
+        known = self.local_model.learner.known
+        return known.version(own_id(sample_id, version, known.version)) == version
+
+    def _report_clash(self, sample_id: str) -> None:
+        why = (
+            "two queries of this id, for different samples, were open at once: the earlier is lost, and "
+            "labels without a `version` are refused; give each sample an id, or key the samples by it"
+        )
+        self.problems.report(Kind.IDENTITY, "clash", why, sample=sample_id)
 
     def _report_restore(self, done: int, end: int) -> None:
         self.metrics.model_offset_lag.set(end - done)

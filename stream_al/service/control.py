@@ -49,7 +49,7 @@ from stream_al.service.timing.clock import Clock
 from stream_al.settings import BudgetSettings, Settings
 from stream_al.settings.runtime_changes import in_force
 
-__all__ = ["MODEL", "SETTINGS", "Control"]
+__all__ = ["MODEL", "SETTINGS", "TIME", "Control"]
 
 log = structlog.get_logger(__name__)
 

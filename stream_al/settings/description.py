@@ -64,8 +64,8 @@ class SettingRow(NamedTuple):
 def effective(settings: Settings) -> dict[str, Any]:
     """The settings in force, ready for JSON. A secret is shown as asterisks.
 
-    >>> effective(Settings())["snapshots"]["directory"]
-    'snapshots'
+    >>> effective(Settings())["snapshots"]["keep"]
+    3
     """
     return settings.model_dump(mode="json")
 

@@ -38,8 +38,9 @@ def test_every_reason_for_a_dead_letter_begins_at_zero() -> None:
             assert metrics.registry.get_sample_value("stream_al_dead_letters_total", labels) == 0
 
 
-NO_LETTER = {"binary_model", "too_many_classes", "model_error"}
-"""What a model cannot do is not the record's fault: it is a problem (`telemetry.problems`) and no letter."""
+NO_LETTER = {"binary_model", "too_many_classes", "model_error", "bad_label"}
+"""What a model cannot do is not the record's fault: it is a problem (`telemetry.problems`) and no letter. Nor
+is a bad label in a file, which is left out of the import."""
 
 
 async def send_examples(world: World, learner: Learner) -> int:

@@ -14,8 +14,8 @@ from stream_al.contracts.schemas import SCHEMAS
 from stream_al.engine.budgets.base import Reason
 from stream_al.engine.samples.sample import InputRules, read_sample
 from stream_al.errors import BadMessage
+from stream_al.identity import MAX_ID_CHARACTERS
 from stream_al.messages import (
-    MAX_ID_CHARACTERS,
     MAX_LABEL_CHARACTERS,
     Example,
     Label,

@@ -142,7 +142,7 @@ def test_a_snapshot_with_another_header_is_not_used(
     """One field of the header is changed, or the header is any bytes."""
     line, _, body = snapshot[3].partition(b"\n")
     outer = json.loads(line)
-    fields = [["header", name] for name in outer["header"]] + [["check"], ["header"]]
+    fields = [["header", name] for name in outer["header"]] + [["signature"], ["header"]]
     at = data.draw(st.sampled_from(fields))
     place = outer if len(at) == 1 else outer[at[0]]
     value = data.draw(values)

@@ -84,11 +84,13 @@ class Events:
         """Nothing happens."""
 
     def send_samples(self) -> None:
-        """Samples arrive; some of them arrive again."""
+        """Samples arrive; some of them arrive again, and some ids come with other features."""
         for _ in range(self.draw.randrange(1, 16)):
             self.made += 1
             number = self.draw.randrange(self.made) if self.draw.random() < 0.05 else self.made
             given = good_sample(random.Random(number), f"s{number}")  # noqa: S311 - the same again
+            if self.draw.random() < 0.1:
+                given["id"] = f"s{self.draw.randrange(self.made)}"
             self.world.put(self.world.settings.topics.samples, given, given["id"].encode())
 
     def send_bad_samples(self) -> None:

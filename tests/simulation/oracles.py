@@ -6,6 +6,7 @@ At every commit
 At every record
         no query is closed too early: its example is in the topic, it was skipped, or its life is over
         no label of an id that has an example is taken for unknown
+        every example has the features of the query that its label was given for
 At rest
     O1  every selection that was committed is in `queries`, as it was decided
     O3  each id is learned at most once per replica
@@ -27,6 +28,7 @@ from typing import Any
 
 import msgspec
 
+from stream_al.identity import version_of
 from stream_al.service.broker.dead_letters import origin
 from stream_al.service.broker.protocols import Record
 from stream_al.service.broker.topics import query_life_ms
@@ -34,11 +36,16 @@ from stream_al.settings import Settings
 from tests.simulation.broker import Commit, Sent, SimBroker
 from tests.simulation.changes import budgets, exclusions
 from tests.simulation.process import Process
-from tests.simulation.replay import Failed, Replay, require
+from tests.simulation.replay import Failed, Replay, require, stream_id
 
-__all__ = ["Failed", "Oracles"]
+__all__ = ["Failed", "Oracles", "shown_to"]
 
 MAX_PROCESSES = 5  # at a time
+
+
+def shown_to(features: dict[str, Any]) -> str:
+    """What annotators note of the features that they were shown."""
+    return msgspec.json.encode(features, order="sorted").decode()
 
 
 class Oracles:
@@ -78,7 +85,14 @@ class Oracles:
         elif record.topic == topics.examples:
             self._learned_at.setdefault(key, self._now)
             self._pending.discard(key)
-            self._examples[key].append(msgspec.json.decode(record.value or b""))
+            example = msgspec.json.decode(record.value or b"")
+            self._examples[key].append(example)
+            shown = (example.get("annotator") or "").partition("shown ")[2]
+            if shown and "features" in example:
+                require(
+                    shown == shown_to(example["features"]),
+                    f"{key} has the label of another sample: {example}",
+                )
             self._ids.append(key)
             self._note_exclusions()
         elif record.topic.endswith(topics.dead_letter_suffix):
@@ -145,6 +159,8 @@ class Oracles:
         if record.topic == self.topics.samples:
             return sample_id in self._predicted
         learned = self._examples.get(sample_id, [])
+        if value.get("features"):
+            learned = [*learned, *self._examples.get(f"{sample_id}#{version_of(value['features'])}", [])]
         if value.get("skipped"):
             return bool(learned) or sample_id in self._closed or not self.settings.queries.tombstones
         recorded = any(example["label"] == value["label"] for example in learned)
@@ -200,7 +216,7 @@ class Oracles:
         )
 
     def _check_budget(self, replay: Replay, faults: int) -> None:
-        extra = {sample_id for sample_id in self._queries_of if sample_id not in replay.selected}
+        extra = {sample_id for sample_id in self._queries_of if stream_id(sample_id) not in replay.selected}
         dropped = {
             sent.call for sent in self.broker.journal.get(self.topics.queries, []) if sent.record.value
         }

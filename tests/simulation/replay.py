@@ -5,7 +5,8 @@ of the batch, with the model after as many examples as its predictions say. Util
 reason must be those in `predictions`, and those in the query (O1). The account after the batch must be the
 one that was committed.
 
-*Examples.* They are folded by the simplest rule: the first example of an id is learned, and nothing else.
+*Examples.* They are folded by the simplest rule: the first example of an id and its features is learned, and
+nothing else.
 
 *Changes.* Operators may have changed the budget, or the examples that count. Then a batch must be what one of
 the budgets gives, with one of the models that have learned so many examples.
@@ -30,6 +31,7 @@ from stream_al.engine.samples.table import Sample
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
+from stream_al.identity import version_of
 from stream_al.messages import ClassLabel, Example, decode, decode_json, label_text
 from stream_al.service.broker.protocols import Record
 from stream_al.service.engine_settings import fresh_learner, input_rules, selector
@@ -37,7 +39,7 @@ from stream_al.settings import Settings
 from tests.simulation.broker import Commit, SimBroker
 from tests.simulation.changes import budgets, exclusions
 
-__all__ = ["Failed", "Replay", "require"]
+__all__ = ["Failed", "Replay", "require", "stream_id"]
 
 MAX_BYTES = 10_000_000
 SAME = ("utility", "threshold", "propensity", "reason")
@@ -51,6 +53,11 @@ def require(condition: bool, what: str) -> None:
     """Fail unless a condition holds."""
     if not condition:
         raise Failed(what)
+
+
+def stream_id(query_id: str) -> str:
+    """The id in the stream of a sample, by the id of its query or example."""
+    return query_id.partition("#")[0]
 
 
 @dataclass(slots=True)
@@ -146,7 +153,7 @@ class Replay:
         self.calls.add(max(calls))
         found: dict[str, list[dict[str, Any]]] = defaultdict(list)  # a batch may hold a sample twice
         for query in self._queries[commit.sender][max(calls)]:
-            found[query["id"]].append(query)
+            found[query.get("sample_id", query["id"])].append(query)
         messages = iter(predictions)
         for part, read in zip(parts, samples, strict=True):
             for sample, timestamp_ms in read:
@@ -188,18 +195,20 @@ class Replay:
         self, excluded: Exclusions, history: list[Record], by_examples: dict[int, list[DecidedSample]]
     ) -> tuple[Model, int]:
         """The model of the examples that count, and the number of conflicts; it scores samples on its way."""
-        conflicts = set[str]()
-        labels: dict[str, ClassLabel] = {}
+        conflicts = set[tuple[str, str | None]]()
+        labels: dict[tuple[str, str | None], ClassLabel] = {}
         model = fresh_learner(self.settings).model
         self._score(excluded, model, by_examples)
         for offset, record in enumerate(history):
             example = decode(Example, record.value, max_bytes=MAX_BYTES)
             if offset in excluded:
                 continue
-            if example.id in labels:
-                conflicts |= {example.id} if labels[example.id] != example.label else set()
+            version = example.version if example.features is None else version_of(example.features)
+            sample = stream_id(example.id), version
+            if sample in labels:
+                conflicts |= {sample} if labels[sample] != example.label else set()
             elif example.features is not None:
-                labels[example.id] = example.label
+                labels[sample] = example.label
                 before = model.examples
                 with suppress(BadMessage):  # refused; its id is known all the same
                     model.learn(example.features, example.label)

@@ -32,7 +32,7 @@ from tests.simulation.broker import Commit, Sent, SimBroker
 from tests.simulation.changes import exclusions
 from tests.simulation.clock import VirtualLoop
 from tests.simulation.events import Events
-from tests.simulation.oracles import Failed, Oracles
+from tests.simulation.oracles import Failed, Oracles, shown_to
 from tests.simulation.plan import annotation, good_sample, plan
 from tests.simulation.process import Process
 from tests.simulation.trace import Trace
@@ -220,9 +220,14 @@ class Simulation:
         if query["id"] in self._labelled and self.draw.random() < 0.5:
             return  # not again
         self._labelled.add(query["id"])
+        brings_version = self.draw.random() < 0.5
         for delay, label in labels:
             self.labels_under_way += 1
-            self.loop.call_later(delay, self._send_label, {"id": query["id"], **label})
+            annotator = f"{label.get('annotator', '')} shown {shown_to(query['features'])}"
+            given = {"id": query["id"], **label, "annotator": annotator}
+            if brings_version:
+                given["version"] = query["version"]
+            self.loop.call_later(delay, self._send_label, given)
 
     def _send_label(self, label: dict[str, Any]) -> None:
         self.labels_under_way -= 1

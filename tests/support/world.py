@@ -21,6 +21,7 @@ from stream_al.service import maintenance
 from stream_al.service.broker.kafka import Kafka
 from stream_al.service.broker.protocols import Broker, Headers, Outgoing, Reader, Record, Topic, is_behind
 from stream_al.service.broker.topics import required_topics
+from stream_al.service.control import TIME
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings, load
 from tests.support.memory_broker import MemoryBroker
@@ -161,6 +162,10 @@ class World:
             while await is_behind(reader, end):
                 seen += await reader.poll(1000, 0.2)
             return list(seen)
+
+    async def changes(self) -> list[Record]:
+        """What operators have changed: the records of `control`, without those that ask for the time."""
+        return [record for record in await self.records(self.topics.control) if record.key != TIME]
 
     async def _reader(self, topic: str) -> Reader:
         end = monotonic() + DEADLINE_SECONDS

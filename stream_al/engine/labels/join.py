@@ -1,22 +1,30 @@
 """The joiner: what a label on the topic means.
 
-A label arrives with the id of its sample. Whether it becomes an example depends on three things only: the
+A label arrives with the id of its query. Whether it becomes an example depends on three things only: the
 query under that id, the label that is known of the id, and log time. So every replica and every replay joins
 it alike. The rules themselves are those of `lifecycle`, `judge` and `expiry`; here they meet the messages.
+
+A label that says which version of a sample it is for meets the query and the known label of that version
+only, and no label is joined where two queries have had one id (`stream_al.identity`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
 
 from stream_al.engine.labels.expiry import expires
 from stream_al.engine.labels.judge import judge
 from stream_al.engine.labels.lifecycle import Event, Stage, follow
 from stream_al.errors import BadMessage
+from stream_al.identity import own_id, version_of
 from stream_al.messages import ClassLabel, Example, Label, Query, iso
 
-__all__ = ["Joined", "Outcome", "Pending", "join"]
+__all__ = ["Joined", "Known", "Outcome", "Pending", "addressed", "join"]
 
 
 class Outcome(StrEnum):
@@ -39,11 +47,22 @@ class Pending:
         query: The message.
         queried_ms: The timestamp that the log gave it, in milliseconds.
         life_ms: How long it may wait, in milliseconds.
+        version: The version of its sample.
+        ambiguous: Whether a query of the same id and another sample was open at the same time.
     """
 
     query: Query
     queried_ms: int
     life_ms: int
+    version: str = ""
+    ambiguous: bool = False
+
+
+class Known(NamedTuple):
+    """The first label of a sample, and the version of the sample."""
+
+    label: ClassLabel
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +81,29 @@ class Joined:
     closes: bool = False
 
 
-def join(label: Label, *, at_ms: int, pending: Pending | None, known: ClassLabel | None) -> Joined:
+def addressed(label: Label, versions: Callable[[str], str | None]) -> tuple[Label, str | None]:
+    """The label under the id of its sample's query, and the version of the sample, if the label says it.
+
+    Args:
+        label: The label; its `version` says the version, and so do its features.
+        versions: Returns the version of the sample that an id names; None if it names none.
+
+    >>> names = {"row": "v1", "row#v2": "v2"}
+    >>> [addressed(Label("row", 1, version=version), names.get)[0].id for version in (None, "v1", "v2")]
+    ['row', 'row', 'row#v2']
+    """
+    brought = version_of(label.features) if label.features else None
+    sample_id, version = label.id, None
+    for version in filter(None, (label.version, brought)):
+        sample_id = own_id(label.id, version, versions)
+        if versions(sample_id) == version:
+            break
+    return label if sample_id == label.id else msgspec.structs.replace(label, id=sample_id), version
+
+
+def join(
+    label: Label, *, at_ms: int, pending: Pending | None, known: Known | None, version: str | None = None
+) -> Joined:
     """Join a label with its query.
 
     Args:
@@ -70,17 +111,33 @@ def join(label: Label, *, at_ms: int, pending: Pending | None, known: ClassLabel
         at_ms: The timestamp that the log gave it, in milliseconds.
         pending: The pending query under its id; None if there is none.
         known: The first label known of the id; None if there is none.
+        version: The version of the sample that the label is for; None if the label does not say.
 
     Raises:
         BadMessage: `unknown_id`: the id has no pending query and no known label, and the label brought no
-            features.
+            features; `unknown_version`: the same of the version that the label brought; `ambiguous_id`: the
+            label may be for either of two samples.
     """
+    if version is not None:
+        pending = pending if pending is not None and pending.version == version else None
+        known = known if known is not None and known.version == version else None
+    elif pending is not None and pending.ambiguous:
+        raise BadMessage(
+            "ambiguous_id",
+            f"two queries had the id {label.id[:100]!r} at once, so the label may be for either: let labels "
+            "bring back the `version` of their query",
+        )
     if pending is not None:
         return _with_query(label, at_ms, pending)
     if known is not None:
         return _with_known_label(label, known)
     if label.features and not label.skipped:
         return Joined(Outcome.UNSOLICITED, _example(label, at_ms, label.features, reason="unsolicited"))
+    if label.version is not None:
+        raise BadMessage(
+            "unknown_version",
+            f"no query of this version waits for {label.id[:100]!r}: it is long over, or wrong",
+        )
     raise BadMessage(
         "unknown_id", f"no query waits for {label.id[:100]!r}: it was never asked or is long over"
     )
@@ -99,12 +156,18 @@ def _with_query(label: Label, at_ms: int, pending: Pending) -> Joined:
     return Joined(Outcome.LABELLED, example, closes=True)
 
 
-def _with_known_label(label: Label, known: ClassLabel) -> Joined:
+def _with_known_label(label: Label, known: Known) -> Joined:
     # A skip of a sample that has a label changes nothing either.
-    if label.skipped or label.label is None or judge(known, label.label) is Event.SAME_LABEL:
+    if label.skipped or label.label is None or judge(known.label, label.label) is Event.SAME_LABEL:
         return Joined(Outcome.DUPLICATE, closes=True)
     # Without features it is a record of the conflict that no model learns.
-    record = Example(id=label.id, label=label.label, annotator=label.annotator, labelled_at=label.labelled_at)
+    record = Example(
+        id=label.id,
+        label=label.label,
+        annotator=label.annotator,
+        labelled_at=label.labelled_at,
+        version=known.version or None,
+    )
     return Joined(Outcome.CONFLICT, record, closes=True)
 
 

@@ -12,8 +12,9 @@ log may write twice, and a duplicate must change nothing. `judge` is the only pl
 this rule. The joiner, the learner, the intake of a batch and (through the learner) the export call it, and
 the table of `engine.labels.lifecycle` says which stage its events lead to.
 
-`KnownLabels` holds the first label of each sample. It remembers a bounded number of samples and forgets the
-oldest first. What it forgets depends on the log alone, so all replicas forget alike.
+`KnownLabels` holds the first label of each sample, with the sample's version (`stream_al.identity`). It
+remembers a bounded number of samples and forgets the oldest first. What it forgets depends on the log alone,
+so all replicas forget alike.
 """
 
 from __future__ import annotations
@@ -72,12 +73,13 @@ class KnownLabels(Mapping[str, ClassLabel]):
     ({'b': 'x', 'c': 'x'}, <Event.SAME_LABEL: 'same label'>)
     """
 
-    __slots__ = ("_labels", "_order", "conflicted", "remember")
+    __slots__ = ("_labels", "_order", "_versions", "conflicted", "remember")
 
     def __init__(self, remember: int) -> None:
         self.remember = remember
         self.conflicted: set[str] = set()
         self._labels: dict[str, ClassLabel] = {}
+        self._versions: dict[str, str] = {}
         # A dictionary keeps this order too, but finding its first key passes over all keys deleted before it.
         self._order: deque[str] = deque()
 
@@ -93,6 +95,10 @@ class KnownLabels(Mapping[str, ClassLabel]):
     def __contains__(self, sample_id: object) -> bool:
         return sample_id in self._labels
 
+    def version(self, sample_id: str) -> str | None:
+        """The version of a sample that has a label; None if none is known of the id."""
+        return self._versions.get(sample_id)
+
     def stage(self, sample_id: str) -> Stage:
         """The stage of a sample's query, as far as its labels tell."""
         if sample_id in self.conflicted:
@@ -103,20 +109,21 @@ class KnownLabels(Mapping[str, ClassLabel]):
         """Judge a label by what is known of its sample; nothing changes."""
         return judge(self._labels.get(sample_id), label)
 
-    def add(self, sample_id: str, label: ClassLabel) -> Event:
-        """Judge a label, and keep it if it is the first of its sample."""
+    def add(self, sample_id: str, label: ClassLabel, version: str = "") -> Event:
+        """Judge a label, and keep it, with the version of the sample, if it is the sample's first."""
         event = self.judge(sample_id, label)
         if event is Event.LABEL:
-            self._keep(sample_id, label)
+            self._keep(sample_id, label, version)
         elif follow(self.stage(sample_id), event) is Stage.CONFLICTED:
             self.conflicted.add(sample_id)
         return event
 
-    def _keep(self, sample_id: str, label: ClassLabel) -> None:
+    def _keep(self, sample_id: str, label: ClassLabel, version: str) -> None:
         # Millions of ids share a few labels, so each label is kept in memory once.
         self._labels[sample_id] = intern(label) if isinstance(label, str) else label
+        self._versions[sample_id] = version
         self._order.append(sample_id)
         while len(self._order) > self.remember:
             oldest = self._order.popleft()
-            del self._labels[oldest]
+            del self._labels[oldest], self._versions[oldest]
             self.conflicted.discard(oldest)

@@ -39,6 +39,7 @@ from stream_al.engine.model.importance import RecentFeatures
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import ACCURACY, Rule
 from stream_al.errors import BadMessage
+from stream_al.identity import own_id, version_of
 from stream_al.messages import Example
 
 __all__ = ["Learner", "Outcome"]
@@ -126,9 +127,12 @@ class Learner:
         self.offset = offset + 1
 
     def _take(self, example: Example, offset: int) -> Outcome:
-        if example.features is None and example.id not in self.known:
+        features = example.features
+        version = example.version if features is None else version_of(features)
+        sample_id = own_id(example.id, version, self.known.version) if version else example.id
+        if features is None and sample_id not in self.known:
             return Outcome.FORGOTTEN
-        event = self.known.add(example.id, example.label)
+        event = self.known.add(sample_id, example.label, version or "")
         if event is Event.LABEL:
             return self._learn(example, offset)
         return Outcome.DUPLICATE if event is Event.SAME_LABEL else Outcome.CONFLICT

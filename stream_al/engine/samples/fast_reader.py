@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from stream_al.engine.samples.deletion import MARKS
 from stream_al.engine.samples.sample import AUTO, WHOLE, InputRules, is_kept, members_taken, read_sample
 from stream_al.engine.samples.table import LARGEST, Sample, Shape
-from stream_al.messages import MAX_ID_CHARACTERS
+from stream_al.identity import MAX_ID_CHARACTERS
 
 __all__ = ["Reader"]
 

@@ -20,7 +20,8 @@ from stream_al.engine.samples.deletion import is_deletion
 from stream_al.engine.samples.paths import value_at
 from stream_al.engine.samples.table import LARGEST, Feature, Sample, sample_of
 from stream_al.errors import BadMessage, NoSample
-from stream_al.messages import MAX_ID_CHARACTERS, check_depth
+from stream_al.identity import MAX_ID_CHARACTERS, id_text, key_text
+from stream_al.messages import check_depth
 
 __all__ = [
     "AUTO",
@@ -207,16 +208,16 @@ def _identify(record: dict[str, Any], rules: InputRules, key: bytes | None, posi
     if rules.id != "key":
         found = value_at(record, "id" if rules.id == AUTO else rules.id)
     if found is None and key is not None and rules.id in (AUTO, "key"):
-        found = key.decode("utf-8", "replace")
+        found = key_text(key)
     if found is None and rules.id == AUTO:
         return position
     if found is None:
         where = "the record has no key" if rules.id == "key" else f"there is nothing at `{rules.id}`"
         raise BadMessage("no_id", f"{where}, where the settings say that the id is")
-    whole = isinstance(found, int) and not isinstance(found, bool) and found.bit_length() <= 128
-    if not whole and not (isinstance(found, str) and 0 < len(found) <= MAX_ID_CHARACTERS):
+    text = id_text(found)
+    if text is None:
         raise BadMessage("bad_id", f"an id is text of 1 to {MAX_ID_CHARACTERS} characters or a whole number")
-    return str(found)
+    return text
 
 
 def _kind(value: Any) -> str:

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from stream_al import __version__
 from stream_al.engine.samples.sample import flat_features, position_id, read_sample
 from stream_al.errors import BadMessage, Misconfigured, StreamAlError, Unavailable
+from stream_al.identity import id_text
 from stream_al.messages import Label, class_names, decode, decode_json, encode
 from stream_al.service.app import App
 from stream_al.service.broker.protocols import Headers, Outgoing
@@ -155,7 +156,7 @@ def _write_routes(web: FastAPI, app: App) -> None:
         async for given in _sliced(app, samples):
             value = encode(given)
             record = decode_json(value, max_bytes=settings.input.max_bytes)
-            key = str(given["id"]).encode() if "id" in given else None
+            key = (id_text(given.get("id")) or "").encode() or None
             sample = read_sample(record, input_rules(settings), key=key, position="")
             outgoing.append(Outgoing(topics.samples, sample.id.encode() or None, value, trace))
         acks = await app.broker.send(outgoing)
@@ -177,14 +178,16 @@ def _write_routes(web: FastAPI, app: App) -> None:
     ) -> dict[str, Any]:
         """Send one label or a list: `{"id": ..., "label": ...}` or `{"id": ..., "skipped": true}`.
 
-        The response says for each label what is expected to become of it.
+        Send back the `version` of the query too: then no other query takes the label. The response says for
+        each label what is expected to become of it.
         """
         outgoing, trace, read = [], _trace_headers(app, request), []
         async for given in _sliced(app, labels):
             value = encode(given)
             label = decode(Label, value, max_bytes=settings.input.max_bytes)
             if label.features is not None:
-                flat_features(label.features, input_rules(settings))  # raises what the service would raise
+                features = flat_features(label.features, input_rules(settings))  # raises as the service would
+                label = msgspec.structs.replace(label, features=dict(features))
             if label.label is not None:  # intake takes it for the class; here it may still be refused
                 label = msgspec.structs.replace(label, label=allowed.named_by(label.label))
             read.append(label)

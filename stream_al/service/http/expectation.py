@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stream_al.engine.labels.join import Outcome, join
+from stream_al.engine.labels.join import Outcome, addressed, join
 from stream_al.errors import BadMessage
-from stream_al.messages import ClassLabel, Label
+from stream_al.messages import Label
 from stream_al.service.app import App
+from stream_al.service.loops.taken_ids import TakenIds
 from stream_al.service.timing.time_slices import TimeSlices
 
 __all__ = ["expectations"]
@@ -36,7 +37,7 @@ NOTES = {
 
 async def expectations(app: App, labels: Sequence[Label]) -> dict[str, Any]:
     """For each label what is expected to become of it, and what each of these words means."""
-    taken: dict[str, ClassLabel] = {}
+    taken = TakenIds(app.local_model, app.pending)
     expected = [
         {"id": label.id, "expected": _expected(app, label, taken)}
         async for label in TimeSlices(app.clock).one_by_one(labels)
@@ -45,14 +46,15 @@ async def expectations(app: App, labels: Sequence[Label]) -> dict[str, Any]:
     return {"labels": expected, "notes": {str(word): text for word, text in NOTES.items() if word in words}}
 
 
-def _expected(app: App, label: Label, taken: dict[str, ClassLabel]) -> str:
+def _expected(app: App, label: Label, taken: TakenIds) -> str:
     """The outcome after the labels before it in the same request, which are noted in `taken`."""
-    pending = None if label.id in taken else app.pending.get(label.id)
-    known = taken.get(label.id, app.local_model.learner.known.get(label.id))
+    label, version = addressed(label, taken.version)
+    pending = None if label.id in taken.batch else app.pending.get(label.id)
+    known = taken.known(label.id)
     try:
-        joined = join(label, at_ms=app.pending.time.now_ms, pending=pending, known=known)
+        joined = join(label, at_ms=app.pending.time.now_ms, pending=pending, known=known, version=version)
     except BadMessage:
         return UNKNOWN
-    if known is None and joined.example is not None:
-        taken[label.id] = joined.example.label
+    if joined.example is not None:
+        taken.note(joined.example)
     return joined.outcome.value

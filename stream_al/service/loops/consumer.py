@@ -236,6 +236,7 @@ class Consumer:
         loaded: dict[int, PartitionState] = {}
         for number, records in batch.items():
             if number not in self.partitions:
+                await self.stage.take_over()
                 position = await self.group.committed(number)
                 self._check_generation()
                 first = records[0].offset if records else self._positions[number]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from stream_al.engine.budgets import Decision
 from stream_al.engine.model.objective import Rule
@@ -10,7 +11,14 @@ from stream_al.engine.samples.table import Sample
 from stream_al.engine.strategies import ScoredSample
 from stream_al.messages import ModelStamp, Prediction, PredictionRecord, Query, class_names, iso
 
-__all__ = ["DecisionMessages"]
+__all__ = ["DecisionMessages", "Name"]
+
+
+class Name(NamedTuple):
+    """What a query is known by: its id, and the version of its sample (`stream_al.identity`)."""
+
+    id: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +40,26 @@ class DecisionMessages:
     life_ms: int
 
     def query(
-        self, sample: Sample, sampled_ms: int, arrival: ScoredSample, decision: Decision, pending: int
+        self,
+        sample: Sample,
+        name: Name,
+        sampled_ms: int,
+        arrival: ScoredSample,
+        decision: Decision,
+        pending: int,
     ) -> Query:
         """The query for a sample.
 
         Args:
             sample: The sample.
+            name: The id of the query, and the version of the sample.
             sampled_ms: The timestamp of its record.
             arrival: What the model says of it.
             decision: The decision.
             pending: The number of queries that were pending before this one.
         """
         return Query(
-            id=sample.id,
+            id=name.id,
             features=sample.features,
             payload=sample.payload,
             prediction=Prediction(self.rule.label(arrival.probabilities), _probabilities(arrival)),
@@ -58,6 +73,8 @@ class DecisionMessages:
             queried_at=iso(self.now_ms),
             expires_at=iso(self.now_ms + self.life_ms),
             pending=pending,
+            version=name.version,
+            sample_id=None if name.id == sample.id else sample.id,
         )
 
     def prediction(self, arrival: ScoredSample, decision: Decision, pending: int) -> PredictionRecord:

@@ -10,7 +10,7 @@ because one replica is enough. If the settings turn tombstones off, each replica
 from __future__ import annotations
 
 from stream_al.engine.labels.expiry import JudgedTime, Mark
-from stream_al.service.broker.protocols import Broker, Group, Outgoing
+from stream_al.service.broker.protocols import Broker, Group
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.settings import QuerySettings
@@ -59,7 +59,7 @@ class Expiry:
             expired = self.pending.expired(MAX_CLOSED, await self._judged())
         if tombstones:
             over = [*expired, *self.pending.orphaned()[:MAX_CLOSED]]
-            await self.broker.send([Outgoing(self.topic, sample_id.encode(), None) for sample_id in over])
+            await self.broker.send([self.pending.tombstone(sample_id) for sample_id in over])
         for sample_id in expired:
             self.pending.close(sample_id)
         if responsible:

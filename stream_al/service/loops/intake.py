@@ -23,7 +23,7 @@ way, because that replica may have closed queries that are still open here.
     duplicate     nothing: the sample has this label
     expired       a problem `too_late`: the label was given, and is not learned
     conflict      a problem `conflict`: the sample has another label, which counts
-    unknown_id    a dead letter, and so a problem
+    unknown_id, unknown_version, ambiguous_id    a dead letter, and so a problem
 
 *Order.* Examples are sent first, tombstones after the examples are acknowledged. If the service dies in
 between, the query is still open, the label is read again, and the fold ignores the second example.
@@ -38,18 +38,17 @@ from typing import Any
 
 import msgspec
 
-from stream_al.engine.labels.join import Outcome, join
-from stream_al.engine.labels.judge import judge
-from stream_al.engine.labels.lifecycle import Event
+from stream_al.engine.labels.join import Known, Outcome, addressed, join
 from stream_al.engine.samples.sample import flat_features
 from stream_al.errors import BadMessage, NoSample
-from stream_al.messages import ClassLabel, Label, decode, encode
+from stream_al.messages import Label, decode, encode
 from stream_al.service.broker.dead_letters import dead_letter, report_dead_letter
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.service.control import Control
 from stream_al.service.engine_settings import allowed_classes, input_rules
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.stage import Items, Work
+from stream_al.service.loops.taken_ids import TakenIds
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.problems import Kind, Problems
@@ -112,6 +111,9 @@ class Intake:
             return error
         return msgspec.structs.replace(label, features=features)
 
+    async def take_over(self) -> None:
+        """Nothing before the first labels are known; `prepare` catches up."""
+
     async def prepare(self, items: Items) -> None:
         """Catch up with the log, unless the query of every label is pending here."""
         if all(label.id in self.pending for _, label in items) and not self._has_new_partition:
@@ -123,7 +125,7 @@ class Intake:
 
     def begin(self) -> _BatchDecision:
         """Begin with a batch."""
-        return _BatchDecision(self)
+        return _BatchDecision(self, TakenIds(self.local_model, self.pending))
 
     def dead_letter(self, record: Record, error: BadMessage) -> Outgoing:
         """The dead letter for a record that cannot be used."""
@@ -145,6 +147,7 @@ class _BatchDecision:
 
     Attributes:
         stage: The stage that judges.
+        taken: What is known of ids, by the log and by the labels of this batch.
         examples: The examples to send.
         steps: The traced step from each label to its example.
         letters: The dead letters.
@@ -152,12 +155,12 @@ class _BatchDecision:
         lost: For each label why it is lost; empty if it is not.
         reports: The labels that are lost without a dead letter: reason, message and id of each.
         closed: The tombstones, by id.
-        learned: The labels of the examples, by id.
         outcomes: How many labels had each outcome.
         delays: Seconds from a query to its label.
     """
 
     stage: Intake
+    taken: TakenIds
     examples: list[Outgoing] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     letters: list[Outgoing] = field(default_factory=list)
@@ -165,7 +168,6 @@ class _BatchDecision:
     lost: list[str] = field(default_factory=list)
     reports: list[tuple[str, str, str]] = field(default_factory=list)
     closed: dict[str, Outgoing] = field(default_factory=dict)
-    learned: dict[str, ClassLabel] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
     delays: list[float] = field(default_factory=list)
 
@@ -192,32 +194,32 @@ class _BatchDecision:
     def _judge(self, record: Record, label: Label, at_ms: int) -> str:
         """Judge a label at the time that counts for it; return why it is lost, if it is."""
         stage = self.stage
+        label, version = addressed(label, self.taken.version)
         topics, key = stage.settings.topics, label.id.encode()
         if label.label is not None:  # a class that is not allowed is refused before it can close the query
             label = msgspec.structs.replace(label, label=stage.allowed.named_by(label.label))
         pending = None if label.id in self.closed else stage.pending.get(label.id)
-        known = self.learned.get(label.id, stage.local_model.learner.known.get(label.id))
-        joined = join(label, at_ms=at_ms, pending=pending, known=known)
+        known = self.taken.known(label.id)
+        joined = join(label, at_ms=at_ms, pending=pending, known=known, version=version)
         self.outcomes[joined.outcome.value] += 1
         if joined.example is not None:
             trace = stage.pending.trace(label.id)
             step = stage.tracing.step(stage.name, record, topics.examples, label.id, trace)
             self.examples.append(Outgoing(topics.examples, key, encode(joined.example), step.headers))
             self.steps.append(step)
-            if judge(known, joined.example.label) is Event.LABEL:
-                self.learned[label.id] = joined.example.label
+            self.taken.note(joined.example)
         if joined.closes and stage.pending.is_open(label.id):  # a label that nobody asked for closes nothing
-            self.closed[label.id] = Outgoing(topics.queries, key, None)
+            self.closed[label.id] = stage.pending.tombstone(label.id)
         delay = max(0, at_ms - pending.queried_ms) / 1000 if pending is not None else 0.0
         if joined.outcome is Outcome.LABELLED:
             self.delays.append(delay)
         return self._report(label, joined.outcome, delay, known)
 
-    def _report(self, label: Label, outcome: Outcome, delay: float, known: ClassLabel | None) -> str:
+    def _report(self, label: Label, outcome: Outcome, delay: float, known: Known | None) -> str:
         """Report a label that is lost; return why. A conflict costs a label, but none that was missing."""
         if outcome is Outcome.CONFLICT:
             given = f"another one came: {label.label!r:.100}"
-            why = f"the sample has the label {known!r:.100}, which counts; {given}"
+            why = f"the sample has the label {known.label if known else None!r:.100}, which counts; {given}"
             self.reports.append((outcome.value, why, label.id))
         if outcome is Outcome.EXPIRED and not label.skipped:
             why = (

@@ -12,6 +12,12 @@ heap for each length of life, ordered by age, and there are as few lengths as th
 query of a heap is the oldest of its length, and so the next to expire. A query that is closed stays on its
 heap until it comes first, or until most of the heap is closed.
 
+*Ids.* `version` says which sample an id names here, for the rule of `stream_al.identity`. That includes the
+queries that were closed last, since their labels may still come. Two replicas may publish queries of one id
+with different features at once. Then the later one is pending, the earlier one is lost and reported, and a
+label has to say which it is for. A tombstone carries the version of its query, so that a restart still reads
+it from the compacted topic.
+
 *Orphans.* A crash can publish a query again after its label and its tombstone. Such a query is open in the
 topic, though no replica waits for its label. `expiry` sends another tombstone for it.
 """
@@ -19,6 +25,7 @@ topic, though no replica waits for its label. `expiry` sends another tombstone f
 from __future__ import annotations
 
 import heapq
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -27,9 +34,10 @@ import msgspec
 from stream_al.engine.labels.expiry import expires
 from stream_al.engine.labels.join import Pending
 from stream_al.errors import BadMessage
-from stream_al.messages import Query, decode, life_of
+from stream_al.identity import version_of
+from stream_al.messages import MAX_VERSION_CHARACTERS, Query, decode, life_of
 from stream_al.service.broker.follower import Follower
-from stream_al.service.broker.protocols import Ack, Headers, Reader, Record
+from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Reader, Record
 from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.loops.log_time import LogTime
 from stream_al.service.telemetry.problems import Kind, Problems
@@ -40,6 +48,8 @@ from stream_al.settings import Settings
 __all__ = ["OVERHEAD", "PendingQueries"]
 
 OVERHEAD = 500  # bytes of memory for a query besides its message
+VERSION_HEADER = "stream_al.version"
+MAX_CLOSED = 50_000  # ids of closed queries whose versions are remembered
 MAX_CLOSED_ON_HEAPS = 1000  # more than that, and more than are pending, are removed
 
 HeapItem: TypeAlias = tuple[int, str, int]
@@ -56,6 +66,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         utility: How informative its label would be.
         offset: The offset of its record.
         trace: The headers that say which trace it belongs to.
+        version: The version of its sample.
+        ambiguous: As of `join.Pending`.
     """
 
     value: bytes
@@ -64,6 +76,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     utility: float
     offset: int
     trace: Headers
+    version: str
+    ambiguous: bool
 
 
 class PendingQueries:
@@ -73,9 +87,10 @@ class PendingQueries:
         reader: Reads the topic `queries`.
         settings: The settings.
         clock: Measures the work of reading.
-        is_labelled: Whether an id has a label already. Then its query is not pending: it was published again
-            after its label, or the settings turn tombstones off.
+        is_labelled: Whether a sample, given by id and version, has a label already. Then its query is not
+            pending: it was published again after its label, or the settings turn tombstones off.
         tracing: Reads the trace that a query belongs to.
+        on_clash: Called with an id of which two queries for different samples are open.
         time: The log's time, which other loops move too; None makes one.
         problems: Where records that are no queries are reported; None reports them nowhere.
 
@@ -84,13 +99,14 @@ class PendingQueries:
         bytes: What the queries take, about: their messages, and `OVERHEAD` for each.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of the service that it works with
         self,
         reader: Reader,
         settings: Settings,
         clock: Clock,
-        is_labelled: Callable[[str], bool],
+        is_labelled: Callable[[str, str], bool],
         tracing: Tracing = OFF,
+        on_clash: Callable[[str], None] = lambda sample_id: None,
         time: LogTime | None = None,
         problems: Problems | None = None,
     ) -> None:
@@ -99,6 +115,8 @@ class PendingQueries:
         self.is_labelled = is_labelled
         self.bytes = 0
         self._problems = problems
+        self.on_clash = on_clash
+        self.topic = settings.topics.queries
         self.max_bytes = max_message_bytes(settings.input)
         self.follower = Follower(reader, settings.limits.batch_records, self._apply, clock)
         self.time = time or LogTime(settings.limits, clock)
@@ -107,6 +125,7 @@ class PendingQueries:
         self._orphaned: set[str] = set()  # open in the topic, and not pending here
         self._orphaned_before: set[str] = set()
         self._entries: dict[str, Entry] = {}
+        self._closed: OrderedDict[str, str] = OrderedDict()
         self._heaps: dict[int, list[HeapItem]] = {}
 
     def __len__(self) -> int:
@@ -121,7 +140,18 @@ class PendingQueries:
         if entry is None:
             return None
         query = decode(Query, entry.value, max_bytes=self.max_bytes)
-        return Pending(query, entry.queried_ms, entry.life_ms)
+        return Pending(query, entry.queried_ms, entry.life_ms, entry.version, entry.ambiguous)
+
+    def version(self, sample_id: str) -> str | None:
+        """The version of the sample that an id names, if its query is pending or was closed lately."""
+        entry = self._entries.get(sample_id)
+        return entry.version if entry else self._closed.get(sample_id)
+
+    def tombstone(self, sample_id: str) -> Outgoing:
+        """The record that closes the query of an id."""
+        version = self.version(sample_id)
+        headers = ((VERSION_HEADER, version.encode()),) if version else ()
+        return Outgoing(self.topic, sample_id.encode(), None, headers)
 
     def trace(self, sample_id: str) -> Headers:
         """The headers that say which trace the query of an id belongs to."""
@@ -192,10 +222,21 @@ class PendingQueries:
             page.append(decode(Query, entry.value, max_bytes=self.max_bytes))
         return page
 
-    def close(self, sample_id: str) -> None:
-        """Forget a query that is labelled or over."""
-        if self._pop(sample_id) and self._tombstones:
+    def close(self, sample_id: str, version: str | None = None) -> None:
+        """Forget a query that is labelled or over, if it is the one of the version, where one is given."""
+        entry = self._entries.get(sample_id)
+        if entry is None or version not in (None, entry.version):
+            return
+        self._pop(sample_id)
+        self._note_closed(sample_id, entry.version)
+        if self._tombstones:
             self._orphaned.add(sample_id)  # until its tombstone is read
+
+    def _note_closed(self, sample_id: str, version: str) -> None:
+        self._closed[sample_id] = version
+        self._closed.move_to_end(sample_id)
+        if len(self._closed) > MAX_CLOSED:
+            self._closed.popitem(last=False)
 
     async def catch_up(self) -> None:
         """Read up to what is the end of the topic now."""
@@ -217,6 +258,9 @@ class PendingQueries:
         if record.value is None:
             self._pop(sample_id)
             self._orphaned.discard(sample_id)
+            version = known.version if known is not None else _closed_version(record.headers)
+            if version:
+                self._note_closed(sample_id, version)
             return
         try:
             query = decode(Query, record.value, max_bytes=self.max_bytes)
@@ -234,9 +278,15 @@ class PendingQueries:
             self._problems.report(Kind.SKIPPED, reason, f"{where}: {why}")
 
     def _set(self, query: Query, value: bytes, offset: int, timestamp_ms: int, headers: Headers) -> None:
-        trace = self.tracing.carried(headers)
-        entry = Entry(value, timestamp_ms, life_of(query), query.utility, offset, trace)
-        if not self.is_labelled(query.id):
+        trace, version = self.tracing.carried(headers), query.version or version_of(query.features)
+        before = self._entries.get(query.id)
+        clash = before is not None and before.version != version
+        ambiguous = clash or (before is not None and before.ambiguous)
+        life_ms = life_of(query)
+        entry = Entry(value, timestamp_ms, life_ms, query.utility, offset, trace, version, ambiguous)
+        if not self.is_labelled(query.id, version):
+            if clash:
+                self.on_clash(query.id)
             self._orphaned.discard(query.id)
             self._pop(query.id)
             self._entries[query.id] = entry
@@ -277,3 +327,9 @@ class PendingQueries:
             heap.append((entry.queried_ms, sample_id, entry.offset))
         for heap in self._heaps.values():
             heapq.heapify(heap)
+
+
+def _closed_version(headers: Headers) -> str:
+    """The version of the query that a tombstone closes; empty if it does not say."""
+    found = next((value for name, value in headers if name == VERSION_HEADER), None) or b""
+    return found.decode("ascii", "replace") if len(found) <= MAX_VERSION_CHARACTERS else ""

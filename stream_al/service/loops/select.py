@@ -1,7 +1,7 @@
 """Select: samples in, queries out.
 
 This stage is thin. `engine.samples` reads a sample, the model scores it, and `engine.selector` decides about
-it. The stage puts the messages together and counts.
+it. The stage puts the messages together and counts. A query gets its id by the rule of `stream_al.identity`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ from stream_al.engine.samples.table import Sample
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage, NoSample
+from stream_al.identity import own_id, version_of
 from stream_al.messages import Query, decode_json, encode
 from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Record
 from stream_al.service.broker.topics import query_life_ms
 from stream_al.service.engine_settings import input_rules, selector
-from stream_al.service.loops.decision_messages import DecisionMessages
+from stream_al.service.loops.decision_messages import DecisionMessages, Name
 from stream_al.service.loops.pending import OVERHEAD, PendingQueries
 from stream_al.service.loops.stage import Items, Work
+from stream_al.service.loops.taken_ids import TakenIds
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.problems import Kind, Problems
@@ -38,6 +40,10 @@ from stream_al.settings import BudgetSettings, Settings
 
 __all__ = ["Select"]
 
+REPEATED = (
+    "the id names more than one sample, so its queries get ids of their own, `id#version`: set input.id to "
+    "what names one sample alone, such as `position`"
+)
 ADVICE = (
     "decided without an opinion of the model, which cannot take the sample: set model.definition to one that "
     "can (`auto` takes any), or leave features out by input.exclude"
@@ -52,7 +58,7 @@ class Select:
         local_model: The model that scores the samples.
         pending: The queries that wait; new ones are added.
         metrics: Where decisions are counted.
-        problems: Where the samples that the model fails on are reported.
+        problems: Where ids are reported that name more than one sample, and samples that the model fails on.
         clock: Says when a query is written.
         partition_count: Returns the number of partitions of the topic.
         tracing: Traces the way from a sample to its query.
@@ -118,14 +124,18 @@ class Select:
         except BadMessage as error:
             return error
 
+    async def take_over(self) -> None:
+        """Read the queries that the last owner has published: they have taken ids."""
+        await self.pending.catch_up()
+
     async def prepare(self, items: Items) -> None:
         """Nothing to wait for: the model that has scored the samples decides about them."""
 
     def begin(self) -> _BatchDecision:
         """Begin with a batch; the budget that is in force now decides about all of it."""
-        return _BatchDecision(
-            self, self.selector, self.settings.budget, len(self.pending), self.pending.bytes
-        )
+        pending, taken = self.pending, TakenIds(self.local_model, self.pending)
+        budget = self.settings.budget
+        return _BatchDecision(self, self.selector, budget, len(pending), pending.bytes, taken)
 
     def context(
         self, partition: int, pending: int, budget: BudgetSettings, pending_bytes: int, each_bytes: int = 1
@@ -216,9 +226,12 @@ class _BatchDecision:
         budget: The budget that it decides by.
         pending: The number of queries that will be pending after the batch.
         pending_bytes: The bytes that they will take.
+        taken: What is known of ids.
         silent: Of the samples since the model knew two classes, which ones it has no prediction for.
         allowed: The number of labels that the budget allowed for the samples.
         thresholds: The last threshold of each partition.
+        versions: The versions of the samples asked about, by the id of the query.
+        repeated: The ids that name other samples already.
         failures: The samples that the model failed on, by reason: how many, and the last of them.
     """
 
@@ -227,12 +240,15 @@ class _BatchDecision:
     budget: BudgetSettings
     pending: int
     pending_bytes: int
+    taken: TakenIds
     silent: list[bool] = field(default_factory=list)
     allowed: float = 0.0
     queries: list[tuple[Query, Outgoing, Step]] = field(default_factory=list)
     predictions: list[Outgoing] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     thresholds: dict[int, float] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    repeated: list[str] = field(default_factory=list)
     failures: dict[str, tuple[int, ScoredSample]] = field(default_factory=dict)
 
     def decide(self, partition: int, items: Items, state: Any) -> Any:
@@ -250,7 +266,9 @@ class _BatchDecision:
                 predicted = messages.prediction(arrival, decision, self.pending)
                 self.predictions.append(Outgoing(topic, arrival.id.encode(), encode(predicted)))
             if decision.selected:
-                query = messages.query(sample, record.timestamp_ms, arrival, decision, self.pending)
+                query = messages.query(
+                    sample, self._name(sample), record.timestamp_ms, arrival, decision, self.pending
+                )
                 step = stage.traced(record, query)
                 outgoing = stage.outgoing_query(record, query, step.headers)
                 self.queries.append((query, outgoing, step))
@@ -264,6 +282,18 @@ class _BatchDecision:
         self.allowed += self.budget.share * len(made)
         return state
 
+    def _name(self, sample: Sample) -> Name:
+        """What the query for a sample is known by; the id is taken from now on."""
+        version = version_of(sample.features)
+        name = Name(own_id(sample.id, version, self._version), version)
+        self.versions[name.id] = version
+        if name.id != sample.id:
+            self.repeated.append(sample.id)
+        return name
+
+    def _version(self, sample_id: str) -> str | None:
+        return self.versions.get(sample_id) or self.taken.version(sample_id)
+
     def work(self) -> Work:
         """The queries and predictions to send."""
         return Work([[*(outgoing for _, outgoing, _ in self.queries), *self.predictions]], self._applied)
@@ -276,6 +306,8 @@ class _BatchDecision:
                 metrics.dead_letters.labels(stage.name, "query_too_large").inc()
             else:
                 stage.pending.add(query, outgoing.value or b"", ack, outgoing.headers)
+        for sample_id in self.repeated:
+            stage.problems.report(Kind.IDENTITY, "repeated_id", REPEATED, sample=sample_id)
         stage.without_opinion.add(self.silent)
         outcomes = Counter([(d.selected, d.reason) for d in self.decisions])
         for (selected, reason), number in outcomes.items():

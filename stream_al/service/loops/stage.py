@@ -54,6 +54,9 @@ class Stage(Protocol):
     def read(self, records: Sequence[Record]) -> Sequence[Any]:
         """The value of each record of a partition; a BadMessage for one that cannot be used or is skipped."""
 
+    async def take_over(self) -> None:
+        """Read what the last owner of a new partition has left, before any record of it is read."""
+
     async def prepare(self, items: Items) -> None:
         """Wait until everything is read that the decision about these records depends on."""
 

@@ -60,7 +60,7 @@ class LocalModel:
         metrics: Where the model is reported.
         problems: Where refused labels are reported.
         clock: Where the time is read.
-        on_example: Called with the id of every example that was folded.
+        on_example: Called with every example that was folded.
         tracing: Traces examples that are learned.
 
     Attributes:
@@ -79,7 +79,7 @@ class LocalModel:
         metrics: Metrics,
         problems: Problems,
         clock: Clock,
-        on_example: Callable[[str], None] = lambda sample_id: None,
+        on_example: Callable[[Example], None] = lambda example: None,
         tracing: Tracing = OFF,
     ) -> None:
         self.open_reader = open_reader
@@ -206,7 +206,7 @@ class LocalModel:
             self._report.folded(self.learner, example, outcome)
             if outcome in (Outcome.LEARNED, Outcome.REFUSED):
                 self.refused.add([outcome is Outcome.REFUSED])
-        self.on_example(example.id)
+        self.on_example(example)
 
     async def follow(self) -> None:
         """Wait until the model has to be rebuilt, and rebuild it. Raises Unavailable or StateLost."""

@@ -39,7 +39,7 @@ REFUSED = {
     ),
     "intake": (
         *("too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
-        *("unknown_id", "unknown_class"),
+        *("unknown_id", "unknown_version", "ambiguous_id", "unknown_class"),
     ),
     "learn": (
         *("null_value", "too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),

@@ -45,7 +45,7 @@ class Topic:
 async def run(number: int) -> dict[str, float]:
     """Measure the memory of this number of queries."""
     topic = Topic(number)
-    pending = PendingQueries(topic, Settings(), SYSTEM_CLOCK, lambda sample_id: False)  # type: ignore[arg-type]
+    pending = PendingQueries(topic, Settings(), SYSTEM_CLOCK, lambda sample_id, version: False)  # type: ignore[arg-type]
     tracemalloc.start()
     while await pending.step(0.0):
         pass

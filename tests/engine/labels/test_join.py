@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_al.engine.labels.join import Joined, Outcome, Pending, join
+from stream_al.engine.labels.join import Joined, Known, Outcome, Pending, join
 from stream_al.errors import BadMessage
 from stream_al.messages import Example, Label, ModelStamp, Prediction, Query
 
@@ -87,7 +87,8 @@ UNSOLICITED = Joined(Outcome.UNSOLICITED, UNSOLICITED_EXAMPLE)
 def test_a_label_is_joined_by_its_query_by_the_known_label_and_by_log_time(
     label: Label, at: int, pending: Pending | None, known: str | None, joined: Joined
 ) -> None:
-    assert join(label, at_ms=at, pending=pending, known=known) == joined
+    before = None if known is None else Known(known)
+    assert join(label, at_ms=at, pending=pending, known=before) == joined
 
 
 @pytest.mark.parametrize(
@@ -102,8 +103,8 @@ def test_a_label_without_query_and_without_features_is_a_bad_message(label: Labe
 @pytest.mark.parametrize("known", [False, 0, ""])
 def test_a_known_label_that_is_false_is_a_known_label(known: bool | int | str) -> None:
     same, other = Label("a", known), Label("a", "spam")
-    assert join(same, at_ms=0, pending=None, known=known).outcome is Outcome.DUPLICATE
-    assert join(other, at_ms=0, pending=None, known=known).outcome is Outcome.CONFLICT
+    assert join(same, at_ms=0, pending=None, known=Known(known)).outcome is Outcome.DUPLICATE
+    assert join(other, at_ms=0, pending=None, known=Known(known)).outcome is Outcome.CONFLICT
 
 
 @pytest.mark.parametrize("falsy", [False, 0, 0.0, ""])

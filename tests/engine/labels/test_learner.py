@@ -110,7 +110,7 @@ def stream(count: int = 60) -> list[Example]:
         Example(
             f"s{i % 45}",
             "even" if (i + i // 50) % 2 else "odd",
-            features={"x": float(i % 7), "word": "abc"[i % 3]},
+            features={"x": float(i % 45 % 7), "word": "abc"[i % 45 % 3]},
             propensity=0.5 / (1 + i % 3),
             prediction=Prediction("odd", {"odd": 0.7, "even": 0.3}),
         )

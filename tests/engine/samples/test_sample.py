@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from stream_al.engine.samples.sample import InputRules, flat_features, position_id, read_sample
 from stream_al.engine.samples.table import Feature, Sample, sample_of
 from stream_al.errors import BadMessage
-from stream_al.messages import MAX_ID_CHARACTERS, decode_json
+from stream_al.identity import MAX_ID_CHARACTERS, key_text
+from stream_al.messages import decode_json
 
 HERE = "samples-0-17"
 POSITION = InputRules(id="position")
@@ -116,7 +117,7 @@ def test_include_and_exclude_are_patterns_of_flat_names(
 def test_without_id_and_key_the_position_is_the_id() -> None:
     assert read({"x": 1}).id == HERE == position_id("samples", 0, 17)
     assert read({"x": 1}, b"k").id == "k"
-    assert read({"x": 1}, b"\xff").id == "\N{REPLACEMENT CHARACTER}"
+    assert read({"x": 1}, b"\xff").id == key_text(b"\xff") == "base64:_w=="
 
 
 # --- What cannot be used ---------------------------------------------------------------------------------

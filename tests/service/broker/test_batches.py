@@ -57,6 +57,9 @@ class Slow:
     async def prepare(self, items: Items) -> None:
         self.clock.now += self.waiting
 
+    async def take_over(self) -> None:
+        """Nothing: there is no last owner."""
+
     def begin(self) -> Slow:
         self.batches.append([])
         return self

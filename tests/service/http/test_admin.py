@@ -35,7 +35,7 @@ async def test_every_mistake_in_a_change_is_named(opened: Open) -> None:
     for content in (b"", b"[]", b"7", b'{"budget": 1}', b'{"budget": {"share": NaN}}', b"{"):
         headers = {"content-type": "application/json"}
         problem(await client.patch("/v1/settings", content=content, headers=headers), 422)
-    assert await world.records(world.topics.control) == []
+    assert await world.changes() == []
 
 
 async def test_the_model_is_rolled_back_to_an_offset_or_a_snapshot_and_restored(opened: Open) -> None:
@@ -83,7 +83,7 @@ async def test_the_model_is_rolled_back_to_an_offset_or_a_snapshot_and_restored(
 async def test_a_rollback_that_makes_no_sense_is_a_problem(opened: Open, path: str, body: Any) -> None:
     world, _, client = await opened()
     assert problem(await client.post(f"/v1/model/{path}", json=body), 422)["detail"]
-    assert await world.records(world.topics.control) == []
+    assert await world.changes() == []
 
 
 async def test_a_change_is_not_in_force_before_the_broker_has_it(opened: Open) -> None:

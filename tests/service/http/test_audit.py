@@ -106,7 +106,7 @@ async def test_the_audit_log_says_what_an_operator_has_changed(
                 assert (facts.items() <= line.items()) == (role is Role.ADMIN)
         shown = (await client.get("/v1/settings", headers=bearing(TOKENS[Role.READ]))).json()
     assert (shown["by"], shown["budget"]["share"]) == ("Admin", 0.5)
-    assert len(await world.records(world.topics.control)) == 3
+    assert len(await world.changes()) == 3
 
 
 def test_the_audit_log_is_written_at_every_log_level(

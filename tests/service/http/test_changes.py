@@ -68,7 +68,7 @@ async def test_a_mistake_changes_nothing(make_world: MakeWorld) -> None:
     a = await world.start("a")
     with pytest.raises(Misconfigured, match=r"budget\.share: write a number"):
         await change_settings(a.app, {"budget": {"share": 7, "pending": 5}}, None)
-    assert await world.records(world.topics.control) == []
+    assert await world.changes() == []
     assert settings_in_force(a.app)["changed"] == {"budget": {}}
 
 

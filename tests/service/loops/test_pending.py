@@ -84,7 +84,9 @@ class Both:
         self.is_labelled: set[str] = set()
         given = Settings.model_validate({"queries": {"tombstones": tombstones}})
         reader: Any = self.topic
-        self.pending = PendingQueries(reader, given, SYSTEM_CLOCK, is_labelled=self.is_labelled.__contains__)
+        self.pending = PendingQueries(
+            reader, given, SYSTEM_CLOCK, is_labelled=lambda given, _: given in self.is_labelled
+        )
         self.plain = Plain()
         self.tombstones = tombstones
         self.now_ms = self.offset = 0

@@ -80,7 +80,7 @@ async def test_a_label_that_was_excluded_may_be_sent_again(make_world: MakeWorld
     await world.until(lambda: a.offset == b.offset == 3, "all are learned")
     await roll_back(a.app, 1, None)
     for name in ("q1", "q2", "q3"):
-        await world.label(name, "down", features={"x": 0.1, "y": 0.2})
+        await world.label(name, "down", features={"x": 0.75, "y": 0.5})
     await world.until(lambda: a.offset == b.offset == 6, "all are joined")
     await agree(world, [a, b], Exclusions(((1, 3),)))
     assert a.app.local_model.model.classes == {"up": 1, "down": 2}, (
@@ -117,4 +117,4 @@ async def test_an_offset_that_does_not_exist_is_refused(make_world: MakeWorld, o
     with pytest.raises(Misconfigured, match="snapshot: write one that this replica has"):
         await changes.snapshot_offset(a.app, "examples-7.snapshot")
     assert (await roll_back(a.app, 0, None))["examples"] == 0
-    assert await world.records(world.topics.control) == []
+    assert await world.changes() == []

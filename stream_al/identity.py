@@ -1,0 +1,126 @@
+"""Identity: which sample an id names, and which label belongs to which query.
+
+*An id names one sample*, and a sample is its features as they were shown. Streams break this: records are
+keyed by customer, `id` is a device's, a row is updated, a topic that is created anew counts from offset 0. A
+label that is joined by such an id teaches the model the label of another sample. So the rules are these.
+
+1. A sample has a *version*: a digest of its features (`version_of`).
+2. An id that names another version already is *taken*. A sample whose id is taken gets an id of its own,
+   `id#version` (`own_id`). That depends on its content alone: the same record read again has the same id, and
+   a repetition of the same features is the same sample. Selection, labels that bring features, and the fold
+   over examples apply this one rule, so whatever one of them could not know yet is made right by the next.
+3. An id is known as taken by the queries of the batch, the pending queries, the labels that the model
+   remembers, and the queries that were closed last. All of these are bounded.
+4. A label names the id of its *query*. It may bring the version of the query back, and is then joined with
+   the query of that version or with none. So may a label that brings features: they have a version. A label
+   without either is joined with the pending query of its id. If two replicas have published queries of one id
+   with different features at once, that label is ambiguous, and refused.
+
+*An id is text* (`id_text`). A whole number is the text of its digits, however it is written: 7, 7.0, 7e0 and
+"7" are one id, while "7.0" and "007" are other texts. A number that is not whole, or that a program may have
+rounded (a float of 2^53 or more), is no id. Samples, labels, examples and HTTP read ids by this rule, and
+annotators' names too.
+
+*A key is bytes* (`key_text`). If they are UTF-8 without control characters, the text is the id. Any other key
+becomes `base64:` and its bytes in URL-safe base64, and so does a text key that itself begins with `base64:`.
+So every id of a key can be turned back (`key_of`), and no two keys have the same.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+__all__ = ["MAX_ID_CHARACTERS", "id_text", "key_of", "key_text", "own_id", "version_of"]
+
+MAX_ID_CHARACTERS = 512
+MAX_ID_BITS = 128
+VERSION_BYTES = 8
+EXACT = 2**53  # from it on, floats do not hold every whole number
+ENCODED = "base64:"
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+
+def version_of(features: Mapping[str, Any]) -> str:
+    """The version of a sample: a digest of its features, in whatever order they are written.
+
+    Clients of other languages write 5.0 as 5, so whole numbers count as floats, and -0.0 as 0.0.
+
+    >>> version_of({"x": 5, "y": "a"}) == version_of({"y": "a", "x": 5.0}) != version_of({"x": 6, "y": "a"})
+    True
+    """
+    plain = {name: value + 0.0 if _is_exact(value) else value for name, value in features.items()}
+    return "v" + blake2b(_ENCODER.encode(plain), digest_size=VERSION_BYTES).hexdigest()
+
+
+def _is_exact(value: object) -> bool:
+    return type(value) is float or (type(value) is int and -EXACT < value < EXACT)
+
+
+def own_id(given: str, version: str, versions: Callable[[str], str | None]) -> str:
+    """The id of a sample: the one given, unless it names another sample.
+
+    Args:
+        given: The id that the sample came with.
+        version: The version of the sample.
+        versions: Returns the version that an id names; None if it names none.
+
+    >>> names = {"customer-7": "v1"}
+    >>> [own_id("customer-7", version, names.get) for version in ("v1", "v2")]
+    ['customer-7', 'customer-7#v2']
+    """
+    own = f"{given[: MAX_ID_CHARACTERS - 1 - len(version)]}#{version}"
+    if versions(own) == version:  # it was found taken before
+        return own
+    return given if versions(given) in (None, version) else own
+
+
+def id_text(value: object) -> str | None:
+    """An id as text; None if the value is no id.
+
+    >>> id_text(7), id_text(7.0), id_text("7"), id_text("7.0"), id_text(7.5), id_text(True)
+    ('7', '7', '7', '7.0', None, None)
+    """
+    if isinstance(value, str):
+        return value if 0 < len(value) <= MAX_ID_CHARACTERS else None
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        return str(int(value))
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= MAX_ID_BITS:
+        return str(value)
+    return None
+
+
+def key_text(key: bytes) -> str:
+    """The id that a record's key is.
+
+    >>> key_text("kö-7".encode()), key_text(bytes(7) + b"*"), key_text(b"base64:")
+    ('kö-7', 'base64:AAAAAAAAACo=', 'base64:YmFzZTY0Og==')
+    """
+    try:
+        text = key.decode()
+    except UnicodeDecodeError:
+        text = ENCODED
+    if text.startswith(ENCODED) or _CONTROL.search(text):
+        return ENCODED + urlsafe_b64encode(key).decode()
+    return text
+
+
+def key_of(text: str) -> bytes:
+    r"""The key whose id this is.
+
+    Raises:
+        ValueError: No key has this id.
+
+    >>> key_of(key_text(b"\xff\x00")), key_of("plain")
+    (b'\xff\x00', b'plain')
+    """
+    if text.startswith(ENCODED):
+        return urlsafe_b64decode(text.removeprefix(ENCODED))
+    return text.encode()

@@ -1,0 +1,168 @@
+"""A label belongs to the features that were shown, whatever the stream calls its samples; on both logs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stream_al.identity import key_of, version_of
+from stream_al.service.http.status import status
+from tests.support.replica import Replica
+from tests.support.stream import query
+from tests.support.world import MakeWorld, World
+
+ALL = "budget.share=1.0"
+
+
+async def asked(world: World, number: int) -> list[dict[str, Any]]:
+    """Wait until there are so many queries; return them."""
+
+    async def enough() -> bool:
+        return len(await world.queries()) >= number
+
+    await world.until(enough, f"{number} are asked")
+    return await world.queries()
+
+
+async def outcome(world: World, replica: Replica, name: str, number: int = 1) -> None:
+    await world.until(lambda: replica.metric("labels_total", outcome=name) >= number, f"{number} are {name}")
+
+
+def row(number: int) -> dict[str, Any]:
+    return {"x": number / 20, "number": number}
+
+
+def class_of(features: dict[str, Any]) -> str:
+    return "odd" if features["number"] % 2 else "even"
+
+
+async def learned_alike(world: World, replica: Replica, number: int) -> None:
+    """Wait until so many examples are learned, each with the label of its own features."""
+    await world.until(lambda: replica.app.local_model.model.examples >= number, f"{number} are learned")
+    found = await world.examples()
+    assert len(found) == number
+    assert all(one["label"] == class_of(one["features"]) for one in found)
+
+
+@pytest.mark.parametrize("named", ["key", "binary key", "member"])
+async def test_records_of_few_ids_are_each_learned_with_their_own_label(
+    make_world: MakeWorld, named: str
+) -> None:
+    """Records are keyed by customer, or their `id` is a device's; half of the labels come after a restart."""
+    world = await make_world(ALL)
+    replica = await world.start()
+    names = [f"customer-{n % 3}" for n in range(20)]
+    keys = [bytes([255, n % 3]) if named == "binary key" else names[n].encode() for n in range(20)]
+    member = [{"id": name} if named == "member" else {} for name in names]
+    await world.send(world.topics.samples, [{**member[n], **row(n)} for n in range(20)], keys)
+    made = await asked(world, 20)
+    assert len({one["id"] for one in made}) == 20
+    given = {one.get("sample_id", one["id"]) for one in made}
+    assert given == set(names) if named != "binary key" else {key_of(one) for one in given} == set(keys)
+    rows = {r["reason"]: r["count"] for r in status(replica.app)["problems"] if r["kind"] == "identity"}
+    assert rows == {"repeated_id": 17}
+    labels = [{"id": one["id"], "label": class_of(one["features"])} for one in made]
+    await world.send(world.topics.labels, labels[::2])
+    await learned_alike(world, replica, 10)
+    await replica.stop()
+    await world.send(world.topics.labels, labels)
+    await learned_alike(world, await world.start(), 20)
+
+
+async def test_a_record_that_comes_again_is_the_same_sample(make_world: MakeWorld) -> None:
+    world = await make_world(ALL)
+    replica = await world.start()
+    await world.send(world.topics.samples, [row(1), row(2), row(1), row(2)], [b"customer"] * 4)
+    made = await asked(world, 4)
+    assert [one["id"] for one in made[:2]] == [one["id"] for one in made[2:]]
+    assert len(replica.app.pending) == 2
+
+
+async def test_a_label_that_brings_a_version_is_joined_with_no_other_query(make_world: MakeWorld) -> None:
+    """It may name the sample by the stream's id, then the version says which is meant."""
+    world = await make_world(ALL)
+    replica = await world.start()
+    await world.send(world.topics.samples, [row(1), row(2)], [b"customer"] * 2)
+    made = await asked(world, 2)
+    stale = version_of(row(3))
+    await world.send(world.topics.labels, [{"id": "customer", "label": "x", "version": stale}])
+    await outcome(world, replica, "unknown_version")
+    assert len(replica.app.pending) == 2
+    labels = [{"id": "customer", "label": class_of(q["features"]), "version": q["version"]} for q in made]
+    await world.send(world.topics.labels, labels[::-1])
+    await learned_alike(world, replica, 2)
+
+
+async def test_a_label_that_brings_other_features_is_a_label_of_these(make_world: MakeWorld) -> None:
+    world = await make_world(ALL)
+    replica = await world.start()
+    await world.send(world.topics.samples, [row(1)], [b"customer"])
+    await asked(world, 1)
+    await world.send(world.topics.labels, [{"id": "customer", "label": "even", "features": row(2)}])
+    await learned_alike(world, replica, 1)
+    assert len(replica.app.pending) == 1
+    await world.send(world.topics.labels, [{"id": "customer", "label": "odd", "features": row(1)}])
+    await learned_alike(world, replica, 2)
+    assert len(replica.app.pending) == 0
+
+
+async def test_a_label_after_expiry_is_no_label_of_the_next_sample(memory_world: MakeWorld) -> None:
+    """The id is remembered as taken, by the replica and by the tombstone of its query."""
+    world = await memory_world(ALL)
+    first = {**query("customer", 1000), "features": row(1)}
+    replica = await world.start()
+    await world.send(world.topics.queries, [first])
+    await world.until(lambda: "customer" in replica.app.pending, "it is pending")
+    assert world.broker is not None
+    world.broker.now_ms += 5000
+    await world.send(world.topics.samples, [{"id": "other", **row(4)}])
+
+    async def closed() -> bool:
+        return "customer" not in await world.open_queries()
+
+    await world.until(closed, "it has expired")
+    await replica.stop()
+    world.broker.compact(world.topics.queries)
+    replica = await world.start("b")
+    await world.send(world.topics.samples, [row(2)], [b"customer"])
+    made = await asked(world, 3)
+    assert made[-1]["features"] == row(2)
+    assert made[-1]["id"] != "customer"
+    await world.send(world.topics.labels, [{"id": "customer", "label": class_of(row(1))}])
+    await outcome(world, replica, "unknown_id")
+    assert await world.examples() == []
+
+
+async def test_of_two_queries_of_one_id_the_label_must_say_which_it_is_for(make_world: MakeWorld) -> None:
+    """Two replicas may ask at once. What is pending is the later query."""
+    world = await make_world()
+    replica = await world.start()
+    both = [{**query("customer"), "features": row(n), "version": version_of(row(n))} for n in (1, 2)]
+    await world.send(world.topics.queries, both)
+    await world.send(world.topics.labels, [{"id": "customer", "label": class_of(row(1))}])
+    await outcome(world, replica, "ambiguous_id")
+    of_versions = [
+        {"id": "customer", "label": class_of(q["features"]), "version": q["version"]} for q in both
+    ]
+    await world.send(world.topics.labels, of_versions)
+    await outcome(world, replica, "unknown_version")
+    await learned_alike(world, replica, 1)
+    assert {(r["kind"], r["reason"]) for r in status(replica.app)["problems"]} >= {("identity", "clash")}
+
+
+@pytest.mark.parametrize("written", [7, 7.0, "7"])
+async def test_a_number_names_the_same_query_in_a_label_as_in_its_sample(
+    make_world: MakeWorld, written: object
+) -> None:
+    world = await make_world(ALL)
+    replica = await world.start()
+    await world.send(world.topics.samples, [{"id": 7, "features": row(7)}])
+    await asked(world, 1)
+    await world.send(
+        world.topics.labels, [{"id": written, "label": "odd", "annotator": 12, "labelled_at": 0}]
+    )
+    await learned_alike(world, replica, 1)
+    (example,) = await world.examples()
+    assert (example["id"], example["annotator"]) == ("7", "12")
+    assert example["labelled_at"] == "1970-01-01T00:00:00.000Z"
