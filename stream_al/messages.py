@@ -17,7 +17,6 @@ Samples are not here, because each stream has its own form of them (see `engine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
+from stream_al.checks import check_depth, moment
 from stream_al.errors import BadMessage
 from stream_al.identity import MAX_ID_CHARACTERS, id_text
 
@@ -40,7 +40,6 @@ __all__ = [
     "RuntimeBudget",
     "RuntimeModel",
     "RuntimeSettings",
-    "check_depth",
     "class_names",
     "decode",
     "decode_json",
@@ -268,36 +267,6 @@ def decode(kind: type[M], value: bytes | None, *, max_bytes: int) -> M:
     return message
 
 
-def check_depth(value: Any, limit: int) -> None:
-    """Refuse plain values, or a message, that are nested deeper than a limit, level by level.
-
-    Raises:
-        BadMessage: `too_deep`.
-
-    >>> check_depth({"a": [1]}, 2)
-    >>> check_depth({"a": [1]}, 1)
-    Traceback (most recent call last):
-    stream_al.errors.BadMessage: the record is nested deeper than 1
-    """
-    level: list[Any] = [value]
-    for _ in range(limit):
-        level = [
-            member
-            for outer in level
-            for member in _members(outer)
-            if isinstance(member, dict | list | msgspec.Struct)
-        ]
-        if not level:
-            return
-    raise BadMessage("too_deep", f"the record is nested deeper than {limit}")
-
-
-def _members(outer: Any) -> Iterable[Any]:
-    if isinstance(outer, dict):
-        return outer.values()
-    return outer if isinstance(outer, list) else msgspec.structs.astuple(outer)
-
-
 def life_of(query: Query) -> int:
     """How long a query waits, in milliseconds.
 
@@ -306,17 +275,7 @@ def life_of(query: Query) -> int:
     Raises:
         BadMessage: `bad_time`: one of its times is not ISO 8601 with a zone.
     """
-    return int((_moment(query.expires_at) - _moment(query.queried_at)).total_seconds() * 1000)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise BadMessage("bad_time", f"{text[:40]!r} is no time in ISO 8601 with a zone")
-    return found
+    return int((moment(query.expires_at) - moment(query.queried_at)).total_seconds() * 1000)
 
 
 def _decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:

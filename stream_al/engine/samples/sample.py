@@ -16,12 +16,12 @@ from fnmatch import fnmatchcase
 from math import isfinite
 from typing import Any
 
+from stream_al.checks import check_depth
 from stream_al.engine.samples.deletion import is_deletion
 from stream_al.engine.samples.paths import value_at
 from stream_al.engine.samples.table import LARGEST, Feature, Sample, sample_of
 from stream_al.errors import BadMessage, NoSample
 from stream_al.identity import MAX_ID_CHARACTERS, id_text, key_text
-from stream_al.messages import check_depth
 
 __all__ = [
     "AUTO",
