@@ -137,6 +137,7 @@ class App:
             clock,
             on_budget=self.selection.change_budget,
             on_exclusions=self.local_model.exclude,
+            problems=self.problems,
         )
         joining = Intake(
             settings, self.local_model, self.pending, self.control, metrics, self.problems, self.tracing

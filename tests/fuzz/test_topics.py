@@ -187,7 +187,8 @@ async def test_a_record_that_is_passed_over_is_counted_with_its_reason(tmp_path:
         await world.client.send(
             [Outgoing(getattr(world.topics, t), key, value) for t, key, value in WORST[:4]]
         )
-        wanted = {"bad_time", "too_deep", "bad_key"}
+        await world.client.send([Outgoing(world.topics.control, b"other", b"{}")])
+        wanted = {"bad_time", "too_deep", "bad_key", "unknown_key"}
 
         def counted() -> bool:
             return {p.reason for p in replica.app.problems if p.kind is Kind.SKIPPED} >= wanted
