@@ -199,9 +199,8 @@ class LocalModel:
         return len(records)
 
     def _folded(self, example: Example, outcome: Outcome) -> None:
-        self.progress.step(
-            self.clock.monotonic()
-        )  # a batch of a slow model may take longer than the watchdog
+        # A batch of a slow model may take longer than the watchdog waits.
+        self.progress.step(self.clock.monotonic())
         if self.restored:  # what a start replays was reported when it came
             self._report.folded(self.learner, example, outcome)
             if outcome in (Outcome.LEARNED, Outcome.REFUSED):
