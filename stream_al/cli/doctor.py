@@ -52,7 +52,7 @@ def doctor(  # noqa: PLR0913 - one argument an option
     It reads by the rules of the settings, joins no consumer group and writes nothing, so a running service
     does not notice it. The exit code is 1 if a finding is an error, and 0 without one.
     """
-    given = settings.load(config, overrides or [])
+    given = settings.load(config, overrides or [], imports=True)
     report = _examined(given, records, file, label, form, newest=newest)
     if as_json:
         typer.echo(json.dumps(report.describe()))

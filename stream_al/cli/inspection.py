@@ -26,10 +26,24 @@ contracts_cli = typer.Typer(help="Messages, topics and HTTP as schemas.", no_arg
 
 
 @config_cli.command("check")
-def config_check(config: ConfigFile = None, overrides: Overrides = None) -> None:
-    """Check the settings, and list every mistake."""
-    settings.load(config, overrides or [])
+def config_check(
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    imports: Annotated[
+        bool,
+        typer.Option(
+            "--import",
+            help="Also import and call the factories that the settings name. This runs their code.",
+        ),
+    ] = False,
+) -> None:
+    """Check the settings, and list every mistake. Without --import no code of a model's factory runs."""
+    given = settings.load(config, overrides or [], imports=imports)
     typer.echo("the settings are valid")
+    if not imports and (paths := given.model.factories()):
+        typer.echo(
+            f"the code of {', '.join(paths)} was not run: only --import shows whether it makes a model"
+        )
 
 
 @config_cli.command("show")
@@ -112,7 +126,7 @@ def _model(
     from stream_al.service.http.status import describe_model  # noqa: PLC0415
     from stream_al.service.model.importance import describe_importance  # noqa: PLC0415
 
-    given = settings.load(config, overrides or [])
+    given = settings.load(config, overrides or [], imports=True)
 
     async def work(broker: Broker) -> Any:
         with bar("learning") as progress:

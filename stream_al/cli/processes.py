@@ -37,7 +37,7 @@ def serve(
     from stream_al.service.serve import serve as run  # noqa: PLC0415 - `--help` need not load River
 
     short = [f"kafka.bootstrap_servers={bootstrap_servers}"] if bootstrap_servers else []
-    run(settings.load(config, [*short, *(overrides or [])]))
+    run(settings.load(config, [*short, *(overrides or [])], imports=True))
 
 
 @cli.command()

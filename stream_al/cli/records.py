@@ -73,7 +73,7 @@ def examples_export(
 
     if form not in FORMATS:
         raise Misconfigured(f"--format: write {', '.join(FORMATS)}, not {form!r}")
-    given = settings.load(config, overrides or [])
+    given = settings.load(config, overrides or [], imports=True)
     binary = form == "parquet"
 
     async def export(broker: Broker) -> int:

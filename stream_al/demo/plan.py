@@ -114,7 +114,8 @@ def _settings(options: DemoOptions, broker_port: int, snapshots: Path) -> Settin
     values |= {PATHS[option]: value for option, value in chosen.items() if value is not None}
     with settings.option_mistakes(PATHS):
         # Neither a file nor the environment is read, so that a demo gives the same everywhere.
-        given = settings.load(overrides=[f"{path}={value}" for path, value in values.items()], environ={})
+        written = [f"{path}={value}" for path, value in values.items()]
+        given = settings.load(overrides=written, environ={}, imports=True)
     free = given.http.model_copy(update={"port": _free(given.http.port)})
     return given.model_copy(update={"http": free})
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from collections.abc import Iterable
 
+from pydantic import Field, ValidationInfo, field_validator
+
+from stream_al.engine.model.factory_path import check_path, is_factory
 from stream_al.settings.checks import (
     Count,
     Name,
@@ -11,7 +14,15 @@ from stream_al.settings.checks import (
 )
 from stream_al.settings.section import Section, sentences
 
-__all__ = ["BudgetSettings", "ModelSettings"]
+__all__ = ["IMPORTS", "BudgetSettings", "ModelSettings", "may_build"]
+
+IMPORTS = "imports"  # in the context of a validation: whether factories may be imported and called
+MOST_IN_COMMITTEE = 20
+
+
+def may_build(definitions: Iterable[str], info: ValidationInfo) -> bool:
+    """Whether a check may build these models: not if that runs a factory that nobody asked to run."""
+    return bool((info.context or {}).get(IMPORTS)) or not any(map(is_factory, definitions))
 
 
 class ModelSettings(Section):
@@ -19,8 +30,8 @@ class ModelSettings(Section):
 
     definition: str = Field(
         default="auto",
-        description="The model: `auto`, a River expression, or module:factory. After a change the new model "
-        "learns all examples again.",
+        description="The model: `auto`, a River expression, or module:factory, which runs the code of that "
+        "module. After a change the new model learns all examples again.",
     )
     objective: str = Field(
         default="accuracy",
@@ -50,13 +61,20 @@ class ModelSettings(Section):
         "then be an ensemble.",
     )
 
+    def factories(self) -> list[str]:
+        """The import paths among the definitions: to build these models runs the user's code."""
+        return list(filter(is_factory, dict.fromkeys([self.definition, *self.committee])))
+
     @field_validator("definition", mode="after")
     @classmethod
-    def _can_be_built(cls, value: str) -> str:
+    def _can_be_built(cls, value: str, info: ValidationInfo) -> str:
         from stream_al.engine.model import expression  # noqa: PLC0415 (River is slow to import)
 
         with sentences():
-            expression.load(value, seed=0)
+            if may_build([value], info):
+                expression.load(value, seed=0)
+            else:
+                check_path(value)
         return value
 
     @field_validator("objective", mode="after")
@@ -69,11 +87,15 @@ class ModelSettings(Section):
 
     @field_validator("committee", mode="after")
     @classmethod
-    def _can_all_be_built(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _can_all_be_built(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if len(value) == 1:
             raise ValueError("write two definitions or more: a single member cannot disagree with another")
+        if len(value) > MOST_IN_COMMITTEE:
+            raise ValueError(
+                f"write {MOST_IN_COMMITTEE} definitions at most: every sample is predicted by each"
+            )
         for definition in value:
-            cls._can_be_built(definition)
+            cls._can_be_built(definition, info)
         return value
 
 

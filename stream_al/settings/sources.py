@@ -27,6 +27,7 @@ from pydantic import SecretStr, ValidationError
 from stream_al.errors import Misconfigured
 from stream_al.settings.checks import did_you_mean
 from stream_al.settings.description import PREFIX, describe, fields, kind, type_text
+from stream_al.settings.selection import IMPORTS
 from stream_al.settings.tree import Settings
 from stream_al.settings.yaml_text import parse, set_twice
 
@@ -51,13 +52,19 @@ def load(
     file: Path | None = None,
     overrides: Sequence[str] = (),
     environ: Mapping[str, str] | None = None,
+    *,
+    imports: bool = False,
 ) -> Settings:
     """Read the settings: `overrides` over the environment over the file over the defaults.
+
+    A model's definition may be the import path of a factory, and to import it runs code. Reading settings
+    runs none unless it is asked to: without `imports`, only the form of such a path is checked.
 
     Args:
         file: A YAML file; without it, the one that STREAM_AL_CONFIG names, if any.
         overrides: `path=value`, the value in YAML.
         environ: The environment variables; those of the process by default.
+        imports: Whether to import and call the factories that the settings name.
 
     Raises:
         Misconfigured: With every mistake found, one sentence each.
@@ -67,7 +74,7 @@ def load(
     """
     environ = os.environ if environ is None else environ
     named = environ.get(FILE_VARIABLE)
-    reading = Reading()
+    reading = Reading(imports=imports)
     if file is not None or named:
         reading.file(Path(file or named or ""))
     reading.environment(environ)
@@ -120,7 +127,8 @@ class Given(NamedTuple):
 class Reading:
     """The values read so far, and the mistakes in them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, imports: bool = False) -> None:
+        self.imports = imports
         self.given: dict[str, Given] = {}
         self.mistakes: list[str] = []
 
@@ -183,7 +191,7 @@ class Reading:
         try:
             if typed:  # pydantic reads nested values strictly only from JSON
                 return Settings.model_validate_json(json.dumps(tree), strict=True)
-            return Settings.model_validate(tree)
+            return Settings.model_validate(tree, context={IMPORTS: self.imports})
         except ValidationError as error:
             for detail in error.errors():
                 path = ".".join(map(str, detail["loc"][:2]))

@@ -22,7 +22,7 @@ from stream_al.settings.checks import (
 from stream_al.settings.connections import HTTPSettings, KafkaSettings
 from stream_al.settings.data import InputSettings, LabelSettings, QuerySettings, TopicSettings
 from stream_al.settings.section import Section, sentences
-from stream_al.settings.selection import BudgetSettings, ModelSettings
+from stream_al.settings.selection import BudgetSettings, ModelSettings, may_build
 
 __all__ = ["LimitSettings", "LoggingSettings", "Settings", "SnapshotSettings", "TracingSettings"]
 
@@ -206,7 +206,8 @@ class Settings(Section):
             for name, _ in factors(value):
                 one_of(name, STRATEGIES)
             chosen = strategy(value)
-            if model := info.data.get("model"):
+            model = info.data.get("model")
+            if model and may_build([model.definition, *model.committee], info):
                 chosen.model(model.definition, seed=0, committee=model.committee)
         return value
 

@@ -113,7 +113,7 @@ def prepare(
         Misconfigured: What to write instead.
     """
     _check(options)
-    given = settings.load(options.config, options.overrides)
+    given = settings.load(options.config, options.overrides, imports=True)
     budget = given.budget
     delays = [Delay.parse(text) for text in _listed(options.delays, "--delays")]
     columns = _columns(options)
@@ -189,7 +189,7 @@ def _check_values(options: SimulationOptions, grid: Grid) -> None:
     for values in [*together, *({"--managers": manager} for manager in grid.managers)]:
         given = [f"{PATHS[option]}={value}" for option, value in values.items()]
         with settings.option_mistakes(PATHS):
-            settings.load(options.config, [*options.overrides, *given])
+            settings.load(options.config, [*options.overrides, *given], imports=True)
 
 
 def _shares(text: str) -> list[float]:

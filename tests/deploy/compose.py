@@ -10,11 +10,18 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-EXAMPLE = dict(
-    line.split("=", 1)
-    for line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
-    if line and not line.startswith("#")
-)
+
+
+def variables(text: str) -> dict[str, str]:
+    """The variables of an environment file."""
+    return dict(line.split("=", 1) for line in text.splitlines() if line and not line.startswith("#"))
+
+
+PUBLISHED = variables((ROOT / ".env.example").read_text(encoding="utf-8"))
+EXAMPLE = {
+    name: value.replace("REPLACE", f"x{number:031}") for number, (name, value) in enumerate(PUBLISHED.items())
+}
+"""The variables as a user fills them in."""
 VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
 
 

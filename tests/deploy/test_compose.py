@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import stat
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +31,7 @@ from tests.deploy.compose import (
     EXAMPLE,
     FILE,
     OURS,
+    PUBLISHED,
     REPLICAS,
     ROOT,
     SERVICES,
@@ -35,6 +39,7 @@ from tests.deploy.compose import (
     VARIABLE,
     compose,
     environ,
+    variables,
 )
 from tests.support.memory_broker import MemoryBroker
 from tests.support.memory_client import MemoryClient
@@ -120,8 +125,33 @@ def test_passwords_and_tokens_come_from_the_environment_and_the_example_gives_al
 
 @pytest.mark.parametrize("missing", [found[1] for found in VARIABLE.finditer(TEXT) if found[2] == "?"])
 def test_without_its_secrets_compose_says_what_to_do(missing: str) -> None:
-    with pytest.raises(AssertionError, match=r"copy \.env\.example to \.env"):
+    with pytest.raises(AssertionError, match=r"write \.env as \.env\.example says"):
         compose({name: value for name, value in EXAMPLE.items() if name != missing})
+
+
+def test_the_tokens_of_the_example_are_refused() -> None:
+    """They are published, so nobody may use them."""
+    published = compose(PUBLISHED)["services"]
+    for name in REPLICAS:
+        with pytest.raises(Misconfigured) as caught:
+            settings.load(environ=environ(published[name]))
+        refused = [mistake.partition(":")[0] for mistake in caught.value.mistakes]
+        assert refused == ["http.label_tokens", "http.admin_tokens"]
+    secrets = [value.rpartition(":")[2] for value in PUBLISHED.values()]
+    assert set(secrets) == {"REPLACE"}
+
+
+def test_the_command_of_the_example_makes_an_environment_that_is_accepted(tmp_path: Path) -> None:
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^#   (\(umask .*)$", text, re.MULTILINE)
+    (tmp_path / ".env.example").write_text(text, encoding="utf-8")
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)  # noqa: S603, S607 - our own words
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+    made = variables((tmp_path / ".env").read_text(encoding="utf-8"))
+    assert set(made) == set(PUBLISHED)
+    assert len({value.rpartition(":")[2] for value in made.values()}) == len(made)
+    for name in REPLICAS:
+        settings.load(environ=environ(compose(made)["services"][name]))
 
 
 @every(OURS)

@@ -20,6 +20,7 @@ from tests.deploy.image import last
 
 HERE = Path(__file__).parents[2] / "deploy" / "kubernetes"
 KUSTOMIZATIONS = sorted(HERE.rglob("kustomization.yaml"))
+EXAMPLES = sorted(HERE.glob("*secret.example.yaml"))  # of Secrets: no part of a kustomization
 MANIFESTS = sorted(set(HERE.rglob("*.yaml")) - {*KUSTOMIZATIONS, HERE / "settings.yaml"})
 VERSION = "1.32"  # the oldest Kubernetes that the manifests are held to, strictly
 OPERATORS = {"monitoring.coreos.com/v1", "keda.sh/v1alpha1"}  # their schemas are not in the package
@@ -34,6 +35,7 @@ DEPLOYMENT = read(HERE / "deployment.yaml")
 POD = DEPLOYMENT["spec"]["template"]["spec"]
 CONTAINERS: list[dict[str, Any]] = [*POD["initContainers"], *POD["containers"]]
 (MAIN,) = POD["containers"]
+(TOPICS,) = POD["initContainers"]
 SECRET = read(HERE / "secret.example.yaml")["stringData"]
 
 every_container = pytest.mark.parametrize("container", CONTAINERS, ids=lambda one: str(one["name"]))
@@ -81,7 +83,7 @@ def test_the_schemas_refuse_a_field_that_does_not_exist() -> None:
 
 def test_every_manifest_is_in_one_kustomization_and_the_example_of_secrets_in_none() -> None:
     found = [path.parent / name for path in KUSTOMIZATIONS for name in read(path).get("resources", ())]
-    assert sorted([*found, HERE / "secret.example.yaml"]) == MANIFESTS
+    assert sorted([*found, *EXAMPLES]) == MANIFESTS
 
 
 def test_the_image_is_the_one_of_this_version() -> None:
@@ -95,8 +97,32 @@ def test_the_settings_accept_what_a_container_is_given(container: dict[str, Any]
     full = {"kafka-password": "p", "snapshots-key": "k" * 32}
     given = accepted(container, full)
     assert given.kafka.sasl_password
-    assert given.snapshots.key
+    assert bool(given.snapshots.key) is (container is MAIN)
     assert accepted(container, {}) == SETTINGS
+
+
+def test_a_container_gets_no_key_of_the_secret_that_it_does_not_need() -> None:
+    """The keys of the Secret as files: the tokens alone, and for the service alone."""
+    (volume,) = [one for one in POD["volumes"] if "secret" in one]
+    assert volume["secret"]["items"] == [{"key": "tokens", "path": "tokens"}]
+    mounting = [
+        one["name"] for one in CONTAINERS if volume["name"] in {m["name"] for m in one["volumeMounts"]}
+    ]
+    assert mounting == [MAIN["name"]]
+    keys = {
+        one["name"]: {e["valueFrom"]["secretKeyRef"]["key"] for e in one["env"] if "valueFrom" in e}
+        for one in CONTAINERS
+    }
+    assert keys == {TOPICS["name"]: {"kafka-password"}, MAIN["name"]: {"kafka-password", "snapshots-key"}}
+
+
+def test_prometheus_can_be_given_its_token_and_no_other_secret() -> None:
+    (endpoint,) = read(HERE / "monitoring/service-monitor.yaml")["spec"]["endpoints"]
+    named = endpoint["authorization"]["credentials"]
+    own = read(HERE / "prometheus-secret.example.yaml")
+    assert named == {"name": own["metadata"]["name"], "key": "token"}
+    assert set(own["stringData"]) == {"token"}
+    assert own["metadata"]["name"] != read(HERE / "secret.example.yaml")["metadata"]["name"]
 
 
 def test_no_variable_of_kubernetes_looks_like_a_setting() -> None:
@@ -113,6 +139,9 @@ def test_files_that_settings_name_are_mounted() -> None:
     secret = volumes[mounts[str(tokens.parent)]["name"]]["secret"]
     assert secret["secretName"] == read(HERE / "secret.example.yaml")["metadata"]["name"]
     assert tokens.name in SECRET
+    assert tokens.name in [
+        one["path"] for one in volumes[mounts[str(tokens.parent)]["name"]]["secret"]["items"]
+    ]
     mount = mounts[str(Path(str(SETTINGS.snapshots.directory)).parent)]  # the key lies beside the directory
     assert "emptyDir" in volumes[mount["name"]]
     assert not mount.get("readOnly")
@@ -184,6 +213,9 @@ def test_the_example_of_secrets_is_refused_until_it_is_filled_in() -> None:
     """So nobody uses tokens that are published. When it is filled in, Prometheus has the role `read`."""
     with pytest.raises(ValueError, match="16"):
         of_file(SECRET["tokens"])
+    for path in EXAMPLES:
+        written = yaml.safe_dump(read(path)["stringData"])
+        assert not re.search(r"[0-9A-Za-z]{16}", written), "an example holds no secret that would be taken"
     number = iter(range(len(ROLES)))
     filled = of_file(re.sub("REPLACE", lambda _: f"{next(number):032}", SECRET["tokens"]))
     assert {token.role for token in filled} == set(ROLES)
@@ -250,10 +282,47 @@ def test_prometheus_scrapes_with_its_token_and_names_job_and_instance_as_the_das
     (endpoint,) = read(HERE / "monitoring/service-monitor.yaml")["spec"]["endpoints"]
     assert endpoint["port"] == port["name"]
     assert ("GET", endpoint["path"]) in RULES
-    assert endpoint["authorization"]["credentials"]["key"] in SECRET
     labels = {one["targetLabel"]: one for one in endpoint["relabelings"]}
     assert labels["job"]["replacement"] == SETTINGS.application
     assert labels["instance"]["sourceLabels"] == ["__meta_kubernetes_pod_name"]
+
+
+POLICIES = [HERE / "network-policy.yaml", HERE / "snapshots-s3" / "network-policy.yaml"]
+
+
+@pytest.mark.parametrize("path", POLICIES, ids=lambda one: str(one.relative_to(HERE)))
+def test_a_policy_holds_for_our_pods(path: Path) -> None:
+    spec = read(path)["spec"]
+    assert spec["podSelector"] == DEPLOYMENT["spec"]["selector"]
+
+
+def test_only_clients_and_prometheus_reach_the_port_of_http() -> None:
+    spec = read(POLICIES[0])["spec"]
+    assert set(spec["policyTypes"]) == {"Ingress", "Egress"}
+    (rule,) = spec["ingress"]
+    clients, prometheus = rule["from"]
+    assert set(clients) == {"podSelector"}  # without a namespaceSelector: this namespace alone
+    assert set(prometheus) == {"namespaceSelector", "podSelector"}
+    for selector in (*clients.values(), *prometheus.values()):
+        assert selector["matchLabels"]  # an empty selector would let everyone in
+    assert [one["port"] for one in rule["ports"]] == [MAIN["ports"][0]["name"]]
+
+
+def test_the_replicas_reach_kafka_names_and_the_collector_of_traces_and_nothing_else() -> None:
+    spec = read(POLICIES[0])["spec"]
+    reached = {}
+    for rule in spec["egress"]:
+        (peer,) = rule["to"]
+        for selector in peer.values():
+            assert selector["matchLabels"]
+        (name,) = peer["podSelector"]["matchLabels"].values()
+        reached[name] = sorted((one["port"], one["protocol"]) for one in rule["ports"])
+    host, _, port = SETTINGS.kafka.bootstrap_servers.partition(":")
+    assert reached == {
+        host: [(int(port), "TCP")],
+        "kube-dns": [(53, "TCP"), (53, "UDP")],
+        "opentelemetry-collector": [(4318, "TCP")],  # the port of OTLP over HTTP
+    }
 
 
 def test_the_rule_holds_the_alerts_as_they_are() -> None:

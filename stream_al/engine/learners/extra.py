@@ -35,6 +35,7 @@ FIRST = 30  # examples up to which all trees are grown anew when their number ha
 ALL_COLUMNS = 32  # as many columns are all looked at
 MAX_DEPTH = 24  # sparse records would make trees that split off one example after the other
 MAX_CELLS = 2_000_000  # counts of nodes, draws and classes; beyond it, fewer draws
+MOST_PLACES = 40_000  # examples in the windows of all trees together
 
 
 class ExtraTrees(RowClassifier):
@@ -56,6 +57,10 @@ class ExtraTrees(RowClassifier):
 
     def __init__(self, n_trees: int = 10, window: int = 400, every: int = 8, seed: int = 0) -> None:
         super().__init__()
+        if not (n_trees > 0 and window > 0 and n_trees * window <= MOST_PLACES):
+            raise ValueError(
+                f"n_trees is {n_trees} and window {window}; their product is from 1 to {MOST_PLACES}"
+            )
         self.n_trees = n_trees
         self.window = window
         self.every = every

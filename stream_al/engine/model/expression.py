@@ -10,8 +10,14 @@ An expression has Python's syntax and River's names, and is never evaluated. Its
 and only these have a meaning: `auto` and the classes of `engine.learners`, a River class (by its short name
 or any end of its path: `Log`, `losses.Log`, `optim.losses.Log`), a call of one, `|` and `+` between
 estimators, literals, and the type names that `SelectType` takes (`int`, `float`, `str`, `bool`, `Number`).
-Anything else is refused, with an error that says what to write. So a user who may write the settings can
-choose a model and still cannot run code. A factory is code of the user's own.
+Anything else is refused, with an error that says what to write. Numbers have limits (`engine.model.counts`).
+So an expression runs no code but that of River and of this package, whoever wrote it.
+
+**A factory runs code by design.** Its module is imported and the function is called, with all rights of the
+process: whoever may write `model.definition` or `model.committee` as an import path, or the files of a module
+on Python's path, can do whatever the service can. Only the settings of a process name a definition; no topic
+and no HTTP request does. To read settings without running a factory, leave its path unbuilt
+(`engine.model.factory_path`, `stream_al.settings.load`, `stream-al config check`).
 
 The model is a deterministic fold over its examples. Therefore every estimator that takes a `seed` and was
 given none gets the service's, and some classes are replaced (`engine.model.river_patches`).
@@ -25,7 +31,6 @@ import functools
 import importlib
 import inspect
 import operator
-import re
 from numbers import Number
 from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard, cast
 
@@ -33,6 +38,8 @@ import river.api
 from river import base
 
 from stream_al.engine import learners
+from stream_al.engine.model.counts import MOST_BYTES, Counts
+from stream_al.engine.model.factory_path import check_path, is_factory
 from stream_al.engine.model.river_patches import PATCHED
 from stream_al.engine.model.validation import LEFT_OUT, problem_with
 from stream_al.errors import Misconfigured
@@ -46,7 +53,6 @@ AUTO = "auto"  # the mixture of learners, for which nothing has to be chosen
 MAX_LENGTH = 2000  # characters
 MAX_DEPTH = 20  # levels of calls, brackets and operators
 
-_FACTORY = re.compile(r"[\w.]+:[\w.]+")
 _TYPES: dict[str, type] = {
     "int": int,
     "float": float,
@@ -119,13 +125,17 @@ def load(definition: str, *, seed: int) -> base.Classifier:
         stream_al.errors.Misconfigured: 'StandardScaler()' makes a transformer; end it with a classifier, \
 such as LogisticRegression().
     """
-    model = _call(definition) if _FACTORY.fullmatch(definition) else parse(definition, seed=seed)
-    if reason := problem_with(model):
+    if is_factory(definition):
+        reason = problem_with(model := _call(definition))
+    else:
+        reason = problem_with(model := parse(definition, seed=seed), most_bytes=MOST_BYTES)
+    if reason:
         raise Misconfigured(f"{definition.strip()!r} {reason}.")
     return cast("base.Classifier", model)
 
 
 def _call(path: str) -> object:
+    check_path(path)
     module, _, name = path.partition(":")
     try:
         factory = functools.reduce(getattr, name.split("."), cast("Any", importlib.import_module(module)))
@@ -143,6 +153,7 @@ class _Builder:
     def __init__(self, text: str, seed: int) -> None:
         self.text = text
         self.seed = seed
+        self.counts = Counts()
 
     def build(self, node: ast.expr, depth: int) -> Any:
         if depth > MAX_DEPTH:
@@ -180,7 +191,7 @@ class _Builder:
         if not (isinstance(left, base.Estimator) and isinstance(right, base.Estimator)):
             self.refuse(node)
         try:
-            return join(left, right)
+            return self.counts.joined(join(left, right), left, right)
         except Exception as error:  # River checks little before it joins
             raise Misconfigured(
                 f"{self.source(node)} joins what River cannot join; '+' stands between transformers, and "
@@ -195,7 +206,11 @@ class _Builder:
             given = signature.bind(*args, **named)
             if "seed" in signature.parameters and given.arguments.get("seed") is None:
                 given.arguments["seed"] = self.seed
-            return cls(*given.args, **given.kwargs)
+            if reason := self.counts.problem_with(cls, given):
+                raise Misconfigured(f"{path} asks for too much: {reason}.")  # noqa: TRY301 - before it is built
+            return self.counts.note(cls, given, cls(*given.args, **given.kwargs))
+        except Misconfigured:
+            raise
         except Exception as error:  # a constructor may raise anything
             reason = _line(str(error)) or type(error).__name__
             takes = ", ".join(signature.parameters) or "none"

@@ -85,8 +85,12 @@ _KINDS: tuple[tuple[type, str], ...] = (
 )
 
 
-def problem_with(model: object) -> str | None:
+def problem_with(model: object, *, most_bytes: int | None = None) -> str | None:
     """Say why the service cannot use this model; None if it can.
+
+    Args:
+        model: What a definition made.
+        most_bytes: The largest size of its pickle; None for no limit.
 
     Returns:
         The rest of a sentence that begins with the model, without its full stop.
@@ -105,17 +109,7 @@ def problem_with(model: object) -> str | None:
     kind = next((noun for cls, noun in _KINDS if isinstance(model, cls)), f"a {type(model).__name__}")
     if kind != "a classifier":
         return f"makes {kind}; end it with a classifier, such as LogisticRegression()"
-    try:
-        copy = loads(dumps(model))
-    except Exception as error:  # noqa: BLE001 -- pickling calls whatever the parts define
-        return f"cannot be pickled for snapshots ({_line(error)}); define its functions in a module"
-    try:
-        copy.predict_proba_one({})
-    except NotImplementedError:
-        return "predicts labels without probabilities; choose a classifier that has predict_proba_one"
-    except Exception:  # noqa: BLE001, S110 -- it may need features; only that the method exists matters here
-        pass
-    return None
+    return _problem_with_copy(model, most_bytes)
 
 
 def writes_when_read(model: object) -> bool:
@@ -132,6 +126,23 @@ def _writes(part: object) -> bool:
     return isinstance(part, base.Base) and not type(part).__module__.startswith(
         ("river.", "stream_al.engine.")
     )
+
+
+def _problem_with_copy(model: object, most_bytes: int | None) -> str | None:
+    try:
+        data = dumps(model)
+        copy = loads(data)
+    except Exception as error:  # noqa: BLE001 -- pickling calls whatever the parts define
+        return f"cannot be pickled for snapshots ({_line(error)}); define its functions in a module"
+    if most_bytes is not None and len(data) > most_bytes:
+        return f"takes {len(data):,} bytes before its first example; an expression may take {most_bytes:,}"
+    try:
+        copy.predict_proba_one({})
+    except NotImplementedError:
+        return "predicts labels without probabilities; choose a classifier that has predict_proba_one"
+    except Exception:  # noqa: BLE001, S110 -- it may need features; only that the method exists matters here
+        pass
+    return None
 
 
 def _problem_with_part(part: object) -> str | None:
