@@ -30,10 +30,10 @@ from stream_al.engine.model.digest import digest
 from stream_al.engine.model.expression import load
 from stream_al.engine.model.faults import advice, features_at_fault
 from stream_al.engine.model.introspection import parts
-from stream_al.engine.model.known_features import KnownFeatures
 from stream_al.engine.model.predictions import Predictions, distribution
 from stream_al.engine.model.reference_set import ReferenceSet
 from stream_al.engine.model.samplers import Renamed
+from stream_al.engine.samples.known_features import KnownFeatures
 from stream_al.engine.samples.table import Sample, Table
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_al.engine.model.known_features import KnownFeatures
 from stream_al.engine.model.model import Model
+from stream_al.engine.samples.known_features import KnownFeatures
 
 examples = st.lists(
     st.tuples(st.dictionaries(st.text(max_size=2), st.integers(), max_size=6), st.sampled_from("abcde")),
