@@ -1,8 +1,16 @@
 """The messages on the topics as types, and their form as bytes.
 
-Messages are JSON. Unknown members are ignored. Timestamps are ISO 8601 in UTC. Everything read here may be
-hostile: sizes are checked before parsing, nothing is evaluated, and anything wrong with a record becomes a
-`BadMessage` whose reason serves as a metric label.
+Messages are JSON. Unknown members are ignored. Timestamps are ISO 8601 in UTC.
+
+*Everything read here may be hostile.* Nothing is evaluated, and anything wrong with a record becomes a
+`BadMessage` whose reason serves as a metric label. Every record of every topic passes one door, `decode` or
+`decode_json`, and behind it the following holds, so no reader has to check it again:
+
+    bytes      the record has at most `max_bytes`; this is checked before it is parsed
+    depth      nothing is nested deeper than `MAX_DEPTH`, so that code that recurses can walk it
+    numbers    each is finite, and a whole number has no more digits than Python writes (4300)
+    ids        1 to `MAX_ID_CHARACTERS` characters
+    times      those of a query have a zone, so that they can be subtracted
 
 Samples are not here, because each stream has its own form of them (see `engine.samples.sample`).
 """
@@ -17,6 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
+from stream_al.checks import check_depth, moment
 from stream_al.errors import BadMessage
 from stream_al.identity import MAX_ID_CHARACTERS, id_text
 
@@ -37,6 +46,7 @@ __all__ = [
     "encode",
     "iso",
     "label_text",
+    "life_of",
 ]
 
 MAX_LABEL_CHARACTERS = 512
@@ -44,6 +54,7 @@ MAX_LABEL_BITS = 64
 MAX_VERSION_CHARACTERS = 64
 SECONDS_BELOW = 1e11  # as seconds the year 5138, as milliseconds 1973
 MAX_RANGES = 100
+MAX_DEPTH = 128  # more than `input.max_depth` may be, and far less than what Python can recurse
 MAX_OFFSET = 2**63 - 1
 
 ClassLabel: TypeAlias = str | int | float | bool
@@ -92,7 +103,7 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
         pending: The number of queries that had no label when this one was decided, as the replica knew it.
     """
 
-    id: str
+    id: Id
     features: dict[str, Any]
     prediction: Prediction
     utility: float
@@ -251,12 +262,25 @@ def decode(kind: type[M], value: bytes | None, *, max_bytes: int) -> M:
     """A message of the given kind from a record's bytes.
 
     Raises:
-        BadMessage: With a reason of `decode_json`, or `bad_fields`, `no_label`, `label_too_long`.
+        BadMessage: With a reason of `decode_json`, or `bad_fields`, `bad_time`, `no_label`, `label_too_long`.
     """
     message: M = _decoded(_DECODERS[kind], value, max_bytes)
     if isinstance(message, Label | Example):
         return _with_class(message)  # type: ignore[return-value]  # of the same type
+    if isinstance(message, Query):
+        life_of(message)  # raises
     return message
+
+
+def life_of(query: Query) -> int:
+    """How long a query waits, in milliseconds.
+
+    It is the difference of two readings of one clock, so the clock may be wrong.
+
+    Raises:
+        BadMessage: `bad_time`: one of its times is not ISO 8601 with a zone.
+    """
+    return int((moment(query.expires_at) - moment(query.queried_at)).total_seconds() * 1000)
 
 
 def _decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:
@@ -265,13 +289,16 @@ def _decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:
     if len(value) > max_bytes:
         raise BadMessage("too_large", f"the record has {len(value)} bytes, more than the {max_bytes} allowed")
     try:
-        return decoder.decode(value)
+        found = decoder.decode(value)
     except RecursionError:
         raise BadMessage("too_deep", "the record is nested too deeply to be read") from None
     except msgspec.ValidationError as error:
         raise BadMessage("bad_fields", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadMessage("not_json", f"the record is not JSON: {error}") from None
+    if value.count(b"{") + value.count(b"[") > MAX_DEPTH:  # else it cannot be deeper
+        check_depth(found, MAX_DEPTH)
+    return found
 
 
 def _with_class(message: Label | Example) -> Label | Example:

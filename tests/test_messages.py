@@ -46,6 +46,7 @@ labels = (
 )
 features = st.dictionaries(st.text(max_size=4), things, max_size=3)
 texts = st.none() | st.text(max_size=8)
+times = st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat)
 predictions = st.builds(
     Prediction,
     label=st.none() | labels,
@@ -81,8 +82,8 @@ messages = {
         strategy=st.text(max_size=8),
         model=st.builds(ModelStamp, st.text(max_size=4), st.text(max_size=4), st.integers(0, 2**60)),
         sampled_at=st.text(max_size=8),
-        queried_at=st.text(max_size=8),
-        expires_at=st.text(max_size=8),
+        queried_at=times,
+        expires_at=times,
         payload=things,
     ),
 }
@@ -132,7 +133,7 @@ def test_any_bytes_give_a_message_or_a_bad_message(kind: Any, data: st.DataObjec
                 encode(read(value, max_bytes=LIMIT))  # whatever could be read can be written
             except BadMessage as bad:
                 wrong = bad.reason
-            assert wrong in {None, "not_json", "bad_fields", "no_label"}
+            assert wrong in {None, "not_json", "bad_fields", "bad_time", "no_label"}
 
 
 def test_an_empty_record_and_a_tombstone_are_bad_messages() -> None:

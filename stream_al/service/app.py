@@ -116,6 +116,7 @@ class App:
             tracing=self.tracing,
             on_clash=self._report_clash,
             time=self.log_time,
+            problems=self.problems,
         )
         self.model_check = ModelCheck(settings, clock)
         self.selection = Select(
@@ -136,6 +137,7 @@ class App:
             clock,
             on_budget=self.selection.change_budget,
             on_exclusions=self.local_model.exclude,
+            problems=self.problems,
         )
         joining = Intake(
             settings, self.local_model, self.pending, self.control, metrics, self.problems, self.tracing

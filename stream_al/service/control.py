@@ -45,6 +45,7 @@ from stream_al.messages import RuntimeBudget, RuntimeModel, RuntimeSettings, dec
 from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Ack, Broker, Outgoing, Record
 from stream_al.service.telemetry.metrics import Metrics
+from stream_al.service.telemetry.problems import Kind, Problems
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import BudgetSettings, Settings
 from stream_al.settings.runtime_changes import in_force
@@ -68,6 +69,7 @@ class Control:
         clock: Says when a change is made.
         on_budget: Called with the budget, whenever it may have changed.
         on_exclusions: Called with the excluded examples, whenever they may have changed.
+        problems: Where records that cannot be used are reported; None reports them nowhere.
 
     Attributes:
         budget: The budget in force.
@@ -84,6 +86,7 @@ class Control:
         clock: Clock,
         on_budget: Callable[[BudgetSettings], None] = lambda budget: None,
         on_exclusions: Callable[[Exclusions], None] = lambda exclusions: None,
+        problems: Problems | None = None,
     ) -> None:
         self.broker = broker
         self.settings = settings
@@ -91,6 +94,7 @@ class Control:
         self.clock = clock
         self.on_budget = on_budget
         self.on_exclusions = on_exclusions
+        self.problems = problems
         self.budget = settings.budget
         self.exclusions = Exclusions()
         self.settings_record: RuntimeSettings | None = None
@@ -168,7 +172,9 @@ class Control:
         try:
             {SETTINGS: self._apply_settings, MODEL: self._apply_model}.get(key, _refuse_key)(record)
         except BadMessage as error:
-            log.warning("change ignored", topic=record.topic, offset=record.offset, why=str(error))
+            where = f"record {record.offset} of {record.topic} changes nothing, and is passed over"
+            if self.problems is not None:
+                self.problems.report(Kind.SKIPPED, error.reason, f"{where}: {error}")
             self.metrics.dead_letters.labels("control", error.reason).inc()
             return
         if self._writing.locked():

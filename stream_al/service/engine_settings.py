@@ -63,7 +63,12 @@ def model_of(settings: Settings) -> Callable[[str], Model]:
 
     def make(definition: str) -> Model:
         return strategy(settings.strategy).model(
-            definition, seed=settings.seed, max_classes=given.max_classes, committee=given.committee
+            definition,
+            seed=settings.seed,
+            max_classes=given.max_classes,
+            max_features=given.max_features,
+            max_pairs=given.max_pairs,
+            committee=given.committee,
         )
 
     return make

@@ -114,6 +114,12 @@ class HTTPSettings(Section):
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     max_body_bytes: Count = Field(default=1_000_000, description="Largest body of a request, in bytes.")
+    max_records: Count = Field(default=10_000, description="Most samples or labels of one request.")
+    max_page_bytes: Count = Field(
+        default=2_000_000,
+        description="Most bytes of a page of queries. A page ends earlier than asked for, but not before its "
+        "first query.",
+    )
     body_seconds: Seconds = Field(default=10, description="Longest wait for the whole body of a request.")
     header_seconds: Seconds = Field(
         default=10,

@@ -112,6 +112,11 @@ class QuerySettings(Section):
     life_hours: float = Field(
         default=168, gt=0, description="Hours after which a query without a label expires."
     )
+    max_pending_bytes: Count = Field(
+        default=100_000_000,
+        description="Most bytes of pending queries. Selection pauses while they take so many, as it does at "
+        "`budget.pending`.",
+    )
     tombstones: bool = Field(
         default=True,
         description="Whether a record with the value null closes a query. Write false if clients cannot read "

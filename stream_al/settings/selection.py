@@ -44,6 +44,16 @@ class ModelSettings(Section):
     max_classes: int = Field(
         default=1000, ge=2, description="Most classes of the model. A label of a further class is refused."
     )
+    max_features: Count = Field(
+        default=10_000,
+        description="Most distinct features of a model that is a River expression; a further one is left out "
+        "of the examples. `auto` has its own bounds.",
+    )
+    max_pairs: Count = Field(
+        default=100_000,
+        description="Most pairs of a class and a feature of such a model, which may keep some 3 kB for each; "
+        "a further one is left out of the examples.",
+    )
     committee: tuple[str, ...] = Field(
         default=(),
         description="Definitions of two or more further classifiers, for the strategies that compare several "

@@ -38,9 +38,10 @@ def test_every_reason_for_a_dead_letter_begins_at_zero() -> None:
             assert metrics.registry.get_sample_value("stream_al_dead_letters_total", labels) == 0
 
 
-NO_LETTER = {"binary_model", "too_many_classes", "model_error", "bad_label"}
+NO_LETTER = {"binary_model", "too_many_classes", "model_error", "bad_label", "bad_time", "too_many_records"}
 """What a model cannot do is not the record's fault: it is a problem (`telemetry.problems`) and no letter. Nor
-is a bad label in a file, which is left out of the import."""
+is a bad label in a file, which is left out of the import. A query with a bad time is passed over, and a
+request with too many records is refused."""
 
 
 async def send_examples(world: World, learner: Learner) -> int:

@@ -12,7 +12,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from stream_al.cli import dead_letters as commands
-from stream_al.cli.dead_letters import printable
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service import maintenance
 from stream_al.service.broker.dead_letters import REPLAY_OF, Place, marker_in
@@ -20,6 +19,7 @@ from stream_al.service.broker.protocols import Broker, Record
 from stream_al.service.maintenance import DeadLetter, Replays, State
 from stream_al.service.maintenance.edits import edited
 from stream_al.settings import Settings
+from stream_al.terminal import printable
 from tests.support.world import MakeWorld, World
 
 

@@ -104,6 +104,7 @@ class Process:
                 await work
 
         task = asyncio.get_running_loop().create_task(respond(), context=self._context)
+        task.add_done_callback(lambda _: work.close())  # it may die before the request begins
         self._requests.add(task)
         task.add_done_callback(self._requests.discard)
 

@@ -33,6 +33,7 @@ from stream_al.engine.model.introspection import parts
 from stream_al.engine.model.predictions import Predictions, distribution
 from stream_al.engine.model.reference_set import ReferenceSet
 from stream_al.engine.model.samplers import Renamed
+from stream_al.engine.samples.known_features import KnownFeatures
 from stream_al.engine.samples.table import Sample, Table
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
@@ -55,6 +56,8 @@ class Model:
         definition: `auto`, a River expression, or the import path of a factory.
         seed: For the parts of an expression that draw at random.
         max_classes: The most classes to learn.
+        max_features: The most names of features that a River classifier may meet.
+        max_pairs: The most pairs of a class and a feature, likewise.
         committee: Definitions of further classifiers, which learn the same examples and vote one by one.
         reference_set: Whether to keep the last examples and the scale of each feature.
 
@@ -84,6 +87,8 @@ class Model:
         *,
         seed: int,
         max_classes: int = 1000,
+        max_features: int = 10_000,
+        max_pairs: int = 100_000,
         committee: Sequence[str] = (),
         reference_set: bool = False,
     ) -> None:
@@ -97,16 +102,25 @@ class Model:
             model=definition,
             named=any(isinstance(part, Renamed) for part in parts(river)),
         )
+        bounded_itself = isinstance(river, RowClassifier)
+        self._known = None if bounded_itself else KnownFeatures(max_features, max_pairs)
         self._recent_predictions: list[dict[ClassLabel, float]] | None = None
         self._digest: str | None = None
         # Each has a seed of its own: two members of one definition and one seed would always agree.
         self.committee: list[Model] = [
-            Model(member, seed=seed + number, max_classes=max_classes)
+            Model(
+                member,
+                seed=seed + number,
+                max_classes=max_classes,
+                max_features=max_features,
+                max_pairs=max_pairs,
+            )
             for number, member in enumerate(committee, start=1)
         ]
         self.reference_set = ReferenceSet() if reference_set else None
         kept = [member.fingerprint for member in self.committee], reference_set
-        self.fingerprint: str = digest((definition, seed, max_classes, river_version, digest(river), kept))
+        limits = max_classes if bounded_itself else (max_classes, max_features, max_pairs)
+        self.fingerprint: str = digest((definition, seed, limits, river_version, digest(river), kept))
 
     @property
     def classes(self) -> dict[ClassLabel, int]:
@@ -150,7 +164,8 @@ class Model:
         """
         self._classes.admit(label)
         self._digest = self._recent_predictions = None
-        self.classifier.learn(features, self._classes.target(label))
+        some = features if self._known is None else self._known.admitted(features, label)
+        self.classifier.learn(some, self._classes.target(label))
         self._classes.count(label)
         self.examples += 1
         for member in self.committee:
@@ -282,7 +297,11 @@ class Model:
     def left_out(self) -> dict[str, str]:
         """Return the features that the model does not use, each with the reason, as far as it can tell."""
         river = self.classifier.river
-        return river.columns.left_out() if isinstance(river, RowClassifier) else {}
+        if isinstance(river, RowClassifier):
+            return river.columns.left_out()
+        if self._known is None or not self._known.left_out:
+            return {}
+        return {"*": f"{self._known.left_out} times there was no room (model.max_features, model.max_pairs)"}
 
     def transformed(self, features: Mapping[str, object]) -> dict[Any, Any]:
         """Return the features as the last step of the pipeline gets them.
@@ -321,6 +340,7 @@ class Model:
             self.__dict__,
             classifier=self.classifier.temporary_copy(),
             _classes=self._classes.copy(),
+            _known=None,  # what it meets is thrown away with it
             committee=[],
             reference_set=None,
         )

@@ -12,8 +12,8 @@ record with something wrong, goes to the slow reader.
 float. A caller that reads records of another origin must use `read_sample`, which refuses them
 (`not_finite`).
 
-At most `LAYOUTS` plans are kept, and all are dropped when there are more, since a stream of sparse features
-may have another layout in every record.
+At most `LAYOUTS` plans are kept, of at most `NAMES` names with `CHARACTERS` characters together, and all are
+dropped when there are more, since a stream of sparse features may have another layout in every record.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from stream_al.identity import MAX_ID_CHARACTERS
 __all__ = ["Reader"]
 
 LAYOUTS = 256
+NAMES = 100_000
+CHARACTERS = 4_000_000
 _NULL = type(None)
 SCALARS = frozenset({float, int, str, bool, _NULL})
 _Layout = tuple[bool, tuple[str, ...], tuple[type, ...]]
@@ -65,6 +67,7 @@ class Reader:
     def __init__(self, rules: InputRules) -> None:
         self.rules = rules
         self._plans: dict[_Layout, _Plan | None] = {}
+        self._names = self._characters = 0  # of all plans
         self._taken = members_taken(rules)
         self._picks = bool(rules.include or rules.exclude)
         self._auto = rules.features == AUTO and rules.max_depth > 1
@@ -102,8 +105,7 @@ class Reader:
         try:
             plan = self._plans[layout]
         except KeyError:
-            if len(self._plans) >= LAYOUTS:
-                self._plans.clear()
+            self._make_room(layout[1])
             plan = self._plans[layout] = self._plan(*layout)
         if plan is None:
             return None
@@ -115,6 +117,14 @@ class Reader:
             if len(values[place]) > self.rules.max_text:
                 return None
         return plan.shape, values
+
+    def _make_room(self, names: tuple[str, ...]) -> None:
+        """Drop all plans if one more, for these names, would be too many."""
+        self._names += len(names)
+        self._characters += sum(map(len, names))
+        if len(self._plans) >= LAYOUTS or self._names > NAMES or self._characters > CHARACTERS:
+            self._plans.clear()
+            self._names, self._characters = len(names), sum(map(len, names))
 
     def _plan(self, native: bool, names: tuple[str, ...], kinds: tuple[type, ...]) -> _Plan | None:
         """The plan for a layout; None if it is nested or cannot be used."""

@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from math import isfinite
 from typing import Any
 
+from stream_al.checks import check_depth
 from stream_al.engine.samples.deletion import is_deletion
 from stream_al.engine.samples.paths import value_at
 from stream_al.engine.samples.table import LARGEST, Feature, Sample, sample_of
@@ -98,7 +99,7 @@ def read_sample(
         raise BadMessage("not_an_object", f"the record is JSON, but it is {_kind(record)} and no object")
     if is_deletion(record, None if rules.features in (AUTO, WHOLE) else rules.features):
         raise NoSample("deleted", "the record says that a row was deleted")
-    _check_depth(record, rules.max_depth)
+    check_depth(record, rules.max_depth)
     native = rules.features == AUTO and isinstance(record.get("features"), dict)
     if native:
         source: Any = record["features"]
@@ -217,20 +218,6 @@ def _identify(record: dict[str, Any], rules: InputRules, key: bytes | None, posi
     if text is None:
         raise BadMessage("bad_id", f"an id is text of 1 to {MAX_ID_CHARACTERS} characters or a whole number")
     return text
-
-
-def _check_depth(record: dict[str, Any], limit: int) -> None:
-    level: list[Any] = [record]
-    for _ in range(limit):
-        level = [
-            member
-            for value in level
-            for member in (value.values() if isinstance(value, dict) else value)
-            if isinstance(member, dict | list)
-        ]
-        if not level:
-            return
-    raise BadMessage("too_deep", f"the record is nested deeper than {limit}")
 
 
 def _kind(value: Any) -> str:

@@ -152,7 +152,14 @@ class Strategy:
         return utility
 
     def model(
-        self, definition: str, *, seed: int, max_classes: int = 1000, committee: Sequence[str] = ()
+        self,
+        definition: str,
+        *,
+        seed: int,
+        max_classes: int = 1000,
+        max_features: int = 10_000,
+        max_pairs: int = 100_000,
+        committee: Sequence[str] = (),
     ) -> Model:
         """The untrained model, with everything that this strategy needs and no more.
 
@@ -168,6 +175,8 @@ class Strategy:
             definition,
             seed=seed,
             max_classes=max_classes,
+            max_features=max_features,
+            max_pairs=max_pairs,
             committee=committee if Need.MEMBERS in self.needs else (),
             reference_set=Need.REFERENCE_SET in self.needs,
         )

@@ -55,11 +55,7 @@ class Follower:
         """Read and apply one batch of records; return their number."""
         async with self._one_reader:
             records = await self.reader.poll(self._max_records, timeout_seconds)
-            for chunk in self._time_slices.cut(records):
-                with self._time_slices.working():
-                    for record in chunk:
-                        self._apply(record)
-                        self._applied[record.partition] = record.next_offset
-                await self._time_slices.over()
-            self._time_slices.fit()
+            async for record in self._time_slices.one_by_one(records):
+                self._apply(record)
+                self._applied[record.partition] = record.next_offset
         return len(records)

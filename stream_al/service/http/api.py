@@ -6,6 +6,7 @@ the same guarantees as Kafka. Nothing is decided here. Errors are `application/p
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -48,6 +49,7 @@ from stream_al.service.http.schemas import (
     problems,
 )
 from stream_al.service.http.status import status
+from stream_al.service.timing.time_slices import TimeSlices
 
 __all__ = ["api"]
 
@@ -125,10 +127,14 @@ def _read_routes(web: FastAPI, app: App) -> None:
     @web.get("/v1/queries", tags=["labelling"], response_model=QueryPage, responses=problems(422))
     async def get_queries(
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50, offset: Annotated[int, Query(ge=0)] = 0
-    ) -> dict[str, Any]:
-        """Pending queries, the most useful first."""
-        page = app.pending.most_useful(limit, offset)
-        return {"total": len(app.pending), "offset": offset, "queries": msgspec.to_builtins(page)}
+    ) -> Response:
+        """Pending queries, the most useful first.
+
+        A page may hold fewer than `limit`: it has at most `http.max_page_bytes` bytes.
+        """
+        page = app.pending.most_useful(limit, offset, app.settings.http.max_page_bytes)
+        found = {"total": len(app.pending), "offset": offset, "queries": page}
+        return Response(encode(found), media_type="application/json")  # written once, not checked again
 
     @web.post("/v1/predict", tags=["model"], response_model=Predicted, responses=problems(408, 413, 422))
     async def predict(
@@ -163,8 +169,7 @@ def _write_routes(web: FastAPI, app: App) -> None:
     ) -> dict[str, Any]:
         """Send one sample or a list of samples to the stream, in the form that the settings describe."""
         outgoing, trace = [], _trace_headers(app, request)
-        charge_records(request, len(_as_list(samples)))
-        for given in _as_list(samples):
+        async for given in _sliced(app, request, samples):
             value = encode(given)
             record = decode_json(value, max_bytes=settings.input.max_bytes)
             key = (id_text(given.get("id")) or "").encode() or None
@@ -195,9 +200,8 @@ def _write_routes(web: FastAPI, app: App) -> None:
         `via` is set to the name of the token.
         """
         outgoing, trace, read = [], _trace_headers(app, request), []
-        charge_records(request, len(_as_list(labels)))
         asked_only = not settings.labels.unsolicited and caller_role(request) < Role.ADMIN
-        for one in _as_list(labels):
+        async for one in _sliced(app, request, labels):
             given = {**one, "via": caller_name(request)}
             label = decode(Label, encode(given), max_bytes=settings.input.max_bytes)
             if label.features is not None:
@@ -210,7 +214,7 @@ def _write_routes(web: FastAPI, app: App) -> None:
                 sent = {name: value for name, value in given.items() if name != "features"}
                 given = {**sent, "version": label.version or version_of(label.features)}
             outgoing.append(Outgoing(topics.labels, label.id.encode(), encode(given), trace))
-        expected = expectations(app, read)  # before they are sent, since they may be learned at once
+        expected = await expectations(app, read)  # before they are sent, since they may be learned at once
         if asked_only:
             refuse_unsolicited(expected)
         accepted = len(await app.broker.send(outgoing))
@@ -248,8 +252,16 @@ def _error_handlers(web: FastAPI) -> None:
         return problem(422, "Invalid request", "; ".join(mistakes))
 
 
-def _as_list(given: list[dict[str, Any]] | dict[str, Any]) -> list[dict[str, Any]]:
-    return given if isinstance(given, list) else [given]
+async def _sliced(
+    app: App, request: Request, given: list[dict[str, Any]] | dict[str, Any]
+) -> AsyncIterator[dict[str, Any]]:
+    """The records of a request, which count for its rate, in slices between which other tasks run."""
+    records, most = given if isinstance(given, list) else [given], app.settings.http.max_records
+    charge_records(request, len(records))
+    if len(records) > most:
+        raise BadMessage("too_many_records", f"the request has {len(records)} records, and may have {most}")
+    async for record in TimeSlices(app.clock).one_by_one(records):
+        yield record
 
 
 def _trace_headers(app: App, request: Request) -> Headers:

@@ -17,6 +17,7 @@ from stream_al.errors import BadMessage
 from stream_al.messages import Label
 from stream_al.service.app import App
 from stream_al.service.loops.taken_ids import TakenIds
+from stream_al.service.timing.time_slices import TimeSlices
 
 __all__ = ["expectations", "refuse_unsolicited"]
 
@@ -36,10 +37,13 @@ NOTES = {
 }
 
 
-def expectations(app: App, labels: Sequence[Label]) -> dict[str, Any]:
+async def expectations(app: App, labels: Sequence[Label]) -> dict[str, Any]:
     """For each label what is expected to become of it, and what each of these words means."""
     taken = TakenIds(app.local_model, app.pending)
-    expected = [{"id": label.id, "expected": _expected(app, label, taken)} for label in labels]
+    expected = [
+        {"id": label.id, "expected": _expected(app, label, taken)}
+        async for label in TimeSlices(app.clock).one_by_one(labels)
+    ]
     words = {one["expected"] for one in expected}
     return {"labels": expected, "notes": {str(word): text for word, text in NOTES.items() if word in words}}
 

@@ -27,7 +27,6 @@ from __future__ import annotations
 import heapq
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import datetime
 from typing import TypeAlias
 
 import msgspec
@@ -36,17 +35,19 @@ from stream_al.engine.labels.expiry import expires
 from stream_al.engine.labels.join import Pending
 from stream_al.errors import BadMessage
 from stream_al.identity import version_of
-from stream_al.messages import MAX_VERSION_CHARACTERS, Query, decode
+from stream_al.messages import MAX_VERSION_CHARACTERS, Query, decode, life_of
 from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Reader, Record
 from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.loops.log_time import LogTime
+from stream_al.service.telemetry.problems import Kind, Problems
 from stream_al.service.telemetry.tracing import OFF, Tracing
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings
 
-__all__ = ["PendingQueries"]
+__all__ = ["OVERHEAD", "PendingQueries"]
 
+OVERHEAD = 500  # bytes of memory for a query besides its message
 VERSION_HEADER = "stream_al.version"
 MAX_CLOSED = 50_000  # ids of closed queries whose versions are remembered
 MAX_CLOSED_ON_HEAPS = 1000  # more than that, and more than are pending, are removed
@@ -91,12 +92,14 @@ class PendingQueries:
         tracing: Reads the trace that a query belongs to.
         on_clash: Called with an id of which two queries for different samples are open.
         time: The log's time, which other loops move too; None makes one.
+        problems: Where records that are no queries are reported; None reports them nowhere.
 
     Attributes:
         time: The log's time.
+        bytes: What the queries take, about: their messages, and `OVERHEAD` for each.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of the service that it works with
         self,
         reader: Reader,
         settings: Settings,
@@ -105,10 +108,13 @@ class PendingQueries:
         tracing: Tracing = OFF,
         on_clash: Callable[[str], None] = lambda sample_id: None,
         time: LogTime | None = None,
+        problems: Problems | None = None,
     ) -> None:
         self.reader = reader
         self.tracing = tracing
         self.is_labelled = is_labelled
+        self.bytes = 0
+        self._problems = problems
         self.on_clash = on_clash
         self.topic = settings.topics.queries
         self.max_bytes = max_message_bytes(settings.input)
@@ -197,19 +203,31 @@ class PendingQueries:
         self._orphaned_before = set(self._orphaned)
         return found
 
-    def most_useful(self, limit: int, offset: int = 0) -> list[Query]:
-        """A page of the queries, the most useful first; among equals the oldest first."""
+    def most_useful(self, limit: int, offset: int = 0, max_bytes: int | None = None) -> list[Query]:
+        """A page of the queries, the most useful first; among equals the oldest first.
+
+        Args:
+            limit: Most queries.
+            offset: How many to leave out before them.
+            max_bytes: Most bytes of all their messages; there is always one query, if any is there.
+        """
         ranked = heapq.nsmallest(
             offset + limit, self._entries.values(), key=lambda entry: (-entry.utility, entry.offset)
         )
-        return [decode(Query, entry.value, max_bytes=self.max_bytes) for entry in ranked[offset:]]
+        page, taken = list[Query](), 0
+        for entry in ranked[offset:]:
+            taken += len(entry.value)
+            if page and max_bytes is not None and taken > max_bytes:
+                break
+            page.append(decode(Query, entry.value, max_bytes=self.max_bytes))
+        return page
 
     def close(self, sample_id: str, version: str | None = None) -> None:
         """Forget a query that is labelled or over, if it is the one of the version, where one is given."""
         entry = self._entries.get(sample_id)
         if entry is None or version not in (None, entry.version):
             return
-        del self._entries[sample_id]
+        self._pop(sample_id)
         self._note_closed(sample_id, entry.version)
         if self._tombstones:
             self._orphaned.add(sample_id)  # until its tombstone is read
@@ -238,7 +256,7 @@ class PendingQueries:
         if known is not None and known.offset >= record.offset:
             return
         if record.value is None:
-            self._entries.pop(sample_id, None)
+            self._pop(sample_id)
             self._orphaned.discard(sample_id)
             version = known.version if known is not None else _closed_version(record.headers)
             if version:
@@ -246,25 +264,44 @@ class PendingQueries:
             return
         try:
             query = decode(Query, record.value, max_bytes=self.max_bytes)
+        except BadMessage as error:  # this service has not written it, so no label can be joined with it
+            self._skipped(record, error.reason, str(error))
+            return
+        if query.id.encode() == record.key:
             self._set(query, record.value, record.offset, at_ms, record.headers)
-        except (BadMessage, ValueError):
-            return  # this service has not written it, so no label can be joined with it
+        else:
+            self._skipped(record, "bad_key", f"the key is {record.key!r:.100}, and the id {query.id!r:.100}")
+
+    def _skipped(self, record: Record, reason: str, why: str) -> None:
+        if self._problems is not None:
+            where = f"record {record.offset} of {record.topic} is no query, and is passed over"
+            self._problems.report(Kind.SKIPPED, reason, f"{where}: {why}")
 
     def _set(self, query: Query, value: bytes, offset: int, timestamp_ms: int, headers: Headers) -> None:
         trace, version = self.tracing.carried(headers), query.version or version_of(query.features)
         before = self._entries.get(query.id)
         clash = before is not None and before.version != version
         ambiguous = clash or (before is not None and before.ambiguous)
-        life_ms = _life_ms(query)
+        life_ms = life_of(query)
         entry = Entry(value, timestamp_ms, life_ms, query.utility, offset, trace, version, ambiguous)
         if not self.is_labelled(query.id, version):
             if clash:
                 self.on_clash(query.id)
             self._orphaned.discard(query.id)
+            self._pop(query.id)
             self._entries[query.id] = entry
+            self.bytes += len(value) + OVERHEAD
             self._push(query.id, entry)
         elif self._tombstones and query.id not in self._entries:
             self._orphaned.add(query.id)
+
+    def _pop(self, sample_id: str) -> bool:
+        """Forget a query; say whether there was one."""
+        entry = self._entries.pop(sample_id, None)
+        if entry is None:
+            return False
+        self.bytes -= len(entry.value) + OVERHEAD
+        return True
 
     def _oldest(self, heap: list[HeapItem]) -> HeapItem | None:
         """The oldest query on a heap that is still pending; closed ones before it are removed."""
@@ -296,9 +333,3 @@ def _closed_version(headers: Headers) -> str:
     """The version of the query that a tombstone closes; empty if it does not say."""
     found = next((value for name, value in headers if name == VERSION_HEADER), None) or b""
     return found.decode("ascii", "replace") if len(found) <= MAX_VERSION_CHARACTERS else ""
-
-
-def _life_ms(query: Query) -> int:
-    """How long a query waits: the difference of two readings of one clock, so the clock may be wrong."""
-    begin, end = datetime.fromisoformat(query.queried_at), datetime.fromisoformat(query.expires_at)
-    return int((end - begin).total_seconds() * 1000)

@@ -28,7 +28,7 @@ from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Record
 from stream_al.service.broker.topics import query_life_ms
 from stream_al.service.engine_settings import input_rules, selector
 from stream_al.service.loops.decision_messages import DecisionMessages, Name
-from stream_al.service.loops.pending import PendingQueries
+from stream_al.service.loops.pending import OVERHEAD, PendingQueries
 from stream_al.service.loops.stage import Items, Work
 from stream_al.service.loops.taken_ids import TakenIds
 from stream_al.service.model.local_model import LocalModel
@@ -133,15 +133,27 @@ class Select:
 
     def begin(self) -> _BatchDecision:
         """Begin with a batch; the budget that is in force now decides about all of it."""
-        taken = TakenIds(self.local_model, self.pending)
-        return _BatchDecision(self, self.selector, self.settings.budget, len(self.pending), taken)
+        pending, taken = self.pending, TakenIds(self.local_model, self.pending)
+        budget = self.settings.budget
+        return _BatchDecision(self, self.selector, budget, len(pending), pending.bytes, taken)
 
-    def context(self, partition: int, pending: int, budget: BudgetSettings) -> Context:
-        """What the selector may know about a partition when so many queries are pending."""
+    def context(
+        self, partition: int, pending: int, budget: BudgetSettings, pending_bytes: int, each_bytes: int = 1
+    ) -> Context:
+        """What the selector may know about a partition when so many queries are pending.
+
+        Args:
+            partition: The partition.
+            pending: How many queries are pending.
+            budget: Says how many may be.
+            pending_bytes: How many bytes they take.
+            each_bytes: How many bytes one more may take.
+        """
         model = self.local_model.model
+        room_bytes = self.settings.queries.max_pending_bytes - pending_bytes
         return Context(
             ready=model.ready,
-            room=budget.pending - pending,
+            room=min(budget.pending - pending, room_bytes // each_bytes),
             pending=pending,
             known=model.examples,
             partition=partition,
@@ -150,7 +162,7 @@ class Select:
 
     def binding(self, partition: int, state: Any) -> dict[str, Any]:
         """What a partition has bought, and the cap that binds it now."""
-        context = self.context(partition, len(self.pending), self.settings.budget)
+        context = self.context(partition, len(self.pending), self.settings.budget, self.pending.bytes)
         return {"bought": state.spent.bought, "binding": self.selector.binding(state, context)}
 
     def dead_letter(self, record: Record, error: BadMessage) -> Outgoing:
@@ -213,6 +225,7 @@ class _BatchDecision:
         selector: The selector that it decides with.
         budget: The budget that it decides by.
         pending: The number of queries that will be pending after the batch.
+        pending_bytes: The bytes that they will take.
         taken: What is known of ids.
         silent: Of the samples since the model knew two classes, which ones it has no prediction for.
         allowed: The number of labels that the budget allowed for the samples.
@@ -226,6 +239,7 @@ class _BatchDecision:
     selector: Selector
     budget: BudgetSettings
     pending: int
+    pending_bytes: int
     taken: TakenIds
     silent: list[bool] = field(default_factory=list)
     allowed: float = 0.0
@@ -240,7 +254,8 @@ class _BatchDecision:
     def decide(self, partition: int, items: Items, state: Any) -> Any:
         """Decide about the next samples of a partition, on its own account."""
         stage, messages, topic = self.stage, self.stage.messages(), self.stage.settings.topics.predictions
-        context = stage.context(partition, self.pending, self.budget)
+        each_bytes = max((len(record.value or b"") for record, _ in items), default=0) + OVERHEAD
+        context = stage.context(partition, self.pending, self.budget, self.pending_bytes, each_bytes)
         arrivals = [_at(stage.pending.time.see(record), arrival) for record, (_, arrival) in items]
         made, state = self.selector.decide(state, arrivals, context)
         for (record, (sample, arrival)), decision in zip(items, made, strict=True):
@@ -255,8 +270,10 @@ class _BatchDecision:
                     sample, self._name(sample), record.timestamp_ms, arrival, decision, self.pending
                 )
                 step = stage.traced(record, query)
-                self.queries.append((query, stage.outgoing_query(record, query, step.headers), step))
+                outgoing = stage.outgoing_query(record, query, step.headers)
+                self.queries.append((query, outgoing, step))
                 self.pending += 1
+                self.pending_bytes += len(outgoing.value or b"") + OVERHEAD
         if context.ready:
             self.silent += [not arrival.probabilities for _, (_, arrival) in items]
         if made:

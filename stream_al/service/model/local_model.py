@@ -47,7 +47,7 @@ __all__ = ["LocalModel"]
 log = structlog.get_logger(__name__)
 
 READER_STOP_SECONDS = 1.0
-MAX_EXAMPLES = 500  # between two reports of progress, however slow the model is
+MAX_EXAMPLES = 500  # of one batch
 
 
 class LocalModel:
@@ -199,6 +199,8 @@ class LocalModel:
         return len(records)
 
     def _folded(self, example: Example, outcome: Outcome) -> None:
+        # A batch of a slow model may take longer than the watchdog waits.
+        self.progress.step(self.clock.monotonic())
         if self.restored:  # what a start replays was reported when it came
             self._report.folded(self.learner, example, outcome)
             if outcome in (Outcome.LEARNED, Outcome.REFUSED):
@@ -246,11 +248,11 @@ class LocalModel:
             await reader.start()
             end = {PARTITION: await replay.begin()}
             while self.excluded == excluded and await is_behind(reader, end):
-                await replay.step(1.0, self._max_examples)
+                await replay.step(1.0, self._max_examples, self._refolded)
                 self.rebuild_progress.step(self.clock.monotonic())
             async with self._one_reader:
                 while self.excluded == excluded and replay.learner.offset < self.learner.offset:
-                    await replay.step(1.0, self._max_examples)
+                    await replay.step(1.0, self._max_examples, self._refolded)
                 if self.excluded == excluded:
                     self._replace(replay)
         finally:
@@ -273,6 +275,9 @@ class LocalModel:
             self.clock,
             self.excluded,
         )
+
+    def _refolded(self, example: Example, outcome: Outcome) -> None:
+        self.rebuild_progress.step(self.clock.monotonic())
 
     def snapshot_due(self) -> bool:
         """Whether it is time for a snapshot."""

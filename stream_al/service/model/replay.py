@@ -141,16 +141,12 @@ class Replay:
         outcomes: Counter[Outcome] = Counter()
         records = await self.reader.poll(max_records, timeout_seconds)
         began = self.clock.monotonic()
-        for chunk in self._time_slices.cut(records):
-            with self._time_slices.working():
-                for record in chunk:
-                    if record.offset >= self.learner.offset:
-                        self._fold(record, outcomes, on_example)
-                if chunk[-1].next_offset == self.learner.offset:
-                    self.anchor = Anchor.of(chunk[-1])
-            await self._time_slices.over()
+        async for record in self._time_slices.one_by_one(records):
+            if record.offset >= self.learner.offset:
+                self._fold(record, outcomes, on_example)
+            if record.next_offset == self.learner.offset:
+                self.anchor = Anchor.of(record)
         if records:
-            self._time_slices.fit()
             self.metrics.update_seconds.observe(self.clock.monotonic() - began)
         return records, outcomes
 

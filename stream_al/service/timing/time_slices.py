@@ -13,7 +13,7 @@ chunks take more time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -49,6 +49,18 @@ class TimeSlices:
             self._records += len(chunk)
             begin += len(chunk)
             yield chunk
+
+    async def one_by_one(self, records: Iterable[T]) -> AsyncIterator[T]:
+        """The records one by one, for work of which a single record may take long.
+
+        Other tasks run between two records whenever the time slice is over, so the loop is held for a slice
+        or for one record, whichever is longer.
+        """
+        for record in records:
+            with self.working():
+                yield record
+            self._records += 1
+            await self.over()
 
     @contextmanager
     def working(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stream_al.messages import ModelStamp, Prediction, Query, encode, iso
 from stream_al.service.broker.protocols import Ack, Record
-from stream_al.service.loops.pending import PendingQueries
+from stream_al.service.loops.pending import OVERHEAD, PendingQueries
 from stream_al.service.timing.clock import SYSTEM_CLOCK
 from stream_al.settings import Settings
 
@@ -128,6 +128,7 @@ class Both:
         pending, plain = self.pending, self.plain
         assert {i for i in IDS if i in pending} == plain.waiting.keys()
         assert {i for i in IDS if pending.is_open(i)} == plain.open | plain.waiting.keys()
+        assert pending.bytes == sum(len(one.value) + OVERHEAD for one in pending._entries.values())
         assert pending.oldest_seconds() == plain.oldest_seconds(self.now_ms)
         over = plain.over(self.now_ms)
         assert sorted(pending.expired(10, self.now_ms)) == over

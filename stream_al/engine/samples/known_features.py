@@ -1,0 +1,68 @@
+"""Known features: how many names a River model may meet.
+
+River keeps something for each name of a feature, and most of its models for each name and class. A stream
+with new names in every record makes such a model grow without end: 150 classes with 2,000 names each took a
+`GaussianNB` from 145 MB to 1,170 MB. So two numbers are bounded at the model's door:
+
+    names    distinct names, over all classes
+    pairs    distinct pairs of a class and a name that came with it
+
+A name or a pair beyond a bound is left out of the example, and the rest of the example is learned. What
+came first stays, so the choice depends on the examples and their order alone, as everything in the fold does.
+A prediction enters no names, so nothing is left out there. Names count even if River fails on the example,
+since it may have learned a part of it.
+
+`auto` and its members need no such door: their encoder has its own (`engine.learners.encoder.columns`). The
+words of a text that a `BagOfWords` makes are made behind the door, and are not counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stream_al.messages import ClassLabel
+
+__all__ = ["KnownFeatures"]
+
+
+class KnownFeatures:
+    """The names that a model has met.
+
+    Args:
+        max_names: Most distinct names.
+        max_pairs: Most distinct pairs of a class and a name.
+
+    Attributes:
+        left_out: How often a feature was left out.
+
+    >>> known = KnownFeatures(max_names=2, max_pairs=3)
+    >>> known.admitted({"a": 1, "b": 2, "c": 3}, "up")
+    {'a': 1, 'b': 2}
+    >>> known.admitted({"a": 1, "b": 2}, "down"), known.left_out
+    ({'a': 1}, 2)
+    """
+
+    def __init__(self, max_names: int, max_pairs: int) -> None:
+        self.left_out = 0
+        self._max_names, self._max_pairs = max_names, max_pairs
+        self._names: set[str] = set()
+        self._of_class: dict[ClassLabel, set[str]] = {}
+        self._pairs = 0
+
+    def admitted(self, features: Mapping[str, object], label: ClassLabel) -> Mapping[str, object]:
+        """The features of an example of a class, without those for which there is no room."""
+        met = self._of_class.setdefault(label, set())
+        if met.issuperset(features):  # nearly always
+            return features
+        for name in features:
+            if name in met or self._pairs >= self._max_pairs:
+                continue
+            if name not in self._names:
+                if len(self._names) >= self._max_names:
+                    continue
+                self._names.add(name)
+            met.add(name)
+            self._pairs += 1
+        kept = {name: value for name, value in features.items() if name in met}
+        self.left_out += len(features) - len(kept)
+        return kept

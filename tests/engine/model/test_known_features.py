@@ -1,0 +1,49 @@
+"""A model meets a bounded number of names, whatever the examples bring, and the rest of each is learned."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_al.engine.model.model import Model
+from stream_al.engine.samples.known_features import KnownFeatures
+
+examples = st.lists(
+    st.tuples(st.dictionaries(st.text(max_size=2), st.integers(), max_size=6), st.sampled_from("abcde")),
+    max_size=20,
+)
+
+
+@settings(derandomize=True, database=None, deadline=None, max_examples=200)
+@given(examples, st.integers(1, 8), st.integers(1, 12))
+def test_no_more_names_and_pairs_are_admitted_than_allowed(
+    given_: list[tuple[dict[str, int], str]], max_names: int, max_pairs: int
+) -> None:
+    known, met = KnownFeatures(max_names, max_pairs), set[tuple[str, str]]()
+    for features, label in given_:
+        kept = known.admitted(features, label)
+        assert kept.items() <= features.items()
+        assert {name for name in features if (label, name) in met} <= set(kept), "what is known stays"
+        met |= {(label, name) for name in kept}
+    assert len(met) <= max_pairs
+    assert len({name for _, name in met}) <= max_names
+    if len({(label, name) for features, label in given_ for name in features}) <= max_pairs:
+        assert known.left_out == 0 or len({n for features, _ in given_ for n in features}) > max_names
+
+
+def test_a_river_model_keeps_no_more_than_its_bound_when_every_example_brings_new_names() -> None:
+    model = Model("GaussianNB()", seed=1, max_features=50, max_pairs=120)
+    for number in range(40):
+        model.learn({f"{number}-{k}": 1.0 for k in range(20)} | {"x": 1.0}, f"class {number % 5}")
+    gaussians = model.classifier.river.gaussians
+    assert sum(len(of_class) for of_class in gaussians.values()) <= 120
+    assert len({name for of_class in gaussians.values() for name in of_class}) <= 50
+    assert "model.max_features" in model.left_out()["*"]
+
+
+def test_auto_is_not_changed_by_the_bound() -> None:
+    one, other = (Model("auto", seed=1, max_features=most) for most in (1, 1000))
+    for model in (one, other):
+        for number in range(6):
+            model.learn({"x": number, "y": 1, "z": 2}, number % 2)
+    assert (one.digest(), one.fingerprint) == (other.digest(), other.fingerprint)

@@ -1,0 +1,103 @@
+"""What records may cost has bounds: in bytes of memory, and in time on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from itertools import pairwise
+from typing import Any
+
+from stream_al.messages import Example
+from stream_al.service.timing.clock import Clock
+from stream_al.service.timing.time_slices import TimeSlices
+from tests.support.stream import sample, truth
+from tests.support.world import MakeWorld, World
+
+FEW_BYTES = ["queries.max_pending_bytes=5000", "budget.share=0.9", "limits.batch_records=4"]
+
+
+class SlowClock(Clock):
+    """By this clock each piece of work takes longer than a slice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.worked = self.passed = 0.0
+
+    def thread_time(self) -> float:
+        self.worked += 1.0
+        return self.worked
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.passed
+
+
+class Rounds:
+    """Counts the rounds of the event loop."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.task = asyncio.create_task(self._count())
+
+    async def _count(self) -> None:
+        while True:
+            self.number += 1
+            await asyncio.sleep(0)
+
+
+async def test_selection_pauses_while_the_pending_queries_take_their_bytes(memory_world: MakeWorld) -> None:
+    world = await memory_world(*FEW_BYTES)
+    replica = await world.start()
+    made = await world.samples(60)
+    await world.until(lambda: replica.app.pending.bytes > 3000, "queries are pending")
+    await world.until(lambda: _all_decided(world, made), "all samples are decided")
+    batch = 4 * 1500  # one batch may go beyond
+    assert replica.app.pending.bytes <= 5000 + batch
+    before = len(await world.queries())
+    assert before < 20
+    await world.label_queries()
+    await world.until(lambda: not replica.app.pending, "the labels make room")
+    assert replica.app.pending.bytes == 0
+    await world.samples(20, 60)
+    await world.until(lambda: _more_than(world, before), "selection goes on")
+
+
+async def _all_decided(world: World, made: list[dict[str, Any]]) -> bool:
+    return await world.decided() >= {one["id"] for one in made}
+
+
+async def _more_than(world: World, number: int) -> bool:
+    return len(await world.queries()) > number
+
+
+async def test_the_loop_goes_round_between_two_records_that_take_longer_than_a_slice() -> None:
+    rounds, at = Rounds(), list[int]()
+    async for _ in TimeSlices(SlowClock()).one_by_one(range(20)):
+        at.append(rounds.number)
+    rounds.task.cancel()
+    with suppress(asyncio.CancelledError):
+        await rounds.task
+    assert all(later > earlier for earlier, later in pairwise(at))
+
+
+async def test_a_slow_model_gives_a_sign_of_life_with_each_example(memory_world: MakeWorld) -> None:
+    """Other tasks run between two examples of one batch, and the watchdog sees each of them."""
+    world = await memory_world("limits.batch_records=500")
+    clock = world.clock = SlowClock()
+    replica = await world.start()
+    rounds, at, still = Rounds(), list[int](), list[float]()
+    model = replica.app.local_model
+
+    def slow(example: Example) -> None:
+        at.append(rounds.number)
+        still.append(model.progress.standstill(clock.monotonic()))
+        clock.passed += 30.0
+
+    model.on_example = slow
+    samples = [sample(number) for number in range(12)]
+    await world.send(
+        world.topics.examples, [{**one, "label": truth(one["features"]), "reason": "seed"} for one in samples]
+    )
+    await world.until(lambda: len(at) == 12, "all are learned")
+    rounds.task.cancel()
+    assert len(set(at)) == 12, "no two examples in one round of the loop"
+    assert max(still) < 60.0, "the watchdog would have ended the process"
