@@ -29,16 +29,19 @@ import struct
 from collections import Counter
 from hashlib import blake2b
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from river.compose import Pipeline
 from river.proba.base import Distribution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
-__all__ = ["digest"]
+__all__ = ["digest", "digest_in_steps", "finished"]
+
+T = TypeVar("T")
+STEP = 1000  # objects: a few milliseconds
 
 _SIZE = 16
 _Opened: TypeAlias = tuple[bytes, list[object]]
@@ -60,14 +63,40 @@ def digest(obj: object) -> str:
     >>> digest([1, 1.0, True]) == digest([1, 1, 1])
     False
     """
-    return _walk(obj, {}).hex()
+    return finished(digest_in_steps(obj))
+
+
+def digest_in_steps(obj: object) -> Generator[None, None, str]:
+    """Return the digest, and yield now and then, so that the caller can let others run.
+
+    If `obj` changes meanwhile, the digest means nothing: then close the generator and begin again.
+    """
+    return (yield from _walk_in_steps(obj, {})).hex()
 
 
 def _walk(root: object, visits: dict[int, int]) -> bytes:
+    return finished(_walk_in_steps(root, visits))
+
+
+def finished(steps: Generator[None, None, T]) -> T:
+    """Take all steps at once; return the result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: T = end.value
+            return found
+
+
+def _walk_in_steps(root: object, visits: dict[int, int]) -> Generator[None, None, bytes]:
+    walked = 0
     hashed = blake2b(digest_size=_SIZE)
     alive = []  # keeps objects that a reduction made, whose ids would be given to other objects
     stack = [root]
     while stack:
+        walked += 1
+        if walked % STEP == 0:
+            yield
         obj = stack.pop()
         kind = type(obj)
         if scalar := _SCALARS.get(kind):

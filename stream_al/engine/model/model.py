@@ -26,7 +26,7 @@ from stream_al.engine.learners.base import RowClassifier
 from stream_al.engine.model.batch_scoring import scorer
 from stream_al.engine.model.classes import Classes
 from stream_al.engine.model.classifier import Classifier
-from stream_al.engine.model.digest import digest
+from stream_al.engine.model.digest import digest, digest_in_steps, finished
 from stream_al.engine.model.expression import load
 from stream_al.engine.model.faults import advice, features_at_fault
 from stream_al.engine.model.introspection import parts
@@ -39,7 +39,7 @@ from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from stream_al.engine.model.sketch import Point, Sketches
     from stream_al.engine.samples.table import Floats
@@ -363,10 +363,17 @@ class Model:
 
     def digest(self) -> str:
         """Return a text that is equal for two models exactly when they are in the same state."""
+        return finished(self.digest_in_steps())
+
+    def digest_in_steps(self) -> Generator[None, None, str]:
+        """Return the digest, and yield now and then. If the model learns meanwhile, close and begin again."""
         if self._digest is None:
-            kept = [member.digest() for member in self.committee]
-            kept += [digest(self.reference_set)] if self.reference_set is not None else []
-            self._digest = digest((self.classifier.river, self.classes, *kept))
+            kept = []
+            for member in self.committee:
+                kept.append((yield from member.digest_in_steps()))  # noqa: PERF401 - a comprehension cannot yield
+            if self.reference_set is not None:
+                kept.append((yield from digest_in_steps(self.reference_set)))
+            self._digest = yield from digest_in_steps((self.classifier.river, self.classes, *kept))
         return self._digest
 
     def _references(self) -> ReferenceSet:

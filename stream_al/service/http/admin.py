@@ -84,6 +84,7 @@ def _model_routes(web: FastAPI, app: App) -> None:
             found = await app.local_model.snapshots.listed()
             snapshots = [{"name": name, "offset": offset} for name, offset in found.items()]
         matters = await importance.of(app.local_model.learner)
+        await app.local_model.prepare_digest()
         return {**model_status(app), "importance": matters, "snapshots": snapshots}
 
     @web.post("/v1/model/rollback", tags=["control"], response_model=ExclusionChange, responses=CHANGED)

@@ -122,6 +122,7 @@ def _read_routes(web: FastAPI, app: App) -> None:
     @web.get("/v1/status", tags=["status"])
     async def get_status() -> dict[str, Any]:
         """The state of this process: loops, budget, labels and model."""
+        await app.local_model.prepare_digest()
         return status(app)
 
     @web.get("/v1/queries", tags=["labelling"], response_model=QueryPage, responses=problems(422))

@@ -39,6 +39,7 @@ from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.problems import Problems
 from stream_al.service.telemetry.tracing import OFF, Tracing
 from stream_al.service.timing.clock import Clock
+from stream_al.service.timing.time_slices import TimeSlices
 from stream_al.service.timing.watchdog import Progress
 from stream_al.settings import Settings
 
@@ -47,6 +48,7 @@ __all__ = ["LocalModel"]
 log = structlog.get_logger(__name__)
 
 READER_STOP_SECONDS = 1.0
+DIGESTED = "digested"
 MAX_EXAMPLES = 500  # of one batch
 
 
@@ -124,6 +126,25 @@ class LocalModel:
     def stamp(self) -> ModelStamp:
         """Which model is in force."""
         return ModelStamp(self.settings.model.name, self.learner.version, self.model.examples)
+
+    async def prepare_digest(self) -> None:
+        """Let the model know its digest, in time slices, since a large River model takes seconds.
+
+        If an example is folded meanwhile, it begins again, and this time learning waits for it.
+        """
+        if not await self._digested():
+            async with self._one_reader:
+                await self._digested()
+
+    async def _digested(self) -> bool:
+        learner, offset = self.learner, self.learner.offset
+        steps, slices = learner.model.digest_in_steps(), TimeSlices(self.clock)
+        while self.learner is learner and learner.offset == offset:
+            with slices.working():
+                if next(steps, DIGESTED) is DIGESTED:
+                    return True
+            await slices.over()
+        return False
 
     def exclude(self, excluded: Exclusions) -> None:
         """Let exactly these examples not count; the model is rebuilt if it has to be."""

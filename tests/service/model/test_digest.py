@@ -1,0 +1,47 @@
+"""The digest of a large model holds neither the event loop nor, for long, the learning."""
+
+from __future__ import annotations
+
+import asyncio
+
+from stream_al.engine.model import digest
+from tests.support.world import MakeWorld
+
+WIDE = {f"x{number}": float(number) for number in range(300)}
+
+
+async def test_other_tasks_run_while_a_digest_is_worked_out(memory_world: MakeWorld) -> None:
+    world = await memory_world("model.definition=GaussianNB()")
+    replica = await world.start()
+    model = replica.app.local_model
+    for number in range(40):
+        model.model.learn(WIDE, f"class {number}")
+    rounds = 0
+
+    async def others() -> None:
+        nonlocal rounds
+        while True:
+            rounds += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(others())
+    await model.prepare_digest()
+    beside.cancel()
+    assert rounds > 10
+    assert model.model._digest == digest.digest((model.model.classifier.river, model.model.classes))
+
+
+async def test_what_is_learned_meanwhile_is_in_the_digest(memory_world: MakeWorld) -> None:
+    """A digest that was begun before an example is thrown away, and the second time learning waits."""
+    world = await memory_world("model.definition=GaussianNB()")
+    replica = await world.start()
+    model = replica.app.local_model
+    for number in range(40):
+        model.model.learn(WIDE, f"class {number}")
+    preparing = asyncio.create_task(model.prepare_digest())
+    await asyncio.sleep(0)
+    assert not preparing.done(), "otherwise nothing is learned meanwhile"
+    model.model.learn(WIDE, "class 1")
+    model.learner.skip(model.learner.offset)
+    await preparing
+    assert model.model._digest == digest.digest((model.model.classifier.river, model.model.classes))
