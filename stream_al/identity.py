@@ -36,7 +36,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["MAX_ID_CHARACTERS", "id_text", "key_of", "key_text", "own_id", "version_of"]
+__all__ = ["MAX_ID_CHARACTERS", "id_text", "is_encoded", "key_of", "key_text", "own_id", "version_of"]
 
 MAX_ID_CHARACTERS = 512
 MAX_ID_BITS = 128
@@ -112,6 +112,15 @@ def key_text(key: bytes) -> str:
     return text
 
 
+def is_encoded(text: str) -> bool:
+    r"""Whether an id stands for a key that is no text.
+
+    >>> is_encoded(key_text(b"\x00\x01")), is_encoded(key_text(b"plain"))
+    (True, False)
+    """
+    return text.startswith(ENCODED)
+
+
 def key_of(text: str) -> bytes:
     r"""The key whose id this is.
 
@@ -121,6 +130,6 @@ def key_of(text: str) -> bytes:
     >>> key_of(key_text(b"\xff\x00")), key_of("plain")
     (b'\xff\x00', b'plain')
     """
-    if text.startswith(ENCODED):
+    if is_encoded(text):
         return urlsafe_b64decode(text.removeprefix(ENCODED))
     return text.encode()

@@ -100,7 +100,7 @@ class Fault(NamedTuple):
 
 FAULTS = {
     "ids come again with other features": Fault(
-        "error",
+        "warning",
         "ids",
         ("other features", "input.id"),
         [record | {"id": f"txn-{number % 10}"} for number, record in enumerate(sound())],

@@ -17,6 +17,7 @@ from stream_al.engine.doctor.findings import Finding, error, listed, note, print
 from stream_al.engine.samples.sample import AUTO, WHOLE, InputRules, read_sample
 from stream_al.engine.samples.table import Sample
 from stream_al.errors import BadMessage
+from stream_al.identity import is_encoded
 from stream_al.messages import decode_json, iso
 
 __all__ = ["Records", "Unread"]
@@ -186,12 +187,11 @@ class Records:
                 )
 
     def _ids(self) -> Iterator[Finding]:
-        if binary := [one.id for one in self.samples if not one.id.isprintable() or "\ufffd" in one.id]:
-            yield error(
+        if binary := [one.id for one in self.samples if not one.id.isprintable() or is_encoded(one.id)]:
+            yield warning(
                 "ids",
-                f"{len(binary)} ids are no readable text, such as {printable(binary[0], 40)}, as if numbers "
-                "were "
-                "written as bytes: let the sender write the id as text, or set input.id to a member of the "
+                f"{len(binary)} ids are keys that are no readable text, such as {printable(binary[0], 40)}: "
+                "annotators will see them so; let the sender write text, or set input.id to a member of the "
                 "record",
             )
         if len(self.sources) > 1:
@@ -199,23 +199,21 @@ class Records:
             yield warning(
                 "ids",
                 f"ids come from {counted}: labels must name the same ones, so set input.id to the one that "
-                "every "
-                "record has",
+                "every record has",
             )
         elif next(iter(self.sources), "") == "the record's position" and self.rules.id == AUTO:
             yield warning(
                 "ids",
                 "no record has an id, so its position serves as one, and another id after a replay into "
-                "another "
-                "topic: set input.id to a path if there is one, or to position if that is right",
+                "another topic: set input.id to a path if there is one, or to position if that is right",
             )
         if self._contradicted:
             first = next(iter(self._contradicted.values()))
-            yield error(
+            yield warning(
                 "ids",
-                f"{len(self._contradicted)} ids come again with other features, such as {first}: a label "
-                "belongs to one id, so only one of them would be learned; set input.id to what is new for "
-                "every sample",
+                f"{len(self._contradicted)} ids come again with other features, such as {first}: each such "
+                "sample gets an id of its own, ID#VERSION, which its label must name; set input.id to what is "
+                "new for every sample",
             )
         elif again := sum(number > 1 for number in self._repeated.values()):
             yield note("ids", f"{again} ids come again with equal features; each is learned once")
@@ -236,8 +234,7 @@ class Records:
             yield warning(
                 "times",
                 f"the newest of these records is stamped {iso(max(self.times))}, more than a year ago: "
-                "check the "
-                "clocks of the senders, unless the stream is a recording",
+                "check the clocks of the senders, unless the stream is a recording",
             )
 
 

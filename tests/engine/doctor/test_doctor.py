@@ -256,7 +256,7 @@ def test_a_pattern_that_chooses_no_field_and_a_key_that_is_no_text_are_found() -
     records.finish()
     found = texts(records.findings(is_auto=True, now_ms=NOW_MS))
     assert "input.include: crad.* matches no field; there are amount" in found
-    assert "5 ids are no readable text" in found
+    assert "5 ids are keys that are no readable text" in found
 
 
 def test_records_stamped_far_in_the_past_are_found() -> None:
