@@ -212,8 +212,8 @@ class Records:
             yield warning(
                 "ids",
                 f"{len(self._contradicted)} ids come again with other features, such as {first}: each such "
-                "sample gets an id of its own, ID#VERSION, which its label must name; set input.id to what is "
-                "new for every sample",
+                "sample gets an id of its own, ID#VERSION, which its label must name; set input.id to what "
+                "is new for every sample",
             )
         elif again := sum(number > 1 for number in self._repeated.values()):
             yield note("ids", f"{again} ids come again with equal features; each is learned once")
