@@ -55,8 +55,9 @@ async def test_the_old_model_serves_until_the_new_one_is_complete(
     fresh = next(q["id"] for q in await world.queries() if q["id"] not in world.labelled)
     await world.label(fresh, "up")
     await world.until(lambda: a.offset == end + 1, "the label of a pending query is learned")
-    excluded_id = (await world.examples())[5]["id"]
-    await world.label(excluded_id, "up", features={"x": 0.9, "y": 0.1})
+    excluded = (await world.examples())[5]
+    excluded_id = excluded["id"]
+    await world.label(excluded_id, "up", features=excluded["features"])
     await asyncio.sleep(0.2)
     assert a.offset == end + 1, "what is known of it is about to change"
     assert a.app.stalled_seconds() < 1
