@@ -133,7 +133,7 @@ def test_any_bytes_give_a_message_or_a_bad_message(kind: Any, data: st.DataObjec
                 encode(read(value, max_bytes=LIMIT))  # whatever could be read can be written
             except BadMessage as bad:
                 wrong = bad.reason
-            assert wrong in {None, "not_json", "bad_fields", "bad_time", "no_label"}
+            assert wrong in {None, "not_json", "bad_fields", "bad_time", "label_too_long", "no_label"}
 
 
 def test_an_empty_record_and_a_tombstone_are_bad_messages() -> None:
