@@ -19,6 +19,7 @@ from tests.faults.cases import (
     poison,
     rebalances,
     snapshots,
+    trust,
 )
 from tests.faults.fault import Fault
 
@@ -34,6 +35,7 @@ FAULTS: tuple[Fault, ...] = (
     *absent_annotators.FAULTS,
     *lost_data.FAULTS,
     *kafka_contract.FAULTS,
+    *trust.FAULTS,
     *snapshots.FAULTS,
     *clocks.FAULTS,
     *hung_consumers.FAULTS,

@@ -29,6 +29,8 @@ from tests.support.memory_client import MemoryClient
 from tests.support.replica import DEADLINE_SECONDS, Replica
 from tests.support.stream import query, sample, truth
 
+HOSTILE = ("hostile", b"")
+"""The header of records that a test writes to do harm."""
 MakeWorld = Callable[..., Awaitable["World"]]
 STOP_SECONDS = 5.0
 LARGEST_SAMPLE = 4_000_000
@@ -181,8 +183,9 @@ class World:
                 return reader
 
     async def messages(self, topic: str) -> list[dict[str, Any]]:
-        """The values of a topic, tombstones left out."""
-        return [msgspec.json.decode(r.value) for r in await self.records(topic) if r.value is not None]
+        """The values of a topic, without tombstones and hostile records."""
+        records = [r for r in await self.records(topic) if r.value is not None and HOSTILE not in r.headers]
+        return [msgspec.json.decode(r.value or b"") for r in records]
 
     async def queries(self) -> list[dict[str, Any]]:
         return await self.messages(self.topics.queries)
