@@ -217,7 +217,7 @@ def test_one_run_holds_for_all_seeds_only_if_nothing_is_drawn() -> None:
 
 
 @pytest.mark.timeout(3 * PATIENCE_SECONDS)
-@pytest.mark.parametrize("end", [SIGTERM, SIGINT])
+@pytest.mark.parametrize("end", [SIGTERM, pytest.param(SIGINT, marks=pytest.mark.long)])
 def test_workers_end_with_their_parent_and_the_comparison_can_be_resumed(
     tmp_path: Path, end: Signals
 ) -> None:

@@ -12,7 +12,13 @@ from tests.support.children import PATIENCE_SECONDS, children, ended
 
 
 @pytest.mark.timeout(3 * PATIENCE_SECONDS)
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGTERM, 130, marks=pytest.mark.long),
+        (signal.SIGKILL, -signal.SIGKILL),
+    ],
+)
 def test_an_interrupted_simulation_ends_what_it_started(number: signal.Signals, code: int) -> None:
     """SIGTERM does the same as Ctrl-C: exit code 130 and no traceback. No signal leaves a worker behind."""
     options = ("--stream", "segments", "--models", "GaussianNB()", "--jobs", "2", "--seeds", "500", "--json")
