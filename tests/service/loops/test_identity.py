@@ -65,7 +65,7 @@ async def test_records_of_few_ids_are_each_learned_with_their_own_label(
     assert len({one["id"] for one in made}) == 20
     given = {one.get("sample_id", one["id"]) for one in made}
     assert given == set(names) if named != "binary key" else {key_of(one) for one in given} == set(keys)
-    await world.until(lambda: identity_problems(replica) == {"repeated_id": 17}, "the repetitions are counted")
+    await world.until(lambda: identity_problems(replica) == {"repeated_id": 17}, "all are counted")
     labels = [{"id": one["id"], "label": class_of(one["features"])} for one in made]
     await world.send(world.topics.labels, labels[::2])
     await learned_alike(world, replica, 10)
