@@ -163,6 +163,8 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
         model: The model that made it.
         via: The name of the HTTP token that brought the label; None if no token did.
         version: The digest of the sample's features, where the example does not hold them.
+        corrects: Whether the label supersedes the one that counts for the sample. Then `annotator` and `via`
+            say who decided, `reason` says how (`correction` or `consensus`), and there are no features.
     """
 
     id: Id
@@ -177,6 +179,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     model: ModelStamp | None = None
     via: str | None = None
     version: Version | None = None
+    corrects: bool = False
 
     def __post_init__(self) -> None:
         """Raises ValueError for a number that is no id, no name or no time."""
