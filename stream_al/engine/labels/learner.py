@@ -70,8 +70,7 @@ class Learner:
         excluded: The examples that are passed over. A caller that sets it must make sure that it says the
             same as before about the offsets folded already (`is_consistent_with`).
         ledger: What the examples say of labels.
-        corrections: The labels that corrected examples are learned with. A caller that sets it must make sure
-            that it says the same as before about the offsets folded already (`is_corrected_by`).
+        corrections: The labels that corrected examples are learned with; `correct` sets it.
         overdue: The offsets of examples that the model has learned with a label that was corrected since.
     """
 
@@ -115,6 +114,11 @@ class Learner:
     def is_corrected_by(self, corrections: Corrections) -> bool:
         """Whether folding with these corrections would have led to this model."""
         return self.corrections.below(self.offset) == corrections.below(self.offset)
+
+    def correct(self, corrections: Corrections) -> None:
+        """Fold on with corrections that say the same of the examples folded already (`is_corrected_by`)."""
+        self.corrections = corrections
+        self.overdue.clear()
 
     def fold(self, example: Example, offset: int) -> Outcome:
         """Fold the example at `offset`, and say what became of it."""
