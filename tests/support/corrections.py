@@ -24,7 +24,7 @@ async def corrected(world: World, labels: dict[str, ClassLabel]) -> None:
 
 async def right_at_once(world: World, excluded: Exclusions = NONE) -> Learner:
     """The law, computed in the simplest way: write the right labels into the log, and fold that."""
-    records = [record for record in await world.records(world.topics.examples)]
+    records = await world.records(world.topics.examples)
     log = [(r.offset, decode(Example, r.value, max_bytes=10**6)) for r in records if r.offset not in excluded]
     first: dict[str, int] = {}
     right: dict[int, ClassLabel] = {}

@@ -119,17 +119,18 @@ async def test_a_replica_that_dies_before_its_rebuild_follows_after_it(make_worl
     await taught(world)
     await corrected(world, await wrong(world, 1, 4))
     await world.until(lambda: a.app.local_model.rebuilding, "the correction is read")
-    saved = a.app.local_model._replay.saved
-    await world.ask("q")
-    await world.label("q", "up")
-    await world.until(lambda: a.offset > saved + 3, "more is learned")
+    begun = a.offset
+    for name in ("q0", "q1", "q2", "q3"):
+        await world.ask(name)
+        await world.label(name, "up")
+    await world.until(lambda: a.offset == begun + 4, "more is learned")
     assert not a.app.local_model.snapshot_due()
     a.die_at("intake", "decided")
-    await world.ask("q2")
-    await world.label("q2", "up")
+    await world.ask("q4")
+    await world.label("q4", "up")
     await world.until(a.task.done, "it has died")
     b = await world.start("a")
-    await world.until(lambda: b.app.local_model.learner.known.get("q2") == "up", "it goes on")
+    await world.until(lambda: b.app.local_model.learner.known.get("q4") == "up", "it goes on")
     await agree(world, [b])
 
 
