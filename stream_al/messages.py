@@ -158,7 +158,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
         features: None marks a label that contradicts an earlier one of the same id: it is recorded and not
             learned.
         propensity: The probability with which the sample was selected; None if the service did not select it.
-        reason: Why the sample was selected, or `seed` or `unsolicited`.
+        reason: Why the sample was selected, or `seed`, `unsolicited`, `correction` or `consensus`.
         prediction: The model's prediction when the query was made.
         model: The model that made it.
         via: The name of the HTTP token that brought the label; None if no token did.

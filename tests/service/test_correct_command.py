@@ -12,7 +12,7 @@ from stream_al.errors import Misconfigured
 from stream_al.service import maintenance
 from stream_al.service.http.changes import roll_back
 from stream_al.service.maintenance import CorrectedLabel
-from tests.support.corrections import agree
+from tests.service.corrections import agree
 from tests.support.world import MakeWorld, World
 
 

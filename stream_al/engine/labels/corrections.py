@@ -46,7 +46,7 @@ from typing import NamedTuple
 
 from stream_al.engine.labels.judge import same_label
 from stream_al.engine.labels.ledger import MOST, Ledger
-from stream_al.errors import BadMessage
+from stream_al.errors import Misconfigured
 from stream_al.messages import ClassLabel, Example
 
 __all__ = [
@@ -55,12 +55,26 @@ __all__ = [
     "Author",
     "Corrections",
     "Given",
+    "NotCorrected",
     "check_rights",
     "correction",
 ]
 
 PERSON, CONSENSUS = "correction", "consensus"
 """The reason of a correction: a person's decision, or that of several annotators' labels."""
+
+
+class NotCorrected(Misconfigured):
+    """A label cannot be corrected, or not by this caller.
+
+    Args:
+        reason: A short, stable name in snake_case.
+        mistake: What to do instead.
+    """
+
+    def __init__(self, reason: str, mistake: str) -> None:
+        super().__init__(mistake)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +152,7 @@ def correction(
         labelled_at: The time of the decision.
 
     Raises:
-        BadMessage: `pending`, `excluded`, `not_labelled` or `too_many`: the label cannot be corrected.
+        NotCorrected: `pending`, `excluded`, `not_labelled` or `too_many`: the label cannot be corrected.
     """
     known = ledger.known
     if sample_id not in known:
@@ -146,7 +160,7 @@ def correction(
     if same_label(known[sample_id], label):
         return None
     if known.offset(sample_id) not in ledger.corrected and len(ledger.corrected) >= MOST:
-        raise BadMessage(
+        raise NotCorrected(
             "too_many",
             f"{MOST:,} labels are corrected already, and no more can be: exclude wrong examples by a "
             "rollback",
@@ -173,35 +187,36 @@ def check_rights(given: Given, *, caller: str | None, now_ms: int, minutes: floa
         minutes: How long a label may be corrected by its own token (`labels.correct_minutes`).
 
     Raises:
-        BadMessage: `not_yours` or `too_late`.
+        NotCorrected: `not_yours` or `too_late`.
 
     >>> check_rights(Given("ann", 0), caller="ann", now_ms=599_999, minutes=10)
     >>> check_rights(Given("ann", 0), caller="bob", now_ms=1, minutes=10)
     Traceback (most recent call last):
-    stream_al.errors.BadMessage: this label came from another token: ask for a token with the role admin
+    stream_al.engine.labels.corrections.NotCorrected: this label came from another token: ask for a token \
+with the role admin
     """
     if caller is None or given.via != caller:
-        raise BadMessage(
+        raise NotCorrected(
             "not_yours", "this label came from another token: ask for a token with the role admin"
         )
     if now_ms - given.at_ms >= minutes * 60_000:
-        raise BadMessage(
+        raise NotCorrected(
             "too_late",
             f"this label is older than the {minutes:g} minutes of labels.correct_minutes: ask for a token "
             "with the role admin",
         )
 
 
-def _refusal(ledger: Ledger, sample_id: str, *, pending: bool) -> BadMessage:
+def _refusal(ledger: Ledger, sample_id: str, *, pending: bool) -> NotCorrected:
     shown = f"{sample_id[:100]!r}"
     if pending:
-        return BadMessage("pending", f"the query {shown} has no label yet: send its label as a label")
+        return NotCorrected("pending", f"the query {shown} has no label yet: send its label as a label")
     if sample_id in ledger.excluded_ids:
-        return BadMessage(
+        return NotCorrected(
             "excluded",
             f"the label of {shown} was excluded by an operator: restore it first, or label it anew",
         )
-    return BadMessage(
+    return NotCorrected(
         "not_labelled",
         f"no label of {shown} is known: check the id; a label older than the last "
         f"{ledger.known.remember:,} ones (labels.remember) cannot be corrected",

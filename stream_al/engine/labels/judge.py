@@ -5,7 +5,7 @@ A label is judged by what is known of its sample: nothing, the same label, or an
     known label   new label    event         what follows
     none          any          LABEL         the example is learned
     y             y            SAME_LABEL    nothing changes
-    y             not y        OTHER_LABEL   a conflict: recorded, never un-learned
+    y             not y        OTHER_LABEL   a conflict: recorded, never learned
 
 A second label never replaces the first: whoever writes to the log may write twice, and a duplicate must
 change nothing. Only a correction does (`engine.labels.corrections`), and labels after it are judged by the

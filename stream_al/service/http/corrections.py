@@ -15,9 +15,9 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from stream_al.engine.labels.corrections import Author, Given, check_rights, correction
+from stream_al.engine.labels.corrections import Author, Given, NotCorrected, check_rights, correction
 from stream_al.engine.labels.join import addressed
-from stream_al.errors import BadMessage, Unavailable
+from stream_al.errors import Unavailable
 from stream_al.messages import Example, Label, decode, encode, iso
 from stream_al.service.app import App
 from stream_al.service.broker.protocols import Outgoing
@@ -128,7 +128,7 @@ async def _check(app: App, request: Request, sample_id: str) -> None:
                 now_ms=app.pending.time.now_ms,
                 minutes=app.settings.labels.correct_minutes,
             )
-        except BadMessage as error:
+        except NotCorrected as error:
             raise HTTPException(403, str(error)) from None
     await app.local_model.check_correction(first)
 

@@ -65,11 +65,11 @@ async def correct_label(
         ledger = await _ledger(settings, broker, progress)
         try:
             right = _class_of(label, allowed_classes(settings), ledger)
-            pending = sample_id not in ledger.known and await _is_pending(settings, broker, sample_id)
-            author, now = Author(annotator), iso(SYSTEM_CLOCK.wall_ms())
-            made = correction(ledger, sample_id, right, author, pending=pending, labelled_at=now)
         except BadMessage as error:
             raise Misconfigured(str(error)) from None
+        pending = sample_id not in ledger.known and await _is_pending(settings, broker, sample_id)
+        author, now = Author(annotator), iso(SYSTEM_CLOCK.wall_ms())
+        made = correction(ledger, sample_id, right, author, pending=pending, labelled_at=now)
         if made is not None:
             await broker.send([Outgoing(topics.examples, sample_id.encode(), encode(made))])
     return CorrectedLabel(ledger.known[sample_id], right, made is not None)

@@ -16,6 +16,7 @@ from stream_al.engine.labels.corrections import (
     Author,
     Corrections,
     Given,
+    NotCorrected,
     check_rights,
     correction,
 )
@@ -24,7 +25,6 @@ from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.labels.ledger import Ledger
 from stream_al.engine.model.model import Model
-from stream_al.errors import BadMessage
 from stream_al.messages import Example, ModelStamp, Prediction
 
 law = settings(derandomize=True, deadline=None, max_examples=60)
@@ -194,16 +194,16 @@ def test_every_reason_why_a_label_cannot_be_corrected_has_its_sentence(
     ledger.enter(example("p", "a"), 0)
     ledger.enter(example("q", "a"), 1)
     ledger.pass_over(example("x", "a"))
-    with pytest.raises(BadMessage, match="has no label yet: send its label as a label"):
+    with pytest.raises(NotCorrected, match="has no label yet: send its label as a label"):
         correction(ledger, "z", "b", Author(), pending=True)
-    with pytest.raises(BadMessage, match="excluded by an operator: restore it first, or label it anew"):
+    with pytest.raises(NotCorrected, match="excluded by an operator: restore it first, or label it anew"):
         correction(ledger, "x", "b", Author())
-    with pytest.raises(BadMessage, match="no label of 'z' is known: check the id"):
+    with pytest.raises(NotCorrected, match="no label of 'z' is known: check the id"):
         correction(ledger, "z", "b", Author())
     monkeypatch.setattr(ledgers, "MOST", 1)
     monkeypatch.setattr("stream_al.engine.labels.corrections.MOST", 1)
     ledger.enter(Example("p", "b", corrects=True), 2)
-    with pytest.raises(BadMessage, match="labels are corrected already, and no more can be"):
+    with pytest.raises(NotCorrected, match="labels are corrected already, and no more can be"):
         correction(ledger, "q", "b", Author())
     again = correction(ledger, "p", "c", Author(how=CONSENSUS))
     assert again is not None
@@ -227,12 +227,12 @@ def test_a_label_may_be_corrected_by_its_own_token_for_some_minutes(
     if reason is None:
         check_rights(given, caller="ann", now_ms=now_ms, minutes=minutes)
         return
-    with pytest.raises(BadMessage) as refused:
+    with pytest.raises(NotCorrected) as refused:
         check_rights(given, caller="ann", now_ms=now_ms, minutes=minutes)
     assert refused.value.reason == reason
 
 
 def test_a_caller_without_a_token_owns_no_label() -> None:
     """Else everybody without a token would own what came without one."""
-    with pytest.raises(BadMessage, match="another token"):
+    with pytest.raises(NotCorrected, match="another token"):
         check_rights(Given(None, 0), caller=None, now_ms=0, minutes=10)

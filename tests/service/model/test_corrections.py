@@ -7,7 +7,7 @@ import pytest
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.service.http.changes import restore, roll_back
 from stream_al.service.model.scout import Scout
-from tests.support.corrections import agree, corrected, right_at_once
+from tests.service.corrections import agree, corrected, right_at_once
 from tests.support.exclusion import restarted, taught
 from tests.support.world import MakeWorld, World
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -16,7 +16,7 @@ from tests.support.world import World
 NONE = Exclusions()
 
 
-async def corrected(world: World, labels: dict[str, ClassLabel]) -> None:
+async def corrected(world: World, labels: Mapping[str, ClassLabel]) -> None:
     """Append corrections to the examples, as a replica or the command line would."""
     records = [{"id": i, "label": label, "corrects": True, "annotator": "eve"} for i, label in labels.items()]
     await world.send(world.topics.examples, records)
