@@ -8,6 +8,8 @@ and a lost model is rebuilt by folding again.
 - The first example of an id is learned; the others are duplicates or conflicts (`engine.labels.judge`).
 - An example that the model cannot learn is refused: a third class for a binary model, or features that River
   fails on. Its id counts as known, so that a repetition is not tried again. `refusals` says why.
+- A second label of a sample (`second_of`) is not learned. It tells about labels and annotators
+  (`engine.trust`).
 - An excluded example (`engine.labels.exclusions`) is passed over, and its id does not become known by it.
 
 *What becomes of an example*, and where it shows beside the counts in the status and the metric by outcome:
@@ -15,6 +17,7 @@ and a lost model is rebuilt by folding again.
     learned       the model has learned it
     duplicate     nothing: a repetition of a label
     conflict      a problem: the sample has another label, which counts
+    second        `GET /v1/quality`
     refused       a problem, `refusals`, and if there are many the condition `LabelsRefused`
     forgotten     nothing more: intake has reported the conflict
     voided        the ranges of excluded examples in the status
@@ -38,6 +41,7 @@ from stream_al.engine.model.digest import digest
 from stream_al.engine.model.importance import RecentFeatures
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import ACCURACY, Rule
+from stream_al.engine.trust.trust import Trust
 from stream_al.errors import BadMessage
 from stream_al.identity import own_id, version_of
 from stream_al.messages import Example
@@ -57,6 +61,8 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     FORGOTTEN = "forgotten"
     """It contradicts a label that is no longer remembered, and carries no features to learn."""
+    SECOND = "second"
+    """It is a further label of a sample that has one, from another annotator."""
     EXCLUDED = "voided"
     """An operator excluded it."""
 
@@ -78,6 +84,7 @@ class Learner:
         recent_features: The features of the last examples learned, by which the importance of each feature is
             measured.
         refusals: Why examples were refused.
+        trust: What is known about the labels.
         excluded: The examples that are passed over. A caller that sets it must make sure that it says the
             same as before about the offsets folded already (`is_consistent_with`).
     """
@@ -91,6 +98,7 @@ class Learner:
     drift: Drift = field(default_factory=Drift)
     recent_features: RecentFeatures = field(default_factory=RecentFeatures)
     refusals: Refusals = field(default_factory=Refusals)
+    trust: Trust = field(default_factory=Trust)
     excluded: Exclusions = field(default_factory=Exclusions)
 
     def __post_init__(self) -> None:
@@ -127,6 +135,8 @@ class Learner:
         self.offset = offset + 1
 
     def _take(self, example: Example, offset: int) -> Outcome:
+        if example.second_of is not None:
+            return self._second(example, example.second_of)
         features = example.features
         version = example.version if features is None else version_of(features)
         sample_id = own_id(example.id, version, self.known.version) if version else example.id
@@ -134,11 +144,27 @@ class Learner:
             return Outcome.FORGOTTEN
         event = self.known.add(sample_id, example.label, version or "")
         if event is Event.LABEL:
-            return self._learn(example, offset)
-        return Outcome.DUPLICATE if event is Event.SAME_LABEL else Outcome.CONFLICT
+            return self._learn(example, offset, version or "")
+        if event is Event.SAME_LABEL:
+            return Outcome.DUPLICATE
+        self.trust.conflict(example, self.known[sample_id], offset)
+        return Outcome.CONFLICT
 
-    def _learn(self, example: Example, offset: int) -> Outcome:
-        self._evaluate(example, offset)
+    def _second(self, example: Example, second_of: str) -> Outcome:
+        """Record a second label, if it is the first one of its query, and its sample is remembered."""
+        known, version = self.known.get(second_of), example.version or ""
+        if known is None or self.known.version(second_of) != version:
+            return Outcome.FORGOTTEN
+        event = self.known.add(example.id, example.label, version)
+        if event is not Event.LABEL:
+            return Outcome.DUPLICATE if event is Event.SAME_LABEL else Outcome.CONFLICT
+        self.trust.second(example, known)
+        return Outcome.SECOND
+
+    def _learn(self, example: Example, offset: int, version: str) -> Outcome:
+        bought = _is_bought(example)
+        if bought:
+            self._evaluate(example, offset)
         model, features, label = self.model, example.features or {}, example.label
         try:
             model.learn(features, label)
@@ -147,13 +173,12 @@ class Learner:
             return Outcome.REFUSED
         self.refusals.accepted()
         self.recent_features.keep(features)
+        self.trust.first(example, version, offset, bought=bought)
         return Outcome.LEARNED
 
     def _evaluate(self, example: Example, offset: int) -> None:
-        # Only labels that the service bought say anything about the stream, and the service writes no
-        # propensity outside these bounds.
         propensity = example.propensity
-        if example.prediction is None or propensity is None or not SMALLEST <= propensity <= 1.0:
+        if example.prediction is None or propensity is None:
             return
         predicted = example.prediction.label
         self.rule.learn(example.prediction.probabilities, example.label, propensity=propensity)
@@ -163,3 +188,12 @@ class Learner:
         knows_two = predicted is not None and len(example.prediction.probabilities) != 1
         if knows_two and figures is self.evaluation.current:
             self.drift.update(correct=correct, offset=offset)
+
+
+def _is_bought(example: Example) -> bool:
+    """Whether the service has asked for a label: only such labels say anything about the stream.
+
+    The service writes no propensity outside these bounds.
+    """
+    propensity = example.propensity
+    return example.prediction is not None and propensity is not None and SMALLEST <= propensity <= 1.0

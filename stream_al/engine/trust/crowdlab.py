@@ -117,7 +117,7 @@ class Tally:
         agreements = self.annotators.agreements()
         by_annotator = {name: _weight(1.0 - share, error) for name, share in agreements.items()}
         mean = sum(agreements.values()) / len(agreements) if agreements else 1.0
-        model = _weight(self.model_wrong / self.several, error) * sqrt(self.labels / self.items)
+        model = _weight(self.model_wrong / self.several, error) * sqrt(self.labels / max(1, self.items))
         likelihood = min(1.0, max(0.0, self.agreement / self.several))
         return Weights(model, by_annotator, _weight(1.0 - mean, error), likelihood)
 

@@ -39,7 +39,7 @@ REFUSED = {
     ),
     "intake": (
         *("too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
-        *("unknown_id", "unknown_version", "ambiguous_id", "unknown_class"),
+        *("unknown_id", "unknown_version", "ambiguous_id", "unknown_class", "same_annotator"),
     ),
     "learn": (
         *("null_value", "too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
@@ -91,6 +91,7 @@ class Metrics:
         self.budget_spent = Counter(p + "budget_spent_labels", "Labels asked for that count against the budget.", registry=r)
         self.budget_share = Gauge(p + "budget_share_ratio", "Share of the samples that may be queried, as the settings say, 0 to 1.", registry=r)
         self.queries = Counter(p + "queries", "Queries that the broker has confirmed.", registry=r)
+        self.second_queries = Counter(p + "second_queries", "Queries, among all, that ask another annotator about a sample that has a label.", registry=r)
         # Labels
         self.labels = Counter(p + "labels", "Labels received, by outcome.", ["outcome"], registry=r)
         self.label_delay = Histogram(p + "label_delay_seconds", "Log time from a query to its label, in seconds.", buckets=DELAYS, registry=r)

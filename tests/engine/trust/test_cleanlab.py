@@ -76,7 +76,9 @@ def best(items: list[Opinions]) -> list[str | None]:
 def test_crowdlab_is_cleanlabs(classes: int, seed: int, method: str) -> None:
     labels, probabilities = stream(classes, seed)
     items = opinions(labels, probabilities)
-    consensus = best(items) if method == "best_quality" else [item.majority() for item in items]
+    consensus = best(items)
+    if method == "majority_vote":
+        consensus = [item.majority() for item in items]
     ours, theirs = weights(items, consensus), cleanlabs(labels, probabilities, method)
     assert ours.model == pytest.approx(theirs["model_weight"])
     assert [ours.of(f"a{j}") for j in range(ANNOTATORS)] == pytest.approx(theirs["annotator_weight"])
