@@ -2,7 +2,7 @@
 
 Each part of the package has a level, and imports from its own part and from lower levels only:
 
-    errors, terminal < checks, identity < messages < engine < settings < datasets, invocation, logs
+    errors, terminal < checks, identity, runtime < messages < engine < settings < datasets, invocation, logs
     < simulate, service < contracts < demo < cli
 
 No module imports itself through others: there is no circle.
@@ -48,7 +48,7 @@ EFFECTS = {
 }
 LEVELS = (
     {"errors", "terminal"},
-    {"checks", "identity"},
+    {"checks", "identity", "runtime"},
     {"messages"},
     {"engine"},
     {"settings"},

@@ -23,9 +23,10 @@ in advance. So the same labels are duplicates, whenever the model was rebuilt.
 *Who may correct* (`check_rights`): an operator; and whoever gave the label that counts, with the same token,
 for some minutes of log time, to undo a slip.
 
-*Consensus.* Where the labels of several annotators contradict the first one, whoever joins labels calls
-`correction` with `CONSENSUS` and appends what it returns to the examples, like any other example. The record
-itself makes all replicas follow. No rights are checked then.
+*Consensus.* Where the labels of several annotators contradict the first one (`engine.trust`), the service
+calls `by_consensus` and appends what it returns to the examples, like any other example. The record itself
+makes all replicas follow. It does so once for a sample: what a person has decided, or the consensus before,
+stays until a person corrects it. So no two sides correct each other for ever.
 
     >>> from stream_al.engine.labels.judge import KnownLabels
     >>> ledger = Ledger(KnownLabels(remember=10))
@@ -56,6 +57,7 @@ __all__ = [
     "Corrections",
     "Given",
     "NotCorrected",
+    "by_consensus",
     "check_rights",
     "correction",
 ]
@@ -152,11 +154,18 @@ def correction(
         labelled_at: The time of the decision.
 
     Raises:
-        NotCorrected: `pending`, `excluded`, `not_labelled` or `too_many`: the label cannot be corrected.
+        NotCorrected: `pending`, `excluded`, `not_labelled`, `second_label` or `too_many`: the label cannot be
+            corrected.
     """
     known = ledger.known
     if sample_id not in known:
         raise _refusal(ledger, sample_id, pending=pending)
+    if known.offset(sample_id) is None:
+        raise NotCorrected(
+            "second_label",
+            f"{sample_id[:100]!r} is a second label, which no model learns: correct the label of the first "
+            "query",
+        )
     if same_label(known[sample_id], label):
         return None
     if known.offset(sample_id) not in ledger.corrected and len(ledger.corrected) >= MOST:
@@ -175,6 +184,20 @@ def correction(
         version=known.version(sample_id) or None,
         corrects=True,
     )
+
+
+def by_consensus(ledger: Ledger, sample_id: str, first: int, label: ClassLabel) -> Example | None:
+    """The record that corrects a label that the consensus contradicts; None if it is not to be corrected.
+
+    Args:
+        ledger: What the log says of labels.
+        sample_id: The id of the sample's first query.
+        first: The offset of the sample's first example.
+        label: The consensus.
+    """
+    if ledger.known.offset(sample_id) != first or first in ledger.corrected or len(ledger.corrected) >= MOST:
+        return None
+    return correction(ledger, sample_id, label, Author(how=CONSENSUS))
 
 
 def check_rights(given: Given, *, caller: str | None, now_ms: int, minutes: float) -> None:

@@ -128,14 +128,15 @@ class KnownLabels(Mapping[str, ClassLabel]):
         """Let another label count for a sample that has one."""
         self._labels[sample_id] = label
 
-    def add(self, sample_id: str, label: ClassLabel, version: str = "", offset: int = 0) -> Event:
+    def add(self, sample_id: str, label: ClassLabel, version: str = "", offset: int | None = None) -> Event:
         """Judge a label, and keep it if it is the sample's first.
 
         Args:
             sample_id: The sample.
             label: The label.
             version: The version of the sample.
-            offset: The offset of the example that brings the label.
+            offset: The offset of the example that brings the label; None if no model learns it, so that there
+                is nothing to correct.
         """
         event = self.judge(sample_id, label)
         if event is Event.LABEL:
@@ -144,13 +145,15 @@ class KnownLabels(Mapping[str, ClassLabel]):
             self.conflicted.add(sample_id)
         return event
 
-    def _keep(self, sample_id: str, label: ClassLabel, version: str, offset: int) -> None:
+    def _keep(self, sample_id: str, label: ClassLabel, version: str, offset: int | None) -> None:
         # Millions of ids share a few labels, so each label is kept in memory once.
         self._labels[sample_id] = intern(label) if isinstance(label, str) else label
         self._versions[sample_id] = version
-        self._offsets[sample_id] = offset
+        if offset is not None:
+            self._offsets[sample_id] = offset
         self._order.append(sample_id)
         while len(self._order) > self.remember:
             oldest = self._order.popleft()
-            del self._labels[oldest], self._versions[oldest], self._offsets[oldest]
+            del self._labels[oldest], self._versions[oldest]
+            self._offsets.pop(oldest, None)
             self.conflicted.discard(oldest)

@@ -9,6 +9,8 @@ and a lost model is rebuilt by folding again.
 - A corrected example is learned at its own place with the corrected label (`engine.labels.corrections`).
 - An example that the model cannot learn is refused: a third class for a binary model, or features that River
   fails on. Its id counts as known, so that a repetition is not tried again. `refusals` says why.
+- A second label of a sample (`second_of`) is not learned. It tells about labels and annotators
+  (`engine.trust`).
 - An excluded example (`engine.labels.exclusions`) is passed over, and its id does not become known by it.
 
 *What becomes of an example*, and where it shows beside the counts in the status and the metric by outcome:
@@ -16,6 +18,7 @@ and a lost model is rebuilt by folding again.
     learned       the model has learned it
     duplicate     nothing: a repetition of a label
     conflict      a problem: the sample has another label, which counts
+    second        `GET /v1/quality`
     refused       a problem, `refusals`, and if there are many the condition `LabelsRefused`
     forgotten     nothing more: intake has reported the conflict
     voided        the ranges of excluded examples in the status
@@ -41,6 +44,7 @@ from stream_al.engine.model.digest import digest
 from stream_al.engine.model.importance import RecentFeatures
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import ACCURACY, Rule
+from stream_al.engine.trust.trust import Trust
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Example
 
@@ -67,6 +71,7 @@ class Learner:
         recent_features: The features of the last examples learned, by which the importance of each feature is
             measured.
         refusals: Why examples were refused.
+        trust: What is known about the labels.
         excluded: The examples that are passed over. A caller that sets it must make sure that it says the
             same as before about the offsets folded already (`is_consistent_with`).
         ledger: What the examples say of labels.
@@ -83,6 +88,7 @@ class Learner:
     drift: Drift = field(default_factory=Drift)
     recent_features: RecentFeatures = field(default_factory=RecentFeatures)
     refusals: Refusals = field(default_factory=Refusals)
+    trust: Trust = field(default_factory=Trust)
     excluded: Exclusions = field(default_factory=Exclusions)
     ledger: Ledger = field(init=False)
     corrections: Corrections = field(default_factory=Corrections)
@@ -139,6 +145,10 @@ class Learner:
             return self._learn(example, self.corrections.label(offset, example.label), offset)
         if outcome is Outcome.CORRECTED and offset >= self.corrections.end:
             self._compare(self.ledger.target(example))
+        if outcome is Outcome.SECOND and example.second_of is not None:
+            self.trust.second(example, self.known[example.second_of])
+        if outcome is Outcome.CONFLICT and example.second_of is None:
+            self.trust.conflict(example, self.known[self.ledger.sample[0]], offset)
         return outcome
 
     def _compare(self, first: int | None) -> None:
@@ -151,7 +161,10 @@ class Learner:
             self.overdue.add(first)
 
     def _learn(self, example: Example, label: ClassLabel, offset: int) -> Outcome:
-        self._evaluate(example, label, offset)
+        version = self.ledger.sample[1]
+        bought = _is_bought(example)
+        if bought:
+            self._evaluate(example, label, offset)
         model, features = self.model, example.features or {}
         try:
             model.learn(features, label)
@@ -160,13 +173,12 @@ class Learner:
             return Outcome.REFUSED
         self.refusals.accepted()
         self.recent_features.keep(features)
+        self.trust.first(example, version, offset, bought=bought)
         return Outcome.LEARNED
 
     def _evaluate(self, example: Example, label: ClassLabel, offset: int) -> None:
-        # Only labels that the service bought say anything about the stream, and the service writes no
-        # propensity outside these bounds.
         propensity = example.propensity
-        if example.prediction is None or propensity is None or not SMALLEST <= propensity <= 1.0:
+        if example.prediction is None or propensity is None:
             return
         predicted = example.prediction.label
         self.rule.learn(example.prediction.probabilities, label, propensity=propensity)
@@ -176,3 +188,12 @@ class Learner:
         knows_two = predicted is not None and len(example.prediction.probabilities) != 1
         if knows_two and figures is self.evaluation.current:
             self.drift.update(correct=correct, offset=offset)
+
+
+def _is_bought(example: Example) -> bool:
+    """Whether the service has asked for a label: only such labels say anything about the stream.
+
+    The service writes no propensity outside these bounds.
+    """
+    propensity = example.propensity
+    return example.prediction is not None and propensity is not None and SMALLEST <= propensity <= 1.0

@@ -5,6 +5,7 @@
     any             the same label                DUPLICATE      nothing
     any             another label                 CONFLICT       nothing
     no features     nothing                       FORGOTTEN      nothing
+    a second label  a label                       SECOND         `engine.trust` notes it
     a correction    a label                       CORRECTED      its label counts from here on
     a correction    nothing                       UNCORRECTED    nothing; also if there are too many
     any             an operator excluded it       EXCLUDED       nothing
@@ -50,6 +51,8 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     FORGOTTEN = "forgotten"
     """It contradicts a label that is no longer remembered, and carries no features to learn."""
+    SECOND = "second"
+    """It is a further label of a sample that has one, from another annotator."""
     EXCLUDED = "voided"
     """An operator excluded it."""
     CORRECTED = "corrected"
@@ -80,6 +83,7 @@ class Ledger:
     Attributes:
         corrected: The corrected samples, by the offset of their first example.
         excluded_ids: The ids of examples passed over last, oldest first.
+        sample: The id and the version of the sample of the example that was entered last.
 
     >>> ledger = Ledger(KnownLabels(remember=10))
     >>> ledger.enter(Example("a", "spam", {"x": 1.0}), 0)
@@ -93,10 +97,13 @@ class Ledger:
     known: KnownLabels
     corrected: dict[int, Corrected] = field(default_factory=dict)
     excluded_ids: dict[str, None] = field(default_factory=dict)
+    sample: tuple[str, str] = "", ""
 
     def enter(self, example: Example, offset: int) -> Outcome:
         """Take the example at `offset`; `LEARNED` means that the model is to learn it."""
-        sample_id, version = self.sample_of(example)
+        if example.second_of is not None and not example.corrects:
+            return self._second(example, example.second_of)
+        self.sample = sample_id, version = self.sample_of(example)
         if example.corrects:
             return self._correct(sample_id, example.label, offset)
         if example.features is None and sample_id not in self.known:
@@ -136,6 +143,16 @@ class Ledger:
     def labels(self) -> Mapping[int, ClassLabel]:
         """The label that counts for each corrected sample, by the offset of its first example."""
         return {offset: one.label for offset, one in self.corrected.items()}
+
+    def _second(self, example: Example, second_of: str) -> Outcome:
+        """Take a second label, if it is the first one of its query, and its sample is remembered."""
+        known, version = self.known.get(second_of), example.version or ""
+        if known is None or self.known.version(second_of) != version:
+            return Outcome.FORGOTTEN
+        event = self.known.add(example.id, example.label, version)
+        if event is Event.LABEL:
+            return Outcome.SECOND
+        return Outcome.DUPLICATE if event is Event.SAME_LABEL else Outcome.CONFLICT
 
     def _correct(self, sample_id: str, label: ClassLabel, offset: int) -> Outcome:
         first = self.known.offset(sample_id)

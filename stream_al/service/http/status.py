@@ -14,7 +14,7 @@ from stream_al.engine.labels.refusals import Refusal
 from stream_al.service.app import App
 from stream_al.service.loops.consumer import Consumer
 
-__all__ = ["describe_model", "model_status", "status"]
+__all__ = ["describe_model", "model_status", "per_class", "status"]
 
 
 def status(app: App) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
 def _quality(figures: Figures) -> dict[str, Any]:
     return {
         "accuracy": {"all": _estimate(figures.overall), "recent": _estimate(figures.recent)},
-        "per_class": _per_class(figures.per_class),
+        "per_class": per_class(figures.per_class),
     }
 
 
@@ -126,7 +126,7 @@ def _spent(app: App) -> dict[str, Any]:
     return {str(p): app.selection.binding(p, one.state) for p, one in sorted(app.select.partitions.items())}
 
 
-def _per_class(found: PerClass) -> dict[str, Any]:
+def per_class(found: PerClass) -> dict[str, Any]:
     """Recall and precision of each class; a list, since two classes may have the same text."""
     return {
         "classes": [{"class": label, **_figures(figures)} for label, figures in found.classes.items()],
