@@ -173,7 +173,7 @@ def quality_routes(web: FastAPI, app: App) -> None:
 def quality(app: App) -> dict[str, Any]:
     """What is known of the labels, ready for JSON."""
     learner, given = app.local_model.learner, app.settings.labels
-    trust = learner.trust
+    trust, corrected = learner.trust, learner.ledger.corrected
     weights = trust.tally.weights()
     return {
         "asked": {"per_query": given.per_query, "second_share": given.second_share},
@@ -187,10 +187,14 @@ def quality(app: App) -> dict[str, Any]:
         "weights": {"model": weights.model, "likelihood": weights.likelihood},
         "annotators": [_annotator(one, weights) for one in trust.tally.annotators],
         "kinds": {kind.value: text for kind, text in ABOUT.items()},
-        "suspects": [asdict(one) for one in islice(suspects(trust), MOST)],
+        "suspects": [
+            asdict(one) for one in islice((s for s in suspects(trust) if s.offset not in corrected), MOST)
+        ],
         "disputes": [_dispute(item) for item in disputes(trust)[:MOST]],
         "conflicts": [asdict(one) for one in reversed(trust.conflicts)],
-        "proposals": [asdict(one) for one in islice(trust.proposals(), MOST)],
+        "proposals": [
+            asdict(one) for one in islice((p for p in trust.proposals() if p.offset not in corrected), MOST)
+        ],
     }
 
 
