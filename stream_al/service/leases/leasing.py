@@ -194,8 +194,8 @@ class Leasing:
         await self._broker.send([Outgoing(self.topic, lease.encode(), None) for lease in leases])
 
     def _lease_of(self, query: str, via: str | None, holder: str, annotator: str | None) -> Lease:
-        second_of = self._pending.second_of(query)
-        return Lease(uuid4().hex, query, self._version(query), holder, self._seconds, annotator, via, second_of)
+        version, second_of = self._version(query), self._pending.second_of(query)
+        return Lease(uuid4().hex, query, version, holder, self._seconds, annotator, via, second_of)
 
     def _record(self, lease: Lease) -> Outgoing:
         return Outgoing(self.topic, lease.lease.encode(), encode(lease))

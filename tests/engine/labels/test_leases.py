@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import msgspec
@@ -151,7 +151,7 @@ def test_no_two_leases_of_a_query_ever_live_at_once(actions: list[Any]) -> None:
         by_query[lease.id].append((begin, end))
     for lives in by_query.values():
         in_order = sorted(lives)
-        assert all(end < begin for (_, end), (begin, _) in zip(in_order, in_order[1:], strict=False))
+        assert all(end < begin for (_, end), (begin, _) in pairwise(in_order))
 
 
 @law
@@ -162,7 +162,7 @@ def test_nobody_ever_holds_two_queries_of_one_sample(actions: list[Any]) -> None
         by_person[lease.holder, lease.second_of or lease.id].append((begin, end))
     for lives in by_person.values():
         in_order = sorted(lives)
-        assert all(end < begin for (_, end), (begin, _) in zip(in_order, in_order[1:], strict=False))
+        assert all(end < begin for (_, end), (begin, _) in pairwise(in_order))
 
 
 @law
@@ -227,7 +227,8 @@ def test_a_time_that_goes_back_revives_nothing() -> None:
     state.fold("time", None, LIFE_MS + 1)
     state.fold("b", Lease("b", "q", "v1", "bob", SECONDS), 5)
     found = state.of_query("q")
-    assert found and (found.lease.lease, found.expires_ms) == ("b", 2 * LIFE_MS + 1)
+    assert found
+    assert (found.lease.lease, found.expires_ms) == ("b", 2 * LIFE_MS + 1)
 
 
 def test_leases_are_bounded(monkeypatch: Any) -> None:
