@@ -44,7 +44,7 @@ class Writer:
     told: list[str] = field(default_factory=list)
 
 
-class Log:
+class History:
     """A log with writers whose actions come in any order."""
 
     def __init__(self) -> None:
@@ -111,8 +111,8 @@ ACTIONS = st.one_of(
 logs = st.lists(ACTIONS, min_size=5, max_size=60)
 
 
-def happened(actions: Iterable[Any]) -> Log:
-    log = Log()
+def happened(actions: Iterable[Any]) -> History:
+    log = History()
     for name, *given_ in actions:
         getattr(log, name)(*given_)
     return log
