@@ -205,8 +205,8 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
         Panel(
             "What became of leases",
-            "Leases per minute by outcome. Many that are lost: replicas compete for the last queries. Many that "
-            "run out: people leave without labelling, or `labels.lease_seconds` is too short.",
+            "Leases per minute by outcome. Many that are lost: replicas compete for the last queries. Many "
+            "that run out: people leave without labelling, or `labels.lease_seconds` is too short.",
             {
                 "{{outcome}}": f"60 * sum by (outcome) ({_rate('lease_requests_total')})",
                 "run out": f"60 * max({_rate('expired_leases_total')})",
