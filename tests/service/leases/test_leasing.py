@@ -223,6 +223,30 @@ async def test_a_label_ends_the_lease_of_its_query(make_world: MakeWorld) -> Non
     await world.until(removed, "the lease of the closed query is removed")
 
 
+async def test_the_lease_of_a_closed_query_is_removed_though_nobody_asks(memory_world: MakeWorld) -> None:
+    world = await memory_world()
+    world.at_pace(expiry_seconds=0.02)
+    replica = await world.start()
+    await asked(world, "p")
+    assert await leased(replica, 1, "ann") == ["p"]
+    await world.label("p")
+
+    async def removed() -> bool:
+        return not await kept(world)
+
+    await world.until(removed, "its record is removed")
+
+
+async def test_what_another_replica_has_given_just_now_is_the_holders(memory_world: MakeWorld) -> None:
+    """A page that is loaded anew may reach a replica that has not read of its leases yet."""
+    world = await memory_world()
+    replica = await world.start()
+    await asked(world, "p", "q")
+    lease = Lease("a", "q", str(replica.app.pending.version("q")), "ann", 300.0)
+    broker_of(world).append(Outgoing(world.topics.leases, b"a", encode(lease)))
+    assert await leased(replica, 1, "ann") == ["q"]
+
+
 async def test_a_holder_labels_fifty_at_once_and_gets_fifty_more(memory_world: MakeWorld) -> None:
     """What is labelled does not count against the most that a holder may have."""
     world = await memory_world()
