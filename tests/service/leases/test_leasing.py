@@ -245,6 +245,7 @@ async def test_what_another_replica_has_given_just_now_is_the_holders(memory_wor
     lease = Lease("a", "q", str(replica.app.pending.version("q")), "ann", 300.0)
     broker_of(world).append(Outgoing(world.topics.leases, b"a", encode(lease)))
     assert await leased(replica, 1, "ann") == ["q"]
+    assert await leased(replica, 1, "bob") == ["p"], "and nothing else is kept"
 
 
 async def test_a_holder_labels_fifty_at_once_and_gets_fifty_more(memory_world: MakeWorld) -> None:
