@@ -13,14 +13,14 @@ Messages are JSON. Unknown members are ignored. Timestamps are ISO 8601 in UTC.
     times      those of a query have a zone, so that they can be subtracted
 
 Samples are not here, because each stream has its own form of them (see `engine.samples.sample`). The records
-of the topic `control` are in `stream_al.runtime`.
+of the topic `control` are in `stream_al.replica_messages`.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
@@ -29,7 +29,6 @@ import msgspec
 from stream_al.checks import check_depth, moment
 from stream_al.errors import BadMessage
 from stream_al.identity import MAX_ID_CHARACTERS, id_text
-from stream_al.runtime import Offset, RuntimeBudget, RuntimeModel, RuntimeSettings
 
 __all__ = [
     "ClassLabel",
@@ -39,9 +38,6 @@ __all__ = [
     "Prediction",
     "PredictionRecord",
     "Query",
-    "RuntimeBudget",
-    "RuntimeModel",
-    "RuntimeSettings",
     "class_names",
     "decode",
     "decode_json",
@@ -54,9 +50,11 @@ __all__ = [
 MAX_LABEL_CHARACTERS = 512
 MAX_LABEL_BITS = 64
 MAX_VERSION_CHARACTERS = 64
+MAX_ANNOTATORS = 100  # of one sample
 SECONDS_BELOW = 1e11  # as seconds the year 5138, as milliseconds 1973
-MAX_ANNOTATORS = 20  # that a query names
 MAX_DEPTH = 128  # more than `input.max_depth` may be, and far less than what Python can recurse
+
+MAX_OFFSET = 2**63 - 1
 
 ClassLabel: TypeAlias = str | int | float | bool
 """The name of a class, as it stands in a label."""
@@ -69,6 +67,9 @@ else:  # what may be written; the messages turn it into text when they are made
     Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)] | int | float
     Name = str | int | float
     Time = str | int | float
+Offset = Annotated[int, msgspec.Meta(ge=0, le=MAX_OFFSET)]
+Annotators = Annotated[list[str], msgspec.Meta(max_length=MAX_ANNOTATORS)]
+TextId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
 Version = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_VERSION_CHARACTERS)]
 
 
@@ -109,7 +110,7 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
             is. So a repetition after a crash is recognised.
     """
 
-    id: Id
+    id: TextId
     features: dict[str, Any]
     prediction: Prediction
     utility: float
@@ -125,8 +126,8 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
     pending: int = 0
     version: str = ""
     sample_id: str | None = None
-    second_of: Id | None = None
-    labelled_by: Annotated[list[Name], msgspec.Meta(max_length=MAX_ANNOTATORS)] = []
+    second_of: TextId | None = None
+    labelled_by: Annotators = []
     bought: tuple[Offset, Offset] | None = None
 
 
@@ -217,7 +218,7 @@ class PredictionRecord(msgspec.Struct, frozen=True):
     pending: int = 0
 
 
-M = TypeVar("M", Label, Example, Query, RuntimeSettings, RuntimeModel)
+M = TypeVar("M", bound=msgspec.Struct)
 
 _ENCODER = msgspec.json.Encoder()
 _ANY = msgspec.json.Decoder()
@@ -244,7 +245,7 @@ def decode(kind: type[M], value: bytes | None, *, max_bytes: int) -> M:
     Raises:
         BadMessage: With a reason of `decode_json`, or `bad_fields`, `bad_time`, `no_label`, `label_too_long`.
     """
-    message: M = _decoded(_DECODERS[kind], value, max_bytes)
+    message: M = _decoded(_decoder(kind), value, max_bytes)
     if isinstance(message, Label | Example):
         return _with_class(message)  # type: ignore[return-value]  # of the same type
     if isinstance(message, Query):
@@ -359,6 +360,6 @@ def iso(timestamp_ms: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-_DECODERS: dict[type, Any] = {
-    kind: msgspec.json.Decoder(kind) for kind in (Label, Example, Query, RuntimeSettings, RuntimeModel)
-}
+@cache
+def _decoder(kind: type) -> Any:
+    return msgspec.json.Decoder(kind)
