@@ -63,6 +63,7 @@ RULES = {
     ("GET", "/desk"): Rule(Role.OPEN),  # the files hold no data
     ("GET", "/desk/{name}"): Rule(Role.OPEN),
     ("GET", "/v1/desk"): Rule(Role.READ),
+    ("GET", "/v1/explanations"): Rule(Role.READ),
     ("GET", "/metrics"): Rule(Role.READ),  # or open, by `http.open_metrics`
     ("GET", "/v1/status"): Rule(Role.READ),
     ("GET", "/v1/model"): Rule(Role.READ),
