@@ -44,6 +44,7 @@ class Desk(BaseModel):
     open_classes: bool = Field(description="Whether a label may name another class.")
     guidelines: str | None = Field(description="`desk.guidelines`.")
     media_hosts: list[str] = Field(description="`desk.media_hosts`.")
+    lease_seconds: float = Field(description="`labels.lease_seconds`.")
     ready: bool
     paused: bool
     pending: int = Field(description="The number of pending queries.")
@@ -93,6 +94,7 @@ def desk_routes(web: FastAPI, app: App) -> None:
             "open_classes": not settings.labels.classes,
             "guidelines": settings.desk.guidelines,
             "media_hosts": list(settings.desk.media_hosts),
+            "lease_seconds": settings.labels.lease_seconds,
             "ready": app.ready,
             "paused": app.select.paused,
             "pending": len(app.pending),
