@@ -115,7 +115,7 @@ export class ItemView {
       {},
       h("th", { scope: "col" }, "Feature"),
       h("th", { scope: "col" }, "Value"),
-      known ? h("th", { scope: "col" }, "Moves the model") : null,
+      known ? h("th", { scope: "col" }, "Influence") : null,
     );
     const rows = names.map((name) =>
       h(
