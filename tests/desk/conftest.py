@@ -6,22 +6,19 @@ import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.desk.desk_server import SERVED, Served, serve
+from tests.desk.desk_server import SERVED, MakeDesks, OpenDesk, Served, serve
 from tests.support.world import MakeWorld, World
 
 AXE = "4.10.3"
 FETCH_SECONDS = 120
 IN_CI = os.environ.get("CI") == "true"
-
-OpenDesk = Callable[..., Awaitable[Page]]
-MakeDesks = Callable[..., Awaitable[tuple[World, list[Served]]]]
 
 
 def _need(program: str) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+
+from playwright.async_api import Page
 
 from stream_al.service.app import App
 from stream_al.service.serve import serving
@@ -12,6 +15,8 @@ SERVED = (
     *("http.enabled=true", "http.port=0", "limits.stop_seconds=4", "budget.share=0.5", "budget.pending=500"),
     *("labels.classes=[down, up]", "desk.guidelines=Is `x` *above* one half?"),
 )
+
+"""The settings of replicas that serve the desk."""
 
 
 class Served:
@@ -34,6 +39,13 @@ class Served:
         """Stop in order."""
         self.app.stopping.set()
         await self.task
+
+
+OpenDesk = Callable[..., Awaitable[Page]]
+"""Opens the desk of a replica in a session of its own."""
+
+MakeDesks = Callable[..., Awaitable[tuple[World, list[Served]]]]
+"""Starts replicas on one broker; the arguments are settings."""
 
 
 async def serve(world: World, name: str) -> Served:

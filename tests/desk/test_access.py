@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.desk.conftest import MakeDesks, OpenDesk
+from tests.desk.desk_server import MakeDesks, OpenDesk
 from tests.support.stream import query
 
 pytestmark = pytest.mark.long

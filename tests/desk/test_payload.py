@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.desk.conftest import MakeDesks, OpenDesk
-from tests.desk.desk_server import Served
+from tests.desk.desk_server import MakeDesks, OpenDesk, Served
 from tests.support.stream import query
 from tests.support.world import World
 
