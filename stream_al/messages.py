@@ -101,6 +101,7 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
             query.
         sample_id: The sample's id, if `id` is another one.
         pending: The number of queries that had no label when this one was decided, as the replica knew it.
+        propensity: The probability with which the sample was selected; None if a person asked for its label.
     """
 
     id: Id
@@ -108,7 +109,7 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
     prediction: Prediction
     utility: float
     threshold: float
-    propensity: float
+    propensity: float | None
     reason: str
     strategy: str
     model: ModelStamp

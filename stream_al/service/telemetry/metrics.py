@@ -31,7 +31,7 @@ from stream_al.service.telemetry.histogram import BatchHistogram
 __all__ = ["Metrics"]
 
 SELECTED = ("uncertain", "explore", "warmup")
-NOT_SELECTED = ("below", "spent", "capped")
+NOT_SELECTED = ("below", "spent", "capped", "displaced")
 REFUSED = {
     "select": (
         *("too_large", "too_deep", "not_json", "not_an_object", "no_features", "bad_features"),
@@ -91,6 +91,7 @@ class Metrics:
         self.budget_spent = Counter(p + "budget_spent_labels", "Labels asked for that count against the budget.", registry=r)
         self.budget_share = Gauge(p + "budget_share_ratio", "Share of the samples that may be queried, as the settings say, 0 to 1.", registry=r)
         self.queries = Counter(p + "queries", "Queries that the broker has confirmed.", registry=r)
+        self.manual_queries = Counter(p + "manual_queries", "Queries that the broker has confirmed and that a person asked for, each in the place of another purchase.", registry=r)
         # Labels
         self.labels = Counter(p + "labels", "Labels received, by outcome.", ["outcome"], registry=r)
         self.label_delay = Histogram(p + "label_delay_seconds", "Log time from a query to its label, in seconds.", buckets=DELAYS, registry=r)
