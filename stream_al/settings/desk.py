@@ -41,6 +41,6 @@ class DeskSettings(Section):
     recent_bytes: int = Field(
         default=2**25,
         ge=2**16,
-        description="Most bytes that the last 10,000 samples take in each process, which the desk shows on its "
-        "page Explore. Of larger samples it shows fewer.",
+        description="Most bytes that the last 10,000 samples take in each process, which the desk shows on "
+        "its page Explore. Of larger samples it shows fewer.",
     )

@@ -91,7 +91,8 @@ class _Parser:
         self.text = text
         self.place = 0
         self.comparisons = 0
-        self.kind, self.next, self.last = "", None, ""
+        self.kind = self.last = ""
+        self.next: str | None = None
         self._advance()
 
     @property
@@ -112,7 +113,7 @@ class _Parser:
             return
         self.place = match.end()
         self.kind = match.lastgroup or ""
-        self.next: str | None = match.group(self.kind)
+        self.next = match.group(self.kind)
         if self.kind == "other":
             _refuse(f'{self.shown} has no meaning here: write texts that hold it in quotes, such as "a b"')
 

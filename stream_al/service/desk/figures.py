@@ -1,7 +1,7 @@
 """Figures: what this process did over the last hour, a point every few seconds, for the page Watch.
 
-A point holds what is at hand: counters since the start, of which a reader takes differences, and the state of now.
-Nothing is computed for it that takes longer with more samples, labels or queries.
+A point holds what is at hand: counters since the start, of which a reader takes differences, and the state
+of now. Nothing is computed for it that takes longer with more samples, labels or queries.
 """
 
 from __future__ import annotations

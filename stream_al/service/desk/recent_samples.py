@@ -1,8 +1,9 @@
 """Recent samples: the last ones of this process, with what was decided about them.
 
-Adding them must cost next to nothing, since every sample of the stream passes here. So a sample is kept as what
-is there already: its record as bytes, its score and its decision. It is read again when a person looks. Samples
-come and go in the pieces in which they were decided, so the cost of a sample is that of its place in a list.
+Adding them must cost next to nothing, since every sample of the stream passes here. So a sample is kept as
+what is there already: its record as bytes, its score and its decision. It is read again when a person
+looks. Samples come and go in the pieces in which they were decided, so the cost of a sample is that of its
+place in a list.
 """
 
 from __future__ import annotations

@@ -30,6 +30,8 @@ _MEANINGS = {
     400: "The body cannot be read.",
     401: "There is no token, or the token is unknown.",
     403: "The role of the token is not sufficient.",
+    404: "It does not exist, or does not exist any more.",
+    409: "The service is in a state in which it cannot do that; `detail` says what to do.",
     408: "Sending the body took longer than `http.body_seconds`.",
     413: "The body is larger than `http.max_body_bytes`.",
     422: "The request, or a message in it, cannot be used. Nothing in the request was accepted.",

@@ -27,6 +27,7 @@ from __future__ import annotations
 import heapq
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import islice
 from typing import TypeAlias
 
 import msgspec
@@ -221,6 +222,10 @@ class PendingQueries:
                 break
             page.append(decode(Query, entry.value, max_bytes=self.max_bytes))
         return page
+
+    def newest(self, limit: int) -> list[str]:
+        """The ids of the queries that were entered last, the newest first."""
+        return list(islice(reversed(self._entries), limit))
 
     def close(self, sample_id: str, version: str | None = None) -> None:
         """Forget a query that is labelled or over, if it is the one of the version, where one is given."""

@@ -112,14 +112,15 @@ class Select:
 
     def read(self, records: Sequence[Record]) -> list[tuple[Sample, ScoredSample] | BadMessage]:
         """The samples, each scored by the model of now; a BadMessage for a record that cannot be used."""
-        read: list[Sample | BadMessage] = [self._sample(record) for record in records]
+        read: list[Sample | BadMessage] = [self.sample(record) for record in records]
         samples = [sample for sample in read if not isinstance(sample, BadMessage)]
         self.on_samples(samples)
         times = [r.timestamp_ms for r, s in zip(records, read, strict=True) if not isinstance(s, BadMessage)]
         arrivals = iter(self.selector.score_many(self.local_model.model, samples, times))
         return [one if isinstance(one, BadMessage) else (one, next(arrivals)) for one in read]
 
-    def _sample(self, record: Record) -> Sample | BadMessage:
+    def sample(self, record: Record) -> Sample | BadMessage:
+        """The sample of a record, or what is wrong with it."""
         if record.value is None:
             return NoSample("tombstone", "the record has no value")
         try:
@@ -270,7 +271,9 @@ class _BatchDecision:
         stage, messages, topic = self.stage, self.stage.messages(), self.stage.settings.topics.predictions
         asked = [] if stage.asked.is_empty() else self._still_asked(len(items))
         records = (record for record, _ in items)
-        each_bytes = max((len(one.value or b"") for one in chain(records, (a.record for a in asked))), default=0)
+        each_bytes = max(
+            (len(one.value or b"") for one in chain(records, (a.record for a in asked))), default=0
+        )
         each_bytes += OVERHEAD
         context = stage.context(partition, self.pending, self.budget, self.pending_bytes, each_bytes)
         arrivals = [_at(stage.pending.time.see(record), arrival) for record, (_, arrival) in items]
