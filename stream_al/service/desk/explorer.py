@@ -50,6 +50,7 @@ class Map:
         items: The items, in the order of the points.
         vectors: A row for each of them.
         plane: The plane on which they are shown.
+        scale: The scale of the features, where the model has none.
     """
 
     body: bytes
@@ -57,6 +58,7 @@ class Map:
     items: list[Item]
     vectors: NDArray[np.float32]
     plane: Plane
+    scale: dict[str, tuple[float, float]]
 
 
 class Explorer:
@@ -91,11 +93,10 @@ class Explorer:
     async def neighbours(self, item: Item, sample: Sample) -> list[dict[str, Any]]:
         """The nearest neighbours of an item on the last map, the nearest first."""
         found = await self.map()
-        scale = await self._scale([item]) if needs_scale(self.items.local_model.model) else {}
         places = {one.number: place for place, one in enumerate(found.items)}
         place = places.get(item.number)
         if place is None:
-            here = vectors(self.items.local_model.model, [sample], scale)[0].astype(np.float32)
+            here = vectors(self.items.local_model.model, [sample], found.scale)[0].astype(np.float32)
         else:
             here = found.vectors[place]
         gaps = found.vectors - here
@@ -250,7 +251,7 @@ class Explorer:
                     places[first : first + 1000] = shown.place(found[first : first + 1000].astype(np.float64))
                 await slices.over()
         body = self._body(items, fates, places, shown)
-        return Map(body, self._clock.monotonic(), items, found, shown)
+        return Map(body, self._clock.monotonic(), items, found, shown, scale)
 
     def _body(
         self, items: list[Item], fates: list[tuple[str, ClassLabel | None]], places: Any, shown: Plane

@@ -53,14 +53,16 @@ async def test_the_map_has_every_sample_and_says_the_same_as_the_items(opened: O
     body, arrays = await look(client, replica)
     assert body["count"] == 100
     assert all(len(array) == 100 for array in arrays.values())
-    assert arrays["numbers"] == list(range(100))
+    assert sorted(arrays["numbers"]) == list(range(100))
+    ids = set[str]()
     assert 0.0 < body["share"] <= 1.0
     assert max(map(abs, arrays["x"] + arrays["y"])) == body["steps"]
     asked = {q["id"]: q for q in await world.queries()}
     for place, number in enumerate(arrays["numbers"]):
         item = (await client.get(f"/v1/explore/items/{number}")).json()
-        features = sample(number)["features"]
-        assert (item["number"], item["id"], item["features"]) == (number, f"s{number}", features)
+        features = sample(int(item["id"][1:]))["features"]
+        assert (item["number"], item["features"]) == (number, features)
+        ids.add(item["id"])
         assert item["selected"] is (item["id"] in asked)
         assert item["why"].startswith("Chosen" if item["selected"] else "Not chosen")
         assert arrays["utility"][place] == round(item["utility"] * 255)
@@ -75,17 +77,23 @@ async def test_the_map_has_every_sample_and_says_the_same_as_the_items(opened: O
         near = item["neighbours"]
         assert number not in [one["number"] for one in near]
         assert [one["distance"] for one in near] == sorted(one["distance"] for one in near)
+    assert ids == {f"s{n}" for n in range(100)}
+
+
+def where(sample_id: str) -> Any:
+    return np.asarray(list(sample(int(sample_id[1:]))["features"].values()))
 
 
 async def test_neighbours_are_the_nearest_by_the_features(opened: Open) -> None:
     world, replica, client = await opened("model.definition=auto")
     await world.settle([s["id"] for s in await world.samples(80)])
+    await world.until(lambda: replica.app.desk.recent.total == 80, "all are kept")
     await look(client, replica)
     gaps = []
     for number in range(80):
-        near = (await client.get(f"/v1/explore/items/{number}")).json()["neighbours"]
-        here = np.asarray(list(sample(number)["features"].values()))
-        others = [np.asarray(list(sample(one["number"])["features"].values())) for one in near]
+        item = (await client.get(f"/v1/explore/items/{number}")).json()
+        here = np.asarray(list(item["features"].values()))
+        others = [where(one["id"]) for one in item["neighbours"]]
         gaps.append(np.mean([np.linalg.norm(other - here) for other in others]))
     assert np.mean(gaps) < 0.25  # of random pairs in a square it is .52
 
@@ -140,6 +148,13 @@ async def test_pending_queries_of_elsewhere_are_on_the_map_too(opened: Open) -> 
     assert len([number for number in arrays["numbers"] if number < 0]) == 1
 
 
+async def numbers_of(client: httpx.AsyncClient, samples: list[int]) -> list[int]:
+    """The numbers on the map of the samples s<n>."""
+    rows = (await search(client, "", limit=200))["items"]
+    found = {one["id"]: one["number"] for one in rows}
+    return [found[f"s{n}"] for n in samples]
+
+
 async def wait_for_manual(world: World, number: int) -> list[dict[str, Any]]:
     async def manual() -> list[dict[str, Any]]:
         return [q for q in await world.queries() if q["reason"] == "manual"]
@@ -157,7 +172,8 @@ async def test_what_a_person_asks_for_takes_the_place_of_the_next_purchases(open
     await decided(world, replica, 40)
     before = {q["id"] for q in await world.queries()}
     passed = [n for n in range(40) if f"s{n}" not in before][:5]
-    response = await client.post("/v1/explore/ask", json={"numbers": passed})
+    numbers = await numbers_of(client, passed)
+    response = await client.post("/v1/explore/ask", json={"numbers": numbers})
     assert response.status_code == 202
     assert response.json() == {"asked": 5, "waiting": 5, "refused": []}
     assert (await search(client, "@state = asked"))["matched"] == 5
@@ -165,7 +181,8 @@ async def test_what_a_person_asks_for_takes_the_place_of_the_next_purchases(open
     manual = await wait_for_manual(world, 5)
     assert [q["id"] for q in manual] == [f"s{n}" for n in passed]
     assert all(
-        q["propensity"] is None and q["features"] == sample(n)["features"] for q, n in zip(manual, passed)
+        q["propensity"] is None and q["features"] == sample(n)["features"]
+        for q, n in zip(manual, passed, strict=True)
     )
     queries = await world.queries()
     assert len(queries) == len({q["id"] for q in queries}) == round(BUDGET * 100)
@@ -174,7 +191,7 @@ async def test_what_a_person_asks_for_takes_the_place_of_the_next_purchases(open
     examples = {e["id"]: e for e in await world.examples()}
     assert all(examples[f"s{n}"]["reason"] == "manual" for n in passed)
     assert all("propensity" not in examples[f"s{n}"] for n in passed)
-    assert (await client.get(f"/v1/explore/items/{passed[0]}")).json()["state"] == "labelled"
+    assert (await client.get(f"/v1/explore/items/{numbers[0]}")).json()["state"] == "labelled"
 
 
 async def test_a_manual_query_waits_for_the_budget_and_is_not_lost_by_a_failed_batch(opened: Open) -> None:
@@ -182,7 +199,7 @@ async def test_a_manual_query_waits_for_the_budget_and_is_not_lost_by_a_failed_b
     await decided(world, replica, 10)
     taken = {q["id"] for q in await world.queries()}
     free = [n for n in range(10) if f"s{n}" not in taken]
-    await client.post("/v1/explore/ask", json={"numbers": free[:1]})
+    await client.post("/v1/explore/ask", json={"numbers": await numbers_of(client, free[:1])})
     failures = iter([True])
     send = replica.app.select.broker.send
 
@@ -207,12 +224,13 @@ async def test_what_cannot_be_asked_for_is_refused_with_a_sentence(opened: Open)
     await decided(world, replica, 30)
     asked = [q["id"] for q in await world.queries()]
     free = next(n for n in range(30) if f"s{n}" not in asked)
-    numbers = [int(asked[0][1:]), 999, free, -1]
+    queried, number = await numbers_of(client, [int(asked[0][1:]), free])
+    numbers = [queried, 999, number, -1]
     body = (await client.post("/v1/explore/ask", json={"numbers": numbers})).json()
     assert (body["asked"], body["waiting"]) == (1, 1)
     assert [one["number"] for one in body["refused"]] == [numbers[0], 999, -1]
     assert all(one["why"] for one in body["refused"])
-    again = (await client.post("/v1/explore/ask", json={"numbers": [free]})).json()
+    again = (await client.post("/v1/explore/ask", json={"numbers": [number]})).json()
     assert again["refused"][0]["why"] == "it was asked for already"
     for wrong in ({"numbers": []}, {"numbers": list(range(501))}, {"numbers": ["a"]}, {"ids": [1]}, []):
         problem(await client.post("/v1/explore/ask", json=wrong), 422)
