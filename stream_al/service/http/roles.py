@@ -63,6 +63,7 @@ RULES = {
     ("GET", "/desk"): Rule(Role.OPEN),  # the files hold no data
     ("GET", "/desk/{name}"): Rule(Role.OPEN),
     ("GET", "/v1/desk"): Rule(Role.READ),
+    ("GET", "/v1/explanations"): Rule(Role.READ),
     ("GET", "/metrics"): Rule(Role.READ),  # or open, by `http.open_metrics`
     ("GET", "/v1/status"): Rule(Role.READ),
     ("GET", "/v1/model"): Rule(Role.READ),
@@ -76,6 +77,9 @@ RULES = {
     ("POST", "/v1/explore/ask"): Rule(Role.ADMIN, audited=True),  # it decides what the budget buys
     ("POST", "/v1/samples"): Rule(Role.LABEL),
     ("POST", "/v1/labels"): Rule(Role.LABEL, audited=True),
+    ("POST", "/v1/leases"): Rule(Role.LABEL, audited=True),
+    ("PUT", "/v1/leases/{lease}"): Rule(Role.LABEL, audited=True),
+    ("DELETE", "/v1/leases/{lease}"): Rule(Role.LABEL, audited=True),
     ("GET", "/v1/settings"): Rule(Role.READ),
     ("PATCH", "/v1/settings"): Rule(Role.ADMIN, audited=True),
     ("POST", "/v1/model/rollback"): Rule(Role.ADMIN, audited=True),

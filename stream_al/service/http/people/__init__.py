@@ -1,1 +1,1 @@
-"""The routes for people: watching, exploring, labelling."""
+"""The routes for people who label, watch and explore."""
