@@ -40,8 +40,8 @@ from stream_al.service.http.guard import (
 from stream_al.service.http.json_body import JSONRoute
 from stream_al.service.http.openapi import describe_access
 from stream_al.service.http.people.explore import explore_routes
-from stream_al.service.http.people.watch import watch_routes
 from stream_al.service.http.people.leases import lease_routes
+from stream_al.service.http.people.watch import watch_routes
 from stream_al.service.http.rate import RateLimit
 from stream_al.service.http.roles import Access, Role
 from stream_al.service.http.schemas import (
