@@ -58,7 +58,7 @@ export function ticks(low, high, count = 4) {
   return found;
 }
 
-const clock = (ms) => new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const clock = (ms) => new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 
 function card(title, hint) {
   const head = h("div", { class: "chart-head" }, h("h2", {}, title), h("p", { class: "chart-now number" }));

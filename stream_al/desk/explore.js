@@ -166,7 +166,7 @@ export async function mount(root, { api, session, announce, fail, parameters, na
     const { of, items } = colouring();
     const pending = map.states.indexOf("pending");
     view.set({
-      x: map.x, y: map.y, steps: map.steps,
+      x: map.x, y: map.y,
       colours: Array.from({ length: map.count }, (_, place) => of(place)),
       ringed: (place) => map.state[place] === pending,
       faded: (place) => matched !== null && !matched.has(map.numbers[place]),

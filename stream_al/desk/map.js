@@ -5,6 +5,7 @@ const RADIUS = 3.2;
 const NEAR = 12; // pixels from a point that still point at it
 const PADDING = 24;
 const MOST_ZOOM = 400;
+const MOST_STRETCH = 3; // of one axis against the other, so that the points fill the canvas
 
 // Okabe and Ito's colours, which people with any colour vision tell apart, a shade darker or lighter by theme.
 export const CATEGORIES = {
@@ -35,7 +36,7 @@ export function unpack(text, Type) {
  * @param {object} on `pick(place)` when a point is clicked, `lasso(places)`, `hover(place, x, y)`.
  */
 export function createMap(canvas, on) {
-  let data = { x: [], y: [], steps: 1, colours: [], ringed: () => false, faded: () => false, chosen: () => false, current: -1 };
+  let data = { x: [], y: [], reach: [1, 1], colours: [], ringed: () => false, faded: () => false, chosen: () => false, current: -1 };
   let view = { scale: 1, x: 0, y: 0 }; // in units of the map at scale 1
   let mode = "pan";
   let lasso = null;
@@ -46,15 +47,18 @@ export function createMap(canvas, on) {
 
   const size = () => [canvas.clientWidth || 300, canvas.clientHeight || 300];
 
-  function base() {
+  /** Pixels for a step of the map, along each axis. */
+  function unit() {
     const [width, height] = size();
-    return Math.max(40, Math.min(width, height) / 2 - PADDING) / data.steps;
+    const x = Math.max(40, width / 2 - PADDING) / data.reach[0];
+    const y = Math.max(40, height / 2 - PADDING) / data.reach[1];
+    return [Math.min(x, MOST_STRETCH * y) * view.scale, Math.min(y, MOST_STRETCH * x) * view.scale];
   }
 
   function screen(place) {
     const [width, height] = size();
-    const k = base() * view.scale;
-    return [width / 2 + (data.x[place] - view.x) * k, height / 2 - (data.y[place] - view.y) * k];
+    const [kx, ky] = unit();
+    return [width / 2 + (data.x[place] - view.x) * kx, height / 2 - (data.y[place] - view.y) * ky];
   }
 
   function request() {
@@ -102,7 +106,8 @@ export function createMap(canvas, on) {
     }
     pen.globalAlpha = 1;
     circles(pen, rings, radius + 1.6, style.getPropertyValue("--text"), 1.4);
-    circles(pen, chosen, radius + 2.6, style.getPropertyValue("--accent"), 2.2);
+    const many = chosen.length > 400;
+    circles(pen, chosen, radius + (many ? 1 : 2.6), style.getPropertyValue("--accent"), many ? 1 : 2.2);
     if (data.current >= 0 && data.current < data.x.length) {
       circles(pen, screen(data.current), radius + 6, style.getPropertyValue("--surface"), 5);
       circles(pen, screen(data.current), radius + 6, style.getPropertyValue("--bad"), 2.6);
@@ -147,18 +152,18 @@ export function createMap(canvas, on) {
   function zoom(factor, x = null, y = null) {
     const [width, height] = size();
     const [ax, ay] = [x ?? width / 2, y ?? height / 2];
-    const before = base() * view.scale;
+    const before = unit();
     view.scale = Math.min(MOST_ZOOM, Math.max(0.5, view.scale * factor));
-    const after = base() * view.scale;
-    view.x += (ax - width / 2) * (1 / before - 1 / after);
-    view.y -= (ay - height / 2) * (1 / before - 1 / after);
+    const after = unit();
+    view.x += (ax - width / 2) * (1 / before[0] - 1 / after[0]);
+    view.y -= (ay - height / 2) * (1 / before[1] - 1 / after[1]);
     request();
   }
 
   function pan(x, y) {
-    const k = base() * view.scale;
-    view.x -= x / k;
-    view.y += y / k;
+    const [kx, ky] = unit();
+    view.x -= x / kx;
+    view.y += y / ky;
     request();
   }
 
@@ -247,6 +252,7 @@ export function createMap(canvas, on) {
   sizes.observe(canvas);
   return {
     set(given) {
+      if (given.x !== data.x) data.reach = [furthest(given.x), furthest(given.y)];
       data = { ...data, ...given };
       request();
     },
@@ -260,4 +266,10 @@ export function createMap(canvas, on) {
     screen,
     stop: () => sizes.disconnect(),
   };
+}
+
+function furthest(values) {
+  let found = 1;
+  for (const one of values) found = Math.max(found, Math.abs(one));
+  return found;
 }

@@ -21,7 +21,7 @@ export async function mount(root, { api, session, announce, fail }) {
 
   const charts = {
     arrivals: lineChart("Arrivals", { format: (v) => `${short(v)}/s`, low: 0, hint: "Samples decided about per second." }),
-    budget: lineChart("Labels bought against the budget", { format: percent, low: 0, hint: "Share of the samples whose label was asked for." }),
+    budget: lineChart("Query rate and budget", { format: percent, low: 0, hint: "Share of the samples whose label was asked for." }),
     threshold: lineChart("Threshold", { low: 0, high: 1, hint: "A sample is asked about from this utility on, by partition." }),
     utility: barChart("Utility of the samples", { hint: "How informative a label would be, over the time shown.", format: share, column: "Utility up to" }),
     accuracy: lineChart("Accuracy", { format: percent, high: 1, hint: "Estimated over all samples, with its 95% interval." }),
@@ -45,6 +45,7 @@ export async function mount(root, { api, session, announce, fail }) {
     tiles,
     h("div", { class: "charts" }, Object.values(charts).map((one) => one.root)),
   );
+  charts.members.root.classList.add("wide");
 
   function setRange(seconds) {
     range = seconds;
