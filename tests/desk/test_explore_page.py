@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 from stream_al.service.http.roles import Role
 from tests.desk.conftest import MakeDesks, OpenDesk
 from tests.desk.desk_server import Served
-from tests.support.http_server import TOKENS
+from tests.support.http_server import CLOSED, TOKENS
 from tests.support.stream import sample, truth
 from tests.support.world import World
 
@@ -29,6 +29,8 @@ async def kept(world: World, served: Served, number: int, start: int = 0) -> Non
     recent = served.app.desk.recent
     await world.until(lambda: recent.total >= start + number, "the samples are kept")
     await world.settle([])
+    end = len(await world.records(world.topics.examples))
+    await world.until(lambda: served.app.local_model.learner.offset == end, "all is learned")
 
 
 async def rows(page: Page) -> dict[str, list[str]]:
@@ -232,8 +234,7 @@ async def test_chosen_items_are_exported_as_json_lines(desks: MakeDesks, open_de
 async def test_who_may_only_label_sees_everything_and_asks_for_nothing(
     desks: MakeDesks, open_desk: OpenDesk
 ) -> None:
-    tokens = [f"http.{role}_tokens=[{role}-desk:{TOKENS[Role[role.upper()]]}]" for role in ("label", "admin")]
-    world, (served,) = await desks(BUDGET, *tokens)
+    world, (served,) = await desks(BUDGET, *CLOSED)
     await kept(world, served, 10)
     page = await open_desk(served, "explore", allowed=("401",))
     await page.get_by_label("Token").fill(TOKENS[Role.LABEL])

@@ -23,6 +23,8 @@ async def busy(world: World, served: Served) -> None:
     served.app.desk.figures.take()
     await world.settle([one["id"] for one in await world.samples(80)])
     await world.until(lambda: served.app.desk.recent.total == 80, "all is counted")
+    await world.until(lambda: served.app.local_model.model.examples == 16, "all is learned")
+    await world.until(lambda: not served.app.pending, "nothing is pending")
 
 
 async def test_the_charts_show_the_numbers_of_the_service(desks: MakeDesks, open_desk: OpenDesk) -> None:
