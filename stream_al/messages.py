@@ -66,7 +66,7 @@ else:  # what may be written; the messages turn it into text when they are made
     Name = str | int | float
     Time = str | int | float
 Annotators = Annotated[list[str], msgspec.Meta(max_length=MAX_ANNOTATORS)]
-SecondOf = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
+TextId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
 Version = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_VERSION_CHARACTERS)]
 Comment = Annotated[str, msgspec.Meta(max_length=2000)]
 SkipReason = Annotated[str, msgspec.Meta(max_length=200)]
@@ -107,7 +107,7 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
         labelled_by: The annotators who have labelled the sample already.
     """
 
-    id: Id
+    id: TextId
     features: dict[str, Any]
     prediction: Prediction
     utility: float
@@ -123,7 +123,7 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
     pending: int = 0
     version: str = ""
     sample_id: str | None = None
-    second_of: SecondOf | None = None
+    second_of: TextId | None = None
     labelled_by: Annotators = []
 
 

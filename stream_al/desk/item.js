@@ -3,7 +3,8 @@
 import { fill, h } from "./dom.js";
 import { payloadView } from "./payload.js";
 
-const LONG = 80; // characters from which a feature is a text of its own
+const LONG = 60; // characters from which a feature is a text of its own
+const WORDS = 6; // words from which it is
 const MARKED = 15; // words
 const LEAST = 0.005; // effect of a word that is marked
 const SVG = "http://www.w3.org/2000/svg";
@@ -85,7 +86,7 @@ export class ItemView {
     const names = Object.keys(query.features);
     const weight = (name) => Math.abs(effects[name] || 0);
     names.sort((one, other) => weight(other) - weight(one));
-    const isText = (name) => typeof query.features[name] === "string" && query.features[name].length > LONG;
+    const isText = (name) => isLong(query.features[name]);
     fill(this._texts, names.filter(isText).map((name) => this._text(name)));
     const rows = names.filter((name) => !isText(name));
     this._texts.hidden = rows.length === names.length;
@@ -114,7 +115,7 @@ export class ItemView {
       {},
       h("th", { scope: "col" }, "Feature"),
       h("th", { scope: "col" }, "Value"),
-      known ? h("th", { scope: "col" }, "Moves the model") : null,
+      known ? h("th", { scope: "col" }, "Influence") : null,
     );
     const rows = names.map((name) =>
       h(
@@ -142,6 +143,10 @@ export class ItemView {
     const way = this.revealed && points ? (effect < 0 ? " against the guess" : " for the guess") : "";
     return [drawing, h("span", { class: "visually-hidden" }, `${points} points${way}`)];
   }
+}
+
+function isLong(value) {
+  return typeof value === "string" && (value.length > LONG || value.trim().split(/\s+/, WORDS).length >= WORDS);
 }
 
 function shown(value) {

@@ -85,7 +85,7 @@ class LabelPage {
     this.comment.addEventListener("keydown", (event) => {
       if (event.key === "Escape" || (event.key === "Enter" && (event.ctrlKey || event.metaKey))) this.comment.blur();
     });
-    this.commentBox = h("div", { hidden: true, class: "stack" }, h("label", { for: "comment" }, "Comment"), this.comment);
+    this.commentBox = h("div", { hidden: true, class: "form" }, h("label", { for: "comment" }, "Comment"), this.comment);
     this.newClass = button("New class", () => this.choice.create(), { shortcut: "n" });
     const actions = h(
       "div",
@@ -210,7 +210,9 @@ class LabelPage {
       rows.push(h("span", {}, ...[what].flat()), button("Undo", () => this.undo(), { shortcut: "u" }));
     } else if (failures) {
       rows.push(h("span", { class: "bad" }, `${waiting.length} ${waiting.length === 1 ? "label waits" : "labels wait"} to be sent`));
-    } else rows.push(h("span", {}, this.note || "The last label can be undone here."));
+    } else if (this.note) rows.push(h("span", {}, this.note));
+    else if (this.given.length) rows.push(h("span", {}, "All labels are sent."));
+    this.held.hidden = !rows.length;
     fill(this.held, rows);
   }
 

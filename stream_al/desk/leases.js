@@ -5,10 +5,12 @@
 
 import { preload } from "./payload.js";
 
-const AHEAD = 4; // queries held beside the one that is shown
+const FEWEST = 3; // queries held, below which others are leased
+const HELD = 6; // queries held, the one that is shown included
 const MOST = 50; // of one request
 const IDLE_MS = 600_000;
-const EMPTY_MS = [1000, 2000, 3000, 5000];
+const EMPTY_MS = [1000, 2000, 3000, 5000]; // between two requests while there is nothing to show
+const FEW_MS = 5000; // and while there is little
 const KEPT = 500; // queries that are done, so that none is shown again before the service has read its label
 
 /** One query is the same in two replies if its id and version are. */
@@ -74,9 +76,9 @@ export class Leases {
   async _fill() {
     const { api, session, fail } = this._context;
     clearTimeout(this._again);
-    if (this._ended || this.items.length > AHEAD) return;
+    if (this._ended || this.items.length >= FEWEST) return;
     const recent = [...this._done.values()].filter((at) => performance.now() - at < 30_000).length;
-    const body = { count: Math.min(MOST, AHEAD + 1 + recent), holder: session.holder };
+    const body = { count: Math.min(MOST, HELD + recent), holder: session.holder };
     if (session.annotator) body.annotator = session.annotator;
     let wait = null;
     try {
@@ -89,7 +91,8 @@ export class Leases {
       if (this._failed) fail(null);
       this._failed = false;
       this._empty = this.items.length ? 0 : this._empty + 1;
-      if (this.items.length <= AHEAD) wait = EMPTY_MS[Math.min(this._empty, EMPTY_MS.length - 1)];
+      if (!this.items.length) wait = EMPTY_MS[Math.min(this._empty, EMPTY_MS.length - 1)];
+      else if (this.items.length < FEWEST) wait = FEW_MS;
     } catch (error) {
       if (error.status !== 401) fail(error);
       this._failed = true;

@@ -133,11 +133,12 @@ def _classes(app: App) -> list[ClassLabel]:
 
 
 def _budget_left(app: App) -> int | None:
-    budget, hour = app.control.budget, hour_of(app.clock.wall_ms())
+    budget, held, left = app.control.budget, app.select.partitions, 0
     caps = Caps(budget.per_hour, budget.total)
-    number, left = app.selection.partition_count(), 0
-    for partition, one in app.select.partitions.items():
+    if caps == Caps():
+        return None
+    hour, number = hour_of(app.clock.wall_ms()), app.selection.partition_count() if held else 0
+    for partition, one in held.items():
         if partition < number:
-            room, binding = caps.room(one.state.spent, hour, partition, number)
-            left += room if binding else 0
-    return None if caps == Caps() else left
+            left += caps.room(one.state.spent, hour, partition, number)[0]
+    return left
