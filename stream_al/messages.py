@@ -101,6 +101,7 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
             query.
         sample_id: The sample's id, if `id` is another one.
         pending: The number of queries that had no label when this one was decided, as the replica knew it.
+        propensity: The probability with which the sample was selected; None if a person asked for its label.
         second_of: The id of the query of this sample that was labelled first. This query asks another
             annotator, who is not shown the earlier label; null for a first query.
         labelled_by: The annotators who have labelled the sample already.
@@ -111,7 +112,7 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
     prediction: Prediction
     utility: float
     threshold: float
-    propensity: float
+    propensity: float | None
     reason: str
     strategy: str
     model: ModelStamp
