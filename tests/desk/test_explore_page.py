@@ -11,8 +11,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from stream_al.service.http.roles import Role
-from tests.desk.conftest import MakeDesks, OpenDesk
-from tests.desk.desk_server import Served
+from tests.desk.desk_server import MakeDesks, OpenDesk, Served
 from tests.support.http_server import CLOSED, TOKENS
 from tests.support.stream import sample, truth
 from tests.support.world import World

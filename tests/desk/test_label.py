@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ async def asked(world: World, replicas: list[Served], number: int) -> None:
     while len(await world.queries()) < number:
         await world.samples(20, start)
         start += 20
-        await world.until(lambda end=start: decided(world, end), "the samples are decided")
+        await world.until(partial(decided, world, start), "the samples are decided")
     total = len(await world.open_queries())
     await world.until(lambda: all(len(one.app.pending) == total for one in replicas), "all are known")
 
@@ -121,12 +122,48 @@ async def test_a_lease_that_runs_out_gives_its_query_to_others(desks: MakeDesks,
 
 async def crash(page: Page) -> None:
     """End the process of a page at once, so that none of its handlers runs."""
-    ended = asyncio.get_running_loop().create_future()
-    page.on("crash", lambda _: ended.done() or ended.set_result(None))
+    ended = asyncio.Event()
+    page.once("crash", lambda _: ended.set())
     opened = asyncio.ensure_future(page.goto("chrome://crash"))
-    await ended
+    await ended.wait()
     await asyncio.gather(opened, return_exceptions=True)
     await page.close()
+
+
+async def test_a_tab_that_is_duplicated_holds_other_queries(desks: MakeDesks, open_desk: OpenDesk) -> None:
+    """A browser copies the storage of a tab, and with it the name that its leases are held under."""
+    world, (served,) = await desks()
+    await asked(world, [served], 2 * LABELS)
+    page = await open_desk(served)
+    await expect(page.locator(".item")).to_be_visible()
+    async with page.context.expect_page() as opening:
+        await page.evaluate("window.open(location.href)")
+    copy = await opening.value
+    await expect(copy.locator(".item")).to_be_visible()
+    assert await shown(copy) != await shown(page)
+    holders = [await one.evaluate("sessionStorage['stream_al.holder']") for one in (page, copy)]
+    assert holders[0] != holders[1]
+
+
+async def test_a_reload_keeps_the_name_of_the_tab(desks: MakeDesks, open_desk: OpenDesk) -> None:
+    world, (served,) = await desks()
+    await asked(world, [served], 4)
+    page = await open_desk(served)
+    await expect(page.locator(".item")).to_be_visible()
+    before = await page.evaluate("sessionStorage['stream_al.holder']")
+    await page.reload()
+    await expect(page.locator(".item")).to_be_visible()
+    assert await page.evaluate("sessionStorage['stream_al.holder']") == before
+
+
+async def test_who_may_only_read_is_offered_no_class(desks: MakeDesks, open_desk: OpenDesk) -> None:
+    world, (served,) = await desks("http.read_tokens=eve:0123456789abcdef")
+    await world.ask("s1")
+    page = await open_desk(served, allowed=("401",))
+    await page.get_by_label("Token").fill("0123456789abcdef")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".empty")).to_contain_text("may read")
+    assert await page.locator(".class").count() == 0
 
 
 async def test_a_page_that_is_left_gives_its_queries_back(desks: MakeDesks, open_desk: OpenDesk) -> None:
@@ -200,8 +237,9 @@ async def test_the_guess_is_hidden_until_a_key_and_never_there_for_random_querie
     base = {**(await queried(world, served, "s1")), "prediction": PREDICTION, "utility": 0.9}
     explored = {**base, "id": "s2", "reason": "explore", "utility": 0.8, "features": {"x": 0.1}}
     last = {**base, "id": "s3", "utility": 0.7, "features": {"x": 0.2}}
-    await world.send(world.topics.queries, [base, explored, last])
-    await world.until(lambda: len(served.app.pending) == 3, "they are known")
+    second = {**base, "id": "s4", "utility": 0.6, "features": {"x": 0.3}, "second_of": "s0"}
+    await world.send(world.topics.queries, [base, explored, last, second])
+    await world.until(lambda: len(served.app.pending) == 4, "they are known")
     page = await open_desk(served)
     await expect(page.locator(".item h1")).to_have_text("s1")
     assert await page.locator(".guess-row").count() == 0
@@ -213,7 +251,11 @@ async def test_the_guess_is_hidden_until_a_key_and_never_there_for_random_querie
     await expect(page.locator(".guess")).to_contain_text("drawn at random")
     assert await page.locator(".guess-row").count() == 0
     await press_next(page, "2")
-    await page.keyboard.press("2")
+    await press_next(page, "2")
+    await expect(page.locator(".item h1")).to_have_text("s4")
+    await page.keyboard.press("g")
+    await expect(page.locator(".guess")).to_contain_text("Someone else")
+    assert await page.locator(".guess-row").count() == 0
     await world.until(lambda: joined(world, 2), "they are joined")
     by_id = {one["id"]: one["guess_shown"] for one in await world.examples()}
     assert (by_id["s1"], by_id["s2"]) == (True, False)

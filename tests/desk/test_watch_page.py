@@ -7,8 +7,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.desk.conftest import MakeDesks, OpenDesk
-from tests.desk.desk_server import Served
+from tests.desk.desk_server import MakeDesks, OpenDesk, Served
 from tests.support.world import World
 
 pytestmark = pytest.mark.long
