@@ -46,7 +46,7 @@ from stream_al.settings import Settings
 
 __all__ = ["OVERHEAD", "PendingQueries"]
 
-OVERHEAD = 500  # bytes of memory for a query besides its message
+OVERHEAD = 550  # bytes of memory for a query besides its message
 VERSION_HEADER = "stream_al.version"
 MOST_PASSED = 1000  # queries that `take` passes over
 MAX_CLOSED = 50_000  # ids of closed queries whose versions are remembered
