@@ -1,5 +1,6 @@
 // One query as a person sees it: why it was selected, its payload, its texts, its features.
 
+import { classText } from "./classes.js";
 import { fill, h } from "./dom.js";
 import { payloadView } from "./payload.js";
 
@@ -26,7 +27,8 @@ export function whySelected(item) {
   if (reason === "explore") return `Drawn at random (a chance of ${share(propensity)}), so that accuracy can be measured over the whole stream.`;
   if (reason === "warmup") return "The model knows fewer than two classes yet, so it asks about whatever comes.";
   if (reason === "manual") return "Sent to labelling by hand.";
-  return `The model is in doubt: a label is worth ${utility.toFixed(2)} of 1 here, and ${threshold.toFixed(2)} was enough.`;
+  const enough = threshold > 0.005 ? `, and ${threshold.toFixed(2)} was enough` : "";
+  return `The model is in doubt: a label is worth ${utility.toFixed(2)} of 1 here${enough}.`;
 }
 
 /** Draws queries. `hosts` are those whose media may be loaded. */
@@ -104,7 +106,10 @@ export class ItemView {
       if (effect === undefined) return piece;
       return h("mark", { class: effect < 0 ? "against" : null, title: effect < 0 ? "speaks against the guess" : "speaks for the guess" }, piece);
     });
-    return h("section", { class: "part" }, h("h2", {}, name), h("p", { class: "text" }, ...pieces));
+    const legend = marked.size
+      ? h("p", { class: "muted legend" }, h("mark", {}, "for"), " and ", h("mark", { class: "against" }, "against"), ` ${classText(this._item.explanation.label)}, as the model sees it now`)
+      : null;
+    return h("section", { class: "part" }, h("h2", {}, name), h("p", { class: "text" }, ...pieces), legend);
   }
 
   _features(names, effects) {

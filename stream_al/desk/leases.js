@@ -27,7 +27,8 @@ export class Leases {
     this.free = null;
     this._context = context;
     this._onChange = onChange;
-    this._done = new Map();
+    this._done = new Set();
+    this._unread = 1;
     this._filling = null;
     this._empty = 0;
     this._ended = false;
@@ -51,8 +52,8 @@ export class Leases {
   /** The first query is labelled or skipped: go on to the next one. */
   done() {
     const item = this.items.shift();
-    this._done.set(nameOf(item.query), performance.now());
-    if (this._done.size > KEPT) this._done.delete(this._done.keys().next().value);
+    this._done.add(nameOf(item.query));
+    if (this._done.size > KEPT) this._done.delete(this._done.values().next().value);
     this._onChange();
     this.fill();
     return item;
@@ -77,8 +78,8 @@ export class Leases {
     const { api, session, fail } = this._context;
     clearTimeout(this._again);
     if (this._ended || this.items.length >= FEWEST) return;
-    const recent = [...this._done.values()].filter((at) => performance.now() - at < 30_000).length;
-    const body = { count: Math.min(MOST, HELD + recent), holder: session.holder };
+    // The service has not read some labels yet, and still counts their queries among those held.
+    const body = { count: Math.min(MOST, HELD + this._unread), holder: session.holder };
     if (session.annotator) body.annotator = session.annotator;
     let wait = null;
     try {
@@ -106,6 +107,7 @@ export class Leases {
     const known = new Set(this.items.map((item) => nameOf(item.query)));
     this.pending = found.pending;
     this.free = found.free;
+    this._unread = 1 + found.leases.filter((one) => this._done.has(nameOf(one.query))).length;
     for (const one of found.leases) {
       const name = nameOf(one.query);
       if (known.has(name) || this._done.has(name)) continue;

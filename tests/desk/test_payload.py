@@ -114,5 +114,5 @@ async def test_features_that_move_the_model_most_come_first(desks: MakeDesks, op
     await expect(page.locator(".effect")).to_have_count(1)
     assert await page.locator("mark").count() == 0
     await page.keyboard.press("g")
-    await expect(page.locator("mark", has_text="winner")).to_have_class("")
-    assert await page.locator("mark").count() >= 2
+    await expect(page.locator(".text mark", has_text="winner")).to_have_class("")
+    assert await page.locator(".text mark").count() >= 2
