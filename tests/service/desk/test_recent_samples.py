@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stream_al.engine.budgets import Decision, Reason
 from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
+from stream_al.messages import ClassLabel
 from stream_al.service.broker.protocols import Record
 from stream_al.service.desk.recent_samples import MOST, MOST_PER_SECOND, RecentSamples
 from stream_al.service.loops.stage import Items
@@ -20,7 +21,7 @@ law = settings(derandomize=True, deadline=None, max_examples=60)
 
 
 def piece(first: int, sizes: list[int], classes: int = 2) -> tuple[Items, list[Decision]]:
-    probabilities = dict.fromkeys(map(str, range(classes)), 1.0 / classes)
+    probabilities: dict[ClassLabel, float] = dict.fromkeys(map(str, range(classes)), 1.0 / classes)
     ids = [f"s{first + n}" for n in range(len(sizes))]
     items: Items = [
         (
