@@ -35,7 +35,7 @@ class DeskData:
         self._clock = clock = selection.clock
         model, asked = selection.local_model, selection.asked
         self.figures = Figures(selection.metrics, model, asked, budget, clock)
-        self.recent = RecentSamples(selection.sample, settings.desk.recent_bytes)
+        self.recent = RecentSamples(selection.sample, settings.desk.recent_bytes, clock.monotonic)
         self.explorer = Explorer(Items(self.recent, selection.pending, model, asked), clock)
         if self.enabled:
             selection.on_decided = self.recent.add

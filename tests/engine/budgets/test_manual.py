@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from stream_al.engine.budgets import Context, Decision, Reason
 from stream_al.engine.budgets.manual import displace
 from stream_al.engine.explore.explanation import why
+from stream_al.messages import ClassLabel
 from tests.support.managers import every_manager, law, manager_of, names, shares, utilities
 
 
@@ -56,8 +57,9 @@ def test_the_first_purchases_are_displaced_and_nothing_else_changes(
 
 
 def test_every_reason_has_a_sentence() -> None:
+    opinions: list[dict[ClassLabel, float]] = [{}, {"a": 1.0}, {"a": 0.5, "b": 0.5}, {1: 0.9, "1": 0.1}]
     for reason in Reason:
-        for probabilities in ({}, {"a": 1.0}, {"a": 0.5, "b": 0.5}, {1: 0.9, "1": 0.1}):
+        for probabilities in opinions:
             for failure in (None, "it broke"):
                 said = why(Decision("x", False, 0.5, 0.25, 0.1, reason), probabilities, failure)
                 assert said.startswith(("Chosen", "Not chosen"))

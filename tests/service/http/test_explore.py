@@ -232,7 +232,14 @@ async def test_what_cannot_be_asked_for_is_refused_with_a_sentence(opened: Open)
     assert all(one["why"] for one in body["refused"])
     again = (await client.post("/v1/explore/ask", json={"numbers": [number]})).json()
     assert again["refused"][0]["why"] == "it was asked for already"
-    for wrong in ({"numbers": []}, {"numbers": list(range(501))}, {"numbers": ["a"]}, {"ids": [1]}, []):
+    bodies: tuple[Any, ...] = (
+        {"numbers": []},
+        {"numbers": list(range(501))},
+        {"numbers": ["a"]},
+        {"ids": [1]},
+        [],
+    )
+    for wrong in bodies:
         problem(await client.post("/v1/explore/ask", json=wrong), 422)
 
 

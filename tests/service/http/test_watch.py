@@ -23,7 +23,7 @@ async def test_a_point_says_what_the_status_says(opened: Open) -> None:
 
     async def complete() -> bool:
         found = await point()
-        return found["labels"] == found["queries"] == found["examples"] == 12 and found["samples"] == 60
+        return [found[name] for name in ("labels", "queries", "examples", "samples")] == [12, 12, 12, 60]
 
     await world.until(complete, "all is counted")
     found, status = await point(), (await client.get("/v1/status")).json()

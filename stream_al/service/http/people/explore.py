@@ -116,6 +116,8 @@ def explore_routes(web: FastAPI, app: App) -> None:
     async def points() -> Response:
         """The last 10,000 samples of this process and the pending queries, on a plane.
 
+        Of a stream of more than 500 samples a second they are every second one, every third one, and so on,
+        and each one whose label was asked for.
         Near points are samples that the model sees alike: principal components of its encoding.
         """
         return Response((await explorer.map()).body, media_type="application/json")

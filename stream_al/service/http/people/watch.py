@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from stream_al.messages import MAX_OFFSET
 from stream_al.service.app import App
+from stream_al.service.http.schemas import problems
 
 __all__ = ["watch_routes"]
 
@@ -36,7 +37,7 @@ class Watched(BaseModel):
 def watch_routes(web: FastAPI, app: App) -> None:
     """Add the route."""
 
-    @web.get("/v1/watch", tags=["status"], response_model=Watched)
+    @web.get("/v1/watch", tags=["status"], response_model=Watched, responses=problems(422))
     async def watch(
         since: Annotated[int, Query(ge=-1, le=MAX_OFFSET, description="The last point that is known.")] = -1,
         run: Annotated[str | None, Query(max_length=40, description="The run that it was of.")] = None,
