@@ -95,12 +95,11 @@ class LabelPage {
       this.newClass,
       button("Guess", () => this.showGuess(), { shortcut: "g", "aria-label": "Show the guess of the model" }),
     );
-    this.labelCard = h("section", { class: "card stack label-card", "aria-label": "Your label" }, this.choice.root, actions, this.commentBox, this.guess);
+    this.labelCard = h("section", { class: "card stack label-card", "aria-label": "Your label" }, this.choice.root, actions, this.commentBox, this.guess, this.held);
     const side = h(
       "div",
       { class: "side stack" },
       this.labelCard,
-      this.held,
       guidelines
         ? h("details", { class: "card", open: matchMedia("(min-width: 981px)").matches }, h("summary", {}, "Guidelines"), h("div", { class: "guidelines" }, markdown(guidelines)))
         : null,
@@ -116,14 +115,13 @@ class LabelPage {
     const item = this.leases.current;
     this.drawFigures();
     this.drawClasses();
-    this.drawHeld();
     if (item && item === this.item) return;
     this.item = item;
     this.guessShown = false;
     this.setFlag(false);
     this.comment.value = "";
     this.commentBox.hidden = true;
-    this.labelCard.hidden = !item;
+    this.drawHeld();
     if (!item) {
       this.view.stop();
       fill(this.main, this.emptyCard());
@@ -214,6 +212,8 @@ class LabelPage {
     else if (this.given.length) rows.push(h("span", {}, "All labels are sent."));
     this.held.hidden = !rows.length;
     fill(this.held, rows);
+    this.labelCard.classList.toggle("idle", !this.item);
+    this.labelCard.hidden = !this.item && this.held.hidden;
   }
 
   showGuess() {
