@@ -71,6 +71,8 @@ Offset = Annotated[int, msgspec.Meta(ge=0, le=MAX_OFFSET)]
 Annotators = Annotated[list[str], msgspec.Meta(max_length=MAX_ANNOTATORS)]
 TextId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
 Version = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_VERSION_CHARACTERS)]
+Comment = Annotated[str, msgspec.Meta(max_length=2000)]
+SkipReason = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -102,6 +104,7 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
             query.
         sample_id: The sample's id, if `id` is another one.
         pending: The number of queries that had no label when this one was decided, as the replica knew it.
+        propensity: The probability with which the sample was selected; None if a person asked for its label.
         second_of: The id of the query that was labelled first. This one asks another annotator about the same
             sample, who does not see the labels that are there. Its prediction and propensity are those of the
             first query.
@@ -115,7 +118,7 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
     prediction: Prediction
     utility: float
     threshold: float
-    propensity: float
+    propensity: float | None
     reason: str
     strategy: str
     model: ModelStamp
@@ -145,6 +148,10 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
         via: The name of the HTTP token that brought it; the service writes it. None for a label that was not
             sent with a token.
         version: The `version` of the query. The label is joined with the query of that version or with none.
+        guess_shown: Whether the annotator had seen the model's prediction; None if that is not known.
+        comment: What the annotator says about the sample.
+        flagged: Whether the annotator wants others to see the sample.
+        skip_reason: Why there is no label. Reasons are counted.
     """
 
     id: Id
@@ -155,6 +162,10 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
     features: dict[str, Any] | None = None
     via: str | None = None
     version: Version | None = None
+    guess_shown: bool | None = None
+    comment: Comment | None = None
+    flagged: bool = False
+    skip_reason: SkipReason | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError for a number that is no id, no name or no time."""
@@ -197,6 +208,9 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     payload: Any = None
     second_of: Id | None = None
     labelled_by: Annotated[list[Name], msgspec.Meta(max_length=MAX_ANNOTATORS)] = []
+    guess_shown: bool | None = None
+    comment: Comment | None = None
+    flagged: bool = False
 
     def __post_init__(self) -> None:
         """Raises ValueError for a number that is no id, no name or no time."""

@@ -191,9 +191,13 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             width=12,
         ),
         Panel(
-            "Expired queries",
-            "Queries per minute that expired without a label. Their share of the budget is lost.",
-            {"expired": f"60 * sum({_rate('expired_queries_total')})"},
+            "Queries without a label",
+            "Queries per minute that expired, or that annotators skipped, by reason. Their share of the "
+            "budget is lost.",
+            {
+                "expired": f"60 * sum({_rate('expired_queries_total')})",
+                "skipped: {{reason}}": f"60 * sum by (reason) ({_rate('skipped_labels_total')})",
+            },
             unit="cpm",
             width=12,
         ),

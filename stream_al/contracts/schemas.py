@@ -81,6 +81,11 @@ _MEMBERS: dict[str, Schema] = {
     "queried_at": {"description": "When the query was made.", **_TIME},
     "expires_at": {"description": "When the query expires; a later label is not used.", **_TIME},
     "labelled_at": {"description": "When the annotator gave the label, by the annotator's clock."},
+    "guess_shown": {
+        "description": "Whether the annotator had seen the model's prediction; null if that is not known."
+    },
+    "comment": {"description": "What the annotator says about the sample."},
+    "flagged": {"description": "Whether the annotator wants others to see the sample."},
     "pending": {"description": "How many queries waited for a label then.", "minimum": 0},
     "version": {"description": "The fingerprint of the model's definition."},
     "examples": {"description": "How many examples the model had learned.", "minimum": 0},
@@ -96,8 +101,17 @@ _OWN_MEMBERS: dict[type, dict[str, Schema]] = {
     Query: {
         "id": ID,
         "features": _FLAT,
-        "propensity": {"exclusiveMinimum": 0},
-        "reason": {"enum": [*(r.value for r in (Reason.UNCERTAIN, Reason.EXPLORE, Reason.WARMUP)), SECOND]},
+        "propensity": {
+            "description": "The probability with which the sample was selected; null if a person asked for "
+            "its label (`manual`).",
+            "exclusiveMinimum": 0,
+        },
+        "reason": {
+            "enum": [
+                *(r.value for r in (Reason.UNCERTAIN, Reason.EXPLORE, Reason.WARMUP, Reason.MANUAL)),
+                SECOND,
+            ]
+        },
     },
     Example: {
         "id": _WRITTEN_ID,

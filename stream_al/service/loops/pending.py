@@ -223,6 +223,10 @@ class PendingQueries:
             page.append(decode(Query, entry.value, max_bytes=self.max_bytes))
         return page
 
+    def newest(self, limit: int) -> list[str]:
+        """The ids of the queries that were entered last, the newest first."""
+        return list(islice(reversed(self._entries), limit))
+
     def take(self, annotator: str, limit: int, max_bytes: int, has: Callable[[str], bool]) -> list[str]:
         """The ids of the most useful free queries for an annotator, which are put aside.
 

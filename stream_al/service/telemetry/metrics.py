@@ -3,7 +3,7 @@
 Each process has its own counters. A query in Prometheus sums them over the replicas of an application.
 Sample ids never become labels of a metric, because their number has no bound. Classes do: the first
 `class_figures.MOST` of a stream have series of their own, and one more has all others. So do the first
-`report.MOST_ANNOTATORS` annotators.
+`report.MOST_ANNOTATORS` annotators, and the first reasons of skips (`engine.labels.skips`).
 
 The metrics do not name the application and the replica. Prometheus adds both as labels when it scrapes: `job`
 is the application, `instance` the replica (deploy/prometheus/prometheus.yml). `stream_al_build_info` also
@@ -32,7 +32,7 @@ from stream_al.service.telemetry.histogram import BatchHistogram
 __all__ = ["Metrics"]
 
 SELECTED = ("uncertain", "explore", "warmup")
-NOT_SELECTED = ("below", "spent", "capped")
+NOT_SELECTED = ("below", "spent", "capped", "displaced")
 REQUESTED = ("granted", "lost", "refused", "renewed", "released")
 REFUSED = {
     "select": (
@@ -113,11 +113,13 @@ class Metrics:
         self.budget_spent = Counter(P + "budget_spent_labels", "Labels asked for that count against the budget.", registry=r)
         self.budget_share = Gauge(P + "budget_share_ratio", "Share of the samples that may be queried, as the settings say, 0 to 1.", registry=r)
         self.queries = Counter(P + "queries", "Queries that the broker has confirmed.", registry=r)
+        self.manual_queries = Counter(P + "manual_queries", "Queries that the broker has confirmed and that a person asked for, each in the place of another purchase.", registry=r)
         self.second_queries = Counter(P + "second_queries", "Queries, among all, that ask another annotator about a sample that has a label.", registry=r)
 
     def _of_labels(self) -> None:
         r = self.registry
         self.labels = Counter(P + "labels", "Labels received, by outcome.", ["outcome"], registry=r)
+        self.skips = Counter(P + "skipped_labels", "Queries that an annotator skipped, by reason; the first reasons have series of their own.", ["reason"], registry=r)
         self.label_delay = Histogram(P + "label_delay_seconds", "Log time from a query to its label, in seconds.", buckets=DELAYS, registry=r)
         self.pending = Gauge(P + "pending_queries", "Queries that wait for their label.", registry=r)
         self.pending_cap = Gauge(P + "pending_queries_limit", "Number of pending queries at which selection pauses.", registry=r)

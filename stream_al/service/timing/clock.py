@@ -30,6 +30,7 @@ class Pace:
         topics_seconds: The time between two looks at the ids of the topics.
         lag_seconds: The longest time between two measurements of the lag.
         check_seconds: How long the check of the model waits for more samples after the first ones.
+        watch_seconds: The time between two points of the desk's page Watch.
         rebuild_seconds: How long an HTTP response waits for this replica's own model.
         correction_seconds: How long a rebuild of the model waits for more corrections after the first one.
         consensus_seconds: The time between two looks at what several annotators say of one sample.
@@ -45,6 +46,7 @@ class Pace:
     topics_seconds: float = 2.0
     lag_seconds: float = 5.0
     check_seconds: float = 5.0
+    watch_seconds: float = 5.0
     rebuild_seconds: float = 5.0
     correction_seconds: float = 5.0
     consensus_seconds: float = 5.0
