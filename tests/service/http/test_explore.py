@@ -118,7 +118,7 @@ async def test_a_filter_finds_what_its_words_say(opened: Open) -> None:
     assert replica.app.ready
 
 
-async def test_a_mistake_in_a_filter_is_answered_with_a_sentence(opened: Open) -> None:
+async def test_a_mistake_in_a_filter_is_refused_with_a_sentence(opened: Open) -> None:
     _, _, client = await opened()
     response = await client.get("/v1/explore/items", params={"where": "amount >"})
     assert problem(response, 422)["reason"] == "bad_filter"
