@@ -355,7 +355,7 @@ export async function mount(root, { api, session, announce, fail, parameters, na
       ),
       h("h3", {}, "Prediction"),
       probabilities.length
-        ? h("div", { class: "guess" }, probabilities.map(([name, value]) => h("div", { class: "guess-row" }, h("span", {}, name), h("span", { class: "number" }, percent(value)), h("progress", { max: 1, value, "aria-label": `${name}: ${percent(value)}` }))))
+        ? h("div", { class: "guess" }, probabilities.map(([name, value]) => h("div", { class: "guess-row" }, h("span", {}, name), h("span", { class: "number" }, `${(100 * value).toFixed(1)}%`), h("progress", { max: 1, value, "aria-label": `${name}: ${percent(value)}` }))))
         : h("p", { class: "muted" }, "The model had none."),
       h("h3", {}, "Decision"),
       pairs([

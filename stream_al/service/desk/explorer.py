@@ -250,6 +250,7 @@ class Explorer:
                 with slices.working():
                     places[first : first + 1000] = shown.place(found[first : first + 1000].astype(np.float64))
                 await slices.over()
+        await asyncio.sleep(0)  # the loop was held for the last places; what follows holds it for as long
         body = self._body(items, fates, places, shown)
         return Map(body, self._clock.monotonic(), items, found, shown, scale)
 

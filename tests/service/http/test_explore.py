@@ -25,7 +25,9 @@ def unpack(body: dict[str, Any]) -> dict[str, list[int]]:
     return {name: np.frombuffer(b64decode(body[name]), TYPES.get(name, "u1")).tolist() for name in names}
 
 
-async def look(client: httpx.AsyncClient, replica: Replica) -> tuple[dict[str, Any], dict[str, list[int]]]:
+async def read_map(
+    client: httpx.AsyncClient, replica: Replica
+) -> tuple[dict[str, Any], dict[str, list[int]]]:
     """The map of now, not one that is kept."""
     replica.app.desk.explorer._map = None
     body = (await client.get("/v1/explore/points")).json()
@@ -50,7 +52,7 @@ async def test_the_map_has_every_sample_and_says_the_same_as_the_items(opened: O
     world, replica, client = await opened()
     await world.settle([s["id"] for s in await world.samples(60)])
     await decided(world, replica, 40, start=60)
-    body, arrays = await look(client, replica)
+    body, arrays = await read_map(client, replica)
     assert body["count"] == 100
     assert all(len(array) == 100 for array in arrays.values())
     assert sorted(arrays["numbers"]) == list(range(100))
@@ -88,7 +90,7 @@ async def test_neighbours_are_the_nearest_by_the_features(opened: Open) -> None:
     world, replica, client = await opened("model.definition=auto")
     await world.settle([s["id"] for s in await world.samples(80)])
     await world.until(lambda: replica.app.desk.recent.total == 80, "all are kept")
-    await look(client, replica)
+    await read_map(client, replica)
     gaps = []
     for number in range(80):
         item = (await client.get(f"/v1/explore/items/{number}")).json()
@@ -118,7 +120,7 @@ async def test_a_filter_finds_what_its_words_say(opened: Open) -> None:
     assert replica.app.ready
 
 
-async def test_a_mistake_in_a_filter_is_answered_with_a_sentence(opened: Open) -> None:
+async def test_a_mistake_in_a_filter_is_refused_with_a_sentence(opened: Open) -> None:
     _, _, client = await opened()
     response = await client.get("/v1/explore/items", params={"where": "amount >"})
     assert problem(response, 422)["reason"] == "bad_filter"
@@ -136,7 +138,7 @@ async def test_pending_queries_of_elsewhere_are_on_the_map_too(opened: Open) -> 
     await world.until(lambda: len(replica.app.pending) == 2, "both are pending")
     await decided(world, replica, 3)
     for _ in range(2):
-        _, arrays = await look(client, replica)
+        _, arrays = await read_map(client, replica)
         assert [number for number in arrays["numbers"] if number < 0] == [-1, -2]
     ids = {(await client.get(f"/v1/explore/items/{n}")).json()["id"] for n in (-1, -2)}
     assert ids == {"old-1", "old-2"}
@@ -144,7 +146,7 @@ async def test_pending_queries_of_elsewhere_are_on_the_map_too(opened: Open) -> 
     assert found["matched"] == 2
     await world.label("old-1")
     await world.until(lambda: len(replica.app.pending) == 1, "one is labelled")
-    _, arrays = await look(client, replica)
+    _, arrays = await read_map(client, replica)
     assert len([number for number in arrays["numbers"] if number < 0]) == 1
 
 
