@@ -167,7 +167,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
         features: None marks a label that contradicts an earlier one of the same id: it is recorded and not
             learned.
         propensity: The probability with which the sample was selected; None if the service did not select it.
-        reason: Why the sample was selected, or `seed` or `unsolicited`.
+        reason: Why the sample was selected, or `seed`, `unsolicited`, `correction` or `consensus`.
         prediction: The model's prediction when the query was made.
         model: The model that made it.
         via: The name of the HTTP token that brought the label; None if no token did.
@@ -176,6 +176,8 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
         second_of: The id of the query that was labelled first. The example holds a further label of the same
             sample: it is recorded and not learned.
         labelled_by: The annotators who had labelled the sample before.
+        corrects: Whether the label supersedes the one that counts for the sample. Then `annotator` and `via`
+            say who decided, `reason` says how (`correction` or `consensus`), and there are no features.
     """
 
     id: Id
@@ -193,6 +195,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     payload: Any = None
     second_of: Id | None = None
     labelled_by: Annotated[list[Name], msgspec.Meta(max_length=MAX_ANNOTATORS)] = []
+    corrects: bool = False
 
     def __post_init__(self) -> None:
         """Raises ValueError for a number that is no id, no name or no time."""

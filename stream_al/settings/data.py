@@ -163,6 +163,15 @@ class LabelSettings(Section):
         "without a query. The role admin always may, and so may whoever writes to the topic.",
     )
 
+    correct_minutes: float = Field(
+        default=10.0,
+        ge=0.0,
+        le=10_000_000.0,
+        allow_inf_nan=False,
+        description="How long the HTTP role label may correct a label that came with its own token, in "
+        "minutes; 0 means never. The role admin always may.",
+    )
+
     @field_validator("classes", mode="before")
     @classmethod
     def _have_types(cls, value: Any) -> Any:

@@ -76,6 +76,7 @@ ROUTES = {
     ("patch", "/v1/settings"),
     ("post", "/v1/model/rollback"),
     ("post", "/v1/model/restore"),
+    ("post", "/v1/corrections"),
 }
 
 

@@ -26,6 +26,7 @@ from stream_al.service.app import App
 from stream_al.service.broker.protocols import Headers, Outgoing
 from stream_al.service.engine_settings import allowed_classes, input_rules
 from stream_al.service.http.admin import admin_routes
+from stream_al.service.http.corrections import correction_routes
 from stream_al.service.http.docs_page import page
 from stream_al.service.http.expectation import expectations, refuse_unsolicited
 from stream_al.service.http.guard import (
@@ -88,6 +89,7 @@ def api(app: App) -> FastAPI:
     _read_routes(web, app)
     _write_routes(web, app)
     quality_routes(web, app)
+    correction_routes(web, app)
     admin_routes(web, app)
     describe_access(web)
     return web

@@ -56,6 +56,7 @@ def model_status(app: App) -> dict[str, Any]:
     return {
         **describe_model(app.settings.model.name, app.local_model.learner),
         "rebuilding": app.local_model.rebuilding,
+        "rebuilds": app.local_model.rebuilds,
     }
 
 
@@ -74,6 +75,7 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
         "examples": model.examples,
         "offset": learner.offset,
         "voided": [list(excluded) for excluded in learner.excluded.ranges],
+        "corrected": len(learner.ledger.corrected),
         "classes": [{"class": label, "examples": number} for label, number in model.classes.items()],
         "members": model.member_report(),
         "restarts": model.restarts(),

@@ -55,6 +55,7 @@ class LearnerReport:
             self._trust(learner)
         metrics.model_examples.set(learner.model.examples)
         metrics.model_classes.set(len(learner.model.classes))
+        metrics.corrected.set(len(learner.ledger.corrected))
         for member, standing in learner.model.member_report().items():
             metrics.member_weight.labels(member).set(standing["weight"])
             metrics.member_loss.labels(member).set(standing["loss"])
@@ -82,6 +83,13 @@ class LearnerReport:
             self.problems.report(Kind.LABEL_REFUSED, refusal.reason, refusal.message, sample=example.id)
         if outcome is Outcome.CONFLICT and example.features is not None:
             why = f"the sample has another label, which counts, than {example.label!r:.100}"
+            self.problems.report(Kind.LABEL_REFUSED, outcome.value, why, sample=example.id)
+
+        if outcome is Outcome.UNCORRECTED:
+            why = (
+                "a correction has no effect: its sample has no label that is remembered (labels.remember), "
+                "or too many labels are corrected"
+            )
             self.problems.report(Kind.LABEL_REFUSED, outcome.value, why, sample=example.id)
 
     def _trust(self, learner: Learner) -> None:

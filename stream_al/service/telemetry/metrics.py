@@ -53,7 +53,9 @@ SKIPPED = {"select": ("tombstone", "deleted"), "intake": ("tombstone",)}
 """By stage: the reasons for which a record is skipped, since it rightly holds no sample or label."""
 
 PROBLEMS = {
-    "label_refused": ("binary_model", "too_many_classes", "model_error", "too_late", "conflict"),
+    "label_refused": (
+        *("binary_model", "too_many_classes", "model_error", "too_late", "conflict", "uncorrected"),
+    ),
     "no_opinion": ("model_error",),
     "dead_letter": tuple(dict.fromkeys((*REFUSED["select"], *REFUSED["intake"]))),
     "skipped": REFUSED["learn"],
@@ -117,6 +119,9 @@ class Metrics:
         self.contradicting = Gauge(p + "contradicting_annotators", "Annotators who contradict the rest: their agreement lies below that of all others.", registry=r)
         self.drift = Counter(p + "drift", "Drifts detected since the start: the model began to err more than before.", registry=r)
         self.drift_example = Gauge(p + "drift_last_example", "Number of the example at which the last drift was detected; 0 before the first drift.", registry=r)
+        self.corrected = Gauge(p + "corrected_examples", "Examples whose label was corrected.", registry=r)
+        self.rebuilding = Gauge(p + "model_rebuilding", "1 while other examples or labels count than the model in force has learned, else 0.", registry=r)
+        self.rebuilds = Counter(p + "model_rebuilds", "Rebuilds of the model since the start, after a correction, a rollback or a restore.", registry=r)
         self.snapshots = Counter(p + "snapshots", "Snapshots, by outcome (written, failed).", ["outcome"], registry=r)
         # The loops
         self.consumer_lag = Gauge(p + "consumer_lag", "Records that were not read yet.", ["topic", "partition"], registry=r)
