@@ -32,6 +32,7 @@ from stream_al.service.conditions import ConditionWatch
 from stream_al.service.control import Control
 from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.loops.accounts import Accounts
+from stream_al.service.loops.consensus import Consensus
 from stream_al.service.loops.consumer import Consumer
 from stream_al.service.loops.expiry import Expiry
 from stream_al.service.loops.intake import Intake
@@ -153,6 +154,7 @@ class App:
         self.select.copy_of = self.accounts.saved
         self.consumers = (self.select, self.intake)
         self.expiry = Expiry(settings.queries, topics.queries, broker, labels, self.pending, metrics)
+        self.consensus = Consensus(settings, broker, self.local_model, labels)
         self.lag = LagMeter(self.consumers, self.local_model, self.pending, metrics)
         self.conditions = ConditionWatch(
             self.selection, self.consumers, self.lag, self.reachable, metrics, self.problems, clock
@@ -223,6 +225,7 @@ class App:
                 tasks.create_task(forever("control", self._follow_control), name="control")
                 tasks.create_task(forever("pending", self._follow_queries), name="pending")
                 tasks.create_task(forever("expiry", self._expire), name="expiry")
+                tasks.create_task(forever("consensus", self._correct), name="consensus")
                 tasks.create_task(forever("accounts", self._save_accounts), name="accounts")
                 tasks.create_task(forever("topics", self._check_topics), name="topics")
                 tasks.create_task(forever("lag", self._measure_lag), name="lag")
@@ -293,6 +296,10 @@ class App:
     async def _expire(self) -> None:
         await asyncio.sleep(self.clock.pace.expiry_seconds)
         await self.expiry.step()
+
+    async def _correct(self) -> None:
+        await asyncio.sleep(self.clock.pace.expiry_seconds)
+        await self.consensus.step()
 
     async def _save_accounts(self) -> None:
         await asyncio.sleep(self.clock.pace.accounts_seconds)
