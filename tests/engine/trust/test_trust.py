@@ -155,16 +155,16 @@ def test_a_forgotten_sample_still_tells_whether_its_annotators_agree(monkeypatch
 
 def test_memory_is_bounded_whatever_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(items, "MOST", 20)
-    monkeypatch.setattr(items, "MOST_BYTES", 8_000)
+    monkeypatch.setattr(items, "MOST_BYTES", 6_000)
     monkeypatch.setattr(annotators, "MOST", 5)
     found = learner()
     for n in range(300):
         reason = "explore" if n % 2 else "uncertain"
-        found.fold(first(f"s{n}", f"class {n}", f"a{n}", reason=reason, payload="p" * (n % 50) * 40), 2 * n)
+        found.fold(first(f"s{n}", f"class {n}", f"a{n}", reason=reason, payload="p" * (n % 10) * 40), 2 * n)
         found.fold(second(f"s{n}", "down", f"b{n}"), 2 * n + 1)
     kept = found.trust.items
     assert len(kept) <= 3 * 20
-    assert kept.bytes == sum(len(item.record) for item in kept) <= 8_000
+    assert kept.bytes == sum(len(item.record) for item in kept) <= 6_000
     assert len(found.trust.tally.annotators.by_name) == 5
     assert found.trust.tally.annotators.others.labels > 0
     assert len(found.trust.confusion.cells) <= 51 * 51
