@@ -190,6 +190,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
         second_of: The id of the query that was labelled first. The example holds a further label of the same
             sample: it is recorded and not learned.
         labelled_by: The annotators who had labelled the sample before.
+        guess_shown, comment, flagged: As of the label.
     """
 
     id: Id
@@ -204,10 +205,10 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     model: ModelStamp | None = None
     via: str | None = None
     version: Version | None = None
-    corrects: bool = False
     payload: Any = None
-    second_of: Id | None = None
-    labelled_by: Annotated[list[Name], msgspec.Meta(max_length=MAX_ANNOTATORS)] = []
+    second_of: TextId | None = None
+    labelled_by: Annotators = []
+    corrects: bool = False
     guess_shown: bool | None = None
     comment: Comment | None = None
     flagged: bool = False

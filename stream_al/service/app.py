@@ -167,7 +167,7 @@ class App:
             self.selection, self.consumers, self.lag, self.reachable, metrics, self.problems, clock
         )
         self.intake.progress.waits_for = self.local_model.rebuild_progress
-        self.consensus = Consensus(self.local_model, labels, broker, topics.examples, clock)
+        self.consensus = Consensus(self.local_model, labels, broker, settings, clock)
         self.watchdog = Watchdog(
             limits.watchdog_seconds, [part.progress for part in (*self.consumers, self.local_model)]
         )

@@ -170,6 +170,12 @@ class LabelSettings(Section):
         "Then others get it.",
     )
 
+    correct_by_consensus: bool = Field(
+        default=True,
+        description="Whether a first label is corrected if more second labels contradict it than support it. "
+        "Otherwise the correction is only proposed (`GET /v1/quality`).",
+    )
+
     unsolicited: bool = Field(
         default=False,
         description="Whether the HTTP role label may send labels that bring their own features, for ids "

@@ -85,7 +85,7 @@ def candidates(trust: Trust, wanted: Wanted) -> list[Candidate]:
 
 def _rank(item: Item, wanted: Wanted) -> int | None:
     number = len(item.opinions.labels)
-    if not item.record or len(item.id) > MAX_ID_CHARACTERS - 3:
+    if item.settled or not item.record or len(item.id) > MAX_ID_CHARACTERS - 3:
         return None
     if number <= max(2, wanted.per_query) and item.opinions.disputed:
         return 1

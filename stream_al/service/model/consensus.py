@@ -1,7 +1,8 @@
-"""Consensus: labels that the labels of several annotators contradict are corrected.
+"""Consensus: where more annotators contradict the first label of a sample than support it, it is corrected.
 
-`engine.trust` says which ones, and `engine.labels.corrections` makes the record. The replica that reads the
-first partition of the labels appends it, so that it is written once. If two replicas do so while the
+`engine.trust` says which ones. A proposal that the model alone tips is shown at `GET /v1/quality` and is not
+applied: the model overrules no person. `engine.labels.corrections` makes the record. The replica that reads
+the first partition of the labels appends it, so that it is written once. If two replicas do so while the
 partition moves, the second record changes nothing.
 """
 
@@ -16,6 +17,7 @@ from stream_al.service.broker.protocols import Broker, Group, Outgoing
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.timing.clock import Clock
 from stream_al.service.timing.time_slices import TimeSlices
+from stream_al.settings import Settings
 
 __all__ = ["Consensus"]
 
@@ -31,17 +33,18 @@ class Consensus:
         local_model: Knows what the annotators say.
         labels: The group that reads the labels.
         broker: Takes the corrections.
-        topic: The topic of the examples.
+        settings: The settings.
         clock: Measures how long the event loop is held.
     """
 
     def __init__(
-        self, local_model: LocalModel, labels: Group, broker: Broker, topic: str, clock: Clock
+        self, local_model: LocalModel, labels: Group, broker: Broker, settings: Settings, clock: Clock
     ) -> None:
         self.local_model = local_model
         self.labels = labels
         self.broker = broker
-        self.topic = topic
+        self.enabled = settings.labels.correct_by_consensus
+        self.topic = settings.topics.examples
         self.clock = clock
         self._seen = 0
 
@@ -53,13 +56,13 @@ class Consensus:
         """
         learner = self.local_model.learner
         second_labels = learner.trust.second_labels
-        if second_labels == self._seen or PARTITION not in set(self.labels.assignment()):
+        if not self.enabled or second_labels == self._seen or PARTITION not in set(self.labels.assignment()):
             return
         made: list[Example] = []
         weights, items = learner.trust.tally.weights(), list(learner.trust.items.several.values())
         async for item in TimeSlices(self.clock).one_by_one(items):
             found = proposal(item, weights)
-            if found is None:
+            if found is None or not found.outvoted:
                 continue
             one = by_consensus(learner.ledger, found.id, found.offset, found.consensus)
             if one is not None:
