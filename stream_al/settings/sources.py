@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["load", "option_mistakes"]
 
 FILE_VARIABLE = "STREAM_AL_CONFIG"
-TEST_PREFIX = "STREAM_AL_TEST_"
+OF_OTHERS = ("STREAM_AL_TEST_", "STREAM_AL_CLIENT_")
+"""What variables of our tests and of our clients begin with; they are no settings of the service."""
 COMMAND_LINE = "the command line"
 
 _FIELDS = dict(fields())
@@ -157,7 +158,7 @@ class Reading:
             if (
                 not variable.startswith(PREFIX)
                 or variable == FILE_VARIABLE
-                or variable.startswith(TEST_PREFIX)
+                or variable.startswith(OF_OTHERS)
             ):
                 continue
             if variable in _PATHS:
