@@ -72,7 +72,7 @@ class Feed:
             return list(self._renew_at)
 
     def next(self, wait: float, waiting: Waiting = ignore) -> Plan[LeasedQuery | None]:
-        """The next query; None if there is none for so many seconds. `waiting` is called while there is none."""
+        """The next query; None if there is none for so many seconds. `waiting` is called meanwhile."""
         clock = self._operations.pace.clock
         deadline = clock() + wait
         while True:
