@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
@@ -37,9 +37,6 @@ __all__ = [
     "Prediction",
     "PredictionRecord",
     "Query",
-    "RuntimeBudget",
-    "RuntimeModel",
-    "RuntimeSettings",
     "class_names",
     "decode",
     "decode_json",
@@ -52,8 +49,8 @@ __all__ = [
 MAX_LABEL_CHARACTERS = 512
 MAX_LABEL_BITS = 64
 MAX_VERSION_CHARACTERS = 64
+MAX_ANNOTATORS = 100  # of one sample
 SECONDS_BELOW = 1e11  # as seconds the year 5138, as milliseconds 1973
-MAX_RANGES = 100
 MAX_DEPTH = 128  # more than `input.max_depth` may be, and far less than what Python can recurse
 MAX_OFFSET = 2**63 - 1
 
@@ -68,8 +65,9 @@ else:  # what may be written; the messages turn it into text when they are made
     Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)] | int | float
     Name = str | int | float
     Time = str | int | float
+Annotators = Annotated[list[str], msgspec.Meta(max_length=MAX_ANNOTATORS)]
+SecondOf = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
 Version = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_VERSION_CHARACTERS)]
-Offset = Annotated[int, msgspec.Meta(ge=0, le=MAX_OFFSET)]
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -101,6 +99,9 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
             query.
         sample_id: The sample's id, if `id` is another one.
         pending: The number of queries that had no label when this one was decided, as the replica knew it.
+        second_of: The id of the query of this sample that was labelled first. This query asks another
+            annotator, who is not shown the earlier label; null for a first query.
+        labelled_by: The annotators who have labelled the sample already.
     """
 
     id: Id
@@ -119,6 +120,8 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
     pending: int = 0
     version: str = ""
     sample_id: str | None = None
+    second_of: SecondOf | None = None
+    labelled_by: Annotators = []
 
 
 class Label(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -198,46 +201,7 @@ class PredictionRecord(msgspec.Struct, frozen=True):
     pending: int = 0
 
 
-class RuntimeBudget(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The settings under `budget` that were changed while the service runs. The others are as configured."""
-
-    share: float | None = None
-    exploration: float | None = None
-    pending: int | None = None
-    per_hour: int | None = None
-    total: int | None = None
-
-
-class RuntimeSettings(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The settings that were changed while the service runs. The newest record replaces all earlier ones.
-
-    Attributes:
-        budget: The changed settings of the budget.
-        changed_at: The time of the change, by the clock of the replica that received it.
-        by: The name of the token that the change was requested with; None if no token was needed.
-    """
-
-    budget: RuntimeBudget
-    changed_at: str
-    by: str | None = None
-
-
-class RuntimeModel(msgspec.Struct, frozen=True, omit_defaults=True, rename={"excluded": "voided"}):
-    """The examples that are excluded from the model. The newest record replaces all earlier ones.
-
-    Attributes:
-        excluded: Ranges of offsets of the examples, each from its first offset up to, but not including, its
-            second one.
-        changed_at: The time of the change, by the clock of the replica that received it.
-        by: The name of the token that the change was requested with; None if no token was needed.
-    """
-
-    excluded: Annotated[list[tuple[Offset, Offset]], msgspec.Meta(max_length=MAX_RANGES)]
-    changed_at: str
-    by: str | None = None
-
-
-M = TypeVar("M", Label, Example, Query, RuntimeSettings, RuntimeModel)
+M = TypeVar("M", bound=msgspec.Struct)
 
 _ENCODER = msgspec.json.Encoder()
 _ANY = msgspec.json.Decoder()
@@ -264,7 +228,7 @@ def decode(kind: type[M], value: bytes | None, *, max_bytes: int) -> M:
     Raises:
         BadMessage: With a reason of `decode_json`, or `bad_fields`, `bad_time`, `no_label`, `label_too_long`.
     """
-    message: M = _decoded(_DECODERS[kind], value, max_bytes)
+    message: M = _decoded(_decoder(kind), value, max_bytes)
     if isinstance(message, Label | Example):
         return _with_class(message)  # type: ignore[return-value]  # of the same type
     if isinstance(message, Query):
@@ -379,6 +343,6 @@ def iso(timestamp_ms: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-_DECODERS: dict[type, Any] = {
-    kind: msgspec.json.Decoder(kind) for kind in (Label, Example, Query, RuntimeSettings, RuntimeModel)
-}
+@cache
+def _decoder(kind: type) -> Any:
+    return msgspec.json.Decoder(kind)

@@ -23,10 +23,8 @@ from stream_al.messages import (
     Label,
     PredictionRecord,
     Query,
-    RuntimeBudget,
-    RuntimeModel,
-    RuntimeSettings,
 )
+from stream_al.replica_messages import Lease, RuntimeBudget, RuntimeModel, RuntimeSettings
 from stream_al.service.broker.dead_letters import (
     HEADER_PREFIX,
     MAX_MESSAGE_CHARACTERS,
@@ -50,6 +48,7 @@ TYPED: dict[str, type] = {
     "prediction": PredictionRecord,
     "runtime-settings": RuntimeSettings,
     "runtime-model": RuntimeModel,
+    "lease": Lease,
 }
 ID: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS}
 

@@ -4,7 +4,7 @@
             broker, topics
             what was changed at run time
             model: the newest snapshot, then the examples after it
-            pending queries
+            pending queries, and who has leased them
             intake and select join their groups        -> ready
     stop    select and intake finish or drop their batch and leave their groups
             snapshot, readers, producer, HTTP          all within one shared deadline
@@ -31,6 +31,7 @@ from stream_al.service.broker.topics import required_topics
 from stream_al.service.conditions import ConditionWatch
 from stream_al.service.control import Control
 from stream_al.service.engine_settings import fresh_learner
+from stream_al.service.leases.leasing import Leasing
 from stream_al.service.loops.accounts import Accounts
 from stream_al.service.loops.consumer import Consumer
 from stream_al.service.loops.expiry import Expiry
@@ -153,6 +154,7 @@ class App:
         self.select.copy_of = self.accounts.saved
         self.consumers = (self.select, self.intake)
         self.expiry = Expiry(settings.queries, topics.queries, broker, labels, self.pending, metrics)
+        self.leasing = Leasing(broker, settings, self.pending, labels, metrics, clock, self.problems)
         self.lag = LagMeter(self.consumers, self.local_model, self.pending, metrics)
         self.conditions = ConditionWatch(
             self.selection, self.consumers, self.lag, self.reachable, metrics, self.problems, clock
@@ -222,6 +224,8 @@ class App:
                 tasks.create_task(forever("rebuild", self.local_model.follow), name="rebuild")
                 tasks.create_task(forever("control", self._follow_control), name="control")
                 tasks.create_task(forever("pending", self._follow_queries), name="pending")
+                tasks.create_task(forever("leases", self._follow_leases), name="leases")
+                tasks.create_task(forever("upkeep", self._tidy_leases), name="upkeep")
                 tasks.create_task(forever("expiry", self._expire), name="expiry")
                 tasks.create_task(forever("accounts", self._save_accounts), name="accounts")
                 tasks.create_task(forever("topics", self._check_topics), name="topics")
@@ -245,8 +249,10 @@ class App:
             await self.local_model.reader.start()
             await self.local_model.restore(self._report_restore)
             await self.pending.reader.start()
+            await self.leasing.reader.start()
             self._started = True
         await self.pending.catch_up()
+        await self.leasing.catch_up()
         await refuse_lost_offsets(self.settings.application, self.select.group, self.pending.reader)
         joins = (consumer.group.start() for consumer in self.consumers)  # at once: each waits for the broker
         for outcome in await asyncio.gather(*joins, return_exceptions=True):
@@ -294,6 +300,13 @@ class App:
         await asyncio.sleep(self.clock.pace.expiry_seconds)
         await self.expiry.step()
 
+    async def _follow_leases(self) -> None:
+        await self.leasing.step(self.settings.limits.poll_seconds)
+
+    async def _tidy_leases(self) -> None:
+        await asyncio.sleep(self.clock.pace.expiry_seconds)
+        await self.leasing.tidy()
+
     async def _save_accounts(self) -> None:
         await asyncio.sleep(self.clock.pace.accounts_seconds)
         await self.accounts.save(self.select)
@@ -333,7 +346,8 @@ class App:
         if self._started:
             with suppress(Unavailable):  # a slow store costs the snapshot, not the orderly stop
                 await within(deadline.left / 2, "the last snapshot", self.local_model.save())
-            readers = (self.local_model.reader, self.pending.reader, self.control.reader)
+            parts = (self.local_model, self.pending, self.control, self.leasing)
+            readers = [part.reader for part in parts]
             await asyncio.gather(*(reader.stop(deadline.left / 2) for reader in readers))
         await self.tracing.stop(deadline.left / 2)
         await self.broker.stop(deadline.left)

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from stream_al.engine.labels.spelling import shown
 from stream_al.messages import MAX_LABEL_CHARACTERS, ClassLabel
+from stream_al.replica_messages import MAX_LEASE_SECONDS
 from stream_al.settings.checks import (
     Count,
     Inside,
@@ -40,6 +41,10 @@ class TopicSettings(Section):
         default="control",
         description="Written and read: the changes made while the service runs (compacted).",
     )
+    leases: Topic = Field(
+        default="leases",
+        description="Written and read: who labels which query (compacted, and kept for a short time).",
+    )
     predictions: Topic | None = Field(
         default=None, description="Written if it has a name: the prediction of every sample."
     )
@@ -55,7 +60,7 @@ class TopicSettings(Section):
         default=1, ge=1, le=32767, description="Copies of each partition, if the service creates the topic."
     )
 
-    @field_validator("queries", "labels", "examples", "control", "predictions", mode="after")
+    @field_validator("queries", "labels", "examples", "control", "leases", "predictions", mode="after")
     @classmethod
     def _has_a_name_of_its_own(cls, value: str | None, info: ValidationInfo) -> str | None:
         for part, topic in info.data.items():
@@ -137,6 +142,14 @@ class LabelSettings(Section):
     remember: Count = Field(
         default=50_000,
         description="Ids whose label is kept in memory, to recognise duplicates and conflicts.",
+    )
+
+    lease_seconds: float = Field(
+        default=300,
+        ge=1,
+        le=MAX_LEASE_SECONDS,
+        description="How long a query that was leased is kept for one person, unless the lease is renewed. "
+        "Then others get it.",
     )
 
     unsolicited: bool = Field(

@@ -23,12 +23,16 @@ from stream_al.messages import (
     Prediction,
     PredictionRecord,
     Query,
-    RuntimeBudget,
-    RuntimeModel,
-    RuntimeSettings,
     decode,
     encode,
     iso,
+)
+from stream_al.replica_messages import (
+    MAX_LEASE_SECONDS,
+    Lease,
+    RuntimeBudget,
+    RuntimeModel,
+    RuntimeSettings,
 )
 from stream_al.service.broker.dead_letters import HEADER_PREFIX, MAX_MESSAGE_CHARACTERS, dead_letter
 from stream_al.service.broker.protocols import Outgoing, Record
@@ -127,6 +131,15 @@ MADE = {
         st.lists(st.tuples(st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1)), max_size=3),
         times,
         st.none() | texts,
+    ),
+    "lease": st.builds(
+        Lease,
+        *[st.text(min_size=1, max_size=64)] * 4,
+        st.floats(0, MAX_LEASE_SECONDS, exclude_min=True),
+        st.none() | st.text(min_size=1, max_size=64),
+        st.none() | st.text(min_size=1, max_size=64),
+        st.none() | st.text(min_size=1, max_size=64),
+        st.none() | st.integers(0, 2**63 - 1),
     ),
 }
 

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.errors import BadMessage
-from stream_al.messages import Example, Label, Query, RuntimeModel, RuntimeSettings, decode
+from stream_al.messages import Example, Label, Query, decode
 from stream_al.messages import encode as encoded
+from stream_al.replica_messages import RuntimeModel, RuntimeSettings
 from stream_al.service.broker.protocols import Outgoing
 from stream_al.service.telemetry.problems import Kind
 from tests.support.oracles import broker_of

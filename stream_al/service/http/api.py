@@ -38,6 +38,7 @@ from stream_al.service.http.guard import (
 )
 from stream_al.service.http.json_body import JSONRoute
 from stream_al.service.http.openapi import describe_access
+from stream_al.service.http.people.leases import lease_routes
 from stream_al.service.http.rate import RateLimit
 from stream_al.service.http.roles import Access, Role
 from stream_al.service.http.schemas import (
@@ -86,6 +87,7 @@ def api(app: App) -> FastAPI:
     _probe_routes(web, app)
     _read_routes(web, app)
     _write_routes(web, app)
+    lease_routes(web, app)
     admin_routes(web, app)
     describe_access(web)
     return web

@@ -65,6 +65,9 @@ RULES = {
     ("POST", "/v1/predict"): Rule(Role.READ),  # changes nothing
     ("POST", "/v1/samples"): Rule(Role.LABEL),
     ("POST", "/v1/labels"): Rule(Role.LABEL, audited=True),
+    ("POST", "/v1/leases"): Rule(Role.LABEL, audited=True),
+    ("PUT", "/v1/leases/{lease}"): Rule(Role.LABEL, audited=True),
+    ("DELETE", "/v1/leases/{lease}"): Rule(Role.LABEL, audited=True),
     ("GET", "/v1/settings"): Rule(Role.READ),
     ("PATCH", "/v1/settings"): Rule(Role.ADMIN, audited=True),
     ("POST", "/v1/model/rollback"): Rule(Role.ADMIN, audited=True),

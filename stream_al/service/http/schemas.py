@@ -31,6 +31,7 @@ _MEANINGS = {
     401: "There is no token, or the token is unknown.",
     403: "The role of the token is not sufficient.",
     408: "Sending the body took longer than `http.body_seconds`.",
+    409: "The lease is over, or it is another's.",
     413: "The body is larger than `http.max_body_bytes`.",
     422: "The request, or a message in it, cannot be used. Nothing in the request was accepted.",
     415: "The body is not sent as `application/json`.",

@@ -15,7 +15,7 @@ rate in Prometheus would not show that event.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.metrics_core import Metric
@@ -32,6 +32,7 @@ __all__ = ["Metrics"]
 
 SELECTED = ("uncertain", "explore", "warmup")
 NOT_SELECTED = ("below", "spent", "capped")
+REQUESTED = ("granted", "lost", "refused", "renewed", "released")
 REFUSED = {
     "select": (
         *("too_large", "too_deep", "not_json", "not_an_object", "no_features", "bad_features"),
@@ -98,6 +99,10 @@ class Metrics:
         self.pending_cap = Gauge(p + "pending_queries_limit", "Number of pending queries at which selection pauses.", registry=r)
         self.pending_oldest = Gauge(p + "pending_oldest_seconds", "Log time for which the oldest pending query has waited, in seconds.", registry=r)
         self.expired = Counter(p + "expired_queries", "Queries that were closed because they had expired.", registry=r)
+        self.leases = Gauge(p + "leases", "Queries that are leased now, on all replicas together.", registry=r)
+        self.free = Gauge(p + "free_queries", "Pending queries that nobody has leased.", registry=r)
+        self.lease_requests = Counter(p + "lease_requests", "Leases that were asked for, by outcome (granted, lost, refused, renewed, released).", ["outcome"], registry=r)
+        self.expired_leases = Counter(p + "expired_leases", "Leases that have run out, as each replica has read.", registry=r)
         # Learning
         self.examples = Counter(p + "examples", "Examples that the model has read, by outcome.", ["outcome"], registry=r)
         self.update_seconds = Histogram(p + "model_update_duration_seconds", "Time to learn the examples of one poll, in seconds.", buckets=WORK, registry=r)
@@ -139,14 +144,16 @@ class Metrics:
         for decision, reasons in (("query", SELECTED), ("pass", NOT_SELECTED)):
             for reason in reasons:
                 self.samples.labels(decision, reason)
-        for condition in Type:
-            self.condition.labels(condition.value)
-        for received in join.Outcome:
-            self.labels.labels(received.value)
-        for learned in learner.Outcome:
-            self.examples.labels(learned.value)
-        for outcome in ("written", "failed"):
-            self.snapshots.labels(outcome)
+        by_name: tuple[tuple[Counter | Gauge, Iterable[str]], ...] = (
+            (self.condition, Type),
+            (self.labels, join.Outcome),
+            (self.examples, learner.Outcome),
+            (self.snapshots, ("written", "failed")),
+            (self.lease_requests, REQUESTED),
+        )
+        for series, names in by_name:
+            for name in names:
+                series.labels(str(name))
         by_reason = ((self.dead_letters, REFUSED), (self.skipped, SKIPPED), (self.problems, PROBLEMS))
         for counter, known in by_reason:
             for name, why in known.items():
