@@ -68,6 +68,8 @@ else:  # what may be written; the messages turn it into text when they are made
 Annotators = Annotated[list[str], msgspec.Meta(max_length=MAX_ANNOTATORS)]
 SecondOf = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
 Version = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_VERSION_CHARACTERS)]
+Comment = Annotated[str, msgspec.Meta(max_length=2000)]
+SkipReason = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -138,6 +140,10 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
         via: The name of the HTTP token that brought it; the service writes it. None for a label that was not
             sent with a token.
         version: The `version` of the query. The label is joined with the query of that version or with none.
+        guess_shown: Whether the annotator had seen the model's prediction; None if that is not known.
+        comment: What the annotator says about the sample.
+        flagged: Whether the annotator wants others to see the sample.
+        skip_reason: Why there is no label. Reasons are counted.
     """
 
     id: Id
@@ -148,6 +154,10 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
     features: dict[str, Any] | None = None
     via: str | None = None
     version: Version | None = None
+    guess_shown: bool | None = None
+    comment: Comment | None = None
+    flagged: bool = False
+    skip_reason: SkipReason | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError for a number that is no id, no name or no time."""
@@ -180,6 +190,9 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     model: ModelStamp | None = None
     via: str | None = None
     version: Version | None = None
+    guess_shown: bool | None = None
+    comment: Comment | None = None
+    flagged: bool = False
 
     def __post_init__(self) -> None:
         """Raises ValueError for a number that is no id, no name or no time."""

@@ -80,6 +80,11 @@ _MEMBERS: dict[str, Schema] = {
     "queried_at": {"description": "When the query was made.", **_TIME},
     "expires_at": {"description": "When the query expires; a later label is not used.", **_TIME},
     "labelled_at": {"description": "When the annotator gave the label, by the annotator's clock."},
+    "guess_shown": {
+        "description": "Whether the annotator had seen the model's prediction; null if that is not known."
+    },
+    "comment": {"description": "What the annotator says about the sample."},
+    "flagged": {"description": "Whether the annotator wants others to see the sample."},
     "pending": {"description": "How many queries waited for a label then.", "minimum": 0},
     "version": {"description": "The fingerprint of the model's definition."},
     "examples": {"description": "How many examples the model had learned.", "minimum": 0},

@@ -74,6 +74,7 @@ class App:
     Attributes:
         problems: What has cost a label or lost a sample since the start.
         conditions: Whether the service does its work, by name.
+        skips: The skips that this process has read, by reason.
         ready: Whether the model is restored and the loops are at work.
         port: Where HTTP listens; None while it does not.
         stopping: Set it to stop in order.
@@ -143,6 +144,8 @@ class App:
         joining = Intake(
             settings, self.local_model, self.pending, self.control, metrics, self.problems, self.tracing
         )
+
+        self.skips = joining.skips
 
         def consumer(stage: Stage, group: Group) -> Consumer:
             step = partial(on_step, stage.name)

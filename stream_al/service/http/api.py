@@ -26,7 +26,8 @@ from stream_al.service.app import App
 from stream_al.service.broker.protocols import Headers, Outgoing
 from stream_al.service.engine_settings import allowed_classes, input_rules
 from stream_al.service.http.admin import admin_routes
-from stream_al.service.http.docs_page import page
+from stream_al.service.http.desk import desk_routes
+from stream_al.service.http.docs_page import CONTENT_POLICY, page
 from stream_al.service.http.expectation import expectations, refuse_unsolicited
 from stream_al.service.http.guard import (
     BodyLimit,
@@ -89,14 +90,16 @@ def api(app: App) -> FastAPI:
     _write_routes(web, app)
     lease_routes(web, app)
     admin_routes(web, app)
+    desk_routes(web, app)
     describe_access(web)
     return web
 
 
 def _docs_route(web: FastAPI) -> None:
     @web.get("/docs", include_in_schema=False, response_class=HTMLResponse)
-    async def docs(request: Request) -> str:
-        return page(web.openapi(), str(request.base_url).rstrip("/"))
+    async def docs(request: Request) -> Response:
+        shown = page(web.openapi(), str(request.base_url).rstrip("/"))
+        return HTMLResponse(shown, headers={"Content-Security-Policy": CONTENT_POLICY})
 
 
 def _probe_routes(web: FastAPI, app: App) -> None:

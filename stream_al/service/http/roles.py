@@ -1,6 +1,7 @@
 """Roles: which route needs which role, and which role the token of a request has.
 
-    open    everybody: probes that an orchestrator sends without a secret, and the OpenAPI document
+    open    everybody: probes that an orchestrator sends without a secret, the OpenAPI document, the files of
+            the desk, which hold no data
     read    observers: metrics, status, pending queries, predictions
     label   annotators and producers: also send labels and samples
     admin   operators: everything
@@ -58,6 +59,10 @@ RULES = {
     ("GET", "/readyz"): Rule(Role.OPEN, limited=False),
     ("GET", "/openapi.json"): Rule(Role.OPEN),  # the source code is public too
     ("GET", "/docs"): Rule(Role.OPEN),
+    ("GET", "/"): Rule(Role.OPEN),
+    ("GET", "/desk"): Rule(Role.OPEN),  # the files hold no data
+    ("GET", "/desk/{name}"): Rule(Role.OPEN),
+    ("GET", "/v1/desk"): Rule(Role.READ),
     ("GET", "/metrics"): Rule(Role.READ),  # or open, by `http.open_metrics`
     ("GET", "/v1/status"): Rule(Role.READ),
     ("GET", "/v1/model"): Rule(Role.READ),

@@ -41,6 +41,7 @@ def status(app: App) -> dict[str, Any]:
         },
         "pending": len(app.pending),
         "leases": app.leasing.describe(),
+        "skips": app.skips.counts,
         "examples": {
             "offset": learner.offset,
             "outcomes": {outcome.value: number for outcome, number in learner.counts.items()},

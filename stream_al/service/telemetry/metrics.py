@@ -2,7 +2,8 @@
 
 Each process has its own counters. A query in Prometheus sums them over the replicas of an application.
 Sample ids and annotators never become labels of a metric, because their number has no bound. Classes do: the
-first `class_figures.MOST` of a stream have series of their own, and one more has all others.
+first `class_figures.MOST` of a stream have series of their own, and one more has all others. So it is with the
+reasons of skips (`engine.labels.skips`).
 
 The metrics do not name the application and the replica. Prometheus adds both as labels when it scrapes: `job`
 is the application, `instance` the replica (deploy/prometheus/prometheus.yml). `stream_al_build_info` also
@@ -94,6 +95,7 @@ class Metrics:
         self.queries = Counter(p + "queries", "Queries that the broker has confirmed.", registry=r)
         # Labels
         self.labels = Counter(p + "labels", "Labels received, by outcome.", ["outcome"], registry=r)
+        self.skips = Counter(p + "skipped_labels", "Queries that an annotator skipped, by reason; the first reasons have series of their own.", ["reason"], registry=r)
         self.label_delay = Histogram(p + "label_delay_seconds", "Log time from a query to its label, in seconds.", buckets=DELAYS, registry=r)
         self.pending = Gauge(p + "pending_queries", "Queries that wait for their label.", registry=r)
         self.pending_cap = Gauge(p + "pending_queries_limit", "Number of pending queries at which selection pauses.", registry=r)

@@ -1,0 +1,109 @@
+"""The desk over HTTP: its files, and what it needs to start.
+
+The desk does what any client may do: everything else that it shows and sends goes through the routes that
+everyone has. What is read here is at hand, and each list is bounded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import BaseModel, Field
+
+from stream_al import __version__
+from stream_al.engine.budgets.caps import Caps, hour_of
+from stream_al.messages import ClassLabel
+from stream_al.service.app import App
+from stream_al.service.http.desk_files import INDEX, DeskFiles
+from stream_al.service.http.guard import caller_name, caller_role
+
+__all__ = ["desk_routes"]
+
+PAGES = ("label", "watch", "explore", "quality")
+MOST_CLASSES = 1000
+
+
+class Desk(BaseModel):
+    """What a desk needs to start, and the figures that it shows all the time."""
+
+    application: str
+    version: str
+    role: str = Field(description="What the token of this request may do: read, label or admin.")
+    name: str | None = Field(description="The name of this token; null without tokens.")
+    pages: list[str] = Field(description="The pages that this version has.")
+    classes: list[str | int | float | bool] = Field(
+        description="The classes of `labels.classes`, or else those that the model knows, with their types; "
+        f"{MOST_CLASSES} at most."
+    )
+    open_classes: bool = Field(description="Whether a label may name another class.")
+    guidelines: str | None = Field(description="`desk.guidelines`.")
+    media_hosts: list[str] = Field(description="`desk.media_hosts`.")
+    ready: bool
+    paused: bool
+    pending: int = Field(description="The number of pending queries.")
+    examples: int = Field(description="The number of examples that the model has learned.")
+    budget_left: int | None = Field(
+        description="The labels that the partitions of this replica may still buy, by `budget.total` and "
+        "`budget.per_hour`; null if neither is set."
+    )
+    budget_share: float = Field(description="`budget.share` in force.")
+
+
+def desk_routes(web: FastAPI, app: App) -> None:
+    """Add the routes."""
+    settings = app.settings
+    files = DeskFiles(settings.desk.media_hosts) if settings.desk.enabled else None
+
+    @web.get("/", include_in_schema=False)
+    async def start(request: Request) -> Response:
+        return RedirectResponse("desk" if files else "docs")
+
+    @web.get("/v1/desk", tags=["labelling"], response_model=Desk)
+    async def desk(request: Request) -> dict[str, Any]:
+        """What a desk for annotators needs to start."""
+        return {
+            "application": settings.application,
+            "version": __version__,
+            "role": caller_role(request).name.lower(),
+            "name": caller_name(request),
+            "pages": [page for page in PAGES if files and files.has(f"{page}.js")],
+            "classes": _classes(app),
+            "open_classes": not settings.labels.classes,
+            "guidelines": settings.desk.guidelines,
+            "media_hosts": list(settings.desk.media_hosts),
+            "ready": app.ready,
+            "paused": app.select.paused,
+            "pending": len(app.pending),
+            "examples": app.local_model.model.examples,
+            "budget_left": _budget_left(app),
+            "budget_share": app.control.budget.share,
+        }
+
+    if files is None:
+        return
+
+    @web.get("/desk", include_in_schema=False)
+    async def index(request: Request) -> Response:
+        return files.response(INDEX, request)
+
+    @web.get("/desk/{name}", include_in_schema=False)
+    async def file(request: Request, name: str) -> Response:
+        return files.response(name, request)
+
+
+def _classes(app: App) -> list[ClassLabel]:
+    known = app.settings.labels.classes or tuple(app.local_model.model.classes)
+    return list(known[:MOST_CLASSES])
+
+
+def _budget_left(app: App) -> int | None:
+    budget, hour = app.control.budget, hour_of(app.clock.wall_ms())
+    caps = Caps(budget.per_hour, budget.total)
+    number, left = app.selection.partition_count(), 0
+    for partition, one in app.select.partitions.items():
+        if partition < number:
+            room, binding = caps.room(one.state.spent, hour, partition, number)
+            left += room if binding else 0
+    return None if caps == Caps() else left
