@@ -198,6 +198,8 @@ def _error(request: Request, event: Event) -> ClientError:
     with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         problem = msgspec.json.decode(event.body, type=_Problem)
     words = problem.detail or problem.title or _phrase(event.status)
+    if event.status == HTTPStatus.UNAUTHORIZED:
+        words += "; give the client a token that the service knows: token, token_file, STREAM_AL_CLIENT_TOKEN"
     more: dict[str, Any] = {
         "status": event.status,
         "reason": problem.reason,

@@ -123,7 +123,8 @@ def test_an_error_says_who_must_act_in_the_words_of_the_service(
     error = raised.value
     assert type(error) is kind
     assert isinstance(error, StreamAlError)
-    assert str(error) == "do \\x1b[2J this"
+    assert str(error).partition(";")[0] == "do \\x1b[2J this"
+    assert ("STREAM_AL_CLIENT_TOKEN" in str(error)) == (status == 401)
     assert (error.status, error.reason, error.mistakes) == (status, "bad_fields", ("a", "b"))
     with pytest.raises(kind) as raised:
         carried_out(
