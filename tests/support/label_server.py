@@ -155,7 +155,13 @@ class LabelServer:
         query_id, _, ends = self.leases[key]
         ends_at = (BEGAN + timedelta(seconds=ends)).isoformat()
         query = self.pending[query_id]
-        return {"lease": key, "id": query_id, "expires_at": ends_at, "second": False, "query": query}
+        return {
+            "lease": key,
+            "id": query_id,
+            "expires_at": ends_at,
+            "second": "second_of" in query,
+            "query": query,
+        }
 
     def _one_lease(self, method: str, key: str) -> httpx.Response:
         if key not in self._alive():
