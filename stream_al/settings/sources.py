@@ -155,11 +155,7 @@ class Reading:
     def environment(self, environ: Mapping[str, str]) -> None:
         """Take the variables with our prefix, that of a section before those of its settings."""
         for variable in sorted(environ, key=len):
-            if (
-                not variable.startswith(PREFIX)
-                or variable == FILE_VARIABLE
-                or variable.startswith(OF_OTHERS)
-            ):
+            if not variable.startswith(PREFIX) or variable == FILE_VARIABLE or variable.startswith(OF_OTHERS):
                 continue
             if variable in _PATHS:
                 self.take(_PATHS[variable], _text(_PATHS[variable], environ[variable]), variable)
