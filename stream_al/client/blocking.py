@@ -42,7 +42,7 @@ class Client:
     Examples:
         Label whatever waits for a label, in three lines (against a service that the example invents):
 
-        >>> from tests.support.label_server import LabelServer
+        >>> from tests.client.label_server import LabelServer
         >>> client = Client(transport=LabelServer(queries=["q1", "q2"]).transport())
         >>> for query in client.queries():
         ...     print(query.id, client.label(query, "spam"))

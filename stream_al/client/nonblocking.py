@@ -31,7 +31,7 @@ class AsyncClient:
         Misconfigured: An argument cannot be used, or the HTTP library is not installed.
 
     Examples:
-        >>> from tests.support.label_server import LabelServer
+        >>> from tests.client.label_server import LabelServer
         >>> async def label_all() -> None:
         ...     async with AsyncClient(transport=LabelServer(queries=["q1"]).transport()) as client:
         ...         async for query in client.queries():

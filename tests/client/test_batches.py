@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stream_al.client import AsyncClient, Client, ClientError, Refused
 from stream_al.client.batches import Batches
-from tests.support.label_server import LabelServer, problem
+from tests.client.label_server import LabelServer, problem
 
 
 @given(

@@ -20,7 +20,7 @@ from stream_al.client import (
 )
 from stream_al.client.exchange import Attempt, Event, Failure, Pace, Pause, Plan, Request, Response, call
 from stream_al.errors import StreamAlError
-from tests.support.label_server import LabelServer
+from tests.client.label_server import LabelServer
 
 LOST = Failure("it broke", sent=True)
 NOT_SENT = Failure("no connection", sent=False)

@@ -14,7 +14,7 @@ from stream_al.client.exchange import Pace
 from stream_al.client.leases import MOST_AT_ONCE, Feed
 from stream_al.client.operations import Operations
 from stream_al.client.transport import Transport
-from tests.support.label_server import LabelServer
+from tests.client.label_server import LabelServer
 
 RIGHT, WRONG = "right", "wrong"
 MANY = [f"q{n}" for n in range(70)]

@@ -17,7 +17,7 @@ from stream_al.cli.label.session import KEYS, LabelSession, typed_class
 from stream_al.cli.label.terminal import label_in_terminal
 from stream_al.client import Client, NotAllowed, Unreachable
 from stream_al.errors import Misconfigured
-from tests.support.label_server import LabelServer, problem, query_record
+from tests.client.label_server import LabelServer, problem, query_record
 
 DESK = {"classes": ["ham", "spam"], "open_classes": True, "pending": 3}
 QUERIES = [f"q{n}" for n in range(5)]
