@@ -7,15 +7,18 @@ still until a test moves it.
 from __future__ import annotations
 
 import json
+import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
 
-__all__ = ["LabelServer", "query_record"]
+__all__ = ["LabelServer", "listening", "problem", "query_record"]
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 OUTCOMES = {True: "skipped", False: "labelled"}
@@ -200,6 +203,42 @@ class LabelServer:
     def _predict(self, body: Any) -> httpx.Response:
         model = {"name": "model", "version": "v1", "examples": 3}
         return self._json({"label": "ham", "probabilities": {"ham": 1.0}, "model": model, "failure": None})
+
+
+@contextmanager
+def listening(server: LabelServer) -> Iterator[str]:
+    """Let a service listen on the loopback interface; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _respond(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            url = f"http://localhost{self.path}"
+            response = server.respond(
+                httpx.Request(self.command, url, headers=dict(self.headers), content=body)
+            )
+            self.send_response(response.status_code)
+            for name in ("content-type", "retry-after"):
+                if name in response.headers:
+                    self.send_header(name, response.headers[name])
+            self.send_header("content-length", str(len(response.content)))
+            self.end_headers()
+            self.wfile.write(response.content)
+
+        do_GET = do_POST = do_PUT = do_DELETE = _respond  # noqa: N815 - the names that http.server calls
+
+        def log_message(self, *words: Any) -> None:
+            """Say nothing."""
+
+    web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    web.daemon_threads = True
+    thread = threading.Thread(target=web.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{web.server_port}"
+    finally:
+        web.shutdown()
+        thread.join()
+        web.server_close()
 
 
 def problem(status: int, detail: str, **more: Any) -> httpx.Response:

@@ -57,7 +57,7 @@ def label(
     from rich.console import Console  # noqa: PLC0415 - `--help` need not load it
 
     from stream_al.cli.broker import say  # noqa: PLC0415
-    from stream_al.cli.label.keyboard import TerminalKeyboard  # noqa: PLC0415
+    from stream_al.cli.label.keyboard import terminal_keyboard  # noqa: PLC0415
     from stream_al.cli.label.pipe import label_through_pipes  # noqa: PLC0415
     from stream_al.cli.label.terminal import label_in_terminal  # noqa: PLC0415
     from stream_al.client import Client  # noqa: PLC0415
@@ -73,6 +73,7 @@ def label(
                 )
                 say(f"{sent} given")
             else:
-                label_in_terminal(client, TerminalKeyboard(), Console(highlight=False))
+                with terminal_keyboard() as keyboard:
+                    label_in_terminal(client, keyboard, Console(highlight=False))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
