@@ -66,7 +66,7 @@ else:  # what may be written; the messages turn it into text when they are made
     Name = str | int | float
     Time = str | int | float
 Annotators = Annotated[list[str], msgspec.Meta(max_length=MAX_ANNOTATORS)]
-SecondOf = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
+TextId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
 Version = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_VERSION_CHARACTERS)]
 Comment = Annotated[str, msgspec.Meta(max_length=2000)]
 SkipReason = Annotated[str, msgspec.Meta(max_length=200)]
@@ -101,17 +101,18 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
             query.
         sample_id: The sample's id, if `id` is another one.
         pending: The number of queries that had no label when this one was decided, as the replica knew it.
+        propensity: The probability with which the sample was selected; None if a person asked for its label.
         second_of: The id of the query of this sample that was labelled first. This query asks another
             annotator, who is not shown the earlier label; null for a first query.
         labelled_by: The annotators who have labelled the sample already.
     """
 
-    id: Id
+    id: TextId
     features: dict[str, Any]
     prediction: Prediction
     utility: float
     threshold: float
-    propensity: float
+    propensity: float | None
     reason: str
     strategy: str
     model: ModelStamp
@@ -122,7 +123,7 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
     pending: int = 0
     version: str = ""
     sample_id: str | None = None
-    second_of: SecondOf | None = None
+    second_of: TextId | None = None
     labelled_by: Annotators = []
 
 

@@ -24,7 +24,8 @@ ENGINE = [file for file in FILES if file.is_relative_to(PACKAGE / "engine")]
 
 PURE = {
     *("__future__", "abc", "ast", "base64", "bisect", "collections", "contextlib", "copyreg", "dataclasses"),
-    *("difflib", "enum", "fnmatch", "fractions", "functools", "hashlib", "inspect", "itertools", "json"),
+    *("difflib", "enum", "fnmatch", "fractions", "functools", "hashlib", "heapq", "inspect", "itertools"),
+    "json",
     *("math", "numbers", "operator", "pickle", "re", "statistics", "struct", "sys", "types", "typing"),
     *("msgspec", "numpy", "river"),
     *("stream_al.engine", "stream_al.checks", "stream_al.errors", "stream_al.identity", "stream_al.messages"),

@@ -197,6 +197,23 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             unit="cpm",
             width=12,
         ),
+        Panel(
+            "Leases",
+            "Queries that labelling tools hold now, and those that nobody holds.",
+            {"leased": "max(stream_al_leases)", "free": "max(stream_al_free_queries)"},
+            width=12,
+        ),
+        Panel(
+            "What became of leases",
+            "Leases per minute by outcome. Many that are lost: replicas compete for the last queries. Many "
+            "that run out: people leave without labelling, or `labels.lease_seconds` is too short.",
+            {
+                "{{outcome}}": f"60 * sum by (outcome) ({_rate('lease_requests_total')})",
+                "run out": f"60 * max({_rate('expired_leases_total')})",
+            },
+            unit="cpm",
+            width=12,
+        ),
     ),
     "Model": (
         Panel(

@@ -100,8 +100,14 @@ _OWN_MEMBERS: dict[type, dict[str, Schema]] = {
     Query: {
         "id": ID,
         "features": _FLAT,
-        "propensity": {"exclusiveMinimum": 0},
-        "reason": {"enum": [r.value for r in (Reason.UNCERTAIN, Reason.EXPLORE, Reason.WARMUP)]},
+        "propensity": {
+            "description": "The probability with which the sample was selected; null if a person asked for "
+            "its label (`manual`).",
+            "exclusiveMinimum": 0,
+        },
+        "reason": {
+            "enum": [r.value for r in (Reason.UNCERTAIN, Reason.EXPLORE, Reason.WARMUP, Reason.MANUAL)]
+        },
     },
     Example: {
         "id": _WRITTEN_ID,

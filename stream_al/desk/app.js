@@ -147,10 +147,10 @@ function drawTop() {
       h("a", { href: `#${name}`, "aria-current": name === shown.name ? "page" : null }, text),
     ),
   );
-  const who = session.annotator || "no name yet";
+  const who = session.annotator || "Your name";
   fill(
     at("tools"),
-    button(who, askName, { kind: "plain who", "aria-label": `Labels are given by ${who}. Change the name`, title: "Change the name" }),
+    button(who, askName, { kind: "plain who", "aria-label": session.annotator ? `${who}: labels carry this name. Change it` : "Your name: set what labels carry", title: "Change the name" }),
     h("span", { class: `role role-${session.role}`, title: `This session ${ROLES[session.role] || ""}` }, session.role),
     button("◐", () => document.dispatchEvent(new Event("desk:switch-theme")), {
       kind: "plain round", "aria-label": "Switch between light and dark", title: "Light or dark",

@@ -92,6 +92,7 @@ export function dialog(title, build) {
       if (before instanceof HTMLElement && before.isConnected) before.focus();
       resolve(result);
     });
+    box.addEventListener("keydown", (event) => event.stopPropagation()); // a key may close it, and is no shortcut then
     box.addEventListener("click", (event) => event.target === box && close());
     document.body.append(box);
     box.showModal();

@@ -30,6 +30,7 @@ from stream_al.service.broker.protocols import Broker, Group
 from stream_al.service.broker.topics import required_topics
 from stream_al.service.conditions import ConditionWatch
 from stream_al.service.control import Control
+from stream_al.service.desk.data import DeskData
 from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.leases.leasing import Leasing
 from stream_al.service.loops.accounts import Accounts
@@ -73,6 +74,7 @@ class App:
 
     Attributes:
         problems: What has cost a label or lost a sample since the start.
+        desk: What the desk shows of this process.
         conditions: Whether the service does its work, by name.
         skips: The skips that this process has read, by reason.
         ready: Whether the model is restored and the loops are at work.
@@ -132,6 +134,7 @@ class App:
             self.tracing,
         )
         self.selection.on_samples = self.model_check.see
+        self.desk = DeskData(settings, self.selection, lambda: self.control.budget)
         self.control = Control(
             broker,
             settings,
@@ -235,6 +238,7 @@ class App:
                 tasks.create_task(forever("lag", self._measure_lag), name="lag")
                 tasks.create_task(self.model_check.run(), name="check")
                 tasks.create_task(self._watch_conditions(), name="conditions")
+                tasks.create_task(self.desk.run(), name="desk")
                 tasks.create_task(self._watch(), name="watchdog")
         except* StreamAlError as group:
             raise group.exceptions[0] from group

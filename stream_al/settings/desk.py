@@ -38,3 +38,9 @@ class DeskSettings(Section):
         description="Hosts whose images and sounds the desk loads, such as [media.example, "
         '"https://*.example:8443"]. A payload that names another host is shown as a link.',
     )
+    recent_bytes: int = Field(
+        default=2**25,
+        ge=2**16,
+        description="Most bytes that the last 10,000 samples take in each process, which the desk shows on "
+        "its page Explore. Of larger samples it shows fewer.",
+    )

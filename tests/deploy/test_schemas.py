@@ -84,6 +84,8 @@ MADE = {
         queried_at=times,
         expires_at=times,
         payload=anything,
+        second_of=st.none() | st.text(min_size=1, max_size=64),
+        labelled_by=st.lists(texts, max_size=3),
     ),
     "label": st.builds(
         Label,
@@ -184,6 +186,10 @@ async def test_every_record_that_the_service_writes_fits_its_schema(memory_world
             assert change.value is None
             continue
         VALID[f"runtime-{(change.key or b'').decode()}"].validate(json.loads(change.value or b""))
+    names["leases"] = "lease"
+    await world.ask("q")
+    await world.until(lambda: "q" in replica.app.pending, "it is pending")
+    await replica.app.leasing.lease(1, None, "ann", None)
     for topic, name in names.items():
         records = await world.records(getattr(world.topics, topic))
         values = [json.loads(r.value) for r in records if r.value is not None and r.value != b"no json"]
@@ -280,6 +286,7 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "runtime-settings": {"budget": {"share": 0.1}, "changed_at": iso(0)},
     "runtime-model": {"voided": [[3, 7]], "changed_at": iso(0), "by": "ann"},
+    "lease": {"lease": "1f", "id": "a", "version": "v1", "holder": "ann", "seconds": 300.0},
     "dead-letter": {
         HEADER_PREFIX + name: text
         for name, text in {
@@ -315,6 +322,11 @@ HOSTILE: list[tuple[str, dict[str, Any]]] = [
     ("runtime-model", {"voided": [[1, 2, 3]]}),
     ("runtime-model", {"voided": [[-1, 2]]}),
     ("runtime-model", {"voided": [[0, 1]] * 101}),
+    ("query", {"labelled_by": ["ann"] * 101}),
+    ("lease", {"seconds": 0}),
+    ("lease", {"seconds": MAX_LEASE_SECONDS + 1}),
+    ("lease", {"holder": ""}),
+    ("lease", {"until": -1}),
     ("dead-letter", {HEADER_PREFIX + "offset": "-1"}),
     ("dead-letter", {HEADER_PREFIX + "stage": "learn"}),
     ("dead-letter", {HEADER_PREFIX + "message": "a" * (MAX_MESSAGE_CHARACTERS + 1)}),

@@ -145,7 +145,10 @@ async def test_a_running_service_shows_no_secret(locked: Locked, tmp_path: Path)
         f"application={name}",
         f"snapshots.directory={tmp_path / 'snapshots'}",
         "snapshots.every_examples=1",
-        *(f"topics.{kind}={name}.{kind}" for kind in ("samples", "queries", "labels", "examples", "control")),
+        *(
+            f"topics.{kind}={name}.{kind}"
+            for kind in ("samples", "queries", "labels", "examples", "control", "leases")
+        ),
     ]
     environ = variables(given, **{**CANARIES, "STREAM_AL_KAFKA__SASL_PASSWORD": PASSWORD})
     made = await ended(environ, "topics", "create")

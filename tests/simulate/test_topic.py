@@ -124,7 +124,8 @@ def test_a_topic_is_simulated_like_a_file(
     """With labels in its records all samples are used, with those of the examples only the queried ones."""
     name = uuid4().hex
     names = [
-        f"topics.{part}={name}.{part}" for part in ("samples", "queries", "labels", "examples", "control")
+        f"topics.{part}={name}.{part}"
+        for part in ("samples", "queries", "labels", "examples", "control", "leases")
     ]
     given = [*kafka.settings, *names]
     settings = app_settings.load(overrides=[*given, "log.level=error"], environ={})

@@ -39,7 +39,9 @@ from stream_al.service.http.guard import (
 )
 from stream_al.service.http.json_body import JSONRoute
 from stream_al.service.http.openapi import describe_access
+from stream_al.service.http.people.explore import explore_routes
 from stream_al.service.http.people.leases import lease_routes
+from stream_al.service.http.people.watch import watch_routes
 from stream_al.service.http.rate import RateLimit
 from stream_al.service.http.roles import Access, Role
 from stream_al.service.http.schemas import (
@@ -91,6 +93,9 @@ def api(app: App) -> FastAPI:
     lease_routes(web, app)
     admin_routes(web, app)
     desk_routes(web, app)
+    if app.desk.enabled:
+        watch_routes(web, app)
+        explore_routes(web, app)
     describe_access(web)
     return web
 

@@ -6,18 +6,22 @@ everyone has. What is read here is at hand, and each list is bounded.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 
 from stream_al import __version__
 from stream_al.engine.budgets.caps import Caps, hour_of
+from stream_al.identity import MAX_ID_CHARACTERS
 from stream_al.messages import ClassLabel
 from stream_al.service.app import App
 from stream_al.service.http.desk_files import INDEX, DeskFiles
 from stream_al.service.http.guard import caller_name, caller_role
+from stream_al.service.http.schemas import problems
+from stream_al.service.model.explanation import Explanations
 
 __all__ = ["desk_routes"]
 
@@ -40,6 +44,7 @@ class Desk(BaseModel):
     open_classes: bool = Field(description="Whether a label may name another class.")
     guidelines: str | None = Field(description="`desk.guidelines`.")
     media_hosts: list[str] = Field(description="`desk.media_hosts`.")
+    lease_seconds: float = Field(description="`labels.lease_seconds`.")
     ready: bool
     paused: bool
     pending: int = Field(description="The number of pending queries.")
@@ -49,6 +54,22 @@ class Desk(BaseModel):
         "`budget.per_hour`; null if neither is set."
     )
     budget_share: float = Field(description="`budget.share` in force.")
+
+
+class Explanation(BaseModel):
+    """What moves the model's prediction for a pending query."""
+
+    id: str
+    examples: int = Field(description="How many examples the model had learned.")
+    label: Any = Field(description="The class that is predicted now; null if none is.")
+    features: dict[str, float] = Field(
+        description="From -1 to 1 for each feature, the largest first: what its value does for this class, "
+        "compared with the values of other examples."
+    )
+    words: dict[str, dict[str, float]] = Field(
+        description="The same of each word, in lower case, of each feature that holds a text: what the word "
+        "does, compared with leaving it out."
+    )
 
 
 def desk_routes(web: FastAPI, app: App) -> None:
@@ -73,6 +94,7 @@ def desk_routes(web: FastAPI, app: App) -> None:
             "open_classes": not settings.labels.classes,
             "guidelines": settings.desk.guidelines,
             "media_hosts": list(settings.desk.media_hosts),
+            "lease_seconds": settings.labels.lease_seconds,
             "ready": app.ready,
             "paused": app.select.paused,
             "pending": len(app.pending),
@@ -80,6 +102,18 @@ def desk_routes(web: FastAPI, app: App) -> None:
             "budget_left": _budget_left(app),
             "budget_share": app.control.budget.share,
         }
+
+    explanations = Explanations(app.clock)
+
+    @web.get("/v1/explanations", tags=["labelling"], response_model=Explanation, responses=problems(404, 422))
+    async def explanation(
+        sample_id: Annotated[str, Query(alias="id", min_length=1, max_length=MAX_ID_CHARACTERS)],
+    ) -> dict[str, Any]:
+        """Why the model doubts about a pending query: what its features and words do for the prediction."""
+        pending = app.pending.get(sample_id)
+        if pending is None:
+            raise HTTPException(404, "no query of this id is pending")
+        return await explanations.of(app.local_model.learner, pending.query)
 
     if files is None:
         return
@@ -99,11 +133,12 @@ def _classes(app: App) -> list[ClassLabel]:
 
 
 def _budget_left(app: App) -> int | None:
-    budget, hour = app.control.budget, hour_of(app.clock.wall_ms())
+    budget, held, left = app.control.budget, app.select.partitions, 0
     caps = Caps(budget.per_hour, budget.total)
-    number, left = app.selection.partition_count(), 0
-    for partition, one in app.select.partitions.items():
+    if caps == Caps():
+        return None
+    hour, number = hour_of(app.clock.wall_ms()), app.selection.partition_count() if held else 0
+    for partition, one in held.items():
         if partition < number:
-            room, binding = caps.room(one.state.spent, hour, partition, number)
-            left += room if binding else 0
-    return None if caps == Caps() else left
+            left += caps.room(one.state.spent, hour, partition, number)[0]
+    return left

@@ -63,11 +63,18 @@ RULES = {
     ("GET", "/desk"): Rule(Role.OPEN),  # the files hold no data
     ("GET", "/desk/{name}"): Rule(Role.OPEN),
     ("GET", "/v1/desk"): Rule(Role.READ),
+    ("GET", "/v1/explanations"): Rule(Role.READ),
     ("GET", "/metrics"): Rule(Role.READ),  # or open, by `http.open_metrics`
     ("GET", "/v1/status"): Rule(Role.READ),
     ("GET", "/v1/model"): Rule(Role.READ),
     ("GET", "/v1/queries"): Rule(Role.READ),
     ("POST", "/v1/predict"): Rule(Role.READ),  # changes nothing
+    ("GET", "/v1/watch"): Rule(Role.READ),
+    ("GET", "/v1/explore/points"): Rule(Role.READ),
+    ("GET", "/v1/explore/items"): Rule(Role.READ),
+    ("GET", "/v1/explore/items/{id}"): Rule(Role.READ),
+    ("POST", "/v1/explore/export"): Rule(Role.READ),  # changes nothing
+    ("POST", "/v1/explore/ask"): Rule(Role.ADMIN, audited=True),  # it decides what the budget buys
     ("POST", "/v1/samples"): Rule(Role.LABEL),
     ("POST", "/v1/labels"): Rule(Role.LABEL, audited=True),
     ("POST", "/v1/leases"): Rule(Role.LABEL, audited=True),

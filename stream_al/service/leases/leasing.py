@@ -28,7 +28,7 @@ import msgspec
 
 from stream_al.engine.labels.leases import MAX_LEASES, Holder, Leases, LivingLease, Outcome
 from stream_al.errors import BadMessage
-from stream_al.messages import decode, encode
+from stream_al.messages import MAX_VERSION_CHARACTERS, decode, encode
 from stream_al.replica_messages import Lease
 from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Broker, Group, Outgoing, Record
@@ -60,6 +60,7 @@ class Leasing:
 
     Attributes:
         leases: The leases that live.
+        follower: Reads the topic.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Leasing:
         self.topic = settings.topics.leases
         self.leases = Leases()
         self.reader = broker.reader(self.topic, expiring=True)
-        self._follower = Follower(self.reader, settings.limits.batch_records, self._apply, clock)
+        self.follower = Follower(self.reader, settings.limits.batch_records, self._apply, clock)
         self._broker = broker
         self._seconds = settings.labels.lease_seconds
         self._max_bytes = settings.http.max_page_bytes
@@ -89,11 +90,11 @@ class Leasing:
 
     async def catch_up(self) -> None:
         """Apply all that is on the topic now."""
-        await self._follower.catch_up()
+        await self.follower.catch_up()
 
     async def step(self, timeout_seconds: float) -> None:
         """Read one batch of records."""
-        await self._follower.step(timeout_seconds)
+        await self.follower.step(timeout_seconds)
         self._metrics.leases.set(len(self.leases))
         self._metrics.free.set(self._pending.order.free)
 
@@ -193,7 +194,7 @@ class Leasing:
         await self._broker.send([Outgoing(self.topic, lease.encode(), None) for lease in leases])
 
     def _lease_of(self, query: str, via: str | None, holder: str, annotator: str | None) -> Lease:
-        version, second_of = self._pending.version(query) or "", self._pending.second_of(query)
+        version, second_of = self._version(query), self._pending.second_of(query)
         return Lease(uuid4().hex, query, version, holder, self._seconds, annotator, via, second_of)
 
     def _record(self, lease: Lease) -> Outgoing:
@@ -205,7 +206,10 @@ class Leasing:
     def _is_open(self, one: LivingLease) -> bool:
         """Whether the query of a lease is pending."""
         lease = one.lease
-        return lease.id in self._pending and self._pending.version(lease.id) == lease.version
+        return lease.id in self._pending and self._version(lease.id) == lease.version
+
+    def _version(self, query: str) -> str:
+        return (self._pending.version(query) or "")[:MAX_VERSION_CHARACTERS]
 
     def _settle(self, query: str) -> None:
         """Put a query aside or back, as it is leased or not."""

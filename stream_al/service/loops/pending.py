@@ -46,7 +46,7 @@ from stream_al.settings import Settings
 
 __all__ = ["OVERHEAD", "PendingQueries"]
 
-OVERHEAD = 500  # bytes of memory for a query besides its message
+OVERHEAD = 550  # bytes of memory for a query besides its message
 VERSION_HEADER = "stream_al.version"
 MOST_PASSED = 1000  # queries that `take` passes over
 MAX_CLOSED = 50_000  # ids of closed queries whose versions are remembered
@@ -218,6 +218,10 @@ class PendingQueries:
                 break
             page.append(decode(Query, entry.value, max_bytes=self.max_bytes))
         return page
+
+    def newest(self, limit: int) -> list[str]:
+        """The ids of the queries that were entered last, the newest first."""
+        return list(islice(reversed(self._entries), limit))
 
     def take(self, annotator: str, limit: int, max_bytes: int, has: Callable[[str], bool]) -> list[str]:
         """The ids of the most useful free queries for an annotator, which are put aside.

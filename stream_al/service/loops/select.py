@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import msgspec
 
 from stream_al.engine.budgets import Context, Decision
+from stream_al.engine.budgets.manual import displace
 from stream_al.engine.recent import RecentShare
 from stream_al.engine.samples.fast_reader import Reader
 from stream_al.engine.samples.sample import position_id
@@ -27,6 +29,7 @@ from stream_al.service.broker.dead_letters import dead_letter
 from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Record
 from stream_al.service.broker.topics import query_life_ms
 from stream_al.service.engine_settings import input_rules, selector
+from stream_al.service.loops.asked import Asked, Wanted, has_query
 from stream_al.service.loops.decision_messages import DecisionMessages, Name
 from stream_al.service.loops.pending import OVERHEAD, PendingQueries
 from stream_al.service.loops.stage import Items, Work
@@ -65,6 +68,9 @@ class Select:
 
     Attributes:
             on_samples: Called with the samples of every batch, when they are read.
+            on_decided: Called with what was decided, a partition at a time, once it is committed; None calls
+            nothing.
+            asked: The samples whose labels people have asked for.
             without_opinion: Of the last samples since the model knew two classes, which ones it had no
             prediction for.
     """
@@ -84,6 +90,8 @@ class Select:
     ) -> None:
         self.settings = settings
         self.on_samples: Callable[[Sequence[Sample]], None] = lambda samples: None
+        self.on_decided: Callable[[Items, Sequence[Decision], int], None] | None = None
+        self.asked = Asked()
         self.local_model = local_model
         self.pending = pending
         self.metrics = metrics
@@ -104,14 +112,15 @@ class Select:
 
     def read(self, records: Sequence[Record]) -> list[tuple[Sample, ScoredSample] | BadMessage]:
         """The samples, each scored by the model of now; a BadMessage for a record that cannot be used."""
-        read: list[Sample | BadMessage] = [self._sample(record) for record in records]
+        read: list[Sample | BadMessage] = [self.sample(record) for record in records]
         samples = [sample for sample in read if not isinstance(sample, BadMessage)]
         self.on_samples(samples)
         times = [r.timestamp_ms for r, s in zip(records, read, strict=True) if not isinstance(s, BadMessage)]
         arrivals = iter(self.selector.score_many(self.local_model.model, samples, times))
         return [one if isinstance(one, BadMessage) else (one, next(arrivals)) for one in read]
 
-    def _sample(self, record: Record) -> Sample | BadMessage:
+    def sample(self, record: Record) -> Sample | BadMessage:
+        """The sample of a record, or what is wrong with it."""
         if record.value is None:
             return NoSample("tombstone", "the record has no value")
         try:
@@ -234,6 +243,9 @@ class _BatchDecision:
         versions: The versions of the samples asked about, by the id of the query.
         repeated: The ids that name other samples already.
         failures: The samples that the model failed on, by reason: how many, and the last of them.
+        decided: The samples of each partition, with their decisions, where somebody wants to know.
+        done: The samples that people asked for and that need not wait any longer, by their numbers.
+        manual: How many of those are queried.
     """
 
     stage: Select
@@ -251,14 +263,28 @@ class _BatchDecision:
     versions: dict[str, str] = field(default_factory=dict)
     repeated: list[str] = field(default_factory=list)
     failures: dict[str, tuple[int, ScoredSample]] = field(default_factory=dict)
+    decided: list[tuple[Items, list[Decision]]] = field(default_factory=list)
+    done: list[int] = field(default_factory=list)
+    manual: int = 0
 
     def decide(self, partition: int, items: Items, state: Any) -> Any:
         """Decide about the next samples of a partition, on its own account."""
         stage, messages, topic = self.stage, self.stage.messages(), self.stage.settings.topics.predictions
-        each_bytes = max((len(record.value or b"") for record, _ in items), default=0) + OVERHEAD
+        asked = [] if stage.asked.is_empty() else self._still_asked(len(items))
+        records = (record for record, _ in items)
+        each_bytes = max(
+            (len(one.value or b"") for one in chain(records, (a.record for a in asked))), default=0
+        )
+        each_bytes += OVERHEAD
         context = stage.context(partition, self.pending, self.budget, self.pending_bytes, each_bytes)
         arrivals = [_at(stage.pending.time.see(record), arrival) for record, (_, arrival) in items]
         made, state = self.selector.decide(state, arrivals, context)
+        if asked:
+            made, places = displace(made, len(asked))
+            for one in asked[: len(places)]:
+                self._query(messages, one.record, one.sample, one.arrival, one.decision)
+                self.done.append(one.number)
+            self.manual += len(places)
         for (record, (sample, arrival)), decision in zip(items, made, strict=True):
             if arrival.failure is not None:
                 number, _ = self.failures.get(arrival.failure.reason, (0, arrival))
@@ -267,21 +293,45 @@ class _BatchDecision:
                 predicted = messages.prediction(arrival, decision, self.pending)
                 self.predictions.append(Outgoing(topic, arrival.id.encode(), encode(predicted)))
             if decision.selected:
-                query = messages.query(
-                    sample, self._name(sample), record.timestamp_ms, arrival, decision, self.pending
-                )
-                step = stage.traced(record, query)
-                outgoing = stage.outgoing_query(record, query, step.headers)
-                self.queries.append((query, outgoing, step))
-                self.pending += 1
-                self.pending_bytes += len(outgoing.value or b"") + OVERHEAD
+                self._query(messages, record, sample, arrival, decision)
         if context.ready:
             self.silent += [not arrival.probabilities for _, (_, arrival) in items]
         if made:
             self.thresholds[partition] = made[-1].threshold
         self.decisions += made
+        if stage.on_decided is not None:
+            self.decided.append((items, made))
         self.allowed += self.budget.share * len(made)
         return state
+
+    def _query(
+        self,
+        messages: DecisionMessages,
+        record: Record,
+        sample: Sample,
+        arrival: ScoredSample,
+        decision: Decision,
+    ) -> None:
+        """Ask for the label of a sample."""
+        stage, name = self.stage, self._name(sample)
+        query = messages.query(sample, name, record.timestamp_ms, arrival, decision, self.pending)
+        step = stage.traced(record, query)
+        outgoing = stage.outgoing_query(record, query, step.headers)
+        self.queries.append((query, outgoing, step))
+        self.pending += 1
+        self.pending_bytes += len(outgoing.value or b"") + OVERHEAD
+
+    def _still_asked(self, most: int) -> list[Wanted]:
+        """The next samples that people asked for and that have no query yet, at most so many."""
+        found = list[Wanted]()
+        for one in self.stage.asked.without(self.done):
+            if len(found) == most:
+                break
+            if has_query(one.sample.id, one.version, self._version):  # since it was asked for
+                self.done.append(one.number)
+            else:
+                found.append(one)
+        return found
 
     def _name(self, sample: Sample) -> Name:
         """What the query for a sample is known by; the id is taken from now on."""
@@ -317,6 +367,11 @@ class _BatchDecision:
         metrics.budget_asked.inc(self.allowed)
         metrics.budget_spent.inc(len(self.queries))
         metrics.queries.inc(len(self.queries))
+        metrics.manual_queries.inc(self.manual)
+        stage.asked.forget(self.done)
+        if stage.on_decided is not None:
+            for items, made in self.decided:
+                stage.on_decided(items, made, stage.local_model.model.examples)
         for partition, threshold in self.thresholds.items():
             metrics.threshold.labels(str(partition)).set(threshold)
         for kind, (number, last) in self.failures.items():

@@ -32,7 +32,7 @@ from stream_al.service.telemetry.histogram import BatchHistogram
 __all__ = ["Metrics"]
 
 SELECTED = ("uncertain", "explore", "warmup")
-NOT_SELECTED = ("below", "spent", "capped")
+NOT_SELECTED = ("below", "spent", "capped", "displaced")
 REQUESTED = ("granted", "lost", "refused", "renewed", "released")
 REFUSED = {
     "select": (
@@ -94,6 +94,7 @@ class Metrics:
         self.budget_spent = Counter(p + "budget_spent_labels", "Labels asked for that count against the budget.", registry=r)
         self.budget_share = Gauge(p + "budget_share_ratio", "Share of the samples that may be queried, as the settings say, 0 to 1.", registry=r)
         self.queries = Counter(p + "queries", "Queries that the broker has confirmed.", registry=r)
+        self.manual_queries = Counter(p + "manual_queries", "Queries that the broker has confirmed and that a person asked for, each in the place of another purchase.", registry=r)
         # Labels
         self.labels = Counter(p + "labels", "Labels received, by outcome.", ["outcome"], registry=r)
         self.skips = Counter(p + "skipped_labels", "Queries that an annotator skipped, by reason; the first reasons have series of their own.", ["reason"], registry=r)

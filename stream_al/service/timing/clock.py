@@ -30,6 +30,7 @@ class Pace:
         topics_seconds: The time between two looks at the ids of the topics.
         lag_seconds: The longest time between two measurements of the lag.
         check_seconds: How long the check of the model waits for more samples after the first ones.
+        watch_seconds: The time between two points of the desk's page Watch.
         rebuild_seconds: How long an HTTP response waits for this replica's own model.
         first_batch_records: The size of the first batch, when it is unknown how long a record takes.
         first_chunk_records: The size of the first chunk, likewise.
@@ -43,6 +44,7 @@ class Pace:
     topics_seconds: float = 2.0
     lag_seconds: float = 5.0
     check_seconds: float = 5.0
+    watch_seconds: float = 5.0
     rebuild_seconds: float = 5.0
     first_batch_records: int = 100
     first_chunk_records: int = 100

@@ -1,1 +1,1 @@
-"""The routes for people who label."""
+"""The routes for people who label, watch and explore."""
