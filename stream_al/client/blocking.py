@@ -103,6 +103,7 @@ class Client:
         guess_shown: bool | None = None,
         comment: str | None = None,
         flagged: bool = False,
+        annotator: str | None = None,
     ) -> str:
         """Give a label to a query, or to the id of one.
 
@@ -112,12 +113,13 @@ class Client:
             guess_shown: Whether the annotator had seen the model's prediction.
             comment: What others should know about the label.
             flagged: Whether somebody should look at it again.
+            annotator: Who gives it, if that is another one than the annotator of the client.
 
         Returns:
             What is expected to become of it: labelled, duplicate, conflict, expired, unsolicited or unknown.
         """
         more = {"guess_shown": guess_shown, "comment": comment, "flagged": flagged}
-        record = label_record(query, label, annotator=self._operations.annotator, **more)
+        record = label_record(query, label, annotator=annotator or self._operations.annotator, **more)
         return self._session.done(record["id"], self._transport.run(self._operations.label(record)))
 
     def skip(self, query: Target, reason: str | None = None) -> str:
@@ -147,8 +149,7 @@ class Client:
 
         `queries` does all that; this is for programs which count the time themselves.
         """
-        page, _ = self._transport.run(self._operations.lease(count))
-        return page
+        return self._transport.run(self._operations.lease(count))
 
     def renew(self, query: LeasedQuery) -> None:
         """Let a lease begin anew. Raises LeaseOver."""

@@ -1,8 +1,8 @@
 """Leases in hand: which query comes next, which leases must be renewed, and which are to be given back.
 
 A lease ends by itself, so that a program that dies holds nobody up. As long as the program lives, its leases
-are renewed when half of their time is over. Time is counted from the moment of the response by a clock of
-one's own; the two times in the response are compared with each other only, so no clock has to be right.
+are renewed when half of `labels.lease_seconds` is over, counted by a clock of one's own from before the
+request. So no two clocks have to agree.
 
     leased ──> ready ──> shown ──> done (labelled or skipped: the service ends the lease)
                            └─────> passed (neither): kept until the end, then given back
@@ -16,13 +16,11 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from datetime import datetime
-from email.utils import parsedate_to_datetime
-from math import isfinite
+from math import inf
 from threading import Lock
 from typing import TypeAlias
 
-from stream_al.client.errors import ClientError, LeaseOver
+from stream_al.client.errors import ClientError, LeaseOver, Refused
 from stream_al.client.exchange import Pause, Plan
 from stream_al.client.operations import Operations
 from stream_al.client.responses import LeasedQuery, LeasePage
@@ -61,6 +59,8 @@ class Feed:
         self._ready: deque[LeasedQuery] = deque()
         self._renew_at: dict[str, float] = {}  # by lease; what is held
         self._seconds = DEFAULT_SECONDS
+        self._length_known = False
+        self._resumes = operations.resumes
         self._of_query: dict[str, str] = {}  # query to lease
         self._done: OrderedDict[str, None] = OrderedDict()  # ids of queries
         self._lock = Lock()
@@ -81,8 +81,10 @@ class Feed:
             passed = len(self.held)
             if passed >= MOST_AT_ONCE:
                 return None
-            page, sent_at = yield from self._operations.lease(min(passed + self._count, MOST_AT_ONCE))
-            if self._accept(page, sent_at):
+            yield from self._learn_length()
+            asked_at = clock()
+            page = yield from self._operations.lease(min(passed + self._count, MOST_AT_ONCE))
+            if self._accept(page, asked_at):
                 continue
             in_flight = page.free > 0 and any(self._is_done(one) for one in page.leases)
             if not in_flight and clock() >= deadline:
@@ -140,6 +142,18 @@ class Feed:
             first = min(self._renew_at.values(), default=now + self._seconds / 2)
         return max(SHORTEST_RENEWAL_SECONDS, min(first - now, 1.0))
 
+    def _learn_length(self) -> Plan[None]:
+        """Ask once how long a lease lives."""
+        if self._length_known:
+            return
+        try:
+            found = (yield from self._operations.get("/v1/desk")).get("lease_seconds")
+        except Refused:  # the service has no such route
+            found = None
+        if isinstance(found, int | float) and 0 < found < inf:
+            self._seconds = float(found)
+        self._length_known = True
+
     def _due(self) -> list[str]:
         now = self._operations.pace.clock()
         with self._lock:
@@ -158,28 +172,14 @@ class Feed:
         with self._lock:
             return leased.id in self._done
 
-    def _accept(self, page: LeasePage, sent_at: str) -> bool:
+    def _accept(self, page: LeasePage, asked_at: float) -> bool:
         """Take what is new in a page; whether there is anything."""
-        now = self._operations.pace.clock()
         with self._lock:
             new = [one for one in page.leases if one.lease not in self._renew_at and one.id not in self._done]
             for one in new:
-                self._seconds = seconds_of(one, sent_at)
-                self._renew_at[one.lease] = now + self._seconds / 2
+                # Leases of an earlier client may be near their end.
+                self._renew_at[one.lease] = asked_at + (0.0 if self._resumes else self._seconds / 2)
                 self._of_query[one.id] = one.lease
             self._ready.extend(new)
+            self._resumes = False
         return bool(new)
-
-
-def seconds_of(leased: LeasedQuery, sent_at: str) -> float:
-    """How long a lease lives from the moment of the response, which has a header with its time.
-
-    >>> one = LeasedQuery("l", "q", "2026-01-01T00:05:00Z", None)
-    >>> seconds_of(one, "Thu, 01 Jan 2026 00:00:00 GMT"), seconds_of(one, "")
-    (300.0, 300.0)
-    """
-    try:
-        left = (datetime.fromisoformat(leased.expires_at) - parsedate_to_datetime(sent_at)).total_seconds()
-    except (ValueError, TypeError):  # no time, or one without a zone
-        return DEFAULT_SECONDS
-    return left if isfinite(left) and left > 0 else SHORTEST_RENEWAL_SECONDS

@@ -113,8 +113,7 @@ class AsyncClient:
 
     async def lease(self, count: int = 1) -> LeasePage:
         """Lease queries without renewing them."""
-        page, _ = await self._transport.run(self._operations.lease(count))
-        return page
+        return await self._transport.run(self._operations.lease(count))
 
     async def renew(self, query: LeasedQuery) -> None:
         """Let a lease begin anew. Raises LeaseOver."""

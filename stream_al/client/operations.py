@@ -57,6 +57,7 @@ class Operations:
         pace: The time that a request may take.
         holder: The session for which queries are leased.
         annotator: Who labels; None if the token says it.
+        resumes: Whether the session is that of an earlier client, which may hold queries.
         max_bytes: The largest body of a request, in bytes, to begin with.
         max_records: The most records of a request, to begin with.
     """
@@ -64,6 +65,7 @@ class Operations:
     pace: Pace
     holder: str
     annotator: str | None = None
+    resumes: bool = False
     max_bytes: int = MAX_BYTES
     max_records: int = MAX_RECORDS
 
@@ -108,13 +110,13 @@ class Operations:
         record = label_record(target if isinstance(target, str) else target.id, label, annotator=annotator)
         yield from self._call("POST", "/v1/corrections", encode(record))
 
-    def lease(self, count: int) -> Plan[tuple[LeasePage, str]]:
-        """Lease queries; the page, and the time at which the service sent it (empty if it does not say)."""
+    def lease(self, count: int) -> Plan[LeasePage]:
+        """Lease queries: what the holder holds already, then free ones."""
         asked = {"count": count, "holder": self.holder} | (
             {"annotator": self.annotator} if self.annotator else {}
         )
         response = yield from self._call("POST", "/v1/leases", encode(asked))
-        return read(response, LeasePage), response.headers.get("date", "")
+        return read(response, LeasePage)
 
     def renew(self, lease: str) -> Plan[None]:
         """Renew a lease. Raises LeaseOver."""

@@ -67,6 +67,7 @@ class Session:
             Pace(options.get("timeout", TIMEOUT_SECONDS), time.monotonic, SystemRandom().random),
             options.get("holder") or uuid.uuid4().hex,
             options.get("annotator"),
+            "holder" in options,
             options.get("max_bytes", MAX_BYTES),
             options.get("max_records", MAX_RECORDS),
         )

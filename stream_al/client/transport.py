@@ -25,7 +25,7 @@ except ImportError:  # an extra
 __all__ = ["AsyncTransport", "Transport"]
 
 MAX_RESPONSE_BYTES = 64_000_000
-KEPT = ("content-type", "date", "retry-after")
+KEPT = ("content-type", "retry-after")
 """The headers that plans read."""
 
 T = TypeVar("T")

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -54,7 +53,7 @@ class LabelServer:
         lease_seconds: How long a lease lives.
         max_bytes: The largest body.
         max_records: The most records of a request.
-        desk: What `GET /v1/desk` gives; None if there is no such route.
+        desk: What `GET /v1/desk` gives beside the length of a lease.
 
     Attributes:
         labels: The labels taken, in order.
@@ -81,7 +80,7 @@ class LabelServer:
         self.lease_seconds = lease_seconds
         self.max_bytes = max_bytes
         self.max_records = max_records
-        self.desk = desk
+        self.desk = desk or {}
         self.labels: list[dict[str, Any]] = []
         self.samples: list[dict[str, Any]] = []
         self.corrections: list[dict[str, Any]] = []
@@ -119,7 +118,7 @@ class LabelServer:
             ("POST", "/v1/predict"): self._predict,
             ("GET", "/v1/status"): lambda _: self._json({"application": "double"}),
             ("GET", "/readyz"): lambda _: httpx.Response(200, text="ready"),
-            **({("GET", "/v1/desk"): lambda _: self._json(self.desk)} if self.desk else {}),
+            ("GET", "/v1/desk"): lambda _: self._json({"lease_seconds": self.lease_seconds} | self.desk),
         }
         if (method, path) not in routes:
             return problem(404, f"there is no {method} {path}")
@@ -134,8 +133,7 @@ class LabelServer:
         self.leases = {key: held for key, held in self.leases.items() if held[0] in self.pending}
 
     def _json(self, body: Any, status: int = 200) -> httpx.Response:
-        date = format_datetime(BEGAN + timedelta(seconds=int(self.now)), usegmt=True)
-        return httpx.Response(status, json=body, headers={"date": date})
+        return httpx.Response(status, json=body)
 
     def _alive(self) -> dict[str, tuple[str, str, float]]:
         return {key: held for key, held in self.leases.items() if held[2] > self.now}

@@ -134,7 +134,7 @@ def test_at_the_desk_a_person_labels_beside_a_colleague_until_ctrl_c() -> None:
         mine = []
         for query in client.queries(ahead=1, wait=60):
             mine.append(query.id)
-            client.label(query, "Rad.Flow")
+            client.label(query, 0)
             if len(mine) == 5:
                 break
         status = client.status()
