@@ -13,7 +13,7 @@ from math import inf
 from time import time
 
 from stream_al.client import AsyncClient, LeasedQuery
-from stream_al.errors import BadMessage
+from stream_al.errors import BadMessage, StreamAlError
 from stream_al.messages import ClassLabel, Label, Query, decode, encode
 from stream_al.service.broker.protocols import Broker, Outgoing, Record
 from stream_al.service.broker.topics import max_message_bytes
@@ -126,10 +126,13 @@ class Colleagues:
         self.labelled = 0
 
     async def run(self) -> None:
-        """Label queries until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            for annotator in self.crew.annotators:
-                tasks.create_task(self._work(annotator))
+        """Label queries until cancelled. Raises StreamAlError if the service is away for long."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for annotator in self.crew.annotators:
+                    tasks.create_task(self._work(annotator))
+        except* StreamAlError as group:
+            raise group.exceptions[0] from group
 
     async def _work(self, annotator: SimulatedAnnotator) -> None:
         while (url := self.url()) is None:  # noqa: ASYNC110 - the service does not notify

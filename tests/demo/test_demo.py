@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stream_al.client import Client
+from stream_al.client import Client, Unreachable
 from stream_al.datasets.rows import Row
-from stream_al.demo.annotator import TopicAnnotators
+from stream_al.demo.annotator import Colleagues, TopicAnnotators
 from stream_al.demo.counterfactuals import prequential
 from stream_al.demo.ending import Interrupted
 from stream_al.demo.scoreboard import Scoreboard
@@ -250,6 +250,14 @@ async def test_the_annotator_labels_every_query_once() -> None:
         await asyncio.wait_for(annotator.run(), 0.2)
     assert [(label.id, label.label) for label in broker.sent] == [("1", "up"), ("2", 0)]
     assert annotator.labelled == 2
+
+
+async def test_colleagues_that_cannot_reach_the_service_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one sentence, not as a group of errors."""
+    monkeypatch.setattr("stream_al.demo.annotator.START_SECONDS", 0.1)
+    colleagues = Colleagues(lambda: "http://127.0.0.1:1", {}, crew(parse_crew("ada; bob"), ["up"], 0))
+    with pytest.raises(Unreachable, match="127.0.0.1:1"):
+        await colleagues.run()
 
 
 def test_the_scoreboard_counts_the_first_prediction_and_measures_the_delay() -> None:
