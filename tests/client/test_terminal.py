@@ -235,7 +235,7 @@ def test_no_right_and_no_service_are_one_sentence() -> None:
         label_in_terminal(client, Keys(), Console(file=io.StringIO()))
     with (
         Client("http://127.0.0.1:1", timeout=0.1) as client,
-        pytest.raises(Unreachable, match="127.0.0.1:1"),
+        pytest.raises(Unreachable, match=r"127\.0\.0\.1:1"),
     ):
         label_in_terminal(client, Keys(), Console(file=io.StringIO()))
 
