@@ -142,7 +142,7 @@ class LabelSession:
             self._search(text)
         elif need is Need.NEW_CLASS and text:
             label = typed_class(text, self.classes)
-            if all(type(label) is not type(other) or label != other for other in self.classes):
+            if label not in self.classes:
                 self.classes.append(label)
             return self._give(Given(self._current, label))
         elif need is Need.SKIP_REASON:
