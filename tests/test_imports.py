@@ -2,7 +2,7 @@
 
 Each part of the package has a level, and imports from its own part and from lower levels only:
 
-    errors, terminal < checks, identity < messages < replica_messages < engine < settings
+    errors, terminal < checks, identity < messages < replica_messages, client < engine < settings
     < datasets, invocation, logs < simulate, service < contracts < demo < cli
 
 No module imports itself through others: there is no circle.
@@ -52,7 +52,7 @@ LEVELS = (
     {"errors", "terminal"},
     {"checks", "identity", "runtime"},
     {"messages"},
-    {"replica_messages"},
+    {"replica_messages", "client"},
     {"engine"},
     {"settings"},
     {"datasets", "invocation", "logs"},
@@ -132,6 +132,17 @@ def test_imports_point_downwards(file: Path) -> None:
     found = {name.split(".")[1] for name in imports(file) if lies_in(name, {"stream_al"}) and "." in name}
     found = {part for part in found - {own} if part in LEVEL}  # what is in no part is in the package itself
     assert not {part for part in found if own == "__init__" or LEVEL[part] >= LEVEL[own]}
+
+
+def test_a_client_needs_nothing_of_the_service() -> None:
+    """So it loads in a moment, and no change of the service breaks it but one of the messages."""
+    small = {f"stream_al.{part}" for part in ("client", "errors", "terminal", "messages")}
+    for file in (file for file in FILES if part_of(file) == "client"):
+        assert not [
+            name for name in imports(file) if lies_in(name, {"stream_al"}) and not lies_in(name, small)
+        ]
+    named = {part_of(file) for file in FILES for name in imports(file) if lies_in(name, {"stream_al.client"})}
+    assert named <= {"client", "demo", "cli"}
 
 
 def test_no_module_imports_itself_through_others() -> None:

@@ -13,6 +13,7 @@ from stream_al.cli.options import (
     FORMATS,
     AsJson,
     ConfigFile,
+    Crew,
     IdPlace,
     LabelPlace,
     Overrides,
@@ -58,11 +59,18 @@ def demo(  # noqa: PLR0913 - one argument an option
     ] = None,
     budget: Annotated[float, typer.Option(help="Share of the samples whose label may be bought.")] = 0.05,
     delay: Annotated[float, typer.Option(help="Seconds from a query to its label.")] = 0.0,
+    annotators: Crew = None,
     model: Annotated[str | None, typer.Option(help="A River expression, or module:factory.")] = None,
     strategy: Annotated[str | None, typer.Option(help="The query strategy.")] = None,
     port: Annotated[int, typer.Option(help="Port for HTTP. If it is taken or 0, a free one is used.")] = 8080,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     label: LabelPlace = None,
+    desk: Annotated[
+        bool, typer.Option("--desk", help="Open the labelling desk, and label with a simulated colleague.")
+    ] = False,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Whether --desk opens a browser.")
+    ] = True,
     as_json: AsJson = False,
     *,
     form: FileForm,
@@ -72,7 +80,21 @@ def demo(  # noqa: PLR0913 - one argument an option
     from stream_al.demo.plan import DemoOptions  # noqa: PLC0415
 
     options = DemoOptions(
-        data, stream, samples, rate, delay, budget, strategy, model, port, seed, label=label, form=form
+        data,
+        stream,
+        samples,
+        rate,
+        delay,
+        budget,
+        strategy,
+        model,
+        port,
+        seed,
+        label=label,
+        annotators=annotators,
+        desk=desk,
+        browser=browser,
+        form=form,
     )
     try:
         code = perform(options, as_json=as_json)
@@ -111,6 +133,7 @@ def simulate(  # noqa: PLR0913 - one argument an option
     ] = None,
     time_unit: Annotated[str, typer.Option(help="Unit of numbers in these columns: s, m, h or d.")] = "s",
     annotator_error: Annotated[float, typer.Option(help="Share of the labels that are wrong.")] = 0.0,
+    annotators: Crew = None,
     warm_start: Annotated[
         int, typer.Option(help="Number of samples that are labelled and learned before the runs.")
     ] = 0,
@@ -120,9 +143,7 @@ def simulate(  # noqa: PLR0913 - one argument an option
         int,
         typer.Option("--jobs", "-j", help="Number of runs at the same time, each in a process of its own."),
     ] = 1,
-    measure: Annotated[
-        str, typer.Option(help="Measure to choose by: accuracy, kappa or g_mean.")
-    ] = "accuracy",
+    measure: Annotated[str, typer.Option(help="What to choose by: accuracy, kappa, g_mean.")] = "accuracy",
     report: Annotated[Path | None, typer.Option(help="HTML file with learning curves to write.")] = None,
     identity: IdPlace = None,
     config: ConfigFile = None,
@@ -159,6 +180,7 @@ def simulate(  # noqa: PLR0913 - one argument an option
         budgets=budgets,
         delays=delays,
         annotator_error=annotator_error,
+        annotators=annotators,
         warm_start=warm_start,
         samples=samples,
         seeds=seeds,
