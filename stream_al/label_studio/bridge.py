@@ -13,9 +13,9 @@ One step does the following, in this order. If any part fails, the step begins a
 4. Add classes to the labelling configuration.
 5. Import queries that have no task, the most useful first.
 
-*Nothing twice.* A task is imported only when all tasks are known, and after an import that may or may not have
-succeeded, all are listed again. What remains is a request that Label Studio still carries out after the process
-that sent it was killed and the next one has listed the tasks. Step 3 removes the second task.
+*Nothing twice.* A task is imported only when all tasks are known, and after an import that may or may not
+have succeeded, all are listed again. What remains is a request that Label Studio still carries out after the
+process that sent it was killed and the next one has listed the tasks. Step 3 removes the second task.
 
 *Nothing lost.* At the start, the annotations of all open queries are sent, and those of the last day: the
 process may have been killed before it sent them. The rules of the service ignore what it knows already.
@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -34,8 +34,8 @@ import msgspec
 import structlog
 
 from stream_al.checks import moment
-from stream_al.errors import BadMessage, Unavailable
-from stream_al.label_studio.annotations import Task, label_of, query_key
+from stream_al.errors import BadMessage, Misconfigured, Unavailable
+from stream_al.label_studio.annotations import Annotation, Task, label_of, query_key
 from stream_al.label_studio.client import Client, Refused, TooLarge, changed_since, these, untouched
 from stream_al.label_studio.ledger import Ledger
 from stream_al.label_studio.metrics import BridgeMetrics
@@ -257,17 +257,12 @@ class Bridge:
             not_before: Annotations of closed queries that are older were sent before the start.
         """
         ours = [(key, task) for task in tasks if (key := query_key(task, self.settings.application))]
-        records = list[Outgoing]()
-        kinds = list[str]()
+        records, kinds = list[Outgoing](), list[str]()
         for key, task in ours:
             self.ledger.place(key, task)
-            for annotation, changed in self.ledger.news(task):
-                old = not_before is not None and moment(annotation.updated_at) < not_before
-                if old and not self.is_open(key):
-                    continue
-                if (record := self._record(key, task, annotation)) is not None:
-                    records.append(record)
-                    kinds.append("changed" if changed else "skip" if annotation.was_cancelled else "label")
+            for record, kind in self._news(key, task, not_before):
+                records.append(record)
+                kinds.append(kind)
             for annotation_id in self.ledger.deleted(task):
                 self.metrics.deleted.inc()
                 log.warning(
@@ -287,7 +282,16 @@ class Bridge:
         if records:
             log.info("labels sent", labels=len(records), changed=kinds.count("changed"))
 
-    def _record(self, key: Key, task: Task, annotation: Any) -> Outgoing | None:
+    def _news(self, key: Key, task: Task, not_before: datetime | None) -> Iterator[tuple[Outgoing, str]]:
+        """The labels to send for a task, each with its kind."""
+        for annotation, changed in self.ledger.news(task):
+            old = not_before is not None and moment(annotation.updated_at) < not_before
+            if old and not self.is_open(key):
+                continue
+            if (record := self._record(key, task, annotation)) is not None:
+                yield record, "changed" if changed else "skip" if annotation.was_cancelled else "label"
+
+    def _record(self, key: Key, task: Task, annotation: Annotation) -> Outgoing | None:
         try:
             label = label_of(key, annotation)
         except BadMessage as error:

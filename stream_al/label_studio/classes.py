@@ -1,11 +1,11 @@
-"""Classes as the choices of Label Studio, and back.
+r"""Classes as the choices of Label Studio, and back.
 
 A choice is text, and a class may be text, a number or a truth value: 1 and "1" are two classes. So a choice
 says by itself which class it means, whatever other classes there are:
 
     number, truth value   its JSON: 1, 0.5, true
     text                  itself: spam
-    text that would be read otherwise, or that XML cannot carry unchanged   its JSON, in quotes: "1", "a\\u0000"
+    other text            its JSON, in quotes: "1" would be read otherwise, "a\u0000" is no XML
 
 >>> [choice_of(label) for label in ("spam", 1, "1", True, "true")]
 ['spam', '1', '"1"', 'true', '"true"']

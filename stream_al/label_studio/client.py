@@ -1,16 +1,13 @@
 """Label Studio's HTTP interface: requests with a deadline, and errors that say who must act.
 
-    no response, 429, 5xx            `Unavailable`: wait, and try again
-    401, 403, 404, a redirect        `Misconfigured` until the server has accepted us once; later `Unavailable`,
-                                     since a token may be renewed and a server restored while we wait
-    any other 4xx                    `Refused`: this request cannot succeed
+    no response, 429, 5xx        `Unavailable`: wait, and try again
+    401, 403, 404, a redirect    `Misconfigured` until the server has accepted us once; later `Unavailable`,
+                                 since a token may be renewed and a server restored while we wait
+    any other 4xx                `Refused`: this request cannot succeed
 
 A token is a legacy token, which is sent as it is, or a personal access token. The latter is a JSON web token
-that buys access tokens of five minutes, so a new one is bought when the server no longer accepts the last one.
-A file with a token is read again then, too.
-
-The official client (`label-studio-sdk`) would bring pandas, OpenCV, NLTK and thirty more packages for the nine
-requests that are made here; httpx is enough.
+that buys access tokens of five minutes. A new one is bought when the server no longer accepts the last one.
+A file with a token is read for every request.
 """
 
 from __future__ import annotations
@@ -27,8 +24,6 @@ from stream_al.label_studio.annotations import Page, Stamp, Stamps, Task, decode
 from stream_al.service.timing.deadline import within
 
 if TYPE_CHECKING:
-    import httpx
-
     from stream_al.settings import LabelStudioSettings
 
 __all__ = ["Client", "Filter", "Refused", "TooLarge", "changed_since", "these", "untouched"]
@@ -265,8 +260,9 @@ class Client:
             )
             return f"label_studio.token: Label Studio at {self.url} does not accept it ({what}): {remedy}"
         if status == 404:
-            return f"label_studio.project: Label Studio at {self.url} has no such project any more, or " + (
-                f"label_studio.url is not its address ({what})"
+            return (
+                f"label_studio.project: Label Studio at {self.url} does not know it ({what}): write the number or "
+                "title of another one, or correct label_studio.url"
             )
         if 300 <= status < 400:
             return f"label_studio.url: {self.url} leads to another address ({what}): write that one"
@@ -285,8 +281,8 @@ def _token(settings: LabelStudioSettings) -> str:
     path = settings.token_file
     if path is None:
         raise Misconfigured(
-            "label_studio.token: set STREAM_AL_LABEL_STUDIO__TOKEN, or label_studio.token_file, to a token of "
-            "Label Studio"
+            "label_studio.token: set STREAM_AL_LABEL_STUDIO__TOKEN to a token of Label Studio, or "
+            "label_studio.token_file to a file that holds one"
         )
     try:
         text = Path(path).read_text(encoding="utf-8")[:10_000].strip()

@@ -9,8 +9,8 @@ A project that the bridge creates gets a configuration made from the classes and
     TextArea       for a class that is not listed, unless the settings name all classes
 
 A project that exists already keeps its own configuration. It needs `Choices` with the name `label`. Choices
-are added for classes that come later, and nothing else is changed. Only in a configuration that the bridge has
-made, image and audio are added, too, when the first payload holds one.
+are added for classes that come later, and nothing else is changed. Only in a configuration that the bridge
+has made, image and audio are added, too, when the first payload holds one.
 
 The text is built as a tree and written by an XML writer, so nothing in a class can become markup.
 """
@@ -102,7 +102,7 @@ def read(xml: str) -> Configuration:
     found = _described(root, xml)
     if not found.shows:
         raise Misconfigured(
-            f'label_studio.project: its labelling configuration has no <Choices name="{LABEL}" toName="...">: '
+            f'label_studio.project: its labelling configuration has no <Choices name="{LABEL}" toName=...>: '
             "add it, or name a project that does not exist, and it is created"
         )
     return found

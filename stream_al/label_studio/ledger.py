@@ -125,7 +125,7 @@ class Ledger:
         return frozenset(self._surplus)
 
     def withdrawable(self, is_open: Callable[[Key], bool]) -> list[int]:
-        """The tasks to delete, if still nobody has touched them. Labelled ones of closed queries are forgotten."""
+        """The tasks to delete if still nobody has touched them; touched ones are forgotten."""
         closed = [key for key in self._placed if not is_open(key)]
         for key in closed:
             # One whose id is not known yet is found, and deleted, when all tasks are listed.

@@ -23,7 +23,7 @@ __all__ = ["SECRET_HEADER", "Project", "open_project"]
 
 log = structlog.get_logger(__name__)
 
-SECRET_HEADER = "X-Stream-Al-Secret"
+SECRET_HEADER = "X-Stream-Al-Secret"  # noqa: S105 - the name of a header
 ACTIONS = (
     *("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED"),
     "TASKS_DELETED",
@@ -103,8 +103,8 @@ class Project:
                 await self.client.request("POST", "/api/webhooks/", body=wanted)
         except Refused as error:
             raise Misconfigured(
-                f"label_studio.webhook_url: Label Studio refuses {url}: for an address of a private network set "
-                f"SSRF_PROTECTION_ENABLED=false there, or write null and rely on polling ({error})"
+                f"label_studio.webhook_url: Label Studio refuses {url}: for an address of a private network "
+                f"set SSRF_PROTECTION_ENABLED=false there, or write null and rely on polling ({error})"
             ) from None
         log.info("webhook connected", url=url, project=self.number)
 
@@ -142,7 +142,8 @@ async def open_project(
         row = await _found(client, wanted)
         if row is None:
             raise Misconfigured(
-                f"label_studio.project: Label Studio does not list {wanted!r} after its creation"
+                f"label_studio.project: Label Studio does not list {wanted!r} after its creation: "
+                "name another one"
             )
         log.info("project created", project=row.id, title=row.title)
     elif configuration.is_empty(row.label_config):
@@ -156,8 +157,8 @@ async def _created(client: Client, new: dict[str, Any]) -> None:
         await client.request("POST", "/api/projects/", body=new)
     except Refused as error:
         raise Misconfigured(
-            f"label_studio.project: Label Studio refuses to create {new['title']!r}: write a title of 3 to 50 "
-            f"characters, or the number of a project that exists ({error})"
+            f"label_studio.project: Label Studio refuses to create {new['title']!r}: write a title of 3 to "
+            f"50 characters, or the number of a project that exists ({error})"
         ) from None
 
 

@@ -28,8 +28,8 @@ class LabelStudioSettings(Section):
         default=None,
         min_length=1,
         max_length=50,
-        description="Title or number of the project. A title that does not exist is created. null: the name of "
-        "the application.",
+        description="Title or number of the project. A title that does not exist is created. null: the name "
+        "of the application.",
     )
     token: SecretStr | None = Field(
         default=None, description="Access token of Label Studio: a personal one or a legacy one."
@@ -43,7 +43,8 @@ class LabelStudioSettings(Section):
     )
     new_classes: bool = Field(
         default=True,
-        description="Whether annotators may type a class that is not listed, unless labels.classes names all.",
+        description="Whether annotators may type a class that is not listed. If labels.classes is set, they may "
+        "not.",
     )
     max_tasks: Count = Field(
         default=1000,
@@ -63,8 +64,8 @@ class LabelStudioSettings(Section):
     port: int = Field(default=8090, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     webhook_url: str | None = Field(
         default=None,
-        description="Where Label Studio reaches this process, such as http://bridge:8090/webhook. The webhook "
-        "is created there. null: none is; then changes are found by looking alone.",
+        description="Where Label Studio reaches this process, such as http://bridge:8090/webhook. The bridge "
+        "creates the webhook there. null: it creates none, and finds changes by looking alone.",
     )
     webhook_secret: SecretStr | None = Field(
         default=None,
