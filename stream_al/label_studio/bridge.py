@@ -144,9 +144,13 @@ class Bridge:
         for reader in (self.pending.reader, self._examples):
             await reader.stop(1.0)
 
+    def use(self, project: Project) -> None:
+        """Work with this project from now on."""
+        self._project = project
+
     async def run(self, project: Project) -> None:
         """Bring the topics and a project together until cancelled."""
-        self._project = project
+        self.use(project)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._retries.forever("reading the queries", self._follow_queries))
             tasks.create_task(self._retries.forever("reading the classes", self._follow_classes))
@@ -193,11 +197,8 @@ class Bridge:
         self._wakened.clear()
         try:
             await self.sync()
-        except (
-            Refused,
-            TooLarge,
-            Unavailable,
-        ) as error:  # after a pause it may succeed, and it says so if not
+        except (Misconfigured, Refused, TooLarge, Unavailable) as error:
+            # Whatever it is, somebody may mend it there while we wait; until then it shows in `not_ready`.
             self._why = str(error)
             raise Unavailable(str(error)) from error
         if self._why:

@@ -261,8 +261,8 @@ class Client:
             return f"label_studio.token: Label Studio at {self.url} does not accept it ({what}): {remedy}"
         if status == 404:
             return (
-                f"label_studio.project: Label Studio at {self.url} does not know it ({what}): write the number or "
-                "title of another one, or correct label_studio.url"
+                f"label_studio.project: Label Studio at {self.url} does not know it ({what}): write "
+                "the number or title of another one, or correct label_studio.url"
             )
         if 300 <= status < 400:
             return f"label_studio.url: {self.url} leads to another address ({what}): write that one"

@@ -43,8 +43,8 @@ class LabelStudioSettings(Section):
     )
     new_classes: bool = Field(
         default=True,
-        description="Whether annotators may type a class that is not listed. If labels.classes is set, they may "
-        "not.",
+        description="Whether annotators may type a class that is not listed. If labels.classes is set, they "
+        "may not.",
     )
     max_tasks: Count = Field(
         default=1000,
