@@ -17,7 +17,7 @@ from tests.support.processes import Server, options, run
 from tests.support.stream import truth
 from tests.support.world import MakeWorld
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(2400)]
 
 Make = Callable[..., Hands]
 SAMPLES = 200
