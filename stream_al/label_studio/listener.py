@@ -2,8 +2,8 @@
 
     POST /webhook   Label Studio says that something has changed; needs the secret in `X-Stream-Al-Secret`
     GET /metrics    for Prometheus
-    GET /livez      204 while the process runs
-    GET /readyz     204 while the last look at Label Studio succeeded, else 503 with the reason
+    GET /livez      200 while the process runs
+    GET /readyz     200 while the last look at Label Studio succeeded, else 503 with the reason
 
 Label Studio's webhooks carry no signature, come in several shapes, and are not sent again when they are lost.
 So nothing in them is read. One with the right secret makes the bridge look now instead of at the next poll,
@@ -65,10 +65,10 @@ class Served:
             self.bridge.measure()
             await _respond(send, 200, generate_latest(self.bridge.metrics.registry), CONTENT_TYPE_LATEST)
         elif route == ("GET", "/livez"):
-            await _respond(send, 204)
+            await _respond(send, 200, b"alive")
         elif route == ("GET", "/readyz"):
             why = self.bridge.not_ready
-            await (_respond(send, 503, why.encode()) if why else _respond(send, 204))
+            await (_respond(send, 503, why.encode()) if why else _respond(send, 200, b"ready"))
         else:
             await _respond(send, 404, b"there is /webhook, /metrics, /livez and /readyz")
 

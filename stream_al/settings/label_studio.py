@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from reprlib import repr as short
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
@@ -64,8 +65,8 @@ class LabelStudioSettings(Section):
     port: int = Field(default=8090, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     webhook_url: str | None = Field(
         default=None,
-        description="Where Label Studio reaches this process, such as http://bridge:8090/webhook. The bridge "
-        "creates the webhook there. null: it creates none, and finds changes by looking alone.",
+        description="Where Label Studio reaches this process, such as http://bridge.internal:8090/webhook. "
+        "The bridge creates the webhook there. null: it creates none, and finds changes by looking alone.",
     )
     webhook_secret: SecretStr | None = Field(
         default=None,
@@ -79,6 +80,16 @@ class LabelStudioSettings(Section):
         if value is not None and not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", value):
             shown = "" if "@" in value else f", not {short(value)}"  # it may hold a password
             raise ValueError(f"write an address such as http://localhost:8081{shown}")
+        return value
+
+    @field_validator("webhook_url", mode="after")
+    @classmethod
+    def _is_one_that_label_studio_takes(cls, value: str | None) -> str | None:
+        host = urlsplit(value).hostname if value else None
+        if host and host != "localhost" and "." not in host and ":" not in host:
+            raise ValueError(
+                f"write a host with a dot in its name, such as {host}.internal: Label Studio takes no other"
+            )
         return value
 
     @field_validator("token", mode="after")

@@ -118,7 +118,7 @@ async def test_every_mistake_gets_one_sentence(
     else:
         await world.until(lambda: said in process.said(), "the log says it")
         assert process.code is None
-        assert await process.probe("/livez") == 204
+        assert await process.probe("/livez") == 200
         assert await process.probe("/readyz") == 503
         await process.terminate()
     assert "Traceback" not in process.said()
@@ -143,7 +143,7 @@ async def test_the_bridge_waits_for_a_server_that_goes_away(kafka_world: MakeWor
         await world.until(lambda: _is(bridge, 503), "the bridge is not ready")
     finally:
         hands.server.start()
-    await world.until(lambda: _is(bridge, 204), "the bridge is ready again")
+    await world.until(lambda: _is(bridge, 200), "the bridge is ready again")
     await hands.annotator.label(await hands.annotator.task("a"), "up", "other_class")
     await world.until(lambda: _sent(hands), "the label is sent")
     await bridge.terminate()
