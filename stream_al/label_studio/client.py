@@ -13,6 +13,7 @@ A file with a token is read for every request.
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,10 @@ class Client:
         self._access = ""
         self._httpx = httpx
         self._http = httpx.AsyncClient(
-            timeout=deadline_seconds, trust_env=False, limits=httpx.Limits(max_connections=4)
+            timeout=deadline_seconds,
+            trust_env=False,
+            verify=_trusted(settings.ssl_cafile),
+            limits=httpx.Limits(max_connections=4),
         )
 
     async def close(self) -> None:
@@ -267,6 +271,17 @@ class Client:
         if 300 <= status < 400:
             return f"label_studio.url: {self.url} leads to another address ({what}): write that one"
         return None
+
+
+def _trusted(file: Path | None) -> ssl.SSLContext:
+    """The certificates that the server's may be signed by."""
+    try:
+        return ssl.create_default_context(cafile=file)
+    except OSError as error:  # an SSLError is one
+        raise Misconfigured(
+            f"label_studio.ssl_cafile: {file} holds no certificates (PEM) that can be read ({error}): name a "
+            "file that does, or write null"
+        ) from None
 
 
 def _is_personal(token: str) -> bool:

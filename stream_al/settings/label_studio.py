@@ -38,6 +38,9 @@ class LabelStudioSettings(Section):
     token_file: Path | None = Field(
         default=None, description="File with the token instead. It is read again for every request."
     )
+    ssl_cafile: Path | None = Field(
+        default=None, description="File of certificates (PEM) to trust instead of the system's."
+    )
     predictions: bool = Field(
         default=True,
         description="Whether tasks carry the model's prediction. Samples drawn at random never do.",

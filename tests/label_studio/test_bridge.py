@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from stream_al.errors import Unavailable
 from stream_al.label_studio.bridge import Bridge
 from stream_al.label_studio.client import Client
 from stream_al.label_studio.ledger import Ledger
@@ -132,6 +133,28 @@ async def test_an_import_that_fails_may_have_been_done(
     await hands.step(bridge)
     assert await ids(hands) == ["a"]
     assert bridge.metrics.imported._value.get() == imported
+
+
+async def test_a_label_that_kafka_did_not_take_is_sent_again(
+    memory_world: MakeWorld, make_hands: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is remembered only when the broker has it."""
+    world = await memory_world()
+    hands = make_hands(world)
+    await world.ask("a")
+    bridge = await hands.bridge()
+    await hands.step(bridge)
+    await hands.annotator.label(await hands.annotator.task("a"), "up", "other_class")
+
+    async def away(records: Any) -> None:
+        raise Unavailable("no broker")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bridge.broker, "send", away)
+        with pytest.raises(Unavailable):
+            await hands.step(bridge)
+    await hands.step(bridge)
+    assert await given(hands) == [("a", "up")]
 
 
 async def test_what_annotators_do_becomes_labels_of_the_right_type(

@@ -169,7 +169,7 @@ def test_a_task_is_bounded_and_holds_no_nul_whatever_the_payload() -> None:
     deep: Any = "x"
     for _ in range(60):
         deep = {"d": deep}
-    payload = {"wide": {str(n): n for n in range(5000)}, "deep": deep, "nul": "a\0b", "long": "y" * 200_000}
+    payload = {"nul": "a\0b", "long": "y" * 200_000, "deep": deep, "wide": {str(n): n for n in range(5000)}}
     task = task_of(query(payload=payload), "app", SHOWN, predictions=False)
     assert b"\\u0000" not in msgspec.json.encode(task)
     assert len(task["data"]["features"]) <= 200
