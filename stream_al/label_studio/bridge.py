@@ -30,25 +30,25 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 import structlog
 
 from stream_al.checks import moment
-from stream_al.errors import BadMessage, Misconfigured, Unavailable
+from stream_al.errors import BadMessage, StreamAlError, Unavailable
 from stream_al.label_studio.annotations import Annotation, Task, label_of, query_key
-from stream_al.label_studio.client import Client, Refused, TooLarge, changed_since, these, untouched
+from stream_al.label_studio.client import Client, Refused, changed_since, these, untouched
+from stream_al.label_studio.known_classes import KnownClasses
 from stream_al.label_studio.ledger import Ledger
 from stream_al.label_studio.metrics import BridgeMetrics
 from stream_al.label_studio.project import Project
 from stream_al.label_studio.tasks import Key, key_of, media, task_of
-from stream_al.messages import ClassLabel, Query, encode
-from stream_al.service.broker.protocols import Broker, Outgoing, Record
+from stream_al.messages import Query, encode
+from stream_al.service.broker.protocols import Broker, Outgoing
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.timing.backoff import Retries
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings
 
-__all__ = ["MOST_CLASSES", "Bridge"]
+__all__ = ["Bridge"]
 
 log = structlog.get_logger(__name__)
 
@@ -58,13 +58,8 @@ SKEW = timedelta(hours=1)  # between the clocks of Label Studio and of the log
 OVERLAP = timedelta(seconds=5)  # transactions of Label Studio may be visible in another order
 BATCH_TASKS = 100
 BATCH_BYTES = 1_000_000
-MOST_CLASSES = 1000
 MOST_STAMPS = 50_000
 EXPIRED_AT_ONCE = 1000
-
-
-class _Class(msgspec.Struct):
-    label: ClassLabel | None = None
 
 
 class Bridge:
@@ -78,7 +73,7 @@ class Bridge:
 
     Attributes:
         pending: The open queries.
-        classes: The classes that examples and queries have named.
+        classes: The classes that annotators may choose.
     """
 
     def __init__(self, settings: Settings, broker: Broker, client: Client, clock: Clock) -> None:
@@ -90,18 +85,15 @@ class Bridge:
         self._why = "the first look at Label Studio is not complete yet"
         self.ledger = Ledger(settings.label_studio.max_tasks)
         queries = broker.reader(settings.topics.queries, expiring=True)
-        self._examples = broker.reader(settings.topics.examples, expiring=True)
+        examples = broker.reader(settings.topics.examples, expiring=True)
         self.pending = PendingQueries(queries, settings, clock, lambda name, version: False)
-        self.classes: dict[str, ClassLabel] = {}
-        self._decoder = msgspec.json.Decoder(_Class)
+        self.classes = KnownClasses(examples, settings)
         self._wakened = asyncio.Event()
         self._retries = Retries(settings.limits, clock)
         self._stamps: OrderedDict[int, str] = OrderedDict()
         self._newest = ""
         self._reconciled_at = float("-inf")
         self._project: Project | None = None
-        for label in settings.labels.classes:
-            self.classes[encode(label).decode()] = label
 
     @property
     def project(self) -> Project:
@@ -133,15 +125,15 @@ class Bridge:
 
     async def start(self) -> None:
         """Read both topics once: all open queries, and all classes."""
-        for reader in (self.pending.reader, self._examples):
+        for reader in (self.pending.reader, self.classes.reader):
             await reader.start()
         await self._retries.once("reading the queries", self.pending.catch_up)
-        await self._retries.once("reading the classes", self._read_classes)
-        log.info("queries read", pending=len(self.pending), classes=len(self.classes))
+        await self._retries.once("reading the classes", self.classes.catch_up)
+        log.info("queries read", pending=len(self.pending), classes=len(self.classes.labels()))
 
     async def stop(self) -> None:
         """Stop reading."""
-        for reader in (self.pending.reader, self._examples):
+        for reader in (self.pending.reader, self.classes.reader):
             await reader.stop(1.0)
 
     def use(self, project: Project) -> None:
@@ -153,7 +145,7 @@ class Bridge:
         self.use(project)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._retries.forever("reading the queries", self._follow_queries))
-            tasks.create_task(self._retries.forever("reading the classes", self._follow_classes))
+            tasks.create_task(self._retries.forever("reading the classes", self.classes.step))
             tasks.create_task(self._retries.forever("looking at Label Studio", self._step))
 
     def media(self) -> set[str]:
@@ -165,39 +157,12 @@ class Bridge:
         if await self.pending.step(self.settings.limits.poll_seconds):
             self.wake()
 
-    async def _follow_classes(self) -> None:
-        limits = self.settings.limits
-        for record in await self._examples.poll(limits.batch_records, limits.poll_seconds):
-            self._see_example(record)
-
-    async def _read_classes(self) -> None:
-        limits, end = self.settings.limits, await self._examples.end_offsets()
-        while True:
-            at = await self._examples.positions()
-            if all(at.get(partition, 0) >= offset for partition, offset in end.items()):
-                return
-            for record in await self._examples.poll(limits.batch_records, limits.poll_seconds):
-                self._see_example(record)
-            await asyncio.sleep(0)
-
-    def _see_example(self, record: Record) -> None:
-        with suppress(msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            if record.value and (label := self._decoder.decode(record.value).label) is not None:
-                self._add_class(label)
-
-    def _add_class(self, label: ClassLabel) -> None:
-        """Note a class, unless the settings name all of them."""
-        if self.settings.labels.classes:
-            return
-        if len(self.classes) < MOST_CLASSES and label != "":
-            self.classes.setdefault(encode(label).decode(), label)
-
     async def _step(self) -> None:
         """One step, and the wait for the next one."""
         self._wakened.clear()
         try:
             await self.sync()
-        except (Misconfigured, Refused, TooLarge, Unavailable) as error:
+        except StreamAlError as error:
             # Whatever it is, somebody may mend it there while we wait; until then it shows in `not_ready`.
             self._why = str(error)
             raise Unavailable(str(error)) from error
@@ -301,8 +266,7 @@ class Bridge:
                 "an annotation is no label", id=key[0], task=task.id, annotation=annotation.id, why=str(error)
             )
             return None
-        if label.label is not None:
-            self._add_class(label.label)
+        self.classes.add(label.label)
         return Outgoing(self.settings.topics.labels, key[0].encode(), encode(label))
 
     def _stamp(self, task: Task) -> None:
@@ -338,10 +302,9 @@ class Bridge:
 
     async def _import_page(self, queries: Sequence[Query]) -> None:
         for query in queries:
-            if query.prediction.label is not None:
-                self._add_class(query.prediction.label)
+            self.classes.add(query.prediction.label)
         shown = set().union(*(media(query) for query in queries))
-        await self.project.extend(self.classes.values(), shown)
+        await self.project.extend(self.classes.labels(), shown)
         given, batch = self.settings, list[tuple[Query, dict[str, Any]]]()
         for query in queries:
             if not self.is_open(key_of(query)):

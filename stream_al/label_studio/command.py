@@ -79,7 +79,7 @@ async def _with_listener(settings: Settings, bridge: Bridge) -> None:
             project = await open_project(
                 bridge.client,
                 given.project or settings.application,
-                list(bridge.classes.values()),
+                bridge.classes.labels(),
                 bridge.media(),
                 open_classes=given.new_classes and not settings.labels.classes,
             )

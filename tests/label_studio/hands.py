@@ -62,7 +62,7 @@ class Hands:
         return await open_project(
             bridge.client,
             given.label_studio.project or given.application,
-            list(bridge.classes.values()),
+            bridge.classes.labels(),
             bridge.media(),
             open_classes=given.label_studio.new_classes and not given.labels.classes,
         )
