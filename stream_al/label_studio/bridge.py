@@ -332,9 +332,8 @@ class Bridge:
             await self._import_batch(batch[half:])
             return
         except Exception:
-            self.ledger.complete = (
-                False  # it may have been done all the same: list all tasks before the next one
-            )
+            # It may have been done all the same: all tasks are listed before the next import.
+            self.ledger.complete = False
             raise
         for (query, _), task in zip(batch, ids or [0] * len(batch), strict=True):
             self.ledger.imported(key_of(query), task)
