@@ -129,6 +129,7 @@ async def test_an_import_that_fails_may_have_been_done(
         patch.setattr(bridge.client, "import_tasks", lost)
         with pytest.raises(httpx.ReadTimeout):
             await hands.step(bridge)
+    assert not bridge.ledger.complete
     imported = bridge.metrics.imported._value.get()
     await hands.step(bridge)
     assert await ids(hands) == ["a"]
