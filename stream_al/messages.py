@@ -12,7 +12,8 @@ Messages are JSON. Unknown members are ignored. Timestamps are ISO 8601 in UTC.
     ids        1 to `MAX_ID_CHARACTERS` characters
     times      those of a query have a zone, so that they can be subtracted
 
-Samples are not here, because each stream has its own form of them (see `engine.samples.sample`).
+Samples are not here, because each stream has its own form of them (see `engine.samples.sample`). The records
+of the topic `control` are in `stream_al.runtime`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import msgspec
 from stream_al.checks import check_depth, moment
 from stream_al.errors import BadMessage
 from stream_al.identity import MAX_ID_CHARACTERS, id_text
+from stream_al.runtime import Offset, RuntimeBudget, RuntimeModel, RuntimeSettings
 
 __all__ = [
     "ClassLabel",
@@ -53,9 +55,8 @@ MAX_LABEL_CHARACTERS = 512
 MAX_LABEL_BITS = 64
 MAX_VERSION_CHARACTERS = 64
 SECONDS_BELOW = 1e11  # as seconds the year 5138, as milliseconds 1973
-MAX_RANGES = 100
+MAX_ANNOTATORS = 20  # that a query names
 MAX_DEPTH = 128  # more than `input.max_depth` may be, and far less than what Python can recurse
-MAX_OFFSET = 2**63 - 1
 
 ClassLabel: TypeAlias = str | int | float | bool
 """The name of a class, as it stands in a label."""
@@ -69,7 +70,6 @@ else:  # what may be written; the messages turn it into text when they are made
     Name = str | int | float
     Time = str | int | float
 Version = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_VERSION_CHARACTERS)]
-Offset = Annotated[int, msgspec.Meta(ge=0, le=MAX_OFFSET)]
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -101,6 +101,12 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
             query.
         sample_id: The sample's id, if `id` is another one.
         pending: The number of queries that had no label when this one was decided, as the replica knew it.
+        second_of: The id of the query that was labelled first. This one asks another annotator about the same
+            sample, who does not see the labels that are there. Its prediction and propensity are those of the
+            first query.
+        labelled_by: The annotators whose labels the sample has. Theirs are refused here.
+        bought: The partition whose account paid for a second query, and which one of its second queries this
+            is. So a repetition after a crash is recognised.
     """
 
     id: Id
@@ -119,6 +125,9 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
     pending: int = 0
     version: str = ""
     sample_id: str | None = None
+    second_of: Id | None = None
+    labelled_by: Annotated[list[Name], msgspec.Meta(max_length=MAX_ANNOTATORS)] = []
+    bought: tuple[Offset, Offset] | None = None
 
 
 class Label(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -158,11 +167,17 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
         features: None marks a label that contradicts an earlier one of the same id: it is recorded and not
             learned.
         propensity: The probability with which the sample was selected; None if the service did not select it.
-        reason: Why the sample was selected, or `seed` or `unsolicited`.
+        reason: Why the sample was selected, or `seed`, `unsolicited`, `correction` or `consensus`.
         prediction: The model's prediction when the query was made.
         model: The model that made it.
         via: The name of the HTTP token that brought the label; None if no token did.
         version: The digest of the sample's features, where the example does not hold them.
+        corrects: Whether the label supersedes the one that counts for the sample. Then `annotator` and `via`
+            say who decided, `reason` says how (`correction` or `consensus`), and there are no features.
+        payload: What the annotator saw in addition to the features, kept where samples are asked about again.
+        second_of: The id of the query that was labelled first. The example holds a further label of the same
+            sample: it is recorded and not learned.
+        labelled_by: The annotators who had labelled the sample before.
     """
 
     id: Id
@@ -177,6 +192,10 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     model: ModelStamp | None = None
     via: str | None = None
     version: Version | None = None
+    corrects: bool = False
+    payload: Any = None
+    second_of: Id | None = None
+    labelled_by: Annotated[list[Name], msgspec.Meta(max_length=MAX_ANNOTATORS)] = []
 
     def __post_init__(self) -> None:
         """Raises ValueError for a number that is no id, no name or no time."""
@@ -196,45 +215,6 @@ class PredictionRecord(msgspec.Struct, frozen=True):
     reason: str
     model: ModelStamp
     pending: int = 0
-
-
-class RuntimeBudget(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The settings under `budget` that were changed while the service runs. The others are as configured."""
-
-    share: float | None = None
-    exploration: float | None = None
-    pending: int | None = None
-    per_hour: int | None = None
-    total: int | None = None
-
-
-class RuntimeSettings(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The settings that were changed while the service runs. The newest record replaces all earlier ones.
-
-    Attributes:
-        budget: The changed settings of the budget.
-        changed_at: The time of the change, by the clock of the replica that received it.
-        by: The name of the token that the change was requested with; None if no token was needed.
-    """
-
-    budget: RuntimeBudget
-    changed_at: str
-    by: str | None = None
-
-
-class RuntimeModel(msgspec.Struct, frozen=True, omit_defaults=True, rename={"excluded": "voided"}):
-    """The examples that are excluded from the model. The newest record replaces all earlier ones.
-
-    Attributes:
-        excluded: Ranges of offsets of the examples, each from its first offset up to, but not including, its
-            second one.
-        changed_at: The time of the change, by the clock of the replica that received it.
-        by: The name of the token that the change was requested with; None if no token was needed.
-    """
-
-    excluded: Annotated[list[tuple[Offset, Offset]], msgspec.Meta(max_length=MAX_RANGES)]
-    changed_at: str
-    by: str | None = None
 
 
 M = TypeVar("M", Label, Example, Query, RuntimeSettings, RuntimeModel)

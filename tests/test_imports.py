@@ -2,8 +2,13 @@
 
 Each part of the package has a level, and imports from its own part and from lower levels only:
 
+<<<<<<< HEAD
     errors, terminal < checks, identity < messages < engine < settings < datasets, invocation, logs
     < simulate, service < contracts, label_studio < demo < cli
+=======
+    errors, terminal < checks, identity, runtime < messages < engine < settings < datasets, invocation, logs
+    < simulate, service < contracts < demo < cli
+>>>>>>> main
 
 No module imports itself through others: there is no circle.
 """
@@ -48,7 +53,7 @@ EFFECTS = {
 }
 LEVELS = (
     {"errors", "terminal"},
-    {"checks", "identity"},
+    {"checks", "identity", "runtime"},
     {"messages"},
     {"engine"},
     {"settings"},

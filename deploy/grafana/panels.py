@@ -234,6 +234,29 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             width=12,
         ),
         Panel(
+            "Agreement of annotators",
+            "How often each annotator agrees with the other annotators of the same samples, and how often a "
+            "second label is the first one (`all`). Second labels seek errors, so compare annotators with "
+            "each other. `/v1/quality` has the intervals and the labels. Without second labels it is empty.",
+            {
+                "{{annotator}}": 'avg by (annotator) (stream_al_annotator_agreement_ratio{bound="estimate"})',
+                "all": 'avg(stream_al_second_labels_agreement_ratio{bound="estimate"})',
+            },
+            unit="percentunit",
+            width=12,
+            most=1,
+        ),
+        Panel(
+            "Second queries",
+            "Queries that ask another annotator about a sample that has a label, and all queries. "
+            "`labels.per_query` and `labels.second_share` say how many of them there are.",
+            {
+                "second": "sum(increase(stream_al_second_queries_total[$__rate_interval]))",
+                "all": "sum(increase(stream_al_queries_total[$__rate_interval]))",
+            },
+            width=12,
+        ),
+        Panel(
             "Members of auto: weight",
             "How much each member of the model `auto` decides. The weights sum to 1. Other models have no "
             "members.",

@@ -26,12 +26,13 @@ from stream_al.errors import Misconfigured
 
 if TYPE_CHECKING:
     from stream_al.service.broker.protocols import Broker
+    from stream_al.service.maintenance import CorrectedLabel
 
 __all__ = ["examples_cli", "labels_cli", "offsets_cli", "topics_cli"]
 
 topics_cli = typer.Typer(help="The topics on the broker.", no_args_is_help=True)
 examples_cli = typer.Typer(help="The labelled dataset.", no_args_is_help=True)
-labels_cli = typer.Typer(help="Labels from files.", no_args_is_help=True)
+labels_cli = typer.Typer(help="Labels.", no_args_is_help=True)
 offsets_cli = typer.Typer(help="The offsets of the service.", no_args_is_help=True)
 
 
@@ -120,6 +121,36 @@ def labels_import(  # noqa: PLR0913 - one argument an option
             say(line)
     if report.is_in_vain:
         raise typer.Exit(1)
+
+
+@labels_cli.command("correct")
+def labels_correct(
+    sample_id: Annotated[str, typer.Argument(metavar="ID", help="The id of the query.")],
+    label: Annotated[str, typer.Argument(metavar="LABEL", help="The right class.")],
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    annotator: Annotated[str | None, typer.Option(help="Who decides.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let another label count for a sample that was labelled wrongly.
+
+    The replicas build their models anew as if this label had been given at once. The log keeps both.
+    """
+    from stream_al.service import maintenance  # noqa: PLC0415
+
+    given = settings.load(config, overrides or [])
+
+    async def correct(broker: Broker) -> CorrectedLabel:
+        with bar("reading") as progress:
+            return await maintenance.correct_label(given, broker, sample_id, label, annotator, progress)
+
+    found = run(given, correct)
+    if as_json:
+        typer.echo(json.dumps({"id": sample_id, **found._asdict()}))
+    elif found.written:
+        say(f"corrected: {json.dumps(found.label)} counts for {sample_id}, not {json.dumps(found.former)}")
+    else:
+        say(f"{json.dumps(found.label)} counts for {sample_id} already; nothing was written")
 
 
 @offsets_cli.command("reset")

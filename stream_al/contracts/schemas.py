@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from stream_al.engine.budgets.base import Reason
+from stream_al.engine.trust.again import SECOND
 from stream_al.identity import MAX_ID_CHARACTERS
 from stream_al.messages import (
     MAX_LABEL_BITS,
@@ -97,7 +98,7 @@ _OWN_MEMBERS: dict[type, dict[str, Schema]] = {
         "id": ID,
         "features": _FLAT,
         "propensity": {"exclusiveMinimum": 0},
-        "reason": {"enum": [r.value for r in (Reason.UNCERTAIN, Reason.EXPLORE, Reason.WARMUP)]},
+        "reason": {"enum": [*(r.value for r in (Reason.UNCERTAIN, Reason.EXPLORE, Reason.WARMUP)), SECOND]},
     },
     Example: {
         "id": _WRITTEN_ID,

@@ -25,7 +25,7 @@ from typing import Any, TextIO
 from stream_al.datasets.cells import Cells, Kind
 from stream_al.datasets.columns import TypedColumns
 from stream_al.datasets.form import FileForm, Noticed
-from stream_al.datasets.table import EXPORTED, Table, grouped, label_column
+from stream_al.datasets.table import MARKS, Table, grouped, label_column
 from stream_al.engine.samples.paths import nothing_at
 from stream_al.errors import Misconfigured
 
@@ -163,7 +163,7 @@ def _header(source: _Source, found: Iterator[list[str]]) -> tuple[list[str], lis
 
 def _is_exported(names: list[str]) -> bool:
     """Whether the export wrote a file with these columns."""
-    return names[: len(EXPORTED)] == list(EXPORTED)
+    return names[: len(MARKS)] == list(MARKS)
 
 
 def _looks_like_data(names: list[str]) -> bool:

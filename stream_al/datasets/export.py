@@ -6,6 +6,10 @@
 | `parquet` | the facts, and a column `features.NAME` for each feature | the columns' own; nothing is lost |
 | `csv` | the same | `datasets.cells`; nothing is lost, except for the prediction |
 
+A label that was corrected is the right one, and three columns say what it was: `former_label`, the label that
+came first; `corrected_by`, the annotator who decided, else the name of the HTTP token, else `consensus`; and
+`corrected_at`, the log time of the correction. They are empty for every other label.
+
 In a CSV, a text that could be taken for something else begins with an apostrophe: `'02139.5` for a text
 that looks like a number, and `'=A1` for what a spreadsheet would run as a formula. `datasets.rows` takes it
 off again. Numbers stay numbers.
@@ -19,18 +23,28 @@ import csv
 from collections.abc import Iterator
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, NamedTuple, cast
+
+import msgspec
 
 from stream_al.datasets.cells import marked
 from stream_al.datasets.parquet import write_parquet
 from stream_al.datasets.table import EXPORTED, EXPORTED_TEXTS, FEATURES
 from stream_al.errors import Misconfigured
-from stream_al.messages import Example, decode, encode
+from stream_al.messages import ClassLabel, Example, decode_json, encode
 
-__all__ = ["FORMATS", "Export"]
+__all__ = ["FORMATS", "Export", "Superseded"]
 
 FORMATS = ("jsonl", "csv", "parquet")
 SPOOL_BYTES = 64 * 2**20  # of examples kept in memory before they go to a temporary file
+
+
+class Superseded(NamedTuple):
+    """What a corrected label was before. The names of the members are those of the columns."""
+
+    former_label: ClassLabel
+    corrected_by: str | None
+    corrected_at: str
 
 
 class Export:
@@ -72,20 +86,23 @@ class Export:
                     self._rows,
                 )
 
-    def add(self, example: Example) -> None:
-        """Take an example."""
+    def add(self, example: Example, superseded: Superseded | None = None) -> None:
+        """Take an example, and what its label was before if it was corrected."""
         self.number += 1
+        facts = superseded._asdict() if superseded else {}
+        record = msgspec.to_builtins(example) | {n: fact for n, fact in facts.items() if fact is not None}
+        line = encode(record)
         if self.form == "jsonl":
-            self.out.write(encode(example).decode() + "\n")
+            self.out.write(line.decode() + "\n")
             return
-        for name, value in _row(example).items():
+        for name, value in _row(record).items():
             self._columns.setdefault(name, set()).add(type(value))
-        self._waiting.write(encode(example) + b"\n")
+        self._waiting.write(line + b"\n")
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         self._waiting.seek(0)
         for line in self._waiting:
-            yield _row(decode(Example, line, max_bytes=len(line)))
+            yield _row(decode_json(line, max_bytes=len(line)))
 
     def _write_csv(self) -> None:
         writer = csv.writer(
@@ -106,10 +123,10 @@ class _Lines:
         self.out.write(line.removesuffix("\r\n") + "\n")
 
 
-def _row(example: Example) -> dict[str, Any]:
+def _row(record: dict[str, Any]) -> dict[str, Any]:
     """The columns of an example that have a value."""
-    facts = {name: getattr(example, name) for name in EXPORTED}
-    features = {f"{FEATURES}.{name}": value for name, value in (example.features or {}).items()}
+    facts = {name: record.get(name) for name in EXPORTED}
+    features = {f"{FEATURES}.{name}": value for name, value in (record.get(FEATURES) or {}).items()}
     return {name: value for name, value in (facts | features).items() if value is not None}
 
 

@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stream_al.engine.samples.labelled import LABEL
+from stream_al.engine.samples.labelled import CORRECTED, LABEL
 from stream_al.engine.samples.paths import nothing_at
 from stream_al.errors import Misconfigured
 
-__all__ = ["EXPORTED", "EXPORTED_TEXTS", "FEATURES", "Table", "grouped", "label_column"]
+__all__ = ["EXPORTED", "EXPORTED_TEXTS", "FEATURES", "MARKS", "Table", "grouped", "label_column"]
 
-EXPORTED = ("id", "label", "annotator", "propensity", "reason", "queried_at", "labelled_at")
-"""The first columns of an exported table. Those of the features follow."""
-EXPORTED_TEXTS = ("id", "annotator", "reason", "queried_at", "labelled_at")
+MARKS = ("id", "label", "annotator", "propensity", "reason", "queried_at", "labelled_at")
+"""The first columns of an exported table, by which it is known again."""
+EXPORTED = (*MARKS, *CORRECTED)
+"""The columns before those of the features."""
+EXPORTED_TEXTS = ("id", "annotator", "reason", "queried_at", "labelled_at", "corrected_by", "corrected_at")
 """Those of them that hold texts."""
 FEATURES = "features"
 

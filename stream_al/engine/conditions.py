@@ -14,6 +14,7 @@ something is wrong, so "no condition holds" means that all is well.
     NoOpinion          the model fails on most samples, or has learned nothing         after a while, if
                        although labels came                                            it fails on nearly all
     ModelBehind        for `BEHIND_SECONDS` the model has not read the last examples   no
+    AnnotatorContradicts   second labels show that an annotator contradicts the rest       no
     Paused             an operator has paused selection                                no
 
 **Readiness** means that a replica does its work. But Kubernetes waits for readiness before it replaces the
@@ -31,7 +32,7 @@ The rules read no clock. `now` is an argument, in milliseconds of a clock that n
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -60,6 +61,7 @@ class Type(StrEnum):
     LABELS_REFUSED = "LabelsRefused"
     NO_OPINION = "NoOpinion"
     MODEL_BEHIND = "ModelBehind"
+    ANNOTATOR_CONTRADICTS = "AnnotatorContradicts"
     PAUSED = "Paused"
 
 
@@ -92,6 +94,7 @@ class Facts:
         without_opinion: Of the last samples that the model should know something about, those it failed on.
         model_lag: How many examples the model has not read.
         learned: How many examples the model has learned.
+        contradicting: The annotators who contradict the rest.
     """
 
     broker_away: bool = False
@@ -105,6 +108,7 @@ class Facts:
     without_opinion: Lost = field(default_factory=Lost)
     model_lag: int = 0
     learned: int = 0
+    contradicting: Sequence[str] = ()
 
 
 class Finding(NamedTuple):
@@ -276,6 +280,18 @@ def _model_behind(facts: Facts) -> Finding | None:
     return Finding("ExamplesUnread", message, after_seconds=BEHIND_SECONDS)
 
 
+def _annotator_contradicts(facts: Facts) -> Finding | None:
+    if not facts.contradicting:
+        return None
+    names = ", ".join(f"{name:.60}" for name in facts.contradicting[:FEW])
+    more = len(facts.contradicting) - FEW
+    message = (
+        f"{names}{f' and {more} more' if more > 0 else ''} agree with the other annotators much less than "
+        "these agree among themselves: see `GET /v1/quality`, and talk about the guidelines"
+    )
+    return Finding("SecondLabelsDisagree", message)
+
+
 def _paused(facts: Facts) -> Finding | None:
     if not facts.paused:
         return None
@@ -289,5 +305,6 @@ _RULES = {
     Type.LABELS_REFUSED: _labels_refused,
     Type.NO_OPINION: _no_opinion,
     Type.MODEL_BEHIND: _model_behind,
+    Type.ANNOTATOR_CONTRADICTS: _annotator_contradicts,
     Type.PAUSED: _paused,
 }

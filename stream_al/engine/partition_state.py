@@ -1,9 +1,9 @@
 """The state of a partition, and its text in the metadata of an offset commit.
 
-The state is the budget manager's account, the labels bought so far (for the caps), and, for a strategy that
-uses it, the history of the last samples and queries. Offset and state are committed in one write, so the
-state moves with the partition. The text is JSON with a version, since an operator may read it, and a later
-version of this program must.
+The state is the budget manager's account, the labels bought so far (for the caps), the credit for second
+labels, and, for a strategy that uses it, the history of the last samples and queries. Offset and state are
+committed in one write, so the state moves with the partition. The text is JSON with a version, since an
+operator may read it, and a later version of this program must.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from stream_al.engine.budgets import BudgetManager
 from stream_al.engine.budgets.caps import Account
+from stream_al.engine.budgets.second_labels import Credit
 from stream_al.engine.strategies.history import History
 
 __all__ = ["STATE_LIMIT_BYTES", "State", "decode", "encode"]
@@ -30,11 +31,13 @@ class State:
         account: The budget manager's state.
         spent: The labels bought, for the caps.
         history: The last samples and queries; None for a strategy that does not use them.
+        credit: What second labels may be bought for.
     """
 
     account: Any
     spent: Account = field(default_factory=Account)
     history: History | None = None
+    credit: Credit = field(default_factory=Credit)
 
 
 def encode(state: State, name: str, manager: BudgetManager) -> str:
@@ -54,6 +57,8 @@ def encode(state: State, name: str, manager: BudgetManager) -> str:
         "state": manager.encode(state.account),
         "spent": state.spent.encode(),
     }
+    if state.credit != Credit():
+        values["second"] = state.credit.encode()
     if state.history is not None:
         values["memory"] = state.history.encode()
     text = json.dumps(values, separators=(",", ":"))
@@ -82,7 +87,8 @@ def decode(text: str, name: str, manager: BudgetManager, *, uses_history: bool) 
             return None
         account = manager.decode(values["state"])
         spent = Account.decode(values["spent"]) if "spent" in values else Account()
+        credit = Credit.decode(values["second"]) if "second" in values else Credit()
         history = History.decode(values["memory"]) if "memory" in values else History()
     except (KeyError, TypeError, ValueError, RecursionError):
         return None
-    return State(account, spent, history if uses_history else None)
+    return State(account, spent, history if uses_history else None, credit)

@@ -36,6 +36,7 @@ import numpy as np
 from stream_al.engine import partition_state, strategies
 from stream_al.engine.budgets import MANAGERS, BudgetManager, Context, Decision
 from stream_al.engine.budgets.caps import Caps, hour_of
+from stream_al.engine.budgets.second_labels import DIGITS
 from stream_al.engine.encoding import rounded, rounded_all
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.predictions import Predictions
@@ -64,7 +65,9 @@ class Selector:
         exploration: The share of the purchases drawn at random, in [0, 1].
         seed: The application's seed.
         target: Class, as text, to the share that the labels should have of it; None for equal shares.
-        caps: On the number of labels; None for none.
+        caps: On the number of labels, first and second; None for none.
+        extra: How many second labels to buy for every first one (`engine.budgets.second_labels`). The share
+            counts both.
 
     Attributes:
         strategy: The strategy; `strategy.model` makes the model that it needs.
@@ -83,7 +86,7 @@ class Selector:
     ['0.1', '0.51']
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the settings say of the selection
         self,
         strategy: str,
         manager: str,
@@ -93,6 +96,7 @@ class Selector:
         seed: int,
         target: Mapping[str, float] | None = None,
         caps: Caps | None = None,
+        extra: float = 0.0,
     ) -> None:
         self.strategy = strategies.strategy(strategy)
         self.strategy_name = self.strategy.text
@@ -100,7 +104,9 @@ class Selector:
         self.seed = seed
         self.target = target
         self.caps = caps or Caps()
-        self.manager: BudgetManager = MANAGERS[manager](share, exploration, seed)
+        self.extra = round(extra, DIGITS)
+        first = share / (1.0 + self.extra) if self.extra else share
+        self.manager: BudgetManager = MANAGERS[manager](first, exploration, seed)
 
     def start(self) -> State:
         """The state of a partition before its first sample."""
@@ -187,12 +193,14 @@ class Selector:
                 the other caps are taken into account here.
 
         Returns:
-            One decision a sample, and the state after the last of them.
+            One decision a sample, and the state after the last of them. `credit.bought` of the state has
+            grown by the number of samples to ask about again.
         """
         decisions: list[Decision] = []
         for hour, part in self._by_hour(scored):
             room, _ = self.caps.room(state.spent, hour, context.partition, context.partitions)
-            now = replace(context, room=min(context.room, room))
+            room = min(context.room, room)
+            now = replace(context, room=state.credit.first_within(room, self.extra, context.again))
             if state.history is None:
                 utilities, ids = [sample.utility for sample in part], [_draw(sample) for sample in part]
                 made, account = self.manager.decide(state.account, utilities, ids, now)
@@ -200,8 +208,10 @@ class Selector:
             else:
                 made, account, history = self._decide_one_by_one(state.account, state.history, part, now)
             bought = sum(decision.selected for decision in made)
-            state = State(account, state.spent.spend(hour, bought), history)
-            context = context.after(bought)
+            credit = state.credit.after(bought, self.extra, min(context.again, room - bought))
+            again = credit.bought - state.credit.bought
+            state = State(account, state.spent.spend(hour, bought + again), history, credit)
+            context = replace(context.after(bought + again), again=context.again - again)
             decisions += made
         return decisions, state
 

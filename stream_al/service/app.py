@@ -43,6 +43,7 @@ from stream_al.service.loops.select import Select
 from stream_al.service.loops.stage import Stage
 from stream_al.service.loops.topic_identity import TopicIdentity
 from stream_al.service.model.check import ModelCheck
+from stream_al.service.model.consensus import Consensus
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.model.lookalikes import Lookalikes
 from stream_al.service.model.snapshots import Snapshots
@@ -158,6 +159,7 @@ class App:
             self.selection, self.consumers, self.lag, self.reachable, metrics, self.problems, clock
         )
         self.intake.progress.waits_for = self.local_model.rebuild_progress
+        self.consensus = Consensus(self.local_model, labels, broker, topics.examples, clock)
         self.watchdog = Watchdog(
             limits.watchdog_seconds, [part.progress for part in (*self.consumers, self.local_model)]
         )
@@ -225,6 +227,7 @@ class App:
                 tasks.create_task(forever("expiry", self._expire), name="expiry")
                 tasks.create_task(forever("accounts", self._save_accounts), name="accounts")
                 tasks.create_task(forever("topics", self._check_topics), name="topics")
+                tasks.create_task(forever("consensus", self._correct_by_consensus), name="consensus")
                 tasks.create_task(forever("lag", self._measure_lag), name="lag")
                 tasks.create_task(self.model_check.run(), name="check")
                 tasks.create_task(self._watch_conditions(), name="conditions")
@@ -297,6 +300,10 @@ class App:
     async def _save_accounts(self) -> None:
         await asyncio.sleep(self.clock.pace.accounts_seconds)
         await self.accounts.save(self.select)
+
+    async def _correct_by_consensus(self) -> None:
+        await asyncio.sleep(self.clock.pace.consensus_seconds)
+        await self.consensus.step()
 
     async def _check_topics(self) -> None:
         await asyncio.sleep(self.clock.pace.topics_seconds)

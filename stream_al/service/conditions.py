@@ -110,4 +110,5 @@ class ConditionWatch:
             without_opinion=Lost(self.selection.without_opinion, self.problems.newest(Kind.NO_OPINION)),
             model_lag=self.lag.model,
             learned=learner.model.examples,
+            contradicting=learner.trust.tally.annotators.contradicting(),
         )

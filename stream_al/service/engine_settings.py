@@ -17,10 +17,11 @@ from stream_al.engine.model.objective import rule
 from stream_al.engine.samples.sample import InputRules
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import strategy
+from stream_al.engine.trust.again import Wanted
 from stream_al.errors import Misconfigured
 from stream_al.settings import Settings
 
-__all__ = ["allowed_classes", "fresh_learner", "input_rules", "model_of", "selector"]
+__all__ = ["allowed_classes", "fresh_learner", "input_rules", "model_of", "selector", "wanted"]
 
 
 def input_rules(settings: Settings) -> InputRules:
@@ -54,7 +55,13 @@ def selector(settings: Settings) -> Selector:
         seed=settings.seed,
         target=settings.target(),
         caps=Caps(budget.per_hour, budget.total),
+        extra=wanted(settings).extra,
     )
+
+
+def wanted(settings: Settings) -> Wanted:
+    """How many labels are wanted of a sample."""
+    return Wanted(settings.labels.per_query, settings.labels.second_share)
 
 
 def model_of(settings: Settings) -> Callable[[str], Model]:

@@ -139,10 +139,37 @@ class LabelSettings(Section):
         description="Ids whose label is kept in memory, to recognise duplicates and conflicts.",
     )
 
+    per_query: int = Field(
+        default=1,
+        ge=1,
+        le=9,
+        description="Labels that each sample gets which is asked about, each from another annotator who does "
+        "not see the others. All count against the budget: with 2, half as many samples are asked about.",
+    )
+
+    second_share: float = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="Share of these samples for which one more annotator is asked: samples drawn at random "
+        "first, then those whose label is most in doubt. With 0.1 and a budget of 110 labels, 100 samples "
+        "are asked about, and 10 of them again. The model learns the first label of a sample alone. The "
+        "others show which labels and which annotators are wrong (`GET /v1/quality`).",
+    )
+
     unsolicited: bool = Field(
         default=False,
         description="Whether the HTTP role label may send labels that bring their own features, for ids "
         "without a query. The role admin always may, and so may whoever writes to the topic.",
+    )
+
+    correct_minutes: float = Field(
+        default=10.0,
+        ge=0.0,
+        le=10_000_000.0,
+        allow_inf_nan=False,
+        description="How long the HTTP role label may correct a label that came with its own token, in "
+        "minutes; 0 means never. The role admin always may.",
     )
 
     @field_validator("classes", mode="before")

@@ -54,6 +54,9 @@ UNSHOWN = {
     "stream_al_drift_last_example",  # where to look in the log of examples
     "stream_al_examples_total",  # labels by outcome say the same, and sooner
     "stream_al_model_classes",
+    "stream_al_corrected_examples",  # OPERATIONS.md names these: corrections are rare, and made on purpose
+    "stream_al_model_rebuilding",
+    "stream_al_model_rebuilds_total",
 }
 
 

@@ -66,6 +66,7 @@ ROUTES = {
     ("get", "/v1/status"),
     ("get", "/v1/model"),
     ("get", "/v1/queries"),
+    ("get", "/v1/quality"),
     ("post", "/v1/predict"),
     ("post", "/v1/samples"),
     ("post", "/v1/labels"),
@@ -75,6 +76,7 @@ ROUTES = {
     ("patch", "/v1/settings"),
     ("post", "/v1/model/rollback"),
     ("post", "/v1/model/restore"),
+    ("post", "/v1/corrections"),
 }
 
 

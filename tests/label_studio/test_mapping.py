@@ -132,6 +132,7 @@ def test_a_prediction_has_its_score_and_the_version_of_the_model() -> None:
     ("more", "predictions"),
     [
         ({"reason": "explore"}, True),  # its label measures the model
+        ({"second_of": "s0"}, True),  # its label judges another one
         ({}, False),
         ({"prediction": {"label": "new", "probabilities": {}}}, True),  # Label Studio would refuse it
     ],

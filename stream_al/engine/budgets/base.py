@@ -90,6 +90,7 @@ class Context:
         known: How many examples the model has learned.
         partition: The partition, counted from 0.
         partitions: The number of partitions, among which caps on numbers of labels are divided.
+        again: How many samples the partition can ask about again.
     """
 
     ready: bool = True
@@ -98,6 +99,7 @@ class Context:
     known: int = 0
     partition: int = 0
     partitions: int = 1
+    again: int = 0
 
     def after(self, bought: int) -> Context:
         """The context with so many more queries pending."""

@@ -6,6 +6,9 @@ it alike. The rules themselves are those of `lifecycle`, `judge` and `expiry`; h
 
 A label that says which version of a sample it is for meets the query and the known label of that version
 only, and no label is joined where two queries have had one id (`stream_al.identity`).
+
+The label of a second query becomes an example too, whether it agrees with the first label or not. It must
+come from an annotator who has not labelled the sample yet.
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ class Outcome(StrEnum):
     EXPIRED = "expired"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
+    SECOND = "second"
+    """It is the label of a second query: recorded, and not learned by itself."""
     UNSOLICITED = "unsolicited"
     """It has no query, yet it brought its own features. It is learned, and says nothing about the stream."""
 
@@ -116,7 +121,8 @@ def join(
     Raises:
         BadMessage: `unknown_id`: the id has no pending query and no known label, and the label brought no
             features; `unknown_version`: the same of the version that the label brought; `ambiguous_id`: the
-            label may be for either of two samples.
+            label may be for either of two samples; `same_annotator`: a second label comes from an annotator
+            who has labelled the sample already.
     """
     if version is not None:
         pending = pending if pending is not None and pending.version == version else None
@@ -152,8 +158,29 @@ def _with_query(label: Label, at_ms: int, pending: Pending) -> Joined:
     if stage is Stage.SKIPPED:
         return Joined(Outcome.SKIPPED, closes=True)
     query = pending.query
+    if query.second_of is not None:
+        return Joined(Outcome.SECOND, _second_label(label, at_ms, query, pending.version), closes=True)
     example = _example(label, at_ms, query.features, reason=query.reason, query=query)
     return Joined(Outcome.LABELLED, example, closes=True)
+
+
+def _second_label(label: Label, at_ms: int, query: Query, version: str) -> Example:
+    """The record of a second label; its features are those of the first example."""
+    who = label.annotator if label.annotator is not None else label.via
+    if who is not None and who in query.labelled_by:
+        raise BadMessage(
+            "same_annotator",
+            f"{who[:100]!r} has labelled this sample already, and {label.id[:100]!r} asks for the label of "
+            "another annotator: leave it to somebody else, or give each person a name in `annotator`",
+        )
+    example = _example(label, at_ms, {}, reason=query.reason, query=query)
+    return msgspec.structs.replace(
+        example,
+        features=None,
+        version=version or None,
+        second_of=query.second_of,
+        labelled_by=query.labelled_by,
+    )
 
 
 def _with_known_label(label: Label, known: Known) -> Joined:

@@ -5,15 +5,17 @@ A label is judged by what is known of its sample: nothing, the same label, or an
     known label   new label    event         what follows
     none          any          LABEL         the example is learned
     y             y            SAME_LABEL    nothing changes
-    y             not y        OTHER_LABEL   a conflict: recorded, never un-learned
+    y             not y        OTHER_LABEL   a conflict: recorded, never learned
 
-A River model cannot forget one example, so the second label never replaces the first. Whoever writes to the
-log may write twice, and a duplicate must change nothing. `judge` is the only place that compares labels for
-this rule. The joiner, the learner, the intake of a batch and (through the learner) the export call it, and
-the table of `engine.labels.lifecycle` says which stage its events lead to.
+A second label never replaces the first: whoever writes to the log may write twice, and a duplicate must
+change nothing. Only a correction does (`engine.labels.corrections`), and labels after it are judged by the
+corrected label. `judge` is the only place that compares labels for this rule. The joiner, the ledger, the
+intake of a batch and (through the learner) the export call it, and the table of `engine.labels.lifecycle`
+says which stage its events lead to.
 
-`KnownLabels` holds the first label of each sample, with the sample's version (`stream_al.identity`). It
-remembers a bounded number of samples and forgets the oldest first. What it forgets depends on the log alone,
+`KnownLabels` holds the label that counts for each sample, which is the first one or its correction, with the
+sample's version (`stream_al.identity`) and the offset of its first example. It remembers a bounded number of
+samples and forgets the oldest first. What it forgets depends on the log alone,
 so all replicas forget alike.
 """
 
@@ -57,7 +59,7 @@ def judge(known: ClassLabel | None, label: ClassLabel) -> Event:
 
 
 class KnownLabels(Mapping[str, ClassLabel]):
-    """The first label of each sample, by the sample's id.
+    """The label that counts for each sample, by the sample's id.
 
     Args:
         remember: How many samples to remember.
@@ -73,13 +75,14 @@ class KnownLabels(Mapping[str, ClassLabel]):
     ({'b': 'x', 'c': 'x'}, <Event.SAME_LABEL: 'same label'>)
     """
 
-    __slots__ = ("_labels", "_order", "_versions", "conflicted", "remember")
+    __slots__ = ("_labels", "_offsets", "_order", "_versions", "conflicted", "remember")
 
     def __init__(self, remember: int) -> None:
         self.remember = remember
         self.conflicted: set[str] = set()
         self._labels: dict[str, ClassLabel] = {}
         self._versions: dict[str, str] = {}
+        self._offsets: dict[str, int] = {}
         # A dictionary keeps this order too, but finding its first key passes over all keys deleted before it.
         self._order: deque[str] = deque()
 
@@ -99,6 +102,18 @@ class KnownLabels(Mapping[str, ClassLabel]):
         """The version of a sample that has a label; None if none is known of the id."""
         return self._versions.get(sample_id)
 
+    def offset(self, sample_id: str) -> int | None:
+        """The offset of the first example of a sample; None if none is known of the id."""
+        return self._offsets.get(sample_id)
+
+    def copy(self) -> KnownLabels:
+        """The same labels, to add others to."""
+        made = KnownLabels(self.remember)
+        made.conflicted, made._order = self.conflicted.copy(), self._order.copy()
+        made._labels, made._versions = self._labels.copy(), self._versions.copy()
+        made._offsets = self._offsets.copy()
+        return made
+
     def stage(self, sample_id: str) -> Stage:
         """The stage of a sample's query, as far as its labels tell."""
         if sample_id in self.conflicted:
@@ -109,21 +124,36 @@ class KnownLabels(Mapping[str, ClassLabel]):
         """Judge a label by what is known of its sample; nothing changes."""
         return judge(self._labels.get(sample_id), label)
 
-    def add(self, sample_id: str, label: ClassLabel, version: str = "") -> Event:
-        """Judge a label, and keep it, with the version of the sample, if it is the sample's first."""
+    def correct(self, sample_id: str, label: ClassLabel) -> None:
+        """Let another label count for a sample that has one."""
+        self._labels[sample_id] = label
+
+    def add(self, sample_id: str, label: ClassLabel, version: str = "", offset: int | None = None) -> Event:
+        """Judge a label, and keep it if it is the sample's first.
+
+        Args:
+            sample_id: The sample.
+            label: The label.
+            version: The version of the sample.
+            offset: The offset of the example that brings the label; None if no model learns it, so that there
+                is nothing to correct.
+        """
         event = self.judge(sample_id, label)
         if event is Event.LABEL:
-            self._keep(sample_id, label, version)
+            self._keep(sample_id, label, version, offset)
         elif follow(self.stage(sample_id), event) is Stage.CONFLICTED:
             self.conflicted.add(sample_id)
         return event
 
-    def _keep(self, sample_id: str, label: ClassLabel, version: str) -> None:
+    def _keep(self, sample_id: str, label: ClassLabel, version: str, offset: int | None) -> None:
         # Millions of ids share a few labels, so each label is kept in memory once.
         self._labels[sample_id] = intern(label) if isinstance(label, str) else label
         self._versions[sample_id] = version
+        if offset is not None:
+            self._offsets[sample_id] = offset
         self._order.append(sample_id)
         while len(self._order) > self.remember:
             oldest = self._order.popleft()
             del self._labels[oldest], self._versions[oldest]
+            self._offsets.pop(oldest, None)
             self.conflicted.discard(oldest)

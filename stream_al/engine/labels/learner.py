@@ -5,9 +5,12 @@
 The log of examples has one order. So every replica that has folded the same n examples holds the same model,
 and a lost model is rebuilt by folding again.
 
-- The first example of an id is learned; the others are duplicates or conflicts (`engine.labels.judge`).
+- The first example of an id is learned; the others are duplicates or conflicts (`engine.labels.ledger`).
+- A corrected example is learned at its own place with the corrected label (`engine.labels.corrections`).
 - An example that the model cannot learn is refused: a third class for a binary model, or features that River
   fails on. Its id counts as known, so that a repetition is not tried again. `refusals` says why.
+- A second label of a sample (`second_of`) is not learned. It tells about labels and annotators
+  (`engine.trust`).
 - An excluded example (`engine.labels.exclusions`) is passed over, and its id does not become known by it.
 
 *What becomes of an example*, and where it shows beside the counts in the status and the metric by outcome:
@@ -15,9 +18,12 @@ and a lost model is rebuilt by folding again.
     learned       the model has learned it
     duplicate     nothing: a repetition of a label
     conflict      a problem: the sample has another label, which counts
+    second        `GET /v1/quality`
     refused       a problem, `refusals`, and if there are many the condition `LabelsRefused`
     forgotten     nothing more: intake has reported the conflict
     voided        the ranges of excluded examples in the status
+    corrected     the number of corrections in the status; the model is rebuilt
+    uncorrected   a problem: a correction without effect
 
 The model is changed in place, as River's models are. A snapshot copies the whole learner.
 """
@@ -25,40 +31,27 @@ The model is changed in place, as River's models are. A snapshot copies the whol
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
 
+from stream_al.engine.labels.corrections import Corrections
 from stream_al.engine.labels.drift import Drift
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.figures import Evaluation
 from stream_al.engine.labels.judge import KnownLabels
-from stream_al.engine.labels.lifecycle import Event
+from stream_al.engine.labels.ledger import Ledger, Outcome
 from stream_al.engine.labels.refusals import Refusals
 from stream_al.engine.model.digest import digest
 from stream_al.engine.model.importance import RecentFeatures
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import ACCURACY, Rule
+from stream_al.engine.trust.trust import Trust
 from stream_al.errors import BadMessage
-from stream_al.identity import own_id, version_of
-from stream_al.messages import Example
+from stream_al.messages import ClassLabel, Example
 
 __all__ = ["Learner", "Outcome"]
 
 VERSION_CHARACTERS = 12
 SMALLEST = 1e-12  # of propensities; the squared weight of a smaller one could overflow the sums
-
-
-class Outcome(StrEnum):
-    """What became of an example."""
-
-    LEARNED = "learned"
-    DUPLICATE = "duplicate"
-    CONFLICT = "conflict"
-    REFUSED = "refused"
-    FORGOTTEN = "forgotten"
-    """It contradicts a label that is no longer remembered, and carries no features to learn."""
-    EXCLUDED = "voided"
-    """An operator excluded it."""
 
 
 @dataclass(slots=True)
@@ -67,7 +60,7 @@ class Learner:
 
     Args:
         model: The model before the first example.
-        known: The first labels by id, before the first example; it bounds how many are remembered.
+        known: The labels that count, by id, before the first example; it bounds how many are remembered.
 
     Attributes:
         offset: The offset of the next example to fold.
@@ -78,8 +71,12 @@ class Learner:
         recent_features: The features of the last examples learned, by which the importance of each feature is
             measured.
         refusals: Why examples were refused.
+        trust: What is known about the labels.
         excluded: The examples that are passed over. A caller that sets it must make sure that it says the
             same as before about the offsets folded already (`is_consistent_with`).
+        ledger: What the examples say of labels.
+        corrections: The labels that corrected examples are learned with; `correct` sets it.
+        overdue: The offsets of examples that the model has learned with a label that was corrected since.
     """
 
     model: Model
@@ -91,9 +88,14 @@ class Learner:
     drift: Drift = field(default_factory=Drift)
     recent_features: RecentFeatures = field(default_factory=RecentFeatures)
     refusals: Refusals = field(default_factory=Refusals)
+    trust: Trust = field(default_factory=Trust)
     excluded: Exclusions = field(default_factory=Exclusions)
+    ledger: Ledger = field(init=False)
+    corrections: Corrections = field(default_factory=Corrections)
+    overdue: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.ledger = Ledger(self.known)
         self.evaluation.current.version = self.version
 
     @property
@@ -115,9 +117,18 @@ class Learner:
         """Whether folding under these exclusions would have led to this learner."""
         return self.excluded.below(self.offset) == excluded.below(self.offset)
 
+    def is_corrected_by(self, corrections: Corrections) -> bool:
+        """Whether folding with these corrections would have led to this model."""
+        return self.corrections.below(self.offset) == corrections.below(self.offset)
+
+    def correct(self, corrections: Corrections) -> None:
+        """Fold on with corrections that say the same of the examples folded already (`is_corrected_by`)."""
+        self.corrections = corrections
+        self.overdue.clear()
+
     def fold(self, example: Example, offset: int) -> Outcome:
         """Fold the example at `offset`, and say what became of it."""
-        outcome = Outcome.EXCLUDED if offset in self.excluded else self._take(example, offset)
+        outcome = self._take(example, offset)
         self.counts[outcome] += 1
         self.offset = offset + 1
         return outcome
@@ -127,19 +138,34 @@ class Learner:
         self.offset = offset + 1
 
     def _take(self, example: Example, offset: int) -> Outcome:
-        features = example.features
-        version = example.version if features is None else version_of(features)
-        sample_id = own_id(example.id, version, self.known.version) if version else example.id
-        if features is None and sample_id not in self.known:
-            return Outcome.FORGOTTEN
-        event = self.known.add(sample_id, example.label, version or "")
-        if event is Event.LABEL:
-            return self._learn(example, offset)
-        return Outcome.DUPLICATE if event is Event.SAME_LABEL else Outcome.CONFLICT
+        if offset in self.excluded:
+            return self.ledger.pass_over(example)
+        outcome = self.ledger.enter(example, offset)
+        if outcome is Outcome.LEARNED:
+            return self._learn(example, self.corrections.label(offset, example.label), offset)
+        if outcome is Outcome.CORRECTED and offset >= self.corrections.end:
+            self._compare(self.ledger.target(example))
+        if outcome is Outcome.SECOND and example.second_of is not None:
+            self.trust.second(example, self.known[example.second_of])
+        if outcome is Outcome.CONFLICT and example.second_of is None:
+            self.trust.conflict(example, self.known[self.ledger.sample[0]], offset)
+        return outcome
 
-    def _learn(self, example: Example, offset: int) -> Outcome:
-        self._evaluate(example, offset)
-        model, features, label = self.model, example.features or {}, example.label
+    def _compare(self, first: int | None) -> None:
+        """Note whether the example at an offset was learned with the label that counts now."""
+        if first is None or first not in self.ledger.corrected:  # the label was confirmed, not changed
+            return
+        if self.corrections.get(first) == self.ledger.corrected[first].label:
+            self.overdue.discard(first)
+        else:
+            self.overdue.add(first)
+
+    def _learn(self, example: Example, label: ClassLabel, offset: int) -> Outcome:
+        version = self.ledger.sample[1]
+        bought = _is_bought(example)
+        if bought:
+            self._evaluate(example, label, offset)
+        model, features = self.model, example.features or {}
         try:
             model.learn(features, label)
         except BadMessage as error:
@@ -147,19 +173,27 @@ class Learner:
             return Outcome.REFUSED
         self.refusals.accepted()
         self.recent_features.keep(features)
+        self.trust.first(example, version, offset, bought=bought)
         return Outcome.LEARNED
 
-    def _evaluate(self, example: Example, offset: int) -> None:
-        # Only labels that the service bought say anything about the stream, and the service writes no
-        # propensity outside these bounds.
+    def _evaluate(self, example: Example, label: ClassLabel, offset: int) -> None:
         propensity = example.propensity
-        if example.prediction is None or propensity is None or not SMALLEST <= propensity <= 1.0:
+        if example.prediction is None or propensity is None:
             return
         predicted = example.prediction.label
-        self.rule.learn(example.prediction.probabilities, example.label, propensity=propensity)
+        self.rule.learn(example.prediction.probabilities, label, propensity=propensity)
         figures = self.evaluation.of(example.model.version if example.model else None)
-        correct = figures.update(example.label, predicted, propensity=propensity)
+        correct = figures.update(label, predicted, propensity=propensity)
         # The errors of another model are no drift, nor are those of a model that knows no class or one alone.
         knows_two = predicted is not None and len(example.prediction.probabilities) != 1
         if knows_two and figures is self.evaluation.current:
             self.drift.update(correct=correct, offset=offset)
+
+
+def _is_bought(example: Example) -> bool:
+    """Whether the service has asked for a label: only such labels say anything about the stream.
+
+    The service writes no propensity outside these bounds.
+    """
+    propensity = example.propensity
+    return example.prediction is not None and propensity is not None and SMALLEST <= propensity <= 1.0

@@ -7,7 +7,8 @@ table `LIFE`. The diagram in the documents is drawn from it.
 Rules that the table holds:
 
 - The first label in the log wins (`engine.labels.judge`). The same label again changes nothing. Another
-  label is a conflict, which is recorded and never un-learned.
+  label is a conflict, which is recorded and changes nothing. A correction (`engine.labels.corrections`) is no
+  event of a query.
 - A closed query stays closed. A label after a skip or after expiry is counted and not learned.
 - Every writer may repeat itself. An event that comes twice changes nothing the second time.
 

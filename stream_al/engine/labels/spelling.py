@@ -91,6 +91,10 @@ them, or add it to the list
         self._classes = {label: label for label in classes}
         self._by_likeness = _by_likeness(classes)
 
+    def __bool__(self) -> bool:
+        """Whether there is a list; without one any class is allowed."""
+        return bool(self._classes)
+
     def named_by(self, label: ClassLabel) -> ClassLabel:
         """The class that a label names.
 

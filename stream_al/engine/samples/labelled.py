@@ -21,11 +21,13 @@ from stream_al.engine.samples.table import Sample
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Example
 
-__all__ = ["LABEL", "Labelled", "Places", "is_example", "read_labelled"]
+__all__ = ["CORRECTED", "LABEL", "Labelled", "Places", "is_example", "read_labelled"]
 
 LABEL = "label"
 REQUIRED = frozenset({"id", "features", "label"})
-FACTS = frozenset(Example.__struct_fields__)
+CORRECTED = ("former_label", "corrected_by", "corrected_at")
+"""What the export adds to an example whose label was corrected."""
+FACTS = frozenset((*Example.__struct_fields__, *CORRECTED))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from stream_al.service.app import App
 from stream_al.service.broker.protocols import Headers, Outgoing
 from stream_al.service.engine_settings import allowed_classes, input_rules
 from stream_al.service.http.admin import admin_routes
+from stream_al.service.http.corrections import correction_routes
 from stream_al.service.http.docs_page import page
 from stream_al.service.http.expectation import expectations, refuse_unsolicited
 from stream_al.service.http.guard import (
@@ -38,6 +39,7 @@ from stream_al.service.http.guard import (
 )
 from stream_al.service.http.json_body import JSONRoute
 from stream_al.service.http.openapi import describe_access
+from stream_al.service.http.quality import quality_routes
 from stream_al.service.http.rate import RateLimit
 from stream_al.service.http.roles import Access, Role
 from stream_al.service.http.schemas import (
@@ -86,6 +88,8 @@ def api(app: App) -> FastAPI:
     _probe_routes(web, app)
     _read_routes(web, app)
     _write_routes(web, app)
+    correction_routes(web, app)
+    quality_routes(web, app)
     admin_routes(web, app)
     describe_access(web)
     return web

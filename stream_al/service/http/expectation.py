@@ -22,6 +22,7 @@ from stream_al.service.timing.time_slices import TimeSlices
 __all__ = ["expectations", "refuse_unsolicited"]
 
 UNKNOWN = "unknown"
+REFUSED = "refused"
 
 NOTES = {
     Outcome.LABELLED: "The query of this id is pending. The model will learn the label.",
@@ -30,6 +31,10 @@ NOTES = {
     Outcome.DUPLICATE: "This id has this label already. Nothing will change.",
     Outcome.CONFLICT: "This id has another label already, and the first one counts. This one will be "
     "recorded and not learned.",
+    Outcome.SECOND: "The query of this id asks another annotator about a sample that has a label. The label "
+    "will be recorded and not learned.",
+    REFUSED: "This annotator has labelled the sample already, and the query asks for the label of another "
+    "one. The label becomes a dead letter (`same_annotator`), and the query stays pending.",
     Outcome.UNSOLICITED: "No query of this id is known here. The model will learn the label with the "
     "features that it brings. It says nothing about the accuracy.",
     UNKNOWN: "No query of this id is known here. One will be looked for in the topic of the queries. If "
@@ -66,8 +71,8 @@ def _expected(app: App, label: Label, taken: TakenIds) -> str:
     known = taken.known(label.id)
     try:
         joined = join(label, at_ms=app.pending.time.now_ms, pending=pending, known=known, version=version)
-    except BadMessage:
-        return UNKNOWN
+    except BadMessage as error:
+        return REFUSED if error.reason == "same_annotator" else UNKNOWN
     if joined.example is not None:
         taken.note(joined.example)
     return joined.outcome.value

@@ -62,9 +62,11 @@ RULES = {
     ("GET", "/v1/status"): Rule(Role.READ),
     ("GET", "/v1/model"): Rule(Role.READ),
     ("GET", "/v1/queries"): Rule(Role.READ),
+    ("GET", "/v1/quality"): Rule(Role.READ),
     ("POST", "/v1/predict"): Rule(Role.READ),  # changes nothing
     ("POST", "/v1/samples"): Rule(Role.LABEL),
     ("POST", "/v1/labels"): Rule(Role.LABEL, audited=True),
+    ("POST", "/v1/corrections"): Rule(Role.LABEL, audited=True),
     ("GET", "/v1/settings"): Rule(Role.READ),
     ("PATCH", "/v1/settings"): Rule(Role.ADMIN, audited=True),
     ("POST", "/v1/model/rollback"): Rule(Role.ADMIN, audited=True),

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from stream_al.messages import MAX_OFFSET
+from stream_al.runtime import MAX_OFFSET
 
 __all__ = [
     "AcceptedLabels",
@@ -75,8 +75,8 @@ class Expected(BaseModel):
 
     id: str
     expected: str = Field(
-        description="labelled, skipped, expired, duplicate, conflict, unsolicited or unknown. The service "
-        "decides when it reads the label."
+        description="labelled, second, skipped, expired, duplicate, conflict, unsolicited, refused or "
+        "unknown. The service decides when it reads the label."
     )
 
 

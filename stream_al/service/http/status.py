@@ -14,7 +14,7 @@ from stream_al.engine.labels.refusals import Refusal
 from stream_al.service.app import App
 from stream_al.service.loops.consumer import Consumer
 
-__all__ = ["describe_model", "model_status", "status"]
+__all__ = ["describe_model", "model_status", "per_class", "status"]
 
 
 def status(app: App) -> dict[str, Any]:
@@ -56,6 +56,7 @@ def model_status(app: App) -> dict[str, Any]:
     return {
         **describe_model(app.settings.model.name, app.local_model.learner),
         "rebuilding": app.local_model.rebuilding,
+        "rebuilds": app.local_model.rebuilds,
     }
 
 
@@ -74,6 +75,7 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
         "examples": model.examples,
         "offset": learner.offset,
         "voided": [list(excluded) for excluded in learner.excluded.ranges],
+        "corrected": len(learner.ledger.corrected),
         "classes": [{"class": label, "examples": number} for label, number in model.classes.items()],
         "members": model.member_report(),
         "restarts": model.restarts(),
@@ -88,7 +90,7 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
 def _quality(figures: Figures) -> dict[str, Any]:
     return {
         "accuracy": {"all": _estimate(figures.overall), "recent": _estimate(figures.recent)},
-        "per_class": _per_class(figures.per_class),
+        "per_class": per_class(figures.per_class),
     }
 
 
@@ -124,7 +126,7 @@ def _spent(app: App) -> dict[str, Any]:
     return {str(p): app.selection.binding(p, one.state) for p, one in sorted(app.select.partitions.items())}
 
 
-def _per_class(found: PerClass) -> dict[str, Any]:
+def per_class(found: PerClass) -> dict[str, Any]:
     """Recall and precision of each class; a list, since two classes may have the same text."""
     return {
         "classes": [{"class": label, **_figures(figures)} for label, figures in found.classes.items()],

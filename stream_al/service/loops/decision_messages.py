@@ -9,6 +9,7 @@ from stream_al.engine.budgets import Decision
 from stream_al.engine.model.objective import Rule
 from stream_al.engine.samples.table import Sample
 from stream_al.engine.strategies import ScoredSample
+from stream_al.engine.trust.again import Candidate, second_query
 from stream_al.messages import ModelStamp, Prediction, PredictionRecord, Query, class_names, iso
 
 __all__ = ["DecisionMessages", "Name"]
@@ -75,6 +76,17 @@ class DecisionMessages:
             pending=pending,
             version=name.version,
             sample_id=None if name.id == sample.id else sample.id,
+        )
+
+    def second_query(self, candidate: Candidate, pending: int, bought: tuple[int, int]) -> Query:
+        """The query that asks about a sample again; see `engine.trust.again`."""
+        return second_query(
+            candidate,
+            model=self.model,
+            now_ms=self.now_ms,
+            life_ms=self.life_ms,
+            pending=pending,
+            bought=bought,
         )
 
     def prediction(self, arrival: ScoredSample, decision: Decision, pending: int) -> PredictionRecord:

@@ -19,11 +19,12 @@ way, because that replica may have closed queries that are still open here.
 
     labelled      an example: the model learns or refuses it (`service.model.local_model` reports that)
     unsolicited   an example without a query; it says nothing about the stream
+    second        an example that is recorded and not learned: it tells about labels and annotators
     skipped       nothing: the annotator gives no label, and the query is closed
     duplicate     nothing: the sample has this label
     expired       a problem `too_late`: the label was given, and is not learned
     conflict      a problem `conflict`: the sample has another label, which counts
-    unknown_id, unknown_version, ambiguous_id    a dead letter, and so a problem
+    unknown_id, unknown_version, ambiguous_id, same_annotator    a dead letter, and so a problem
 
 *Order.* Examples are sent first, tombstones after the examples are acknowledged. If the service dies in
 between, the query is still open, the label is read again, and the fold ignores the second example.
@@ -38,14 +39,14 @@ from typing import Any
 
 import msgspec
 
-from stream_al.engine.labels.join import Known, Outcome, addressed, join
+from stream_al.engine.labels.join import Joined, Known, Outcome, Pending, addressed, join
 from stream_al.engine.samples.sample import flat_features
 from stream_al.errors import BadMessage, NoSample
-from stream_al.messages import Label, decode, encode
+from stream_al.messages import Example, Label, decode, encode
 from stream_al.service.broker.dead_letters import dead_letter, report_dead_letter
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.service.control import Control
-from stream_al.service.engine_settings import allowed_classes, input_rules
+from stream_al.service.engine_settings import allowed_classes, input_rules, wanted
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.stage import Items, Work
 from stream_al.service.loops.taken_ids import TakenIds
@@ -92,6 +93,7 @@ class Intake:
         self.tracing = tracing
         self.rules = input_rules(settings)
         self.allowed = allowed_classes(settings)
+        self._again = wanted(settings).extra > 0
         self._has_new_partition = False
 
     def read(self, records: Sequence[Record]) -> list[Label | BadMessage]:
@@ -126,6 +128,13 @@ class Intake:
     def begin(self) -> _BatchDecision:
         """Begin with a batch."""
         return _BatchDecision(self, TakenIds(self.local_model, self.pending))
+
+    def kept(self, joined: Joined, pending: Pending | None) -> Example | None:
+        """The example to send: with the payload of its query if others may be asked about the sample."""
+        example = joined.example
+        if example is None or pending is None or joined.outcome is not Outcome.LABELLED or not self._again:
+            return example
+        return msgspec.structs.replace(example, payload=pending.query.payload)
 
     def dead_letter(self, record: Record, error: BadMessage) -> Outgoing:
         """The dead letter for a record that cannot be used."""
@@ -205,13 +214,15 @@ class _BatchDecision:
         if joined.example is not None:
             trace = stage.pending.trace(label.id)
             step = stage.tracing.step(stage.name, record, topics.examples, label.id, trace)
-            self.examples.append(Outgoing(topics.examples, key, encode(joined.example), step.headers))
+            self.examples.append(
+                Outgoing(topics.examples, key, encode(stage.kept(joined, pending)), step.headers)
+            )
             self.steps.append(step)
             self.taken.note(joined.example)
         if joined.closes and stage.pending.is_open(label.id):  # a label that nobody asked for closes nothing
             self.closed[label.id] = stage.pending.tombstone(label.id)
         delay = max(0, at_ms - pending.queried_ms) / 1000 if pending is not None else 0.0
-        if joined.outcome is Outcome.LABELLED:
+        if joined.outcome in (Outcome.LABELLED, Outcome.SECOND):
             self.delays.append(delay)
         return self._report(label, joined.outcome, delay, known)
 

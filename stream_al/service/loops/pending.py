@@ -50,6 +50,7 @@ __all__ = ["OVERHEAD", "PendingQueries"]
 OVERHEAD = 500  # bytes of memory for a query besides its message
 VERSION_HEADER = "stream_al.version"
 MAX_CLOSED = 50_000  # ids of closed queries whose versions are remembered
+MAX_PARTITIONS = 10_000  # of the samples, whose second queries are counted
 MAX_CLOSED_ON_HEAPS = 1000  # more than that, and more than are pending, are removed
 
 HeapItem: TypeAlias = tuple[int, str, int]
@@ -97,6 +98,8 @@ class PendingQueries:
     Attributes:
         time: The log's time.
         bytes: What the queries take, about: their messages, and `OVERHEAD` for each.
+        second_queries: The number of the last second query that the account of each partition of the samples
+            has paid for, as far as it was read.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of the service that it works with
@@ -114,6 +117,7 @@ class PendingQueries:
         self.tracing = tracing
         self.is_labelled = is_labelled
         self.bytes = 0
+        self.second_queries: dict[int, int] = {}
         self._problems = problems
         self.on_clash = on_clash
         self.topic = settings.topics.queries
@@ -278,6 +282,8 @@ class PendingQueries:
             self._problems.report(Kind.SKIPPED, reason, f"{where}: {why}")
 
     def _set(self, query: Query, value: bytes, offset: int, timestamp_ms: int, headers: Headers) -> None:
+        if query.bought is not None:
+            self._note_second(*query.bought)
         trace, version = self.tracing.carried(headers), query.version or version_of(query.features)
         before = self._entries.get(query.id)
         clash = before is not None and before.version != version
@@ -294,6 +300,10 @@ class PendingQueries:
             self._push(query.id, entry)
         elif self._tombstones and query.id not in self._entries:
             self._orphaned.add(query.id)
+
+    def _note_second(self, partition: int, number: int) -> None:
+        if partition in self.second_queries or len(self.second_queries) < MAX_PARTITIONS:
+            self.second_queries[partition] = max(number, self.second_queries.get(partition, 0))
 
     def _pop(self, sample_id: str) -> bool:
         """Forget a query; say whether there was one."""

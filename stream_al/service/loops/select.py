@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
 from stream_al.engine.budgets import Context, Decision
+from stream_al.engine.budgets.caps import UNBOUNDED
 from stream_al.engine.recent import RecentShare
 from stream_al.engine.samples.fast_reader import Reader
 from stream_al.engine.samples.sample import position_id
 from stream_al.engine.samples.table import Sample, at_position
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import ScoredSample
+from stream_al.engine.trust.again import Candidate
 from stream_al.errors import BadMessage, NoSample
 from stream_al.identity import own_id, version_of
 from stream_al.messages import Query, decode_json, encode
@@ -29,6 +31,7 @@ from stream_al.service.broker.topics import query_life_ms
 from stream_al.service.engine_settings import input_rules, selector
 from stream_al.service.loops.decision_messages import DecisionMessages, Name
 from stream_al.service.loops.pending import OVERHEAD, PendingQueries
+from stream_al.service.loops.second_queries import SecondQueries
 from stream_al.service.loops.stage import Items, Work
 from stream_al.service.loops.taken_ids import TakenIds
 from stream_al.service.model.local_model import LocalModel
@@ -93,6 +96,7 @@ class Select:
         self.tracing = tracing
         self.without_opinion = RecentShare()
         self.reader = Reader(input_rules(settings))
+        self.second = SecondQueries(settings, local_model, pending)
         self.change_budget(settings.budget)
 
     def change_budget(self, budget: BudgetSettings) -> None:
@@ -245,6 +249,7 @@ class _BatchDecision:
     silent: list[bool] = field(default_factory=list)
     allowed: float = 0.0
     queries: list[tuple[Query, Outgoing, Step]] = field(default_factory=list)
+    second: list[tuple[Query, Outgoing]] = field(default_factory=list)
     predictions: list[Outgoing] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     thresholds: dict[int, float] = field(default_factory=dict)
@@ -258,6 +263,9 @@ class _BatchDecision:
         each_bytes = max((len(record.value or b"") for record, _ in items), default=0) + OVERHEAD
         context = stage.context(partition, self.pending, self.budget, self.pending_bytes, each_bytes)
         arrivals = [_at(stage.pending.time.see(record), arrival) for record, (_, arrival) in items]
+        sent, again = self._again(partition, context, state, len(arrivals))
+        context = replace(context, again=sent + len(again))
+        before = state.credit.bought
         made, state = self.selector.decide(state, arrivals, context)
         for (record, (sample, arrival)), decision in zip(items, made, strict=True):
             if arrival.failure is not None:
@@ -275,6 +283,7 @@ class _BatchDecision:
                 self.queries.append((query, outgoing, step))
                 self.pending += 1
                 self.pending_bytes += len(outgoing.value or b"") + OVERHEAD
+        self._ask_again(partition, range(before + 1, state.credit.bought + 1), sent, again, messages)
         if context.ready:
             self.silent += [not arrival.probabilities for _, (_, arrival) in items]
         if made:
@@ -282,6 +291,33 @@ class _BatchDecision:
         self.decisions += made
         self.allowed += self.budget.share * len(made)
         return state
+
+    def _again(
+        self, partition: int, context: Context, state: Any, arrivals: int
+    ) -> tuple[int, list[Candidate]]:
+        """What a partition can ask again in this batch: queries that are sent already, and samples."""
+        sent = self.stage.second.sent(partition, state.credit.bought)
+        most = state.credit.due(arrivals, self.selector.extra, UNBOUNDED)
+        found = self.stage.second.free(partition, context.partitions, self._version, most - sent)
+        return sent, found
+
+    def _ask_again(
+        self,
+        partition: int,
+        numbers: range,
+        sent: int,
+        again: list[Candidate],
+        messages: DecisionMessages,
+    ) -> None:
+        """Make the second queries of these numbers, without the first ones of them that are sent already."""
+        second = self.stage.second
+        for number, candidate in zip(numbers[sent:], again, strict=False):
+            query = messages.second_query(candidate, self.pending, (partition, number))
+            outgoing = second.outgoing(query)
+            self.versions[query.id] = query.version
+            self.second.append((query, outgoing))
+            self.pending += 1
+            self.pending_bytes += len(outgoing.value or b"") + OVERHEAD
 
     def _name(self, sample: Sample) -> Name:
         """What the query for a sample is known by; the id is taken from now on."""
@@ -297,7 +333,9 @@ class _BatchDecision:
 
     def work(self) -> Work:
         """The queries and predictions to send."""
-        return Work([[*(outgoing for _, outgoing, _ in self.queries), *self.predictions]], self._applied)
+        queries = [outgoing for _, outgoing, _ in self.queries]
+        second = [outgoing for _, outgoing in self.second]
+        return Work([[*queries, *second, *self.predictions]], self._applied)
 
     def _applied(self, acks: list[list[Ack]]) -> None:
         metrics, stage = self.stage.metrics, self.stage
@@ -307,6 +345,9 @@ class _BatchDecision:
                 metrics.dead_letters.labels(stage.name, "query_too_large").inc()
             else:
                 stage.pending.add(query, outgoing.value or b"", ack, outgoing.headers)
+        for (query, outgoing), ack in zip(self.second, acks[0][len(self.queries) :], strict=False):
+            if not ack.replaced:
+                stage.pending.add(query, outgoing.value or b"", ack)
         for sample_id in self.repeated:
             stage.problems.report(Kind.IDENTITY, "repeated_id", REPEATED, sample=sample_id)
         stage.without_opinion.add(self.silent)
@@ -315,8 +356,9 @@ class _BatchDecision:
             metrics.samples.labels("query" if selected else "pass", reason.value).inc(number)
         metrics.utility.observe([d.utility for d in self.decisions])
         metrics.budget_asked.inc(self.allowed)
-        metrics.budget_spent.inc(len(self.queries))
-        metrics.queries.inc(len(self.queries))
+        metrics.budget_spent.inc(len(self.queries) + len(self.second))
+        metrics.queries.inc(len(self.queries) + len(self.second))
+        metrics.second_queries.inc(len(self.second))
         for partition, threshold in self.thresholds.items():
             metrics.threshold.labels(str(partition)).set(threshold)
         for kind, (number, last) in self.failures.items():

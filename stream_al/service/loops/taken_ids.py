@@ -45,6 +45,8 @@ class TakenIds:
 
     def note(self, example: Example) -> None:
         """Note the label of an example for those that follow; the first label of a sample counts."""
+        if example.second_of is not None:
+            self.batch[example.id] = Known(example.label, example.version or "")
         if example.features is None:
             return
         known, version = self.known(example.id), version_of(example.features)

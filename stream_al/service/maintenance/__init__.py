@@ -6,6 +6,7 @@ a callback, because only the command line knows whether a person is watching.
 
 from __future__ import annotations
 
+from stream_al.service.maintenance.corrections import CorrectedLabel, correct_label
 from stream_al.service.maintenance.dead_letters import (
     DeadLetter,
     Overview,
@@ -28,6 +29,7 @@ from stream_al.service.maintenance.model import load_model
 from stream_al.service.maintenance.topics import Progress, create_topics, opened, read_topic, reset_offsets
 
 __all__ = [
+    "CorrectedLabel",
     "DeadLetter",
     "ImportOutcomes",
     "Imported",
@@ -35,6 +37,7 @@ __all__ = [
     "Progress",
     "Replays",
     "State",
+    "correct_label",
     "create_topics",
     "export_examples",
     "import_labels",

@@ -3,7 +3,7 @@
 What is exported is what the model has learned, no more and no less. So the export folds the examples as every
 replica does, and writes an example if its outcome is `learned`. That leaves out duplicates, contradictions,
 examples that an operator has excluded, examples that the model refused, and records that are no examples. It
-costs the time of learning.
+costs the time of learning. Labels are those that count: a corrected one is the right one, whoever reads.
 """
 
 from __future__ import annotations
@@ -13,16 +13,30 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import IO, Any, NamedTuple
 
-from stream_al.datasets.export import Export
+import msgspec
+
+from stream_al.datasets.export import Export, Superseded
 from stream_al.datasets.rows import Row
-from stream_al.engine.labels.learner import Outcome
+from stream_al.engine.labels.corrections import CONSENSUS
+from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.labels.refusals import Refusal
 from stream_al.errors import BadMessage
-from stream_al.messages import ClassLabel, Example, decode, encode
-from stream_al.service.broker.protocols import Broker, Outgoing
+from stream_al.messages import ClassLabel, Example, decode, encode, iso
+from stream_al.service.broker.protocols import Broker, Outgoing, Record
 from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.engine_settings import fresh_learner
-from stream_al.service.maintenance.topics import CHUNK, Progress, opened, opened_control, read_topic
+from stream_al.service.maintenance.topics import (
+    CHUNK,
+    STOP_SECONDS,
+    Progress,
+    opened,
+    opened_control,
+    read_topic,
+)
+from stream_al.service.model.replay import PARTITION
+from stream_al.service.model.scout import Scout
+from stream_al.service.timing.clock import SYSTEM_CLOCK
+from stream_al.service.timing.time_slices import TimeSlices
 from stream_al.settings import Settings
 
 __all__ = [
@@ -45,7 +59,7 @@ async def export_examples(
     with Export(out, file_format) as export:
         async with opened(broker, settings.topics.examples, settings.topics.control):
             async for folded in _learned(settings, broker, progress):
-                export.add(folded.example)
+                export.add(folded.example, folded.superseded)
     return export.number
 
 
@@ -62,13 +76,23 @@ async def known_labels(settings: Settings, broker: Broker) -> dict[str, tuple[Cl
 
 
 class _Folded(NamedTuple):
-    """An example, its offset, its log time in milliseconds, what became of it, and why it was refused."""
+    """An example with the label that counts for it.
+
+    Attributes:
+        example: The example.
+        offset: Its offset.
+        at_ms: Its log time, in milliseconds.
+        outcome: What became of it.
+        refusal: Why it was refused.
+        superseded: What its label was before, if it was corrected.
+    """
 
     example: Example
     offset: int
     at_ms: int
     outcome: Outcome
     refusal: Refusal | None = None
+    superseded: Superseded | None = None
 
 
 async def _learned(settings: Settings, broker: Broker, progress: Progress) -> AsyncIterator[_Folded]:
@@ -83,6 +107,7 @@ async def _folded(settings: Settings, broker: Broker, progress: Progress) -> Asy
     learner, max_bytes = fresh_learner(settings), max_message_bytes(settings.input)
     async with opened_control(settings, broker) as control:
         learner.excluded = control.exclusions
+    authors = await _learn_corrections(settings, broker, learner)
     async for record in read_topic(broker, settings.topics.examples, progress):
         try:
             example = decode(Example, record.value, max_bytes=max_bytes)
@@ -91,7 +116,34 @@ async def _folded(settings: Settings, broker: Broker, progress: Progress) -> Asy
             continue
         outcome = learner.fold(example, record.offset)
         refusal = learner.refusals.last if outcome is Outcome.REFUSED else None
-        yield _Folded(example, record.offset, record.timestamp_ms, outcome, refusal)
+        superseded = None
+        if author := authors.get(record.offset):
+            superseded = Superseded(example.label, *author)
+            right = learner.corrections.label(record.offset, example.label)
+            example = msgspec.structs.replace(example, label=right)
+        yield _Folded(example, record.offset, record.timestamp_ms, outcome, refusal, superseded)
+
+
+async def _learn_corrections(
+    settings: Settings, broker: Broker, learner: Learner
+) -> dict[int, tuple[str | None, str]]:
+    """Tell a learner all corrections; return who decided and when, by the offset of the corrected example."""
+    authors: dict[int, tuple[str | None, str]] = {}
+
+    def note(first: int, made: Example, record: Record) -> None:
+        by = made.annotator or made.via or (made.reason if made.reason == CONSENSUS else None)
+        authors[first] = by, iso(record.timestamp_ms)
+
+    reader, max_bytes = broker.reader(settings.topics.examples), max_message_bytes(settings.input)
+    await reader.start()
+    try:
+        begin, end = (await reader.beginning_offsets())[PARTITION], (await reader.end_offsets())[PARTITION]
+        slices = TimeSlices(SYSTEM_CLOCK)
+        scout = Scout(reader, PARTITION, learner.excluded, max_bytes, slices, lambda: None)
+        learner.correct(await scout.corrections(learner.ledger, begin, end, note))
+    finally:
+        await reader.stop(STOP_SECONDS)
+    return authors
 
 
 @dataclass

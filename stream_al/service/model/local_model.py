@@ -16,12 +16,19 @@ the model has to be rebuilt:
        parts of the service
 
 Only a label without a pending query waits for that, since what is known of its id may change.
+
+*Another label counts.* A correction (`engine.labels.corrections`) of an example that is learned already makes
+the model overdue. It is rebuilt in the same way. No label waits, because the labels that count are known at
+once. Corrections that come close together cause one rebuild: it begins `Pace.correction_seconds` after the
+first of them, and not before the time has passed that the rebuild before it took. So rebuilding takes half of
+the time of one core at most, however many corrections come.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -71,6 +78,7 @@ class LocalModel:
         progress: What the watchdog knows of the learning loop.
         rebuild_progress: What the watchdog knows of a rebuild.
         refused: Of the last labels since it was restored, which ones the model refused.
+        rebuilds: How often the model was rebuilt.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of the service that it works with
@@ -98,6 +106,7 @@ class LocalModel:
         self.progress = Progress()
         self.rebuild_progress = Progress(working=False)
         self.refused = RecentShare()
+        self.rebuilds = 0
         self._report = LearnerReport(metrics, problems)
         self._max_examples = min(MAX_EXAMPLES, settings.limits.batch_records)
         self._exclusions_known = False
@@ -106,6 +115,8 @@ class LocalModel:
         self._stale = asyncio.Event()
         self._current = asyncio.Event()
         self._current.set()
+        self._urgent = asyncio.Event()  # other examples count, so that labels may wait
+        self._rebuild_seconds = 0.0
         self._saved_at = clock.monotonic()
 
     @property
@@ -120,7 +131,7 @@ class LocalModel:
 
     @property
     def rebuilding(self) -> bool:
-        """Whether other examples count than those that the model in force has learned."""
+        """Whether other examples or labels count than those that the model in force has learned."""
         return self._stale.is_set()
 
     def stamp(self) -> ModelStamp:
@@ -153,24 +164,23 @@ class LocalModel:
             self._conform()
 
     def _conform(self) -> None:
-        """Continue with the exclusions of now if the learner is consistent with them; else rebuild."""
-        if self.learner.is_consistent_with(self.excluded):
+        """Continue with the exclusions and corrections of now if the learner follows them; else rebuild."""
+        consistent = self.learner.is_consistent_with(self.excluded)
+        if consistent:
             self.learner.excluded = self.excluded
-            self._set_current()
+            self._current.set()
+            self._urgent.clear()
         else:
-            self._set_stale()
-
-    def _set_current(self) -> None:
-        self._stale.clear()
-        self._current.set()
-        self.rebuild_progress.working = False
-
-    def _set_stale(self) -> None:
-        if not self.rebuilding:
+            self._current.clear()
+            self._urgent.set()
+        if not (consistent or self.rebuild_progress.working):
             self.rebuild_progress.step(self.clock.monotonic())
-        self._stale.set()
-        self._current.clear()
-        self.rebuild_progress.working = True
+        self.rebuild_progress.working = not consistent  # labels wait for nothing else
+        if consistent and not self.learner.overdue:
+            self._stale.clear()
+        else:
+            self._stale.set()
+        self.metrics.rebuilding.set(self.rebuilding)
 
     async def restore(self, on_progress: Callable[[int, int], None] = lambda done, end: None) -> None:
         """Load the newest snapshot that fits the topic, then fold to the end of the topic.
@@ -212,6 +222,8 @@ class LocalModel:
             records, outcomes = await self._replay.step(timeout_seconds, self._max_examples, self._folded)
             drifts = self.learner.drift.found - drifts
         if records:
+            if self.restored and self.learner.overdue:
+                self._conform()
             self._report.learned(self.learner, outcomes)
             if self.restored:  # what a start replays was traced, and its drifts reported, when it came
                 self.tracing.learned(records, self.clock.monotonic() - began)
@@ -231,8 +243,15 @@ class LocalModel:
     async def follow(self) -> None:
         """Wait until the model has to be rebuilt, and rebuild it. Raises Unavailable or StateLost."""
         await self._stale.wait()
-        self.rebuild_progress.step(self.clock.monotonic())
+        with suppress(TimeoutError):  # more corrections may come
+            async with asyncio.timeout(max(self.clock.pace.correction_seconds, self._rebuild_seconds)):
+                await self._urgent.wait()
+        if not self.rebuilding:
+            return
+        began = self.clock.monotonic()
+        self.rebuild_progress.step(began)
         await self._rebuild(self.excluded)
+        self._rebuild_seconds = self.clock.monotonic() - began
 
     async def is_current_within(self, seconds: float) -> bool:
         """Whether the model has learned the examples that count, now or within a time."""
@@ -260,14 +279,31 @@ class LocalModel:
             "up for the examples before it; choose a later offset, or restore the topic first"
         )
 
+    async def check_correction(self, first: int) -> None:
+        """See whether this replica can rebuild the model from before the example at an offset.
+
+        Raises:
+            Misconfigured: The topic no longer holds all examples, and no snapshot is old enough.
+        """
+        begin = (await self.reader.beginning_offsets())[PARTITION]
+        if self.excluded.covers(0, begin):
+            return
+        if any(begin <= offset <= first for offset in (await self.snapshots.listed()).values()):
+            return
+        raise Misconfigured(
+            f"the topic {self.reader.topic} begins at offset {begin}, and no snapshot of this replica was "
+            f"made before the example {first}: its label cannot be corrected"
+        )
+
     async def _rebuild(self, excluded: Exclusions) -> None:
         """Fold with a second replay, and put it in force, unless the exclusions change meanwhile."""
         reader = self.open_reader()
         replay = self._new_replay(reader)
-        log.info("rebuilding the model", excluded=len(excluded))
+        corrected = len(self.learner.ledger.corrected)
+        log.info("rebuilding the model", excluded=len(excluded), corrected=corrected)
         try:
             await reader.start()
-            end = {PARTITION: await replay.begin()}
+            end = {PARTITION: await replay.begin(on_read=self._read)}
             while self.excluded == excluded and await is_behind(reader, end):
                 await replay.step(1.0, self._max_examples, self._refolded)
                 self.rebuild_progress.step(self.clock.monotonic())
@@ -282,7 +318,9 @@ class LocalModel:
     def _replace(self, replay: Replay) -> None:
         """Put the replay in force. Its new reader may bring examples again; they are folded once."""
         replay.reader, self._replay = self.reader, replay
-        self._set_current()
+        self.rebuilds += 1
+        self.metrics.rebuilds.inc()
+        self._conform()
         self._report.start(self.learner)
         log.info("model rebuilt", offset=self.learner.offset, examples=self.model.examples)
 
@@ -298,18 +336,27 @@ class LocalModel:
         )
 
     def _refolded(self, example: Example, outcome: Outcome) -> None:
+        self._read()
+
+    def _read(self) -> None:
         self.rebuild_progress.step(self.clock.monotonic())
 
     def snapshot_due(self) -> bool:
         """Whether it is time for a snapshot."""
+        if self.learner.overdue:
+            return False
         limits, new = self.settings.snapshots, self.learner.offset - self._replay.saved
         waited = self.clock.monotonic() - self._saved_at
         return new >= limits.every_examples or (new > 0 and waited >= limits.every_seconds)
 
     async def save(self) -> None:
-        """Write a snapshot; a store that fails costs the snapshot and nothing else."""
+        """Write a snapshot; a store that fails costs the snapshot and nothing else.
+
+        None of an overdue model: no start could use it, and it would take the place of one that is older than
+        the corrected example.
+        """
         replay, offset = self._replay, self.learner.offset
-        if replay.anchor is None or offset == replay.saved:
+        if replay.anchor is None or offset == replay.saved or self.learner.overdue:
             return
         try:
             await self.snapshots.save(replay.learner, replay.anchor)

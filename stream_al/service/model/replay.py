@@ -6,7 +6,8 @@ Otherwise:
 
 - The record is not there: the topic was cut or created anew. To continue would forget labels silently, so a
   person has to decide (`StateLost`).
-- Other examples counted when the snapshot was made: nothing is wrong, and an older one is tried.
+- Other examples counted when the snapshot was made, or another label of one of them: nothing is wrong, and an
+  older one is tried. So corrections are looked for first (`service.model.scout`).
 - There is no snapshot: it begins at the first record of the topic. If the topic no longer holds the first
   example that counts, a person has to decide (`StateLost`).
 
@@ -20,6 +21,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from stream_al.engine.labels.corrections import Corrections
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.errors import BadMessage, Misconfigured, StateLost, Unavailable
@@ -27,6 +29,7 @@ from stream_al.messages import Example, decode
 from stream_al.service.broker.protocols import Reader, Record
 from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.engine_settings import fresh_learner
+from stream_al.service.model.scout import Scout
 from stream_al.service.model.snapshots import Anchor, Snapshots
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.problems import Kind, Problems
@@ -83,11 +86,14 @@ class Replay:
         self._time_slices = TimeSlices(clock)
         self._max_bytes = max_message_bytes(settings.input)
 
-    async def begin(self, *, exclusions_known: bool = True) -> int:
+    async def begin(
+        self, *, exclusions_known: bool = True, on_read: Callable[[], None] = lambda: None
+    ) -> int:
         """Load the newest snapshot that fits, and let the reader continue behind it.
 
         Args:
             exclusions_known: Whether a record says which examples are excluded, or that none is.
+            on_read: Called while the examples are searched for corrections.
 
         Returns:
             The end of the topic.
@@ -112,17 +118,27 @@ class Replay:
                 "it was created anew; run `stream-al model rebuild` for every replica, then all of them "
                 "count"
             )
+        scout = Scout(self.reader, PARTITION, excluded, self._max_bytes, self._time_slices, on_read)
+        found: Corrections | None = None
         async for learner, anchor in self.snapshots.load(self.learner.fingerprint):
             if not learner.is_consistent_with(excluded):
                 self._refuse_if_forgotten(learner, exclusions_known=exclusions_known)
                 log.info("snapshot skipped", offset=learner.offset, why="other examples counted then")
                 continue
             await self._check_anchor(learner, anchor, begin, end)
+            learner.known.remember = self.settings.labels.remember
+            if found is None:
+                found = await scout.corrections(learner.ledger, learner.offset, end)
+            if not learner.is_corrected_by(found):
+                log.info("snapshot skipped", offset=learner.offset, why="labels were corrected since")
+                continue
             self.learner, self.anchor, self.saved = learner, anchor, learner.offset
+            await self.reader.seek(PARTITION, learner.offset)
             break
         else:
-            await self._begin_at(begin)
-        self.learner.excluded, self.learner.known.remember = excluded, self.settings.labels.remember
+            found = await self._begin_at(begin, end, scout, found)
+        self.learner.excluded = excluded
+        self.learner.correct(found)
         return end
 
     async def step(
@@ -168,18 +184,24 @@ class Replay:
         outcomes[outcome] += 1
         on_example(example, outcome)
 
-    async def _begin_at(self, begin: int) -> None:
-        """Begin with the first record of the topic, if no example before it counts."""
+    async def _begin_at(self, begin: int, end: int, scout: Scout, found: Corrections | None) -> Corrections:
+        """Begin with the first record of the topic, if no example before it counts; return corrections."""
         if not self.learner.excluded.covers(0, begin):
             raise StateLost(
                 f"the topic {self.reader.topic} begins at offset {begin} and no snapshot covers the "
                 "examples before it; restore a snapshot, or continue without them on all replicas: run "
                 "`stream-al model rebuild --from-here`"
             )
-        if begin > self.learner.offset:  # an earlier attempt that failed may have come further
+        ours = self.learner  # an earlier attempt that failed may have come further
+        if found is None:
+            found = await scout.corrections(ours.ledger, max(begin, ours.offset), end)
+        if not ours.is_corrected_by(found):
+            self.learner, self.anchor = fresh_learner(self.settings), None
+        if begin > self.learner.offset:
             self.learner.skip(begin - 1)
             self.anchor = Anchor.before(begin)
         await self.reader.seek(PARTITION, begin)
+        return found
 
     def _refuse_if_forgotten(self, learner: Learner, *, exclusions_known: bool) -> None:
         """Refuse to count examples again, without a word, that an operator has excluded."""

@@ -1,4 +1,4 @@
-"""What metrics, log and status say of a learner: examples, classes, accuracy, drift and refused labels."""
+"""What metrics, log and status say of a learner: examples, classes, accuracy, drift, annotators, refusals."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from prometheus_client import Gauge
 from stream_al.engine.labels.class_figures import ClassFigures
 from stream_al.engine.labels.evaluation import Accuracy
 from stream_al.engine.labels.learner import Learner, Outcome
+from stream_al.engine.trust.annotators import Share
 from stream_al.messages import ClassLabel, Example, class_names, label_text
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.problems import Kind, Problems
 
-__all__ = ["OTHERS", "LearnerReport", "series_name"]
+__all__ = ["MOST_ANNOTATORS", "OTHERS", "LearnerReport", "series_name"]
 
 log = structlog.get_logger(__name__)
 
 OTHERS = "(others)"  # what the series of all further classes has in the place of a class
 MOST_CHARACTERS = 60
+MOST_ANNOTATORS = 20  # with series of their own; `GET /v1/quality` has more
 
 
 class LearnerReport:
@@ -38,9 +40,10 @@ class LearnerReport:
     def start(self, learner: Learner) -> None:
         """Report a learner that was loaded or rebuilt; its examples and drifts were reported before."""
         # What the learner before this one knew, this one may not know.
-        for gauge in (self.metrics.accuracy, *self._of_classes()):
+        for gauge in (self.metrics.accuracy, *self._of_classes(), *self._of_annotators()):
             gauge.clear()
         self.learned(learner, Counter())
+        self._trust(learner)
         self._last_drift(learner)
 
     def learned(self, learner: Learner, outcomes: Counter[Outcome]) -> None:
@@ -48,8 +51,11 @@ class LearnerReport:
         metrics = self.metrics
         for outcome, number in outcomes.items():
             metrics.examples.labels(outcome.value).inc(number)
+        if Outcome.SECOND in outcomes:
+            self._trust(learner)
         metrics.model_examples.set(learner.model.examples)
         metrics.model_classes.set(len(learner.model.classes))
+        metrics.corrected.set(len(learner.ledger.corrected))
         for member, standing in learner.model.member_report().items():
             metrics.member_weight.labels(member).set(standing["weight"])
             metrics.member_loss.labels(member).set(standing["loss"])
@@ -79,6 +85,24 @@ class LearnerReport:
             why = f"the sample has another label, which counts, than {example.label!r:.100}"
             self.problems.report(Kind.LABEL_REFUSED, outcome.value, why, sample=example.id)
 
+        if outcome is Outcome.UNCORRECTED:
+            why = (
+                "a correction has no effect: its sample has no label that is remembered (labels.remember), "
+                "or too many labels are corrected"
+            )
+            self.problems.report(Kind.LABEL_REFUSED, outcome.value, why, sample=example.id)
+
+    def _trust(self, learner: Learner) -> None:
+        trust, metrics = learner.trust, self.metrics
+        _show_share(metrics.second_agreement, (), Share.of(trust.agreeing, trust.second_labels))
+        known = [one for one in trust.tally.annotators if one.annotator is not None]
+        for one in known[:MOST_ANNOTATORS]:
+            _show_share(metrics.annotator_agreement, (series_name(one.annotator or ""),), one.agreement)
+        metrics.contradicting.set(sum(one.contradicts for one in known))
+
+    def _of_annotators(self) -> tuple[Gauge, ...]:
+        return self.metrics.second_agreement, self.metrics.annotator_agreement
+
     def _of_class(self, name: str, figures: ClassFigures) -> None:
         _show(self.metrics.class_recall, name, figures.recall)
         _show(self.metrics.class_precision, name, figures.precision)
@@ -94,7 +118,7 @@ class LearnerReport:
 
 
 def series_name(label: ClassLabel) -> str:
-    r"""A class as the label of a series: short, one line, and different for different texts.
+    r"""A class or an annotator as the label of a series: short, one line, and another one for another text.
 
     >>> series_name("spam"), series_name("two\nlines"), series_name("(others)")
     ('spam', 'two?lines #9744aefe', '(others) #a82a2487')
@@ -111,3 +135,9 @@ def _show(gauge: Gauge, name: str, accuracy: Accuracy) -> None:
         gauge.labels(name, "estimate").set(estimate.accuracy)
         gauge.labels(name, "low").set(estimate.low)
         gauge.labels(name, "high").set(estimate.high)
+
+
+def _show_share(gauge: Gauge, names: tuple[str, ...], found: Share) -> None:
+    for bound, value in (("estimate", found.share), ("low", found.low), ("high", found.high)):
+        if value is not None:
+            gauge.labels(*names, bound).set(value)

@@ -1,8 +1,9 @@
 """Every metric of the service: one line each, with its meaning and unit.
 
 Each process has its own counters. A query in Prometheus sums them over the replicas of an application.
-Sample ids and annotators never become labels of a metric, because their number has no bound. Classes do: the
-first `class_figures.MOST` of a stream have series of their own, and one more has all others.
+Sample ids never become labels of a metric, because their number has no bound. Classes do: the first
+`class_figures.MOST` of a stream have series of their own, and one more has all others. So do the first
+`report.MOST_ANNOTATORS` annotators.
 
 The metrics do not name the application and the replica. Prometheus adds both as labels when it scrapes: `job`
 is the application, `instance` the replica (deploy/prometheus/prometheus.yml). `stream_al_build_info` also
@@ -39,7 +40,7 @@ REFUSED = {
     ),
     "intake": (
         *("too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
-        *("unknown_id", "unknown_version", "ambiguous_id", "unknown_class"),
+        *("unknown_id", "unknown_version", "ambiguous_id", "unknown_class", "same_annotator"),
     ),
     "learn": (
         *("null_value", "too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
@@ -52,7 +53,9 @@ SKIPPED = {"select": ("tombstone", "deleted"), "intake": ("tombstone",)}
 """By stage: the reasons for which a record is skipped, since it rightly holds no sample or label."""
 
 PROBLEMS = {
-    "label_refused": ("binary_model", "too_many_classes", "model_error", "too_late", "conflict"),
+    "label_refused": (
+        *("binary_model", "too_many_classes", "model_error", "too_late", "conflict", "uncorrected"),
+    ),
     "no_opinion": ("model_error",),
     "dead_letter": tuple(dict.fromkeys((*REFUSED["select"], *REFUSED["intake"]))),
     "skipped": REFUSED["learn"],
@@ -92,6 +95,7 @@ class Metrics:
         self.budget_spent = Counter(p + "budget_spent_labels", "Labels asked for that count against the budget.", registry=r)
         self.budget_share = Gauge(p + "budget_share_ratio", "Share of the samples that may be queried, as the settings say, 0 to 1.", registry=r)
         self.queries = Counter(p + "queries", "Queries that the broker has confirmed.", registry=r)
+        self.second_queries = Counter(p + "second_queries", "Queries, among all, that ask another annotator about a sample that has a label.", registry=r)
         # Labels
         self.labels = Counter(p + "labels", "Labels received, by outcome.", ["outcome"], registry=r)
         self.label_delay = Histogram(p + "label_delay_seconds", "Log time from a query to its label, in seconds.", buckets=DELAYS, registry=r)
@@ -111,8 +115,14 @@ class Metrics:
         self.class_recall = Gauge(p + "class_recall_ratio", "Recall of a class over all samples, estimated from the labels received, 0 to 1.", ["class", "bound"], registry=r)
         self.class_precision = Gauge(p + "class_precision_ratio", "Precision of a class over all samples, estimated from the labels received, 0 to 1.", ["class", "bound"], registry=r)
         self.class_labels = Gauge(p + "class_labels", "Labels of a class that were bought and read by the model.", ["class"], registry=r)
+        self.second_agreement = Gauge(p + "second_labels_agreement_ratio", "Share of the second labels of a sample that are its first label, 0 to 1.", ["bound"], registry=r)
+        self.annotator_agreement = Gauge(p + "annotator_agreement_ratio", "Share of the other annotators of the same samples that an annotator agrees with, 0 to 1.", ["annotator", "bound"], registry=r)
+        self.contradicting = Gauge(p + "contradicting_annotators", "Annotators who contradict the rest: their agreement lies below that of all others.", registry=r)
         self.drift = Counter(p + "drift", "Drifts detected since the start: the model began to err more than before.", registry=r)
         self.drift_example = Gauge(p + "drift_last_example", "Number of the example at which the last drift was detected; 0 before the first drift.", registry=r)
+        self.corrected = Gauge(p + "corrected_examples", "Examples whose label was corrected.", registry=r)
+        self.rebuilding = Gauge(p + "model_rebuilding", "1 while other examples or labels count than the model in force has learned, else 0.", registry=r)
+        self.rebuilds = Counter(p + "model_rebuilds", "Rebuilds of the model since the start, after a correction, a rollback or a restore.", registry=r)
         self.snapshots = Counter(p + "snapshots", "Snapshots, by outcome (written, failed).", ["outcome"], registry=r)
         # The loops
         self.consumer_lag = Gauge(p + "consumer_lag", "Records that were not read yet.", ["topic", "partition"], registry=r)

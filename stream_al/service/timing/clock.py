@@ -31,6 +31,8 @@ class Pace:
         lag_seconds: The longest time between two measurements of the lag.
         check_seconds: How long the check of the model waits for more samples after the first ones.
         rebuild_seconds: How long an HTTP response waits for this replica's own model.
+        correction_seconds: How long a rebuild of the model waits for more corrections after the first one.
+        consensus_seconds: The time between two looks at what several annotators say of one sample.
         first_batch_records: The size of the first batch, when it is unknown how long a record takes.
         first_chunk_records: The size of the first chunk, likewise.
         slice_seconds: How long work may hold the event loop before other tasks run.
@@ -44,6 +46,8 @@ class Pace:
     lag_seconds: float = 5.0
     check_seconds: float = 5.0
     rebuild_seconds: float = 5.0
+    correction_seconds: float = 5.0
+    consensus_seconds: float = 5.0
     first_batch_records: int = 100
     first_chunk_records: int = 100
     slice_seconds: float = 0.01

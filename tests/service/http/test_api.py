@@ -233,6 +233,7 @@ async def test_the_openapi_document_has_all_routes(opened: Open) -> None:
     posts = {"/v1/predict", "/v1/samples", "/v1/labels", "/v1/pause", "/v1/resume"}
     posts |= {"/v1/model/rollback", "/v1/model/restore"}
     gets = {"/livez", "/readyz", "/metrics", "/v1/status", "/v1/queries", "/v1/model", "/v1/settings"}
+    gets |= {"/v1/quality"}
     assert {path for path, ways in paths.items() if "post" in ways} == posts
     assert {path for path, ways in paths.items() if "get" in ways} == gets
     assert {path for path, ways in paths.items() if "patch" in ways} == {"/v1/settings"}

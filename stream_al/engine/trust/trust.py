@@ -1,0 +1,187 @@
+"""Trust: what the fold over examples learns about the labels themselves.
+
+    first label    counted, scored by what the model had predicted, and kept as an item
+    second label   recorded, never learned by itself: it says whether the annotators agree
+    conflict       a label that nobody had asked for, and that contradicts the one that counts: listed
+
+It is part of the learner, so replicas that have folded the same examples know the same. The log of examples
+holds all that is needed: a second label also counts if the item of its sample is forgotten, since it names
+the annotator before it, and the sample's first label is known for longer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from stream_al.engine.trust.confusion import Confusion
+from stream_al.engine.trust.crowdlab import Tally, Weights, posterior
+from stream_al.engine.trust.items import MOST_LABELS, Item, Items, annotator_of, forgotten_item, item_of
+from stream_al.engine.trust.opinions import Given
+from stream_al.engine.trust.thresholds import Thresholds, normalised_margin, self_confidence
+from stream_al.messages import ClassLabel, Example
+
+__all__ = ["Conflict", "Proposal", "Suspicion", "Trust", "proposal"]
+
+MOST_SUSPICIONS = 200  # of each kind of sample
+MOST_CONFLICTS = 100
+SURE = 0.9  # the posterior of a consensus that contradicts the first label, from two labels that disagree
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A label that the model's prediction makes suspicious (`engine.trust.thresholds`)."""
+
+    id: str
+    offset: int
+    label: ClassLabel
+    annotator: str | None
+    predicted: ClassLabel | None
+    self_confidence: float
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A label that contradicts the one that counts, without having been asked for."""
+
+    id: str
+    offset: int
+    counts: ClassLabel
+    label: ClassLabel
+    annotator: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A first label that the consensus of the sample's labels contradicts.
+
+    Attributes:
+        id: The id of the sample's first query.
+        offset: The offset of its first example.
+        label: The first label.
+        consensus: The label to put in its place.
+        posterior: The probability of the consensus among the labels given.
+        labels: How many labels the sample has.
+    """
+
+    id: str
+    offset: int
+    label: ClassLabel
+    consensus: ClassLabel
+    posterior: float
+    labels: int
+
+
+@dataclass(slots=True)
+class Trust:
+    """What is known about the labels.
+
+    Attributes:
+        items: The samples that can be asked about again, or have several labels.
+        tally: The counts that the weights of CROWDLAB are made of.
+        thresholds: The thresholds of suspicious labels, by the labels of samples drawn at random; while there
+            are few of these, they list little.
+        thresholds_of_doubted: The same by the labels that were bought because the model doubted.
+        confusion: The confusion matrix of the labels that were bought.
+        suspicious: The last suspicious labels of samples drawn at random.
+        suspicious_of_doubted: The same of samples that the model doubted.
+        conflicts: The last conflicts.
+        second_labels: Second labels so far.
+        agreeing: Of these, those that agree with the first label.
+    """
+
+    items: Items = field(default_factory=Items)
+    tally: Tally = field(default_factory=Tally)
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    thresholds_of_doubted: Thresholds = field(default_factory=Thresholds)
+    confusion: Confusion = field(default_factory=Confusion)
+    suspicious: deque[Suspicion] = field(default_factory=lambda: deque(maxlen=MOST_SUSPICIONS))
+    suspicious_of_doubted: deque[Suspicion] = field(default_factory=lambda: deque(maxlen=MOST_SUSPICIONS))
+    conflicts: deque[Conflict] = field(default_factory=lambda: deque(maxlen=MOST_CONFLICTS))
+    second_labels: int = 0
+    agreeing: int = 0
+
+    def first(self, example: Example, version: str, offset: int, *, bought: bool) -> None:
+        """Count the first label of a sample, which the model has learned.
+
+        Args:
+            example: The label.
+            version: The version of the sample.
+            offset: The offset of the example.
+            bought: Whether the service has asked for it, with a prediction and a propensity that can be used.
+        """
+        self.tally.annotators.labelled(annotator_of(example))
+        if not bought or example.prediction is None or example.propensity is None:
+            return
+        item = item_of(example, version, offset)
+        self.tally.add(item.opinions)
+        self.confusion.add(example.label, example.prediction.label, propensity=example.propensity)
+        self._score(example, offset, explored=item.explored)
+        self.items.keep(item)
+
+    def second(self, example: Example, known: ClassLabel) -> None:
+        """Record a second label of a sample.
+
+        Args:
+            example: The second label.
+            known: The first label of the sample.
+        """
+        given = Given(annotator_of(example), example.label)
+        self.tally.annotators.labelled(given.annotator)
+        self.second_labels += 1
+        self.agreeing += example.label == known
+        item = self.items.get(example.second_of or "") or forgotten_item(example, known)
+        if len(item.opinions.labels) >= MOST_LABELS:
+            return
+        more = item.with_label(given)
+        self.tally.remove(item.opinions)
+        self.tally.add(more.opinions)
+        self.items.keep(more)
+
+    def conflict(self, example: Example, known: ClassLabel, offset: int) -> None:
+        """List a label that contradicts the first one."""
+        self.conflicts.append(Conflict(example.id, offset, known, example.label, annotator_of(example)))
+
+    def proposals(self) -> Iterator[Proposal]:
+        """The first labels that the consensus contradicts, of the items that are kept."""
+        weights = self.tally.weights()
+        for item in self.items.several.values():
+            if found := proposal(item, weights):
+                yield found
+
+    def _score(self, example: Example, offset: int, *, explored: bool) -> None:
+        prediction, label = example.prediction, example.label
+        if prediction is None or len(prediction.probabilities) < 2:
+            return
+        thresholds = self.thresholds if explored else self.thresholds_of_doubted
+        listed = self.suspicious if explored else self.suspicious_of_doubted
+        probabilities = prediction.probabilities
+        if thresholds.suspicious(label, probabilities):
+            scores = self_confidence(label, probabilities), normalised_margin(label, probabilities)
+            who = annotator_of(example)
+            listed.append(Suspicion(example.id, offset, label, who, prediction.label, *scores))
+        thresholds.add(label, probabilities)
+
+
+def proposal(item: Item, weights: Weights) -> Proposal | None:
+    """What the consensus puts in the place of the first label of an item; None if it does not contradict it.
+
+    A label is only contradicted by one that an annotator gave: by more labels than it has itself, or by as
+    many with which the model agrees so much that the posterior is `SURE`.
+
+    Args:
+        item: An item with several labels.
+        weights: The weights of CROWDLAB.
+    """
+    labels, keys = item.opinions.labels, item.opinions.keys()
+    found = posterior(item.opinions, weights)
+    total = sum(found[key] for key in set(keys))
+    best = max(keys, key=lambda key: (keys.count(key), found[key]))
+    share = found[best] / total if total else 0.0
+    outvoted = keys.count(best) > keys.count(keys[0])
+    if best == keys[0] or item.offset < 0 or not (outvoted or share >= SURE):
+        return None
+    consensus = labels[keys.index(best)].label
+    return Proposal(item.id, item.offset, labels[0].label, consensus, share, len(labels))

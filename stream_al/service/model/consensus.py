@@ -1,0 +1,70 @@
+"""Consensus: labels that the labels of several annotators contradict are corrected.
+
+`engine.trust` says which ones, and `engine.labels.corrections` makes the record. The replica that reads the
+first partition of the labels appends it, so that it is written once. If two replicas do so while the
+partition moves, the second record changes nothing.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from stream_al.engine.labels.corrections import by_consensus
+from stream_al.engine.trust.trust import proposal
+from stream_al.messages import Example, encode
+from stream_al.service.broker.protocols import Broker, Group, Outgoing
+from stream_al.service.model.local_model import LocalModel
+from stream_al.service.timing.clock import Clock
+from stream_al.service.timing.time_slices import TimeSlices
+
+__all__ = ["Consensus"]
+
+log = structlog.get_logger(__name__)
+
+PARTITION = 0  # of the labels; every topic has it
+
+
+class Consensus:
+    """Corrects labels by consensus.
+
+    Args:
+        local_model: Knows what the annotators say.
+        labels: The group that reads the labels.
+        broker: Takes the corrections.
+        topic: The topic of the examples.
+        clock: Measures how long the event loop is held.
+    """
+
+    def __init__(
+        self, local_model: LocalModel, labels: Group, broker: Broker, topic: str, clock: Clock
+    ) -> None:
+        self.local_model = local_model
+        self.labels = labels
+        self.broker = broker
+        self.topic = topic
+        self.clock = clock
+        self._seen = 0
+
+    async def step(self) -> None:
+        """Write the corrections that are due, if there are second labels that were not looked at yet.
+
+        Raises:
+            Unavailable: The broker did not take them; the next step tries again.
+        """
+        learner = self.local_model.learner
+        second_labels = learner.trust.second_labels
+        if second_labels == self._seen or PARTITION not in set(self.labels.assignment()):
+            return
+        made: list[Example] = []
+        weights, items = learner.trust.tally.weights(), list(learner.trust.items.several.values())
+        async for item in TimeSlices(self.clock).one_by_one(items):
+            found = proposal(item, weights)
+            if found is None:
+                continue
+            one = by_consensus(learner.ledger, found.id, found.offset, found.consensus)
+            if one is not None:
+                made.append(one)
+        if made:
+            await self.broker.send([Outgoing(self.topic, one.id.encode(), encode(one)) for one in made])
+            log.info("labels corrected by consensus", number=len(made))
+        self._seen = second_labels

@@ -1,0 +1,170 @@
+"""Second labels from the settings to the topics: asked within the budget, joined, recorded; on both logs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.replica import Replica
+from tests.support.stream import truth
+from tests.support.world import MakeWorld, World
+
+HALF = "labels.second_share=0.5"
+
+
+async def label_as(world: World, annotators: list[str], wrong: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+    """Label every open query once, each by an annotator who has not labelled the sample."""
+    for query in await world.queries():
+        if query["id"] in world.labelled:
+            continue
+        who = next(name for name in annotators if name not in query.get("labelled_by", []))
+        label = truth(query["features"])
+        if query["id"] in wrong:
+            label = "down" if label == "up" else "up"
+        world.labelled.add(query["id"])
+        await world.label(query["id"], label, annotator=who, version=query["version"])
+
+
+async def run(world: World, replicas: list[Replica], number: int, start: int = 0, **how: Any) -> None:
+    """Send samples, and label until all queries are labelled and folded."""
+    ids = {one["id"] for one in await world.samples(number, start)}
+
+    async def settled() -> bool:
+        if not await world.decided() >= ids:
+            return False
+        await label_as(world, ["ann", "bob", "eve"], **how)
+        examples = await world.examples()
+        known = {one["id"] for one in examples}
+        end = len(await world.records(world.topics.examples))
+        folded = all(one.offset == end and not one.app.pending for one in replicas)
+        return folded and {q["id"] for q in await world.queries()} <= known
+
+    await world.until(settled, "all is decided, labelled and folded")
+
+
+async def test_some_samples_are_asked_about_again_by_another_annotator_within_the_budget(
+    make_world: MakeWorld,
+) -> None:
+    world = await make_world(HALF)
+    replica = await world.start()
+    for start in range(0, 240, 40):
+        await run(world, [replica], 40, start)
+    queries = {q["id"]: q for q in await world.queries()}
+    second = {i: q for i, q in queries.items() if "second_of" in q}
+    assert second
+    assert len(queries) <= 0.2 * 240 + world.topics.partitions * 1.5
+    for query in second.values():
+        first = queries[query["second_of"]]
+        for same in ("features", "prediction", "propensity", "version"):
+            assert query[same] == first[same]
+        assert query["labelled_by"] == ["ann"]
+        assert "label" not in query
+    examples = {e["id"]: e for e in await world.examples()}
+    for sample_id, query in second.items():
+        example = examples[sample_id]
+        assert (example["second_of"], example["annotator"]) == (query["second_of"], "bob")
+        assert "features" not in example
+    learner = replica.app.local_model.learner
+    assert learner.model.examples == len(queries) - len(second)
+    assert learner.trust.second_labels == len(second)
+    assert await world.open_queries() == set()
+    assert replica.metric("second_queries_total") == len(second)
+    spent = [one.state.spent.bought for one in replica.app.select.partitions.values()]
+    assert sum(spent) == len(queries)
+
+
+async def test_a_wrong_label_is_found_by_a_second_one_and_named(make_world: MakeWorld) -> None:
+    """Two annotators disagree, a third one decides, and the first label is proposed for correction."""
+    world = await make_world("labels.per_query=2", "budget.share=0.5")
+    replica = await world.start()
+    await world.samples(40)
+    await world.until(world.queries, "something is asked")
+    wrong = {next(q["id"] for q in await world.queries())}
+    for start in range(40, 200, 40):
+        await run(world, [replica], 40, start, wrong=wrong)
+    proposals = {one.id: one for one in replica.app.local_model.learner.trust.proposals()}
+    assert proposals.keys() == wrong
+    (one,) = proposals.values()
+    examples = await world.examples()
+    asked = next(q for q in await world.queries() if q["id"] in wrong)
+    assert one.consensus == truth(asked["features"]) != one.label == examples[one.offset]["label"]
+    assert examples[one.offset]["id"] == one.id
+    assert one.labels == 3
+
+
+async def test_a_second_label_of_the_same_annotator_is_refused_and_the_query_stays_pending(
+    make_world: MakeWorld,
+) -> None:
+    world = await make_world()
+    replica = await world.start()
+    await world.ask("q")
+    (asked,) = await world.queries()
+    await world.label("q", "up", annotator="ann")
+    await world.until(lambda: replica.offset == 1, "the label is learned")
+    again = {**asked, "id": "q~2", "reason": "second", "second_of": "q", "labelled_by": ["ann"]}
+    await world.send(
+        world.topics.queries, [{**again, "version": replica.app.local_model.learner.known.version("q")}]
+    )
+    await world.until(lambda: "q~2" in replica.app.pending, "the second query is pending")
+    await world.label("q~2", "down", annotator="ann")
+    await world.label("q~2", "down", via="ann")
+    await world.until(
+        lambda: replica.metric("dead_letters_total", stage="intake", reason="same_annotator") == 2,
+        "it is refused",
+    )
+    assert "q~2" in replica.app.pending
+    await world.label("q~2", "down", annotator="bob")
+    await world.until(lambda: replica.offset == 2, "the other label is recorded")
+    await world.label("q~2", "down", annotator="bob")
+    await world.until(
+        lambda: replica.metric("labels_total", outcome="duplicate") == 1, "a repetition is ignored"
+    )
+    (_, example) = await world.examples()
+    assert (example["second_of"], example["label"]) == ("q", "down")
+    assert await world.open_queries() == set()
+    assert replica.app.local_model.learner.known["q"] == "up"
+
+
+@pytest.mark.parametrize("snapshots", ["kept", "lost"])
+async def test_a_restart_knows_what_was_known_of_labels_and_annotators(
+    make_world: MakeWorld, snapshots: str
+) -> None:
+    world = await make_world(HALF)
+    replica = await world.start()
+    await run(world, [replica], 60)
+    await run(world, [replica], 40, 60)
+    before, digest = replica.app.local_model.learner.trust, replica.digest
+    await replica.stop()
+    again = await world.start("a" if snapshots == "kept" else "b")
+    assert again.app.local_model.learner.trust == before
+    assert again.digest == digest
+
+
+async def test_two_replicas_know_the_same_and_ask_nobody_twice(make_world: MakeWorld) -> None:
+    world = await make_world(HALF)
+    a, b = await world.start("a"), await world.start("b")
+    for start in range(0, 160, 40):
+        await run(world, [a, b], 40, start)
+    assert a.app.local_model.learner.trust == b.app.local_model.learner.trust
+    asked = [q["id"] for q in await world.queries()]
+    assert len(asked) == len(set(asked))
+
+
+@pytest.mark.parametrize("step", ["decided", "acknowledged", "committed"])
+async def test_a_crash_at_any_step_buys_no_second_label_twice(memory_world: MakeWorld, step: str) -> None:
+    world = await memory_world(HALF)
+    replica = await world.start()
+    await run(world, [replica], 80)
+    replica.die_at("select", step)
+    await world.samples(80, 80)
+    await world.until(replica.task.done, "the replica dies")
+    again = await world.start()
+    await run(world, [again], 40, 160)
+    numbers = [tuple(q["bought"]) for q in await world.queries() if "second_of" in q]
+    assert len(numbers) == len(set(numbers))
+    spent = {n: one.state for n, one in again.app.select.partitions.items()}
+    assert {n: state.credit.bought for n, state in spent.items()} == {
+        n: max([number for p, number in numbers if p == n], default=0) for n in spent
+    }
+    assert sum(state.spent.bought for state in spent.values()) == len(await world.queries())
