@@ -12,8 +12,8 @@ The data of a task has these members. Our own begin with `stream_al_`; a labelli
 All members are always there, since Label Studio refuses a task that lacks one that the configuration shows.
 
 The model's prediction comes with its version, and its probability as the score. A query that was drawn at
-random (`explore`) has none, because its label measures the model and must not be led by it. Neither has a query for
-a second label, which judges the first one.
+random (`explore`) has none, because its label measures the model and must not be led by it. Neither has a
+query for a second label, which judges the first one.
 """
 
 from __future__ import annotations
