@@ -41,6 +41,18 @@ def serve(
     run(settings.load(config, [*short, *(overrides or [])], imports=True))
 
 
+@cli.command("label-studio")
+def label_studio(config: ConfigFile = None, overrides: Overrides = None) -> None:
+    """Connect Label Studio: queries become tasks there, annotations become labels.
+
+    label_studio.url names the server, and STREAM_AL_LABEL_STUDIO__TOKEN or label_studio.token_file the token.
+    The broker and the topics are those of the service. Needs the extra labelstudio.
+    """
+    from stream_al.label_studio.command import run  # noqa: PLC0415
+
+    run(settings.load(config, overrides or []))
+
+
 @cli.command()
 @with_file_form
 def demo(  # noqa: PLR0913 - one argument an option

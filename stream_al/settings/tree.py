@@ -22,6 +22,7 @@ from stream_al.settings.checks import (
 from stream_al.settings.connections import HTTPSettings, KafkaSettings
 from stream_al.settings.data import InputSettings, LabelSettings, QuerySettings, TopicSettings
 from stream_al.settings.desk import DeskSettings
+from stream_al.settings.label_studio import LabelStudioSettings
 from stream_al.settings.section import Section, sentences
 from stream_al.settings.selection import BudgetSettings, ModelSettings, may_build
 
@@ -175,6 +176,9 @@ class Settings(Section):
     snapshots: SnapshotSettings = Field(default=SnapshotSettings(), description=SnapshotSettings.__doc__)
     http: HTTPSettings = Field(default=HTTPSettings(), description=HTTPSettings.__doc__)
     desk: DeskSettings = Field(default=DeskSettings(), description=DeskSettings.__doc__)
+    label_studio: LabelStudioSettings = Field(
+        default=LabelStudioSettings(), description=LabelStudioSettings.__doc__
+    )
     limits: LimitSettings = Field(default=LimitSettings(), description=LimitSettings.__doc__)
     log: LoggingSettings = Field(default=LoggingSettings(), description=LoggingSettings.__doc__)
     tracing: TracingSettings = Field(default=TracingSettings(), description=TracingSettings.__doc__)

@@ -52,7 +52,7 @@ async def ended(environ: Mapping[str, str], *arguments: str) -> subprocess.Compl
 
 def test_every_secret_setting_has_a_canary() -> None:
     """A setting with the name of a secret is a secret setting, and no other setting is."""
-    sounding = ("password", "tokens", "key", "secret")
+    sounding = ("password", "token", "tokens", "key", "secret")
     for row in describe():
         named = row.path.endswith(sounding)
         assert named == (row in SECRETS), row.path
