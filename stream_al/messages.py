@@ -8,6 +8,8 @@ Messages are JSON. Unknown members are ignored. Timestamps are ISO 8601 in UTC.
 
     bytes      the record has at most `max_bytes`; this is checked before it is parsed
     depth      nothing is nested deeper than `MAX_DEPTH`, so that code that recurses can walk it
+    objects    there are at most `MAX_OBJECTS` objects and arrays; this too is checked before it is parsed,
+               since a million bytes of `[[],[],...]` would hold the event loop for 0.4 s
     numbers    each is finite, and a whole number has no more digits than Python writes (4300)
     ids        1 to `MAX_ID_CHARACTERS` characters
     times      those of a query have a zone, so that they can be subtracted
@@ -17,6 +19,7 @@ Samples are not here, because each stream has its own form of them (see `engine.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -55,6 +58,7 @@ MAX_VERSION_CHARACTERS = 64
 SECONDS_BELOW = 1e11  # as seconds the year 5138, as milliseconds 1973
 MAX_RANGES = 100
 MAX_DEPTH = 128  # more than `input.max_depth` may be, and far less than what Python can recurse
+MAX_OBJECTS = 50_000  # two for each of the 10,000 records that a request may have, and more
 MAX_OFFSET = 2**63 - 1
 
 ClassLabel: TypeAlias = str | int | float | bool
@@ -241,6 +245,9 @@ M = TypeVar("M", Label, Example, Query, RuntimeSettings, RuntimeModel)
 
 _ENCODER = msgspec.json.Encoder()
 _ANY = msgspec.json.Decoder()
+_TEXT = re.compile(
+    rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)', re.DOTALL
+)  # also one without an end, so it takes linear time
 
 
 def encode(message: Any) -> bytes:
@@ -252,8 +259,8 @@ def decode_json(value: bytes | None, *, max_bytes: int) -> Any:
     """Plain JSON values from a record's bytes.
 
     Raises:
-        BadMessage: `null_value`, `too_large`, `too_deep`, `not_json`, or `bad_fields` for a number that no
-            type can hold.
+        BadMessage: `null_value`, `too_large`, `too_deep`, `too_many_objects`, `not_json`, or `bad_fields` for
+            a number that no type can hold.
     """
     return _decoded(_ANY, value, max_bytes)
 
@@ -288,6 +295,9 @@ def _decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:
         raise BadMessage("null_value", "the record has no value")
     if len(value) > max_bytes:
         raise BadMessage("too_large", f"the record has {len(value)} bytes, more than the {max_bytes} allowed")
+    opened = value.count(b"{") + value.count(b"[")
+    if opened > MAX_OBJECTS and _objects(value) > MAX_OBJECTS:
+        raise BadMessage("too_many_objects", f"the record has more than {MAX_OBJECTS} objects and arrays")
     try:
         found = decoder.decode(value)
     except RecursionError:
@@ -296,9 +306,15 @@ def _decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:
         raise BadMessage("bad_fields", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadMessage("not_json", f"the record is not JSON: {error}") from None
-    if value.count(b"{") + value.count(b"[") > MAX_DEPTH:  # else it cannot be deeper
+    if opened > MAX_DEPTH:  # else it cannot be deeper
         check_depth(found, MAX_DEPTH)
     return found
+
+
+def _objects(value: bytes) -> int:
+    """How many objects and arrays begin in a JSON text, without those within its texts."""
+    bare = _TEXT.sub(b"", value)
+    return bare.count(b"{") + bare.count(b"[")
 
 
 def _with_class(message: Label | Example) -> Label | Example:

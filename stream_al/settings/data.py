@@ -104,6 +104,10 @@ class InputSettings(Section):
     max_depth: int = Field(default=8, ge=1, le=100, description="Deepest nesting of a record.")
     max_features: Count = Field(default=10_000, description="Most features of one sample.")
     max_text: Count = Field(default=100_000, description="Most characters of one text feature.")
+    max_name: Count = Field(
+        default=1000,
+        description="Most characters of the name of a feature. For a nested one, the names on the way count.",
+    )
 
 
 class QuerySettings(Section):
@@ -115,7 +119,8 @@ class QuerySettings(Section):
     max_pending_bytes: Count = Field(
         default=100_000_000,
         description="Most bytes of pending queries. Selection pauses while they take so many, as it does at "
-        "`budget.pending`.",
+        "`budget.pending`. Queries that others write are read up to twice as many; further ones are passed "
+        "over, and reported.",
     )
     tombstones: bool = Field(
         default=True,

@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 
+from stream_al.checks import check_depth
 from stream_al.engine.labels.drift import Drift
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.figures import Evaluation
@@ -40,7 +41,7 @@ from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import ACCURACY, Rule
 from stream_al.errors import BadMessage
 from stream_al.identity import own_id, version_of
-from stream_al.messages import Example
+from stream_al.messages import MAX_DEPTH, Example
 
 __all__ = ["Learner", "Outcome"]
 
@@ -128,6 +129,14 @@ class Learner:
 
     def _take(self, example: Example, offset: int) -> Outcome:
         features = example.features
+        if features is not None:
+            # The door of messages has checked this. But what is nested too deep here would end every replica,
+            # for good, in the code that walks it.
+            try:
+                check_depth(features, MAX_DEPTH)
+            except BadMessage as error:
+                self.refusals.refused(example.id, {}, error)
+                return Outcome.REFUSED
         version = example.version if features is None else version_of(features)
         sample_id = own_id(example.id, version, self.known.version) if version else example.id
         if features is None and sample_id not in self.known:

@@ -33,6 +33,7 @@ class Pace:
         rebuild_seconds: How long an HTTP response waits for this replica's own model.
         first_batch_records: The size of the first batch, when it is unknown how long a record takes.
         first_chunk_records: The size of the first chunk, likewise.
+        chunk_bytes: The most bytes of a chunk of several records, whatever a record took before.
         slice_seconds: How long work may hold the event loop before other tasks run.
         slice_rounds: Rounds of the event loop between two slices. An HTTP request takes some five from its
             first byte to the last one of its response.
@@ -46,6 +47,7 @@ class Pace:
     rebuild_seconds: float = 5.0
     first_batch_records: int = 100
     first_chunk_records: int = 100
+    chunk_bytes: int = 100_000
     slice_seconds: float = 0.01
     slice_rounds: int = 6
 

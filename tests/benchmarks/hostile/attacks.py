@@ -253,11 +253,17 @@ WORDS = ('model.definition=BagOfWords(on="body") | MultinomialNB()',)
 ATTACKS = (
     Attack("500 examples of 2,000 new names each, `auto`", "bounds of `auto`", distinct_features),
     Attack(
-        "500 examples of 2,000 new names each, `GaussianNB()`", "`model.max_features`", distinct_features, BAYES
+        "500 examples of 2,000 new names each, `GaussianNB()`",
+        "`model.max_features`",
+        distinct_features,
+        BAYES,
     ),
     Attack("150 classes with 2,000 new names each, `auto`", "bounds of `auto`", features_by_classes),
     Attack(
-        "150 classes with 2,000 new names each, `GaussianNB()`", "`model.max_pairs`", features_by_classes, BAYES
+        "150 classes with 2,000 new names each, `GaussianNB()`",
+        "`model.max_pairs`",
+        features_by_classes,
+        BAYES,
     ),
     Attack("1,000 samples of 9,000 new names each", "`input.max_features`", wide_layouts),
     Attack("500 samples of 980,000 bytes", "`input.max_bytes`", huge_samples),
@@ -268,15 +274,23 @@ ATTACKS = (
     Attack("100 pages of 1,000 queries of 10,000 bytes", "`http.max_page_bytes`", pages_of_queries),
     Attack("20 pages of queries with 9,000 features", "`http.max_page_bytes`", wide_pages),
     Attack("requests of 100,000 and of 10,000 records", "`http.max_records`", many_records),
-    Attack("records of the largest size, deeply nested or of many members", "`input.max_bytes`", worst_records),
+    Attack(
+        "records of the largest size, deeply nested or of many members", "`input.max_bytes`", worst_records
+    ),
     Attack("bodies of the same kinds", "`http.max_body_bytes`", worst_bodies),
     Attack("500 examples of the same 9,000 features, `auto`", "`input.max_features`", wide_examples),
     Attack(
-        "500 examples of the same 9,000 features, `GaussianNB()`", "`model.max_features`", wide_examples, BAYES
+        "500 examples of the same 9,000 features, `GaussianNB()`",
+        "`model.max_features`",
+        wide_examples,
+        BAYES,
     ),
     Attack("1,000 samples of 600 features, 150 classes, `auto`", "`model.max_classes`", wide_predictions),
     Attack(
-        "1,000 samples of 600 features, 150 classes, `GaussianNB()`", "`model.max_pairs`", wide_predictions, BAYES
+        "1,000 samples of 600 features, 150 classes, `GaussianNB()`",
+        "`model.max_pairs`",
+        wide_predictions,
+        BAYES,
     ),
     Attack("30 digests of a model of 100,000 pairs", "`model.max_pairs`", digests, BAYES),
     Attack("4,000 idle and half-open connections", "`http.max_connections`", idle_connections),

@@ -3,8 +3,8 @@
 The timer measures two times, in seconds, and keeps the largest of each in a file that another process maps:
 
     held    processor time of one callback of the loop: what our own work takes from the other tasks
-    late    how late a task runs that sleeps for 5 ms, without the time for which the kernel let other programs
-            run: so it has what the callbacks took, and also a thread that does not let go of the interpreter
+    late    how late a task runs that sleeps for 5 ms, without the time for which the kernel let other
+            programs run: what the callbacks took, and a thread that does not let go of the interpreter
 
 Whoever writes zeros into the file begins a new measurement.
 """
@@ -21,6 +21,8 @@ from pathlib import Path
 from threading import get_native_id
 from time import monotonic, thread_time
 from typing import Any
+
+from stream_al.cli import main as command
 
 __all__ = ["FORM", "TICK_SECONDS"]
 
@@ -62,16 +64,14 @@ def _watch(shared: mmap.mmap) -> None:
         finally:
             ticker.cancel()
 
-    Handle._run = timed  # type: ignore[method-assign]  # there is no other hook for one callback
-    asyncio.run = lambda main, **more: run_loop(ticking(main), **more)  # type: ignore[assignment]  # likewise
+    setattr(Handle, "_run", timed)  # noqa: B010 - there is no other hook for one callback
+    asyncio.run = lambda main, **more: run_loop(ticking(main), **more)
 
 
 def main() -> None:
     """Run the command line of `stream-al` after the name of the file."""
     with Path(sys.argv.pop(1)).open("r+b") as file:
         _watch(mmap.mmap(file.fileno(), FORM.size))
-    from stream_al.cli import main as command
-
     command()
 
 

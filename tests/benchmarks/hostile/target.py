@@ -122,7 +122,9 @@ class Gauge:
 
 
 @asynccontextmanager
-async def opened(bench: Bench, settings: Iterable[str], *, quick: bool) -> AsyncIterator[tuple[Target, Gauge]]:
+async def opened(
+    bench: Bench, settings: Iterable[str], *, quick: bool
+) -> AsyncIterator[tuple[Target, Gauge]]:
     """Start a service on empty topics, and measure it from the moment at which it is ready and at rest."""
     name, own = bench.settings("?")
     own = [*own, f"topics.samples={name}-samples", *settings]
