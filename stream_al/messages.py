@@ -245,9 +245,8 @@ M = TypeVar("M", Label, Example, Query, RuntimeSettings, RuntimeModel)
 
 _ENCODER = msgspec.json.Encoder()
 _ANY = msgspec.json.Decoder()
-_TEXT = re.compile(
-    rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)', re.DOTALL
-)  # also one without an end, so it takes linear time
+# A text may have no end, so that each quote is looked at once.
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)', re.DOTALL)
 
 
 def encode(message: Any) -> bytes:

@@ -77,6 +77,7 @@ any_rules = st.builds(
     max_depth=st.integers(1, 4),
     max_features=st.integers(1, 4),
     max_text=st.integers(1, 10),
+    max_name=st.integers(0, 3),
 )
 USUAL = InputRules(max_depth=3, max_features=4, max_text=8)
 PLAIN = [USUAL, replace(USUAL, payload="y"), replace(USUAL, features="."), replace(USUAL, exclude=("y",))]
