@@ -224,17 +224,18 @@ async def long_classes(target: Target) -> None:
 
 
 async def sparse_snapshot(target: Target) -> None:
-    """A snapshot that claims to be as large as one may be, and holds nothing."""
+    """A snapshot with a right header, as large as one may be, which holds nothing behind its beginning."""
+    await target.send("examples", [_example(n, {"x": float(n)}) for n in range(20)])
+    await target.rest()
     await target.server.terminate()
     await asyncio.to_thread(_write_sparse, target)
     await target.server.start()
 
 
 def _write_sparse(target: Target) -> None:
-    name = next(target.server.snapshots.glob("*.snapshot"), None)
-    stem = name.name if name else f"examples-{5:020}-0123456789ab.snapshot"
-    with (target.server.snapshots / stem).open("wb") as file:
-        file.truncate(2**30)
+    for place in target.server.snapshots.glob("*.snapshot"):
+        with place.open("r+b") as file:
+            file.truncate(2**30)
 
 
 async def _get(target: Target, path: str) -> None:

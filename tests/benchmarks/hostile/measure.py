@@ -30,8 +30,11 @@ async def measure(quick: bool, tell: Tell, only: str = "") -> Report:
 
 async def _cost(here: Bench, attack: Attack, *, quick: bool) -> Cost:
     async with opened(here, attack.settings, quick=quick) as (target, gauge):
-        await attack.run(target)
-        await target.rest()
+        try:
+            await attack.run(target)
+            await target.rest()
+        except (AssertionError, OSError, httpx.HTTPError) as error:
+            return gauge.cost(f"failed: {error!r:.60}")
         if target.server.code is not None:
             return gauge.cost(f"ended with exit code {target.server.code}")
         live = await target.server.probe("/livez", 30) == httpx.codes.OK

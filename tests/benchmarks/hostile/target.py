@@ -102,7 +102,7 @@ class Gauge:
     """Measures a process from outside: its memory by the kernel, its event loop by `probed`."""
 
     def __init__(self, server: Server, shared: mmap.mmap) -> None:
-        self._status, self._shared = Path(f"/proc/{server.pid}/status"), shared
+        self._server, self._shared = server, shared
         Path(f"/proc/{server.pid}/clear_refs").write_text("5")  # the peak is that of now
         self._idle, self._began = self._peak(), monotonic()
         shared[:] = bytes(FORM.size)
@@ -112,12 +112,13 @@ class Gauge:
         held, late = FORM.unpack_from(self._shared)
         try:
             memory = (self._peak() - self._idle) / MB
-        except (FileNotFoundError, ProcessLookupError):
+        except (OSError, IndexError):  # the process has ended
             memory = float("nan")
         return Cost(memory, 1e3 * held, 1e3 * late, monotonic() - self._began, note)
 
     def _peak(self) -> int:
-        found = [line for line in self._status.read_text().splitlines() if line.startswith("VmHWM")]
+        status = Path(f"/proc/{self._server.pid}/status")  # it may have been started again
+        found = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
         return int(found[0].split()[1]) * 1024
 
 
