@@ -260,7 +260,8 @@ def test_an_example_that_river_fails_on_is_a_bad_message_and_is_not_counted() ->
         model.learn({"a": 1.0}, True)
         assert model.examples == sum(model.classes.values()) == 11
     assert models[0].digest() == models[1].digest()
-    assert models[0].digest() == digest((models[0].classifier.river, models[0].classes))
+    models[0]._digest = None  # so that it is worked out anew
+    assert models[0].digest() == models[1].digest()
 
 
 class Scripted(base.Classifier):

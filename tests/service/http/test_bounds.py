@@ -41,3 +41,13 @@ async def test_a_request_with_too_many_records_is_refused_and_sends_none(opened:
         assert (await client.post(path, json=records[:5])).status_code == 202
     assert len(await world.records(world.topics.samples)) == 5
     assert len(await world.records(world.topics.labels)) == 5
+
+
+async def test_a_list_of_anything_but_objects_gets_one_short_error(opened: Open) -> None:
+    """An error for each element would take seconds, and a response larger than the request."""
+    _, _, client = await opened()
+    for path in ("/v1/samples", "/v1/labels"):
+        for value in (1, None, "x", [], True):
+            refused = await client.post(path, json=[{"id": "a", "x": 1}, *[value] * 1000])
+            assert (refused.status_code, refused.json()["reason"]) == (422, "not_an_object")
+            assert len(refused.content) < 500
