@@ -4,8 +4,8 @@ So HTTP takes exactly the JSON that Kafka takes: no NaN, no Infinity, no half of
 that the decoder cannot follow. FastAPI's own decoder takes the first three, and the service would fail on
 them later.
 
-A list holds objects and nothing else. This is checked here, because FastAPI makes an error for each element: a
-body of half a million numbers would hold the event loop for 1.8 s.
+A list holds objects and nothing else. This is checked here, because FastAPI makes an error for each element.
+A body of half a million numbers would hold the event loop for 1.8 s.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from dataclasses import asdict
 
 import httpx
@@ -24,7 +26,10 @@ async def measure(quick: bool, tell: Tell, only: str = "") -> Report:
     async with bench() as here:
         for place, attack in enumerate(chosen):
             tell(attack.name, place, len(chosen))
-            costs[attack.name] = await _cost(here, attack, quick=quick)
+            cost = costs[attack.name] = await _cost(here, attack, quick=quick)
+            if not sys.stderr.isatty():  # so that a run that is ended has said what it found
+                sys.stderr.write(json.dumps({attack.name: asdict(cost)}) + "\n")
+                sys.stderr.flush()
     return _report(chosen, costs)
 
 
