@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,13 +103,14 @@ async def token_files(testbed: Testbed) -> Figures:
         async def grants(number: int) -> bool:
             return await granted() == number
 
-        for spoil in (
+        spoilings: tuple[Callable[[], None], ...] = (
             lambda: _write(file, ""),
             lambda: _write(file, whole[:-1]),
             lambda: _write(file, whole[: len(whole) // 3]),
             lambda: file.chmod(0o666),
             file.unlink,
-        ):
+        )
+        for spoil in spoilings:
             await wait_until(lambda: grants(len(TOKENS)), "the tokens are granted")
             spoil()
             changes += 1
@@ -243,8 +245,9 @@ async def hostile_changes(testbed: Testbed) -> Figures:
     ids = {made["id"] for made in await world.samples(30)}
     await drain(world, ids, servers)
     at = {"changed_at": "2026-01-01T00:00:00Z"}
+    shares: tuple[Any, ...] = (-1, 0, 2, "all", 1e308, [])
     bad: list[tuple[bytes, Any]] = [
-        *((b"settings", {"budget": {"share": share}, **at}) for share in (-1, 0, 2, "all", 1e308, [])),
+        *((b"settings", {"budget": {"share": share}, **at}) for share in shares),
         (b"settings", {"budget": {"pending": 10**30}, **at}),
         (b"settings", {"budget": {"pending": 0}, **at}),
         (b"settings", b'{"budget":' + b'{"share":' * 500 + b"1" + b"}" * 501),

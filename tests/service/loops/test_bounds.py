@@ -71,7 +71,7 @@ async def test_large_samples_are_decided_one_by_one_from_the_first_batch_on(memo
     select, read = replica.app.selection, list[int]()
     whole = select.read
 
-    def counted(records: Sequence[Record]) -> Sequence[Any]:
+    def counted(records: Sequence[Record]) -> Any:
         read.append(sum(len(record.value or b"") for record in records) if len(records) > 1 else 0)
         return whole(records)
 
