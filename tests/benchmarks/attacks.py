@@ -2,7 +2,7 @@
 
     python tests/benchmarks/attacks.py                 every attack, in about 20 minutes
     python tests/benchmarks/attacks.py --quick         a tenth of each
-    python tests/benchmarks/attacks.py --only words    those with this in their name
+    python tests/benchmarks/attacks.py --only words    those with this in their name; several between commas
 
 Every attack gets a `stream-al serve` of its own, on a real Apache Kafka, with the default settings. Memory is
 what the kernel counts. The stall is measured by a timer in the process (`hostile/probed.py`).
