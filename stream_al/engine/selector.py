@@ -144,7 +144,7 @@ class Selector:
         if known and len(known) == len(samples):
             return self._scored(model, samples, timestamps_ms, predictions)
         scored = [
-            ScoredSample(sample.id, probabilities, 1.0, None, at_ms)
+            ScoredSample(sample.id, probabilities, 1.0, None, at_ms, None, sample.draw)
             for sample, probabilities, at_ms in zip(samples, predictions.rows(), timestamps_ms, strict=True)
         ]
         _note(predictions.failed, scored)
@@ -167,7 +167,7 @@ class Selector:
         if self.strategy.uses_history:
             sketches = split(model.sketches(samples).tobytes())
         scored = [
-            ScoredSample(sample.id, probabilities, utility, sketch, at_ms)
+            ScoredSample(sample.id, probabilities, utility, sketch, at_ms, None, sample.draw)
             for sample, probabilities, utility, sketch, at_ms in zip(
                 samples, predictions.rows(), utilities, sketches, timestamps_ms, strict=True
             )
@@ -194,7 +194,7 @@ class Selector:
             room, _ = self.caps.room(state.spent, hour, context.partition, context.partitions)
             now = replace(context, room=min(context.room, room))
             if state.history is None:
-                utilities, ids = [sample.utility for sample in part], [sample.id for sample in part]
+                utilities, ids = [sample.utility for sample in part], [_draw(sample) for sample in part]
                 made, account = self.manager.decide(state.account, utilities, ids, now)
                 history = None
             else:
@@ -247,7 +247,7 @@ class Selector:
                     by_history = strategy.history_utilities(rows, cursor, -(-pending // partitions))
                 ranks = cursor.percentile_ranks((utility, *by_history[place - begin]))
                 utility = rounded(strategy.utility_of_ranks(ranks))  # noqa: PLW2901
-            decision = session.step(utility, sample.id)
+            decision = session.step(utility, _draw(sample))
             if sketch is not None:
                 cursor.remember(sketch, selected=decision.selected)
             if decision.selected:
@@ -257,10 +257,14 @@ class Selector:
         return decisions, session.state(), cursor.history()
 
 
+def _draw(sample: ScoredSample) -> str:
+    return sample.draw or sample.id
+
+
 def _note(failed: Mapping[int, BadMessage], scored: list[ScoredSample]) -> None:
     """Note on which samples, by their place, the model fails. What it predicted before that is kept."""
     for place, error in failed.items():
         one = scored[place]
         scored[place] = ScoredSample(
-            one.id, one.probabilities, 0.0, None, one.timestamp_ms, Failure.of(error)
+            one.id, one.probabilities, 0.0, None, one.timestamp_ms, Failure.of(error), one.draw
         )

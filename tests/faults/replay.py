@@ -24,7 +24,7 @@ import msgspec
 from stream_al.engine.budgets import Context
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.samples.sample import position_id, read_sample
-from stream_al.engine.samples.table import Sample
+from stream_al.engine.samples.table import Sample, at_position
 from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
 from stream_al.messages import Example, PredictionRecord, decode, decode_json
@@ -105,7 +105,7 @@ class Replay:
             sample = read_sample(given, input_rules(settings), key=record.key, position=position)
         except BadMessage:
             return None
-        return sample
+        return at_position(sample, record.partition, record.offset)
 
     def _score(self, samples: list[Sample]) -> dict[tuple[str, int], Scored]:
         """The scores of each sample, by every model that the service scored it with."""
@@ -120,7 +120,7 @@ class Replay:
         def score() -> None:
             model = self.learner.model
             for sample_id in due.pop(model.examples, ()):
-                arrival = engine.score(model, sample_id, known[sample_id].features)
+                (arrival,) = engine.score_many(model, [known[sample_id]], [0])
                 arrivals[sample_id, model.examples] = (
                     arrival,
                     Context(ready=model.ready, known=model.examples, partitions=self.world.topics.partitions),

@@ -27,7 +27,7 @@ from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.samples.sample import read_sample
-from stream_al.engine.samples.table import Sample
+from stream_al.engine.samples.table import Sample, at_position
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
@@ -173,7 +173,7 @@ class Replay:
             with suppress(BadMessage):
                 given = decode_json(record.value, max_bytes=self.settings.input.max_bytes)
                 sample = read_sample(given, rules, key=record.key, position=_position(record))
-                found.append((sample, record.timestamp_ms))
+                found.append((at_position(sample, partition, record.offset), record.timestamp_ms))
         return found
 
     def _replay(self, parts: list[Part]) -> None:
@@ -218,9 +218,7 @@ class Replay:
 
     def _score(self, excluded: Exclusions, model: Model, by_examples: dict[int, list[DecidedSample]]) -> None:
         for decided in by_examples.get(model.examples, []):
-            arrival = self._selectors[0].score(
-                model, decided.sample.id, decided.sample.features, decided.timestamp_ms
-            )
+            (arrival,) = self._selectors[0].score_many(model, [decided.sample], [decided.timestamp_ms])
             decided.scores[excluded] = arrival, model.ready
 
     def _decide(self, parts: list[Part]) -> None:

@@ -41,7 +41,7 @@ class Decision(Struct, frozen=True, gc=False):
     """The decision about one sample, and why.
 
     Attributes:
-        id: The sample's id.
+        id: The sample's id, or what its random choices are drawn from in the place of that.
         selected: Whether its label is asked for.
         utility: How informative the label would be, in [0, 1], as float32 holds it.
         threshold: The utility from which on the sample would have been selected.

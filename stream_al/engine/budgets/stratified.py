@@ -12,7 +12,7 @@ Recognizing the Maximum of a Sequence, JASA 1966, on full information; the quant
 form). The last sample of a stratum is always accepted. Percentile ranks are those of `percentile_rank`.
 
 *Exploration.* In a share of the strata the label goes to a uniformly random sample instead. Whether a stratum
-explores is drawn from the id of its first sample. Which sample is taken is drawn sequentially: sample j of L
+explores is drawn from its first sample. Which sample is taken is drawn sequentially: sample j of L
 with probability 1 / (L - j + 1) if none was taken before (Fan, Muller, Rezucha: Development of Sampling Plans
 by Using Sequential Selection Techniques, JASA 1962). While the model knows fewer than two classes every
 stratum explores, since no utility has a meaning yet.

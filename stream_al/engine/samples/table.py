@@ -32,6 +32,7 @@ __all__ = [
     "Sample",
     "Shape",
     "Table",
+    "at_position",
     "is_numeric",
     "sample_of",
     "with_shared_shapes",
@@ -58,6 +59,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
         shape: The names of its features.
         values: Their values, in that order.
         payload: What else the annotator sees.
+        draw: What every random choice about it is drawn from; empty for its id. See `at_position`.
 
     >>> sample_of("s", {"x": 2.0, "color": "red"}).features
     {'x': 2.0, 'color': 'red'}
@@ -67,11 +69,25 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     shape: Shape
     values: tuple[Feature, ...]
     payload: Any = None
+    draw: str = ""
 
     @property
     def features(self) -> dict[str, Feature]:
         """Its features, in the form that River takes."""
         return dict(zip(self.shape.names, self.values, strict=True))
+
+
+def at_position(sample: Sample, partition: int, offset: int) -> Sample:
+    """The sample, as read from a position of the log; random choices about it are drawn from both.
+
+    The id alone is not enough. Where records are keyed by customer, all samples of a customer would share
+    one draw, and exploration would select some customers always and others never, whatever the propensity
+    says. The position alone would give all streams the same draws.
+
+    The sample is changed in place, so it must be one that was just read.
+    """
+    msgspec.structs.force_setattr(sample, "draw", f"{sample.id}@{partition}-{offset}")
+    return sample
 
 
 def sample_of(sample_id: str, features: Mapping[str, Any], payload: Any = None) -> Sample:

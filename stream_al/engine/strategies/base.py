@@ -34,7 +34,7 @@ class Candidate(NamedTuple):
     """A sample, with what the model says about it.
 
     Attributes:
-        id: The sample's id; every random choice about the sample is drawn from it.
+        draw: What every random choice about the sample is drawn from: its own `draw`, or its id.
         features: Its features.
         probabilities: The probabilities of two classes or more, summing to 1.
         model: The model, to be read and not changed.
@@ -42,7 +42,7 @@ class Candidate(NamedTuple):
         target: Class, as text, to the share that the labels should have of it; None for equal shares.
     """
 
-    id: str
+    draw: str
     features: Mapping[str, object]
     probabilities: Mapping[ClassLabel, float]
     model: Model
@@ -76,7 +76,8 @@ class Candidates:
     def __iter__(self) -> Iterator[Candidate]:
         for sample, row in zip(self.samples, self.probabilities.tolist(), strict=True):
             probabilities = dict(zip(self.labels, row, strict=True))
-            yield Candidate(sample.id, sample.features, probabilities, self.model, self.seed, self.target)
+            draw = sample.draw or sample.id
+            yield Candidate(draw, sample.features, probabilities, self.model, self.seed, self.target)
 
 
 def each(utility_of: Callable[[Candidate], float]) -> Callable[[Candidates], Floats]:
@@ -121,6 +122,7 @@ class ScoredSample(Struct, frozen=True, gc=False):
         sketch: The sample for the history factors; None if there are none, or without a prediction.
         timestamp_ms: The timestamp that the log gave it, in milliseconds.
         failure: Why the model fails on it; None if it does not.
+        draw: What the random choices of the budget manager are drawn from; empty for the id.
     """
 
     id: str
@@ -129,6 +131,7 @@ class ScoredSample(Struct, frozen=True, gc=False):
     sketch: Point | None = None
     timestamp_ms: int = 0
     failure: Failure | None = None
+    draw: str = ""
 
 
 class Need(StrEnum):

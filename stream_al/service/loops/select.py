@@ -17,7 +17,7 @@ from stream_al.engine.budgets import Context, Decision
 from stream_al.engine.recent import RecentShare
 from stream_al.engine.samples.fast_reader import Reader
 from stream_al.engine.samples.sample import position_id
-from stream_al.engine.samples.table import Sample
+from stream_al.engine.samples.table import Sample, at_position
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage, NoSample
@@ -116,11 +116,12 @@ class Select:
             return NoSample("tombstone", "the record has no value")
         try:
             given = decode_json(record.value, max_bytes=self.settings.input.max_bytes)
-            return self.reader.read(
+            sample = self.reader.read(
                 given,
                 key=record.key,
                 position=lambda: position_id(record.topic, record.partition, record.offset),
             )
+            return at_position(sample, record.partition, record.offset)
         except BadMessage as error:
             return error
 

@@ -74,6 +74,17 @@ async def test_records_of_few_ids_are_each_learned_with_their_own_label(
     await learned_alike(world, await world.start(), 20)
 
 
+async def test_samples_of_one_key_have_draws_of_their_own(make_world: MakeWorld) -> None:
+    """With one draw for all of them the customer would be explored always or never."""
+    world = await make_world("budget.share=0.5", "budget.exploration=1.0", "topics.partitions=1")
+    replica = await world.start()
+    await world.send(world.topics.samples, [row(n) for n in range(60)], [b"customer"] * 60)
+    await asked(world, 30)
+    taken = [one["features"]["number"] % 2 for one in await world.queries()]
+    assert 0 < sum(taken) < len(taken), "of each pair of samples the same one is taken"
+    assert not replica.task.done()
+
+
 async def test_a_record_that_comes_again_is_the_same_sample(make_world: MakeWorld) -> None:
     world = await make_world(ALL)
     replica = await world.start()
