@@ -33,6 +33,7 @@ from stream_al.errors import BadMessage
 from stream_al.identity import MAX_ID_CHARACTERS, id_text
 
 __all__ = [
+    "LARGEST_RECORD",
     "ClassLabel",
     "Example",
     "Label",
@@ -60,6 +61,9 @@ MAX_RANGES = 100
 MAX_DEPTH = 128  # more than `input.max_depth` may be, and far less than what Python can recurse
 MAX_OBJECTS = 50_000  # two for each of the 10,000 records that a request may have, and more
 MAX_OFFSET = 2**63 - 1
+
+LARGEST_RECORD = 100 * 1024**2
+"""The most bytes of a record that any setting allows."""
 
 ClassLabel: TypeAlias = str | int | float | bool
 """The name of a class, as it stands in a label."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from stream_al.engine.labels.spelling import shown
-from stream_al.messages import MAX_LABEL_CHARACTERS, ClassLabel
+from stream_al.messages import LARGEST_RECORD, MAX_LABEL_CHARACTERS, ClassLabel
 from stream_al.settings.checks import (
     Count,
     Inside,
@@ -99,7 +99,7 @@ class InputSettings(Section):
         default="earliest", description="Where a consumer group without committed offsets begins."
     )
     max_bytes: int = Field(
-        default=1_000_000, ge=1024, le=100 * 1024**2, description="Largest record, in bytes."
+        default=1_000_000, ge=1024, le=LARGEST_RECORD, description="Largest record, in bytes."
     )
     max_depth: int = Field(default=8, ge=1, le=100, description="Deepest nesting of a record.")
     max_features: Count = Field(default=10_000, description="Most features of one sample.")

@@ -13,11 +13,9 @@ from typing import Any
 import msgspec
 
 from stream_al.errors import BadMessage, Misconfigured
-from stream_al.messages import decode_json, encode
+from stream_al.messages import LARGEST_RECORD, decode_json, encode
 
-__all__ = ["MAX_EDITED_BYTES", "edited"]
-
-MAX_EDITED_BYTES = 100 * 1024**2  # no record that the service reads is larger (`input.max_bytes`)
+__all__ = ["edited"]
 
 
 def edited(value: bytes | None, changes: Sequence[str]) -> bytes:
@@ -34,7 +32,7 @@ def edited(value: bytes | None, changes: Sequence[str]) -> bytes:
     b'{"id":7,"card":{"age":3,"land":"NL"},"tags":[5,2]}'
     """
     try:
-        record = decode_json(value, max_bytes=MAX_EDITED_BYTES)
+        record = decode_json(value, max_bytes=LARGEST_RECORD)
     except BadMessage:
         record = None
     if not isinstance(record, dict):

@@ -138,7 +138,7 @@ def test_connections_never_use_more_than_half_of_the_files() -> None:
     assert files == resource.RLIM_INFINITY or most_connections(10**9) == files // 2
 
 
-@pytest.mark.parametrize("said", [b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nno header\r\n\r\n"])
+@pytest.mark.parametrize("said", [b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nodd\r\n\r\n"])
 async def test_what_is_no_http_gets_a_problem_and_no_line_in_the_log(
     caplog: pytest.LogCaptureFixture, said: bytes
 ) -> None:
