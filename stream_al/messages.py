@@ -8,6 +8,8 @@ Messages are JSON. Unknown members are ignored. Timestamps are ISO 8601 in UTC.
 
     bytes      the record has at most `max_bytes`; this is checked before it is parsed
     depth      nothing is nested deeper than `MAX_DEPTH`, so that code that recurses can walk it
+    objects    there are at most `MAX_OBJECTS` objects and arrays; this too is checked before it is parsed,
+               since a million bytes of `[[],[],...]` would hold the event loop for 0.4 s
     numbers    each is finite, and a whole number has no more digits than Python writes (4300)
     ids        1 to `MAX_ID_CHARACTERS` characters
     times      those of a query have a zone, so that they can be subtracted
@@ -18,6 +20,7 @@ of the topic `control` are in `stream_al.replica_messages`.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
@@ -31,6 +34,7 @@ from stream_al.errors import BadMessage
 from stream_al.identity import MAX_ID_CHARACTERS, id_text
 
 __all__ = [
+    "LARGEST_RECORD",
     "ClassLabel",
     "Example",
     "Label",
@@ -53,8 +57,11 @@ MAX_VERSION_CHARACTERS = 64
 MAX_ANNOTATORS = 100  # of one sample
 SECONDS_BELOW = 1e11  # as seconds the year 5138, as milliseconds 1973
 MAX_DEPTH = 128  # more than `input.max_depth` may be, and far less than what Python can recurse
-
+MAX_OBJECTS = 50_000  # two for each of the 10,000 records that a request may have, and more
 MAX_OFFSET = 2**63 - 1
+
+LARGEST_RECORD = 100 * 1024**2
+"""The most bytes of a record that any setting allows."""
 
 ClassLabel: TypeAlias = str | int | float | bool
 """The name of a class, as it stands in a label."""
@@ -237,6 +244,8 @@ M = TypeVar("M", bound=msgspec.Struct)
 
 _ENCODER = msgspec.json.Encoder()
 _ANY = msgspec.json.Decoder()
+# A text may have no end, so that each quote is looked at once.
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)', re.DOTALL)
 
 
 def encode(message: Any) -> bytes:
@@ -248,8 +257,8 @@ def decode_json(value: bytes | None, *, max_bytes: int) -> Any:
     """Plain JSON values from a record's bytes.
 
     Raises:
-        BadMessage: `null_value`, `too_large`, `too_deep`, `not_json`, or `bad_fields` for a number that no
-            type can hold.
+        BadMessage: `null_value`, `too_large`, `too_deep`, `too_many_objects`, `not_json`, or `bad_fields` for
+            a number that no type can hold.
     """
     return _decoded(_ANY, value, max_bytes)
 
@@ -284,6 +293,9 @@ def _decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:
         raise BadMessage("null_value", "the record has no value")
     if len(value) > max_bytes:
         raise BadMessage("too_large", f"the record has {len(value)} bytes, more than the {max_bytes} allowed")
+    opened = value.count(b"{") + value.count(b"[")
+    if opened > MAX_OBJECTS and _objects(value) > MAX_OBJECTS:
+        raise BadMessage("too_many_objects", f"the record has more than {MAX_OBJECTS} objects and arrays")
     try:
         found = decoder.decode(value)
     except RecursionError:
@@ -292,9 +304,15 @@ def _decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:
         raise BadMessage("bad_fields", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadMessage("not_json", f"the record is not JSON: {error}") from None
-    if value.count(b"{") + value.count(b"[") > MAX_DEPTH:  # else it cannot be deeper
+    if opened > MAX_DEPTH:  # else it cannot be deeper
         check_depth(found, MAX_DEPTH)
     return found
+
+
+def _objects(value: bytes) -> int:
+    """How many objects and arrays begin in a JSON text, without those within its texts."""
+    bare = _TEXT.sub(b"", value)
+    return bare.count(b"{") + bare.count(b"[")
 
 
 def _with_class(message: Label | Example) -> Label | Example:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from stream_al.engine.labels.spelling import shown
-from stream_al.messages import MAX_LABEL_CHARACTERS, ClassLabel
+from stream_al.messages import LARGEST_RECORD, MAX_LABEL_CHARACTERS, ClassLabel
 from stream_al.replica_messages import MAX_LEASE_SECONDS
 from stream_al.settings.checks import (
     Count,
@@ -104,11 +104,15 @@ class InputSettings(Section):
         default="earliest", description="Where a consumer group without committed offsets begins."
     )
     max_bytes: int = Field(
-        default=1_000_000, ge=1024, le=100 * 1024**2, description="Largest record, in bytes."
+        default=1_000_000, ge=1024, le=LARGEST_RECORD, description="Largest record, in bytes."
     )
     max_depth: int = Field(default=8, ge=1, le=100, description="Deepest nesting of a record.")
     max_features: Count = Field(default=10_000, description="Most features of one sample.")
     max_text: Count = Field(default=100_000, description="Most characters of one text feature.")
+    max_name: Count = Field(
+        default=1000,
+        description="Most characters of the name of a feature. For a nested one, the names on the way count.",
+    )
 
 
 class QuerySettings(Section):
@@ -120,7 +124,8 @@ class QuerySettings(Section):
     max_pending_bytes: Count = Field(
         default=100_000_000,
         description="Most bytes of pending queries. Selection pauses while they take so many, as it does at "
-        "`budget.pending`.",
+        "`budget.pending`. Queries that others write are read up to twice as many; further ones are passed "
+        "over, and reported.",
     )
     tombstones: bool = Field(
         default=True,

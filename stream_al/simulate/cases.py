@@ -91,6 +91,8 @@ class Terms:
         exploration: The share of the budget that is spent at random.
         most_pending: No label is bought while this many are pending.
         max_classes: The most classes that a model learns.
+        max_features: The most features that a River model learns.
+        max_pairs: The most pairs of a class and a feature, likewise.
         objective: What says which label to predict. Baselines without a model predict as they do.
         committee: Definitions of further classifiers, for strategies that compare several predictions.
         target: Class, as text, to the share that the labels should have of it; None for equal shares.
@@ -103,6 +105,8 @@ class Terms:
     exploration: float
     most_pending: int
     max_classes: int
+    max_features: int = 10_000
+    max_pairs: int = 100_000
     objective: str = ACCURACY
     committee: tuple[str, ...] = ()
     target: Mapping[str, float] | None = None
@@ -266,7 +270,12 @@ def _selection(case: Case, terms: Terms, stream: Stream) -> tuple[Classifier, Bu
         caps=terms.caps,
     )
     model = selector.strategy.model(
-        case.model, seed=case.seed, max_classes=terms.max_classes, committee=terms.committee
+        case.model,
+        seed=case.seed,
+        max_classes=terms.max_classes,
+        max_features=terms.max_features,
+        max_pairs=terms.max_pairs,
+        committee=terms.committee,
     )
     return model, SelectorBuyer(selector, stream.clock)
 
@@ -276,5 +285,11 @@ def _baseline(case: Case, terms: Terms, samples: int) -> tuple[Classifier, Buyer
     if case.model == NO_MODEL:
         classifier = LastLabel() if case.strategy == LAST_LABEL else Majority()
     else:
-        classifier = Model(case.model, seed=case.seed, max_classes=terms.max_classes)
+        classifier = Model(
+            case.model,
+            seed=case.seed,
+            max_classes=terms.max_classes,
+            max_features=terms.max_features,
+            max_pairs=terms.max_pairs,
+        )
     return classifier, FixedBuyer(positions(case.strategy, case.budget, samples, case.seed))

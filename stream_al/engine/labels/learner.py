@@ -33,6 +33,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
+from stream_al.checks import check_depth
 from stream_al.engine.labels.corrections import Corrections
 from stream_al.engine.labels.drift import Drift
 from stream_al.engine.labels.exclusions import Exclusions
@@ -46,7 +47,7 @@ from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import ACCURACY, Rule
 from stream_al.engine.trust.trust import Trust
 from stream_al.errors import BadMessage
-from stream_al.messages import ClassLabel, Example
+from stream_al.messages import MAX_DEPTH, ClassLabel, Example
 
 __all__ = ["Learner", "Outcome"]
 
@@ -141,6 +142,14 @@ class Learner:
     def _take(self, example: Example, offset: int) -> Outcome:
         if offset in self.excluded:
             return self.ledger.pass_over(example)
+        if example.features is not None:
+            # The door of messages has checked this. But what is nested too deep here would end every replica,
+            # for good, in the code that walks it.
+            try:
+                check_depth(example.features, MAX_DEPTH)
+            except BadMessage as error:
+                self.refusals.refused(example.id, {}, error)
+                return Outcome.REFUSED
         outcome = self.ledger.enter(example, offset)
         self._trust(example, outcome, offset)
         if outcome is Outcome.LEARNED:

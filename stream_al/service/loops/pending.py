@@ -16,6 +16,11 @@ with different features at once. Then the later one is pending, the earlier one 
 label has to say which it is for. A tombstone carries the version of its query, so that a restart still reads
 it from the compacted topic.
 
+*Room.* Selection pauses at `queries.max_pending_bytes`, so this service does not write many more. But others
+may write to the topic. Queries that would take more than twice as many bytes are passed over and reported. A
+label for one of them becomes a dead letter (`unknown_id`), which can be replayed when there is room and the
+service was started again.
+
 *Orphans.* A crash can publish a query again after its label and its tombstone. Such a query is open in the
 topic, though no replica waits for its label. `expiry` sends another tombstone for it.
 """
@@ -123,6 +128,7 @@ class PendingQueries:
         self.is_labelled = is_labelled
         self.bytes = 0
         self.second_queries: dict[int, int] = {}
+        self._most_bytes = 2 * settings.queries.max_pending_bytes
         self._problems = problems
         self.on_clash = on_clash
         self.topic = settings.topics.queries
@@ -308,10 +314,19 @@ class PendingQueries:
         except BadMessage as error:  # this service has not written it, so no label can be joined with it
             self._skipped(record, error.reason, str(error))
             return
-        if query.id.encode() == record.key:
+        if query.id.encode() == record.key and self._has_room(record, known):
             self._set(query, record.value, record.offset, at_ms, record.headers)
+        elif query.id.encode() == record.key:
+            self._skipped(
+                record, "no_room", f"the pending queries would take more than {self._most_bytes} bytes"
+            )
         else:
             self._skipped(record, "bad_key", f"the key is {record.key!r:.100}, and the id {query.id!r:.100}")
+
+    def _has_room(self, record: Record, known: Entry | None) -> bool:
+        """Whether a query may be entered, in the place of one that is known, or as one more."""
+        before = len(known.value) + OVERHEAD if known is not None else 0
+        return self.bytes - before + len(record.value or b"") + OVERHEAD <= self._most_bytes
 
     def _skipped(self, record: Record, reason: str, why: str) -> None:
         if self._problems is not None:

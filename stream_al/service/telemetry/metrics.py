@@ -38,15 +38,18 @@ REFUSED = {
     "select": (
         *("too_large", "too_deep", "not_json", "not_an_object", "no_features", "bad_features"),
         *("too_many_features", "text_too_long", "not_finite", "no_id", "bad_id", "query_too_large"),
+        *("name_too_long", "too_many_objects"),
     ),
     "intake": (
         *("too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
         *("unknown_id", "unknown_version", "ambiguous_id", "unknown_class", "same_annotator"),
+        "too_many_objects",
     ),
     "learn": (
         *("null_value", "too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
+        "too_many_objects",
     ),
-    "control": ("too_large", "too_deep", "not_json", "bad_fields", "unknown_key"),
+    "control": ("too_large", "too_deep", "too_many_objects", "not_json", "bad_fields", "unknown_key"),
 }
 """By stage: the reasons for which a record becomes a dead letter."""
 
@@ -59,7 +62,7 @@ PROBLEMS = {
     ),
     "no_opinion": ("model_error",),
     "dead_letter": tuple(dict.fromkeys((*REFUSED["select"], *REFUSED["intake"]))),
-    "skipped": REFUSED["learn"],
+    "skipped": (*REFUSED["learn"], "no_room"),
     "clock": ("timestamp_ahead",),
     "identity": ("clash", "repeated_id"),
 }

@@ -36,6 +36,7 @@ class Pace:
         consensus_seconds: The time between two looks at what several annotators say of one sample.
         first_batch_records: The size of the first batch, when it is unknown how long a record takes.
         first_chunk_records: The size of the first chunk, likewise.
+        chunk_bytes: The most bytes of a chunk of several records, whatever a record took before.
         slice_seconds: How long work may hold the event loop before other tasks run.
         slice_rounds: Rounds of the event loop between two slices. An HTTP request takes some five from its
             first byte to the last one of its response.
@@ -52,6 +53,7 @@ class Pace:
     consensus_seconds: float = 5.0
     first_batch_records: int = 100
     first_chunk_records: int = 100
+    chunk_bytes: int = 100_000
     slice_seconds: float = 0.01
     slice_rounds: int = 6
 
