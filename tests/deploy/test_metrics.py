@@ -45,8 +45,8 @@ NO_LETTER = {
 }
 """What a model cannot do is not the record's fault: it is a problem (`telemetry.problems`) and no letter. Nor
 is a bad label in a file, which is left out of the import. A query with a bad time is passed over, and a
-request with too many records, or with a filter that cannot be read, is refused. What the bridge to Label Studio
-cannot use stays there."""
+request with too many records, or with a filter that cannot be read, is refused. What the bridge to Label
+Studio cannot use stays there."""
 
 
 async def send_examples(world: World, learner: Learner) -> int:
