@@ -16,6 +16,7 @@ __all__ = [
     "FORMATS",
     "AsJson",
     "ConfigFile",
+    "Crew",
     "IdPlace",
     "LabelPlace",
     "Overrides",
@@ -32,6 +33,16 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option(
         "--set", "-s", metavar="PATH=VALUE", help="Set one setting, such as budget.share=0.1. Repeatable."
+    ),
+]
+Crew = Annotated[
+    str | None,
+    typer.Option(
+        "--annotators",
+        metavar="TEXT",
+        help="Simulated annotators, such as 'ada: error=0.1, delay=lognormal(10m, 1.0), speed=120; "
+        "bob: confuse=spam>ham:0.3, away=18-8'.",
+        show_default="one who is never wrong",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]

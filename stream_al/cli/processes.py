@@ -13,6 +13,7 @@ from stream_al.cli.options import (
     FORMATS,
     AsJson,
     ConfigFile,
+    Crew,
     IdPlace,
     LabelPlace,
     Overrides,
@@ -111,6 +112,7 @@ def simulate(  # noqa: PLR0913 - one argument an option
     ] = None,
     time_unit: Annotated[str, typer.Option(help="Unit of numbers in these columns: s, m, h or d.")] = "s",
     annotator_error: Annotated[float, typer.Option(help="Share of the labels that are wrong.")] = 0.0,
+    annotators: Crew = None,
     warm_start: Annotated[
         int, typer.Option(help="Number of samples that are labelled and learned before the runs.")
     ] = 0,
@@ -159,6 +161,7 @@ def simulate(  # noqa: PLR0913 - one argument an option
         budgets=budgets,
         delays=delays,
         annotator_error=annotator_error,
+        annotators=annotators,
         warm_start=warm_start,
         samples=samples,
         seeds=seeds,

@@ -13,6 +13,7 @@ from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import ACCURACY, rule
 from stream_al.engine.selector import Selector
+from stream_al.messages import ClassLabel
 from stream_al.simulate.annotator import SimulatedAnnotator
 from stream_al.simulate.baselines import (
     ALL_LABELS,
@@ -26,9 +27,10 @@ from stream_al.simulate.baselines import (
     positions,
 )
 from stream_al.simulate.buyers import Buyer, Classifier, FixedBuyer, SelectorBuyer
-from stream_al.simulate.delay import Delay, arrivals
+from stream_al.simulate.crew import ANNOTATORS, CrewArrivals, crew, parse_crew
+from stream_al.simulate.delay import Delay, arrivals, later
 from stream_al.simulate.measure import ClassScore, Point, curve, worst_window
-from stream_al.simulate.run import run, warm_up
+from stream_al.simulate.run import Timing, identity, run, warm_up
 from stream_al.simulate.stream import Stream
 
 __all__ = ["NO_MODEL", "Case", "Grid", "Result", "Terms", "cases", "simulate"]
@@ -49,6 +51,7 @@ class Case:
         delay: The label delay, as written.
         annotator_error: The probability of a wrong label.
         seed: The seed of every random choice.
+        annotators: The crew that gives the labels, as written (`simulate.crew`); empty for one annotator.
     """
 
     strategy: str
@@ -58,6 +61,7 @@ class Case:
     delay: str
     annotator_error: float
     seed: int
+    annotators: str = ""
 
     @property
     def is_baseline(self) -> bool:
@@ -76,6 +80,7 @@ class Grid:
     delays: Sequence[str]
     annotator_error: float
     seeds: Sequence[int]
+    annotators: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +159,7 @@ class Result:
             "budget": case.budget,
             "delay": case.delay,
             "annotator_error": case.annotator_error,
+            "annotators": case.annotators,
             "seed": case.seed,
             "samples": self.samples,
             "labels": self.labels,
@@ -169,18 +175,23 @@ class Result:
 
 def cases(grid: Grid) -> Iterator[Case]:
     """Every combination and every baseline to compare it with, each once."""
-    error = grid.annotator_error
     for delay, seed in product(grid.delays, grid.seeds):
         for model in grid.models:
-            yield Case(ALL_LABELS, BASELINE, model, 1.0, delay, error, seed)
+            yield Case(ALL_LABELS, BASELINE, model, 1.0, delay, grid.annotator_error, seed, grid.annotators)
         for budget in grid.budgets:
             for model in grid.models:
                 for strategy, manager in product(grid.strategies, grid.managers):
-                    yield Case(strategy, manager, model, budget, delay, error, seed)
+                    yield Case(
+                        strategy, manager, model, budget, delay, grid.annotator_error, seed, grid.annotators
+                    )
                 for baseline in (RANDOM, PERIODIC):
-                    yield Case(baseline, BASELINE, model, budget, delay, error, seed)
+                    yield Case(
+                        baseline, BASELINE, model, budget, delay, grid.annotator_error, seed, grid.annotators
+                    )
             for baseline in (LAST_LABEL, MAJORITY):
-                yield Case(baseline, BASELINE, NO_MODEL, budget, delay, error, seed)
+                yield Case(
+                    baseline, BASELINE, NO_MODEL, budget, delay, grid.annotator_error, seed, grid.annotators
+                )
 
 
 def simulate(
@@ -200,13 +211,14 @@ def simulate(
     rest = stream.after(terms.warm_start)
     classifier, buyer = _baseline(case, terms, number) if case.is_baseline else _selection(case, terms, rest)
     warm_up(stream.rows[: terms.warm_start], classifier)
+    timing, annotate = _annotators(case, rest, classes)
     done = run(
         rest.rows,
         classifier,
         buyer,
-        arrivals(Delay.parse(case.delay), rest),
+        timing,
         rule=rule(ACCURACY if case.model == NO_MODEL else terms.objective, terms.max_classes),
-        annotate=SimulatedAnnotator(classes, case.annotator_error, case.seed).label,
+        annotate=annotate,
         most_pending=number if case.is_baseline else terms.most_pending,
         progress=progress,
     )
@@ -227,6 +239,20 @@ def simulate(
         failed=done.failed,
         first_failure=done.first_failure,
     )
+
+
+def _annotators(
+    case: Case, stream: Stream, classes: Sequence[ClassLabel]
+) -> tuple[Timing, Callable[[str, ClassLabel], ClassLabel]]:
+    """When labels come, and what they are."""
+    if not case.annotators:
+        annotator = SimulatedAnnotator(classes, case.annotator_error, case.seed)
+        return arrivals(Delay.parse(case.delay), stream), annotator.label
+    team = crew(parse_crew(case.annotators), classes, case.seed)
+    timed = case.delay == ANNOTATORS
+    otherwise = later(len(stream.rows), 1) if timed else arrivals(Delay.parse(case.delay), stream)
+    found = CrewArrivals(team, stream.clock if timed else None, identity, otherwise)
+    return found, found.label
 
 
 def _selection(case: Case, terms: Terms, stream: Stream) -> tuple[Classifier, Buyer]:

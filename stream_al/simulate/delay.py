@@ -20,9 +20,15 @@ from dataclasses import dataclass
 from stream_al.errors import Misconfigured
 from stream_al.simulate.stream import UNITS, Stream
 
-__all__ = ["RECORDED", "Arrivals", "Delay", "arrivals", "later"]
+__all__ = ["RECORDED", "Arrivals", "Delay", "arrivals", "later", "seconds_of"]
 
 RECORDED = "column"
+
+
+def seconds_of(text: str) -> float | None:
+    """The seconds of a time such as 30s, 10m, 2h or 3d; None if the text is none."""
+    found = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)([smhd])", text)
+    return float(found[1]) * UNITS[found[2]] if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +59,13 @@ class Delay:
             return cls(text)
         if re.fullmatch(r"[0-9]{1,15}", text):
             return cls(text, samples=int(text))
-        found = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)([smhd])", text)
-        if not found:
+        late = seconds_of(text)
+        if late is None:
             raise Misconfigured(
                 f"--delays: write a number of samples such as 500, a time such as 30s, 10m, 2h or 3d, "
                 f"or {RECORDED}, not {text!r}"
             )
-        return cls(text, seconds=float(found[1]) * UNITS[found[2]])
+        return cls(text, seconds=late)
 
     def check(self, *, clock: bool, labelled: bool) -> None:
         """Check that a stream has the times that the delay needs.
@@ -85,6 +91,10 @@ class Arrivals:
 
     first: Sequence[int]
     order: Sequence[float]
+
+    def of(self, position: int) -> tuple[int, float]:
+        """Both of one label."""
+        return self.first[position], self.order[position]
 
 
 def later(samples: int, number: int) -> Arrivals:

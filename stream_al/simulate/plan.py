@@ -20,6 +20,7 @@ from stream_al.errors import Misconfigured
 from stream_al.settings import Settings
 from stream_al.simulate.cases import Grid, Terms
 from stream_al.simulate.choice import MEASURES
+from stream_al.simulate.crew import ANNOTATORS, crew, parse_crew, split
 from stream_al.simulate.delay import Delay
 from stream_al.simulate.stream import UNITS, Columns, Stream, make_stream, moment, named_rows
 from stream_al.simulate.topic import LABEL_TIME, TIME, KnownLabel, TopicRecord, recorded
@@ -32,6 +33,8 @@ PATHS = {
     "--managers": "budget.manager",
     "--models": "model.definition",
 }
+
+NO_DELAY = "0"
 
 InputRulesOf = Callable[[Settings], InputRules]
 """From the settings to the rules by which the service reads features."""
@@ -66,8 +69,9 @@ class SimulationOptions:
     managers: str | None = None
     models: Sequence[str] = ()
     budgets: str | None = None
-    delays: str = "0"
+    delays: str = NO_DELAY
     annotator_error: float = 0.0
+    annotators: str | None = None
     warm_start: int = 0
     samples: int | None = None
     seeds: int = 1
@@ -115,10 +119,8 @@ def prepare(
     _check(options)
     given = settings.load(options.config, options.overrides, imports=True)
     budget = given.budget
-    delays = [Delay.parse(text) for text in _listed(options.delays, "--delays")]
     columns = _columns(options)
-    for delay in delays:
-        delay.check(clock=columns.time is not None, labelled=columns.label_time is not None)
+    delays = _delays(options, columns)
     if budget.per_hour is not None and columns.time is None:
         raise Misconfigured(
             "--time: name the column with the time of each sample, because budget.per_hour caps the labels "
@@ -130,15 +132,17 @@ def prepare(
         managers=_listed(options.managers or budget.manager, "--managers"),
         models=models or [given.model.definition],
         budgets=_shares(options.budgets or str(budget.share)),
-        delays=[delay.text for delay in delays],
+        delays=delays,
         annotator_error=options.annotator_error,
         seeds=range(given.seed, given.seed + options.seeds),
+        annotators=options.annotators or "",
     )
     _check_values(options, grid)
     noticed = Noticed()
     name, found, notes = _read(options, given, with_id(rules(given), options.id), source, noticed)
     stream = make_stream(name, islice(found, options.samples), columns, progress)
     notes += noticed.sentences()
+    crew(parse_crew(options.annotators) if options.annotators else (), stream.classes, given.seed)  # raises
     if options.warm_start >= len(stream.rows):
         raise Misconfigured(f"--warm-start: write less than the {len(stream.rows):,} samples that there are")
     terms = Terms(
@@ -164,6 +168,8 @@ def _check(options: SimulationOptions) -> None:
             raise Misconfigured(f"{option}: write a number of at least {bound}, not {number}")
     if not (isfinite(options.annotator_error) and 0 <= options.annotator_error <= 1):
         raise Misconfigured(f"--annotator-error: write a share from 0 to 1, not {options.annotator_error:g}")
+    if options.annotators and options.annotator_error:
+        raise Misconfigured("--annotator-error: write error=... of each annotator in --annotators instead")
     for option, value, known in (
         ("--measure", options.measure, MEASURES),
         ("--time-unit", options.time_unit, UNITS),
@@ -206,22 +212,31 @@ def _shares(text: str) -> list[float]:
 
 
 def _listed(text: str, option: str, separator: str = ",") -> list[str]:
-    """Values separated by commas. A comma within brackets does not separate.
-
-    >>> _listed("margin, committee(a, b)", "--strategies")
-    ['margin', 'committee(a, b)']
-    """
-    parts, depth = [""], 0
-    for letter in text:
-        depth += (letter in "([{") - (letter in ")]}")
-        if letter == separator and depth <= 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    found = list(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    """Values separated by commas, each once. A comma within brackets does not separate."""
+    found = list(dict.fromkeys(part for part in split(text, separator) if part))
     if not found:
         raise Misconfigured(f"{option}: write at least one, several separated by {separator!r}")
     return found
+
+
+def _delays(options: SimulationOptions, columns: Columns) -> list[str]:
+    """The delays to compare, as written.
+
+    Raises:
+        Misconfigured: The stream has no times for them, or the annotators say when labels come.
+    """
+    if options.annotators and any(profile.timed for profile in parse_crew(options.annotators)):
+        if options.delays != NO_DELAY:
+            raise Misconfigured("--delays: leave it out, because --annotators says when labels come")
+        if columns.time is None:
+            raise Misconfigured(
+                "--annotators: delay, speed and away need --time COLUMN, the time of each sample"
+            )
+        return [ANNOTATORS]
+    delays = [Delay.parse(text) for text in _listed(options.delays, "--delays")]
+    for delay in delays:
+        delay.check(clock=columns.time is not None, labelled=columns.label_time is not None)
+    return [delay.text for delay in delays]
 
 
 def _read(

@@ -121,6 +121,8 @@ def _about(plan: SimulationPlan) -> str:
         parts.append(f"after a warm start with {plan.terms.warm_start:,}")
     if plan.grid.annotator_error:
         parts.append(f"{100 * plan.grid.annotator_error:g}% of the labels wrong")
+    if plan.grid.annotators:
+        parts.append(f"annotators: {plan.grid.annotators}")
     if len(plan.grid.seeds) > 1:
         parts.append(f"means of {len(plan.grid.seeds)} seeds")
     return ", ".join(parts)

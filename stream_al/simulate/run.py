@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from typing import Protocol
 
 from stream_al.datasets.rows import Row
 from stream_al.engine.budgets import Context
@@ -33,12 +34,18 @@ from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, class_names
 from stream_al.simulate.annotator import truthful
 from stream_al.simulate.buyers import Buyer, Classifier
-from stream_al.simulate.delay import Arrivals
 
-__all__ = ["Run", "identity", "run", "warm_up"]
+__all__ = ["Run", "Timing", "identity", "run", "warm_up"]
 
 BATCH = 256  # samples; a longer one would save nothing and delay the progress bar
 UNLIMITED = 2**31
+
+
+class Timing(Protocol):
+    """When labels that were bought can be learned."""
+
+    def of(self, position: int) -> tuple[int, float]:
+        """The first sample whose prediction can know a label, and the label's place among such labels."""
 
 
 @dataclass(slots=True)
@@ -84,7 +91,7 @@ def run(  # noqa: PLR0913 - what a run is made of
     rows: Sequence[Row],
     classifier: Classifier,
     buyer: Buyer,
-    arrivals: Arrivals,
+    arrivals: Timing,
     *,
     rule: Rule | None = None,
     annotate: Callable[[str, ClassLabel], ClassLabel] = truthful,
@@ -99,7 +106,7 @@ def run(  # noqa: PLR0913 - what a run is made of
         rows: The stream.
         classifier: The model. It learns in place.
         buyer: Decides which labels to buy. Its state changes in place.
-        arrivals: When the labels come.
+        arrivals: When the labels come. It is asked about labels in the order in which they are bought.
         rule: Says which label to predict; the most probable one if it is not given. It learns in place.
         annotate: Gives the label of a sample from its id and the truth. It is called when the label comes.
         names: The id of the sample at a position.
@@ -136,7 +143,7 @@ def run(  # noqa: PLR0913 - what a run is made of
             done.predicted.append(rule.label(arrival.probabilities))
         queried.update(bought)
         for at in bought:
-            heappush(waiting, (arrivals.first[at], arrivals.order[at], at))
+            heappush(waiting, (*arrivals.of(at), at))
         done.bought += list(bought)
         size = min(batch, 2 * (end - position))  # a long batch is wasted where labels come soon
         position = end
@@ -145,7 +152,7 @@ def run(  # noqa: PLR0913 - what a run is made of
 
 
 def _buy(
-    buyer: Buyer, scored: Sequence[ScoredSample], context: Context, arrivals: Arrivals, places: range
+    buyer: Buyer, scored: Sequence[ScoredSample], context: Context, arrivals: Timing, places: range
 ) -> tuple[dict[int, tuple[ScoredSample, float]], int]:
     """The positions bought, each with its score and propensity; and up to where the decisions hold.
 
@@ -158,7 +165,7 @@ def _buy(
     for at, arrival, propensity in zip(places, scored, propensities, strict=True):
         if propensity and at < end:
             bought[at] = arrival, propensity
-            end = min(end, arrivals.first[at])
+            end = min(end, arrivals.of(at)[0])
     if end < places.stop:
         _, after = buyer.decide(scored[: end - places.start], context)
     buyer.keep(after)

@@ -14,6 +14,7 @@ from rich.text import Text
 from stream_al.simulate.baselines import ALL_LABELS, BASELINE
 from stream_al.simulate.cases import NO_MODEL, Case, Result
 from stream_al.simulate.choice import percent, value
+from stream_al.simulate.crew import ANNOTATORS
 
 __all__ = ["HEADINGS", "Section", "TableRow", "cells", "letters", "sections", "tables", "title"]
 
@@ -109,7 +110,11 @@ def title(section: Section) -> str:
     >>> title(Section(0.05, "0", ())), title(Section(0.05, "2h", ()))
     ('Budget 5.00%, labels at once', 'Budget 5.00%, labels 2h late')
     """
-    late = {"0": "labels at once", "column": "labels as recorded"}.get(section.delay)
+    late = {
+        "0": "labels at once",
+        "column": "labels as recorded",
+        ANNOTATORS: "labels as annotators give them",
+    }.get(section.delay)
     samples = " samples" if section.delay.isdigit() else ""
     return f"Budget {percent(section.budget)}, {late or f'labels {section.delay}{samples} late'}"
 

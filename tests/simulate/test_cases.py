@@ -94,7 +94,8 @@ def test_a_run_says_what_was_bought() -> None:
 def test_a_run_has_the_promised_fields() -> None:
     record = run().record()
     assert list(record) == [
-        *("strategy", "manager", "model", "budget", "delay", "annotator_error", "seed", "samples", "labels"),
+        *("strategy", "manager", "model", "budget", "delay", "annotator_error", "annotators", "seed"),
+        *("samples", "labels"),
         *("budget_spent", "worst_window", "accuracy", "kappa", "g_mean", "seconds", "classes"),
     ]
     assert {score["label"] for score in record["classes"]} == {"down", "up"}

@@ -16,7 +16,8 @@ import yaml
 from stream_al.cli import main
 
 FIELDS = [
-    *("strategy", "manager", "model", "budget", "delay", "annotator_error", "seed", "samples", "labels"),
+    *("strategy", "manager", "model", "budget", "delay", "annotator_error", "annotators", "seed"),
+    *("samples", "labels"),
     *("budget_spent", "worst_window", "accuracy", "kappa", "g_mean", "seconds", "classes"),
 ]
 BASELINES = {"random", "periodic", "last-label", "majority", "all-labels"}
