@@ -228,6 +228,11 @@ def test_without_matplotlib_it_says_what_to_install_before_anything_runs(
         (("--label", "lable"), "there is no column 'lable'; did you mean 'label'?"),
         (("--annotator-error", "1.5"), "--annotator-error: write a share from 0 to 1, not 1.5"),
         (("--annotator-error", "nan"), "--annotator-error: write a share"),
+        (("--annotators", "ada: error=2"), "--annotators: write error=0.1"),
+        (("--annotators", "ada", "--annotator-error", "0.1"), "--annotator-error: write error="),
+        (("--annotators", "ada: delay=5"), "--annotators: .* need --time COLUMN"),
+        (("--annotators", "ada: delay=5", "--delays", "3", "--time", "_at"), "--delays: leave it out"),
+        (("--annotators", "ada: confuse=up>left:0.1"), "--annotators: the stream has no class 'left'"),
         (("--seeds", "0"), "--seeds: write a number of at least 1, not 0"),
         (("--jobs", "0"), "--jobs: write a number of at least 1"),
         (("--samples", "0"), "--samples: write a number of at least 1"),
@@ -275,3 +280,14 @@ def test_an_empty_file_is_refused(simulate: Any, tmp_path: Path, content: str, s
     done = simulate(path)
     assert (done.code, done.out) == (2, "")
     assert said in done.err
+
+
+def test_annotators_label_in_their_time(simulate: Any, recording: Path) -> None:
+    """A delay of the annotators gives what the same label delay gives, and the table says so."""
+    grid = ("--model", "GaussianNB()", "--time", "_at", "--json")
+    timed = simulate(recording, *grid, "--annotators", "ada: delay=49").runs
+    plain = simulate(recording, *grid, "--delays", "49s").runs
+    assert [run["accuracy"] for run in timed] == [run["accuracy"] for run in plain]
+    assert {(run["annotators"], run["delay"]) for run in timed} == {("ada: delay=49", "annotators")}
+    shown = simulate(recording, *grid[:-1], "--annotators", "ada: delay=49").out
+    assert "labels as annotators give them" in shown
