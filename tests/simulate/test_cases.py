@@ -96,7 +96,8 @@ def test_a_run_has_the_promised_fields() -> None:
     assert list(record) == [
         *("strategy", "manager", "model", "budget", "delay", "annotator_error", "annotators", "seed"),
         *("samples", "labels"),
-        *("budget_spent", "worst_window", "accuracy", "kappa", "g_mean", "seconds", "classes"),
+        *("budget_spent", "worst_window", "accuracy", "kappa", "g_mean", "seconds"),
+        *("per_query", "second_share", "audit", "classes"),
     ]
     assert {score["label"] for score in record["classes"]} == {"down", "up"}
     assert sum(score["samples"] for score in record["classes"]) == record["samples"]

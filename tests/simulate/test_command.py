@@ -18,7 +18,8 @@ from stream_al.cli import main
 FIELDS = [
     *("strategy", "manager", "model", "budget", "delay", "annotator_error", "annotators", "seed"),
     *("samples", "labels"),
-    *("budget_spent", "worst_window", "accuracy", "kappa", "g_mean", "seconds", "classes"),
+    *("budget_spent", "worst_window", "accuracy", "kappa", "g_mean", "seconds"),
+    *("per_query", "second_share", "audit", "classes"),
 ]
 BASELINES = {"random", "periodic", "last-label", "majority", "all-labels"}
 ROWS = [(k * 37 % 101, k * 61 % 89, k, k + 50, "up" if k * 37 % 101 > 50 else "down") for k in range(300)]

@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 
 from stream_al.engine.budgets import Context, Decision
-from stream_al.engine.budgets.caps import UNBOUNDED
 from stream_al.engine.recent import RecentShare
 from stream_al.engine.samples.fast_reader import Reader
 from stream_al.engine.samples.sample import position_id
@@ -297,7 +296,7 @@ class _BatchDecision:
     ) -> tuple[int, list[Candidate]]:
         """What a partition can ask again in this batch: queries that are sent already, and samples."""
         sent = self.stage.second.sent(partition, state.credit.bought)
-        most = state.credit.due(arrivals, self.selector.extra, UNBOUNDED)
+        most = self.selector.second_due(state, arrivals)
         found = self.stage.second.free(partition, context.partitions, self._version, most - sent)
         return sent, found
 

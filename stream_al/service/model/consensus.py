@@ -1,16 +1,15 @@
 """Consensus: labels that the labels of several annotators contradict are corrected.
 
-`engine.trust` says which ones, and `engine.labels.corrections` makes the record. The replica that reads the
-first partition of the labels appends it, so that it is written once. If two replicas do so while the
-partition moves, the second record changes nothing.
+`engine.labels.consensus` says which ones, and makes the record. The replica that reads the first partition of
+the labels appends it, so that it is written once. If two replicas do so while the partition moves, the second
+record changes nothing.
 """
 
 from __future__ import annotations
 
 import structlog
 
-from stream_al.engine.labels.corrections import by_consensus
-from stream_al.engine.trust.trust import proposal
+from stream_al.engine.labels.consensus import correction_of
 from stream_al.messages import Example, encode
 from stream_al.service.broker.protocols import Broker, Group, Outgoing
 from stream_al.service.model.local_model import LocalModel
@@ -58,10 +57,7 @@ class Consensus:
         made: list[Example] = []
         weights, items = learner.trust.tally.weights(), list(learner.trust.items.several.values())
         async for item in TimeSlices(self.clock).one_by_one(items):
-            found = proposal(item, weights)
-            if found is None:
-                continue
-            one = by_consensus(learner.ledger, found.id, found.offset, found.consensus)
+            one = correction_of(item, weights, learner.ledger)
             if one is not None:
                 made.append(one)
         if made:
