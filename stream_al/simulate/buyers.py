@@ -95,9 +95,9 @@ class SelectorBuyer:
         """The second labels bought so far."""
         return self.state.credit.bought
 
-    def second_due(self) -> int:
-        """The most second labels that can be bought with the next first one."""
-        return self.selector.second_due(self.state, 1)
+    def second_due(self, first: int) -> int:
+        """The second labels that can be bought with so many more first ones."""
+        return self.selector.second_due(self.state, first)
 
 
 class FixedBuyer:

@@ -35,7 +35,7 @@ from stream_al.simulate.buyers import Buyer, Classifier, FixedBuyer, SelectorBuy
 from stream_al.simulate.crew import ANNOTATORS, CrewArrivals, crew, parse_crew
 from stream_al.simulate.delay import Delay, arrivals, later
 from stream_al.simulate.measure import ClassScore, Point, curve, worst_window
-from stream_al.simulate.run import Again, Run, Timing, identity, run, warm_up
+from stream_al.simulate.run import BATCH, Again, Run, Timing, identity, run, warm_up
 from stream_al.simulate.second_labels import Audit, SecondLabels, audit
 from stream_al.simulate.stream import Stream
 
@@ -293,6 +293,7 @@ def play(
         annotate=annotate,
         again=again,
         most_pending=number if case.is_baseline else terms.most_pending,
+        batch=BATCH,
         progress=progress,
     )
     return done, second

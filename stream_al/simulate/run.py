@@ -37,7 +37,7 @@ from stream_al.simulate.annotator import truthful
 from stream_al.simulate.buyers import Buyer, Classifier, SelectorBuyer
 from stream_al.simulate.second_labels import SecondLabels
 
-__all__ = ["Again", "Crew", "Run", "Timing", "identity", "run", "warm_up"]
+__all__ = ["BATCH", "Again", "Crew", "Run", "Timing", "identity", "run", "warm_up"]
 
 BATCH = 256  # samples; a longer one would save nothing and delay the progress bar
 UNLIMITED = 2**31
@@ -169,10 +169,12 @@ def run(  # noqa: C901, PLR0913 - what a run is made of, in order
         if again is not None:
             again.labels.correct()
             classifier, rule = again.labels.learner.model, again.labels.learner.rule
+        free = again.labels.candidates(again.buyer.second_due(1)) if again is not None else []
+        if free and again is not None and again.buyer.second_due(0):
+            size = 1  # it is bought with the next sample, whatever that one is
         end = min(position + size, len(rows), waiting[0].first if waiting else len(rows))
         scored = buyer.score(classifier, samples[position:end])
         pending = len(waiting)
-        free = again.labels.candidates(again.buyer.second_due()) if again is not None else []
         context = Context(
             ready=classifier.ready,
             room=most_pending - pending,

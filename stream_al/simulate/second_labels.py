@@ -50,7 +50,7 @@ class Audit:
     """What became of wrong labels.
 
     Attributes:
-        first: First labels that were bought and came.
+        first: First labels that were bought.
         second: Second labels that were bought.
         unlabelled: Of these, those that no annotator was left to give.
         wrong: First labels that are wrong.
@@ -85,6 +85,7 @@ class SecondLabels:
     Attributes:
         learner: The learner in force.
         log: All examples.
+        queried: How many first labels were asked for.
         asked: The second queries, in order.
         unlabelled: How many of them nobody could label.
     """
@@ -95,6 +96,7 @@ class SecondLabels:
     order: Callable[[Candidate], tuple[Any, ...]] = urgency
     learner: Learner = field(init=False)
     log: list[Example] = field(default_factory=list)
+    queried: int = 0
     asked: list[str] = field(default_factory=list)
     unlabelled: int = 0
     _pending: dict[str, Pending] = field(default_factory=dict)
@@ -125,6 +127,7 @@ class SecondLabels:
             expires_at="",
             version=version_of(sample.features),
         )
+        self.queried += 1
         self._pending[sample.id] = Pending(asked, 0, LIFE_MS, asked.version)
 
     def candidates(self, most: int) -> list[Candidate]:
@@ -218,7 +221,7 @@ def audit(played: SecondLabels, truth: Callable[[str], ClassLabel]) -> Audit:
     }
     right = {name for name, label in corrected.items() if same_label(label, truth(name))}
     return Audit(
-        first=len(first),
+        first=played.queried,
         second=len(played.asked),
         unlabelled=played.unlabelled,
         wrong=len(wrong),
