@@ -122,9 +122,7 @@ def simulate(  # noqa: PLR0913 - one argument an option
         int,
         typer.Option("--jobs", "-j", help="Number of runs at the same time, each in a process of its own."),
     ] = 1,
-    measure: Annotated[
-        str, typer.Option(help="Measure to choose by: accuracy, kappa or g_mean.")
-    ] = "accuracy",
+    measure: Annotated[str, typer.Option(help="What to choose by: accuracy, kappa, g_mean.")] = "accuracy",
     report: Annotated[Path | None, typer.Option(help="HTML file with learning curves to write.")] = None,
     identity: IdPlace = None,
     config: ConfigFile = None,

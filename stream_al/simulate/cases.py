@@ -35,8 +35,8 @@ from stream_al.simulate.buyers import Buyer, Classifier, FixedBuyer, SelectorBuy
 from stream_al.simulate.crew import ANNOTATORS, CrewArrivals, crew, parse_crew
 from stream_al.simulate.delay import Delay, arrivals, later
 from stream_al.simulate.measure import ClassScore, Point, curve, worst_window
+from stream_al.simulate.people.second_labels import Audit, SecondLabels, audit
 from stream_al.simulate.run import BATCH, Again, Run, Timing, identity, run, warm_up
-from stream_al.simulate.second_labels import Audit, SecondLabels, audit
 from stream_al.simulate.stream import Stream
 
 __all__ = ["NO_MODEL", "ONE_LABEL", "Case", "Grid", "Result", "Terms", "cases", "play", "simulate"]

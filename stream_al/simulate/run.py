@@ -35,7 +35,7 @@ from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, class_names
 from stream_al.simulate.annotator import truthful
 from stream_al.simulate.buyers import Buyer, Classifier, SelectorBuyer
-from stream_al.simulate.second_labels import SecondLabels
+from stream_al.simulate.people.second_labels import SecondLabels
 
 __all__ = ["BATCH", "Again", "Crew", "Run", "Timing", "identity", "run", "warm_up"]
 

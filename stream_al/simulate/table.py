@@ -38,7 +38,7 @@ AUDIT_HEADINGS = (
     *("labels bought by", "first", "second", "in vain", "wrong", "contradicted", "wrong found"),
     *("corrected to right", "to wrong", "wrong left"),
 )
-"""Means over the runs of the figures of `simulate.second_labels.Audit`."""
+"""Means over the runs of the figures of `simulate.people.second_labels.Audit`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from stream_al.engine.labels.corrections import Corrections
 from stream_al.engine.labels.judge import same_label
 from stream_al.engine.trust.again import Wanted
 from stream_al.messages import ClassLabel
-from stream_al.simulate import second_labels
 from stream_al.simulate.cases import Case, Terms, play, simulate
+from stream_al.simulate.people import second_labels
+from stream_al.simulate.people.second_labels import SecondLabels
 from stream_al.simulate.run import Run
-from stream_al.simulate.second_labels import SecondLabels
 from stream_al.simulate.stream import Stream
 
 ROWS = [Row({"x": k * 37 % 101, "y": k * 61 % 89}, "up" if k * 37 % 101 > 50 else "down") for k in range(600)]
@@ -108,8 +108,9 @@ def test_the_model_is_that_of_a_log_folded_with_the_corrections(
 
 def test_an_audit_counts_what_became_of_wrong_labels() -> None:
     """Against the truth, by the labels that the model has learned in the end."""
-    _, labels = played()
-    result = simulate(CASE, STREAM, TERMS)
+    case = replace(CASE, wanted=Wanted(1, 0.5))
+    _, labels = played(case)
+    result = simulate(case, STREAM, TERMS)
     found = result.audit
     assert found is not None
     ledger = labels.learner.ledger.labels()
@@ -119,6 +120,11 @@ def test_an_audit_counts_what_became_of_wrong_labels() -> None:
     assert found.wrong == sum(not same_label(one.label, truth(one.id)) for _, one in first) > 0
     assert found.wrong_left == sum(not same_label(*pair) for pair in learned)
     assert found.corrected_right + found.corrected_wrong == len(ledger)
+    by_id = {one.id: one.label for _, one in first}
+    second = [(by_id[str(one.second_of)], one) for one in labels.log if one.second_of is not None]
+    against = {one.second_of for label, one in second if not same_label(label, one.label)}
+    assert found.contradicted == len(against)
+    assert found.found == sum(not same_label(by_id[str(name)], truth(str(name))) for name in against)
     assert 0 < found.corrected_right <= found.found <= found.contradicted
     assert found.wrong_left < found.wrong
     assert (result.labels, found.second) == (found.first + found.second, len(labels.asked))

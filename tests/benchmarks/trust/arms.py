@@ -19,7 +19,7 @@ from stream_al.engine.trust.opinions import key_of
 from stream_al.engine.trust.thresholds import self_confidence
 from stream_al.messages import ClassLabel, Example
 from stream_al.simulate.cases import ONE_LABEL, Case, Terms, play
-from stream_al.simulate.second_labels import SecondLabels, audit
+from stream_al.simulate.people.second_labels import SecondLabels, audit
 from stream_al.simulate.stream import Stream
 
 __all__ = ["ARMS", "NONE", "OURS", "Arm", "Order", "measured"]
