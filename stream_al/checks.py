@@ -12,6 +12,8 @@ from stream_al.errors import BadMessage
 
 __all__ = ["check_depth", "moment"]
 
+_PLAIN = frozenset({dict, list})
+
 
 def check_depth(value: Any, limit: int) -> None:
     """Refuse plain values, or a message, that are nested deeper than a limit, level by level.
@@ -26,21 +28,21 @@ def check_depth(value: Any, limit: int) -> None:
     """
     level: list[Any] = [value]
     for _ in range(limit):
-        level = [
-            member
-            for outer in level
-            for member in _members(outer)
-            if isinstance(member, dict | list | msgspec.Struct)
-        ]
+        level = [inner for outer in level for inner in _nested(outer)]
         if not level:
             return
     raise BadMessage("too_deep", f"the record is nested deeper than {limit}")
 
 
-def _members(outer: Any) -> Iterable[Any]:
-    if isinstance(outer, dict):
-        return outer.values()
-    return outer if isinstance(outer, list) else msgspec.structs.astuple(outer)
+def _nested(outer: Any) -> Iterable[Any]:
+    """The members that may have members of their own."""
+    if isinstance(outer, msgspec.Struct):
+        members: Iterable[Any] = msgspec.structs.astuple(outer)
+    else:
+        members = outer.values() if isinstance(outer, dict) else outer
+        if _PLAIN.isdisjoint(map(type, members)):  # nearly always; an array may have half a million numbers
+            return ()
+    return [member for member in members if isinstance(member, dict | list | msgspec.Struct)]
 
 
 def moment(text: str) -> datetime:

@@ -6,7 +6,8 @@
     ├── Unavailable     nobody: a broker or a disk cannot be reached; wait, keep the offset, try again
     ├── Superseded      nobody: another replica owns the partition now; drop the batch
     ├── StateLost       the operator: a log no longer holds what the service needs; it never resets silently
-    └── Misconfigured   the user: the settings or the command line ask for something that cannot work
+    ├── Misconfigured   the user: the settings or the command line ask for something that cannot work
+    └── ClientError     who uses a client: a request had no effect (`stream_al.client.errors`)
 
 The text of an error is one sentence that says what is wrong and what to do or write instead. The command
 line prints it without a traceback. Any other exception that reaches the top is a bug and keeps its traceback.

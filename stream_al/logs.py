@@ -55,6 +55,8 @@ def configure(settings: Settings) -> None:
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     for name in ("aiobotocore", "botocore", "s3fs"):  # at debug they log requests with their tokens
         logging.getLogger(name).setLevel(max(level, logging.INFO))
+    for name in ("httpx", "httpcore"):  # they log every request that the bridge to Label Studio makes
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
     logging.getLogger("stream_al.audit").setLevel(logging.INFO)  # the audit log is written at every level
     logging.getLogger("uvicorn.access").setLevel(max(level, logging.WARNING))
 

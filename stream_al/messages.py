@@ -8,19 +8,22 @@ Messages are JSON. Unknown members are ignored. Timestamps are ISO 8601 in UTC.
 
     bytes      the record has at most `max_bytes`; this is checked before it is parsed
     depth      nothing is nested deeper than `MAX_DEPTH`, so that code that recurses can walk it
+    objects    there are at most `MAX_OBJECTS` objects and arrays; this too is checked before it is parsed,
+               since a million bytes of `[[],[],...]` would hold the event loop for 0.4 s
     numbers    each is finite, and a whole number has no more digits than Python writes (4300)
     ids        1 to `MAX_ID_CHARACTERS` characters
     times      those of a query have a zone, so that they can be subtracted
 
 Samples are not here, because each stream has its own form of them (see `engine.samples.sample`). The records
-of the topic `control` are in `stream_al.runtime`.
+of the topic `control` are in `stream_al.replica_messages`.
 """
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
@@ -29,9 +32,9 @@ import msgspec
 from stream_al.checks import check_depth, moment
 from stream_al.errors import BadMessage
 from stream_al.identity import MAX_ID_CHARACTERS, id_text
-from stream_al.runtime import Offset, RuntimeBudget, RuntimeModel, RuntimeSettings
 
 __all__ = [
+    "LARGEST_RECORD",
     "ClassLabel",
     "Example",
     "Label",
@@ -39,9 +42,6 @@ __all__ = [
     "Prediction",
     "PredictionRecord",
     "Query",
-    "RuntimeBudget",
-    "RuntimeModel",
-    "RuntimeSettings",
     "class_names",
     "decode",
     "decode_json",
@@ -54,9 +54,14 @@ __all__ = [
 MAX_LABEL_CHARACTERS = 512
 MAX_LABEL_BITS = 64
 MAX_VERSION_CHARACTERS = 64
+MAX_ANNOTATORS = 100  # of one sample
 SECONDS_BELOW = 1e11  # as seconds the year 5138, as milliseconds 1973
-MAX_ANNOTATORS = 20  # that a query names
 MAX_DEPTH = 128  # more than `input.max_depth` may be, and far less than what Python can recurse
+MAX_OBJECTS = 50_000  # two for each of the 10,000 records that a request may have, and more
+MAX_OFFSET = 2**63 - 1
+
+LARGEST_RECORD = 100 * 1024**2
+"""The most bytes of a record that any setting allows."""
 
 ClassLabel: TypeAlias = str | int | float | bool
 """The name of a class, as it stands in a label."""
@@ -69,7 +74,12 @@ else:  # what may be written; the messages turn it into text when they are made
     Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)] | int | float
     Name = str | int | float
     Time = str | int | float
+Offset = Annotated[int, msgspec.Meta(ge=0, le=MAX_OFFSET)]
+Annotators = Annotated[list[str], msgspec.Meta(max_length=MAX_ANNOTATORS)]
+TextId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
 Version = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_VERSION_CHARACTERS)]
+Comment = Annotated[str, msgspec.Meta(max_length=2000)]
+SkipReason = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -101,6 +111,7 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
             query.
         sample_id: The sample's id, if `id` is another one.
         pending: The number of queries that had no label when this one was decided, as the replica knew it.
+        propensity: The probability with which the sample was selected; None if a person asked for its label.
         second_of: The id of the query that was labelled first. This one asks another annotator about the same
             sample, who does not see the labels that are there. Its prediction and propensity are those of the
             first query.
@@ -109,12 +120,12 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
             is. So a repetition after a crash is recognised.
     """
 
-    id: Id
+    id: TextId
     features: dict[str, Any]
     prediction: Prediction
     utility: float
     threshold: float
-    propensity: float
+    propensity: float | None
     reason: str
     strategy: str
     model: ModelStamp
@@ -125,8 +136,8 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
     pending: int = 0
     version: str = ""
     sample_id: str | None = None
-    second_of: Id | None = None
-    labelled_by: Annotated[list[Name], msgspec.Meta(max_length=MAX_ANNOTATORS)] = []
+    second_of: TextId | None = None
+    labelled_by: Annotators = []
     bought: tuple[Offset, Offset] | None = None
 
 
@@ -144,6 +155,10 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
         via: The name of the HTTP token that brought it; the service writes it. None for a label that was not
             sent with a token.
         version: The `version` of the query. The label is joined with the query of that version or with none.
+        guess_shown: Whether the annotator had seen the model's prediction; None if that is not known.
+        comment: What the annotator says about the sample.
+        flagged: Whether the annotator wants others to see the sample.
+        skip_reason: Why there is no label. Reasons are counted.
     """
 
     id: Id
@@ -154,6 +169,10 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
     features: dict[str, Any] | None = None
     via: str | None = None
     version: Version | None = None
+    guess_shown: bool | None = None
+    comment: Comment | None = None
+    flagged: bool = False
+    skip_reason: SkipReason | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError for a number that is no id, no name or no time."""
@@ -178,6 +197,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
         second_of: The id of the query that was labelled first. The example holds a further label of the same
             sample: it is recorded and not learned.
         labelled_by: The annotators who had labelled the sample before.
+        guess_shown, comment, flagged: As of the label.
     """
 
     id: Id
@@ -192,10 +212,13 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     model: ModelStamp | None = None
     via: str | None = None
     version: Version | None = None
-    corrects: bool = False
     payload: Any = None
-    second_of: Id | None = None
-    labelled_by: Annotated[list[Name], msgspec.Meta(max_length=MAX_ANNOTATORS)] = []
+    second_of: TextId | None = None
+    labelled_by: Annotators = []
+    corrects: bool = False
+    guess_shown: bool | None = None
+    comment: Comment | None = None
+    flagged: bool = False
 
     def __post_init__(self) -> None:
         """Raises ValueError for a number that is no id, no name or no time."""
@@ -217,10 +240,12 @@ class PredictionRecord(msgspec.Struct, frozen=True):
     pending: int = 0
 
 
-M = TypeVar("M", Label, Example, Query, RuntimeSettings, RuntimeModel)
+M = TypeVar("M", bound=msgspec.Struct)
 
 _ENCODER = msgspec.json.Encoder()
 _ANY = msgspec.json.Decoder()
+# A text may have no end, so that each quote is looked at once.
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)', re.DOTALL)
 
 
 def encode(message: Any) -> bytes:
@@ -232,8 +257,8 @@ def decode_json(value: bytes | None, *, max_bytes: int) -> Any:
     """Plain JSON values from a record's bytes.
 
     Raises:
-        BadMessage: `null_value`, `too_large`, `too_deep`, `not_json`, or `bad_fields` for a number that no
-            type can hold.
+        BadMessage: `null_value`, `too_large`, `too_deep`, `too_many_objects`, `not_json`, or `bad_fields` for
+            a number that no type can hold.
     """
     return _decoded(_ANY, value, max_bytes)
 
@@ -244,7 +269,7 @@ def decode(kind: type[M], value: bytes | None, *, max_bytes: int) -> M:
     Raises:
         BadMessage: With a reason of `decode_json`, or `bad_fields`, `bad_time`, `no_label`, `label_too_long`.
     """
-    message: M = _decoded(_DECODERS[kind], value, max_bytes)
+    message: M = _decoded(_decoder(kind), value, max_bytes)
     if isinstance(message, Label | Example):
         return _with_class(message)  # type: ignore[return-value]  # of the same type
     if isinstance(message, Query):
@@ -268,6 +293,9 @@ def _decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:
         raise BadMessage("null_value", "the record has no value")
     if len(value) > max_bytes:
         raise BadMessage("too_large", f"the record has {len(value)} bytes, more than the {max_bytes} allowed")
+    opened = value.count(b"{") + value.count(b"[")
+    if opened > MAX_OBJECTS and _objects(value) > MAX_OBJECTS:
+        raise BadMessage("too_many_objects", f"the record has more than {MAX_OBJECTS} objects and arrays")
     try:
         found = decoder.decode(value)
     except RecursionError:
@@ -276,9 +304,15 @@ def _decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:
         raise BadMessage("bad_fields", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadMessage("not_json", f"the record is not JSON: {error}") from None
-    if value.count(b"{") + value.count(b"[") > MAX_DEPTH:  # else it cannot be deeper
+    if opened > MAX_DEPTH:  # else it cannot be deeper
         check_depth(found, MAX_DEPTH)
     return found
+
+
+def _objects(value: bytes) -> int:
+    """How many objects and arrays begin in a JSON text, without those within its texts."""
+    bare = _TEXT.sub(b"", value)
+    return bare.count(b"{") + bare.count(b"[")
 
 
 def _with_class(message: Label | Example) -> Label | Example:
@@ -359,6 +393,6 @@ def iso(timestamp_ms: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-_DECODERS: dict[type, Any] = {
-    kind: msgspec.json.Decoder(kind) for kind in (Label, Example, Query, RuntimeSettings, RuntimeModel)
-}
+@cache
+def _decoder(kind: type) -> Any:
+    return msgspec.json.Decoder(kind)

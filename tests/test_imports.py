@@ -2,8 +2,8 @@
 
 Each part of the package has a level, and imports from its own part and from lower levels only:
 
-    errors, terminal < checks, identity, runtime < messages < engine < settings < datasets, invocation, logs
-    < simulate, service < contracts < demo < cli
+    errors, terminal < checks, identity < messages < replica_messages, client < engine < settings
+    < datasets, invocation, logs < simulate, service < contracts, label_studio < demo < cli
 
 No module imports itself through others: there is no circle.
 """
@@ -24,10 +24,12 @@ ENGINE = [file for file in FILES if file.is_relative_to(PACKAGE / "engine")]
 
 PURE = {
     *("__future__", "abc", "ast", "base64", "bisect", "collections", "contextlib", "copyreg", "dataclasses"),
-    *("difflib", "enum", "fnmatch", "fractions", "functools", "hashlib", "inspect", "itertools", "json"),
+    *("difflib", "enum", "fnmatch", "fractions", "functools", "hashlib", "heapq", "inspect", "itertools"),
+    "json",
     *("math", "numbers", "operator", "pickle", "re", "statistics", "struct", "sys", "types", "typing"),
     *("msgspec", "numpy", "river"),
     *("stream_al.engine", "stream_al.checks", "stream_al.errors", "stream_al.identity", "stream_al.messages"),
+    "stream_al.replica_messages",
     "stream_al.terminal",
 }
 """What the engine may import: nothing here reads, writes, waits, logs, or knows the time."""
@@ -48,13 +50,14 @@ EFFECTS = {
 }
 LEVELS = (
     {"errors", "terminal"},
-    {"checks", "identity", "runtime"},
+    {"checks", "identity"},
     {"messages"},
+    {"replica_messages", "client"},
     {"engine"},
     {"settings"},
     {"datasets", "invocation", "logs"},
     {"simulate", "service"},
-    {"contracts"},
+    {"contracts", "label_studio"},
     {"demo"},
     {"cli"},
     {"__main__"},
@@ -129,6 +132,17 @@ def test_imports_point_downwards(file: Path) -> None:
     found = {name.split(".")[1] for name in imports(file) if lies_in(name, {"stream_al"}) and "." in name}
     found = {part for part in found - {own} if part in LEVEL}  # what is in no part is in the package itself
     assert not {part for part in found if own == "__init__" or LEVEL[part] >= LEVEL[own]}
+
+
+def test_a_client_needs_nothing_of_the_service() -> None:
+    """So it loads in a moment, and no change of the service breaks it but one of the messages."""
+    small = {f"stream_al.{part}" for part in ("client", "errors", "terminal", "messages")}
+    for file in (file for file in FILES if part_of(file) == "client"):
+        assert not [
+            name for name in imports(file) if lies_in(name, {"stream_al"}) and not lies_in(name, small)
+        ]
+    named = {part_of(file) for file in FILES for name in imports(file) if lies_in(name, {"stream_al.client"})}
+    assert named <= {"client", "demo", "cli"}
 
 
 def test_no_module_imports_itself_through_others() -> None:

@@ -16,6 +16,7 @@ from stream_al.errors import BadMessage
 from stream_al.identity import MAX_ID_CHARACTERS
 from stream_al.messages import (
     MAX_LABEL_CHARACTERS,
+    MAX_OBJECTS,
     Example,
     Label,
     ModelStamp,
@@ -157,8 +158,8 @@ def test_an_infinite_or_undefined_number_is_refused(text: str) -> None:
 @every_kind
 @pytest.mark.parametrize("opening", [b"[", b'{"id":', b'{"unknown":', b'{"features":{"a":'])
 def test_no_depth_exhausts_the_stack(kind: Any, opening: bytes) -> None:
-    assert reason(kind, opening * 100_000) in {"too_deep", "bad_fields", "not_json"}
-    assert reason(kind, b'{"id":"a","features":{"x":' + b"[" * 100_000) == "too_deep"
+    assert reason(kind, opening * 20_000) in {"too_deep", "bad_fields", "not_json"}
+    assert reason(kind, b'{"id":"a","features":{"x":' + b"[" * 20_000) == "too_deep"
 
 
 # --- Ids and labels --------------------------------------------------------------------------------------
@@ -285,3 +286,27 @@ def test_a_timestamp_is_exact_to_the_millisecond(moment: datetime) -> None:
 def test_an_absurd_timestamp_is_the_epoch(absurd: int) -> None:
     """A producer may give its records any timestamp."""
     assert iso(absurd) == "1970-01-01T00:00:00.000Z"
+
+
+def values_of(each: bytes, number: int) -> bytes:
+    return b'{"features":{"x":[' + b",".join([each] * number) + b"]}}"
+
+
+@every_kind
+@pytest.mark.parametrize("each", [b"{}", b"[]", b'{"a":[1]}', b"[[[]]]"])
+def test_more_objects_than_allowed_are_refused_before_they_are_parsed(kind: Any, each: bytes) -> None:
+    few, many = values_of(each, 10), values_of(each, MAX_OBJECTS)
+    assert reason(kind, few) == "bad_fields"
+    assert reason(kind, many) == "too_many_objects"
+    assert reason(kind, many[:-1]) == "too_many_objects", "what is not JSON is not parsed either"
+
+
+@pytest.mark.parametrize("text", ["{" * 60_000, '[{"' * 30_000, "\\[" * 60_000, '"' * 9 + "[" * 60_000])
+def test_braces_within_a_text_are_no_objects(text: str) -> None:
+    assert decode_json(json.dumps({"x": [text]}).encode(), max_bytes=LIMIT) == {"x": [text]}
+
+
+@pytest.mark.parametrize("value", [b'"' + b'\\"' * 60_000 + b"[" * 60_000, b'["' + b"[" * 60_000 + b"\\"])
+def test_a_text_without_an_end_is_no_json(value: bytes) -> None:
+    with pytest.raises(BadMessage, match="not JSON"):
+        decode_json(value, max_bytes=LIMIT)

@@ -191,9 +191,30 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             width=12,
         ),
         Panel(
-            "Expired queries",
-            "Queries per minute that expired without a label. Their share of the budget is lost.",
-            {"expired": f"60 * sum({_rate('expired_queries_total')})"},
+            "Queries without a label",
+            "Queries per minute that expired, or that annotators skipped, by reason. Their share of the "
+            "budget is lost.",
+            {
+                "expired": f"60 * sum({_rate('expired_queries_total')})",
+                "skipped: {{reason}}": f"60 * sum by (reason) ({_rate('skipped_labels_total')})",
+            },
+            unit="cpm",
+            width=12,
+        ),
+        Panel(
+            "Leases",
+            "Queries that labelling tools hold now, and those that nobody holds.",
+            {"leased": "max(stream_al_leases)", "free": "max(stream_al_free_queries)"},
+            width=12,
+        ),
+        Panel(
+            "What became of leases",
+            "Leases per minute by outcome. Many that are lost: replicas compete for the last queries. Many "
+            "that run out: people leave without labelling, or `labels.lease_seconds` is too short.",
+            {
+                "{{outcome}}": f"60 * sum by (outcome) ({_rate('lease_requests_total')})",
+                "run out": f"60 * max({_rate('expired_leases_total')})",
+            },
             unit="cpm",
             width=12,
         ),

@@ -6,7 +6,7 @@ is a bug.
 
 `processes` has the commands that run the service, the demo and simulations, `records` those that work on
 topics, `dead_letters` those that list and mend dead letters, `inspection` those that show settings, the model
-and contracts, and `doctor` the one that examines.
+and contracts, `doctor` the one that examines, and `label` the one with which people label.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 from stream_al import __version__
-from stream_al.cli import dead_letters, doctor, inspection, processes, records
+from stream_al.cli import dead_letters, doctor, inspection, label, processes, records
 from stream_al.errors import StreamAlError
 from stream_al.terminal import printable
 
@@ -33,6 +33,7 @@ cli = typer.Typer(
 )
 cli.add_typer(processes.cli)
 cli.add_typer(doctor.cli)
+cli.add_typer(label.cli)
 for name, group in {
     "config": inspection.config_cli,
     "topics": records.topics_cli,

@@ -20,8 +20,8 @@ import typer
 from stream_al import settings
 from stream_al.cli.broker import bar, run, say
 from stream_al.cli.options import AsJson, ConfigFile, Overrides
-from stream_al.errors import Misconfigured
-from stream_al.messages import iso
+from stream_al.errors import BadMessage, Misconfigured
+from stream_al.messages import LARGEST_RECORD, decode_json, iso
 from stream_al.terminal import printable
 
 if TYPE_CHECKING:
@@ -216,8 +216,8 @@ def _in_editor(letter: DeadLetter) -> bytes:
             "--edit: nothing was changed, so nothing was sent; without --edit it is sent as it is"
         )
     try:
-        return msgspec.json.encode(msgspec.json.decode(after))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return msgspec.json.encode(decode_json(after, max_bytes=LARGEST_RECORD))
+    except BadMessage as error:
         raise Misconfigured(f"--edit: this is not JSON ({error}); nothing was sent") from None
 
 
@@ -308,8 +308,9 @@ def _pretty(letter: DeadLetter) -> str:
 
 def _indented(value: bytes) -> bytes | None:
     try:
-        return msgspec.json.format(msgspec.json.encode(msgspec.json.decode(value)), indent=2)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = decode_json(value, max_bytes=LARGEST_RECORD)
+        return msgspec.json.format(msgspec.json.encode(found), indent=2)
+    except BadMessage:
         return None
 
 

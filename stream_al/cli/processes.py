@@ -41,6 +41,18 @@ def serve(
     run(settings.load(config, [*short, *(overrides or [])], imports=True))
 
 
+@cli.command("label-studio")
+def label_studio(config: ConfigFile = None, overrides: Overrides = None) -> None:
+    """Connect Label Studio: queries become tasks there, annotations become labels.
+
+    label_studio.url names the server, and STREAM_AL_LABEL_STUDIO__TOKEN or label_studio.token_file the token.
+    The broker and the topics are those of the service. Needs the extra labelstudio.
+    """
+    from stream_al.label_studio.command import run  # noqa: PLC0415
+
+    run(settings.load(config, overrides or []))
+
+
 @cli.command()
 @with_file_form
 def demo(  # noqa: PLR0913 - one argument an option
@@ -59,11 +71,18 @@ def demo(  # noqa: PLR0913 - one argument an option
     ] = None,
     budget: Annotated[float, typer.Option(help="Share of the samples whose label may be bought.")] = 0.05,
     delay: Annotated[float, typer.Option(help="Seconds from a query to its label.")] = 0.0,
+    annotators: Crew = None,
     model: Annotated[str | None, typer.Option(help="A River expression, or module:factory.")] = None,
     strategy: Annotated[str | None, typer.Option(help="The query strategy.")] = None,
     port: Annotated[int, typer.Option(help="Port for HTTP. If it is taken or 0, a free one is used.")] = 8080,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     label: LabelPlace = None,
+    desk: Annotated[
+        bool, typer.Option("--desk", help="Open the labelling desk, and label with a simulated colleague.")
+    ] = False,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Whether --desk opens a browser.")
+    ] = True,
     as_json: AsJson = False,
     *,
     form: FileForm,
@@ -73,7 +92,21 @@ def demo(  # noqa: PLR0913 - one argument an option
     from stream_al.demo.plan import DemoOptions  # noqa: PLC0415
 
     options = DemoOptions(
-        data, stream, samples, rate, delay, budget, strategy, model, port, seed, label=label, form=form
+        data,
+        stream,
+        samples,
+        rate,
+        delay,
+        budget,
+        strategy,
+        model,
+        port,
+        seed,
+        label=label,
+        annotators=annotators,
+        desk=desk,
+        browser=browser,
+        form=form,
     )
     try:
         code = perform(options, as_json=as_json)

@@ -30,6 +30,7 @@ MESSAGES_ON: dict[str, tuple[str, ...]] = {
     "labels": ("label",),
     "examples": ("example",),
     "control": ("runtimeSettings", "runtimeModel", "asConfigured"),
+    "leases": ("lease", "leaseOver"),
     "predictions": ("prediction",),
     "samples" + DEAD_LETTERS: ("deadLetter",),
     "labels" + DEAD_LETTERS: ("deadLetter",),
@@ -56,6 +57,8 @@ OPERATIONS = (
     Operation("learn", "receive", "examples", "Learn in order; each replica reads all examples."),
     Operation("change", "send", "control", "Change settings or examples for all replicas."),
     Operation("followChanges", "receive", "control", "Know the changes; each replica reads them all."),
+    Operation("lease", "send", "leases", "Keep a query for one person, or give it back."),
+    Operation("followLeases", "receive", "leases", "Know who labels what; each replica reads all."),
     Operation("sendPrediction", "send", "predictions", "Publish prediction and decision for every sample."),
     Operation("rejectSample", "send", "samples" + DEAD_LETTERS, "Set aside a sample that cannot be used."),
     Operation("rejectLabel", "send", "labels" + DEAD_LETTERS, "Set aside a label that cannot be used."),
@@ -68,7 +71,7 @@ def asyncapi(settings: Settings) -> dict[str, Any]:
     """The AsyncAPI document of an application's topics."""
     given = settings.topics
     roles = {given.samples: "samples", given.queries: "queries", given.labels: "labels"}
-    roles |= {given.examples: "examples", given.control: "control"}
+    roles |= {given.examples: "examples", given.control: "control", given.leases: "leases"}
     if given.predictions:
         roles[given.predictions] = "predictions"
     roles |= {name + given.dead_letter_suffix: role + DEAD_LETTERS for name, role in roles.items()}
@@ -159,6 +162,12 @@ def _messages() -> dict[str, Any]:
             {"type": "null"},
             _key("settings", "model", "time"),
         ),
+        "lease": _message("A query is kept for one person, if nobody has it.", _ref("Lease"), _LEASE),
+        "leaseOver": _message(
+            "The lease is over; under `time` a replica asks the broker for its time.",
+            {"type": "null"},
+            _LEASE,
+        ),
         "prediction": _message("The prediction and the decision for a sample.", _ref("PredictionRecord"), ID),
         "deadLetter": {
             **_message("A record that cannot be used.", {"description": "The value of the record."}, any_key),
@@ -166,6 +175,9 @@ def _messages() -> dict[str, Any]:
             "headers": _ref("DeadLetterHeaders"),
         },
     }
+
+
+_LEASE: Schema = {"description": "The id of the lease.", "type": "string"}
 
 
 def _key(*keys: str) -> Schema:

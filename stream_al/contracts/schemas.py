@@ -24,10 +24,8 @@ from stream_al.messages import (
     Label,
     PredictionRecord,
     Query,
-    RuntimeBudget,
-    RuntimeModel,
-    RuntimeSettings,
 )
+from stream_al.replica_messages import Lease, RuntimeBudget, RuntimeModel, RuntimeSettings
 from stream_al.service.broker.dead_letters import (
     HEADER_PREFIX,
     MAX_MESSAGE_CHARACTERS,
@@ -51,6 +49,7 @@ TYPED: dict[str, type] = {
     "prediction": PredictionRecord,
     "runtime-settings": RuntimeSettings,
     "runtime-model": RuntimeModel,
+    "lease": Lease,
 }
 ID: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS}
 
@@ -82,6 +81,11 @@ _MEMBERS: dict[str, Schema] = {
     "queried_at": {"description": "When the query was made.", **_TIME},
     "expires_at": {"description": "When the query expires; a later label is not used.", **_TIME},
     "labelled_at": {"description": "When the annotator gave the label, by the annotator's clock."},
+    "guess_shown": {
+        "description": "Whether the annotator had seen the model's prediction; null if that is not known."
+    },
+    "comment": {"description": "What the annotator says about the sample."},
+    "flagged": {"description": "Whether the annotator wants others to see the sample."},
     "pending": {"description": "How many queries waited for a label then.", "minimum": 0},
     "version": {"description": "The fingerprint of the model's definition."},
     "examples": {"description": "How many examples the model had learned.", "minimum": 0},
@@ -97,8 +101,17 @@ _OWN_MEMBERS: dict[type, dict[str, Schema]] = {
     Query: {
         "id": ID,
         "features": _FLAT,
-        "propensity": {"exclusiveMinimum": 0},
-        "reason": {"enum": [*(r.value for r in (Reason.UNCERTAIN, Reason.EXPLORE, Reason.WARMUP)), SECOND]},
+        "propensity": {
+            "description": "The probability with which the sample was selected; null if a person asked for "
+            "its label (`manual`).",
+            "exclusiveMinimum": 0,
+        },
+        "reason": {
+            "enum": [
+                *(r.value for r in (Reason.UNCERTAIN, Reason.EXPLORE, Reason.WARMUP, Reason.MANUAL)),
+                SECOND,
+            ]
+        },
     },
     Example: {
         "id": _WRITTEN_ID,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
+import sys
 import tempfile
+import threading
+import webbrowser
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,7 +28,7 @@ __all__ = ["perform"]
 def perform(options: DemoOptions, *, as_json: bool) -> int:
     """Play the demo, compute the counterfactuals, and print the result on standard output.
 
-    A demo that is interrupted prints what it has done so far.
+    A demo that is interrupted prints what it has done so far. With the desk it goes on until then.
 
     Returns:
         The exit code: 1 if nothing was learned or no prediction was right.
@@ -44,11 +48,13 @@ def perform(options: DemoOptions, *, as_json: bool) -> int:
             for note in plan.notes:
                 console.print(note, markup=False)
             with embedded(broker_port), View(console) as view:
-                demo = Demo(plan, view.refresh)
+                demo = Demo(plan, view.refresh, lambda demo: _invite(demo, console, browser=options.browser))
                 asyncio.run(demo.run())
         summary = _compare(demo, console)
     except KeyboardInterrupt:
         _print_part(demo, console, as_json=as_json)
+        if options.desk and demo is not None and demo.began:
+            return 0  # there is no other end
         raise
     if as_json:
         print(json.dumps(asdict(summary)))  # noqa: T201 - the result of the command
@@ -62,6 +68,22 @@ def perform(options: DemoOptions, *, as_json: bool) -> int:
     if not as_json and not wrong:
         console.print(ending.next_steps(), markup=False, soft_wrap=True)
     return 1 if wrong else 0
+
+
+def _invite(demo: Demo, console: Console, *, browser: bool) -> None:
+    """Open the desk, and say where it is."""
+    if not demo.plan.desk:
+        return
+    address = f"{demo.url}/desk"
+    console.print(
+        f"The desk is at {address}. Label there; Ctrl-C ends the demo.", markup=False, soft_wrap=True
+    )
+    if browser and _is_graphical():  # elsewhere a browser would take this terminal
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+
+def _is_graphical() -> bool:
+    return sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _print_part(demo: Demo | None, console: Console, *, as_json: bool) -> None:

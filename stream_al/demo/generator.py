@@ -18,7 +18,7 @@ import typer
 
 from stream_al import settings
 from stream_al.datasets.rows import Row
-from stream_al.demo.annotator import TopicAnnotator
+from stream_al.demo.annotator import TopicAnnotators, punctual
 from stream_al.demo.player import Player
 from stream_al.errors import StreamAlError
 from stream_al.logs import configure
@@ -26,6 +26,7 @@ from stream_al.service.broker.kafka import Kafka
 from stream_al.service.broker.protocols import Broker
 from stream_al.service.maintenance import opened
 from stream_al.settings import Settings
+from stream_al.simulate.crew import crew
 from stream_al.simulate.stream import bundled
 
 __all__ = ["main", "play"]
@@ -55,7 +56,7 @@ async def play(
 ) -> None:
     """Send the stream and label its queries. After the last sample, go on labelling until cancelled."""
     truth = {str(number): row.label for number, row in enumerate(recorded, 1)}  # as the player counts them
-    topics = given.topics
+    topics, team = given.topics, crew([punctual(delay)], list(dict.fromkeys(truth.values())), given.seed)
     async with opened(broker or Kafka(given), topics.samples, topics.queries, topics.labels) as opened_broker:
         # The player does not know how far the service has come, so only the rate limits it.
         player = Player(
@@ -63,7 +64,7 @@ async def play(
         )
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(TopicAnnotator(opened_broker, given, truth, delay).run())
+                tasks.create_task(TopicAnnotators(opened_broker, given, truth, team).run())
                 tasks.create_task(player.play(recorded))
         except* StreamAlError as group:
             raise group.exceptions[0] from group

@@ -13,14 +13,18 @@ from typing import Any
 from stream_al import settings
 from stream_al.datasets.form import FileForm, Noticed
 from stream_al.datasets.rows import Row, Wanted
+from stream_al.demo.annotator import punctual
 from stream_al.errors import Misconfigured
 from stream_al.service.engine_settings import input_rules
 from stream_al.settings import Settings
+from stream_al.simulate.crew import Crew, Profile, crew, parse_crew
 from stream_al.simulate.stream import Columns, make_stream, named_rows
 
 __all__ = ["DemoOptions", "DemoPlan", "prepare"]
 
 SAMPLES = 20_000  # unless the user says how many
+DESK_RATE = 20.0  # samples a second while a person labels, unless the user says how many
+COLLEAGUE = "colleague: error=0.05, speed=600"
 HOST = "127.0.0.1"
 # The check of the setting judges the option.
 PATHS = {
@@ -47,6 +51,9 @@ class DemoOptions:
     port: int
     seed: int
     label: str | None = None
+    annotators: str | None = None
+    desk: bool = False
+    browser: bool = True
     form: FileForm = field(default_factory=FileForm)
 
 
@@ -58,17 +65,19 @@ class DemoPlan:
         name: The name of the stream.
         samples: The stream, features flat as the model gets them.
         rate: The most samples per second.
-        delay: Seconds from query to label.
+        crew: Who gives the labels.
         settings: The settings of the service.
         notes: What the user should know about the stream, in sentences.
+        desk: Whether a person labels too, so that the demo goes on until it is interrupted.
     """
 
     name: str
     samples: Sequence[Row]
     rate: float
-    delay: float
+    crew: Crew
     settings: Settings
     notes: Sequence[str] = ()
+    desk: bool = False
 
 
 def prepare(options: DemoOptions, broker_port: int, snapshots: Path) -> DemoPlan:
@@ -83,6 +92,7 @@ def prepare(options: DemoOptions, broker_port: int, snapshots: Path) -> DemoPlan
         raise Misconfigured(f"--rate: write a number of samples per second above 0, not {options.rate:g}")
     if not 0 <= options.delay < inf:
         raise Misconfigured(f"--delay: write a number of seconds, 0 or more, not {options.delay:g}")
+    profiles = _profiles(options)
     given = _settings(options, broker_port, snapshots)
     noticed = Noticed()
     # The demo counts its samples itself, so the file needs no ids.
@@ -90,7 +100,19 @@ def prepare(options: DemoOptions, broker_port: int, snapshots: Path) -> DemoPlan
     name, recorded = named_rows(options.data, options.stream, wanted, noticed)
     stream = make_stream(name, islice(recorded, options.samples or SAMPLES), Columns())
     notes = tuple(noticed.sentences())
-    return DemoPlan(name, stream.rows, options.rate or inf, options.delay, given, notes)
+    rate = options.rate or (DESK_RATE if options.desk else inf)
+    team = crew(profiles, stream.classes, given.seed)
+    return DemoPlan(name, stream.rows, rate, team, given, notes, options.desk)
+
+
+def _profiles(options: DemoOptions) -> Sequence[Profile]:
+    if options.annotators is None:
+        if options.desk and not options.delay:
+            return parse_crew(COLLEAGUE)
+        return (punctual(options.delay),)
+    if options.delay:
+        raise Misconfigured("--delay: write delay=... of each annotator in --annotators instead")
+    return parse_crew(options.annotators)
 
 
 def _settings(options: DemoOptions, broker_port: int, snapshots: Path) -> Settings:

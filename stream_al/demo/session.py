@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from time import monotonic
 
-from stream_al.demo.annotator import TopicAnnotator
+from stream_al.demo.annotator import Colleagues, TopicAnnotators
 from stream_al.demo.counterfactuals import RANDOM_RUNS, mean_score, prequential
 from stream_al.demo.plan import DemoPlan
 from stream_al.demo.player import Player
@@ -72,21 +72,37 @@ class Demo:
     Args:
         plan: What to play.
         refresh: Called many times a second, to draw the state of the demo.
+        started: Called once, when the service is ready.
     """
 
-    def __init__(self, plan: DemoPlan, refresh: Callable[[Demo], None] = lambda demo: None) -> None:
+    def __init__(
+        self,
+        plan: DemoPlan,
+        refresh: Callable[[Demo], None] = lambda demo: None,
+        started: Callable[[Demo], None] = lambda demo: None,
+    ) -> None:
         self.plan = plan
         self.refresh = refresh
+        self.started = started
         given = plan.settings
         self.broker = Kafka(given)
         self.app = App(given, Kafka(given))
         truth = [sample.label for sample in plan.samples]
         ids = {str(number): label for number, label in enumerate(truth, 1)}
-        self.annotator = TopicAnnotator(self.broker, given, ids, plan.delay)
+        self.annotator: Colleagues | TopicAnnotators = (
+            Colleagues(lambda: self.url, ids, plan.crew)
+            if plan.desk
+            else TopicAnnotators(self.broker, given, ids, plan.crew)
+        )
         self.scoreboard = Scoreboard(self.broker.reader(str(given.topics.predictions)), truth)
         self.player = Player(self.broker, given.topics.samples, plan.rate, lambda: self.decided, self._behind)
         self.began = self.ended = 0.0
         self._decided = 0
+
+    @property
+    def url(self) -> str | None:
+        """The address of the service; None until it listens."""
+        return f"http://{self.app.settings.http.host}:{self.app.port}" if self.app.port else None
 
     @property
     def decided(self) -> int:
@@ -149,6 +165,7 @@ class Demo:
         while not self.app.ready:
             self.refresh(self)
             await asyncio.sleep(REFRESH_SECONDS)
+        self.started(self)
         self.began = monotonic()
         playing = asyncio.create_task(self.player.play(self.plan.samples))
         try:
@@ -159,7 +176,7 @@ class Demo:
         self.refresh(self)
 
     async def _watch(self, playing: asyncio.Task[None]) -> None:
-        """Wait until every sample is decided and every label is learned."""
+        """Wait until every sample is decided and every label is learned; at the desk, until interrupted."""
         before, moved = None, monotonic()
         while not self._over():
             if playing.done():
@@ -173,9 +190,9 @@ class Demo:
                 self.annotator.labelled,
                 self.learned,
             )
-            if now != before:
+            if now != before or self.annotator.busy:
                 before, moved = now, monotonic()
-            if monotonic() - moved > STANDSTILL_SECONDS + self.plan.delay:
+            if monotonic() - moved > STANDSTILL_SECONDS:
                 raise Unavailable("the demo makes no progress; run it again")
             self.refresh(self)
             await asyncio.sleep(REFRESH_SECONDS)
@@ -183,7 +200,8 @@ class Demo:
     def _over(self) -> bool:
         number = len(self.plan.samples)
         counted = self.scoreboard.decided + self.unusable
-        return self.decided == number == counted and self.learned >= self.scoreboard.queries
+        done = self.decided == number == counted and self.learned >= self.scoreboard.queries
+        return done and not self.plan.desk
 
     def _behind(self) -> bool:
         unlearned = self.annotator.labelled - self.learned

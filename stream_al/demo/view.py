@@ -189,7 +189,7 @@ def _estimate(demo: Demo) -> tuple[str, str]:
 
 
 def _address(demo: Demo) -> str:
-    return f"http://{demo.app.settings.http.host}:{demo.app.port}/docs" if demo.app.port else ""
+    return f"{demo.url}/{'desk' if demo.plan.desk else 'docs'}" if demo.url else ""
 
 
 def _state(demo: Demo) -> str:

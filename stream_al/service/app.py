@@ -4,7 +4,7 @@
             broker, topics
             what was changed at run time
             model: the newest snapshot, then the examples after it
-            pending queries
+            pending queries, and who has leased them
             intake and select join their groups        -> ready
     stop    select and intake finish or drop their batch and leave their groups
             snapshot, readers, producer, HTTP          all within one shared deadline
@@ -30,7 +30,9 @@ from stream_al.service.broker.protocols import Broker, Group
 from stream_al.service.broker.topics import required_topics
 from stream_al.service.conditions import ConditionWatch
 from stream_al.service.control import Control
+from stream_al.service.desk.data import DeskData
 from stream_al.service.engine_settings import fresh_learner
+from stream_al.service.leases.leasing import Leasing
 from stream_al.service.loops.accounts import Accounts
 from stream_al.service.loops.consumer import Consumer
 from stream_al.service.loops.expiry import Expiry
@@ -73,7 +75,9 @@ class App:
 
     Attributes:
         problems: What has cost a label or lost a sample since the start.
+        desk: What the desk shows of this process.
         conditions: Whether the service does its work, by name.
+        skips: The skips that this process has read, by reason.
         ready: Whether the model is restored and the loops are at work.
         port: Where HTTP listens; None while it does not.
         stopping: Set it to stop in order.
@@ -98,27 +102,9 @@ class App:
         topics, limits = settings.topics, settings.limits
         samples = broker.group(f"{settings.application}.select", topics.samples, settings.input.start)
         labels = broker.group(f"{settings.application}.intake", topics.labels, "earliest")
-        self.local_model = LocalModel(
-            lambda: broker.reader(topics.examples),
-            settings,
-            Snapshots(settings, fresh_learner(settings).fingerprint),
-            metrics,
-            self.problems,
-            clock,
-            on_example=self._close_query,
-            tracing=self.tracing,
-        )
+        self.local_model = self._new_local_model()
         self.log_time = LogTime(limits, clock, self.problems)
-        self.pending = PendingQueries(
-            broker.reader(topics.queries, expiring=True),
-            settings,
-            clock,
-            is_labelled=self._is_labelled,
-            tracing=self.tracing,
-            on_clash=self._report_clash,
-            time=self.log_time,
-            problems=self.problems,
-        )
+        self.pending = self._new_pending_queries()
         self.model_check = ModelCheck(settings, clock)
         self.selection = Select(
             settings,
@@ -131,6 +117,7 @@ class App:
             self.tracing,
         )
         self.selection.on_samples = self.model_check.see
+        self.desk = DeskData(settings, self.selection, lambda: self.control.budget)
         self.control = Control(
             broker,
             settings,
@@ -144,6 +131,8 @@ class App:
             settings, self.local_model, self.pending, self.control, metrics, self.problems, self.tracing
         )
 
+        self.skips = joining.skips
+
         def consumer(stage: Stage, group: Group) -> Consumer:
             step = partial(on_step, stage.name)
             return Consumer(stage, group, broker, limits, metrics, self.problems, clock, step)
@@ -154,12 +143,13 @@ class App:
         self.select.copy_of = self.accounts.saved
         self.consumers = (self.select, self.intake)
         self.expiry = Expiry(settings.queries, topics.queries, broker, labels, self.pending, metrics)
+        self.leasing = Leasing(broker, settings, self.pending, labels, metrics, clock, self.problems)
         self.lag = LagMeter(self.consumers, self.local_model, self.pending, metrics)
         self.conditions = ConditionWatch(
             self.selection, self.consumers, self.lag, self.reachable, metrics, self.problems, clock
         )
         self.intake.progress.waits_for = self.local_model.rebuild_progress
-        self.consensus = Consensus(self.local_model, labels, broker, topics.examples, clock)
+        self.consensus = Consensus(self.local_model, labels, broker, settings, clock)
         self.watchdog = Watchdog(
             limits.watchdog_seconds, [part.progress for part in (*self.consumers, self.local_model)]
         )
@@ -224,6 +214,8 @@ class App:
                 tasks.create_task(forever("rebuild", self.local_model.follow), name="rebuild")
                 tasks.create_task(forever("control", self._follow_control), name="control")
                 tasks.create_task(forever("pending", self._follow_queries), name="pending")
+                tasks.create_task(forever("leases", self._follow_leases), name="leases")
+                tasks.create_task(forever("upkeep", self._tidy_leases), name="upkeep")
                 tasks.create_task(forever("expiry", self._expire), name="expiry")
                 tasks.create_task(forever("accounts", self._save_accounts), name="accounts")
                 tasks.create_task(forever("topics", self._check_topics), name="topics")
@@ -231,6 +223,7 @@ class App:
                 tasks.create_task(forever("lag", self._measure_lag), name="lag")
                 tasks.create_task(self.model_check.run(), name="check")
                 tasks.create_task(self._watch_conditions(), name="conditions")
+                tasks.create_task(self.desk.run(), name="desk")
                 tasks.create_task(self._watch(), name="watchdog")
         except* StreamAlError as group:
             raise group.exceptions[0] from group
@@ -248,13 +241,40 @@ class App:
             await self.local_model.reader.start()
             await self.local_model.restore(self._report_restore)
             await self.pending.reader.start()
+            await self.leasing.reader.start()
             self._started = True
         await self.pending.catch_up()
+        await self.leasing.catch_up()
         await refuse_lost_offsets(self.settings.application, self.select.group, self.pending.reader)
         joins = (consumer.group.start() for consumer in self.consumers)  # at once: each waits for the broker
         for outcome in await asyncio.gather(*joins, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
+
+    def _new_local_model(self) -> LocalModel:
+        settings = self.settings
+        return LocalModel(
+            lambda: self.broker.reader(settings.topics.examples),
+            settings,
+            Snapshots(settings, fresh_learner(settings).fingerprint),
+            self.metrics,
+            self.problems,
+            self.clock,
+            on_example=self._close_query,
+            tracing=self.tracing,
+        )
+
+    def _new_pending_queries(self) -> PendingQueries:
+        return PendingQueries(
+            self.broker.reader(self.settings.topics.queries, expiring=True),
+            self.settings,
+            self.clock,
+            is_labelled=self._is_labelled,
+            tracing=self.tracing,
+            on_clash=self._report_clash,
+            time=self.log_time,
+            problems=self.problems,
+        )
 
     def _close_query(self, example: Example) -> None:
         if example.id in self.pending:  # most are over already; a version costs more than a look
@@ -296,6 +316,13 @@ class App:
     async def _expire(self) -> None:
         await asyncio.sleep(self.clock.pace.expiry_seconds)
         await self.expiry.step()
+
+    async def _follow_leases(self) -> None:
+        await self.leasing.step(self.settings.limits.poll_seconds)
+
+    async def _tidy_leases(self) -> None:
+        await asyncio.sleep(self.clock.pace.expiry_seconds)
+        await self.leasing.tidy()
 
     async def _save_accounts(self) -> None:
         await asyncio.sleep(self.clock.pace.accounts_seconds)
@@ -340,7 +367,8 @@ class App:
         if self._started:
             with suppress(Unavailable):  # a slow store costs the snapshot, not the orderly stop
                 await within(deadline.left / 2, "the last snapshot", self.local_model.save())
-            readers = (self.local_model.reader, self.pending.reader, self.control.reader)
+            parts = (self.local_model, self.pending, self.control, self.leasing)
+            readers = [part.reader for part in parts]
             await asyncio.gather(*(reader.stop(deadline.left / 2) for reader in readers))
         await self.tracing.stop(deadline.left / 2)
         await self.broker.stop(deadline.left)

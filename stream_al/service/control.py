@@ -41,7 +41,8 @@ import structlog
 
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import BadMessage, Misconfigured, Unavailable
-from stream_al.messages import RuntimeBudget, RuntimeModel, RuntimeSettings, decode, encode, iso
+from stream_al.messages import decode, encode, iso
+from stream_al.replica_messages import RuntimeBudget, RuntimeModel, RuntimeSettings
 from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Ack, Broker, Outgoing, Record
 from stream_al.service.telemetry.metrics import Metrics

@@ -36,6 +36,8 @@ def input_rules(settings: Settings) -> InputRules:
         max_depth=given.max_depth,
         max_features=given.max_features,
         max_text=given.max_text,
+        max_name=given.max_name,
+        max_names=given.max_bytes,
     )
 
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import gc
 import signal
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import structlog
 import uvicorn
 
-from stream_al.errors import Misconfigured
 from stream_al.logs import configure
 from stream_al.service.app import App
 from stream_al.service.broker.kafka import Kafka
 from stream_al.service.certificates import server_context
 from stream_al.service.http.api import api
-from stream_al.service.http.connections import BACKLOG, Connection, Listener, Waiting, most_connections
+from stream_al.service.http.connections import Waiting
+from stream_al.service.http.server import HTTPServer, listen
 from stream_al.settings import HTTPSettings, Settings
 from stream_al.settings.checks import is_loopback
 
@@ -77,9 +73,9 @@ async def serving(app: App) -> None:
     config.load()
     config.ssl = server_context(settings)
     waiting = Waiting(settings.header_seconds)
-    listener = _listen(settings, waiting)
+    listener = listen(settings.host, settings.port, settings.max_connections, waiting)
     app.port = listener.getsockname()[1]
-    server = _Server(config, waiting)
+    server = HTTPServer(config, waiting)
     log.info("listening", host=settings.host, port=app.port, tls=config.ssl is not None)
     _warn_about_exposure(settings)
     web = asyncio.create_task(server.serve(sockets=[listener]), name="http")
@@ -105,52 +101,3 @@ def _warn_about_exposure(settings: HTTPSettings) -> None:
             "tokens are sent without encryption",
             remedy="set http.ssl_certfile, or let a proxy next to this process do TLS",
         )
-
-
-class _Server(uvicorn.Server):
-    """A server that handles no signals: the application does, and stops its parts in order.
-
-    Args:
-        config: The settings of uvicorn.
-        waiting: The connections that wait for their clients.
-    """
-
-    def __init__(self, config: uvicorn.Config, waiting: Waiting) -> None:
-        super().__init__(config)
-        self.waiting = waiting
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, with our limits on connections."""
-        await super().startup(sockets=[])
-        config, seconds = self.config, self.waiting.seconds
-        for listener in sockets or []:
-            server = await asyncio.get_running_loop().create_server(
-                lambda: Connection(config, self.server_state, self.lifespan.state, self.waiting),
-                sock=listener,
-                ssl=config.ssl,
-                backlog=BACKLOG,
-                ssl_handshake_timeout=seconds if config.ssl else None,
-            )
-            self.servers.append(server)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
-
-
-def _listen(settings: HTTPSettings, waiting: Waiting) -> Listener:
-    """A socket bound to an address. Raises Misconfigured."""
-    host, port = settings.host, settings.port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = Listener(family, most_connections(settings.max_connections), waiting)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"
-        raise Misconfigured(
-            f"http.port: {host}:{port} {why}; write another one, or 0 for any free port"
-        ) from None
-    return listener

@@ -17,6 +17,7 @@ from __future__ import annotations
 from stream_al.settings.connections import HTTPSettings, KafkaSettings
 from stream_al.settings.data import InputSettings, LabelSettings, QuerySettings, TopicSettings
 from stream_al.settings.description import SettingRow, describe, effective
+from stream_al.settings.label_studio import LabelStudioSettings
 from stream_al.settings.reference import page
 from stream_al.settings.selection import BudgetSettings, ModelSettings
 from stream_al.settings.sources import load, option_mistakes
@@ -28,6 +29,7 @@ __all__ = [
     "InputSettings",
     "KafkaSettings",
     "LabelSettings",
+    "LabelStudioSettings",
     "LimitSettings",
     "LoggingSettings",
     "ModelSettings",

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from stream_al.engine.labels.spelling import shown
-from stream_al.messages import MAX_LABEL_CHARACTERS, ClassLabel
+from stream_al.messages import LARGEST_RECORD, MAX_LABEL_CHARACTERS, ClassLabel
+from stream_al.replica_messages import MAX_LEASE_SECONDS
 from stream_al.settings.checks import (
     Count,
     Inside,
@@ -40,6 +41,10 @@ class TopicSettings(Section):
         default="control",
         description="Written and read: the changes made while the service runs (compacted).",
     )
+    leases: Topic = Field(
+        default="leases",
+        description="Written and read: who labels which query (compacted, and kept for a short time).",
+    )
     predictions: Topic | None = Field(
         default=None, description="Written if it has a name: the prediction of every sample."
     )
@@ -55,7 +60,7 @@ class TopicSettings(Section):
         default=1, ge=1, le=32767, description="Copies of each partition, if the service creates the topic."
     )
 
-    @field_validator("queries", "labels", "examples", "control", "predictions", mode="after")
+    @field_validator("queries", "labels", "examples", "control", "leases", "predictions", mode="after")
     @classmethod
     def _has_a_name_of_its_own(cls, value: str | None, info: ValidationInfo) -> str | None:
         for part, topic in info.data.items():
@@ -99,11 +104,15 @@ class InputSettings(Section):
         default="earliest", description="Where a consumer group without committed offsets begins."
     )
     max_bytes: int = Field(
-        default=1_000_000, ge=1024, le=100 * 1024**2, description="Largest record, in bytes."
+        default=1_000_000, ge=1024, le=LARGEST_RECORD, description="Largest record, in bytes."
     )
     max_depth: int = Field(default=8, ge=1, le=100, description="Deepest nesting of a record.")
     max_features: Count = Field(default=10_000, description="Most features of one sample.")
     max_text: Count = Field(default=100_000, description="Most characters of one text feature.")
+    max_name: Count = Field(
+        default=1000,
+        description="Most characters of the name of a feature. For a nested one, the names on the way count.",
+    )
 
 
 class QuerySettings(Section):
@@ -115,7 +124,8 @@ class QuerySettings(Section):
     max_pending_bytes: Count = Field(
         default=100_000_000,
         description="Most bytes of pending queries. Selection pauses while they take so many, as it does at "
-        "`budget.pending`.",
+        "`budget.pending`. Queries that others write are read up to twice as many; further ones are passed "
+        "over, and reported.",
     )
     tombstones: bool = Field(
         default=True,
@@ -155,6 +165,20 @@ class LabelSettings(Section):
         "labels most in doubt. With 0.1 and a budget of 110 labels, 100 samples "
         "are asked about, and 10 of them again. The model learns the first label of a sample alone. The "
         "others show which labels and which annotators are wrong (`GET /v1/quality`).",
+    )
+
+    lease_seconds: float = Field(
+        default=300,
+        ge=1,
+        le=MAX_LEASE_SECONDS,
+        description="How long a query that was leased is kept for one person, unless the lease is renewed. "
+        "Then others get it.",
+    )
+
+    correct_by_consensus: bool = Field(
+        default=True,
+        description="Whether a first label is corrected if more second labels contradict it than support it. "
+        "Otherwise the correction is only proposed (`GET /v1/quality`).",
     )
 
     unsolicited: bool = Field(

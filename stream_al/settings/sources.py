@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["load", "option_mistakes"]
 
 FILE_VARIABLE = "STREAM_AL_CONFIG"
-TEST_PREFIX = "STREAM_AL_TEST_"
+OF_OTHERS = ("STREAM_AL_TEST_", "STREAM_AL_CLIENT_")
+"""What variables of our tests and of our clients begin with; they are no settings of the service."""
 COMMAND_LINE = "the command line"
 
 _FIELDS = dict(fields())
@@ -154,11 +155,7 @@ class Reading:
     def environment(self, environ: Mapping[str, str]) -> None:
         """Take the variables with our prefix, that of a section before those of its settings."""
         for variable in sorted(environ, key=len):
-            if (
-                not variable.startswith(PREFIX)
-                or variable == FILE_VARIABLE
-                or variable.startswith(TEST_PREFIX)
-            ):
+            if not variable.startswith(PREFIX) or variable == FILE_VARIABLE or variable.startswith(OF_OTHERS):
                 continue
             if variable in _PATHS:
                 self.take(_PATHS[variable], _text(_PATHS[variable], environ[variable]), variable)

@@ -1,7 +1,7 @@
 """The tree of settings: names, types, ranges, defaults and meanings.
 
 The larger sections have files of their own: `connections` (kafka, http), `data` (topics, input, queries,
-labels) and `selection` (model, budget).
+labels), `desk` and `selection` (model, budget).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from stream_al.settings.checks import (
 )
 from stream_al.settings.connections import HTTPSettings, KafkaSettings
 from stream_al.settings.data import InputSettings, LabelSettings, QuerySettings, TopicSettings
+from stream_al.settings.desk import DeskSettings
+from stream_al.settings.label_studio import LabelStudioSettings
 from stream_al.settings.section import Section, sentences
 from stream_al.settings.selection import BudgetSettings, ModelSettings, may_build
 
@@ -173,6 +175,10 @@ class Settings(Section):
     labels: LabelSettings = Field(default=LabelSettings(), description=LabelSettings.__doc__)
     snapshots: SnapshotSettings = Field(default=SnapshotSettings(), description=SnapshotSettings.__doc__)
     http: HTTPSettings = Field(default=HTTPSettings(), description=HTTPSettings.__doc__)
+    desk: DeskSettings = Field(default=DeskSettings(), description=DeskSettings.__doc__)
+    label_studio: LabelStudioSettings = Field(
+        default=LabelStudioSettings(), description=LabelStudioSettings.__doc__
+    )
     limits: LimitSettings = Field(default=LimitSettings(), description=LimitSettings.__doc__)
     log: LoggingSettings = Field(default=LoggingSettings(), description=LoggingSettings.__doc__)
     tracing: TracingSettings = Field(default=TracingSettings(), description=TracingSettings.__doc__)

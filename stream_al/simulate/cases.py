@@ -102,6 +102,8 @@ class Terms:
         exploration: The share of the budget that is spent at random.
         most_pending: No label is bought while this many are pending.
         max_classes: The most classes that a model learns.
+        max_features: The most features that a River model learns.
+        max_pairs: The most pairs of a class and a feature, likewise.
         objective: What says which label to predict. Baselines without a model predict as they do.
         committee: Definitions of further classifiers, for strategies that compare several predictions.
         target: Class, as text, to the share that the labels should have of it; None for equal shares.
@@ -114,6 +116,8 @@ class Terms:
     exploration: float
     most_pending: int
     max_classes: int
+    max_features: int = 10_000
+    max_pairs: int = 100_000
     objective: str = ACCURACY
     committee: tuple[str, ...] = ()
     target: Mapping[str, float] | None = None
@@ -322,7 +326,12 @@ def _learner(case: Case, terms: Terms, before: Sequence[Row]) -> Learner:
 
 def _model(case: Case, terms: Terms) -> Model:
     return strategy(case.strategy).model(
-        case.model, seed=case.seed, max_classes=terms.max_classes, committee=terms.committee
+        case.model,
+        seed=case.seed,
+        max_classes=terms.max_classes,
+        max_features=terms.max_features,
+        max_pairs=terms.max_pairs,
+        committee=terms.committee,
     )
 
 
@@ -345,5 +354,11 @@ def _baseline(case: Case, terms: Terms, samples: int) -> tuple[Classifier, Buyer
     if case.model == NO_MODEL:
         classifier = LastLabel() if case.strategy == LAST_LABEL else Majority()
     else:
-        classifier = Model(case.model, seed=case.seed, max_classes=terms.max_classes)
+        classifier = Model(
+            case.model,
+            seed=case.seed,
+            max_classes=terms.max_classes,
+            max_features=terms.max_features,
+            max_pairs=terms.max_pairs,
+        )
     return classifier, FixedBuyer(positions(case.strategy, case.budget, samples, case.seed))

@@ -158,6 +158,8 @@ def prepare(
         exploration=budget.exploration,
         most_pending=budget.pending,
         max_classes=given.model.max_classes,
+        max_features=given.model.max_features,
+        max_pairs=given.model.max_pairs,
         objective=given.model.objective,
         committee=tuple(given.model.committee),
         target=given.target(),

@@ -5,7 +5,8 @@
     python tests/benchmarks/second_labels.py --json          one object a run, as soon as it is over
 
 Two annotators give a tenth of their labels wrong. A tenth of the labels of the stream is bought, first and
-second ones together. Each run plays the simulation of `stream-al simulate`, with the engine's own rules.
+second ones together. Somebody accepts every proposal at once, those that the model tips too. Each run plays
+the simulation of `stream-al simulate`, with the engine's own rules.
 *Points* is the accuracy over all samples, minus that of the same seed without second labels. Beside it stand
 Cleanlab's scores: how many wrong labels a list by them holds that is as long as that of the second labels, or
 as that of the samples whose two labels contradict each other. They judge the same labels by the same

@@ -8,13 +8,16 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import httpx
 import pytest
 
+from stream_al.client import Client, Unreachable
 from stream_al.datasets.rows import Row
-from stream_al.demo.annotator import TopicAnnotator
+from stream_al.demo.annotator import Colleagues, TopicAnnotators
 from stream_al.demo.counterfactuals import prequential
 from stream_al.demo.ending import Interrupted
 from stream_al.demo.scoreboard import Scoreboard
@@ -24,6 +27,7 @@ from stream_al.messages import Label, ModelStamp, Prediction, PredictionRecord, 
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.settings import Settings
 from stream_al.simulate.baselines import random_positions
+from stream_al.simulate.crew import crew, parse_crew
 from tests.support.children import children
 
 COMMAND = [sys.executable, "-m", "stream_al", "demo", "--port", "0"]
@@ -112,6 +116,45 @@ def test_an_interrupted_demo_prints_what_it_has_done() -> None:
     assert f"{found['queries']:,} labels bought" in said
 
 
+@pytest.mark.long
+def test_at_the_desk_a_person_labels_beside_a_colleague_until_ctrl_c() -> None:
+    """The page is there, both label, no label is lost, and Ctrl-C ends it well: code 0, nothing left."""
+    crew_ = "colleague: speed=7200; other: error=0.5, speed=7200"
+    words = ["--desk", "--no-browser", "--rate", "200", "--samples", "400", "--annotators", crew_, "--json"]
+    demo = subprocess.Popen(  # noqa: S603 - our own command
+        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert demo.stderr
+    said = ""
+    while demo.poll() is None and "The desk is at " not in said:
+        said += demo.stderr.readline()
+    url = said.rpartition("The desk is at ")[2].partition("/desk")[0]
+    assert httpx.get(f"{url}/desk", trust_env=False).status_code == 200
+    with Client(url, annotator="person") as client:
+        mine = []
+        for query in client.queries(ahead=1, wait=60):
+            mine.append(query.id)
+            client.label(query, 0)
+            if len(mine) == 5:
+                break
+        status = client.status()
+        while status["examples"]["outcomes"].get("learned", 0) < 20:
+            time.sleep(0.05)
+            status = client.status()
+    assert not status["examples"]["outcomes"].get("conflict")
+    started = children(demo.pid)
+    demo.send_signal(signal.SIGINT)
+    out, rest = demo.communicate(timeout=30)
+    assert demo.returncode == 0, said + rest
+    assert "Traceback" not in said + rest
+    found = json.loads(out)
+    assert found["interrupted"] is True
+    assert found["examples"] >= 20
+    for pid in started:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
 def test_a_demo_that_learns_nothing_says_why_and_fails(tmp_path: Path) -> None:
     """A linear model takes no text. The result is printed all the same, and the exit code is 1."""
     path = tmp_path / "texts.csv"
@@ -141,6 +184,7 @@ def test_a_demo_explains_its_figures_and_ends_with_what_to_do_next(recording: Pa
         ("--samples", "0"),
         ("--rate", "nan"),
         ("--delay", "-1"),
+        ("--annotators", "ada: speed=0"),
         ("--budget", "1.5"),
         ("--stream", "river"),
         ("--data", "/no/such/file.csv"),
@@ -199,11 +243,21 @@ async def test_the_annotator_labels_every_query_once() -> None:
     """It labels no repeated query, no tombstone and no query whose sample it does not know."""
     closed = Record("queries", 0, 0, 0, b"1", None)
     broker = Queries([query("1"), query("2"), query("1"), closed, query("stranger")])
-    annotator = TopicAnnotator(broker, Settings(), {"1": "up", "2": 0, "3": True}, delay=0.01)  # type: ignore[arg-type]
+    crew_ = crew(parse_crew("ada: delay=0.01"), ["up", 0, True], 0)
+    truth = {"1": "up", "2": 0, "3": True}
+    annotator = TopicAnnotators(broker, Settings(), truth, crew_)  # type: ignore[arg-type]
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(annotator.run(), 0.2)
     assert [(label.id, label.label) for label in broker.sent] == [("1", "up"), ("2", 0)]
     assert annotator.labelled == 2
+
+
+async def test_colleagues_that_cannot_reach_the_service_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one sentence, not as a group of errors."""
+    monkeypatch.setattr("stream_al.demo.annotator.START_SECONDS", 0.1)
+    colleagues = Colleagues(lambda: "http://127.0.0.1:1", {}, crew(parse_crew("ada; bob"), ["up"], 0))
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1"):
+        await colleagues.run()
 
 
 def test_the_scoreboard_counts_the_first_prediction_and_measures_the_delay() -> None:

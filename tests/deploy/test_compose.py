@@ -41,6 +41,7 @@ from tests.deploy.compose import (
     environ,
     variables,
 )
+from tests.label_studio.server import LABEL_STUDIO_VERSION
 from tests.support.memory_broker import MemoryBroker
 from tests.support.memory_client import MemoryClient
 
@@ -85,7 +86,7 @@ def test_every_condition_that_a_service_waits_for_can_be_met(name: str) -> None:
     """A condition that no health check and no end can meet would be waited for without end."""
     for other, given in SERVICES[name].get("depends_on", {}).items():
         target = SERVICES[other]
-        assert not target.get("profiles")
+        assert target.get("profiles") in (None, SERVICES[name].get("profiles"))
         if given["condition"] == "service_healthy":
             assert target["healthcheck"]["test"]
         else:
@@ -115,7 +116,7 @@ def test_no_two_services_take_the_same_port() -> None:
 
 
 def test_passwords_and_tokens_come_from_the_environment_and_the_example_gives_all() -> None:
-    secret = re.compile(r"\s*\w*(PASSWORD|TOKENS|SECRET|__KEY|USERNAME)\w*: (.*)")
+    secret = re.compile(r"\s*\w*(PASSWORD|TOKENS|(?<!_API)_TOKEN|SECRET|__KEY|(?<!STUDIO_)USERNAME)\w*: (.*)")
     lines = [found for line in TEXT.splitlines() if (found := secret.fullmatch(line))]
     assert lines
     for found in lines:
@@ -165,6 +166,17 @@ def test_the_broker_has_the_version_that_the_tests_use() -> None:
     pom = (ROOT / "tests" / "broker" / "pom.xml").read_text(encoding="utf-8")
     (tested,) = re.findall(r"<kafka\.version>(.*)</kafka\.version>", pom)
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{tested}"
+
+
+def test_label_studio_has_the_version_that_the_tests_use_and_the_bridge_its_address() -> None:
+    studio, bridge = SERVICES["label-studio"], SERVICES["label-studio-bridge"]
+    assert studio["image"] == f"heartexlabs/label-studio:{LABEL_STUDIO_VERSION}"
+    given = settings.load(environ=environ(bridge)).label_studio
+    assert given.url == "http://label-studio:8080"
+    assert given.token is not None
+    assert given.token.get_secret_value() == environ(studio)["LABEL_STUDIO_USER_TOKEN"]
+    (alias,) = bridge["networks"]["default"]["aliases"]
+    assert given.webhook_url == f"http://{alias}:{given.port}/webhook"
 
 
 def test_our_services_use_the_same_topics_and_the_same_broker() -> None:

@@ -205,7 +205,7 @@ async def test_what_compose_starts_works_together(image: Image, kafka: KafkaAddr
         "application": name,
         **{
             f"topics.{topic}": f"{name}.{topic}"
-            for topic in ("samples", "queries", "labels", "examples", "control")
+            for topic in ("samples", "queries", "labels", "examples", "control", "leases")
         },
         "snapshots.directory": str(tmp_path),
         "http.port": str(port),

@@ -23,12 +23,16 @@ from stream_al.messages import (
     Prediction,
     PredictionRecord,
     Query,
-    RuntimeBudget,
-    RuntimeModel,
-    RuntimeSettings,
     decode,
     encode,
     iso,
+)
+from stream_al.replica_messages import (
+    MAX_LEASE_SECONDS,
+    Lease,
+    RuntimeBudget,
+    RuntimeModel,
+    RuntimeSettings,
 )
 from stream_al.service.broker.dead_letters import HEADER_PREFIX, MAX_MESSAGE_CHARACTERS, dead_letter
 from stream_al.service.broker.protocols import Outgoing, Record
@@ -80,6 +84,8 @@ MADE = {
         queried_at=times,
         expires_at=times,
         payload=anything,
+        second_of=st.none() | st.text(min_size=1, max_size=64),
+        labelled_by=st.lists(texts, max_size=3),
     ),
     "label": st.builds(
         Label,
@@ -128,6 +134,15 @@ MADE = {
         times,
         st.none() | texts,
     ),
+    "lease": st.builds(
+        Lease,
+        *[st.text(min_size=1, max_size=64)] * 4,
+        st.floats(0, MAX_LEASE_SECONDS, exclude_min=True),
+        st.none() | st.text(min_size=1, max_size=64),
+        st.none() | st.text(min_size=1, max_size=64),
+        st.none() | st.text(min_size=1, max_size=64),
+        st.none() | st.integers(0, 2**63 - 1),
+    ),
 }
 
 
@@ -171,6 +186,10 @@ async def test_every_record_that_the_service_writes_fits_its_schema(memory_world
             assert change.value is None
             continue
         VALID[f"runtime-{(change.key or b'').decode()}"].validate(json.loads(change.value or b""))
+    names["leases"] = "lease"
+    await world.ask("q")
+    await world.until(lambda: "q" in replica.app.pending, "it is pending")
+    await replica.app.leasing.lease(1, None, "ann", None)
     for topic, name in names.items():
         records = await world.records(getattr(world.topics, topic))
         values = [json.loads(r.value) for r in records if r.value is not None and r.value != b"no json"]
@@ -267,6 +286,7 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "runtime-settings": {"budget": {"share": 0.1}, "changed_at": iso(0)},
     "runtime-model": {"voided": [[3, 7]], "changed_at": iso(0), "by": "ann"},
+    "lease": {"lease": "1f", "id": "a", "version": "v1", "holder": "ann", "seconds": 300.0},
     "dead-letter": {
         HEADER_PREFIX + name: text
         for name, text in {
@@ -302,6 +322,11 @@ HOSTILE: list[tuple[str, dict[str, Any]]] = [
     ("runtime-model", {"voided": [[1, 2, 3]]}),
     ("runtime-model", {"voided": [[-1, 2]]}),
     ("runtime-model", {"voided": [[0, 1]] * 101}),
+    ("query", {"labelled_by": ["ann"] * 101}),
+    ("lease", {"seconds": 0}),
+    ("lease", {"seconds": MAX_LEASE_SECONDS + 1}),
+    ("lease", {"holder": ""}),
+    ("lease", {"until": -1}),
     ("dead-letter", {HEADER_PREFIX + "offset": "-1"}),
     ("dead-letter", {HEADER_PREFIX + "stage": "learn"}),
     ("dead-letter", {HEADER_PREFIX + "message": "a" * (MAX_MESSAGE_CHARACTERS + 1)}),

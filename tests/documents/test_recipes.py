@@ -33,7 +33,7 @@ SIMULATED = [
     for recipe in recipes()
     if recipe.shown
 ]
-TOPICS = ("samples", "queries", "labels", "examples", "control")
+TOPICS = ("samples", "queries", "labels", "examples", "control", "leases")
 POINTS = 5.0  # of accuracy, by which another version of the model may differ from what the page shows
 DEADLINE_SECONDS = 240.0
 
@@ -111,20 +111,16 @@ def lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-async def test_the_annotator_labels_every_query(
-    files: Path, application: list[str], kafka: KafkaAddress
-) -> None:
-    """With the names of this test's broker and topics in place of those of the page."""
+async def test_the_annotator_labels_every_query(files: Path, application: list[str]) -> None:
+    """With the address of this test's server in place of that of the page."""
     create, serve, annotator = RECIPES["An annotator of your own"].steps
     assert serve == ["stream-al", "serve"]
     run_step(create, files, variables(application))
-    topics = dict(setting.split("=", 1) for setting in application)
-    names = {"localhost:9092": kafka.bootstrap, **{name: topics[f"topics.{name}"] for name in TOPICS}}
     server = Server([*application, "budget.share=0.5"], files, "recipe")
     samples = [{"id": f"s{n}", "features": {"amount": float(n)}} for n in range(120)]
     try:
         await server.start()
-        with running([names.get(word, word) for word in annotator], files):
+        with running([server.url if word == "http://localhost:8080" else word for word in annotator], files):
             async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
                 (await client.post("/v1/samples", json=samples)).raise_for_status()
             async with asyncio.timeout(DEADLINE_SECONDS):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tests.faults.cases import (
     absent_annotators,
+    attacks,
     broker_outages,
     clocks,
     contradictory_labels,
@@ -36,6 +37,7 @@ FAULTS: tuple[Fault, ...] = (
     *lost_data.FAULTS,
     *kafka_contract.FAULTS,
     *trust.FAULTS,
+    *attacks.FAULTS,
     *snapshots.FAULTS,
     *clocks.FAULTS,
     *hung_consumers.FAULTS,

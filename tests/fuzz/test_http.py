@@ -54,9 +54,11 @@ async def _worked(directory: Path) -> App:
     await world.until(lambda: len(replica.app.pending) == 20, "queries wait")
     await world.close()
     assert isinstance(replica.broker, MemoryClient)
-    for reader in (replica.app.control.reader, replica.app.local_model.reader):  # what a request reads with
-        await reader.start()
-    return replica.app
+    app = replica.app
+    for part in (app.control, app.local_model, app.pending, app.leasing):  # what a request reads with
+        await part.reader.start()
+    app.ready = True  # as far as requests can tell
+    return app
 
 
 ROUTES = {
@@ -70,6 +72,17 @@ ROUTES = {
     ("post", "/v1/predict"),
     ("post", "/v1/samples"),
     ("post", "/v1/labels"),
+    ("post", "/v1/leases"),
+    ("put", "/v1/leases/{lease}"),
+    ("delete", "/v1/leases/{lease}"),
+    ("get", "/v1/desk"),
+    ("get", "/v1/explanations"),
+    ("post", "/v1/explore/ask"),
+    ("post", "/v1/explore/export"),
+    ("get", "/v1/explore/items"),
+    ("get", "/v1/explore/items/{id}"),
+    ("get", "/v1/explore/points"),
+    ("get", "/v1/watch"),
     ("post", "/v1/pause"),
     ("post", "/v1/resume"),
     ("get", "/v1/settings"),

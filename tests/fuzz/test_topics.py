@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.errors import BadMessage
-from stream_al.messages import Example, Label, Query, RuntimeModel, RuntimeSettings, decode
+from stream_al.messages import Example, Label, Query, decode
 from stream_al.messages import encode as encoded
+from stream_al.replica_messages import Lease, RuntimeModel, RuntimeSettings
 from stream_al.service.broker.protocols import Outgoing
 from stream_al.service.telemetry.problems import Kind
 from tests.support.oracles import broker_of
@@ -54,6 +55,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "prediction": {"label": "up", "probabilities": {"up": 0.7, "down": 0.3}},
         "model": {"name": "model", "version": "0" * 12, "examples": 3},
     },
+    "leases": {"lease": "h", "id": "h", "version": "v1", "holder": "ann", "seconds": 60.0, "until": 10**13},
     "control": {"budget": {"share": 0.3}, "changed_at": "2024-01-01T00:00:00Z", "voided": []},
 }
 TIMES = [
@@ -134,6 +136,7 @@ async def attacked(directory: Path, attack: list[tuple[str, bytes | None, bytes 
         assert all(f"e{number}" in known for number in range(len(good)) if not one.app.control.exclusions)
         assert (one.digest, one.offset) == (other.digest, other.offset)
         assert set(one.app.pending._entries) == set(other.app.pending._entries)
+        assert list(one.app.leasing.leases) == list(other.app.leasing.leases)
     finally:
         await world.close()
     for replica in world.replicas:
@@ -144,7 +147,8 @@ def at_end(world: World, replica: Replica) -> bool:
     """Whether a replica has read all topics to their ends."""
     app, broker = replica.app, broker_of(world)
     end = {name: [kept.end for kept in broker.topics[getattr(world.topics, name)]] for name in GOOD}
-    followed = app.pending.follower._applied.get(0, 0), app.control.follower._applied.get(0, 0)
+    followers = [part.follower for part in (app.pending, app.control, app.leasing)]
+    followed = [follower._applied.get(0, 0) for follower in followers]
     committed = [
         broker.groups[f"{world.settings.application}.{stage}", getattr(world.topics, topic)].committed
         for stage, topic in (("select", "samples"), ("intake", "labels"))
@@ -154,7 +158,7 @@ def at_end(world: World, replica: Replica) -> bool:
         for read, topic in zip(committed, ("samples", "labels"), strict=True)
     ]
     current = replica.offset == end["examples"][0] and not app.local_model.rebuilding
-    return all(done) and current and followed == (end["queries"][0], end["control"][0])
+    return all(done) and current and followed == [end["queries"][0], end["control"][0], end["leases"][0]]
 
 
 @pytest.mark.parametrize("model", ["auto", "StandardScaler() | LogisticRegression()"])
@@ -170,6 +174,7 @@ WORST = [
     ("queries", b"h", written({**GOOD["queries"], "queried_at": "2024-01-01T00:00:00"})),
     ("queries", b"h", written({**GOOD["queries"], "payload": nested(900)})),
     ("queries", b"other", written(GOOD["queries"])),
+    ("queries", b"7", written({**GOOD["queries"], "id": 7})),
     ("examples", b"h", written({**GOOD["examples"], "features": {"x": nested(900)}})),
     ("control", b"model", written({**GOOD["control"], "voided": Raw("[[5, 2]]")})),
 ]
@@ -185,7 +190,7 @@ async def test_a_record_that_is_passed_over_is_counted_with_its_reason(tmp_path:
     try:
         replica = await world.start()
         await world.client.send(
-            [Outgoing(getattr(world.topics, t), key, value) for t, key, value in WORST[:4]]
+            [Outgoing(getattr(world.topics, t), key, value) for t, key, value in WORST[:3]]
         )
         await world.client.send([Outgoing(world.topics.control, b"other", b"{}")])
         wanted = {"bad_time", "too_deep", "bad_key", "unknown_key"}
@@ -209,6 +214,7 @@ def test_what_passes_the_door_can_be_walked_and_written_again(record: Any) -> No
         "queries": [Query],
         "examples": [Example],
         "control": [RuntimeSettings, RuntimeModel],
+        "leases": [Lease],
     }
     for kind in kinds.get(topic, []):
         try:

@@ -1,4 +1,4 @@
-"""Helpers for tests of second labels: annotators who label each sample once."""
+"""Annotators who label samples that others have labelled."""
 
 from __future__ import annotations
 

@@ -235,6 +235,13 @@ def test_an_edit_that_cannot_be_made_is_a_sentence(value: bytes | None, change: 
         edited(value, [change])
 
 
+def test_a_record_that_would_hold_the_command_is_no_json_to_edit() -> None:
+    """The commands read a record as the service reads it, with the same limits."""
+    many = b'{"x":[' + b"[]," * 60_000 + b"[]]}"
+    with pytest.raises(Misconfigured, match="no object in JSON"):
+        edited(many, ["x=1"])
+
+
 @pytest.mark.parametrize("text", ["\x1b[2J\x1b]0;title\x07", "a\r\nb", "\u202eabc\u2066", "\x9b1m"])
 def test_no_record_can_move_the_cursor(text: str) -> None:
     assert printable(text).isprintable()

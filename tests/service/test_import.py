@@ -35,7 +35,7 @@ def run(
 
     def application() -> Run:
         name = uuid4().hex
-        parts = ("samples", "queries", "labels", "examples", "control")
+        parts = ("samples", "queries", "labels", "examples", "control", "leases")
         given = [
             *kafka.settings,
             *(f"topics.{part}={name}.{part}" for part in parts),

@@ -52,7 +52,7 @@ async def ended(environ: Mapping[str, str], *arguments: str) -> subprocess.Compl
 
 def test_every_secret_setting_has_a_canary() -> None:
     """A setting with the name of a secret is a secret setting, and no other setting is."""
-    sounding = ("password", "tokens", "key", "secret")
+    sounding = ("password", "token", "tokens", "key", "secret")
     for row in describe():
         named = row.path.endswith(sounding)
         assert named == (row in SECRETS), row.path
@@ -145,7 +145,10 @@ async def test_a_running_service_shows_no_secret(locked: Locked, tmp_path: Path)
         f"application={name}",
         f"snapshots.directory={tmp_path / 'snapshots'}",
         "snapshots.every_examples=1",
-        *(f"topics.{kind}={name}.{kind}" for kind in ("samples", "queries", "labels", "examples", "control")),
+        *(
+            f"topics.{kind}={name}.{kind}"
+            for kind in ("samples", "queries", "labels", "examples", "control", "leases")
+        ),
     ]
     environ = variables(given, **{**CANARIES, "STREAM_AL_KAFKA__SASL_PASSWORD": PASSWORD})
     made = await ended(environ, "topics", "create")

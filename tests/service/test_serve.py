@@ -6,8 +6,7 @@ import asyncio
 import socket
 
 from stream_al.service.http.connections import Waiting
-from stream_al.service.serve import _listen
-from stream_al.settings import HTTPSettings
+from stream_al.service.http.server import listen
 
 
 async def test_a_response_is_sent_without_delay() -> None:
@@ -20,7 +19,7 @@ async def test_a_response_is_sent_without_delay() -> None:
         writer.close()
         await writer.wait_closed()
 
-    listener = _listen(HTTPSettings(port=0), Waiting(1.0))
+    listener = listen("127.0.0.1", 0, 10, Waiting(1.0))
     async with await asyncio.start_server(accepted, sock=listener):
         _, writer = await asyncio.open_connection(*listener.getsockname())
         assert await delays.get()

@@ -259,3 +259,14 @@ def test_every_run_is_in_the_table_best_first() -> None:
         assert all(len(row.runs) == 2 for row in section.rows)
     assert len(sections(found, "accuracy")) == 2
     assert NO_MODEL not in {row.case.model for row in section.rows if row.case.strategy == RANDOM}
+
+
+def test_a_river_model_learns_no_more_features_than_the_settings_say() -> None:
+    """The bound of `model.max_features` holds in a simulation as in the service."""
+    few = replace(TERMS, max_features=1, max_pairs=2)
+    case = Case("margin", "stratified", "GaussianNB()", 0.5, "0", 0.0, 0)
+    baseline = replace(case, strategy=ALL_LABELS, manager=BASELINE)
+    for one in (case, baseline):
+        whole = simulate(one, STREAM, TERMS).curve
+        assert simulate(one, STREAM, few).curve != whole
+        assert simulate(one, STREAM, replace(few, max_features=10_000)).curve != whole

@@ -15,7 +15,8 @@ from stream_al.cli import main
 from stream_al.datasets.rows import Row
 from stream_al.engine.samples.labelled import Places
 from stream_al.engine.samples.sample import InputRules
-from stream_al.messages import Example, RuntimeModel, encode
+from stream_al.messages import Example, encode
+from stream_al.replica_messages import RuntimeModel
 from stream_al.service.broker.kafka import Kafka
 from stream_al.service.broker.protocols import Outgoing, Record
 from stream_al.service.maintenance import create_topics
@@ -123,7 +124,8 @@ def test_a_topic_is_simulated_like_a_file(
     """With labels in its records all samples are used, with those of the examples only the queried ones."""
     name = uuid4().hex
     names = [
-        f"topics.{part}={name}.{part}" for part in ("samples", "queries", "labels", "examples", "control")
+        f"topics.{part}={name}.{part}"
+        for part in ("samples", "queries", "labels", "examples", "control", "leases")
     ]
     given = [*kafka.settings, *names]
     settings = app_settings.load(overrides=[*given, "log.level=error"], environ={})

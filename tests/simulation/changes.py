@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from stream_al.engine.labels.exclusions import Exclusions
-from stream_al.messages import RuntimeModel, RuntimeSettings
+from stream_al.replica_messages import RuntimeModel, RuntimeSettings
 from stream_al.service.control import MODEL, SETTINGS
 from stream_al.settings import BudgetSettings, Settings
 from stream_al.settings.runtime_changes import in_force

@@ -68,6 +68,7 @@ class Server:
         name: The name of both.
         env: Added to its environment.
         program: What Python runs in place of `stream-al serve`.
+        port_setting: The setting of the port that it serves health and metrics at.
 
     Attributes:
         snapshots: The directory of its snapshots.
@@ -84,12 +85,14 @@ class Server:
         *,
         env: Mapping[str, str] = {},
         program: Sequence[str] = SERVE,
+        port_setting: str = "http.port",
     ) -> None:
         self.snapshots = directory / f"process-{name}"
         self.stderr = directory / f"{name}.log"
         self.port = port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        given = [*settings, f"http.port={port}", "http.enabled=true", f"snapshots.directory={self.snapshots}"]
+        given = [*settings, f"{port_setting}={port}", "http.enabled=true"]
+        given.append(f"snapshots.directory={self.snapshots}")
         self._arguments = [sys.executable, *program, *options(given)]
         self._environment = environment() | {"PYTHONPATH": str(ROOT)} | dict(env)
         self._file: IO[bytes] = self.stderr.open("ab")

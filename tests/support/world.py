@@ -237,7 +237,7 @@ class World:
 def settings_of(directory: Path, address: Address | None, given: Sequence[str]) -> list[str]:
     """The settings of an application with its own name and topics, as they are written."""
     name = f"t{uuid.uuid4().hex[:10]}"
-    kinds = ("samples", "queries", "labels", "examples", "control", "predictions")
+    kinds = ("samples", "queries", "labels", "examples", "control", "leases", "predictions")
     names = [f"application={name}", *(f"topics.{kind}={name}.{kind}" for kind in kinds)]
     snapshots = f"snapshots.directory={directory / 'snapshots'}"
     return [*BASICS, *names, snapshots, *(address.settings if address else []), *given]

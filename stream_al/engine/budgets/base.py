@@ -29,12 +29,16 @@ class Reason(StrEnum):
     """Selected: drawn at random, whatever its utility."""
     WARMUP = "warmup"
     """Selected: drawn at random, since the model knows fewer than two classes."""
+    MANUAL = "manual"
+    """Selected: a person asked for its label (`engine.budgets.manual`)."""
     BELOW = "below"
     """Not selected: its utility was below the threshold, or the random draw did not take it."""
     SPENT = "spent"
     """Not selected: the budget for this part of the stream is spent."""
     CAPPED = "capped"
     """Not selected: a cap on the number of labels left no room for it."""
+    DISPLACED = "displaced"
+    """Not selected: a sample whose label a person asked for took its place in the budget."""
 
 
 class Decision(Struct, frozen=True, gc=False):

@@ -67,7 +67,7 @@ class Credit:
         >>> [Credit(0.5).first_within(10, extra=1.0, again=again) for again in (100, 0)]
         [5, 10]
         """
-        if room <= 0 or again <= 0 or not extra:
+        if room <= 0 or not extra:
             return room
         fits = max(room - again, math.floor((room + 1 - self.credit) / (1.0 + extra)))
         while fits > 0 and fits + self.due(fits, extra, again) > room:

@@ -37,6 +37,8 @@ REMEDIES = {
     "too_large": "raise input.max_bytes, or send less",
     "too_deep": "raise input.max_depth, or set input.features to a part of the record",
     "too_many_features": "raise input.max_features, or choose with input.include",
+    "name_too_long": "raise input.max_name, or set input.features to a part of the record",
+    "too_many_objects": "set input.features to a part of the record that producers send by itself",
     "text_too_long": "raise input.max_text, or leave the text out with input.exclude",
 }
 

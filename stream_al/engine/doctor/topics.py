@@ -162,7 +162,7 @@ def topic_findings(needed: Needed, found: TopicState) -> Iterator[Finding]:
     name = f"the topic {found.name}"
     if not found.partitions:
         return
-    if needed.role in ("examples", "control") and found.partitions != 1:
+    if needed.role in ("examples", "control", "leases") and found.partitions != 1:
         yield error(
             "topics",
             f"{name} has {found.partitions} partitions and needs exactly 1, since its records have one "
@@ -233,7 +233,7 @@ def _sizes(name: str, needed: Needed, config: Mapping[str, str]) -> Iterator[Fin
             "max.message.bytes, or lower input.max_bytes",
         )
     stamp = config.get("message.timestamp.type")
-    if needed.role in ("queries", "labels", "examples") and stamp == "CreateTime":
+    if needed.role in ("queries", "labels", "examples", "leases") and stamp == "CreateTime":
         yield warning(
             "topics",
             f"{name} keeps the senders' timestamps, so a wrong clock lets queries expire early or late: set "

@@ -195,6 +195,9 @@ def _with_known_label(label: Label, known: Known) -> Joined:
         labelled_at=label.labelled_at,
         via=label.via,
         version=known.version or None,
+        guess_shown=label.guess_shown,
+        comment=label.comment,
+        flagged=label.flagged,
     )
     return Joined(Outcome.CONFLICT, record, closes=True)
 
@@ -215,4 +218,7 @@ def _example(
         labelled_at=label.labelled_at or iso(at_ms),
         model=query.model if query else None,
         via=label.via,
+        guess_shown=label.guess_shown,
+        comment=label.comment,
+        flagged=label.flagged,
     )

@@ -33,6 +33,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
+from stream_al.checks import check_depth
 from stream_al.engine.labels.corrections import Corrections
 from stream_al.engine.labels.drift import Drift
 from stream_al.engine.labels.exclusions import Exclusions
@@ -46,7 +47,7 @@ from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import ACCURACY, Rule
 from stream_al.engine.trust.trust import Trust
 from stream_al.errors import BadMessage
-from stream_al.messages import ClassLabel, Example
+from stream_al.messages import MAX_DEPTH, ClassLabel, Example
 
 __all__ = ["Learner", "Outcome"]
 
@@ -71,10 +72,11 @@ class Learner:
         recent_features: The features of the last examples learned, by which the importance of each feature is
             measured.
         refusals: Why examples were refused.
-        trust: What is known about the labels.
         excluded: The examples that are passed over. A caller that sets it must make sure that it says the
             same as before about the offsets folded already (`is_consistent_with`).
         ledger: What the examples say of labels.
+        trust: What is known about labels and annotators. It takes the labels as they were given, so it does
+            not depend on when the model was rebuilt after a correction.
         corrections: The labels that corrected examples are learned with; `correct` sets it.
         overdue: The offsets of examples that the model has learned with a label that was corrected since.
     """
@@ -88,9 +90,9 @@ class Learner:
     drift: Drift = field(default_factory=Drift)
     recent_features: RecentFeatures = field(default_factory=RecentFeatures)
     refusals: Refusals = field(default_factory=Refusals)
-    trust: Trust = field(default_factory=Trust)
     excluded: Exclusions = field(default_factory=Exclusions)
     ledger: Ledger = field(init=False)
+    trust: Trust = field(default_factory=Trust)
     corrections: Corrections = field(default_factory=Corrections)
     overdue: set[int] = field(default_factory=set)
 
@@ -140,16 +142,33 @@ class Learner:
     def _take(self, example: Example, offset: int) -> Outcome:
         if offset in self.excluded:
             return self.ledger.pass_over(example)
+        if example.features is not None:
+            # The door of messages has checked this. But what is nested too deep here would end every replica,
+            # for good, in the code that walks it.
+            try:
+                check_depth(example.features, MAX_DEPTH)
+            except BadMessage as error:
+                self.refusals.refused(example.id, {}, error)
+                return Outcome.REFUSED
         outcome = self.ledger.enter(example, offset)
+        self._trust(example, outcome, offset)
         if outcome is Outcome.LEARNED:
             return self._learn(example, self.corrections.label(offset, example.label), offset)
         if outcome is Outcome.CORRECTED and offset >= self.corrections.end:
             self._compare(self.ledger.target(example))
-        if outcome is Outcome.SECOND and example.second_of is not None:
-            self.trust.second(example, self.known[example.second_of])
-        if outcome is Outcome.CONFLICT and example.second_of is None:
-            self.trust.conflict(example, self.known[self.ledger.sample[0]], offset)
         return outcome
+
+    def _trust(self, example: Example, outcome: Outcome, offset: int) -> None:
+        """Note what an example says about labels, before the model learns it."""
+        trust, (sample_id, version) = self.trust, self.ledger.sample
+        if outcome is Outcome.LEARNED:
+            trust.first(example, sample_id, version, offset, bought=_is_bought(example))
+        elif outcome is Outcome.SECOND:
+            trust.second(example, self.known.get(example.second_of or ""))
+        elif outcome is Outcome.CONFLICT and example.second_of is None:
+            trust.conflict(example, self.known[sample_id], offset)
+        elif outcome is Outcome.CORRECTED:
+            trust.settle(sample_id)
 
     def _compare(self, first: int | None) -> None:
         """Note whether the example at an offset was learned with the label that counts now."""
@@ -161,9 +180,7 @@ class Learner:
             self.overdue.add(first)
 
     def _learn(self, example: Example, label: ClassLabel, offset: int) -> Outcome:
-        version = self.ledger.sample[1]
-        bought = _is_bought(example)
-        if bought:
+        if _is_bought(example):
             self._evaluate(example, label, offset)
         model, features = self.model, example.features or {}
         try:
@@ -173,7 +190,6 @@ class Learner:
             return Outcome.REFUSED
         self.refusals.accepted()
         self.recent_features.keep(features)
-        self.trust.first(example, version, offset, bought=bought)
         return Outcome.LEARNED
 
     def _evaluate(self, example: Example, label: ClassLabel, offset: int) -> None:

@@ -38,7 +38,15 @@ from stream_al.engine.samples.table import Sample, is_numeric, sample_of, with_s
 if TYPE_CHECKING:
     from stream_al.engine.model.model import Model
 
-__all__ = ["RecentFeatures", "explain", "feature_importance", "feature_names", "importances", "ranked"]
+__all__ = [
+    "RecentFeatures",
+    "effects",
+    "explain",
+    "feature_importance",
+    "feature_names",
+    "importances",
+    "ranked",
+]
 
 KEPT = 32  # examples
 LARGEST_BYTES = 2**16  # of one example that is kept
@@ -155,13 +163,25 @@ def explain(model: Model, features: Mapping[str, object], recent: RecentFeatures
         without a prediction.
     """
     sample = sample_of("", features)
-    others = recent.samples()
+    found = effects(model, sample, recent.samples(), feature_names([sample]))
+    return dict(sorted(found.items(), key=lambda item: -abs(item[1])))
+
+
+def effects(model: Model, sample: Sample, others: Sequence[Sample], names: Sequence[str]) -> dict[str, float]:
+    """What some features of a sample do, as in `explain`, so that long work can be divided.
+
+    Args:
+        model: The model, which does not change.
+        sample: The sample.
+        others: Those that values are taken from.
+        names: The features.
+    """
     before = model.predict_proba_many([sample])
     if not others or not model.ready or not before.known[0]:
         return {}
     chosen = int(before.probabilities[0].argmax())
     found: dict[str, float] = {}
-    for name in feature_names([sample]):
+    for name in names:
         altered = [changed for other in others if (changed := _with_value(sample, other, name)) is not None]
         if not altered:
             found[name] = 0.0
@@ -169,7 +189,7 @@ def explain(model: Model, features: Mapping[str, object], recent: RecentFeatures
         after = model.predict_proba_many(with_shared_shapes(altered))
         gaps = before.probabilities[0, chosen] - after.probabilities[after.known, chosen]
         found[name] = round(float(gaps.sum()) / len(others), DIGITS)
-    return dict(sorted(found.items(), key=lambda item: -abs(item[1])))
+    return found
 
 
 def _with_value(sample: Sample, other: Sample, name: str) -> Sample | None:

@@ -32,6 +32,7 @@ from stream_al.engine.model.faults import advice, features_at_fault
 from stream_al.engine.model.introspection import parts
 from stream_al.engine.model.predictions import Predictions, distribution
 from stream_al.engine.model.reference_set import ReferenceSet
+from stream_al.engine.model.river_patches import Words
 from stream_al.engine.model.samplers import Renamed
 from stream_al.engine.samples.known_features import KnownFeatures
 from stream_al.engine.samples.table import Sample, Table
@@ -102,6 +103,9 @@ class Model:
             model=definition,
             named=any(isinstance(part, Renamed) for part in parts(river)),
         )
+        for part in parts(river):
+            if isinstance(part, Words):
+                part.most_words = max_features
         bounded_itself = isinstance(river, RowClassifier)
         self._known = None if bounded_itself else KnownFeatures(max_features, max_pairs)
         self._recent_predictions: list[dict[ClassLabel, float]] | None = None
@@ -373,6 +377,8 @@ class Model:
                 kept.append((yield from member.digest_in_steps()))  # noqa: PERF401 - a comprehension cannot yield
             if self.reference_set is not None:
                 kept.append((yield from digest_in_steps(self.reference_set)))
+            if self._known is not None:
+                kept.append((yield from digest_in_steps(self._known)))
             self._digest = yield from digest_in_steps((self.classifier.river, self.classes, *kept))
         return self._digest
 

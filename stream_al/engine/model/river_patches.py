@@ -13,6 +13,11 @@ one field that some records lack would refuse their labels. Here they do what th
     StatImputer          fills in what is absent, as River's fills in None
     BagOfWords, TFIDF    find no word
     Grouper              takes the samples without the feature as a group of their own
+
+*Words have bounds.* What follows a `BagOfWords` or a `TFIDF` keeps something for each word, and texts may
+bring new words for ever. So each of them learns `most_words` words (`model.max_features`), those that come
+first. When it has that many, it finds no other word, neither to learn nor to predict. A word of more than
+`LONGEST_WORD` characters is never one.
 """
 
 from __future__ import annotations
@@ -34,7 +39,11 @@ __all__ = [
     "Select",
     "StandardScaler",
     "StatImputer",
+    "Words",
 ]
+
+MOST_WORDS = 10_000
+LONGEST_WORD = 100
 
 
 class Select(compose.Select):
@@ -79,19 +88,50 @@ class StatImputer(preprocessing.StatImputer):
         return x | {name: None for name in self.stats if name not in x}
 
 
-class _Words:
-    """The text of a feature that may be absent, or no text in some samples."""
+class Words:
+    """The text of a feature that may be absent, or no text in some samples; its words have bounds.
+
+    Attributes:
+        most_words: How many words it learns.
+    """
 
     on: str | None
+    most_words = MOST_WORDS
+
+    def learn_one(self, x: Any) -> None:
+        """Learn the words of a sample, as far as there is room."""
+        known = vars(self).setdefault("known_words", {})
+        if len(known) < self.most_words:
+            for word in self._words(x):
+                known[word] = None
+                if len(known) >= self.most_words:
+                    break
+        super().learn_one(x)  # type: ignore[misc]  # the vectoriser's, which comes next
 
     def process_text(self, x: Any) -> Any:
-        """The words of a sample."""
+        """The words of a sample that count."""
+        words, known = self._words(x), vars(self).get("known_words", ())
+        return words if len(known) < self.most_words else [word for word in words if word in known]
+
+    def clone(self, *args: Any, **params: Any) -> Any:
+        """A copy without what it has learned, with the same bound."""
+        copy = super().clone(*args, **params)  # type: ignore[misc]  # likewise
+        copy.most_words = self.most_words
+        return copy
+
+    def _words(self, x: Any) -> list[Any]:
         if self.on is not None:
             x = {self.on: str(x.get(self.on, ""))}
-        return super().process_text(x)  # type: ignore[misc]  # the vectoriser's, which comes next
+        words = super().process_text(x)  # type: ignore[misc]  # likewise
+        return [word for word in words if len(word) <= LONGEST_WORD and _characters(word) <= LONGEST_WORD]
 
 
-class BagOfWords(_Words, feature_extraction.BagOfWords):
+def _characters(word: str | tuple[str, ...]) -> int:
+    """The length of a word, or of all words of an n-gram."""
+    return len(word) if isinstance(word, str) else sum(map(len, word))
+
+
+class BagOfWords(Words, feature_extraction.BagOfWords):
     """`feature_extraction.BagOfWords`, which finds no word where the text is absent.
 
     >>> BagOfWords(on="body").transform_one({"body": "Free entry"}), BagOfWords(on="body").transform_one({})
@@ -99,7 +139,7 @@ class BagOfWords(_Words, feature_extraction.BagOfWords):
     """
 
 
-class TFIDF(_Words, feature_extraction.TFIDF):
+class TFIDF(Words, feature_extraction.TFIDF):
     """`feature_extraction.TFIDF`, which finds no word where the text is absent.
 
     >>> TFIDF(on="body").transform_one({})

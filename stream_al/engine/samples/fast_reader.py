@@ -138,7 +138,9 @@ class Reader:
         ]
         if self._picks:
             places = [place for place in places if is_kept(names[place], self.rules)]
-        if not 0 < len(places) <= self.rules.max_features:
+        if not 0 < len(places) <= self.rules.max_features or len(names) > self.rules.max_members:
+            return None
+        if any(len(names[place]) > self.rules.max_name for place in places):
             return None
         kept = [kinds[place] for place in places]
         return _Plan(

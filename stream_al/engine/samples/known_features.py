@@ -12,8 +12,12 @@ came first stays, so the choice depends on the examples and their order alone, a
 A prediction enters no names, so nothing is left out there. Names count even if River fails on the example,
 since it may have learned a part of it.
 
+The names are a part of the model: which features it learns next depends on them. So they are part of its
+digest. They are kept in dictionaries, in the order in which they came, since a digest walks those in steps.
+
 `auto` and its members need no such door: their encoder has its own (`engine.learners.encoder.columns`). The
-words of a text that a `BagOfWords` makes are made behind the door, and are not counted.
+words of a text that a `BagOfWords` makes are made behind the door; it bounds them itself
+(`engine.model.river_patches`).
 """
 
 from __future__ import annotations
@@ -45,14 +49,14 @@ class KnownFeatures:
     def __init__(self, max_names: int, max_pairs: int) -> None:
         self.left_out = 0
         self._max_names, self._max_pairs = max_names, max_pairs
-        self._names: set[str] = set()
-        self._of_class: dict[ClassLabel, set[str]] = {}
+        self._names: dict[str, None] = {}
+        self._of_class: dict[ClassLabel, dict[str, None]] = {}
         self._pairs = 0
 
     def admitted(self, features: Mapping[str, object], label: ClassLabel) -> Mapping[str, object]:
         """The features of an example of a class, without those for which there is no room."""
-        met = self._of_class.setdefault(label, set())
-        if met.issuperset(features):  # nearly always
+        met = self._of_class.setdefault(label, {})
+        if met.keys() >= features.keys():  # nearly always
             return features
         for name in features:
             if name in met or self._pairs >= self._max_pairs:
@@ -60,8 +64,8 @@ class KnownFeatures:
             if name not in self._names:
                 if len(self._names) >= self._max_names:
                     continue
-                self._names.add(name)
-            met.add(name)
+                self._names[name] = None
+            met[name] = None
             self._pairs += 1
         kept = {name: value for name, value in features.items() if name in met}
         self.left_out += len(features) - len(kept)

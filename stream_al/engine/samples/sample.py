@@ -6,6 +6,9 @@ The native form, `{"id": ..., "features": {...}, "payload": ...}`, needs none.
 Features become one flat dictionary, as River takes it. Nested objects and arrays turn into `name.key` and
 `name.0`, text stays text, and null is left out, since River takes an absent feature for a missing one.
 Records come from outside, so depth, number and size of features are limited, and every number must be finite.
+
+*Names are limited too*, each by itself and all of a sample together. They are made by joining the names of
+the members on the way, so a record of 400 kB with one long name and an array would make names of 4 GB.
 """
 
 from __future__ import annotations
@@ -54,6 +57,8 @@ class InputRules:
         max_depth: How deep a record may be nested.
         max_features: How many features a sample may have.
         max_text: How many characters a text feature may have.
+        max_name: How many characters the name of a feature may have.
+        max_names: How many characters all names of a sample may have.
     """
 
     id: str = AUTO
@@ -64,6 +69,13 @@ class InputRules:
     max_depth: int = 8
     max_features: int = 10_000
     max_text: int = 100_000
+    max_name: int = 1000
+    max_names: int = 1_000_000
+
+    @property
+    def max_members(self) -> int:
+        """How many members may be looked at to find the features; some may be null, or left out."""
+        return 2 * self.max_features
 
 
 def with_id(rules: InputRules, place: str | None) -> InputRules:
@@ -89,7 +101,7 @@ def read_sample(
 
     Raises:
         BadMessage: `not_an_object`, `no_id`, `bad_id`, `no_features`, `bad_features`, `not_finite`,
-            `too_deep`, `too_many_features`, `text_too_long`.
+            `too_deep`, `too_many_features`, `text_too_long`, `name_too_long`.
         NoSample: `deleted`: the record says that a row was deleted.
 
     >>> read_sample({"id": 7, "x": 2.5, "geo": {"at": [1, 2]}}, InputRules(), key=None, position="p").features
@@ -141,6 +153,8 @@ def flat_features(
     """
     flat: dict[str, Feature] = {}
     picks = bool(rules.include or rules.exclude)
+    members, characters = len(source), 0
+    _check_members(members, characters, rules)
     waiting = [(str(name), value, 1) for name, value in reversed(list(source.items()))]
     while waiting:
         name, value, depth = waiting.pop()
@@ -149,9 +163,14 @@ def flat_features(
         if isinstance(value, dict | list):
             if depth >= rules.max_depth:
                 raise BadMessage("too_deep", f"`{name[:100]}` is nested deeper than {rules.max_depth}")
-            members = list(value.items() if isinstance(value, dict) else enumerate(value))
-            waiting += [(f"{name}.{part}", member, depth + 1) for part, member in reversed(members)]
+            members += len(value)
+            characters += (len(name) + 1) * len(value)
+            _check_members(members, characters, rules)
+            inside = list(value.items() if isinstance(value, dict) else enumerate(value))
+            waiting += [(f"{name}.{part}", member, depth + 1) for part, member in reversed(inside)]
         elif not picks or is_kept(name, rules):
+            if len(name) > rules.max_name:
+                raise BadMessage("name_too_long", f"`{name[:100]}` has more than {rules.max_name} characters")
             flat[name] = _feature(name, value, rules)
             if len(flat) > rules.max_features:
                 raise BadMessage(
@@ -160,6 +179,20 @@ def flat_features(
     if not flat:
         raise BadMessage("no_features", "the sample has no features")
     return flat
+
+
+def _check_members(members: int, characters: int, rules: InputRules) -> None:
+    """Refuse features before their members are looked at, and their names made, if there are too many."""
+    if members > rules.max_members:
+        raise BadMessage(
+            "too_many_features",
+            f"the features have more than {rules.max_members} members, counting those that are left out",
+        )
+    if characters > rules.max_names:
+        raise BadMessage(
+            "name_too_long",
+            f"the names of nested features have more than {rules.max_names} characters in all",
+        )
 
 
 def _feature(name: str, value: Any, rules: InputRules) -> Feature:

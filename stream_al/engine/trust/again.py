@@ -5,10 +5,10 @@
     3. Any sample with that many labels, where `labels.second_share` buys further ones.
 
 Among equals comes the lowest score of ActiveLab, which is the label most in doubt. That order finds the most
-wrong labels for the same second labels: on `electricity` with a tenth of wrong labels 54 and 60 of some 183
-for 181 second labels (two models), where samples drawn at random first find 20 and 18, and any order of
-chance 13. It was compared with the lowest self-confidence, which finds the same, and with suspicious labels
-first (`engine.trust.thresholds`), which finds 34 (tests/benchmarks/README.md).
+wrong labels for the same second labels: on `electricity` with a tenth of wrong labels 30 of 90, where samples
+drawn at random first find 8 of 95, suspicious labels first (`engine.trust.thresholds`) 9, and any order of
+chance 10. The lowest self-confidence finds the same, and does not know of several labels
+(tests/benchmarks/README.md, "Second labels").
 
 What it costs: samples with second labels hold more errors than the rest, so the agreement of annotators is
 lower there than it would be among all labels. It compares annotators with each other, and no more.
@@ -158,7 +158,7 @@ def chosen(
 
 def _rank(item: Item, wanted: Wanted) -> int | None:
     number = len(item.opinions.labels)
-    if not item.record or len(item.id) > MAX_ID_CHARACTERS - 3:
+    if item.settled or not item.record or len(item.id) > MAX_ID_CHARACTERS - 3:
         return None
     if number <= max(2, wanted.per_query) and item.opinions.disputed:
         return DISPUTE

@@ -40,6 +40,7 @@ class Item:
         explored: Whether it was drawn at random.
         opinions: Its labels, and what the model predicted before them.
         record: Its first example as JSON; empty if it is not kept.
+        settled: Whether its label was decided on by a correction.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Item:
     explored: bool
     opinions: Opinions
     record: bytes = b""
+    settled: bool = False
 
     def with_label(self, given: Given) -> Item:
         """The item with one more label."""
@@ -111,11 +113,11 @@ def annotator_of(example: Example) -> str | None:
     return example.annotator if example.annotator is not None else example.via
 
 
-def item_of(example: Example, version: str, offset: int) -> Item:
+def item_of(example: Example, sample_id: str, version: str, offset: int) -> Item:
     """The item of the first example of a sample."""
     probabilities = example.prediction.probabilities if example.prediction else {}
     return Item(
-        example.id,
+        sample_id,
         version,
         offset,
         example.reason in EXPLORED,

@@ -64,7 +64,8 @@ class Suspect:
 
 def disputes(trust: Trust) -> list[Item]:
     """The samples whose labels disagree without a majority, the newest first."""
-    return [item for item in reversed(trust.items.several.values()) if item.opinions.disputed]
+    several = reversed(trust.items.several.values())
+    return [item for item in several if item.opinions.disputed and not item.settled]
 
 
 def suspects(trust: Trust) -> Iterator[Suspect]:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from stream_al.engine.labels.judge import same_label
 from stream_al.engine.trust.confusion import Confusion
 from stream_al.engine.trust.crowdlab import Tally, Weights, posterior
 from stream_al.engine.trust.items import MOST_LABELS, Item, Items, annotator_of, forgotten_item, item_of
@@ -26,7 +27,7 @@ __all__ = ["Conflict", "Proposal", "Suspicion", "Trust", "proposal"]
 
 MOST_SUSPICIONS = 200  # of each kind of sample
 MOST_CONFLICTS = 100
-SURE = 2 / 3  # the probability, between two classes, with which the model decides among as many labels
+SURE = 2 / 3  # the probability, between two classes, with which the model tips as many labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Proposal:
         consensus: The label to put in its place.
         posterior: The probability of the consensus among the labels given.
         labels: How many labels the sample has.
+        outvoted: Whether more labels say the consensus than the first label; else the model has decided.
     """
 
     id: str
@@ -72,6 +74,7 @@ class Proposal:
     consensus: ClassLabel
     posterior: float
     labels: int
+    outvoted: bool
 
 
 @dataclass(slots=True)
@@ -103,11 +106,12 @@ class Trust:
     second_labels: int = 0
     agreeing: int = 0
 
-    def first(self, example: Example, version: str, offset: int, *, bought: bool) -> None:
-        """Count the first label of a sample, which the model has learned.
+    def first(self, example: Example, sample_id: str, version: str, offset: int, *, bought: bool) -> None:
+        """Count the first label of a sample.
 
         Args:
             example: The label.
+            sample_id: The id of the sample.
             version: The version of the sample.
             offset: The offset of the example.
             bought: Whether the service has asked for it, with a prediction and a propensity that can be used.
@@ -115,26 +119,28 @@ class Trust:
         self.tally.annotators.labelled(annotator_of(example))
         if not bought or example.prediction is None or example.propensity is None:
             return
-        item = item_of(example, version, offset)
+        item = item_of(example, sample_id, version, offset)
         self.tally.add(item.opinions)
         self.confusion.add(example.label, example.prediction.label, propensity=example.propensity)
         self._score(example, offset, explored=item.explored)
         self.items.keep(item)
 
-    def second(self, example: Example, known: ClassLabel) -> None:
+    def second(self, example: Example, known: ClassLabel | None) -> None:
         """Record a second label of a sample.
 
         Args:
             example: The second label.
-            known: The first label of the sample.
+            known: The label of the sample that counts; None if it is forgotten by now.
         """
         given = Given(annotator_of(example), example.label)
         self.tally.annotators.labelled(given.annotator)
-        self.second_labels += 1
-        self.agreeing += example.label == known
-        item = self.items.get(example.second_of or "") or forgotten_item(example, known)
-        if len(item.opinions.labels) >= MOST_LABELS:
+        item = self.items.get(example.second_of or "")
+        if item is None and known is not None:
+            item = forgotten_item(example, known)
+        if item is None or len(item.opinions.labels) >= MOST_LABELS:
             return
+        self.second_labels += 1
+        self.agreeing += same_label(item.opinions.labels[0].label, example.label)
         more = item.with_label(given)
         self.tally.remove(item.opinions)
         self.tally.add(more.opinions)
@@ -144,8 +150,17 @@ class Trust:
         """List a label that contradicts the first one."""
         self.conflicts.append(Conflict(example.id, offset, known, example.label, annotator_of(example)))
 
+    def settle(self, sample_id: str) -> None:
+        """Note that somebody has decided on the label of a sample, so that nothing about it is open."""
+        item = self.items.get(sample_id)
+        if item is not None:
+            self.items.keep(replace(item, settled=True))
+        for listed in (self.suspicious, self.suspicious_of_doubted):
+            for one in [one for one in listed if one.id == sample_id]:
+                listed.remove(one)
+
     def proposals(self) -> Iterator[Proposal]:
-        """The first labels that the consensus contradicts, of the items that are kept."""
+        """The first labels that the consensus contradicts, of the items that are kept and not settled."""
         weights = self.tally.weights()
         for item in self.items.several.values():
             if found := proposal(item, weights):
@@ -170,7 +185,7 @@ def proposal(item: Item, weights: Weights) -> Proposal | None:
 
     A label is only contradicted by one that an annotator gave: by more labels than it has itself, or by as
     many, where the model prefers the other class with a probability of `SURE` between the two. Two annotators
-    who err equally often do not say which of two labels is wrong, so the model alone decides. CROWDLAB's
+    who err equally often do not say which of two labels is wrong, so the model alone tips it. CROWDLAB's
     posterior is never as sure of two labels that disagree, since it counts both.
 
     Args:
@@ -183,10 +198,11 @@ def proposal(item: Item, weights: Weights) -> Proposal | None:
     best = max(keys, key=lambda key: (keys.count(key), found[key]))
     share = found[best] / total if total else 0.0
     outvoted = keys.count(best) > keys.count(keys[0])
-    if best == keys[0] or item.offset < 0 or not (outvoted or _preferred(item, best, keys[0]) >= SURE):
+    tipped = _preferred(item, best, keys[0]) >= SURE
+    if item.settled or best == keys[0] or item.offset < 0 or not (outvoted or tipped):
         return None
     consensus = labels[keys.index(best)].label
-    return Proposal(item.id, item.offset, labels[0].label, consensus, share, len(labels))
+    return Proposal(item.id, item.offset, labels[0].label, consensus, share, len(labels), outvoted=outvoted)
 
 
 def _preferred(item: Item, best: str, other: str) -> float:

@@ -14,6 +14,7 @@ from stream_al.settings import InputSettings, QuerySettings, Settings, TopicSett
 
 __all__ = ["max_message_bytes", "query_life_ms", "required_topics", "topic_purposes"]
 
+MINUTE_MS = 60_000
 ADDED_BYTES = 100_000  # what a query or an example adds to the sample: probabilities, names and times
 
 
@@ -39,6 +40,13 @@ def required_topics(settings: Settings) -> list[Topic]:
         "min.cleanable.dirty.ratio": "0.1",
     }
     kept_by_key = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+    lease_ms = int(settings.labels.lease_seconds * 1000)
+    kept_for_a_lease = {
+        "cleanup.policy": "compact,delete",
+        "min.compaction.lag.ms": str(4 * lease_ms + MINUTE_MS),  # see `engine.labels.leases`
+        "retention.ms": str(4 * lease_ms + HOUR_MS),
+        "segment.ms": str(HOUR_MS),  # what is in use is neither compacted nor deleted
+    }
     large = {"max.message.bytes": str(max_message_bytes(settings.input))}
     replicas = given.replication_factor
     topics = [
@@ -47,6 +55,7 @@ def required_topics(settings: Settings) -> list[Topic]:
         Topic(given.labels, given.partitions, replicas, broker_time),
         Topic(given.examples, 1, replicas, kept_forever | broker_time | large),
         Topic(given.control, 1, replicas, kept_by_key | broker_time),
+        Topic(given.leases, 1, replicas, kept_for_a_lease | broker_time),
     ]
     if given.predictions:
         topics.append(Topic(given.predictions, given.partitions, replicas, broker_time))
@@ -65,6 +74,7 @@ def topic_purposes(given: TopicSettings) -> dict[str, str]:
         given.labels: "labels",
         given.examples: "what the model learns from",
         given.control: "what is changed while the service runs",
+        given.leases: "who labels which query",
         given.samples + given.dead_letter_suffix: "samples that cannot be used",
         given.labels + given.dead_letter_suffix: "labels that cannot be used",
     }

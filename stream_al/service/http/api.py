@@ -27,7 +27,8 @@ from stream_al.service.broker.protocols import Headers, Outgoing
 from stream_al.service.engine_settings import allowed_classes, input_rules
 from stream_al.service.http.admin import admin_routes
 from stream_al.service.http.corrections import correction_routes
-from stream_al.service.http.docs_page import page
+from stream_al.service.http.desk import desk_routes
+from stream_al.service.http.docs_page import CONTENT_POLICY, page
 from stream_al.service.http.expectation import expectations, refuse_unsolicited
 from stream_al.service.http.guard import (
     BodyLimit,
@@ -39,6 +40,9 @@ from stream_al.service.http.guard import (
 )
 from stream_al.service.http.json_body import JSONRoute
 from stream_al.service.http.openapi import describe_access
+from stream_al.service.http.people.explore import explore_routes
+from stream_al.service.http.people.leases import lease_routes
+from stream_al.service.http.people.watch import watch_routes
 from stream_al.service.http.quality import quality_routes
 from stream_al.service.http.rate import RateLimit
 from stream_al.service.http.roles import Access, Role
@@ -90,15 +94,21 @@ def api(app: App) -> FastAPI:
     _write_routes(web, app)
     correction_routes(web, app)
     quality_routes(web, app)
+    lease_routes(web, app)
     admin_routes(web, app)
+    desk_routes(web, app)
+    if app.desk.enabled:
+        watch_routes(web, app)
+        explore_routes(web, app)
     describe_access(web)
     return web
 
 
 def _docs_route(web: FastAPI) -> None:
     @web.get("/docs", include_in_schema=False, response_class=HTMLResponse)
-    async def docs(request: Request) -> str:
-        return page(web.openapi(), str(request.base_url).rstrip("/"))
+    async def docs(request: Request) -> Response:
+        shown = page(web.openapi(), str(request.base_url).rstrip("/"))
+        return HTMLResponse(shown, headers={"Content-Security-Policy": CONTENT_POLICY})
 
 
 def _probe_routes(web: FastAPI, app: App) -> None:

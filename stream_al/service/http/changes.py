@@ -12,7 +12,7 @@ from typing import Any
 
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import Misconfigured
-from stream_al.runtime import MAX_RANGES
+from stream_al.replica_messages import MAX_RANGES
 from stream_al.service.app import App
 from stream_al.service.model.replay import PARTITION
 from stream_al.settings.runtime_changes import CHANGEABLE, changed

@@ -28,7 +28,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from stream_al.service.http.guard import CONTENT_POLICY, HEADERS
+from stream_al.service.http.guard import secured
 from stream_al.service.http.schemas import problem
 
 __all__ = ["BACKLOG", "Connection", "Listener", "Waiting", "most_connections"]
@@ -172,8 +172,7 @@ class Connection(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Respond to what is no HTTP, and end the connection."""
         response = problem(400, "Bad Request", msg, headers={"Connection": "close"})
-        policy = (b"content-security-policy", CONTENT_POLICY.encode())
-        headers = [*response.raw_headers, *HEADERS, policy]
+        headers = secured(response.raw_headers)
         with suppress(h11.LocalProtocolError):  # a response is under way: it cannot be told
             for event in (
                 h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),

@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -29,7 +30,6 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stream_al.service.http import docs_page
 from stream_al.service.http.browsers import foreign
 from stream_al.service.http.rate import RateLimit
 from stream_al.service.http.roles import Access, Caller, Role, Rule
@@ -37,7 +37,16 @@ from stream_al.service.http.schemas import problem
 from stream_al.service.timing.clock import Clock
 from stream_al.service.timing.deadline import Deadline
 
-__all__ = ["HEADERS", "BodyLimit", "Guard", "add_to_audit", "caller_name", "caller_role", "charge_records"]
+__all__ = [
+    "HEADERS",
+    "BodyLimit",
+    "Guard",
+    "add_to_audit",
+    "caller_name",
+    "caller_role",
+    "charge_records",
+    "secured",
+]
 
 log = structlog.get_logger(__name__)
 audit = structlog.get_logger("stream_al.audit")
@@ -49,9 +58,15 @@ HEADERS = (
     (b"cache-control", b"no-store"),
 )
 CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'"
-POLICIES = {"/docs": docs_page.CONTENT_POLICY}  # of the paths with another one
 NO_ROUTE = "(no route)"
 CLOSE_CONNECTION = {"Connection": "close"}  # the rest of the body is not read
+
+
+def secured(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers of a response, with those of every response; a page has its own policy and may be kept."""
+    own = {name.lower() for name, _ in headers}
+    common = (*HEADERS, (b"content-security-policy", CONTENT_POLICY.encode()))
+    return [*headers, *(header for header in common if header[0] not in own)]
 
 
 def add_to_audit(request: Request, **facts: Any) -> None:
@@ -127,8 +142,7 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                policy = (b"content-security-policy", POLICIES.get(path, CONTENT_POLICY).encode())
-                message = {**message, "headers": [*message["headers"], *HEADERS, policy]}
+                message = {**message, "headers": secured(message["headers"])}
             await send(message)
 
         try:

@@ -117,6 +117,7 @@ class ProposedCorrection(BaseModel):
     consensus: Any
     posterior: float
     labels: int
+    outvoted: bool = Field(description="Whether more labels say so than the first; else the model decides.")
 
 
 class Asked(BaseModel):

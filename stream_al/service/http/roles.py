@@ -1,6 +1,7 @@
 """Roles: which route needs which role, and which role the token of a request has.
 
-    open    everybody: probes that an orchestrator sends without a secret, and the OpenAPI document
+    open    everybody: probes that an orchestrator sends without a secret, the OpenAPI document, the files of
+            the desk, which hold no data
     read    observers: metrics, status, pending queries, predictions
     label   annotators and producers: also send labels and samples
     admin   operators: everything
@@ -58,15 +59,29 @@ RULES = {
     ("GET", "/readyz"): Rule(Role.OPEN, limited=False),
     ("GET", "/openapi.json"): Rule(Role.OPEN),  # the source code is public too
     ("GET", "/docs"): Rule(Role.OPEN),
+    ("GET", "/"): Rule(Role.OPEN),
+    ("GET", "/desk"): Rule(Role.OPEN),  # the files hold no data
+    ("GET", "/desk/{name}"): Rule(Role.OPEN),
+    ("GET", "/v1/desk"): Rule(Role.READ),
+    ("GET", "/v1/explanations"): Rule(Role.READ),
     ("GET", "/metrics"): Rule(Role.READ),  # or open, by `http.open_metrics`
     ("GET", "/v1/status"): Rule(Role.READ),
     ("GET", "/v1/model"): Rule(Role.READ),
     ("GET", "/v1/queries"): Rule(Role.READ),
     ("GET", "/v1/quality"): Rule(Role.READ),
     ("POST", "/v1/predict"): Rule(Role.READ),  # changes nothing
+    ("GET", "/v1/watch"): Rule(Role.READ),
+    ("GET", "/v1/explore/points"): Rule(Role.READ),
+    ("GET", "/v1/explore/items"): Rule(Role.READ),
+    ("GET", "/v1/explore/items/{id}"): Rule(Role.READ),
+    ("POST", "/v1/explore/export"): Rule(Role.READ),  # changes nothing
+    ("POST", "/v1/explore/ask"): Rule(Role.ADMIN, audited=True),  # it decides what the budget buys
     ("POST", "/v1/samples"): Rule(Role.LABEL),
     ("POST", "/v1/labels"): Rule(Role.LABEL, audited=True),
     ("POST", "/v1/corrections"): Rule(Role.LABEL, audited=True),
+    ("POST", "/v1/leases"): Rule(Role.LABEL, audited=True),
+    ("PUT", "/v1/leases/{lease}"): Rule(Role.LABEL, audited=True),
+    ("DELETE", "/v1/leases/{lease}"): Rule(Role.LABEL, audited=True),
     ("GET", "/v1/settings"): Rule(Role.READ),
     ("PATCH", "/v1/settings"): Rule(Role.ADMIN, audited=True),
     ("POST", "/v1/model/rollback"): Rule(Role.ADMIN, audited=True),

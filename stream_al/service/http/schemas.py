@@ -8,7 +8,7 @@ from typing import Any
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from stream_al.runtime import MAX_OFFSET
+from stream_al.messages import MAX_OFFSET
 
 __all__ = [
     "AcceptedLabels",
@@ -30,6 +30,8 @@ _MEANINGS = {
     400: "The body cannot be read.",
     401: "There is no token, or the token is unknown.",
     403: "The role of the token is not sufficient.",
+    409: "The state of the lease, or of the service, does not allow it; `detail` says why.",
+    404: "There is no such thing, or no longer.",
     408: "Sending the body took longer than `http.body_seconds`.",
     413: "The body is larger than `http.max_body_bytes`.",
     422: "The request, or a message in it, cannot be used. Nothing in the request was accepted.",

@@ -40,6 +40,8 @@ def status(app: App) -> dict[str, Any]:
             "partitions": _spent(app),
         },
         "pending": len(app.pending),
+        "skips": app.skips.counts,
+        "leases": app.leasing.describe(),
         "examples": {
             "offset": learner.offset,
             "outcomes": {outcome.value: number for outcome, number in learner.counts.items()},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from stream_al.engine.budgets import Decision
+from stream_al.engine.budgets import Decision, Reason
 from stream_al.engine.model.objective import Rule
 from stream_al.engine.samples.table import Sample
 from stream_al.engine.strategies import ScoredSample
@@ -66,7 +66,7 @@ class DecisionMessages:
             prediction=Prediction(self.rule.label(arrival.probabilities), _probabilities(arrival)),
             utility=decision.utility,
             threshold=decision.threshold,
-            propensity=decision.propensity,
+            propensity=None if decision.reason is Reason.MANUAL else decision.propensity,
             reason=decision.reason.value,
             strategy=self.strategy,
             model=self.model,

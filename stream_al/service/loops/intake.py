@@ -20,7 +20,7 @@ way, because that replica may have closed queries that are still open here.
     labelled      an example: the model learns or refuses it (`service.model.local_model` reports that)
     unsolicited   an example without a query; it says nothing about the stream
     second        an example that is recorded and not learned: it tells about labels and annotators
-    skipped       nothing: the annotator gives no label, and the query is closed
+    skipped       nothing: the annotator gives no label, and the query is closed; counted by reason
     duplicate     nothing: the sample has this label
     expired       a problem `too_late`: the label was given, and is not learned
     conflict      a problem `conflict`: the sample has another label, which counts
@@ -40,6 +40,7 @@ from typing import Any
 import msgspec
 
 from stream_al.engine.labels.join import Joined, Known, Outcome, Pending, addressed, join
+from stream_al.engine.labels.skips import SkipReasons
 from stream_al.engine.samples.sample import flat_features
 from stream_al.errors import BadMessage, NoSample
 from stream_al.messages import Example, Label, decode, encode
@@ -70,6 +71,9 @@ class Intake:
         metrics: Where labels are counted.
         problems: Where labels that are lost are reported.
         tracing: Traces the way from a label to its example.
+
+    Attributes:
+        skips: The skips that this process has read, by reason.
     """
 
     name = "intake"
@@ -94,6 +98,7 @@ class Intake:
         self.rules = input_rules(settings)
         self.allowed = allowed_classes(settings)
         self._again = wanted(settings).extra > 0
+        self.skips = SkipReasons()
         self._has_new_partition = False
 
     def read(self, records: Sequence[Record]) -> list[Label | BadMessage]:
@@ -166,6 +171,7 @@ class _BatchDecision:
         closed: The tombstones, by id.
         outcomes: How many labels had each outcome.
         delays: Seconds from a query to its label.
+        skips: The reason of each skip.
     """
 
     stage: Intake
@@ -179,6 +185,7 @@ class _BatchDecision:
     closed: dict[str, Outgoing] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
     delays: list[float] = field(default_factory=list)
+    skips: list[str | None] = field(default_factory=list)
 
     def decide(self, partition: int, items: Items, state: Any) -> Any:
         """Judge every label by the log as it was when the label was read."""
@@ -224,6 +231,8 @@ class _BatchDecision:
         delay = max(0, at_ms - pending.queried_ms) / 1000 if pending is not None else 0.0
         if joined.outcome in (Outcome.LABELLED, Outcome.SECOND):
             self.delays.append(delay)
+        elif joined.outcome is Outcome.SKIPPED:
+            self.skips.append(label.skip_reason)
         return self._report(label, joined.outcome, delay, known)
 
     def _report(self, label: Label, outcome: Outcome, delay: float, known: Known | None) -> str:
@@ -251,6 +260,8 @@ class _BatchDecision:
             metrics.labels.labels(outcome).inc(number)
         for delay in self.delays:
             metrics.label_delay.observe(delay)
+        for skip in self.skips:
+            metrics.skips.labels(stage.skips.count(skip)).inc()
         for record, error in self.unusable:
             metrics.dead_letters.labels(stage.name, error.reason).inc()
             report_dead_letter(stage.problems, record, error)

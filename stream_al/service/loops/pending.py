@@ -7,10 +7,8 @@ come again from the topic.
 *Bytes.* A query is kept as the bytes of its message. It is decoded when its label comes, or when a person
 looks.
 
-*Heaps.* A million queries may be pending, so nothing that is done often looks at all of them. There is one
-heap for each length of life, ordered by age, and there are as few lengths as there were settings. The first
-query of a heap is the oldest of its length, and so the next to expire. A query that is closed stays on its
-heap until it comes first, or until most of the heap is closed.
+*Orders.* A million queries may be pending, so nothing that is done often looks at all of them. `lives` knows
+the next to expire, and `service.leases.order` the most useful ones, those that nobody holds too.
 
 *Ids.* `version` says which sample an id names here, for the rule of `stream_al.identity`. That includes the
 queries that were closed last, since their labels may still come. Two replicas may publish queries of one id
@@ -18,20 +16,23 @@ with different features at once. Then the later one is pending, the earlier one 
 label has to say which it is for. A tombstone carries the version of its query, so that a restart still reads
 it from the compacted topic.
 
+*Room.* Selection pauses at `queries.max_pending_bytes`, so this service does not write many more. But others
+may write to the topic. Queries that would take more than twice as many bytes are passed over and reported. A
+label for one of them becomes a dead letter (`unknown_id`), which can be replayed when there is room and the
+service was started again.
+
 *Orphans.* A crash can publish a query again after its label and its tombstone. Such a query is open in the
 topic, though no replica waits for its label. `expiry` sends another tombstone for it.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TypeAlias
+from itertools import islice
 
 import msgspec
 
-from stream_al.engine.labels.expiry import expires
 from stream_al.engine.labels.join import Pending
 from stream_al.errors import BadMessage
 from stream_al.identity import version_of
@@ -39,6 +40,9 @@ from stream_al.messages import MAX_VERSION_CHARACTERS, Query, decode, life_of
 from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Reader, Record
 from stream_al.service.broker.topics import max_message_bytes
+from stream_al.service.leases.order import QueryOrder
+from stream_al.service.leases.ranked import Place
+from stream_al.service.loops.lives import Lives
 from stream_al.service.loops.log_time import LogTime
 from stream_al.service.telemetry.problems import Kind, Problems
 from stream_al.service.telemetry.tracing import OFF, Tracing
@@ -47,14 +51,11 @@ from stream_al.settings import Settings
 
 __all__ = ["OVERHEAD", "PendingQueries"]
 
-OVERHEAD = 500  # bytes of memory for a query besides its message
+OVERHEAD = 550  # bytes of memory for a query besides its message
 VERSION_HEADER = "stream_al.version"
+MOST_PASSED = 1000  # queries that `take` passes over
 MAX_CLOSED = 50_000  # ids of closed queries whose versions are remembered
 MAX_PARTITIONS = 10_000  # of the samples, whose second queries are counted
-MAX_CLOSED_ON_HEAPS = 1000  # more than that, and more than are pending, are removed
-
-HeapItem: TypeAlias = tuple[int, str, int]
-"""A query on a heap: the timestamp of its record, its id, its offset."""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -69,6 +70,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         trace: The headers that say which trace it belongs to.
         version: The version of its sample.
         ambiguous: As of `join.Pending`.
+        second_of: As of the query.
+        labelled_by: Likewise, in alphabetical order, each name once.
     """
 
     value: bytes
@@ -79,6 +82,12 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     trace: Headers
     version: str
     ambiguous: bool
+    second_of: str | None = None
+    labelled_by: tuple[str, ...] = ()
+
+    def place(self, sample_id: str) -> Place:
+        """Where the query of this id stands among the others."""
+        return -self.utility, self.offset, sample_id
 
 
 class PendingQueries:
@@ -100,6 +109,7 @@ class PendingQueries:
         bytes: What the queries take, about: their messages, and `OVERHEAD` for each.
         second_queries: The number of the last second query that the account of each partition of the samples
             has paid for, as far as it was read.
+        order: Where they stand, the most useful first.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of the service that it works with
@@ -118,6 +128,7 @@ class PendingQueries:
         self.is_labelled = is_labelled
         self.bytes = 0
         self.second_queries: dict[int, int] = {}
+        self._most_bytes = 2 * settings.queries.max_pending_bytes
         self._problems = problems
         self.on_clash = on_clash
         self.topic = settings.topics.queries
@@ -130,7 +141,8 @@ class PendingQueries:
         self._orphaned_before: set[str] = set()
         self._entries: dict[str, Entry] = {}
         self._closed: OrderedDict[str, str] = OrderedDict()
-        self._heaps: dict[int, list[HeapItem]] = {}
+        self.order = QueryOrder()
+        self._lives = Lives(self._is_pending)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -150,6 +162,11 @@ class PendingQueries:
         """The version of the sample that an id names, if its query is pending or was closed lately."""
         entry = self._entries.get(sample_id)
         return entry.version if entry else self._closed.get(sample_id)
+
+    def second_of(self, sample_id: str) -> str | None:
+        """The id of the first query of the sample, if the pending query of an id is a second one."""
+        entry = self._entries.get(sample_id)
+        return entry.second_of if entry else None
 
     def tombstone(self, sample_id: str) -> Outgoing:
         """The record that closes the query of an id."""
@@ -175,28 +192,16 @@ class PendingQueries:
 
     def overdue(self) -> bool:
         """Whether the life of a query may be over, by the log's time."""
-        now_ms = self.time.now_ms
-        return any(heap and expires(heap[0][0], life_ms, now_ms) for life_ms, heap in self._heaps.items())
+        return self._lives.overdue(self.time.now_ms)
 
     def expired(self, limit: int, now_ms: int) -> list[str]:
         """The ids of at most `limit` queries whose life is over at a time; they stay until closed."""
-        found: list[str] = []
-        for life_ms, heap in self._heaps.items():
-            over: list[HeapItem] = []
-            while len(found) + len(over) < limit and (oldest := self._oldest(heap)):
-                if not expires(oldest[0], life_ms, now_ms):
-                    break
-                over.append(heapq.heappop(heap))
-            for item in over:  # they are found again until their tombstones are read
-                heapq.heappush(heap, item)
-            found += [sample_id for _, sample_id, _ in over]
-        return found
+        return self._lives.expired(limit, now_ms)
 
     def oldest_seconds(self) -> float:
         """How long the oldest query has been pending, by the log's time; 0 if there is none."""
-        oldest = (self._oldest(heap) for heap in self._heaps.values())
-        queried_ms = min((item[0] for item in oldest if item), default=self.time.now_ms)
-        return max(0, self.time.now_ms - queried_ms) / 1000
+        now_ms = self.time.now_ms
+        return max(0, now_ms - self._lives.oldest_ms(now_ms)) / 1000
 
     def orphaned(self) -> list[str]:
         """The ids of the orphans that were orphans at the last call already.
@@ -215,16 +220,54 @@ class PendingQueries:
             offset: How many to leave out before them.
             max_bytes: Most bytes of all their messages; there is always one query, if any is there.
         """
-        ranked = heapq.nsmallest(
-            offset + limit, self._entries.values(), key=lambda entry: (-entry.utility, entry.offset)
-        )
         page, taken = list[Query](), 0
-        for entry in ranked[offset:]:
+        for _, _, sample_id in self.order.all.page(offset, limit):
+            entry = self._entries[sample_id]
             taken += len(entry.value)
             if page and max_bytes is not None and taken > max_bytes:
                 break
             page.append(decode(Query, entry.value, max_bytes=self.max_bytes))
         return page
+
+    def newest(self, limit: int) -> list[str]:
+        """The ids of the queries that were entered last, the newest first."""
+        return list(islice(reversed(self._entries), limit))
+
+    def take(self, annotator: str, limit: int, max_bytes: int, has: Callable[[str], bool]) -> list[str]:
+        """The ids of the most useful free queries for an annotator, which are put aside.
+
+        Args:
+            annotator: The annotator, who gets no query of a sample that he has labelled.
+            limit: Most queries.
+            max_bytes: Most bytes of all their messages; there is always one query, if any is free.
+            has: Whether the annotator has a query of a sample already, given by the id of its first query.
+        """
+        found, taken = list[str](), 0
+        for _, _, sample_id in islice(self.order.for_annotator(annotator), limit + MOST_PASSED):
+            entry = self._entries[sample_id]
+            if annotator in entry.labelled_by or has(entry.second_of or sample_id):
+                continue
+            taken += len(entry.value)
+            if found and taken > max_bytes:
+                break
+            found.append(sample_id)
+            if len(found) == limit:
+                break
+        for sample_id in found:
+            self.set_aside(sample_id)
+        return found
+
+    def set_aside(self, sample_id: str) -> None:
+        """Let `take` pass over a query, which need not be pending yet, until it is put back."""
+        self.order.set_aside(sample_id, *self._place(sample_id))
+
+    def put_back(self, sample_id: str) -> None:
+        """Let `take` find a query again."""
+        self.order.put_back(sample_id, *self._place(sample_id))
+
+    def _place(self, sample_id: str) -> tuple[Place | None, tuple[str, ...]]:
+        entry = self._entries.get(sample_id)
+        return (None, ()) if entry is None else (entry.place(sample_id), entry.labelled_by)
 
     def close(self, sample_id: str, version: str | None = None) -> None:
         """Forget a query that is labelled or over, if it is the one of the version, where one is given."""
@@ -271,10 +314,19 @@ class PendingQueries:
         except BadMessage as error:  # this service has not written it, so no label can be joined with it
             self._skipped(record, error.reason, str(error))
             return
-        if query.id.encode() == record.key:
+        if query.id.encode() == record.key and self._has_room(record, known):
             self._set(query, record.value, record.offset, at_ms, record.headers)
+        elif query.id.encode() == record.key:
+            self._skipped(
+                record, "no_room", f"the pending queries would take more than {self._most_bytes} bytes"
+            )
         else:
             self._skipped(record, "bad_key", f"the key is {record.key!r:.100}, and the id {query.id!r:.100}")
+
+    def _has_room(self, record: Record, known: Entry | None) -> bool:
+        """Whether a query may be entered, in the place of one that is known, or as one more."""
+        before = len(known.value) + OVERHEAD if known is not None else 0
+        return self.bytes - before + len(record.value or b"") + OVERHEAD <= self._most_bytes
 
     def _skipped(self, record: Record, reason: str, why: str) -> None:
         if self._problems is not None:
@@ -289,7 +341,18 @@ class PendingQueries:
         clash = before is not None and before.version != version
         ambiguous = clash or (before is not None and before.ambiguous)
         life_ms = life_of(query)
-        entry = Entry(value, timestamp_ms, life_ms, query.utility, offset, trace, version, ambiguous)
+        entry = Entry(
+            value,
+            timestamp_ms,
+            life_ms,
+            query.utility,
+            offset,
+            trace,
+            version,
+            ambiguous,
+            query.second_of,
+            tuple(sorted(set(query.labelled_by))),
+        )
         if not self.is_labelled(query.id, version):
             if clash:
                 self.on_clash(query.id)
@@ -297,6 +360,7 @@ class PendingQueries:
             self._pop(query.id)
             self._entries[query.id] = entry
             self.bytes += len(value) + OVERHEAD
+            self.order.add(entry.place(query.id), entry.labelled_by)
             self._push(query.id, entry)
         elif self._tombstones and query.id not in self._entries:
             self._orphaned.add(query.id)
@@ -311,32 +375,18 @@ class PendingQueries:
         if entry is None:
             return False
         self.bytes -= len(entry.value) + OVERHEAD
+        self.order.discard(entry.place(sample_id), entry.labelled_by)
         return True
 
-    def _oldest(self, heap: list[HeapItem]) -> HeapItem | None:
-        """The oldest query on a heap that is still pending; closed ones before it are removed."""
-        while heap:
-            _, sample_id, offset = heap[0]
-            entry = self._entries.get(sample_id)
-            if entry is not None and entry.offset == offset:
-                return heap[0]
-            heapq.heappop(heap)
-        return None
+    def _is_pending(self, sample_id: str, offset: int) -> bool:
+        entry = self._entries.get(sample_id)
+        return entry is not None and entry.offset == offset
 
     def _push(self, sample_id: str, entry: Entry) -> None:
-        heap = self._heaps.setdefault(entry.life_ms, [])
-        heapq.heappush(heap, (entry.queried_ms, sample_id, entry.offset))
-        if max(len(heap), len(self._heaps)) > 2 * len(self._entries) + MAX_CLOSED_ON_HEAPS:
-            self._remove_closed()
-
-    def _remove_closed(self) -> None:
-        """Build the heaps anew, from the pending queries alone."""
-        self._heaps = {}
-        for sample_id, entry in self._entries.items():
-            heap = self._heaps.setdefault(entry.life_ms, [])
-            heap.append((entry.queried_ms, sample_id, entry.offset))
-        for heap in self._heaps.values():
-            heapq.heapify(heap)
+        self._lives.push((entry.queried_ms, sample_id, entry.offset), entry.life_ms)
+        if self._lives.has_too_many(entry.life_ms, len(self._entries)):
+            entries = self._entries.items()
+            self._lives.rebuild(((one.queried_ms, key, one.offset), one.life_ms) for key, one in entries)
 
 
 def _closed_version(headers: Headers) -> str:

@@ -24,7 +24,8 @@ class TopicIdentity:
 
     def __init__(self, broker: Broker, topics: TopicSettings) -> None:
         self._broker = broker
-        self._topics = (topics.samples, topics.queries, topics.labels, topics.examples, topics.control)
+        stream = (topics.samples, topics.queries, topics.labels, topics.examples)
+        self._topics = (*stream, topics.control, topics.leases)
         self._known: dict[str, str] = {}
 
     async def check(self) -> None:

@@ -199,7 +199,8 @@ def _records(settings: Settings) -> Records:
 def _needed(settings: Settings) -> list[Needed]:
     """The topics as the service would create them."""
     given = settings.topics
-    roles = {getattr(given, role): role for role in ("samples", "queries", "labels", "examples", "control")}
+    known = ("samples", "queries", "labels", "examples", "control", "leases")
+    roles = {getattr(given, role): role for role in known}
     lives = {given.queries: query_life_ms(settings.queries)}
     return [
         Needed(

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from stream_al.errors import Misconfigured
-from stream_al.messages import encode
+from stream_al.errors import BadMessage, Misconfigured
+from stream_al.messages import LARGEST_RECORD, decode_json, encode
 
 __all__ = ["edited"]
 
@@ -32,8 +32,8 @@ def edited(value: bytes | None, changes: Sequence[str]) -> bytes:
     b'{"id":7,"card":{"age":3,"land":"NL"},"tags":[5,2]}'
     """
     try:
-        record = msgspec.json.decode(value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        record = decode_json(value, max_bytes=LARGEST_RECORD)
+    except BadMessage:
         record = None
     if not isinstance(record, dict):
         raise Misconfigured("--set: the record is no object in JSON; change it with --edit")

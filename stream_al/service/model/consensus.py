@@ -1,4 +1,4 @@
-"""Consensus: labels that the labels of several annotators contradict are corrected.
+"""Consensus: where more annotators contradict the first label of a sample than support it, it is corrected.
 
 `engine.labels.consensus` says which ones, and makes the record. The replica that reads the first partition of
 the labels appends it, so that it is written once. If two replicas do so while the partition moves, the second
@@ -15,6 +15,7 @@ from stream_al.service.broker.protocols import Broker, Group, Outgoing
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.timing.clock import Clock
 from stream_al.service.timing.time_slices import TimeSlices
+from stream_al.settings import Settings
 
 __all__ = ["Consensus"]
 
@@ -30,17 +31,18 @@ class Consensus:
         local_model: Knows what the annotators say.
         labels: The group that reads the labels.
         broker: Takes the corrections.
-        topic: The topic of the examples.
+        settings: The settings.
         clock: Measures how long the event loop is held.
     """
 
     def __init__(
-        self, local_model: LocalModel, labels: Group, broker: Broker, topic: str, clock: Clock
+        self, local_model: LocalModel, labels: Group, broker: Broker, settings: Settings, clock: Clock
     ) -> None:
         self.local_model = local_model
         self.labels = labels
         self.broker = broker
-        self.topic = topic
+        self.enabled = settings.labels.correct_by_consensus
+        self.topic = settings.topics.examples
         self.clock = clock
         self._seen = 0
 
@@ -52,7 +54,7 @@ class Consensus:
         """
         learner = self.local_model.learner
         second_labels = learner.trust.second_labels
-        if second_labels == self._seen or PARTITION not in set(self.labels.assignment()):
+        if not self.enabled or second_labels == self._seen or PARTITION not in set(self.labels.assignment()):
             return
         made: list[Example] = []
         weights, items = learner.trust.tally.weights(), list(learner.trust.items.several.values())

@@ -35,6 +35,7 @@ import structlog
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.model.model import Model
+from stream_al.engine.model.pickling import dumps
 from stream_al.engine.recent import RecentShare
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.messages import Example, ModelStamp
@@ -355,11 +356,13 @@ class LocalModel:
         None of an overdue model: no start could use it, and it would take the place of one that is older than
         the corrected example.
         """
-        replay, offset = self._replay, self.learner.offset
-        if replay.anchor is None or offset == replay.saved or self.learner.overdue:
-            return
+        async with self._one_reader:  # so that nothing is folded meanwhile
+            replay, anchor, offset = self._replay, self._replay.anchor, self.learner.offset
+            if anchor is None or offset == replay.saved or self.learner.overdue:
+                return
+            body = await self._pickled(replay.learner)
         try:
-            await self.snapshots.save(replay.learner, replay.anchor)
+            await self.snapshots.save(replay.learner, anchor, body)
         except Unavailable as error:
             self.metrics.snapshots.labels("failed").inc()
             log.warning("snapshot failed", why=str(error))
@@ -367,3 +370,11 @@ class LocalModel:
             self.metrics.snapshots.labels("written").inc()
             replay.saved = offset
         self._saved_at = self.clock.monotonic()
+
+    @staticmethod
+    async def _pickled(learner: Learner) -> bytes:
+        """The pickle of a learner that does not learn meanwhile; in a thread, since it may take seconds."""
+        try:
+            return await asyncio.to_thread(dumps, learner)
+        except RuntimeError:  # a prediction has entered something into a cache of the model: then as one step
+            return dumps(learner)

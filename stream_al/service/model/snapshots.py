@@ -98,14 +98,19 @@ class Snapshots:
         self.fingerprint = fingerprint
         self._key = _key(settings, self.store)
 
-    async def save(self, learner: Learner, anchor: Anchor) -> str:
+    async def save(self, learner: Learner, anchor: Anchor, body: bytes | None = None) -> str:
         """Write a snapshot of the learner, and delete the surplus; return its name.
+
+        Args:
+            learner: The learner.
+            anchor: Its last example.
+            body: The learner's pickle, if it was made before.
 
         Raises:
             Unavailable: The store did not take it, or the key to sign it cannot be used.
         """
-        offset, body = learner.offset, dumps(learner)  # here, so that nothing is folded meanwhile
-        name = f"examples-{offset:020}-{self._lineage()}.snapshot"
+        body = dumps(learner) if body is None else body
+        name = f"examples-{anchor.offset + 1:020}-{self._lineage()}.snapshot"
         content = await asyncio.to_thread(self._sealed, body, anchor)
         if len(content) > self.max_bytes:
             raise Unavailable(

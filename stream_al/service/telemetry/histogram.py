@@ -42,6 +42,12 @@ class BatchHistogram(Collector):
         self._sum = 0.0
         registry.register(self)
 
+    @property
+    def counts(self) -> list[int]:
+        """How many values each bucket has had, the last one without a bound."""
+        found: list[int] = self._counts.tolist()
+        return found
+
     def observe(self, values: Sequence[float]) -> None:
         """Add values."""
         given = np.asarray(values, dtype=np.float64)

@@ -154,7 +154,7 @@ class _OpenTelemetry(Tracing):
                 **_place(record.partition, record.offset),
                 "messaging.consumer.group.name": f"{self._application}.{stage}",
                 "messaging.message.id": sample_id,
-                **{f"stream_al.{name}": fact for name, fact in facts.items()},
+                **{f"stream_al.{name}": fact for name, fact in facts.items() if fact is not None},
             },
             self._links([earlier] if own else []),
         )

@@ -30,11 +30,13 @@ class Pace:
         topics_seconds: The time between two looks at the ids of the topics.
         lag_seconds: The longest time between two measurements of the lag.
         check_seconds: How long the check of the model waits for more samples after the first ones.
+        watch_seconds: The time between two points of the desk's page Watch.
         rebuild_seconds: How long an HTTP response waits for this replica's own model.
         correction_seconds: How long a rebuild of the model waits for more corrections after the first one.
         consensus_seconds: The time between two looks at what several annotators say of one sample.
         first_batch_records: The size of the first batch, when it is unknown how long a record takes.
         first_chunk_records: The size of the first chunk, likewise.
+        chunk_bytes: The most bytes of a chunk of several records, whatever a record took before.
         slice_seconds: How long work may hold the event loop before other tasks run.
         slice_rounds: Rounds of the event loop between two slices. An HTTP request takes some five from its
             first byte to the last one of its response.
@@ -45,11 +47,13 @@ class Pace:
     topics_seconds: float = 2.0
     lag_seconds: float = 5.0
     check_seconds: float = 5.0
+    watch_seconds: float = 5.0
     rebuild_seconds: float = 5.0
     correction_seconds: float = 5.0
     consensus_seconds: float = 5.0
     first_batch_records: int = 100
     first_chunk_records: int = 100
+    chunk_bytes: int = 100_000
     slice_seconds: float = 0.01
     slice_rounds: int = 6
 

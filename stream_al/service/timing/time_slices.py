@@ -8,13 +8,17 @@ slices.
 The work of a record is measured in processor time. Waiting is no work, be it for the broker or for a
 processor that other processes use. If waiting were counted, chunks would shrink when time is short, and small
 chunks take more time.
+
+The size of a chunk follows what records took before. Those to come may be a thousand times larger, so a chunk
+also has at most `chunk_bytes` of records, and one record at least.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import TypeVar
 
 from stream_al.service.timing.clock import Clock
@@ -41,11 +45,19 @@ class TimeSlices:
         self._worked = self._since = 0.0
         self._records = 0
 
-    def cut(self, records: Sequence[T]) -> Iterator[Sequence[T]]:
-        """The records in chunks."""
+    def cut(self, records: Sequence[T], size: Callable[[T], int] = lambda record: 0) -> Iterator[Sequence[T]]:
+        """The records in chunks.
+
+        Args:
+            records: The records.
+            size: The bytes of one, where they are to be bounded.
+        """
         begin = 0
         while begin < len(records):
             chunk = records[begin : begin + self._chunk]
+            if sum(map(size, chunk)) > self._pace.chunk_bytes:
+                sizes = accumulate(map(size, chunk))
+                chunk = chunk[: max(1, sum(1 for total in sizes if total <= self._pace.chunk_bytes))]
             self._records += len(chunk)
             begin += len(chunk)
             yield chunk

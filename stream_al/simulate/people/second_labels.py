@@ -81,6 +81,7 @@ class SecondLabels:
         wanted: How many labels are wanted of a sample.
         seed: The application's seed.
         order: As of `candidates`.
+        accepted: Whether somebody accepts at once what the model tips (`engine.labels.consensus`).
 
     Attributes:
         learner: The learner in force.
@@ -94,6 +95,7 @@ class SecondLabels:
     wanted: Wanted
     seed: int
     order: Callable[[Candidate], tuple[Any, ...]] = urgency
+    accepted: bool = False
     learner: Learner = field(init=False)
     log: list[Example] = field(default_factory=list)
     queried: int = 0
@@ -166,7 +168,10 @@ class SecondLabels:
         if trust.second_labels == self._seen:
             return
         self._seen, weights = trust.second_labels, trust.tally.weights()
-        found = [correction_of(item, weights, self.learner.ledger) for item in trust.items.several.values()]
+        found = [
+            correction_of(item, weights, self.learner.ledger, accepted=self.accepted)
+            for item in trust.items.several.values()
+        ]
         for one in found:
             if one is not None:
                 self._append(one)

@@ -133,7 +133,9 @@ class Bench:
         """A new application on a topic of samples: its name and its settings."""
         self._number += 1
         name = f"bench{self._number}"
-        own = [f"topics.{part}={name}-{part}" for part in ("queries", "labels", "examples", "control")]
+        own = [
+            f"topics.{part}={name}-{part}" for part in ("queries", "labels", "examples", "control", "leases")
+        ]
         return name, [
             f"kafka.bootstrap_servers={self.bootstrap}",
             f"application={name}",

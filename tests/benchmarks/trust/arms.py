@@ -84,7 +84,8 @@ def measured(
     share = 0.0 if arm.right else error
     crew = "; ".join(f"annotator {n}: error={share}" for n in range(annotators))
     case = Case("margin", "stratified", model, BUDGET, "0", 0.0, seed, crew, arm.wanted)
-    done, labels = play(case, stream, TERMS, second_labels=partial(SecondLabels, order=arm.order))
+    log = partial(SecondLabels, order=arm.order, accepted=True)
+    done, labels = play(case, stream, TERMS, second_labels=log)
     assert labels is not None
 
     def truth(name: str) -> ClassLabel:

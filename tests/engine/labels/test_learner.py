@@ -291,3 +291,18 @@ def test_the_errors_of_another_model_are_no_drift() -> None:
     for number in range(600):
         learner.fold(predicted_by("other", number, right=number < 300), number)
     assert learner.drift.found == 0
+
+
+def test_an_example_that_is_nested_too_deep_is_refused_and_the_next_one_is_learned() -> None:
+    """The fold does not rest on the door of messages: what recursion cannot walk would end every replica."""
+    deep: Any = 1.0
+    for _ in range(100_000):
+        deep = {"x": deep}
+    learner = learner_of()
+    assert learner.fold(Example("deep", "a", features={"x": deep}), 0) is Outcome.REFUSED
+    assert learner.fold(example("next"), 1) is Outcome.LEARNED
+    assert learner.refusals.last is not None
+    assert learner.refusals.last.reason == "too_deep"
+    assert learner.model.digest()
+    while isinstance(deep, dict):  # otherwise the interpreter frees it by recursion
+        deep = deep.pop("x")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from river import naive_bayes
 
+from stream_al.engine.model.introspection import parts
 from stream_al.engine.model.model import Model
 from stream_al.engine.samples.known_features import KnownFeatures
 
@@ -47,3 +50,31 @@ def test_auto_is_not_changed_by_the_bound() -> None:
         for number in range(6):
             model.learn({"x": number, "y": 1, "z": 2}, number % 2)
     assert (one.digest(), one.fingerprint) == (other.digest(), other.fingerprint)
+
+
+@pytest.mark.parametrize("words", ["BagOfWords", "TFIDF"])
+@pytest.mark.parametrize("around", ["{}", "OneVsRestClassifier({})", "BaggingClassifier({}, n_models=2)"])
+def test_a_model_of_words_keeps_no_more_words_than_features(words: str, around: str) -> None:
+    definition = around.format(f'({words}(on="body") | MultinomialNB())')
+    model = Model(definition, seed=1, max_features=50)
+    for number in range(30):
+        text = " ".join(f"w{number}x{k}" for k in range(20)) + " " + "l" * 200
+        model.learn({"body": text}, "up" if number % 2 else "down")
+    kept = [part for part in parts(model.classifier.river) if type(part) is naive_bayes.MultinomialNB]
+    assert kept
+    assert max(len(part.feature_counts) for part in kept) == 50, "each vectoriser has the bound"
+    longest = max(len(word) for part in kept for word in part.feature_counts)
+    assert longest <= 100, "a word of any length is none"
+    before = model.digest()
+    assert model.probabilities({"body": "w0x0 w0x1 something new"})
+    assert model.digest() == before
+
+
+def test_two_models_that_know_other_names_have_other_digests() -> None:
+    """Which features are learned next depends on the names, so the digest has to cover them."""
+    one, other = (Model("GaussianNB()", seed=1, max_features=2) for _ in range(2))
+    for model, name in ((one, "a"), (other, "b")):
+        model.learn({"x": 1.0}, "up")
+        assert model._known is not None
+        model._known.admitted({name: 1.0}, "up")
+    assert one.digest() != other.digest()

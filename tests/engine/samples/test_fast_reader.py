@@ -77,6 +77,7 @@ any_rules = st.builds(
     max_depth=st.integers(1, 4),
     max_features=st.integers(1, 4),
     max_text=st.integers(1, 10),
+    max_name=st.integers(0, 3),
 )
 USUAL = InputRules(max_depth=3, max_features=4, max_text=8)
 PLAIN = [USUAL, replace(USUAL, payload="y"), replace(USUAL, features="."), replace(USUAL, exclude=("y",))]
@@ -183,3 +184,10 @@ def test_only_the_slow_reader_refuses_a_number_that_is_not_finite(number: float)
     assert repr(Reader(InputRules()).read(record, key=None, position=lambda: HERE).features["x"]) == repr(
         number
     )
+
+
+def test_members_that_are_null_count_for_the_fast_reader_too() -> None:
+    with pytest.raises(BadMessage, match="members"):
+        Reader(InputRules(max_features=1)).read(
+            {"id": "a", "x": 1, "y": None, "z": None}, key=None, position=str
+        )

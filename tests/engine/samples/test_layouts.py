@@ -19,7 +19,7 @@ def test_records_with_many_new_names_do_not_fill_the_memory() -> None:
 
 
 def test_records_with_long_names_do_not_fill_the_memory() -> None:
-    reader = Reader(InputRules())
+    reader = Reader(InputRules(max_name=1_000_000))
     for number in range(30):
         record = {"id": "a", "features": {f"{number}-" + "n" * 400_000: 1}}
         reader.read(record, key=None, position=str)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_al.engine.labels.corrections import Corrections
 from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.model.model import Model
@@ -18,6 +19,7 @@ from stream_al.engine.trust import annotators, items, trust
 from stream_al.engine.trust.again import Wanted, candidates, chosen, second_query
 from stream_al.engine.trust.annotators import Annotators
 from stream_al.engine.trust.crowdlab import Tally
+from stream_al.engine.trust.suspects import suspects
 from stream_al.identity import version_of
 from stream_al.messages import Example, ModelStamp, Prediction, encode
 
@@ -153,16 +155,16 @@ def test_a_forgotten_sample_still_tells_whether_its_annotators_agree(monkeypatch
 
 def test_memory_is_bounded_whatever_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(items, "MOST", 20)
-    monkeypatch.setattr(items, "MOST_BYTES", 8_000)
+    monkeypatch.setattr(items, "MOST_BYTES", 6_000)
     monkeypatch.setattr(annotators, "MOST", 5)
     found = learner()
     for n in range(300):
         reason = "explore" if n % 2 else "uncertain"
-        found.fold(first(f"s{n}", f"class {n}", f"a{n}", reason=reason, payload="p" * (n % 50) * 40), 2 * n)
+        found.fold(first(f"s{n}", f"class {n}", f"a{n}", reason=reason, payload="p" * (n % 10) * 40), 2 * n)
         found.fold(second(f"s{n}", "down", f"b{n}"), 2 * n + 1)
     kept = found.trust.items
     assert len(kept) <= 3 * 20
-    assert kept.bytes == sum(len(item.record) for item in kept) <= 8_000
+    assert kept.bytes == sum(len(item.record) for item in kept) <= 6_000
     assert len(found.trust.tally.annotators.by_name) == 5
     assert found.trust.tally.annotators.others.labels > 0
     assert len(found.trust.confusion.cells) <= 51 * 51
@@ -285,3 +287,33 @@ def test_only_labels_that_the_service_has_bought_are_weighed() -> None:
         folded(first("s", reason="unsolicited", propensity=None), second("s", "down")).trust.second_labels
         == 1
     )
+
+
+def test_a_sample_that_was_decided_on_is_no_longer_open() -> None:
+    correction = Example("s", "up", reason="correction", version=version_of(FEATURES), corrects=True)
+    log = [first("s", "down", p=0.8), second("s", "up"), second("s", "up", "eve", 3)]
+    assert list(folded(*log).trust.proposals())
+    assert list(folded(*log, correction).trust.proposals()) == []
+    disputed = [first("s", "down"), second("s", "up")]
+    assert candidates(folded(*disputed).trust, SECOND)
+    settled = folded(*disputed, correction).trust
+    assert candidates(settled, SECOND) == []
+    assert list(suspects(settled)) == []
+
+
+def test_what_is_known_of_annotators_does_not_depend_on_when_the_model_was_rebuilt() -> None:
+    """A replica that knows a correction in advance counts the labels as they were given."""
+    log = [first("s", "down"), second("s", "up"), Example("s", "up", reason="consensus", corrects=True)]
+    later, ahead = folded(*log), learner()
+    ahead.correct(Corrections({0: "up"}, end=3))
+    for offset, example in enumerate(log):
+        ahead.fold(example, offset)
+    assert ahead.trust == later.trust
+    assert ahead.trust.agreeing == 0
+
+
+def test_a_memory_of_one_label_forgets_and_does_not_fail() -> None:
+    found = learner(remember=1)
+    for offset, example in enumerate([first("s"), second("s", "up"), first("t"), second("t", "down")]):
+        found.fold(example, offset)
+    assert found.trust.second_labels == 2

@@ -230,7 +230,7 @@ async def test_a_paused_process_reads_no_samples_and_still_learns(opened: Open) 
 async def test_the_openapi_document_has_all_routes(opened: Open) -> None:
     _, _, client = await opened()
     paths = (await client.get("/openapi.json")).json()["paths"]
-    posts = {"/v1/predict", "/v1/samples", "/v1/labels", "/v1/pause", "/v1/resume"}
+    posts = {"/v1/predict", "/v1/samples", "/v1/labels", "/v1/leases", "/v1/pause", "/v1/resume"}
     posts |= {"/v1/model/rollback", "/v1/model/restore"}
     gets = {"/livez", "/readyz", "/metrics", "/v1/status", "/v1/queries", "/v1/model", "/v1/settings"}
     gets |= {"/v1/quality"}

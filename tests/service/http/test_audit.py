@@ -16,7 +16,7 @@ from stream_al.logs import configure
 from stream_al.service.http.api import api
 from stream_al.service.http.roles import Role
 from stream_al.settings import load
-from tests.support.http_server import CLOSED, TOKENS, UNREGISTERED, bearing, client_of
+from tests.support.http_server import CLOSED, TOKENS, UNREGISTERED, application, bearing, client_of
 from tests.support.world import MakeWorld
 
 
@@ -121,6 +121,14 @@ def test_the_audit_log_is_written_at_every_log_level(
     structlog.reset_defaults()
     (line,) = capsys.readouterr().err.splitlines()
     assert json.loads(line)["who"] == "ann"
+
+
+async def test_a_request_beyond_the_rate_leaves_no_line(lines: list[dict[str, Any]]) -> None:
+    """There may be very many of them, and they change nothing."""
+    async with client_of(application(*CLOSED, "http.requests_per_second=0.01")) as client:
+        codes = [(await client.post("/v1/pause", json=[])).status_code for _ in range(5)]
+    assert codes == [401, 429, 429, 429, 429]
+    assert len([line for line in lines if line["event"] == "audit"]) == 1
 
 
 async def test_an_internal_error_is_audited_too(closed: FastAPI, lines: list[dict[str, Any]]) -> None:

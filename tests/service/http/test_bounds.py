@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from stream_al.messages import encode
 from tests.support.http_client import Open
 
@@ -41,3 +43,14 @@ async def test_a_request_with_too_many_records_is_refused_and_sends_none(opened:
         assert (await client.post(path, json=records[:5])).status_code == 202
     assert len(await world.records(world.topics.samples)) == 5
     assert len(await world.records(world.topics.labels)) == 5
+
+
+async def test_a_list_of_anything_but_objects_gets_one_short_error(opened: Open) -> None:
+    """An error for each element would take seconds, and a response larger than the request."""
+    _, _, client = await opened()
+    values: tuple[Any, ...] = (1, None, "x", [], True)
+    for path in ("/v1/samples", "/v1/labels"):
+        for value in values:
+            refused = await client.post(path, json=[{"id": "a", "x": 1}, *[value] * 1000])
+            assert (refused.status_code, refused.json()["reason"]) == (422, "not_an_object")
+            assert len(refused.content) < 500

@@ -136,3 +136,16 @@ def test_connections_never_use_more_than_half_of_the_files() -> None:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert most_connections(7) == 7
     assert files == resource.RLIM_INFINITY or most_connections(10**9) == files // 2
+
+
+@pytest.mark.parametrize("said", [b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nodd\r\n\r\n"])
+async def test_what_is_no_http_gets_a_problem_and_no_line_in_the_log(
+    caplog: pytest.LogCaptureFixture, said: bytes
+) -> None:
+    async with served() as app:
+        caplog.clear()
+        response = await exchange(app.port, said)
+        assert response.startswith(b"HTTP/1.1 400 ")
+        assert b"application/problem+json" in response
+        assert b"x-content-type-options: nosniff" in response.lower()
+        assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []

@@ -70,6 +70,12 @@ async def test_a_body_without_end_is_refused_and_the_connection_closed() -> None
         assert response.startswith(b"HTTP/1.1 413 ")
 
 
+async def test_a_body_that_is_announced_as_too_large_is_refused_before_it_comes() -> None:
+    async with served("http.max_body_bytes=1000", "http.body_seconds=0.2") as app:
+        response = await exchange(app.port, HEAD + b"Content-Length: 1001\r\n\r\n")
+        assert response.startswith(b"HTTP/1.1 413 ")
+
+
 @pytest.mark.parametrize(
     "length", [b"Content-Length: 100\r\n\r\n[1,", b"Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n"]
 )

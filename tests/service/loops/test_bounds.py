@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
 from stream_al.messages import Example
+from stream_al.service.broker.protocols import Record
 from stream_al.service.timing.clock import Clock
 from stream_al.service.timing.time_slices import TimeSlices
+from tests.support.replica import Replica
 from tests.support.stream import sample, truth
 from tests.support.world import MakeWorld, World
 
@@ -59,6 +62,45 @@ async def test_selection_pauses_while_the_pending_queries_take_their_bytes(memor
     assert replica.app.pending.bytes == 0
     await world.samples(20, 60)
     await world.until(lambda: _more_than(world, before), "selection goes on")
+
+
+async def test_large_samples_are_decided_one_by_one_from_the_first_batch_on(memory_world: MakeWorld) -> None:
+    """The first chunk has many records, because nothing is known yet of how long one takes."""
+    world = await memory_world("limits.batch_records=50")
+    replica = await world.start()
+    select, read = replica.app.selection, list[int]()
+    whole = select.read
+
+    def counted(records: Sequence[Record]) -> Any:
+        read.append(sum(len(record.value or b"") for record in records) if len(records) > 1 else 0)
+        return whole(records)
+
+    select.read = counted  # type: ignore[method-assign]
+    made = [{"id": f"s{n}", "features": {"x": n, "text": "w" * 60_000}} for n in range(20)]
+    await world.send(world.topics.samples, made)
+    await world.until(lambda: _all_decided(world, made), "all samples are decided")
+    assert max(read) <= world.clock.pace.chunk_bytes
+
+
+async def test_queries_of_others_are_read_up_to_a_bound_and_reported_beyond_it(
+    memory_world: MakeWorld,
+) -> None:
+    world = await memory_world("queries.max_pending_bytes=5000")
+    replica = await world.start()
+    pending = replica.app.pending
+    await world.ask(*(f"q{number}" for number in range(60)))
+    await world.until(lambda: "no_room" in _reasons(replica), "some are passed over")
+    assert 5000 < pending.bytes <= 2 * 5000
+    known = [f"q{n}" for n in range(60) if f"q{n}" in pending]
+    assert 0 < len(known) < 60
+    for sample_id in known:
+        pending.close(sample_id)
+    await world.ask("later")
+    await world.until(lambda: "later" in pending, "there is room again")
+
+
+def _reasons(replica: Replica) -> set[str]:
+    return {problem.reason for problem in replica.app.problems}
 
 
 async def _all_decided(world: World, made: list[dict[str, Any]]) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.service.second_labels import run
+from tests.support.replica import Replica
 from tests.support.stream import truth
-from tests.support.world import MakeWorld
+from tests.support.world import MakeWorld, World
 
 HALF = "labels.second_share=0.5"
 
@@ -42,23 +43,52 @@ async def test_some_samples_are_asked_about_again_by_another_annotator_within_th
     assert sum(spent) == len(queries)
 
 
-async def test_a_wrong_label_is_found_by_a_second_one_and_named(make_world: MakeWorld) -> None:
-    """Two annotators disagree, a third one decides, and the first label is proposed for correction."""
-    world = await make_world("labels.per_query=2", "budget.share=0.5")
-    replica = await world.start()
+async def find_a_wrong_label(world: World, replica: Replica) -> str:
+    """Let the first label of a query be wrong, and two further ones right; return its id."""
     await world.samples(40)
     await world.until(world.queries, "something is asked")
-    wrong = {next(q["id"] for q in await world.queries())}
+    wrong = {str(next(q["id"] for q in await world.queries()))}
     for start in range(40, 200, 40):
         await run(world, [replica], 40, start, wrong=wrong)
-    proposals = {one.id: one for one in replica.app.local_model.learner.trust.proposals()}
-    assert proposals.keys() == wrong
-    (one,) = proposals.values()
+    return wrong.pop()
+
+
+async def test_a_wrong_label_is_found_by_a_second_one_and_proposed(make_world: MakeWorld) -> None:
+    """Two annotators disagree, and a third one decides; nothing is changed where the settings say so."""
+    world = await make_world("labels.per_query=2", "budget.share=0.5", "labels.correct_by_consensus=false")
+    replica = await world.start()
+    wrong = await find_a_wrong_label(world, replica)
+    (one,) = replica.app.local_model.learner.trust.proposals()
     examples = await world.examples()
-    asked = next(q for q in await world.queries() if q["id"] in wrong)
+    asked = next(q for q in await world.queries() if q["id"] == wrong)
     assert one.consensus == truth(asked["features"]) != one.label == examples[one.offset]["label"]
-    assert examples[one.offset]["id"] == one.id
-    assert one.labels == 3
+    assert (one.id, examples[one.offset]["id"], one.labels, one.outvoted) == (wrong, wrong, 3, True)
+    assert not any(example.get("corrects") for example in examples)
+
+
+async def test_a_wrong_label_is_corrected_by_the_consensus_of_three(make_world: MakeWorld) -> None:
+    """Once, by whichever replica; and each replica learns the right label."""
+    world = await make_world("labels.per_query=2", "budget.share=0.5")
+    world.at_pace(expiry_seconds=0.05, correction_seconds=0.0)
+    replica = await world.start()
+    wrong = await find_a_wrong_label(world, replica)
+    asked = next(q for q in await world.queries() if q["id"] == wrong)
+
+    async def corrected() -> bool:
+        return any(example.get("corrects") for example in await world.examples())
+
+    await world.until(corrected, "the correction is written")
+    (made,) = [one for one in await world.examples() if one.get("corrects")]
+    assert (made["id"], made["reason"], made["label"]) == (wrong, "consensus", truth(asked["features"]))
+    end = len(await world.records(world.topics.examples))
+    await world.until(lambda: replica.offset == end, "the correction is folded")
+    await world.until(lambda: not replica.app.local_model.rebuilding, "the model is rebuilt")
+    learner = replica.app.local_model.learner
+    assert learner.known[wrong] == truth(asked["features"])
+    assert list(learner.trust.proposals()) == []
+    other = await world.start("b")
+    assert (other.offset, other.digest) == (replica.offset, replica.digest)
+    assert other.app.local_model.learner.trust == learner.trust
 
 
 async def test_a_second_label_of_the_same_annotator_is_refused_and_the_query_stays_pending(

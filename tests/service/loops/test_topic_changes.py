@@ -92,7 +92,7 @@ async def test_examples_have_one_order(memory_world: MakeWorld) -> None:
         await world.start()
 
 
-@pytest.mark.parametrize("kind", ["samples", "labels", "queries", "examples", "control"])
+@pytest.mark.parametrize("kind", ["samples", "labels", "queries", "examples", "control", "leases"])
 async def test_a_topic_that_is_created_anew_ends_the_process(memory_world: MakeWorld, kind: str) -> None:
     """Though it holds the next offset already, so that reading could go on, with other records."""
     world = await memory_world()

@@ -1,0 +1,167 @@
+"""Transports: they carry out the steps of plans (`client.exchange`), blocking or not, and decide nothing.
+
+A response is read in pieces, so that it has a largest size, and so that its deadline holds for the whole of
+it. The limits of httpx hold for each piece alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from stream_al.client.connection import Connection
+from stream_al.client.errors import ClientError
+from stream_al.client.exchange import Attempt, Event, Failure, Plan, Request, Response
+from stream_al.errors import Misconfigured
+
+try:
+    import httpx
+except ImportError:  # an extra
+    if not TYPE_CHECKING:
+        httpx = None
+
+__all__ = ["AsyncTransport", "Transport"]
+
+MAX_RESPONSE_BYTES = 64_000_000
+KEPT = ("content-type", "retry-after")
+"""The headers that plans read."""
+
+T = TypeVar("T")
+
+
+class Transport:
+    """Carries out plans, and blocks meanwhile. Several threads may use it.
+
+    Args:
+        connection: How to reach the service.
+        inner: What sends requests in place of the network, for tests.
+    """
+
+    def __init__(self, connection: Connection, inner: httpx.BaseTransport | None = None) -> None:
+        self.connection = connection
+        self._http = _needed().Client(transport=inner, **_options(connection))
+
+    def run(self, plan: Plan[T]) -> T:
+        """Carry out a plan. Raises what the plan raises."""
+        event: Event = None
+        with closing(plan):
+            while True:
+                try:
+                    step = plan.send(event)
+                except StopIteration as ended:
+                    result: T = ended.value
+                    return result
+                if isinstance(step, Attempt):
+                    event = self._attempt(step)
+                else:
+                    time.sleep(step.seconds)
+                    event = None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _attempt(self, step: Attempt) -> Event:
+        deadline = time.monotonic() + step.seconds
+        try:
+            with self._http.stream(**_request(step)) as response:
+                body = bytearray()
+                for piece in response.iter_bytes():
+                    body += _checked(piece, body)
+                    if time.monotonic() > deadline:
+                        return _late(self.connection, step)
+                return _response(response, body)
+        except httpx.TransportError as error:
+            return _failure(self.connection, error)
+
+
+class AsyncTransport:
+    """Carries out plans on the event loop.
+
+    Args:
+        connection: How to reach the service.
+        inner: What sends requests in place of the network, for tests.
+    """
+
+    def __init__(self, connection: Connection, inner: httpx.AsyncBaseTransport | None = None) -> None:
+        self.connection = connection
+        self._http = _needed().AsyncClient(transport=inner, **_options(connection))
+
+    async def run(self, plan: Plan[T]) -> T:
+        """Carry out a plan. Raises what the plan raises."""
+        event: Event = None
+        with closing(plan):
+            while True:
+                try:
+                    step = plan.send(event)
+                except StopIteration as ended:
+                    result: T = ended.value
+                    return result
+                if isinstance(step, Attempt):
+                    event = await self._attempt(step)
+                else:
+                    await asyncio.sleep(step.seconds)
+                    event = None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _attempt(self, step: Attempt) -> Event:
+        try:
+            async with asyncio.timeout(step.seconds), self._http.stream(**_request(step)) as response:
+                body = bytearray()
+                async for piece in response.aiter_bytes():
+                    body += _checked(piece, body)
+                return _response(response, body)
+        except TimeoutError:
+            return _late(self.connection, step)
+        except httpx.TransportError as error:
+            return _failure(self.connection, error)
+
+
+def _needed() -> Any:
+    """The module of the HTTP library. Raises Misconfigured if it is not installed."""
+    if httpx is None:
+        raise Misconfigured('the client needs its HTTP library: pip install "stream_al[client]"')
+    return httpx
+
+
+def _options(connection: Connection) -> dict[str, Any]:
+    return {
+        "base_url": connection.url,
+        "headers": connection.headers(),
+        "verify": connection.trust(),
+        "trust_env": not connection.local,
+    }
+
+
+def _request(step: Attempt) -> dict[str, Any]:
+    one: Request = step.request
+    seconds = max(step.seconds, 0.001)  # httpx takes 0 for an error of its own
+    return {"method": one.method, "url": one.path, "content": one.body, "timeout": seconds}
+
+
+def _checked(piece: bytes, before: bytearray) -> bytes:
+    if len(piece) + len(before) > MAX_RESPONSE_BYTES:
+        raise ClientError(f"the response has more than {MAX_RESPONSE_BYTES:,} bytes, so it is not read")
+    return piece
+
+
+def _response(response: httpx.Response, body: bytearray) -> Response:
+    headers = {name: response.headers[name] for name in KEPT if name in response.headers}
+    return Response(response.status_code, bytes(body), headers)
+
+
+def _late(connection: Connection, step: Attempt) -> Failure:
+    return Failure(f"{connection.url} did not respond within {step.seconds:.1f} s", sent=True)
+
+
+def _failure(connection: Connection, error: httpx.TransportError) -> Failure:
+    """Why there was no response. Only an error of connecting says that nothing was sent."""
+    sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+    if isinstance(error, httpx.TimeoutException):
+        return Failure(f"{connection.url} did not respond in time", sent)
+    return Failure(f"{connection.url} cannot be reached ({str(error) or type(error).__name__})", sent)

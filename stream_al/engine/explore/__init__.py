@@ -1,0 +1,1 @@
+"""Looking at samples: where they lie on a plane, which ones a person searches for, why they were chosen."""

@@ -1,0 +1,298 @@
+"""Explorer: the last samples and the pending queries on a map, searched, and looked at one by one.
+
+Nothing of this is computed before somebody asks. Then it is done in time slices, one request after the
+other, so that the event loop is never held: samples are read from their records again, encoded, and
+projected (`engine.explore`). A map is kept for some seconds, for all who ask meanwhile, and its vectors
+until the next map, for the neighbours of a sample.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_al.engine.budgets import Reason
+from stream_al.engine.explore.explanation import why
+from stream_al.engine.explore.filter import parse
+from stream_al.engine.explore.projection import Moments, Plane, plane
+from stream_al.engine.explore.vectors import WIDTH, Scale, needs_scale, vectors
+from stream_al.engine.samples.table import Sample
+from stream_al.messages import ClassLabel, encode, iso, label_text
+from stream_al.service.desk.items import STATES, Item, Items
+from stream_al.service.timing.clock import Clock
+from stream_al.service.timing.time_slices import TimeSlices
+
+__all__ = ["MOST_PENDING", "SORTS", "Explorer"]
+
+MAP_SECONDS = 5.0
+MOST_PENDING = 2000  # older pending queries on the map, the newest ones
+CHUNK = 50
+STEPS = 32_000  # from the middle of the map to its edge
+REASONS = [reason.value for reason in Reason]
+SORTS = ("utility", "newest", "id")
+NEIGHBOURS = 8
+MOST_CHARACTERS = 200  # of a value in a table
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """A map.
+
+    Attributes:
+        body: What is sent, as JSON.
+        made: When it was made, in monotonic seconds.
+        items: The items, in the order of the points.
+        vectors: A row for each of them.
+        plane: The plane on which they are shown.
+        scale: The scale of the features, where the model has none.
+    """
+
+    body: bytes
+    made: float
+    items: list[Item]
+    vectors: NDArray[np.float32]
+    plane: Plane
+    scale: dict[str, tuple[float, float]]
+
+
+class Explorer:
+    """Looks at the last samples.
+
+    Args:
+        items: The samples.
+        clock: Measures the work, and says how old a map is.
+    """
+
+    def __init__(self, items: Items, clock: Clock) -> None:
+        self.items = items
+        self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
+        self._map: Map | None = None
+        self._numbers: dict[str, int] = {}  # of older pending queries
+        self._lowest = 0
+
+    async def map(self) -> Map:
+        """The map of now, or of a few seconds ago."""
+        async with self._one_at_a_time:
+            if self._map is None or self._clock.monotonic() - self._map.made >= MAP_SECONDS:
+                self._map = await self._made()
+            return self._map
+
+    def item(self, number: int) -> tuple[Item, Sample] | None:
+        """The item of a number; None if it is not kept any longer."""
+        found = self._find(number)
+        sample = self.items.sample(found) if found else None
+        return (found, sample) if found and sample else None
+
+    async def neighbours(self, item: Item, sample: Sample) -> list[dict[str, Any]]:
+        """The nearest neighbours of an item on the last map, the nearest first."""
+        found = await self.map()
+        places = {one.number: place for place, one in enumerate(found.items)}
+        place = places.get(item.number)
+        if place is None:
+            here = vectors(self.items.local_model.model, [sample], found.scale)[0].astype(np.float32)
+        else:
+            here = found.vectors[place]
+        gaps = found.vectors - here
+        distances = np.sqrt(np.einsum("ij,ij->i", gaps, gaps))
+        nearest = np.argsort(distances, kind="stable")[: NEIGHBOURS + 1].tolist()
+        others = [one for one in nearest if one != place][:NEIGHBOURS]
+        return [{**self.short(found.items[n]), "distance": float(distances[n])} for n in others]
+
+    async def search(self, where: str, sort: str, limit: int, offset: int) -> dict[str, Any]:
+        """A page of the items that a filter finds, and the numbers of all of them.
+
+        Raises:
+            BadMessage: `bad_filter`.
+        """
+        test, now_ms = parse(where), self._clock.wall_ms()
+        async with self._one_at_a_time:
+            found: list[Item] = []
+            total = 0
+            async for item, sample in self._read(self._all()):
+                total += 1
+                if not where.strip():
+                    found.append(item)
+                    continue
+                state, label = self.items.fate(item, sample)
+                if test(self.items.row(item, sample, state, label, now_ms)):
+                    found.append(item)
+            if sort == "utility":
+                found.sort(key=lambda one: (-one.decision.utility, -one.at_ms, one.number))
+            elif sort == "id":
+                found.sort(key=lambda one: (one.decision.id, one.number))
+            else:
+                found.sort(key=lambda one: (-one.at_ms, -one.number))
+            rows = [self.short(item, features=True) for item in found[offset : offset + limit]]
+        numbers = np.asarray([item.number for item in found], dtype="<i4")
+        return {
+            "total": total,
+            "matched": len(found),
+            "offset": offset,
+            "items": rows,
+            "numbers": _packed(numbers),
+        }
+
+    def full(self, item: Item, sample: Sample) -> dict[str, Any]:
+        """All that is known of an item."""
+        decision = item.decision
+        return {
+            **self.short(item, sample),
+            "why": why(decision, item.probabilities, item.failure),
+            "at": iso(item.at_ms),
+            "features": sample.features,
+            "payload": sample.payload,
+            "probabilities": item.named_probabilities(),
+            "threshold": decision.threshold,
+            "propensity": decision.propensity,
+            "selected": decision.selected,
+            "examples": item.examples,
+        }
+
+    def short(self, item: Item, sample: Sample | None = None, *, features: bool = False) -> dict[str, Any]:
+        """An item in a list."""
+        sample = sample or self.items.sample(item)
+        state, label = ("none", None) if sample is None else self.items.fate(item, sample)
+        found: dict[str, Any] = {
+            "number": item.number,
+            "id": item.decision.id,
+            "utility": item.decision.utility,
+            "reason": item.decision.reason.value,
+            "class": item.predicted,
+            "state": state,
+            "label": label,
+        }
+        if features and sample is not None:
+            first = list(sample.features.items())[:12]
+            found["features"] = {
+                name: value[:MOST_CHARACTERS] if isinstance(value, str) else value for name, value in first
+            }
+        return found
+
+    def _find(self, number: int) -> Item | None:
+        if number >= 0:
+            kept = self.items.recent.get(number)
+            return Item.of_kept(kept) if kept else None
+        query_id = next((one for one, known in self._numbers.items() if known == number), None)
+        pending = self.items.pending.get(query_id) if query_id is not None else None
+        return Item.of_query(number, pending.query) if pending else None
+
+    def _all(self) -> list[Item | str]:
+        """The last samples, and the ids of pending queries that may be older."""
+        kept = [Item.of_kept(one) for one in self.items.recent]
+        return [*kept, *self.items.pending.newest(MOST_PENDING)]
+
+    async def _read(self, given: Sequence[Item | str]) -> AsyncIterator[tuple[Item, Sample]]:
+        """The items with their samples, in slices between which other tasks run."""
+        shown: set[str] = set()
+        numbers: dict[str, int] = {}
+        async for one in TimeSlices(self._clock).one_by_one(given):
+            item = one
+            if isinstance(one, str):
+                pending = None if one in shown else self.items.pending.get(one)
+                if pending is None:
+                    continue
+                number = self._numbers.get(one)
+                if number is None:
+                    self._lowest -= 1
+                    number = self._lowest
+                numbers[one] = number
+                item = Item.of_query(number, pending.query)
+            else:
+                shown.add(one.decision.id)
+            assert isinstance(item, Item)  # noqa: S101 - for the type checker
+            sample = self.items.sample(item)
+            if sample is not None:
+                yield item, sample
+        self._numbers = numbers
+
+    async def _scale(self, given: Sequence[Item | str]) -> dict[str, tuple[float, float]]:
+        scale = Scale()
+        async for _, sample in self._read(given):
+            scale.add([sample])
+        return scale.found()
+
+    async def _made(self) -> Map:
+        """Make the map anew."""
+        model, given, slices = self.items.local_model.model, self._all(), TimeSlices(self._clock)
+        scale = await self._scale(given) if needs_scale(model) else {}
+        before = self._map.plane if self._map else None
+        items: list[Item] = []
+        chunk: list[Sample] = []
+        blocks: list[NDArray[np.float32]] = []
+        fates: list[tuple[str, ClassLabel | None]] = []
+        moments = Moments(WIDTH)
+
+        def encode_chunk() -> None:
+            block = vectors(model, chunk, scale)
+            moments.add(block)
+            blocks.append(block.astype(np.float32))
+            chunk.clear()
+
+        async for item, sample in self._read(given):
+            items.append(item)
+            chunk.append(sample)
+            fates.append(self.items.fate(item, sample))
+            if len(chunk) == CHUNK:
+                encode_chunk()
+        encode_chunk()
+        found = np.concatenate(blocks)
+        shown = plane(moments, before)
+        places = np.zeros((len(items), 2))
+        for begin in slices.cut(range(0, len(items), 1000)):
+            for first in begin:
+                with slices.working():
+                    places[first : first + 1000] = shown.place(found[first : first + 1000].astype(np.float64))
+                await slices.over()
+        await asyncio.sleep(0)  # the loop was held for the last places; what follows holds it for as long
+        body = self._body(items, fates, places, shown)
+        return Map(body, self._clock.monotonic(), items, found, shown, scale)
+
+    def _body(
+        self, items: list[Item], fates: list[tuple[str, ClassLabel | None]], places: Any, shown: Plane
+    ) -> bytes:
+        """The map as JSON: each array as base64 of little-endian numbers."""
+        names: dict[str, int] = {
+            label_text(label): n for n, label in enumerate(self.items.local_model.model.classes)
+        }
+
+        def number_of(name: str | None) -> int:
+            return -1 if name is None else names.setdefault(name, len(names))
+
+        classes = [number_of(item.predicted) for item in items]
+        labels = [number_of(None if label is None else label_text(label)) for _, label in fates]
+        middle = (places.max(axis=0) + places.min(axis=0)) / 2 if len(items) else np.zeros(2)
+        reach = float(np.abs(places - middle).max()) if len(items) else 0.0
+        steps = np.rint((places - middle) * (STEPS / (reach or 1.0))).astype("<i2")
+        utilities = np.asarray([item.decision.utility for item in items], dtype=np.float64)
+        return encode(
+            {
+                "count": len(items),
+                "classes": list(names),
+                "reasons": REASONS,
+                "states": STATES,
+                "steps": STEPS,
+                "reach": reach,
+                "share": shown.share,
+                "numbers": _packed(np.asarray([item.number for item in items], dtype="<i4")),
+                "x": _packed(steps[:, 0]),
+                "y": _packed(steps[:, 1]),
+                "utility": _packed(np.rint(utilities * 255).astype(np.uint8)),
+                "class": _packed(np.asarray(classes, dtype="<i2")),
+                "label": _packed(np.asarray(labels, dtype="<i2")),
+                "reason": _packed(
+                    np.asarray([REASONS.index(i.decision.reason) for i in items], dtype=np.uint8)
+                ),
+                "state": _packed(np.asarray([STATES.index(state) for state, _ in fates], dtype=np.uint8)),
+            }
+        )
+
+
+def _packed(numbers: NDArray[Any]) -> str:
+    return b64encode(np.ascontiguousarray(numbers).tobytes()).decode()

@@ -1,0 +1,1 @@
+"""The routes for people who label, watch and explore."""

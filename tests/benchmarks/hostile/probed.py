@@ -1,0 +1,79 @@
+"""`stream-al` with a timer in its event loop: `python -m tests.benchmarks.hostile.probed FILE serve ...`.
+
+The timer measures two times, in seconds, and keeps the largest of each in a file that another process maps:
+
+    held    processor time of one callback of the loop: what our own work takes from the other tasks
+    late    how late a task runs that sleeps for 5 ms, without the time for which the kernel let other
+            programs run: what the callbacks took, and a thread that does not let go of the interpreter
+
+Whoever writes zeros into the file begins a new measurement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+import struct
+import sys
+from asyncio.events import Handle
+from collections.abc import Coroutine
+from pathlib import Path
+from threading import get_native_id
+from time import monotonic, thread_time
+from typing import Any
+
+from stream_al.cli import main as command
+
+__all__ = ["FORM", "TICK_SECONDS"]
+
+FORM = struct.Struct("dd")
+TICK_SECONDS = 0.005
+
+
+def _watch(shared: mmap.mmap) -> None:
+    """Put the timers into every event loop of this process."""
+    run_handle, run_loop = Handle._run, asyncio.run
+
+    def note(place: int, seconds: float) -> None:
+        largest = list(FORM.unpack_from(shared))
+        if seconds > largest[place]:
+            largest[place] = seconds
+            FORM.pack_into(shared, 0, *largest)
+
+    def timed(handle: Handle) -> None:
+        began = thread_time()
+        run_handle(handle)
+        note(0, thread_time() - began)
+
+    async def tick() -> None:
+        statistics = Path(f"/proc/self/task/{get_native_id()}/schedstat")
+
+        def waited() -> float:
+            return int(statistics.read_text().split()[1]) / 1e9
+
+        while True:
+            due, before = monotonic() + TICK_SECONDS, waited()
+            await asyncio.sleep(TICK_SECONDS)
+            if monotonic() - due > TICK_SECONDS:
+                note(1, monotonic() - due - (waited() - before))
+
+    async def ticking(main: Coroutine[Any, Any, Any]) -> Any:
+        ticker = asyncio.create_task(tick())
+        try:
+            return await main
+        finally:
+            ticker.cancel()
+
+    setattr(Handle, "_run", timed)  # noqa: B010 - there is no other hook for one callback
+    asyncio.run = lambda main, **more: run_loop(ticking(main), **more)
+
+
+def main() -> None:
+    """Run the command line of `stream-al` after the name of the file."""
+    with Path(sys.argv.pop(1)).open("r+b") as file:
+        _watch(mmap.mmap(file.fileno(), FORM.size))
+    command()
+
+
+if __name__ == "__main__":
+    main()
