@@ -28,8 +28,8 @@ def selection_gain(lines: Sequence[Row], model: str = "auto") -> Row | None:
     """The gain of the policy `ours` over the policy `random`; None if not both ran, with two seeds or more.
 
     Returns:
-        The number of cases, how many are significantly better and worse, the worse ones with their points, and
-        the mean points of each budget and delay.
+        The number of cases, how many are significantly better, the significantly worse ones with their
+        points, and the mean points of each budget and delay.
     """
     reached: dict[tuple[str, float, Any], dict[int, dict[str, float]]] = defaultdict(
         lambda: defaultdict(dict)
