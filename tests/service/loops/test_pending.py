@@ -8,7 +8,9 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from stream_al.identity import distinct_id, version_of
 from stream_al.messages import ModelStamp, Prediction, Query, encode, iso
 from stream_al.service.broker.protocols import Ack, Record
 from stream_al.service.loops.pending import OVERHEAD, PendingQueries
@@ -171,3 +173,20 @@ def test_closed_queries_do_not_fill_the_heaps() -> None:
         asyncio.run(both.pending.step(0.0))
         both.pending.close("a")
     assert len(both.pending._lives) <= 1100
+
+
+def test_the_earlier_of_two_queries_is_kept_though_the_later_one_was_entered_first() -> None:
+    """The replica that sends the later one enters it when it is acknowledged, and reads the earlier after."""
+    both = Both(tombstones=True)
+    earlier, later = query("a", HOUR_MS), replace(query("a", HOUR_MS), features={"x": 2.0})
+    both.pending.add(later, encode(later), Ack(0, 2, 0))
+    both.offset = 1
+    both._read("a", encode(earlier))
+    own = distinct_id("a", version_of(earlier.features))
+    (found, outgoing), *rest = both.pending.unpublished(10)
+    assert (found.id, found.features, found.sample_id, outgoing.key) == (own, {"x": 1.0}, "a", own.encode())
+    assert not rest
+    assert own in both.pending
+    assert "a" in both.pending.shared
+    both.pending.add(found, outgoing.value or b"", Ack(0, 3, 0), outgoing.headers)
+    assert not both.pending.unpublished(10)
