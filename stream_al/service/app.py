@@ -335,6 +335,7 @@ class App:
     async def _check_topics(self) -> None:
         await asyncio.sleep(self.clock.pace.topics_seconds)
         await self.topics.check()
+        await self.local_model.check_order()
 
     async def _measure_lag(self) -> None:
         await asyncio.sleep(min(self.clock.pace.lag_seconds, self.watchdog.limit_seconds / 10))
