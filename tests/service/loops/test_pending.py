@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from stream_al.identity import distinct_id, version_of
 from stream_al.messages import ModelStamp, Prediction, Query, encode, iso
 from stream_al.service.broker.protocols import Ack, Record
+from stream_al.service.loops.entry import SHARED_HEADER, VERSION_HEADER
 from stream_al.service.loops.pending import OVERHEAD, PendingQueries
 from stream_al.service.timing.clock import SYSTEM_CLOCK
 from stream_al.settings import Settings
@@ -190,3 +192,24 @@ def test_the_earlier_of_two_queries_is_kept_though_the_later_one_was_entered_fir
     assert "a" in both.pending.shared
     both.pending.add(found, outgoing.value or b"", Ack(0, 3, 0), outgoing.headers)
     assert not both.pending.unpublished(10)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_query_that_was_published_again_is_not_published_once_more(closed: bool) -> None:
+    """A restart may read its record, or its tombstone, before those of the shared id: no partition waits."""
+    both = Both(tombstones=True)
+    earlier, later = query("a", HOUR_MS), replace(query("a", HOUR_MS), features={"x": 2.0})
+    version = version_of(earlier.features)
+    own = distinct_id("a", version)
+    headers = ((SHARED_HEADER, b"a"), (VERSION_HEADER, version.encode()))
+    value = None if closed else encode(replace(earlier, id=own, version=version, sample_id="a"))
+    both.topic.records = [
+        Record("queries", 1, 7, 0, own.encode(), value, headers),
+        Record("queries", 0, 1, 0, b"a", encode(earlier)),
+        Record("queries", 0, 2, 0, b"a", encode(later)),
+    ]
+    asyncio.run(both.pending.step(0.0))
+    assert not both.pending.unpublished(10)
+    assert (own in both.pending) is not closed
+    assert both.pending.version("a") == version_of(later.features)
+    assert "a" in both.pending.shared
