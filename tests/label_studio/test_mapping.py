@@ -199,7 +199,7 @@ def test_a_label_says_whether_its_task_came_with_a_prediction(
 ) -> None:
     """Tasks of a former version do not say it."""
     given = annotation(("label", "choices", ["up"]))
-    assert label_of(("s1", "v1"), given, guess_of(Task(1, "", said))).guess_shown is shown
+    assert label_of(("s1", "v1"), given, guess_of(Task(1, "", data))).guess_shown is shown
 
 
 def test_a_cancelled_annotation_is_a_skip_whatever_was_chosen() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from stream_al.identity import distinct_id, key_of, version_of
 from stream_al.service.http.status import status
+from stream_al.service.loops.pending import PendingQueries
 from tests.support.replica import Replica
 from tests.support.stream import query
 from tests.support.world import MakeWorld, World
@@ -169,6 +171,10 @@ async def published(world: World, *numbers: int) -> list[dict[str, Any]]:
     return [q for q in await world.queries() if q["id"] in wanted]
 
 
+def has(pending: PendingQueries, number: int) -> bool:
+    return len(pending) == number
+
+
 async def test_of_queries_of_one_id_none_is_lost_and_the_label_must_say_which_it_is_for(
     make_world: MakeWorld,
 ) -> None:
@@ -181,7 +187,8 @@ async def test_of_queries_of_one_id_none_is_lost_and_the_label_must_say_which_it
         (own(n), "customer", row(n)) for n in (1, 2)
     ]
     for replica in replicas:
-        await world.until(lambda r=replica: len(r.app.pending) == 3, "all are pending")
+        waiting = replica.app.pending
+        await world.until(partial(has, waiting, 3), "all are pending")
         assert identity_problems(replica) == {"shared_id": 2}
         assert replica.metric("budget_spent_total") == 0
     await world.send(world.topics.labels, [{"id": "customer", "label": class_of(row(1))}])
