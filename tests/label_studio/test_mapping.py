@@ -184,6 +184,13 @@ def test_a_task_is_bounded_and_holds_no_nul_whatever_the_payload() -> None:
 
 
 # --- annotations ------------------------------------------------------------
+def test_a_task_for_a_second_label_says_so() -> None:
+    """So a project can give it to somebody else."""
+    data = task_of(query(id="s1~2", second_of="s1"), "app", SHOWN, predictions=True)["data"]
+    assert (data["stream_al_id"], data["stream_al_second_of"]) == ("s1~2", "s1")
+    assert task_of(query(), "app", SHOWN, predictions=True)["data"]["stream_al_second_of"] == ""
+
+
 def test_an_annotation_becomes_a_label_with_everything_that_is_known() -> None:
     label = label_of(("s1", "v1"), annotation(("label", "choices", ['"1"'])))
     assert (label.id, label.version, label.label, label.skipped) == ("s1", "v1", "1", False)
