@@ -18,7 +18,7 @@ label that is joined by such an id teaches the model the label of another sample
    the earlier one is published again under an id of its own. A label for the shared id that says no version
    is ambiguous, and refused (`service.loops.shared_ids`).
 6. What is remembered of ids is bounded, so an id may be forgotten: its query was skipped or has expired, and
-   so many others were closed since, or the topic has dropped its tombstone before a restart. If a later sample
+   then many others were closed, or the topic has dropped its tombstone before a restart. If a later sample
    has this id then, it gets the id itself; and if the late label brings no version, it is joined with this
    sample. Nothing tells the two cases apart but a version, and to give every query an id of its own would
    refuse every label that names the stream's id. So there is no rule against it: whoever labels samples whose
