@@ -19,6 +19,8 @@ from stream_al.settings import QuerySettings
 __all__ = ["Expiry"]
 
 MAX_CLOSED = 1000  # queries closed in one step
+MAX_PUBLISHED = 10  # queries published at once, each of which has to be decoded
+MAX_ROUNDS = 10  # in one step
 
 
 class Expiry:
@@ -68,15 +70,15 @@ class Expiry:
             await self._publish()
 
     async def _publish(self) -> None:
-        again = self.pending.unpublished(MAX_CLOSED)
-        if not again:
-            return
-        acks = await self.broker.send([outgoing for _, outgoing in again])
-        for (query, outgoing), ack in zip(again, acks, strict=True):
-            if ack.replaced:
-                self.pending.give_up(query.id)
-            elif query.id in self.pending:  # else it was closed meanwhile: its record is an orphan
-                self.pending.add(query, outgoing.value or b"", ack, outgoing.headers)
+        for _ in range(MAX_ROUNDS):
+            if not (again := self.pending.unpublished(MAX_PUBLISHED)):
+                return
+            acks = await self.broker.send([outgoing for _, outgoing in again])
+            for (query, outgoing), ack in zip(again, acks, strict=True):
+                if ack.replaced:
+                    self.pending.give_up(query.id)
+                elif query.id in self.pending:  # else it was closed meanwhile: its record is an orphan
+                    self.pending.add(query, outgoing.value or b"", ack, outgoing.headers)
 
     async def _judged(self) -> int:
         """The log's time up to which every label is judged, in milliseconds."""
