@@ -195,7 +195,8 @@ def test_the_earlier_of_two_queries_is_kept_though_the_later_one_was_entered_fir
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_a_query_that_was_published_again_is_not_published_once_more(closed: bool) -> None:
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_query_that_was_published_again_is_not_published_once_more(closed: bool, place: int) -> None:
     """A restart may read its record, or its tombstone, before those of the shared id: no partition waits."""
     both = Both(tombstones=True)
     earlier, later = query("a", HOUR_MS), replace(query("a", HOUR_MS), features={"x": 2.0})
@@ -204,12 +205,28 @@ def test_a_query_that_was_published_again_is_not_published_once_more(closed: boo
     headers = ((SHARED_HEADER, b"a"), (VERSION_HEADER, version.encode()))
     value = None if closed else encode(replace(earlier, id=own, version=version, sample_id="a"))
     both.topic.records = [
-        Record("queries", 1, 7, 0, own.encode(), value, headers),
         Record("queries", 0, 1, 0, b"a", encode(earlier)),
         Record("queries", 0, 2, 0, b"a", encode(later)),
     ]
+    both.topic.records.insert(place, Record("queries", 1, 7, 0, own.encode(), value, headers))
     asyncio.run(both.pending.step(0.0))
     assert not both.pending.unpublished(10)
     assert (own in both.pending) is not closed
     assert both.pending.version("a") == version_of(later.features)
     assert "a" in both.pending.shared
+
+
+def test_a_sample_that_has_a_query_of_its_own_is_not_asked_about_under_the_shared_id_too() -> None:
+    """A batch that is decided again publishes the earlier query once more; both are pending, each once."""
+    both = Both(tombstones=True)
+    earlier, later = query("a", HOUR_MS), replace(query("a", HOUR_MS), features={"x": 2.0})
+    sent = [earlier, later, earlier]
+    both.topic.records = [
+        Record("queries", 0, offset, 0, b"a", encode(one)) for offset, one in enumerate(sent)
+    ]
+    asyncio.run(both.pending.step(0.0))
+    own = {distinct_id("a", version_of(one.features)) for one in (earlier, later)}
+    assert {found.id for found, _ in both.pending.unpublished(10)} == own
+    assert len(both.pending) == 2
+    assert both.pending.is_open("a"), "its record in the topic gets a tombstone"
+    assert "a" not in both.pending
