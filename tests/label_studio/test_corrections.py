@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +90,16 @@ async def test_a_refused_correction_waits_while_its_first_label_is_on_its_way() 
 
 async def test_what_the_service_says_is_read_up_to_a_limit() -> None:
     """The address may lead to something else."""
-    found = with_service(lambda request: httpx.Response(404, content=b"[" * 10**6))
+    sent = list[int]()
+
+    async def long() -> AsyncIterator[bytes]:
+        for number in range(1000):
+            sent.append(number)
+            yield b"[" * 10_000
+
+    found = with_service(lambda request: httpx.Response(404, content=long()))
     assert await found.step(lambda key: False) == (0, [RIGHT])
+    assert len(sent) < 20
     assert len(corrections._detail(b"x" * 10**5)) <= 300
 
 
