@@ -8,7 +8,8 @@ come again from the topic.
 looks.
 
 *Orders.* A million queries may be pending, so nothing that is done often looks at all of them. `lives` knows
-the next to expire, and `service.leases.order` the most useful ones, those that nobody holds too.
+the next to expire. `service.leases.order` knows the most useful ones, and those of them that nobody holds, from
+the moment at which somebody asks for them.
 
 *Ids.* `version` says which sample an id names here, for the rule of `stream_al.identity`. That includes the
 queries that were closed last, since their labels may still come. Two replicas may publish queries of one id
@@ -141,7 +142,7 @@ class PendingQueries:
         self._orphaned_before: set[str] = set()
         self._entries: dict[str, Entry] = {}
         self._closed: OrderedDict[str, str] = OrderedDict()
-        self.order = QueryOrder()
+        self.order = QueryOrder(self._entries, clock)
         self._lives = Lives(self._is_pending)
 
     def __len__(self) -> int:
@@ -212,7 +213,7 @@ class PendingQueries:
         self._orphaned_before = set(self._orphaned)
         return found
 
-    def most_useful(self, limit: int, offset: int = 0, max_bytes: int | None = None) -> list[Query]:
+    async def most_useful(self, limit: int, offset: int = 0, max_bytes: int | None = None) -> list[Query]:
         """A page of the queries, the most useful first; among equals the oldest first.
 
         Args:
@@ -221,7 +222,7 @@ class PendingQueries:
             max_bytes: Most bytes of all their messages; there is always one query, if any is there.
         """
         page, taken = list[Query](), 0
-        for _, _, sample_id in self.order.all.page(offset, limit):
+        for _, _, sample_id in await self.order.page(offset, limit):
             entry = self._entries[sample_id]
             taken += len(entry.value)
             if page and max_bytes is not None and taken > max_bytes:
@@ -233,7 +234,9 @@ class PendingQueries:
         """The ids of the queries that were entered last, the newest first."""
         return list(islice(reversed(self._entries), limit))
 
-    def take(self, annotator: str, limit: int, max_bytes: int, has: Callable[[str], bool]) -> list[str]:
+    async def take(
+        self, annotator: str, limit: int, max_bytes: int, has: Callable[[str], bool]
+    ) -> list[str]:
         """The ids of the most useful free queries for an annotator, which are put aside.
 
         Args:
@@ -243,7 +246,8 @@ class PendingQueries:
             has: Whether the annotator has a query of a sample already, given by the id of its first query.
         """
         found, taken = list[str](), 0
-        for _, _, sample_id in islice(self.order.for_annotator(annotator), limit + MOST_PASSED):
+        queries = await self.order.for_annotator(annotator)
+        for _, _, sample_id in islice(queries, limit + MOST_PASSED):
             entry = self._entries[sample_id]
             if annotator in entry.labelled_by or has(entry.second_of or sample_id):
                 continue
@@ -254,20 +258,8 @@ class PendingQueries:
             if len(found) == limit:
                 break
         for sample_id in found:
-            self.set_aside(sample_id)
+            self.order.set_aside(sample_id)
         return found
-
-    def set_aside(self, sample_id: str) -> None:
-        """Let `take` pass over a query, which need not be pending yet, until it is put back."""
-        self.order.set_aside(sample_id, *self._place(sample_id))
-
-    def put_back(self, sample_id: str) -> None:
-        """Let `take` find a query again."""
-        self.order.put_back(sample_id, *self._place(sample_id))
-
-    def _place(self, sample_id: str) -> tuple[Place | None, tuple[str, ...]]:
-        entry = self._entries.get(sample_id)
-        return (None, ()) if entry is None else (entry.place(sample_id), entry.labelled_by)
 
     def close(self, sample_id: str, version: str | None = None) -> None:
         """Forget a query that is labelled or over, if it is the one of the version, where one is given."""
@@ -351,7 +343,7 @@ class PendingQueries:
             version,
             ambiguous,
             query.second_of,
-            tuple(sorted(set(query.labelled_by))),
+            tuple(sorted(set(query.labelled_by))) if query.labelled_by else (),
         )
         if not self.is_labelled(query.id, version):
             if clash:
@@ -360,7 +352,7 @@ class PendingQueries:
             self._pop(query.id)
             self._entries[query.id] = entry
             self.bytes += len(value) + OVERHEAD
-            self.order.add(entry.place(query.id), entry.labelled_by)
+            self.order.added(query.id)
             self._push(query.id, entry)
         elif self._tombstones and query.id not in self._entries:
             self._orphaned.add(query.id)
@@ -375,7 +367,7 @@ class PendingQueries:
         if entry is None:
             return False
         self.bytes -= len(entry.value) + OVERHEAD
-        self.order.discard(entry.place(sample_id), entry.labelled_by)
+        self.order.removed(sample_id, entry)
         return True
 
     def _is_pending(self, sample_id: str, offset: int) -> bool:

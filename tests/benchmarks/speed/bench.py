@@ -145,8 +145,9 @@ class Bench:
         ]
 
     async def topics(self, name: str, partitions: int) -> None:
-        """Create the topics of an application except its samples. Queries and examples have one partition."""
-        await self.create({f"{name}-queries": 1, f"{name}-control": 1}, **{"cleanup.policy": "compact"})
+        """Create the topics of an application except its samples. All but labels have one partition."""
+        compacted = {f"{name}-{part}": 1 for part in ("queries", "control", "leases")}
+        await self.create(compacted, **{"cleanup.policy": "compact"})
         rest = {f"{name}-labels": partitions, f"{name}-labels.dlq": 1, f"{name}-examples": 1}
         await self.create(rest)
 
