@@ -8,8 +8,8 @@ come again from the topic.
 looks.
 
 *Orders.* A million queries may be pending, so nothing that is done often looks at all of them. `lives` knows
-the next to expire. `service.leases.order` knows the most useful ones, and those of them that nobody holds, from
-the moment at which somebody asks for them.
+the next to expire. `service.leases.order` knows the most useful ones, and those of them that nobody holds,
+from the moment at which somebody asks for them.
 
 *Ids.* `version` says which sample an id names here, for the rule of `stream_al.identity`. That includes the
 queries that were closed last, since their labels may still come. Two replicas may publish queries of one id
@@ -234,9 +234,7 @@ class PendingQueries:
         """The ids of the queries that were entered last, the newest first."""
         return list(islice(reversed(self._entries), limit))
 
-    async def take(
-        self, annotator: str, limit: int, max_bytes: int, has: Callable[[str], bool]
-    ) -> list[str]:
+    async def take(self, annotator: str, limit: int, max_bytes: int, has: Callable[[str], bool]) -> list[str]:
         """The ids of the most useful free queries for an annotator, which are put aside.
 
         Args:
