@@ -2,15 +2,17 @@
 
 Nothing of this is computed before somebody asks. Then it is done in time slices, one request after the
 other, so that the event loop is never held: samples are read from their records again, encoded, and
-projected (`engine.explore`). A map is kept for some seconds, for all who ask meanwhile, and its vectors
+projected (`engine.explore`). A map is kept for some seconds, for all who ask meanwhile, and longer if it took
+long, so that making maps takes a small share of a processor however often people ask. Its vectors are kept
 until the next map, for the neighbours of a sample.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,8 @@ from stream_al.service.timing.time_slices import TimeSlices
 
 __all__ = ["MOST_PENDING", "SORTS", "Explorer"]
 
-MAP_SECONDS = 5.0
+MAP_SECONDS = 5.0  # for which a map is kept at least
+MOST_SHARE = 0.02  # of a processor, for the maps of all viewers together
 MOST_PENDING = 2000  # older pending queries on the map, the newest ones
 CHUNK = 50
 PLACED_AT_ONCE = 1000
@@ -45,7 +48,7 @@ class Map:
 
     Attributes:
         body: What is sent, as JSON.
-        made: When it was made, in monotonic seconds.
+        until: How long it is kept, in monotonic seconds.
         items: The items, in the order of the points.
         vectors: A row for each of them.
         plane: The plane on which they are shown.
@@ -53,7 +56,7 @@ class Map:
     """
 
     body: bytes
-    made: float
+    until: float
     items: list[Item]
     vectors: NDArray[np.float32]
     plane: Plane
@@ -79,7 +82,7 @@ class Explorer:
     async def map(self) -> Map:
         """The map of now, or of a few seconds ago."""
         async with self._one_at_a_time:
-            if self._map is None or self._clock.monotonic() - self._map.made >= MAP_SECONDS:
+            if self._map is None or self._clock.monotonic() >= self._map.until:
                 self._map = await self._made()
             return self._map
 
@@ -111,9 +114,9 @@ class Explorer:
             BadMessage: `bad_filter`.
         """
         test, now_ms = parse(where), self._clock.wall_ms()
-        found, total = Found(), 0
+        found, total, slices = Found(), 0, TimeSlices(self._clock)
         async with self._one_at_a_time:
-            async for item in self._each(self._all()):
+            async for item in self._each(slices):
                 if where.strip():  # without a filter no sample need be read
                     sample = self.items.sample(item)
                     if sample is None:
@@ -126,7 +129,6 @@ class Explorer:
                 found.append(item)
         order = found.order(sort)
         page = [found.items[place] for place in order[offset : offset + limit].tolist()]
-        slices = TimeSlices(self._clock)
         return {
             "total": total,
             "matched": len(order),
@@ -179,15 +181,12 @@ class Explorer:
         pending = self.items.pending.get(query_id) if query_id is not None else None
         return Item.of_query(number, pending.query) if pending else None
 
-    def _all(self) -> list[Kept | str]:
-        """The last samples, and the ids of pending queries that may be older."""
-        return [*self.items.recent, *self.items.pending.newest(MOST_PENDING)]
-
-    async def _each(self, given: Sequence[Kept | str]) -> AsyncIterator[Item]:
-        """The items, in slices between which other tasks run."""
+    async def _each(self, slices: TimeSlices) -> AsyncIterator[Item]:
+        """The items: the last samples, and pending queries that are older; other tasks run between them."""
         shown: set[str] = set()
         numbers: dict[str, int] = {}
-        async for one in TimeSlices(self._clock).one_by_one(given):
+        given = chain[Kept | str](self.items.recent, self.items.pending.newest(MOST_PENDING))
+        async for one in slices.one_by_one(given):
             if isinstance(one, str):
                 pending = None if one in shown else self.items.pending.get(one)
                 if pending is None:
@@ -203,23 +202,23 @@ class Explorer:
                 yield Item.of_kept(one)
         self._numbers = numbers
 
-    async def _read(self, given: Sequence[Kept | str]) -> AsyncIterator[tuple[Item, Sample]]:
+    async def _read(self, slices: TimeSlices) -> AsyncIterator[tuple[Item, Sample]]:
         """The items whose samples can be read, with them."""
-        async for item in self._each(given):
+        async for item in self._each(slices):
             sample = self.items.sample(item)
             if sample is not None:
                 yield item, sample
 
-    async def _scale(self, given: Sequence[Kept | str]) -> dict[str, tuple[float, float]]:
+    async def _scale(self, slices: TimeSlices) -> dict[str, tuple[float, float]]:
         scale = Scale()
-        async for _, sample in self._read(given):
+        async for _, sample in self._read(slices):
             scale.add([sample])
         return scale.found()
 
     async def _made(self) -> Map:
         """Make the map anew."""
-        model, given, slices = self.items.local_model.model, self._all(), TimeSlices(self._clock)
-        scale = await self._scale(given) if needs_scale(model) else {}
+        model, slices = self.items.local_model.model, TimeSlices(self._clock)
+        scale = await self._scale(slices) if needs_scale(model) else {}
         before = self._map.plane if self._map else None
         points = Points(model.classes)
         chunk: list[Sample] = []
@@ -232,7 +231,7 @@ class Explorer:
             blocks.append(block.astype(np.float32))
             chunk.clear()
 
-        async for item, sample in self._read(given):
+        async for item, sample in self._read(slices):
             points.append(item, *self.items.fate(item, sample))
             chunk.append(sample)
             if len(chunk) == CHUNK:
@@ -249,4 +248,5 @@ class Explorer:
             await slices.over()
         await asyncio.sleep(0)
         body = points.body(places, shown)
-        return Map(body, self._clock.monotonic(), points.items, found, shown, scale)
+        until = self._clock.monotonic() + max(MAP_SECONDS, slices.worked / MOST_SHARE)
+        return Map(body, until, points.items, found, shown, scale)

@@ -25,7 +25,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from tests.broker.kafka import KafkaBroker
 from tests.support.processes import Server
 
-__all__ = ["Annotator", "Bench", "Spent", "bench", "cpu_seconds", "program"]
+__all__ = ["ROOT", "Annotator", "Bench", "Spent", "bench", "cpu_seconds", "program"]
 
 ROOT = Path(__file__).parents[3]
 FETCH_BYTES = 8 * 2**20
