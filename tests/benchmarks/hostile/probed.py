@@ -79,7 +79,7 @@ def _serves_http(handle: Handle) -> bool:
     """Whether a callback is one of a connection of uvicorn, or of a task that handles a request."""
     owner = getattr(getattr(handle, "_callback", None), "__self__", None)
     if isinstance(owner, asyncio.Task):
-        return "run_asgi" in owner.get_coro().__qualname__
+        return "run_asgi" in getattr(owner.get_coro(), "__qualname__", "")
     protocol = owner.get_protocol() if isinstance(owner, asyncio.Transport) else owner
     return type(protocol).__module__.startswith("uvicorn.protocols")
 

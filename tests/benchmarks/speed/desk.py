@@ -162,7 +162,7 @@ async def _window(target: Target, browser: Browser, page: str, seconds: float) -
 
 def _report(plan: Plan, found: dict[str, list[Window]]) -> Report:
     def middle(page: str, name: str) -> float:
-        return median(getattr(one, name) for one in found[page])
+        return float(median(getattr(one, name) for one in found[page]))
 
     def worst(page: str, name: str) -> float:
         return max(float(getattr(one, name)) for one in found[page])
