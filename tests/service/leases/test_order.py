@@ -13,7 +13,7 @@ from stream_al.service.leases import lists as kept
 from stream_al.service.leases import ranked as blocks
 from stream_al.service.leases.order import QueryOrder
 from stream_al.service.leases.ranked import Place, Ranked
-from stream_al.service.timing.clock import SYSTEM_CLOCK
+from stream_al.service.timing.clock import Clock
 
 law = settings(derandomize=True, deadline=None, max_examples=200)
 
@@ -60,12 +60,24 @@ class Query(NamedTuple):
         return -self.utility, self.offset, sample_id
 
 
+class Slow(Clock):
+    """A clock by which every time slice is over at once, so other tasks run between any two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seconds = 0.0
+
+    def thread_time(self) -> float:
+        self._seconds += 1.0
+        return self._seconds
+
+
 class Queries:
     """Pending queries and their order."""
 
     def __init__(self) -> None:
         self.pending: dict[str, Query] = {}
-        self.order = QueryOrder(self.pending, SYSTEM_CLOCK)
+        self.order = QueryOrder(self.pending, Slow())
         self.offset = 0
 
     def add(self, sample_id: str, utility: float, names: tuple[str, ...] = ()) -> None:
@@ -156,12 +168,14 @@ async def test_nothing_is_kept_in_order_before_somebody_asks() -> None:
     assert not queries.order._all.of
 
 
-async def test_lists_whose_making_was_cancelled_are_made_by_the_next_one() -> None:
+@pytest.mark.parametrize("rounds", range(1, 120, 7))
+async def test_lists_whose_making_was_cancelled_are_made_by_the_next_one(rounds: int) -> None:
     queries = Queries()
     for number in range(20):
         queries.add(f"q{number}", 0.5)
     making = asyncio.create_task(queries.order.page(0, 1))
-    await asyncio.sleep(0)
+    for _ in range(rounds):
+        await asyncio.sleep(0)
     making.cancel()
     await asyncio.wait({making})
     queries.remove("q0")
