@@ -155,9 +155,9 @@ class Bridge:
             tasks.create_task(self._retries.forever("reading the classes", self.classes.step))
             tasks.create_task(self._retries.forever("looking at Label Studio", self._step))
 
-    def media(self) -> set[str]:
+    async def media(self) -> set[str]:
         """What the payloads of the most useful queries hold."""
-        return set().union(*(media(query) for query in self.pending.most_useful(BATCH_TASKS)))
+        return set().union(*(media(query) for query in await self.pending.most_useful(BATCH_TASKS)))
 
     # --- the loops ------------------------------------------------------------------------------------------
     async def _follow_queries(self) -> None:
@@ -317,7 +317,7 @@ class Bridge:
         """Import what there is room for, a page of the open queries at a time."""
         offset = 0
         while self.ledger.has_room and offset < self.ledger.ranks_needed():
-            page = self.pending.most_useful(BATCH_TASKS, offset, BATCH_BYTES)
+            page = await self.pending.most_useful(BATCH_TASKS, offset, BATCH_BYTES)
             if not page:
                 return
             offset += len(page)

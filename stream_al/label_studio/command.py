@@ -87,7 +87,7 @@ async def _with_listener(settings: Settings, bridge: Bridge) -> None:
                 bridge.client,
                 given.project or settings.application,
                 bridge.classes.labels(),
-                bridge.media(),
+                await bridge.media(),
                 open_classes=given.new_classes and not settings.labels.classes,
             )
             if given.webhook_url:

@@ -1,11 +1,10 @@
-"""The free queries: those that nobody holds, to take and to give back."""
+"""The free queries: those that nobody holds, to take."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
 
-from stream_al.service.leases.ranked import Place
 from stream_al.service.loops.pending import PendingQueries
 
 __all__ = ["FreeQueries"]
@@ -23,7 +22,7 @@ class FreeQueries:
     def __init__(self, pending: PendingQueries) -> None:
         self._pending = pending
 
-    def take(self, annotator: str, limit: int, max_bytes: int, has: Callable[[str], bool]) -> list[str]:
+    async def take(self, annotator: str, limit: int, max_bytes: int, has: Callable[[str], bool]) -> list[str]:
         """The ids of the most useful free queries for an annotator, which are put aside.
 
         Args:
@@ -33,7 +32,8 @@ class FreeQueries:
             has: Whether the annotator has a query of a sample already, given by the id of its first query.
         """
         found, taken = list[str](), 0
-        for _, _, sample_id in islice(self._pending.order.for_annotator(annotator), limit + MOST_PASSED):
+        queries = await self._pending.order.for_annotator(annotator)
+        for _, _, sample_id in islice(queries, limit + MOST_PASSED):
             entry = self._pending.entry(sample_id)
             if entry is None or annotator in entry.labelled_by or has(entry.second_of or sample_id):
                 continue
@@ -44,17 +44,5 @@ class FreeQueries:
             if len(found) == limit:
                 break
         for sample_id in found:
-            self.set_aside(sample_id)
+            self._pending.order.set_aside(sample_id)
         return found
-
-    def set_aside(self, sample_id: str) -> None:
-        """Let `take` pass over a query, which need not be pending yet, until it is put back."""
-        self._pending.order.set_aside(sample_id, *self._place(sample_id))
-
-    def put_back(self, sample_id: str) -> None:
-        """Let `take` find a query again."""
-        self._pending.order.put_back(sample_id, *self._place(sample_id))
-
-    def _place(self, sample_id: str) -> tuple[Place | None, tuple[str, ...]]:
-        entry = self._pending.entry(sample_id)
-        return (None, ()) if entry is None else (entry.place(sample_id), entry.labelled_by)

@@ -120,7 +120,7 @@ class Leasing:
         await self._release([one.lease.lease for one in self.leases.held_by((via, holder)) if one not in own])
         who, again, tries = annotator or holder, True, 0
         while again and len(own) < count and tries < MAX_TRIES:
-            free = self._free.take(
+            free = await self._free.take(
                 who, count - len(own), self._max_bytes, partial(self.leases.holds_sample, who)
             )
             again = await self._grant([self._lease_of(query, via, holder, annotator) for query in free])
@@ -216,9 +216,9 @@ class Leasing:
     def _settle(self, query: str) -> None:
         """Put a query aside or back, as it is leased or not."""
         if query in self._attempts or self.leases.of_query(query) is not None:
-            self._free.set_aside(query)
+            self._pending.order.set_aside(query)
         else:
-            self._free.put_back(query)
+            self._pending.order.put_back(query)
 
     def _apply(self, record: Record) -> None:
         at_ms = self._pending.time.see(record)

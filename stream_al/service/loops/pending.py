@@ -8,7 +8,8 @@ come again from the topic.
 looks.
 
 *Orders.* A million queries may be pending, so nothing that is done often looks at all of them. `lives` knows
-the next to expire, and `service.leases.order` the most useful ones, those that nobody holds too.
+the next to expire. `service.leases.order` knows the most useful ones, and those of them that nobody holds,
+from the moment at which somebody asks for them.
 
 *Ids.* `version` says which sample an id names here, for the rule of `stream_al.identity`. That includes the
 queries that were closed last, since their labels may still come. If two replicas have published queries of
@@ -108,8 +109,8 @@ class PendingQueries:
         self._orphaned_before: set[str] = set()
         self._entries: dict[str, Entry] = {}
         self._closed: OrderedDict[str, str] = OrderedDict()
-        self.order = QueryOrder()
         self.shared = SharedIds()
+        self.order = QueryOrder(self._entries, clock)
         self._lives = Lives(self._is_pending)
 
     def __len__(self) -> int:
@@ -201,7 +202,7 @@ class PendingQueries:
         self._orphaned_before = set(self._orphaned)
         return found
 
-    def most_useful(self, limit: int, offset: int = 0, max_bytes: int | None = None) -> list[Query]:
+    async def most_useful(self, limit: int, offset: int = 0, max_bytes: int | None = None) -> list[Query]:
         """A page of the queries, the most useful first; among equals the oldest first.
 
         Args:
@@ -210,7 +211,7 @@ class PendingQueries:
             max_bytes: Most bytes of all their messages; there is always one query, if any is there.
         """
         page, taken = list[Query](), 0
-        for _, _, sample_id in self.order.all.page(offset, limit):
+        for _, _, sample_id in await self.order.page(offset, limit):
             entry = self._entries[sample_id]
             taken += len(entry.value)
             if page and max_bytes is not None and taken > max_bytes:
@@ -351,7 +352,7 @@ class PendingQueries:
         self._orphaned.discard(sample_id)
         self._entries[sample_id] = entry
         self.bytes += len(entry.value) + OVERHEAD
-        self.order.add(entry.place(sample_id), entry.labelled_by)
+        self.order.added(sample_id)
         self._push(sample_id, entry)
 
     def _part(self, sample_id: str, earlier: Entry) -> None:
@@ -381,7 +382,7 @@ class PendingQueries:
         if entry is None:
             return False
         self.bytes -= len(entry.value) + OVERHEAD
-        self.order.discard(entry.place(sample_id), entry.labelled_by)
+        self.order.removed(sample_id, entry)
         return True
 
     def _is_pending(self, sample_id: str, offset: int) -> bool:
