@@ -6,12 +6,14 @@ The timer measures two times, in seconds, and keeps the largest of each in a fil
     late    how late a task runs that sleeps for 5 ms, without the time for which the kernel let other
             programs run: what the callbacks took, and a thread that does not let go of the interpreter
 
-Whoever writes zeros into the file begins a new measurement.
+Whoever writes zeros into the file begins a new measurement. A callback that holds the loop for more than
+`LONG_SECONDS` is named on standard error, and how much of that was Python's search for cycles.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import mmap
 import struct
 import sys
@@ -28,6 +30,20 @@ __all__ = ["FORM", "TICK_SECONDS"]
 
 FORM = struct.Struct("dd")
 TICK_SECONDS = 0.005
+LONG_SECONDS = 0.08
+
+
+class _Search:
+    """How long Python searched for cycles."""
+
+    def __init__(self) -> None:
+        self.seconds = self._began = 0.0
+
+    def __call__(self, phase: str, _: dict[str, int]) -> None:
+        if phase == "start":
+            self._began = thread_time()
+        else:
+            self.seconds += thread_time() - self._began
 
 
 def _watch(shared: mmap.mmap) -> None:
@@ -40,10 +56,17 @@ def _watch(shared: mmap.mmap) -> None:
             largest[place] = seconds
             FORM.pack_into(shared, 0, *largest)
 
+    search = _Search()
+
     def timed(handle: Handle) -> None:
-        began = thread_time()
+        began, search.seconds = thread_time(), 0.0
         run_handle(handle)
-        note(0, thread_time() - began)
+        seconds = thread_time() - began
+        note(0, seconds)
+        if seconds > LONG_SECONDS:
+            sys.stderr.write(
+                f"held {seconds:.3f} s, search for cycles {search.seconds:.3f} s: {handle!r:.300}\n"
+            )
 
     async def tick() -> None:
         statistics = Path(f"/proc/self/task/{get_native_id()}/schedstat")
@@ -64,6 +87,7 @@ def _watch(shared: mmap.mmap) -> None:
         finally:
             ticker.cancel()
 
+    gc.callbacks.append(search)
     setattr(Handle, "_run", timed)  # noqa: B010 - there is no other hook for one callback
     asyncio.run = lambda main, **more: run_loop(ticking(main), **more)
 
