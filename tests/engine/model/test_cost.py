@@ -65,13 +65,17 @@ def test_a_model_learns_and_predicts_from_fewer_features_the_longer_each_takes(
 def test_features_times_classes_are_bounded_also_for_those_that_many_classes_know() -> None:
     model = Model("GaussianNB()", seed=1, max_pairs=1000)
     features = {f"n{place}": float(place) for place in range(200)}
-    for number in range(50):
-        model.learn(features, f"class {number}")
+    for number in range(100):
+        shifted = {
+            name: value * (1 + place % 7) + number for place, (name, value) in enumerate(features.items())
+        }
+        model.learn(shifted, f"class {number % 50}")
     assert model._known is not None
     assert len(model._known.used(features)) == 1000 // 50
     few = dict.fromkeys(list(features)[:20], 1.0)
     whole, narrow = (model.predict_proba_many([sample_of("a", given)]) for given in (features, few))
-    assert whole.probabilities.tolist() != [[]]
+    (row,) = whole.probabilities.tolist()
+    assert row == pytest.approx(list(model.probabilities(features).values())), "many at once are as one"
     assert len(model._known.used(few)) == 20, "a record of few features keeps all of them"
     assert narrow.labels == whole.labels
 
