@@ -335,12 +335,13 @@ def test_probabilities_are_rounded() -> None:
 
 def test_a_pickle_has_no_random_generators() -> None:
     model = fold("GaussianNB()")
-    assert len(dumps(model)) < len(pickle.dumps(model)) / 5
+    assert b"_rng" not in dumps(model)
+    assert b"random" not in dumps(model)
 
 
 def test_a_classifier_that_is_not_rivers_own_predicts_from_a_copy() -> None:
     model = scripted({"a": 0.5, "b": 0.5})
-    before = model.digest()
+    before = digest((model.classifier.river, model.classes))
     model.probabilities({"x": 1})
     assert digest((model.classifier.river, model.classes)) == before
 
