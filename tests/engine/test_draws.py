@@ -1,4 +1,4 @@
-"""The laws of draws by position: samples of one id are drawn independently of each other."""
+"""The laws of draws: samples of one id share none."""
 
 from __future__ import annotations
 
