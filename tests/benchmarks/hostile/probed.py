@@ -47,6 +47,11 @@ class _Search:
         else:
             self.seconds += thread_time() - self._began
 
+    def tell(self, taken: float, handle: Handle) -> None:
+        """Name a callback that took long, and how much of it was the search."""
+        if taken > LONG_SECONDS:
+            sys.stderr.write(f"held {taken:.3f} s, search for cycles {self.seconds:.3f} s: {handle!r:.300}\n")
+
 
 def _watch(shared: mmap.mmap) -> None:
     """Put the timers into every event loop of this process."""
@@ -69,10 +74,7 @@ def _watch(shared: mmap.mmap) -> None:
         if serves:
             *others, before = FORM.unpack_from(shared)
             FORM.pack_into(shared, 0, *others, before + taken)
-        if taken > LONG_SECONDS:
-            sys.stderr.write(
-                f"held {taken:.3f} s, search for cycles {search.seconds:.3f} s: {handle!r:.300}\n"
-            )
+        search.tell(taken, handle)
 
     async def tick() -> None:
         statistics = Path(f"/proc/self/task/{get_native_id()}/schedstat")
