@@ -21,6 +21,7 @@ CHANGEABLE = ("share", "exploration", "pending", "per_hour", "total")
 """The settings under `budget` that may be changed."""
 
 LARGEST = 2**31 - 1
+MOST_MEMBERS = 100  # of one object in a request
 MOST_SHOWN = 100
 
 _PATHS = {path for path, _ in fields()}
@@ -42,6 +43,13 @@ def changed(settings: Settings, before: Mapping[str, Any], request: Mapping[str,
     {'total': 9, 'pending': 50}
     """
     reading = Reading()
+    budget = request.get("budget")
+    if (
+        max(len(request), len(budget) if isinstance(budget, dict) else 0) > MOST_MEMBERS
+    ):  # each would be named
+        raise Misconfigured(
+            f"the request has more than {MOST_MEMBERS} members: write only those to change, out of {_ALLOWED}"
+        )
     given: dict[str, Any] = {}
     for name, value in request.items():
         if name == "budget" and isinstance(value, dict):

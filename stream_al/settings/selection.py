@@ -45,14 +45,16 @@ class ModelSettings(Section):
         default=1000, ge=2, description="Most classes of the model. A label of a further class is refused."
     )
     max_features: Count = Field(
-        default=10_000,
-        description="Most distinct features of a model that is a River expression; a further one is left out "
-        "of the examples. `auto` has its own bounds.",
+        default=4000,
+        description="Most distinct features of a model that is a River expression, times the members of an "
+        "ensemble; a further one is left out of the examples. Nothing else runs while River learns a record. "
+        "`auto` has its own bounds.",
     )
     max_pairs: Count = Field(
-        default=100_000,
-        description="Most pairs of a class and a feature of such a model, which may keep some 3 kB for each; "
-        "a further one is left out of the examples.",
+        default=60_000,
+        description="Most pairs of a class and a feature of such a model, which may keep some 1 kB for each; "
+        "a further one is left out of the examples. Of a record with more features than this divided by the "
+        "classes, only those are used that came first.",
     )
     committee: tuple[str, ...] = Field(
         default=(),

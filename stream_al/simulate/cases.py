@@ -116,8 +116,8 @@ class Terms:
     exploration: float
     most_pending: int
     max_classes: int
-    max_features: int = 10_000
-    max_pairs: int = 100_000
+    max_features: int = 4000
+    max_pairs: int = 60_000
     objective: str = ACCURACY
     committee: tuple[str, ...] = ()
     target: Mapping[str, float] | None = None

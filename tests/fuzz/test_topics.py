@@ -58,6 +58,32 @@ GOOD: dict[str, dict[str, Any]] = {
     "leases": {"lease": "h", "id": "h", "version": "v1", "holder": "ann", "seconds": 60.0, "until": 10**13},
     "control": {"budget": {"share": 0.3}, "changed_at": "2024-01-01T00:00:00Z", "voided": []},
 }
+MORE: dict[str, list[dict[str, Any]]] = {
+    "examples": [
+        {
+            **GOOD["examples"],
+            "id": "h#2",
+            "label": "down",
+            "reason": "second",
+            "second_of": "h",
+            "labelled_by": ["ann"],
+            "annotator": "bob",
+            "version": "v" * 22,
+        },
+        {**GOOD["examples"], "id": "h", "second_of": "h", "labelled_by": ["ann", "ann"], "annotator": "ann"},
+        {"id": "e3", "label": "down", "corrects": True, "annotator": "ann", "via": "tool", "reason": "x"},
+        {
+            "id": "e4",
+            "label": "up",
+            "corrects": True,
+            "second_of": "e3",
+            "labelled_at": "2024-01-01T00:00:00Z",
+        },
+    ],
+    "labels": [{**GOOD["labels"], "id": "h#2", "second_of": "h", "labelled_by": ["ann"], "corrects": True}],
+    "queries": [{**query("h#2"), "second_of": "h", "labelled_by": ["ann"]}],
+}
+"""Further forms of messages: second labels and corrections, also of themselves and of each other."""
 TIMES = [
     "2024-01-01T00:00:00",
     "2024-01-01",
@@ -71,6 +97,7 @@ HOSTILE = [
     *(Raw(text) for text in ("NaN", "1e999", "1e308", "-1e308", "5e-324", "9" * 400, "9" * 4300, "9" * 5000)),
     *(Raw(text) for text in ('"\\ud800"', '"\\u0000"', '"\\u202e"', "{}", "[]", "null", "true", "-1", "2.5")),
     *(Raw(json.dumps(text)) for text in (*TIMES, "a" * 600, "a" * 6000)),
+    *map(Raw, ('"h"', '"e3"', "[[]]", "[null]", json.dumps(["ann"] * 1000), json.dumps(["a" * 6000]))),
     *(Raw(json.dumps({"x": value})) for value in ("text", 2**70, [1, [2]], {"y": None})),
     Raw(json.dumps({"share": -1, "pending": 2**80})),
     Raw("[[0, 9223372036854775807]]"),
@@ -95,7 +122,7 @@ def hostile(draw: st.DrawFn, topic: str) -> tuple[str, bytes | None, bytes | Non
     key = draw(KEYS)
     if draw(st.integers(0, 9)) == 0:
         return topic, key, draw(st.none() | st.binary(max_size=30))
-    message: dict[str, Any] = dict(GOOD[topic])
+    message: dict[str, Any] = dict(draw(st.sampled_from([GOOD[topic], *MORE.get(topic, [])])))
     for name in draw(st.lists(st.sampled_from(sorted(message)), max_size=2, unique=True)):
         if isinstance(message[name], dict) and message[name] and draw(st.booleans()):
             inner = draw(st.sampled_from(sorted(message[name])))

@@ -27,14 +27,17 @@ from stream_al.engine.learners import Auto
 from stream_al.engine.learners.base import RowClassifier
 from stream_al.engine.learners.encoder.batch import Record
 from stream_al.engine.model.bounds import bounded
-from stream_al.engine.model.introspection import descend, is_ensemble, is_linear
-from stream_al.engine.model.pickling import dumps, loads
+from stream_al.engine.model.expression import load
+from stream_al.engine.model.introspection import descend, is_ensemble, is_linear, relative_cost
+from stream_al.engine.model.pickling import TooLarge, dumps, loads
 from stream_al.engine.model.validation import writes_when_read
 from stream_al.engine.samples.table import Floats, Sample
 from stream_al.errors import BadMessage
 
 __all__ = ["Classifier"]
 
+COPIED = 4  # times as long takes a record for which the classifier is copied
+MOST_COPIED_BYTES = 500_000  # to copy as much takes some 50 ms
 MOST_CHARACTERS = 200  # of what River says of an error; it may quote the features
 
 
@@ -72,13 +75,17 @@ class Classifier:
         river: As given.
         has_members: Whether it is an ensemble or a mixture, whose members predict one by one.
         is_linear: Whether its probabilities come from a linear function of what its last step gets.
+        cost: How many times as long it takes for a record as a single tree, at most about.
     """
 
     def __init__(self, river: Any) -> None:
         self.river = river
         self.has_members = is_ensemble(river) or isinstance(river, Auto)
         self.is_linear = is_linear(river)
+        self.cost = relative_cost(river)
         self._reads_copy = writes_when_read(river)
+        if self._reads_copy:
+            self.cost *= COPIED
         self._copy: Any = None
         self._pickle: bytes | None = None
 
@@ -150,15 +157,30 @@ class Classifier:
         with _TRANSFORM:
             return descend(self._reader(), self._inputs(features))[1]
 
-    def temporary_copy(self) -> Classifier:
-        """A copy that is thrown away soon, so that predictions may change it."""
+    def temporary_copy(self, most_bytes: int | None = None) -> Classifier:
+        """A copy that is thrown away soon, so that predictions may change it.
+
+        Raises:
+            TooLarge: Its pickle would have more than `most_bytes`.
+        """
         if self._pickle is None:
-            self._pickle = dumps(self.river)
+            self._pickle = dumps(self.river, most_bytes)
         copy = Classifier.__new__(Classifier)
         copy.__dict__.update(
             self.__dict__, river=loads(self._pickle), _reads_copy=False, _copy=None, _pickle=None
         )
         return copy
+
+    def trial_copy(self, definition: str) -> Classifier:
+        """A classifier on which an example may be tried that this one cannot learn.
+
+        It is a copy. To copy a large classifier would take too long: then it is one of the same definition
+        that has learned nothing, which fails on most of what this one fails on.
+        """
+        try:
+            return self.temporary_copy(MOST_COPIED_BYTES)
+        except TooLarge:
+            return Classifier(load(definition, seed=0))
 
     def _inputs(self, features: Mapping[str, object]) -> dict[Any, Any]:
         """The features as the classifier gets them."""

@@ -6,8 +6,8 @@ the model is tried again, on a copy, with features left out:
 1. Features are left out kind by kind, the most suspicious kind first, until the model does not fail.
 2. Those left out are added again one by one. The ones with which it fails are at fault.
 
-It takes one try for each kind and at most `MOST_TRIES` more. The caller bounds how often it is done, and
-brings the copy: a try may change what it is made on.
+It takes one try for each kind and at most `MOST_TRIES` more, of `MOST_TRIED` features in all. The caller
+bounds how often it is done, and brings the copy: a try may change what it is made on.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from math import isfinite
 __all__ = ["advice", "features_at_fault", "kind_of"]
 
 MOST_TRIES = 40
+MOST_TRIED = 4000  # features of all tries
 MOST_NAMED = 3
 HUGE = 1e100  # the squares of larger numbers, summed, come near the largest float
 KINDS = ("text", "missing value", "list", "truth value", "huge number", "number")
@@ -56,17 +57,23 @@ def features_at_fault(
     ('currency',)
     """
     rest, left_out = dict(features), list[str]()
+    room = MOST_TRIED
     for kind in KINDS:
         names = [name for name, value in rest.items() if kind_of(value) == kind]
         for name in names:
             del rest[name]
         left_out += names
-        if names and works(rest):
+        if not names:
+            continue
+        room -= len(rest)
+        if room < 0:
+            return ()
+        if works(rest):
             break
     else:
         return ()
     found = list[str]()
-    for name in left_out[:MOST_TRIES]:
+    for name in left_out[: min(MOST_TRIES, room // (len(rest) + 1))]:
         if not works({**rest, name: features[name]}):
             found.append(name)
         if len(found) == MOST_NAMED:

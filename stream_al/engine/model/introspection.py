@@ -13,9 +13,20 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
-from river import base, compose, linear_model, optim
+from river import base, compose, facto, feature_extraction, feature_selection, forest, linear_model, optim
 
-__all__ = ["descend", "is_ensemble", "is_linear", "last_step", "parts"]
+__all__ = ["descend", "is_ensemble", "is_linear", "last_step", "parts", "relative_cost"]
+
+
+COSTS: dict[type, int] = {
+    facto.FFMClassifier: 15,  # it and those like it multiply features with each other
+    facto.FMClassifier: 5,
+    facto.FwFMClassifier: 10,
+    facto.HOFMClassifier: 32,
+    feature_extraction.RBFSampler: 3,  # it draws a hundred numbers for each new feature
+    feature_selection.SelectKBest: 2,
+}
+"""How much longer some classes take than a Hoeffding tree, for a record of as many features as they get."""
 
 
 def parts(model: object) -> Iterator[object]:
@@ -72,3 +83,31 @@ def is_linear(model: Any) -> bool:
     if isinstance(last, linear_model.LogisticRegression):
         return isinstance(last.loss, optim.losses.Log)
     return isinstance(last, linear_model.SoftmaxRegression)
+
+
+def relative_cost(model: object) -> int:
+    """How many times as long a record of many features takes as with a single Hoeffding tree, at most about.
+
+    It is the number of classifiers that learn each example with all its features, times `COSTS`. A random
+    forest counts as one, since each of its trees looks at the root of the features. The prototype of a
+    classifier that makes copies of it later, as `OneVsRestClassifier` does, counts once.
+
+    >>> from river.ensemble import BaggingClassifier, SRPClassifier
+    >>> from river.naive_bayes import GaussianNB
+    >>> bagging = BaggingClassifier(GaussianNB(), n_models=10)
+    >>> list(map(relative_cost, [GaussianNB(), bagging, SRPClassifier(GaussianNB(), n_models=5)]))
+    [1, 10, 5]
+    """
+    members = times = 0
+    dearest = 1
+    for part in parts(model):
+        dearest = max(dearest, COSTS.get(type(part), 1))
+        if not isinstance(part, base.Classifier):
+            continue
+        if not isinstance(part, base.Ensemble):
+            members += not any(isinstance(one, base.Classifier) for one in parts(part) if one is not part)
+        elif not isinstance(part, forest.ARFClassifier):
+            made = len(part) > 0  # the members are copies of the prototype
+            members -= made and isinstance(part, base.Wrapper)
+            times += 0 if made else getattr(part, "n_models", 1)
+    return max(1, members) * max(1, times) * dearest

@@ -1,7 +1,6 @@
 """The model: a classifier that is a function of its definition and of the examples learned, in order.
 
-It joins what has a file of its own: the classifier (`classifier`), the classes (`classes`), and the form of a
-prediction (`predictions`).
+Files of their own: the classifier (`classifier`), the classes (`classes`), a prediction (`predictions`).
 
 **With one class learned, that class has probability 1**, and before there is none. River is not called before
 two classes are learned: several of its models take their shape from the first features that they meet, also
@@ -32,7 +31,7 @@ from stream_al.engine.model.faults import advice, features_at_fault
 from stream_al.engine.model.introspection import parts
 from stream_al.engine.model.predictions import Predictions, distribution
 from stream_al.engine.model.reference_set import ReferenceSet
-from stream_al.engine.model.river_patches import Words
+from stream_al.engine.model.river_patches import WordBound, Words
 from stream_al.engine.model.samplers import Renamed
 from stream_al.engine.samples.known_features import KnownFeatures
 from stream_al.engine.samples.table import Sample, Table
@@ -57,7 +56,7 @@ class Model:
         definition: `auto`, a River expression, or the import path of a factory.
         seed: For the parts of an expression that draw at random.
         max_classes: The most classes to learn.
-        max_features: The most names of features that a River classifier may meet.
+        max_features: The most names of features that a River classifier may meet, times its relative cost.
         max_pairs: The most pairs of a class and a feature, likewise.
         committee: Definitions of further classifiers, which learn the same examples and vote one by one.
         reference_set: Whether to keep the last examples and the scale of each feature.
@@ -88,8 +87,8 @@ class Model:
         *,
         seed: int,
         max_classes: int = 1000,
-        max_features: int = 10_000,
-        max_pairs: int = 100_000,
+        max_features: int = 4000,
+        max_pairs: int = 60_000,
         committee: Sequence[str] = (),
         reference_set: bool = False,
     ) -> None:
@@ -103,11 +102,13 @@ class Model:
             model=definition,
             named=any(isinstance(part, Renamed) for part in parts(river)),
         )
+        most_names = max(1, max_features // self.classifier.cost)
+        self._words = WordBound(most_names)
         for part in parts(river):
             if isinstance(part, Words):
-                part.most_words = max_features
+                part.bound = self._words
         bounded_itself = isinstance(river, RowClassifier)
-        self._known = None if bounded_itself else KnownFeatures(max_features, max_pairs)
+        self._known = None if bounded_itself else KnownFeatures(most_names, max_pairs)
         self._recent_predictions: list[dict[ClassLabel, float]] | None = None
         self._digest: str | None = None
         # Each has a seed of its own: two members of one definition and one seed would always agree.
@@ -167,6 +168,8 @@ class Model:
                 that knows only two), or River fails on it (`model_error`).
         """
         self._classes.admit(label)
+        if label not in self.classes:
+            self._words.fit(len(self.classes) + 1)
         self._digest = self._recent_predictions = None
         some = features if self._known is None else self._known.admitted(features, label)
         self.classifier.learn(some, self._classes.target(label))
@@ -195,7 +198,7 @@ class Model:
         found: tuple[str, ...] = ()
         # A lack of memory or stack is no property of the example.
         with suppress(MemoryError, RecursionError):
-            copy = self.classifier.temporary_copy()
+            copy = self.classifier.trial_copy(self.definition)
 
             def works(some: Mapping[str, object]) -> bool:
                 with suppress(BadMessage):
@@ -203,7 +206,7 @@ class Model:
                     return True
                 return False
 
-            found = features_at_fault(features, works)
+            found = features_at_fault(self._used(features), works)
         said = str((error.__cause__ and f"{type(error.__cause__).__name__}: {error.__cause__}") or error)
         return next(iter(found), ""), advice(self.definition, features, found, " ".join(said.split()))
 
@@ -215,7 +218,9 @@ class Model:
         """
         if not self.ready:
             return dict.fromkeys(self.classes, 1.0)
-        return distribution(self.classes, self.classifier.scores(features, self._classes.targets()))
+        return distribution(
+            self.classes, self.classifier.scores(self._used(features), self._classes.targets())
+        )
 
     def predict_proba_many(self, samples: Sequence[Sample]) -> Predictions:
         """Return the predictions of many samples; of each the same as of that sample alone.
@@ -245,9 +250,10 @@ class Model:
         """The predictions of a River classifier: of tables where there is a scorer, else sample by sample."""
         scores = np.zeros((len(samples), len(self.classes)))
         failed: dict[int, BadMessage] = {}
-        score, at_once = scorer(self.classifier.river), list[int]()
-        if score is not None:
-            at_once = [place for place, sample in enumerate(samples) if sample.shape.numeric]
+        score = scorer(self.classifier.river)
+        at_once = [place for place, sample in enumerate(samples) if score and sample.shape.numeric]
+        if self._known:
+            at_once = [p for p in at_once if not self._known.is_too_wide(len(samples[p].shape.names))]
         if score is not None and at_once:
             every = len(at_once) == len(samples)
             table = Table.of(samples if every else [samples[place] for place in at_once])
@@ -258,10 +264,14 @@ class Model:
             done = set(at_once)
             for place in (place for place in range(len(samples)) if place not in done):
                 try:
-                    scores[place] = self.classifier.scores(samples[place].features, targets)
+                    scores[place] = self.classifier.scores(self._used(samples[place].features), targets)
                 except BadMessage as error:
                     failed[place] = error
         return Predictions.of(tuple(self.classes), scores, failed)
+
+    def _used(self, features: Mapping[str, object]) -> Mapping[str, object]:
+        """The features that the classifier gets for a prediction."""
+        return features if self._known is None else self._known.used(features)
 
     def members(self, features: Mapping[str, object]) -> list[dict[ClassLabel, float]]:
         """Return the probabilities of each voter: of the committee if there is one, else of the ensemble.
@@ -275,7 +285,7 @@ class Model:
                 found.append({label: voted.get(label, 0.0) for label in self.classes} if voted else {})
         if not self.committee and self.ready:
             with suppress(BadMessage):
-                rows = self.classifier.members(features, self._classes.targets())
+                rows = self.classifier.members(self._used(features), self._classes.targets())
                 found += [distribution(self.classes, scores) for scores in rows]
         return [probabilities for probabilities in found if probabilities]
 
@@ -313,7 +323,7 @@ class Model:
         Raises:
             BadMessage: River fails on these features (`model_error`).
         """
-        return self.classifier.inputs(features)
+        return self.classifier.inputs(self._used(features))
 
     def sketch(self, features: Mapping[str, object]) -> Point:
         """Return a sample as a small vector, on the scale of the examples.
@@ -348,15 +358,12 @@ class Model:
             committee=[],
             reference_set=None,
         )
-        copy.learn(features, label)
+        copy.learn(self._used(features), label)
         copy.reference_set = self.reference_set
         return copy
 
     def recent_predictions(self) -> list[dict[ClassLabel, float]]:
-        """Return the probabilities of the last examples it keeps, of `RECENT_PREDICTIONS` at most.
-
-        Where it has no prediction or fails, they are empty.
-        """
+        """Return the probabilities of the last examples it keeps; empty where it has none or fails."""
         if self._recent_predictions is None:
             recent = list(self.reference_set.recent)[-RECENT_PREDICTIONS:] if self.reference_set else []
             self._recent_predictions = [{} for _ in recent]

@@ -9,8 +9,14 @@ with new names in every record makes such a model grow without end: 150 classes 
 
 A name or a pair beyond a bound is left out of the example, and the rest of the example is learned. What
 came first stays, so the choice depends on the examples and their order alone, as everything in the fold does.
-A prediction enters no names, so nothing is left out there. Names count even if River fails on the example,
-since it may have learned a part of it.
+Names count even if River fails on the example, since it may have learned a part of it.
+
+*Time has bounds too.* The event loop stands still while River learns or predicts, and what that takes grows
+with the names of the record: in an ensemble for each member, and for a prediction often for each class. So
+
+- the caller divides `max_names` by how much longer its model takes than a simple one;
+- of a record with more than `max_names` names, or more than `max_pairs / classes`, only those are used that
+  are known and among the first of that number, to learn and to predict.
 
 The names are a part of the model: which features it learns next depends on them. So they are part of its
 digest. They are kept in dictionaries, in the order in which they came, since a digest walks those in steps.
@@ -44,19 +50,21 @@ class KnownFeatures:
     {'a': 1, 'b': 2}
     >>> known.admitted({"a": 1, "b": 2}, "down"), known.left_out
     ({'a': 1}, 2)
+    >>> known.used({"a": 1}), known.used({"a": 1, "b": 2}), known.used({"b": 1})
+    ({'a': 1}, {'a': 1}, {'b': 1})
     """
 
     def __init__(self, max_names: int, max_pairs: int) -> None:
         self.left_out = 0
         self._max_names, self._max_pairs = max_names, max_pairs
-        self._names: dict[str, None] = {}
+        self._names: dict[str, int] = {}  # with its place in the order in which they came
         self._of_class: dict[ClassLabel, dict[str, None]] = {}
         self._pairs = 0
 
     def admitted(self, features: Mapping[str, object], label: ClassLabel) -> Mapping[str, object]:
         """The features of an example of a class, without those for which there is no room."""
         met = self._of_class.setdefault(label, {})
-        if met.keys() >= features.keys():  # nearly always
+        if met.keys() >= features.keys() and not self.is_too_wide(len(features)):  # nearly always
             return features
         for name in features:
             if name in met or self._pairs >= self._max_pairs:
@@ -64,9 +72,24 @@ class KnownFeatures:
             if name not in self._names:
                 if len(self._names) >= self._max_names:
                     continue
-                self._names[name] = None
+                self._names[name] = len(self._names)
             met[name] = None
             self._pairs += 1
-        kept = {name: value for name, value in features.items() if name in met}
+        kept = self.used({name: value for name, value in features.items() if name in met})
         self.left_out += len(features) - len(kept)
         return kept
+
+    def is_too_wide(self, number: int) -> bool:
+        """Whether a record of this number of features would take too long."""
+        return number > self._most
+
+    @property
+    def _most(self) -> int:
+        return min(self._max_names, self._max_pairs // max(1, len(self._of_class)))
+
+    def used(self, features: Mapping[str, object]) -> Mapping[str, object]:
+        """The features of a record that are used: all, unless they would take too long."""
+        if not self.is_too_wide(len(features)):
+            return features
+        most = self._most
+        return {name: value for name, value in features.items() if self._names.get(name, most) < most}

@@ -157,8 +157,8 @@ class Strategy:
         *,
         seed: int,
         max_classes: int = 1000,
-        max_features: int = 10_000,
-        max_pairs: int = 100_000,
+        max_features: int = 4000,
+        max_pairs: int = 60_000,
         committee: Sequence[str] = (),
     ) -> Model:
         """The untrained model, with everything that this strategy needs and no more.

@@ -5,7 +5,8 @@ that the decoder cannot follow. FastAPI's own decoder takes the first three, and
 them later.
 
 A list holds objects and nothing else. This is checked here, because FastAPI makes an error for each element.
-A body of half a million numbers would hold the event loop for 1.8 s.
+A body of half a million numbers would hold the event loop for 1.8 s. For the same reason an object with
+members that the route does not know is refused here, where its model allows no such members.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from stream_al.errors import BadMessage
 from stream_al.messages import decode_json
 
 __all__ = ["JSONRoute"]
 
+MOST_SHOWN = 60  # characters of a name
 _OBJECTS = frozenset({dict})
 
 
@@ -39,7 +42,7 @@ class JSONRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler of the route."""
-        handle = super().get_route_handler()
+        handle, known = super().get_route_handler(), self._members()
 
         async def decoded(given: Request) -> Response:
             request = _Decoded(given.scope, given.receive)
@@ -47,6 +50,22 @@ class JSONRoute(APIRoute):
                 request.value = decode_json(body, max_bytes=len(body))
                 if isinstance(request.value, list) and not _OBJECTS.issuperset(map(type, request.value)):
                     raise BadMessage("not_an_object", "the body is a list that does not hold objects alone")
+                if known is not None and isinstance(request.value, dict):
+                    _refuse_unknown(request.value, known)
             return await handle(request)
 
         return decoded if self.body_field else handle
+
+    def _members(self) -> list[str] | None:
+        """The members that the body may have; None if it may have any."""
+        wanted = self.body_field.field_info.annotation if self.body_field else None
+        if not (isinstance(wanted, type) and issubclass(wanted, BaseModel)):
+            return None
+        return list(wanted.model_fields) if wanted.model_config.get("extra") == "forbid" else None
+
+
+def _refuse_unknown(value: dict[str, Any], known: list[str]) -> None:
+    unknown = next((name for name in value if name not in known), None)
+    if unknown is not None:
+        what = f"the body has a member {unknown[:MOST_SHOWN]!r}, and may have {', '.join(known)} alone"
+        raise BadMessage("unknown_member", what)

@@ -261,7 +261,7 @@ class Consumer:
         after: dict[int, PartitionState] = {}
         for number, records in batch.items():
             partition = after[number] = replace(self.partitions[number])
-            for chunk in time_slices.cut(records, _size):
+            for chunk in time_slices.cut(records, self.stage.size):
                 with time_slices.working():
                     good, bad = partition.take(chunk, self.stage.read(chunk), self.limits.bad_records)
                 unusable += bad
@@ -320,7 +320,3 @@ class Consumer:
         if each > 0:
             allowed = min(self.limits.batch_records, int(self.limits.batch_seconds / each))
             self._batch_records = max(1, min(allowed, 2 * self._batch_records))
-
-
-def _size(record: Record) -> int:
-    return len(record.value or b"")

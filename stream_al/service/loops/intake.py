@@ -121,6 +121,10 @@ class Intake:
     async def take_over(self) -> None:
         """Nothing before the first labels are known; `prepare` catches up."""
 
+    def size(self, record: Record) -> int:
+        """Its bytes."""
+        return len(record.value or b"")
+
     async def prepare(self, items: Items) -> None:
         """Catch up with the log, unless the query of every label is pending here."""
         if all(label.id in self.pending for _, label in items) and not self._has_new_partition:

@@ -54,6 +54,9 @@ class Stage(Protocol):
     def read(self, records: Sequence[Record]) -> Sequence[Any]:
         """The value of each record of a partition; a BadMessage for one that cannot be used or is skipped."""
 
+    def size(self, record: Record) -> int:
+        """How much work a record is, as bytes: a chunk of records has at most so many."""
+
     async def take_over(self) -> None:
         """Read what the last owner of a new partition has left, before any record of it is read."""
 

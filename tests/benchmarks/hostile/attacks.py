@@ -6,14 +6,12 @@ Each returns when it has sent everything; the caller waits until the service is 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
-
+from tests.benchmarks.hostile import people
+from tests.benchmarks.hostile.records import as_json, example, get, names, post, query
 from tests.benchmarks.hostile.target import Target
 
 __all__ = ["ATTACKS", "Attack"]
@@ -39,68 +37,36 @@ class Attack:
     settings: tuple[str, ...] = ()
 
 
-def _json(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
-
-
-def _example(number: int, features: dict[str, Any], label: str | None = None) -> bytes:
-    return _json({"id": f"e{number}", "label": label or f"class {number % 2}", "features": features})
-
-
-def _query(number: int, features: dict[str, Any]) -> bytes:
-    now = datetime.now(UTC)
-    times = {"sampled_at": now, "queried_at": now, "expires_at": now + timedelta(days=7)}
-    return _json(
-        {
-            "id": f"q{number}",
-            "features": features,
-            "prediction": {"label": None, "probabilities": {}},
-            "utility": 1.0,
-            "threshold": 0.5,
-            "propensity": 0.5,
-            "reason": "warmup",
-            "strategy": "margin",
-            "model": {"name": "model", "version": "1", "examples": 0},
-            **{name: time.isoformat() for name, time in times.items()},
-        }
-    )
-
-
-def _names(number: int, each: int) -> dict[str, Any]:
-    """Names of features that no other record has."""
-    return {f"name{number}-{place}": float(place) for place in range(each)}
-
-
 async def _two_classes(target: Target, features: dict[str, Any]) -> None:
     """Teach two classes, so that the model is asked for predictions."""
-    await target.send("examples", [_example(n, features) for n in range(-20, 0)])
+    await target.send("examples", [example(n, features) for n in range(-20, 0)])
     await target.rest()
 
 
 async def distinct_features(target: Target) -> None:
-    await target.send("examples", (_example(n, _names(n, 2000)) for n in range(target.number(500))))
+    await target.send("examples", (example(n, names(n, 2000)) for n in range(target.number(500))))
 
 
 async def features_by_classes(target: Target) -> None:
-    some = ((n, _names(n, 2000), f"class {n}") for n in range(target.number(150)))
-    await target.send("examples", (_example(*one) for one in some))
+    some = ((n, names(n, 2000), f"class {n}") for n in range(target.number(150)))
+    await target.send("examples", (example(*one) for one in some))
 
 
 async def wide_layouts(target: Target) -> None:
     await _two_classes(target, {"x": 1.0})
-    await target.send("samples", (_json(_names(n, 9000)) for n in range(target.number(1000))))
+    await target.send("samples", (as_json(names(n, 9000)) for n in range(target.number(1000))))
 
 
 async def huge_samples(target: Target) -> None:
     await _two_classes(target, {"x": 1.0})
     texts = {str(place): "w" * 98_000 for place in range(10)}
-    await target.send("samples", (_json({"id": f"s{n}", **texts}) for n in range(target.number(500))))
+    await target.send("samples", (as_json({"id": f"s{n}", **texts}) for n in range(target.number(500))))
 
 
 async def long_names(target: Target) -> None:
     """Names that are joined: a long one with each member of an array."""
     record = {"id": "long", "features": {"n" * 400_000: [1] * 9000}}
-    await target.send("samples", (_json(record) for _ in range(target.number(100))))
+    await target.send("samples", (as_json(record) for _ in range(target.number(100))))
 
 
 async def new_words(target: Target) -> None:
@@ -108,36 +74,36 @@ async def new_words(target: Target) -> None:
         return " ".join(f"w{number}x{place}" for place in range(9000))
 
     some = ((n, {"body": text(n)}) for n in range(target.number(500)))
-    await target.send("examples", (_example(*one) for one in some))
+    await target.send("examples", (example(*one) for one in some))
     await target.rest()
-    await target.send("samples", (_json({"body": text(-n)}) for n in range(1, target.number(500))))
+    await target.send("samples", (as_json({"body": text(-n)}) for n in range(1, target.number(500))))
 
 
 async def large_queries(target: Target) -> None:
     features = {str(place): "w" * 75_000 for place in range(10)}
     number = target.number(1000)
-    await target.send("queries", (_query(n, features) for n in range(number)), lambda n: f"q{n}".encode())
+    await target.send("queries", (query(n, features) for n in range(number)), lambda n: f"q{n}".encode())
 
 
 async def pages_of_queries(target: Target) -> None:
     number, features = target.number(9000), {str(place): "w" * 1000 for place in range(10)}
-    await target.send("queries", (_query(n, features) for n in range(number)), lambda n: f"q{n}".encode())
+    await target.send("queries", (query(n, features) for n in range(number)), lambda n: f"q{n}".encode())
     await target.rest()
     for _ in range(5):
-        await asyncio.gather(*(_get(target, "/v1/queries?limit=1000") for _ in range(20)))
+        await asyncio.gather(*(get(target, "/v1/queries?limit=1000") for _ in range(20)))
 
 
 async def wide_pages(target: Target) -> None:
     """Pages that hold few queries, of many features each."""
-    await target.send("queries", (_query(n, _names(n, 9000)) for n in range(50)), lambda n: f"q{n}".encode())
+    await target.send("queries", (query(n, names(n, 9000)) for n in range(50)), lambda n: f"q{n}".encode())
     await target.rest()
-    await asyncio.gather(*(_get(target, "/v1/queries?limit=1000") for _ in range(20)))
+    await asyncio.gather(*(get(target, "/v1/queries?limit=1000") for _ in range(20)))
 
 
 async def many_records(target: Target) -> None:
     for path, one in (("samples", {"x": 1}), ("labels", {"id": "a", "label": 1})):
         for number in (100_000, 10_000):
-            await _post(target, f"/v1/{path}", _json([one] * number))
+            await post(target, f"/v1/{path}", as_json([one] * number))
 
 
 def _worst_values() -> Iterator[bytes]:
@@ -161,30 +127,30 @@ async def worst_records(target: Target) -> None:
 async def worst_bodies(target: Target) -> None:
     for value in _worst_values():
         for path in ("samples", "labels", "predict"):
-            await _post(target, f"/v1/{path}", b'{"id":"a","label":"x","features":{"x":' + value + b"}}")
-            await _post(target, f"/v1/{path}", value)
+            await post(target, f"/v1/{path}", b'{"id":"a","label":"x","features":{"x":' + value + b"}}")
+            await post(target, f"/v1/{path}", value)
 
 
 async def wide_examples(target: Target) -> None:
-    await target.send("examples", (_example(n, _names(0, 9000)) for n in range(target.number(500))))
+    await target.send("examples", (example(n, names(0, 9000)) for n in range(target.number(500))))
 
 
 async def wide_predictions(target: Target) -> None:
     """Samples with all features of a model of many classes."""
-    some = ((n, _names(0, 600), f"class {n % 150}") for n in range(300))
-    await target.send("examples", (_example(*one) for one in some))
+    some = ((n, names(0, 600), f"class {n % 150}") for n in range(300))
+    await target.send("examples", (example(*one) for one in some))
     await target.rest()
-    samples = (_json({"id": f"s{n}", **_names(0, 600)}) for n in range(target.number(1000)))
+    samples = (as_json({"id": f"s{n}", **names(0, 600)}) for n in range(target.number(1000)))
     await target.send("samples", samples)
 
 
 async def digests(target: Target) -> None:
-    some = ((n, _names(0, 1000), f"class {n % 100}") for n in range(200))
-    await target.send("examples", (_example(*one) for one in some))
+    some = ((n, names(0, 1000), f"class {n % 100}") for n in range(200))
+    await target.send("examples", (example(*one) for one in some))
     await target.rest()
     for _ in range(target.number(30)):
-        await _get(target, "/v1/status")
-        await target.send("examples", [_example(1000 + _, {"x": 1.0})])
+        await get(target, "/v1/status")
+        await target.send("examples", [example(1000 + _, {"x": 1.0})])
 
 
 async def idle_connections(target: Target) -> None:
@@ -205,7 +171,7 @@ async def hostile_records(target: Target) -> None:
 
 async def unknown_labels(target: Target) -> None:
     number = target.number(100_000)
-    await target.send("labels", (_json({"id": f"nobody{n}", "label": "x"}) for n in range(number)))
+    await target.send("labels", (as_json({"id": f"nobody{n}", "label": "x"}) for n in range(number)))
 
 
 async def dead_letters(target: Target) -> None:
@@ -216,16 +182,16 @@ async def dead_letters(target: Target) -> None:
 async def long_classes(target: Target) -> None:
     number = target.number(1500)
     some = ((n, {"x": float(n)}, f"{n}" + "c" * 500) for n in range(number))
-    await target.send("examples", (_example(*one) for one in some))
+    await target.send("examples", (example(*one) for one in some))
     await target.rest()
-    await target.send("samples", (_json({"id": f"s{n}", "x": n / 10}) for n in range(target.number(5000))))
-    await _get(target, "/metrics")
-    await _get(target, "/v1/status")
+    await target.send("samples", (as_json({"id": f"s{n}", "x": n / 10}) for n in range(target.number(5000))))
+    await get(target, "/metrics")
+    await get(target, "/v1/status")
 
 
 async def sparse_snapshot(target: Target) -> None:
     """A snapshot with a right header, as large as one may be, which holds nothing behind its beginning."""
-    await target.send("examples", [_example(n, {"x": float(n)}) for n in range(20)])
+    await target.send("examples", [example(n, {"x": float(n)}) for n in range(20)])
     await target.rest()
     await target.server.terminate()
     await asyncio.to_thread(_write_sparse, target)
@@ -236,17 +202,6 @@ def _write_sparse(target: Target) -> None:
     for place in target.server.snapshots.glob("*.snapshot"):
         with place.open("r+b") as file:
             file.truncate(2**30)
-
-
-async def _get(target: Target, path: str) -> None:
-    await target.http.get(path)
-
-
-async def _post(target: Target, path: str, body: bytes) -> None:
-    try:
-        await target.http.post(path, content=body, headers={"content-type": "application/json"})
-    except httpx.TransportError:  # it was refused before all of it was sent
-        return
 
 
 BAYES = ("model.definition=GaussianNB()",)
@@ -293,11 +248,27 @@ ATTACKS = (
         wide_predictions,
         BAYES,
     ),
-    Attack("30 digests of a model of 100,000 pairs", "`model.max_pairs`", digests, BAYES),
+    Attack("30 digests of a model of 60,000 pairs", "`model.max_pairs`", digests, BAYES),
     Attack("4,000 idle and half-open connections", "`http.max_connections`", idle_connections),
     Attack("20,000 hostile records in all topics", "`limits.bad_records`", hostile_records),
     Attack("100,000 labels for unknown ids", "dead letters", unknown_labels),
     Attack("10,000 dead letters of 9,000 bytes", "dead letters", dead_letters),
     Attack("1,500 classes with names of 500 characters", "`model.max_classes`", long_classes),
+    Attack("20,000 records on the topic of leases", "10,000 leases", people.lease_records),
+    Attack("1,000 requests for 50 leases each", "50 leases a holder", people.lease_requests),
+    Attack(
+        "Explore with 10,000 wide samples, hard filters", "filters, `http.max_page_bytes`", people.explore
+    ),
+    Attack(
+        "Explore and explanations with wide samples, `GaussianNB()`",
+        "`model.max_features`",
+        people.explore,
+        BAYES,
+    ),
+    Attack("5,000 second labels of 1,000 annotators, `/v1/quality`", "bounds of trust", people.seconds),
+    Attack(
+        "5,000 corrections of each other, in the topic", "half of the time for rebuilds", people.corrections
+    ),
+    Attack("requests for corrections and explanations", "`http.max_body_bytes`", people.odd_requests),
     Attack("a snapshot of 1 GiB that holds nothing", "`snapshots.max_bytes`", sparse_snapshot),
 )

@@ -8,12 +8,14 @@ The timer measures three times, in seconds, and keeps them in a file that anothe
     http    the processor time of all callbacks together that serve HTTP: those of uvicorn's connections, and
             of the tasks that handle their requests
 
-Whoever writes zeros into the file begins a new measurement.
+Whoever writes zeros into the file begins a new measurement. A callback that holds the loop for more than
+`LONG_SECONDS` is named on standard error, and how much of that was Python's search for cycles.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import mmap
 import struct
 import sys
@@ -30,6 +32,25 @@ __all__ = ["FORM", "TICK_SECONDS"]
 
 FORM = struct.Struct("ddd")
 TICK_SECONDS = 0.005
+LONG_SECONDS = 0.08
+
+
+class _Search:
+    """How long Python searched for cycles."""
+
+    def __init__(self) -> None:
+        self.seconds = self._began = 0.0
+
+    def __call__(self, phase: str, _: dict[str, int]) -> None:
+        if phase == "start":
+            self._began = thread_time()
+        else:
+            self.seconds += thread_time() - self._began
+
+    def tell(self, taken: float, handle: Handle) -> None:
+        """Name a callback that took long, and how much of it was the search."""
+        if taken > LONG_SECONDS:
+            sys.stderr.write(f"held {taken:.3f} s, search for cycles {self.seconds:.3f} s: {handle!r:.300}\n")
 
 
 def _watch(shared: mmap.mmap) -> None:
@@ -42,8 +63,10 @@ def _watch(shared: mmap.mmap) -> None:
             largest[place] = seconds
             FORM.pack_into(shared, 0, *largest)
 
+    search = _Search()
+
     def timed(handle: Handle) -> None:
-        began = thread_time()
+        began, search.seconds = thread_time(), 0.0
         serves = _serves_http(handle)
         run_handle(handle)
         taken = thread_time() - began
@@ -51,6 +74,7 @@ def _watch(shared: mmap.mmap) -> None:
         if serves:
             *others, before = FORM.unpack_from(shared)
             FORM.pack_into(shared, 0, *others, before + taken)
+        search.tell(taken, handle)
 
     async def tick() -> None:
         statistics = Path(f"/proc/self/task/{get_native_id()}/schedstat")
@@ -71,6 +95,7 @@ def _watch(shared: mmap.mmap) -> None:
         finally:
             ticker.cancel()
 
+    gc.callbacks.append(search)
     setattr(Handle, "_run", timed)  # noqa: B010 - there is no other hook for one callback
     asyncio.run = lambda main, **more: run_loop(ticking(main), **more)
 

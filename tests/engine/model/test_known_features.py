@@ -23,15 +23,19 @@ def test_no_more_names_and_pairs_are_admitted_than_allowed(
     given_: list[tuple[dict[str, int], str]], max_names: int, max_pairs: int
 ) -> None:
     known, met = KnownFeatures(max_names, max_pairs), set[tuple[str, str]]()
-    for features, label in given_:
+    for place, (features, label) in enumerate(given_, start=1):
         kept = known.admitted(features, label)
         assert kept.items() <= features.items()
-        assert {name for name in features if (label, name) in met} <= set(kept), "what is known stays"
+        most = min(max_names, max_pairs // len({label for _, label in given_[:place]}))
+        assert len(kept) <= max(most, 0), "no record takes longer than allowed"
+        if len(features) <= most:
+            assert {name for name in features if (label, name) in met} <= set(kept), "what is known stays"
         met |= {(label, name) for name in kept}
     assert len(met) <= max_pairs
     assert len({name for _, name in met}) <= max_names
-    if len({(label, name) for features, label in given_ for name in features}) <= max_pairs:
-        assert known.left_out == 0 or len({n for features, _ in given_ for n in features}) > max_names
+    names = {name for features, _ in given_ for name in features}
+    if len(names) <= max_names and len(names) * len({label for _, label in given_}) <= max_pairs:
+        assert known.left_out == 0
 
 
 def test_a_river_model_keeps_no_more_than_its_bound_when_every_example_brings_new_names() -> None:
@@ -62,7 +66,8 @@ def test_a_model_of_words_keeps_no_more_words_than_features(words: str, around: 
         model.learn({"body": text}, "up" if number % 2 else "down")
     kept = [part for part in parts(model.classifier.river) if type(part) is naive_bayes.MultinomialNB]
     assert kept
-    assert max(len(part.feature_counts) for part in kept) == 50, "each vectoriser has the bound"
+    most = 25 if "Bagging" in definition else 50  # two members share it
+    assert max(len(part.feature_counts) for part in kept) == most, "each vectoriser has the bound"
     longest = max(len(word) for part in kept for word in part.feature_counts)
     assert longest <= 100, "a word of any length is none"
     before = model.digest()

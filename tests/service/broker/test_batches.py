@@ -54,6 +54,9 @@ class Slow:
         self.clock.now += self.reading * len(records)
         return [None] * len(records)
 
+    def size(self, record: Record) -> int:
+        return len(record.value or b"")
+
     async def prepare(self, items: Items) -> None:
         self.clock.now += self.waiting
 

@@ -82,6 +82,26 @@ async def test_large_samples_are_decided_one_by_one_from_the_first_batch_on(memo
     assert max(read) <= world.clock.pace.chunk_bytes
 
 
+async def test_with_many_classes_few_samples_are_decided_at_once(memory_world: MakeWorld) -> None:
+    """Each is scored for every class: a hundred samples of a thousand classes took a fifth of a second."""
+    world = await memory_world("limits.batch_records=50")
+    replica = await world.start()
+    select, read = replica.app.selection, list[int]()
+    whole = select.read
+
+    def counted(records: Sequence[Record]) -> Any:
+        read.append(len(records))
+        return whole(records)
+
+    select.read = counted  # type: ignore[method-assign]
+    for number in range(1000):
+        replica.app.local_model.model.learn({"x": float(number)}, f"class {number}")
+    made = [{"id": f"s{n}", "features": {"x": n}} for n in range(20)]
+    await world.send(world.topics.samples, made)
+    await world.until(lambda: _all_decided(world, made), "all samples are decided")
+    assert max(read) <= world.clock.pace.chunk_bytes // 20_000
+
+
 async def test_queries_of_others_are_read_up_to_a_bound_and_reported_beyond_it(
     memory_world: MakeWorld,
 ) -> None:

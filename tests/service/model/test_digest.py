@@ -1,10 +1,15 @@
-"""The digest of a large model holds neither the event loop nor, for long, the learning."""
+"""The digest and the snapshot of a large model hold neither the event loop nor, for long, the learning."""
 
 from __future__ import annotations
 
 import asyncio
+from threading import get_ident
+
+import pytest
 
 from stream_al.engine.model import digest
+from stream_al.engine.model.pickling import dumps
+from stream_al.service.model import local_model
 from tests.support.world import MakeWorld
 
 WIDE = {f"x{number}": float(number) for number in range(300)}
@@ -45,3 +50,21 @@ async def test_what_is_learned_meanwhile_is_in_the_digest(memory_world: MakeWorl
     model.learner.skip(model.learner.offset)
     await preparing
     assert model.model._digest == digest.digest((model.model.classifier.river, model.model.classes))
+
+
+async def test_a_snapshot_is_pickled_in_a_thread(
+    memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def noted(learner: object) -> bytes:
+        threads.append(get_ident())
+        return dumps(learner)
+
+    monkeypatch.setattr(local_model, "dumps", noted)
+    world = await memory_world()
+    replica = await world.start()
+    await world.settle([made["id"] for made in await world.samples(10)])
+    await replica.app.local_model.save()
+    assert threads
+    assert get_ident() not in threads
