@@ -23,11 +23,13 @@ from stream_al.engine.explore.filter import parse
 from stream_al.engine.explore.projection import Moments, Plane, plane
 from stream_al.engine.explore.vectors import WIDTH, Scale, needs_scale, vectors
 from stream_al.engine.samples.table import Sample
+from stream_al.errors import BadMessage
 from stream_al.messages import iso
 from stream_al.service.desk.items import Item, Items
 from stream_al.service.desk.points import Found, Points, packed
 from stream_al.service.desk.recent_samples import Kept
 from stream_al.service.timing.clock import Clock
+from stream_al.service.timing.deadline import within
 from stream_al.service.timing.time_slices import TimeSlices
 
 __all__ = ["MOST_PENDING", "SORTS", "Explorer"]
@@ -39,6 +41,11 @@ CHUNK = 50
 PLACED_AT_ONCE = 1000
 SORTS = ("utility", "newest", "id")
 NEIGHBOURS = 8
+SEARCH_SECONDS = 5.0
+TOO_SLOW = (
+    f"the search took more than {SEARCH_SECONDS:g} s: write fewer comparisons, or name a feature in the place of "
+    "a text alone, which is looked for in all features"
+)
 MOST_CHARACTERS = 200  # of a value in a table
 
 
@@ -111,12 +118,17 @@ class Explorer:
         """A page of the items that a filter finds, and the numbers of all of them.
 
         Raises:
-            BadMessage: `bad_filter`.
+            BadMessage: `bad_filter`, or `slow_filter` if it takes more than `SEARCH_SECONDS`.
+            Unavailable: The requests before it take as long.
         """
         test, now_ms = parse(where), self._clock.wall_ms()
         found, total, slices = Found(), 0, TimeSlices(self._clock)
-        async with self._one_at_a_time:
+        await within(SEARCH_SECONDS, "the search of somebody else", self._one_at_a_time.acquire())
+        end = self._clock.monotonic() + SEARCH_SECONDS
+        try:
             async for item in self._each(slices):
+                if self._clock.monotonic() > end:
+                    raise BadMessage("slow_filter", TOO_SLOW)
                 if where.strip():  # without a filter no sample need be read
                     sample = self.items.sample(item)
                     if sample is None:
@@ -127,6 +139,8 @@ class Explorer:
                         continue
                 total += 1
                 found.append(item)
+        finally:
+            self._one_at_a_time.release()
         order = found.order(sort)
         page = [found.items[place] for place in order[offset : offset + limit].tolist()]
         return {

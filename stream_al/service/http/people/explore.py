@@ -122,7 +122,7 @@ def explore_routes(web: FastAPI, app: App) -> None:
         """
         return Response((await explorer.map()).body, media_type="application/json")
 
-    @web.get("/v1/explore/items", tags=["explore"], response_model=Found, responses=problems(422))
+    @web.get("/v1/explore/items", tags=["explore"], response_model=Found, responses=problems(422, 503))
     async def items(
         where: Annotated[
             str, Query(max_length=MAX_CHARACTERS, description="Such as `amount > 100 and country = NL`.")

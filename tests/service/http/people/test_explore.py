@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from stream_al.engine.budgets import Reason
+from stream_al.service.desk import explorer
 from tests.support.http_client import Open, problem
 from tests.support.replica import Replica
 from tests.support.stream import sample, truth
@@ -129,6 +130,22 @@ async def test_a_mistake_in_a_filter_is_refused_with_a_sentence(opened: Open) ->
         problem(await client.get("/v1/explore/items", params=params), 422)
     problem(await client.get("/v1/explore/items/77"), 404)
     problem(await client.get("/v1/explore/items/x"), 422)
+
+
+async def test_a_search_that_takes_long_is_given_up_and_holds_up_no_other(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, replica, client = await opened()
+    await decided(world, replica, 20)
+    monkeypatch.setattr(explorer, "SEARCH_SECONDS", -1.0)
+    response = await client.get("/v1/explore/items", params={"where": "amount > 1"})
+    assert problem(response, 422)["reason"] == "slow_filter"
+    monkeypatch.undo()
+    assert (await search(client, ""))["total"] == 20
+    await replica.app.desk.explorer._one_at_a_time.acquire()
+    monkeypatch.setattr(explorer, "SEARCH_SECONDS", 0.01)
+    problem(await client.get("/v1/explore/items"), 503)
+    replica.app.desk.explorer._one_at_a_time.release()
 
 
 async def test_pending_queries_of_elsewhere_are_on_the_map_too(opened: Open) -> None:
