@@ -40,7 +40,7 @@ def test_every_reason_for_a_dead_letter_begins_at_zero() -> None:
 
 NO_LETTER = {
     *("binary_model", "too_many_classes", "model_error", "bad_label", "bad_time"),
-    *("too_many_records", "bad_filter", "slow_filter"),  # a request
+    *("too_many_records", "bad_filter", "slow_filter", "unknown_member"),  # a request
     *("unusable_id", "several_classes", "no_class"),  # Label Studio
 }
 """What a model cannot do is not the record's fault: it is a problem (`telemetry.problems`) and no letter. Nor
