@@ -249,7 +249,8 @@ class _BatchDecision:
         failures: The samples that the model failed on, by reason: how many, and the last of them.
         decided: The samples of each partition, with their decisions, where somebody wants to know.
         done: The samples that people asked for and that need not wait any longer, by their numbers.
-        manual: How many of those are queried.
+        manual: How many of those are queried, and of `relabelled`.
+        relabelled: The samples that people wanted to have relabelled and that need not wait any longer.
     """
 
     stage: Select
@@ -270,6 +271,7 @@ class _BatchDecision:
     failures: dict[str, tuple[int, ScoredSample]] = field(default_factory=dict)
     decided: list[tuple[Items, list[Decision]]] = field(default_factory=list)
     done: list[int] = field(default_factory=list)
+    relabelled: list[str] = field(default_factory=list)
     manual: int = 0
 
     def decide(self, partition: int, items: Items, state: Any) -> Any:
@@ -287,12 +289,7 @@ class _BatchDecision:
         context = replace(context, again=sent + len(again))
         before = state.credit.bought
         made, state = self.selector.decide(state, arrivals, context)
-        if asked:
-            made, places = displace(made, len(asked))
-            for one in asked[: len(places)]:
-                self._query(messages, one.record, one.sample, one.arrival, one.decision)
-                self.done.append(one.number)
-            self.manual += len(places)
+        made = self._by_hand(made, asked, messages)
         for (record, (sample, arrival)), decision in zip(items, made, strict=True):
             if arrival.failure is not None:
                 number, _ = self.failures.get(arrival.failure.reason, (0, arrival))
@@ -331,14 +328,36 @@ class _BatchDecision:
         messages: DecisionMessages,
     ) -> None:
         """Make the second queries of these numbers, without the first ones of them that are sent already."""
-        second = self.stage.second
         for number, candidate in zip(numbers[sent:], again, strict=False):
-            query = messages.second_query(candidate, self.pending, (partition, number))
-            outgoing = second.outgoing(query)
-            self.versions[query.id] = query.version
-            self.second.append((query, outgoing))
-            self.pending += 1
-            self.pending_bytes += len(outgoing.value or b"") + OVERHEAD
+            self._second(messages.second_query(candidate, self.pending, (partition, number)))
+
+    def _by_hand(
+        self, made: list[Decision], asked: list[Wanted], messages: DecisionMessages
+    ) -> list[Decision]:
+        """Give the first purchases to what people have asked for, and then to what they want relabelled."""
+        if asked:
+            made, places = displace(made, len(asked))
+            for one in asked[: len(places)]:
+                self._query(messages, one.record, one.sample, one.arrival, one.decision)
+                self.done.append(one.number)
+            self.manual += len(places)
+        if not self.stage.second.by_hand:
+            return made
+        waiting, over = self.stage.second.next_by_hand(len(made), self._version, self.relabelled)
+        self.relabelled += over
+        made, places = displace(made, len(waiting))
+        for candidate in waiting[: len(places)]:
+            self._second(messages.second_query(candidate, self.pending, None))
+            self.relabelled.append(candidate.item.id)
+        self.manual += len(places)
+        return made
+
+    def _second(self, query: Query) -> None:
+        outgoing = self.stage.second.outgoing(query)
+        self.versions[query.id] = query.version
+        self.second.append((query, outgoing))
+        self.pending += 1
+        self.pending_bytes += len(outgoing.value or b"") + OVERHEAD
 
     def _query(
         self,
@@ -403,6 +422,7 @@ class _BatchDecision:
         metrics.second_queries.inc(len(self.second))
         metrics.manual_queries.inc(self.manual)
         stage.asked.forget(self.done)
+        stage.second.forget(self.relabelled)
         if stage.on_decided is not None:
             for items, made in self.decided:
                 stage.on_decided(items, made, stage.local_model.model.examples)
