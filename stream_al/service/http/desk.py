@@ -56,8 +56,8 @@ class Desk(BaseModel):
     budget_share: float = Field(description="`budget.share` in force.")
     second_share: float = Field(description="`labels.second_share`.")
     agreement: float | None = Field(
-        description="The share of the pairs of labels of one sample, one by the annotator and one by another, "
-        "that agree; null while there is no such pair."
+        description="The share of the pairs of labels of one sample, one by the annotator and one by "
+        "somebody else, that agree; null while there is no such pair."
     )
 
 
