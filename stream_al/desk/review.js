@@ -76,9 +76,14 @@ export class Actions {
         if (one !== undefined) close({ label: one });
       };
       const other = this.session.open_classes ? button("New class", () => choice.create(), { kind: "small" }) : null;
-      return [
-        h("div", { class: "form", on: { keydown: keys } }, h("p", {}, "The label that counts is ", h("strong", {}, named(label)), ". Which is right? The model is built anew as if it had been given at once."), choice.root, other),
+      const content = [
+        h("div", { class: "form" }, h("p", {}, "The label that counts is ", h("strong", {}, named(label)), ". Which is right? The model is built anew as if it had been given at once."), choice.root, other),
       ];
+      queueMicrotask(() => {
+        content[0].closest("dialog").addEventListener("keydown", keys);
+        content[0].querySelector(".class")?.focus();
+      });
+      return content;
     });
     if (chosen !== null) await this.correct(id, chosen.label);
   }

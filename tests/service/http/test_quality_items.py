@@ -25,7 +25,8 @@ async def ids(client: httpx.AsyncClient, **wanted: Any) -> list[str]:
 
 async def test_every_cell_of_the_matrix_leads_to_the_samples_that_it_counts(opened: Open) -> None:
     world, replica, client = await opened()
-    log = [first(f"s{n}", ["up", "down", 1, "1"][n % 4]) for n in range(20)]  # type: ignore[list-item]
+    classes: list[Any] = ["up", "down", 1, "1"]
+    log = [first(f"s{n}", classes[n % 4]) for n in range(20)]
     await fold(world, replica, *log, Example("seed", "up", {"x": 1.0}))
     cells = (await client.get("/v1/quality")).json()["confusion"]["cells"]
     found = {}
