@@ -3,12 +3,12 @@
 // Each figure leads to the samples behind it: the address then names them (`#quality?actual="spam"`), so the
 // browser's Back leads here again.
 
-import { percent, short } from "./chart.js";
+import { short } from "./chart.js";
 import { button, fill, h } from "./dom.js";
-import { Actions, interval, mountItems, named } from "./review.js";
+import { Actions, interval, mountItems, named, percent } from "./review.js";
 
 const MOST_CLASSES = 30; // rows and columns of the matrix
-const MOST_ROWS = 20; // of a list, until all are asked for
+const MOST_ROWS = 8; // of a list, until all are asked for
 const FILTERS = ["actual", "predicted", "annotator", "segment", "suspect", "flagged", "several", "id"];
 const KINDS = { "second labels": "By second labels", "drawn at random": "By the model, drawn at random", "bought in doubt": "By the model, bought in doubt" };
 const SURE = { "second labels": "sure", "drawn at random": "likely", "bought in doubt": "weak" };
@@ -84,7 +84,7 @@ class Overview {
       this.tiles(),
       h("div", { class: "grid wide-grid" }, this.matrix(), this.perClass()),
       this.suspects(),
-      h("div", { class: "grid" }, this.proposals(), this.disputes(), this.conflicts()),
+      h("div", { class: "grid wide-grid" }, this.proposals(), this.disputes(), this.conflicts()),
       this.annotators(),
       this.failures(),
       this.flags(),
@@ -114,7 +114,7 @@ class Overview {
   matrix() {
     const { confusion } = this.quality;
     const cells = new Map(confusion.cells.map((cell) => [JSON.stringify([cell.label, cell.predicted]), cell]));
-    const value = (cell) => (cell ? (this.weighted ? cell.arrivals : cell.labels) : 0);
+    const value = (cell) => (cell ? (this.weighted ? Math.round(cell.arrivals) : cell.labels) : 0);
     const totals = new Map();
     for (const cell of confusion.cells) totals.set(cell.label, (totals.get(cell.label) || 0) + value(cell));
     const counted = [...confusion.classes].sort((one, other) => (totals.get(other) || 0) - (totals.get(one) || 0));
@@ -215,7 +215,7 @@ class Overview {
       [button("Samples", () => this.go({ segment: one.where }), { kind: "small", "aria-label": `Labelled samples of ${one.where}` }), button("Explore", () => this.context.navigate("explore", { where: one.where }), { kind: "small plain", "aria-label": `Show ${one.where} on Explore` })],
     ]);
     const none = found ? `Nothing stands out: ${short(found.tested)} of ${short(found.compared)} segments were tested on ${short(found.cases)} labels.` : "Searching …";
-    return this.card("Where the model fails", found?.about ?? "", this.list("segments", ["Segment", "Labels", "Error", "Error of the rest", "Chance that it is none", "Do"], rows, none));
+    return this.card("Where the model fails", found?.about ?? "", this.list("segments", ["Segment", "Labels", "Error", "Error of the rest", "As bad by chance", "Do"], rows, none));
   }
 
   flags() {

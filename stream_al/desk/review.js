@@ -1,6 +1,6 @@
 // What a person does about labelled samples: look through them, correct one, ask another annotator about one.
 
-import { percent, short } from "./chart.js";
+import { short } from "./chart.js";
 import { Choice } from "./choice.js";
 import { classText } from "./classes.js";
 import { button, dialog, fill, h } from "./dom.js";
@@ -9,7 +9,7 @@ const PAGE = 25;
 const LOOKS = 40; // for a correction that was sent, until it is read
 const LOOK_MS = 250;
 
-export const REASONS = {
+const REASONS = {
   uncertain: "asked for in doubt", explore: "drawn at random", warmup: "first samples", manual: "asked for by hand",
   seed: "label that came with the data", unsolicited: "label without a query",
 };
@@ -17,13 +17,21 @@ export const REASONS = {
 /** A class as text; a word for none. */
 export const named = (label, none = "others") => (label === null || label === undefined ? none : classText(label));
 
+/** A share in whole percent; of shares below 1% a digit more. */
+export const percent = (share) => `${share > 0 && share < 0.01 ? (100 * share).toFixed(1) : Math.round(100 * share)}%`;
+
 /** A share with its interval, such as "92% (88% to 95%)". */
 export function interval(found, share = "estimate") {
   if (!found || found[share] === null || found[share] === undefined) return "–";
   return `${percent(found[share])} (${percent(found.low)} to ${percent(found.high)})`;
 }
 
-export const moment = (text) => {
+function shown(value) {
+  if (value === null || value === undefined) return "–";
+  return typeof value === "number" && !Number.isInteger(value) ? value.toLocaleString("en", { maximumSignificantDigits: 6 }) : String(value);
+}
+
+const moment = (text) => {
   const at = Date.parse(text || "");
   return Number.isNaN(at) ? "" : new Date(at).toLocaleString();
 };
@@ -182,7 +190,7 @@ export async function mountItems(root, context, title) {
         note.comment ? h("span", { class: "comment" }, ` “${note.comment}”`) : null,
       ),
     );
-    const rows = Object.entries(one.features).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value === null ? "–" : String(value))));
+    const rows = Object.entries(one.features).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, shown(value))));
     return h(
       "article",
       { class: "card sample", role: "listitem", "data-id": one.id },
