@@ -50,7 +50,7 @@ EFFECTS = {
 }
 LEVELS = (
     {"errors", "terminal"},
-    {"checks", "identity", "runtime"},
+    {"checks", "identity"},
     {"messages"},
     {"replica_messages", "client"},
     {"engine"},

@@ -102,27 +102,9 @@ class App:
         topics, limits = settings.topics, settings.limits
         samples = broker.group(f"{settings.application}.select", topics.samples, settings.input.start)
         labels = broker.group(f"{settings.application}.intake", topics.labels, "earliest")
-        self.local_model = LocalModel(
-            lambda: broker.reader(topics.examples),
-            settings,
-            Snapshots(settings, fresh_learner(settings).fingerprint),
-            metrics,
-            self.problems,
-            clock,
-            on_example=self._close_query,
-            tracing=self.tracing,
-        )
+        self.local_model = self._new_local_model()
         self.log_time = LogTime(limits, clock, self.problems)
-        self.pending = PendingQueries(
-            broker.reader(topics.queries, expiring=True),
-            settings,
-            clock,
-            is_labelled=self._is_labelled,
-            tracing=self.tracing,
-            on_clash=self._report_clash,
-            time=self.log_time,
-            problems=self.problems,
-        )
+        self.pending = self._new_pending_queries()
         self.model_check = ModelCheck(settings, clock)
         self.selection = Select(
             settings,
@@ -268,6 +250,31 @@ class App:
         for outcome in await asyncio.gather(*joins, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
+
+    def _new_local_model(self) -> LocalModel:
+        settings = self.settings
+        return LocalModel(
+            lambda: self.broker.reader(settings.topics.examples),
+            settings,
+            Snapshots(settings, fresh_learner(settings).fingerprint),
+            self.metrics,
+            self.problems,
+            self.clock,
+            on_example=self._close_query,
+            tracing=self.tracing,
+        )
+
+    def _new_pending_queries(self) -> PendingQueries:
+        return PendingQueries(
+            self.broker.reader(self.settings.topics.queries, expiring=True),
+            self.settings,
+            self.clock,
+            is_labelled=self._is_labelled,
+            tracing=self.tracing,
+            on_clash=self._report_clash,
+            time=self.log_time,
+            problems=self.problems,
+        )
 
     def _close_query(self, example: Example) -> None:
         if example.id in self.pending:  # most are over already; a version costs more than a look

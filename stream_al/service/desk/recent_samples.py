@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from stream_al.engine.budgets import Decision
 from stream_al.engine.samples.table import Sample
 from stream_al.engine.strategies import ScoredSample
@@ -59,8 +61,9 @@ class _Piece(NamedTuple):
     bytes: int
 
     def kept(self, place: int) -> Kept:
-        parts = self.records[place], self.arrivals[place], self.decisions[place]
-        return Kept(self.first + place, *parts, self.examples)
+        arrival = self.arrivals[place]
+        decision = replace(self.decisions[place], id=arrival.id)  # it may be that of its draws
+        return Kept(self.first + place, self.records[place], arrival, decision, self.examples)
 
 
 class RecentSamples:

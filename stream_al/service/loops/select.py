@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 
 from stream_al.engine.budgets import Context, Decision
-from stream_al.engine.budgets.caps import UNBOUNDED
 from stream_al.engine.budgets.manual import displace
 from stream_al.engine.recent import RecentShare
 from stream_al.engine.samples.fast_reader import Reader
@@ -23,16 +22,15 @@ from stream_al.engine.samples.sample import position_id
 from stream_al.engine.samples.table import Sample, at_position
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import ScoredSample
-from stream_al.engine.trust.again import Candidate
 from stream_al.errors import BadMessage, NoSample
-from stream_al.identity import own_id, version_of
-from stream_al.messages import Query, decode_json, encode
+from stream_al.messages import decode_json, encode
 from stream_al.service.broker.dead_letters import dead_letter
-from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Record
+from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.service.broker.topics import query_life_ms
 from stream_al.service.engine_settings import input_rules, selector
-from stream_al.service.loops.asked import Asked, Wanted, has_query
-from stream_al.service.loops.decision_messages import DecisionMessages, Name
+from stream_al.service.loops.asked import Asked
+from stream_al.service.loops.batch_queries import TOO_LARGE, BatchQueries
+from stream_al.service.loops.decision_messages import DecisionMessages
 from stream_al.service.loops.pending import OVERHEAD, PendingQueries
 from stream_al.service.loops.second_queries import SecondQueries
 from stream_al.service.loops.stage import Items, Work
@@ -40,7 +38,7 @@ from stream_al.service.loops.taken_ids import TakenIds
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.problems import Kind, Problems
-from stream_al.service.telemetry.tracing import OFF, Step, Tracing
+from stream_al.service.telemetry.tracing import OFF, Tracing
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import BudgetSettings, Settings
 
@@ -147,9 +145,17 @@ class Select:
 
     def begin(self) -> _BatchDecision:
         """Begin with a batch; the budget that is in force now decides about all of it."""
-        pending, taken = self.pending, TakenIds(self.local_model, self.pending)
-        budget = self.settings.budget
-        return _BatchDecision(self, self.selector, budget, len(pending), pending.bytes, taken)
+        taken = TakenIds(self.local_model, self.pending)
+        queries = BatchQueries(
+            self.settings.topics.queries,
+            self.pending,
+            taken,
+            self.second,
+            self.asked,
+            self.tracing,
+            to_dead_letter=self.dead_letter,
+        )
+        return _BatchDecision(self, self.selector, self.settings.budget, queries)
 
     def context(
         self, partition: int, pending: int, budget: BudgetSettings, pending_bytes: int, each_bytes: int = 1
@@ -203,32 +209,6 @@ class Select:
             life_ms,
         )
 
-    def traced(self, record: Record, query: Query) -> Step:
-        """The step from a sample to its query."""
-        return self.tracing.step(
-            self.name,
-            record,
-            self.settings.topics.queries,
-            query.id,
-            reason=query.reason,
-            utility=query.utility,
-            propensity=query.propensity,
-        )
-
-    def outgoing_query(self, record: Record, query: Query, headers: Headers) -> Outgoing:
-        """The query as it is sent; the sample becomes a dead letter if the query is too large."""
-        topic = self.settings.topics.queries
-        error = BadMessage(
-            "query_too_large", f"the topic {topic} takes no query so large; raise its max.message.bytes"
-        )
-        return Outgoing(
-            topic,
-            query.id.encode(),
-            encode(query),
-            headers,
-            replacement=lambda: self.dead_letter(record, error),
-        )
-
 
 @dataclass(slots=True)
 class _BatchDecision:
@@ -238,68 +218,49 @@ class _BatchDecision:
         stage: The stage that decides.
         selector: The selector that it decides with.
         budget: The budget that it decides by.
-        pending: The number of queries that will be pending after the batch.
-        pending_bytes: The bytes that they will take.
-        taken: What is known of ids.
+        queries: The queries that the decisions lead to.
         silent: Of the samples since the model knew two classes, which ones it has no prediction for.
         allowed: The number of labels that the budget allowed for the samples.
         thresholds: The last threshold of each partition.
-        versions: The versions of the samples asked about, by the id of the query.
-        repeated: The ids that name other samples already.
         failures: The samples that the model failed on, by reason: how many, and the last of them.
         decided: The samples of each partition, with their decisions, where somebody wants to know.
-        done: The samples that people asked for and that need not wait any longer, by their numbers.
-        manual: How many of those are queried, and of `relabelled`.
-        relabelled: The samples that people wanted to have relabelled and that need not wait any longer.
     """
 
     stage: Select
     selector: Selector
     budget: BudgetSettings
-    pending: int
-    pending_bytes: int
-    taken: TakenIds
+    queries: BatchQueries
     silent: list[bool] = field(default_factory=list)
     allowed: float = 0.0
-    queries: list[tuple[Query, Outgoing, Step]] = field(default_factory=list)
-    second: list[tuple[Query, Outgoing]] = field(default_factory=list)
     predictions: list[Outgoing] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     thresholds: dict[int, float] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)
-    repeated: list[str] = field(default_factory=list)
     failures: dict[str, tuple[int, ScoredSample]] = field(default_factory=dict)
     decided: list[tuple[Items, list[Decision]]] = field(default_factory=list)
-    done: list[int] = field(default_factory=list)
-    relabelled: list[str] = field(default_factory=list)
-    manual: int = 0
 
     def decide(self, partition: int, items: Items, state: Any) -> Any:
         """Decide about the next samples of a partition, on its own account."""
-        stage, messages, topic = self.stage, self.stage.messages(), self.stage.settings.topics.predictions
-        asked = [] if stage.asked.is_empty() else self._still_asked(len(items))
-        records = (record for record, _ in items)
-        each_bytes = max(
-            (len(one.value or b"") for one in chain(records, (a.record for a in asked))), default=0
+        stage, messages, queries = self.stage, self.stage.messages(), self.queries
+        asked = queries.still_asked(len(items))
+        sizes = (len(one.value or b"") for one in chain((r for r, _ in items), (a.record for a in asked)))
+        context = stage.context(
+            partition, queries.pending, self.budget, queries.pending_bytes, max(sizes, default=0) + OVERHEAD
         )
-        each_bytes += OVERHEAD
-        context = stage.context(partition, self.pending, self.budget, self.pending_bytes, each_bytes)
         arrivals = [_at(stage.pending.time.see(record), arrival) for record, (_, arrival) in items]
-        sent, again = self._again(partition, context, state, len(arrivals))
-        context = replace(context, again=sent + len(again))
-        before = state.credit.bought
+        again = queries.again(partition, context.partitions, state.credit, self.selector.extra, len(arrivals))
+        context, before = replace(context, again=again.number), state.credit.bought
         made, state = self.selector.decide(state, arrivals, context)
-        made = self._by_hand(made, asked, messages)
+        if asked:
+            made, places = displace(made, len(asked))
+            queries.ask_by_hand(messages, asked[: len(places)])
+        if again_by_hand := queries.to_relabel(len(made)):
+            made, places = displace(made, len(again_by_hand))
+            queries.relabel(messages, again_by_hand[: len(places)])
         for (record, (sample, arrival)), decision in zip(items, made, strict=True):
-            if arrival.failure is not None:
-                number, _ = self.failures.get(arrival.failure.reason, (0, arrival))
-                self.failures[arrival.failure.reason] = number + 1, arrival
-            if topic:
-                predicted = messages.prediction(arrival, decision, self.pending)
-                self.predictions.append(Outgoing(topic, arrival.id.encode(), encode(predicted)))
+            self._note(messages, arrival, decision)
             if decision.selected:
-                self._query(messages, record, sample, arrival, decision)
-        self._ask_again(partition, range(before + 1, state.credit.bought + 1), sent, again, messages)
+                queries.ask(messages, record, sample, arrival, decision)
+        queries.ask_again(messages, partition, range(before + 1, state.credit.bought + 1), again)
         if context.ready:
             self.silent += [not arrival.probabilities for _, (_, arrival) in items]
         if made:
@@ -310,106 +271,25 @@ class _BatchDecision:
         self.allowed += self.budget.share * len(made)
         return state
 
-    def _again(
-        self, partition: int, context: Context, state: Any, arrivals: int
-    ) -> tuple[int, list[Candidate]]:
-        """What a partition can ask again in this batch: queries that are sent already, and samples."""
-        sent = self.stage.second.sent(partition, state.credit.bought)
-        most = state.credit.due(arrivals, self.selector.extra, UNBOUNDED)
-        found = self.stage.second.free(partition, context.partitions, self._version, most - sent)
-        return sent, found
-
-    def _ask_again(
-        self,
-        partition: int,
-        numbers: range,
-        sent: int,
-        again: list[Candidate],
-        messages: DecisionMessages,
-    ) -> None:
-        """Make the second queries of these numbers, without the first ones of them that are sent already."""
-        for number, candidate in zip(numbers[sent:], again, strict=False):
-            self._second(messages.second_query(candidate, self.pending, (partition, number)))
-
-    def _by_hand(
-        self, made: list[Decision], asked: list[Wanted], messages: DecisionMessages
-    ) -> list[Decision]:
-        """Give the first purchases to what people have asked for, and then to what they want relabelled."""
-        if asked:
-            made, places = displace(made, len(asked))
-            for one in asked[: len(places)]:
-                self._query(messages, one.record, one.sample, one.arrival, one.decision)
-                self.done.append(one.number)
-            self.manual += len(places)
-        if not self.stage.second.by_hand:
-            return made
-        waiting, over = self.stage.second.next_by_hand(len(made), self._version, self.relabelled)
-        self.relabelled += over
-        made, places = displace(made, len(waiting))
-        for candidate in waiting[: len(places)]:
-            self._second(messages.second_query(candidate, self.pending, None))
-            self.relabelled.append(candidate.item.id)
-        self.manual += len(places)
-        return made
-
-    def _second(self, query: Query) -> None:
-        outgoing = self.stage.second.outgoing(query)
-        self.versions[query.id] = query.version
-        self.second.append((query, outgoing))
-        self.pending += 1
-        self.pending_bytes += len(outgoing.value or b"") + OVERHEAD
-
-    def _query(
-        self,
-        messages: DecisionMessages,
-        record: Record,
-        sample: Sample,
-        arrival: ScoredSample,
-        decision: Decision,
-    ) -> None:
-        """Ask for the label of a sample."""
-        stage, name = self.stage, self._name(sample)
-        query = messages.query(sample, name, record.timestamp_ms, arrival, decision, self.pending)
-        step = stage.traced(record, query)
-        outgoing = stage.outgoing_query(record, query, step.headers)
-        self.queries.append((query, outgoing, step))
-        self.pending += 1
-        self.pending_bytes += len(outgoing.value or b"") + OVERHEAD
-
-    def _still_asked(self, most: int) -> list[Wanted]:
-        """The next samples that people asked for and that have no query yet, at most so many."""
-        found = list[Wanted]()
-        for one in self.stage.asked.without(self.done):
-            if len(found) == most:
-                break
-            if has_query(one.sample.id, one.version, self._version):  # since it was asked for
-                self.done.append(one.number)
-            else:
-                found.append(one)
-        return found
-
-    def _name(self, sample: Sample) -> Name:
-        """What the query for a sample is known by; the id is taken from now on."""
-        version = version_of(sample.features)
-        name = Name(own_id(sample.id, version, self._version), version)
-        self.versions[name.id] = version
-        if name.id != sample.id:
-            self.repeated.append(sample.id)
-        return name
-
-    def _version(self, sample_id: str) -> str | None:
-        return self.versions.get(sample_id) or self.taken.version(sample_id)
+    def _note(self, messages: DecisionMessages, arrival: ScoredSample, decision: Decision) -> None:
+        """Note a failure of the model, and write the prediction where there is a topic for it."""
+        if arrival.failure is not None:
+            number, _ = self.failures.get(arrival.failure.reason, (0, arrival))
+            self.failures[arrival.failure.reason] = number + 1, arrival
+        if topic := self.stage.settings.topics.predictions:
+            predicted = messages.prediction(arrival, decision, self.queries.pending)
+            self.predictions.append(Outgoing(topic, arrival.id.encode(), encode(predicted)))
 
     def work(self) -> Work:
         """The queries and predictions to send."""
-        queries = [outgoing for _, outgoing, _ in self.queries]
-        second = [outgoing for _, outgoing in self.second]
-        return Work([[*queries, *second, *self.predictions]], self._applied)
+        return Work([[*self.queries.outgoing(), *self.predictions]], self._applied)
 
     def _applied(self, acks: list[list[Ack]]) -> None:
-        metrics, stage = self.stage.metrics, self.stage
-        self._sent(acks[0])
-        for sample_id in self.repeated:
+        metrics, stage, queries = self.stage.metrics, self.stage, self.queries
+        too_large = queries.enter(acks[0])
+        if too_large:
+            metrics.dead_letters.labels(stage.name, TOO_LARGE).inc(too_large)
+        for sample_id in queries.repeated:
             stage.problems.report(Kind.IDENTITY, "repeated_id", REPEATED, sample=sample_id)
         stage.without_opinion.add(self.silent)
         outcomes = Counter([(d.selected, d.reason) for d in self.decisions])
@@ -417,12 +297,10 @@ class _BatchDecision:
             metrics.samples.labels("query" if selected else "pass", reason.value).inc(number)
         metrics.utility.observe([d.utility for d in self.decisions])
         metrics.budget_asked.inc(self.allowed)
-        metrics.budget_spent.inc(len(self.queries) + len(self.second))
-        metrics.queries.inc(len(self.queries) + len(self.second))
-        metrics.second_queries.inc(len(self.second))
-        metrics.manual_queries.inc(self.manual)
-        stage.asked.forget(self.done)
-        stage.second.forget(self.relabelled)
+        metrics.budget_spent.inc(len(queries))
+        metrics.queries.inc(len(queries))
+        metrics.second_queries.inc(len(queries.second))
+        metrics.manual_queries.inc(queries.by_hand)
         if stage.on_decided is not None:
             for items, made in self.decided:
                 stage.on_decided(items, made, stage.local_model.model.examples)
@@ -431,19 +309,6 @@ class _BatchDecision:
         for kind, (number, last) in self.failures.items():
             why = last.failure.message if last.failure else ""
             stage.problems.report(Kind.NO_OPINION, kind, f"{ADVICE}: {why}", sample=last.id, count=number)
-
-    def _sent(self, acks: list[Ack]) -> None:
-        """Enter the queries that were acknowledged."""
-        stage = self.stage
-        for (query, outgoing, step), ack in zip(self.queries, acks, strict=False):
-            step.done(ack)
-            if ack.replaced:
-                stage.metrics.dead_letters.labels(stage.name, "query_too_large").inc()
-            else:
-                stage.pending.add(query, outgoing.value or b"", ack, outgoing.headers)
-        for (query, outgoing), ack in zip(self.second, acks[len(self.queries) :], strict=False):
-            if not ack.replaced:
-                stage.pending.add(query, outgoing.value or b"", ack)
 
 
 def _at(counts_ms: int, arrival: ScoredSample) -> ScoredSample:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.service.corrections import agree, corrected
-from tests.service.loops.test_second_labels import run
+from tests.service.second_labels import run
 from tests.support.stream import truth
 from tests.support.world import MakeWorld
 

@@ -91,7 +91,7 @@ async def test_a_record_that_comes_again_is_the_same_sample(make_world: MakeWorl
     await world.send(world.topics.samples, [row(1), row(2), row(1), row(2)], [b"customer"] * 4)
     made = await asked(world, 4)
     assert [one["id"] for one in made[:2]] == [one["id"] for one in made[2:]]
-    assert len(replica.app.pending) == 2
+    await world.until(lambda: len(replica.app.pending) == 2, "2 are pending")
 
 
 async def test_a_label_that_brings_a_version_is_joined_with_no_other_query(make_world: MakeWorld) -> None:
@@ -103,7 +103,7 @@ async def test_a_label_that_brings_a_version_is_joined_with_no_other_query(make_
     stale = version_of(row(3))
     await world.send(world.topics.labels, [{"id": "customer", "label": "x", "version": stale}])
     await outcome(world, replica, "unknown_version")
-    assert len(replica.app.pending) == 2
+    await world.until(lambda: len(replica.app.pending) == 2, "2 are pending")
     labels = [{"id": "customer", "label": class_of(q["features"]), "version": q["version"]} for q in made]
     await world.send(world.topics.labels, labels[::-1])
     await learned_alike(world, replica, 2)
@@ -116,10 +116,10 @@ async def test_a_label_that_brings_other_features_is_a_label_of_these(make_world
     await asked(world, 1)
     await world.send(world.topics.labels, [{"id": "customer", "label": "even", "features": row(2)}])
     await learned_alike(world, replica, 1)
-    assert len(replica.app.pending) == 1
+    await world.until(lambda: len(replica.app.pending) == 1, "1 are pending")
     await world.send(world.topics.labels, [{"id": "customer", "label": "odd", "features": row(1)}])
     await learned_alike(world, replica, 2)
-    assert len(replica.app.pending) == 0
+    await world.until(lambda: len(replica.app.pending) == 0, "0 are pending")
 
 
 async def test_a_label_after_expiry_is_no_label_of_the_next_sample(memory_world: MakeWorld) -> None:
