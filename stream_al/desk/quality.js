@@ -98,7 +98,7 @@ class Overview {
       ["labels bought and compared", short(quality.confusion.cells.reduce((sum, cell) => sum + cell.labels, 0)), null],
       ["second labels", short(quality.second_labels.number), quality.asked.second_share ? `asked for ${percent(quality.asked.second_share)} of the samples` : "none is asked for by itself (labels.second_share)"],
       ["second labels that agree", quality.second_labels.agreement.share === null ? "–" : percent(quality.second_labels.agreement.share), quality.second_labels.agreement.share === null ? null : `${percent(quality.second_labels.agreement.low)} to ${percent(quality.second_labels.agreement.high)}`],
-      ["labels that look wrong", short(quality.suspects.length), quality.suspects.length >= 100 ? "the first 100" : null],
+      ["labels that look wrong", short(quality.suspects.length), `${quality.suspects.filter((one) => SURE[one.kind] !== "weak").length} of them sure or likely`],
       ["flagged samples", short(this.flagged.matched), null],
     ];
     return h("dl", { class: "tiles" }, rows.map(([name, value, more]) => h("div", { class: "tile" }, h("dt", {}, name), h("dd", { class: "number" }, value, more ? h("div", { class: "tile-more" }, more) : null))));

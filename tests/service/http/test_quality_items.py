@@ -27,7 +27,7 @@ async def test_every_cell_of_the_matrix_leads_to_the_samples_that_it_counts(open
     world, replica, client = await opened()
     classes: list[Any] = ["up", "down", 1, "1"]
     log = [first(f"s{n}", classes[n % 4]) for n in range(20)]
-    await fold(world, replica, *log, Example("seed", "up", {"x": 1.0}))
+    await fold(world, replica, *log, msgspec.structs.replace(first("seed"), propensity=None))
     cells = (await client.get("/v1/quality")).json()["confusion"]["cells"]
     found = {}
     for cell in cells:
