@@ -147,7 +147,7 @@ class Review:
             return True
         if wanted is None:
             return label is None or label not in self._model.learner.trust.confusion.classes
-        return label is not None and type(label) is type(wanted) and same_label(label, wanted)
+        return label is not None and same_label(label, wanted)
 
     def _filtered(self, sample: Labelled) -> Row:
         example = sample.example()

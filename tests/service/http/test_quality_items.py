@@ -11,7 +11,6 @@ import msgspec
 import pytest
 
 from stream_al.engine.trust import last
-from stream_al.messages import Example
 from tests.service.http.test_quality import first, fold, further
 from tests.support.http_client import Open
 from tests.support.world import World

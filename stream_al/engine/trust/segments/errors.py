@@ -25,7 +25,7 @@ SUMS = 4  # w, w e, w^2, w^2 e
 
 def terms(wrong: NDArray[np.bool_], propensity: Floats) -> Floats:
     """The four numbers of each case whose sums are compared, shape (cases, 4)."""
-    w = propensity.min(initial=1.0) / propensity  # a common factor changes nothing, and no square overflows
+    w = 1.0 / propensity
     return np.stack([w, w * wrong, w * w, w * w * wrong], axis=1)
 
 
