@@ -1,6 +1,6 @@
 """Conditions: the parts of the stream that are searched for errors, by the value of one feature each.
 
-    numbers of many values     ranges between the quantiles `QUANTILES` of the cases that are searched
+    numbers alone, of many     ranges between the quantiles `QUANTILES` of the cases that are searched
     anything else              each of the `MOST_VALUES` most frequent values
     a feature that may lack    that it is missing
 
@@ -71,26 +71,27 @@ def conditions(name: str, cases: Sequence[Mapping[str, Any]], searched: Flags) -
     >>> cases = [{"country": "NL"}, {"country": "nl"}, {"country": "BE"}, {}]
     >>> for one in conditions("country", cases, np.ones(4, dtype=bool)):
     ...     print(one.text, one.holds.astype(int))
+    country is missing [0 0 0 1]
     country = "nl" [1 1 0 0]
     country = "be" [0 0 1 0]
-    country is missing [0 0 0 1]
     """
     feature = _quoted(name)
+    missing = np.array([case.get(name) is None for case in cases])
+    if missing.any():
+        yield Condition(name, f"{feature} is missing", missing)
     read = [_read(case.get(name)) for case in cases]
     numbers = np.array([one if isinstance(one, float) else np.nan for one in read])
     known = numbers[searched & ~np.isnan(numbers)]
     values = Counter(one for one, use in zip(read, searched, strict=True) if use and one is not None)
-    if len(np.unique(known)) >= FEWEST_NUMBERS:
+    # A filter compares a text with a number by its letters, so a range would hold texts too.
+    if len(np.unique(known)) >= FEWEST_NUMBERS and not any(isinstance(one, str) for one in read):
         yield from _ranges(name, feature, numbers, known)
-        values = Counter({one: number for one, number in values.items() if not isinstance(one, float)})
+        return
     for value, _ in values.most_common(MOST_VALUES):
         written = repr(value) if isinstance(value, float) else _quoted(value, always=True)
         if written:
             holds = numbers == value if isinstance(value, float) else np.array([one == value for one in read])
             yield Condition(name, f"{feature} = {written}", holds)
-    missing = np.array([case.get(name) is None for case in cases])
-    if missing.any():
-        yield Condition(name, f"{feature} is missing", missing)
 
 
 def _ranges(name: str, feature: str, numbers: NDArray[np.float64], known: Any) -> Iterator[Condition]:
