@@ -15,7 +15,7 @@ from stream_al.identity import version_of
 from stream_al.messages import Example, Prediction
 from stream_al.service.http.roles import Role
 from tests.desk.desk_server import MakeDesks, OpenDesk, Served
-from tests.desk.test_label import KEYS, asked, shown
+from tests.desk.labelling import KEYS, asked, shown
 from tests.support.http_server import CLOSED, TOKENS
 from tests.support.stream import sample, truth
 from tests.support.world import World

@@ -15,7 +15,7 @@ from stream_al.engine.trust.last import Last
 from stream_al.engine.trust.speed import BREAK_SECONDS, Speed
 from stream_al.engine.trust.trust import Trust
 from stream_al.messages import Example, iso
-from tests.engine.trust.test_trust import first, folded, second
+from tests.engine.trust.labels import first, folded, second
 
 kept = st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 3000), st.booleans())
 
