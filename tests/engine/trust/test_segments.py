@@ -95,7 +95,7 @@ def test_a_segment_holds_the_samples_that_its_expression_finds(given_rows: list[
 def test_a_range_holds_the_samples_that_its_expression_finds() -> None:
     numbers: list[dict[str, Any]] = [{"n": number} for number in range(30)]
     for more, ranges in (([{"n": "7"}, {}], 4), ([{"n": "x"}], 0)):
-        rows: list[dict[str, Any]] = [*numbers, *more]  # type: ignore[list-item]  # some of them lack it
+        rows: list[dict[str, Any]] = [*numbers, *more]
         found = list(conditions("n", rows, np.ones(len(rows), dtype=bool)))
         assert sum(" and " in one.text for one in found) == ranges
         for one in found:
