@@ -39,7 +39,8 @@ function observed() {
   return {
     value: null,
     async refresh() {
-      this.value = await api.get("v1/desk");
+      const who = session.annotator ? `?annotator=${encodeURIComponent(session.annotator)}` : "";
+      this.value = await api.get(`v1/desk${who}`);
       Object.assign(session, this.value);
       for (const run of listeners) run(this.value);
       return this.value;
@@ -223,6 +224,7 @@ async function start() {
   fail(null);
   session.holder = await holder();
   session.annotator = annotator(session.name);
+  if (session.annotator && session.annotator !== session.name) await status.refresh().catch(() => {});
   addEventListener("hashchange", open);
   addEventListener("keydown", (event) => {
     if (event.key === "?" && !isTyping(event) && !document.querySelector("dialog[open]")) {

@@ -18,6 +18,8 @@ from stream_al.engine.samples.sample import InputRules
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import strategy
 from stream_al.engine.trust.again import Wanted
+from stream_al.engine.trust.last import Last
+from stream_al.engine.trust.trust import Trust
 from stream_al.errors import Misconfigured
 from stream_al.settings import Settings
 
@@ -99,5 +101,8 @@ def fresh_learner(settings: Settings) -> Learner:
             f"{allowed}; {advice}, or list fewer classes"
         )
     return Learner(
-        model, KnownLabels(settings.labels.remember), rule=rule(given.objective, given.max_classes)
+        model,
+        KnownLabels(settings.labels.remember),
+        rule=rule(given.objective, given.max_classes),
+        trust=Trust(last=Last(settings.desk.labelled_bytes)),
     )

@@ -44,3 +44,10 @@ class DeskSettings(Section):
         description="Most bytes that the last 10,000 samples take in each process, which the desk shows on "
         "its page Explore. Of larger samples it shows fewer.",
     )
+    labelled_bytes: int = Field(
+        default=2**23,
+        ge=2**16,
+        le=2**28,
+        description="Most bytes that the last 5,000 labelled samples take, in memory and in each snapshot. "
+        "The page Quality of the desk shows them, and searches them for where the model fails.",
+    )

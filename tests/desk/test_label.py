@@ -5,46 +5,25 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from functools import partial
 from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.desk.desk_server import MakeDesks, OpenDesk, Served
+from tests.desk.labelling import KEYS, asked, shown
 from tests.support.stream import sample, truth
 from tests.support.world import World
 
 pytestmark = pytest.mark.long
 
 LABELS = 20
-KEYS = {"down": "1", "up": "2"}
 OUTCOMES = ("labelled", "duplicate", "conflict")
 PREDICTION = {"label": "up", "probabilities": {"up": 0.6, "down": 0.4}}
 
 
-async def shown(page: Page) -> str:
-    """The id of the query that a page shows."""
-    return await page.locator(".item h1").inner_text()
-
-
 def right_key(sample_id: str) -> str:
     return KEYS[truth(sample(int(sample_id[1:]))["features"])]
-
-
-async def asked(world: World, replicas: list[Served], number: int) -> None:
-    """Send samples until so many queries are pending everywhere."""
-    start = 0
-    while len(await world.queries()) < number:
-        await world.samples(20, start)
-        start += 20
-        await world.until(partial(decided, world, start), "the samples are decided")
-    total = len(await world.open_queries())
-    await world.until(lambda: all(len(one.app.pending) == total for one in replicas), "all are known")
-
-
-async def decided(world: World, number: int) -> bool:
-    return len(await world.decided()) >= number
 
 
 async def press_next(page: Page, key: str) -> str:

@@ -174,7 +174,7 @@ def second_query(
     now_ms: int,
     life_ms: int,
     pending: int,
-    bought: tuple[int, int],
+    bought: tuple[int, int] | None,
 ) -> Query:
     """The query that asks about a sample again. It holds no earlier label.
 
@@ -184,7 +184,7 @@ def second_query(
         now_ms: Wall time, in milliseconds.
         life_ms: How long it waits for its label.
         pending: The number of queries that were pending before.
-        bought: As of `Query`.
+        bought: As of `Query`; None if a person has asked for it.
     """
     item = candidate.item
     first = msgspec.json.decode(item.record, type=Example)

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from stream_al.engine.intervals import wilson
+from stream_al.engine.trust.speed import Pace, Speed
 
 __all__ = ["MOST", "Annotators", "Reliability", "Share"]
 
@@ -60,6 +61,7 @@ class Counts:
         agreeing: Pairs that agree.
         with_several: Labels of samples with several labels.
         with_consensus: Of these, those that are the consensus.
+        speed: How fast the labels came.
     """
 
     labels: int = 0
@@ -67,6 +69,7 @@ class Counts:
     agreeing: int = 0
     with_several: int = 0
     with_consensus: int = 0
+    speed: Speed = field(default_factory=Speed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Reliability:
         rest: The same of the pairs of all others.
         consensus: The share of the labels that are the consensus of their sample.
         contradicts: Whether the annotator contradicts the rest.
+        pace: How fast the annotator labels; None if that is not known.
     """
 
     annotator: str | None
@@ -88,6 +92,7 @@ class Reliability:
     rest: Share
     consensus: Share
     contradicts: bool
+    pace: Pace | None
 
 
 @dataclass(slots=True)
@@ -112,9 +117,17 @@ class Annotators:
     pairs: int = 0
     agreeing: int = 0
 
-    def labelled(self, annotator: str | None) -> None:
-        """Count a label."""
-        self._of(annotator).labels += 1
+    def labelled(self, annotator: str | None, at: str | None = None) -> None:
+        """Count a label, which was given at a time."""
+        counts = self._of(annotator)
+        counts.labels += 1
+        if counts is not self.others:
+            counts.speed.labelled(at)
+
+    def agreement_of(self, annotator: str) -> Share:
+        """The share of the pairs of an annotator that agree; of no case if there are none."""
+        counts = self.by_name.get(annotator, Counts())
+        return Share.of(counts.agreeing, counts.pairs)
 
     def count(self, names: Sequence[str | None], keys: Sequence[str], consensus: str, sign: int) -> None:
         """Count a sample with several labels, or take it back.
@@ -163,6 +176,7 @@ class Annotators:
             Share.of(*rest) if name is not None else Share.of(0, 0),
             Share.of(counts.with_consensus, counts.with_several),
             known and (sure.high or 0.0) < (sure_rest.low or 0.0),
+            counts.speed.pace(),
         )
 
     def _of(self, name: str | None) -> Counts:

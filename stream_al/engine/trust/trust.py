@@ -19,6 +19,7 @@ from stream_al.engine.labels.judge import same_label
 from stream_al.engine.trust.confusion import Confusion
 from stream_al.engine.trust.crowdlab import Tally, Weights, posterior
 from stream_al.engine.trust.items import MOST_LABELS, Item, Items, annotator_of, forgotten_item, item_of
+from stream_al.engine.trust.last import Last
 from stream_al.engine.trust.opinions import Given
 from stream_al.engine.trust.thresholds import Thresholds, normalised_margin, self_confidence
 from stream_al.messages import ClassLabel, Example
@@ -93,6 +94,7 @@ class Trust:
         conflicts: The last conflicts.
         second_labels: Second labels so far.
         agreeing: Of these, those that agree with the first label.
+        last: The last labelled samples.
     """
 
     items: Items = field(default_factory=Items)
@@ -105,6 +107,7 @@ class Trust:
     conflicts: deque[Conflict] = field(default_factory=lambda: deque(maxlen=MOST_CONFLICTS))
     second_labels: int = 0
     agreeing: int = 0
+    last: Last = field(default_factory=Last)
 
     def first(self, example: Example, sample_id: str, version: str, offset: int, *, bought: bool) -> None:
         """Count the first label of a sample.
@@ -116,7 +119,9 @@ class Trust:
             offset: The offset of the example.
             bought: Whether the service has asked for it, with a prediction and a propensity that can be used.
         """
-        self.tally.annotators.labelled(annotator_of(example))
+        self.tally.annotators.labelled(annotator_of(example), example.labelled_at)
+        bought = bought and example.prediction is not None and example.propensity is not None
+        self.last.add(example, sample_id, version, offset, bought=bought)
         if not bought or example.prediction is None or example.propensity is None:
             return
         item = item_of(example, sample_id, version, offset)
@@ -133,8 +138,8 @@ class Trust:
             known: The label of the sample that counts; None if it is forgotten by now.
         """
         given = Given(annotator_of(example), example.label)
-        self.tally.annotators.labelled(given.annotator)
-        item = self.items.get(example.second_of or "")
+        self.tally.annotators.labelled(given.annotator, example.labelled_at)
+        item = self.item(example.second_of or "")
         if item is None and known is not None:
             item = forgotten_item(example, known)
         if item is None or len(item.opinions.labels) >= MOST_LABELS:
@@ -145,6 +150,14 @@ class Trust:
         self.tally.remove(item.opinions)
         self.tally.add(more.opinions)
         self.items.keep(more)
+        self.last.note(example)
+
+    def item(self, sample_id: str) -> Item | None:
+        """The item of a sample, also of one that is kept among the last ones alone; None if it is none."""
+        if (found := self.items.get(sample_id)) is not None:
+            return found
+        kept = self.last.samples.get(sample_id)
+        return kept.item() if kept is not None else None
 
     def conflict(self, example: Example, known: ClassLabel, offset: int) -> None:
         """List a label that contradicts the first one."""
@@ -155,6 +168,7 @@ class Trust:
         item = self.items.get(sample_id)
         if item is not None:
             self.items.keep(replace(item, settled=True))
+        self.last.settle(sample_id)
         for listed in (self.suspicious, self.suspicious_of_doubted):
             for one in [one for one in listed if one.id == sample_id]:
                 listed.remove(one)

@@ -9,6 +9,7 @@ from stream_al.service.desk.explorer import Explorer
 from stream_al.service.desk.figures import Figures
 from stream_al.service.desk.items import Items
 from stream_al.service.desk.recent_samples import RecentSamples
+from stream_al.service.desk.review import Review
 from stream_al.service.loops.select import Select
 from stream_al.settings import BudgetSettings, Settings
 
@@ -28,6 +29,7 @@ class DeskData:
         figures: The figures of the last hour.
         recent: The last samples.
         explorer: Looks at them.
+        review: Looks through the last labelled samples.
     """
 
     def __init__(self, settings: Settings, selection: Select, budget: Callable[[], BudgetSettings]) -> None:
@@ -37,6 +39,7 @@ class DeskData:
         self.figures = Figures(selection.metrics, model, asked, budget, clock)
         self.recent = RecentSamples(selection.sample, settings.desk.recent_bytes, clock.monotonic)
         self.explorer = Explorer(Items(self.recent, selection.pending, model, asked), clock)
+        self.review = Review(selection)
         if self.enabled:
             selection.on_decided = self.recent.add
 

@@ -43,8 +43,8 @@ SORTS = ("utility", "newest", "id")
 NEIGHBOURS = 8
 SEARCH_SECONDS = 5.0
 TOO_SLOW = (
-    f"the search took more than {SEARCH_SECONDS:g} s: write fewer comparisons, or name a feature in the place "
-    "of a text alone, which is looked for in all features"
+    f"the search took more than {SEARCH_SECONDS:g} s: write fewer comparisons, or name a feature in the "
+    "place of a text alone, which is looked for in all features"
 )
 MOST_CHARACTERS = 200  # of a value in a table
 

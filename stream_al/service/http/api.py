@@ -42,6 +42,7 @@ from stream_al.service.http.json_body import JSONRoute
 from stream_al.service.http.openapi import describe_access
 from stream_al.service.http.people.explore import explore_routes
 from stream_al.service.http.people.leases import lease_routes
+from stream_al.service.http.people.quality_items import quality_items_routes
 from stream_al.service.http.people.watch import watch_routes
 from stream_al.service.http.quality import quality_routes
 from stream_al.service.http.rate import RateLimit
@@ -94,6 +95,7 @@ def api(app: App) -> FastAPI:
     _write_routes(web, app)
     correction_routes(web, app)
     quality_routes(web, app)
+    quality_items_routes(web, app)
     lease_routes(web, app)
     admin_routes(web, app)
     desk_routes(web, app)

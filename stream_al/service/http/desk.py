@@ -54,6 +54,11 @@ class Desk(BaseModel):
         "`budget.per_hour`; null if neither is set."
     )
     budget_share: float = Field(description="`budget.share` in force.")
+    second_share: float = Field(description="`labels.second_share`.")
+    agreement: float | None = Field(
+        description="The share of the pairs of labels of one sample, one by the annotator and one by "
+        "somebody else, that agree; null while there is no such pair."
+    )
 
 
 class Explanation(BaseModel):
@@ -82,8 +87,18 @@ def desk_routes(web: FastAPI, app: App) -> None:
         return RedirectResponse("desk" if files else "docs")
 
     @web.get("/v1/desk", tags=["labelling"], response_model=Desk)
-    async def desk(request: Request) -> dict[str, Any]:
+    async def desk(
+        request: Request,
+        annotator: Annotated[
+            str | None,
+            Query(
+                max_length=MAX_ID_CHARACTERS, description="Whose agreement; else that of the token's name."
+            ),
+        ] = None,
+    ) -> dict[str, Any]:
         """What a desk for annotators needs to start."""
+        who = annotator or caller_name(request)
+        annotators = app.local_model.learner.trust.tally.annotators
         return {
             "application": settings.application,
             "version": __version__,
@@ -101,6 +116,8 @@ def desk_routes(web: FastAPI, app: App) -> None:
             "examples": app.local_model.model.examples,
             "budget_left": _budget_left(app),
             "budget_share": app.control.budget.share,
+            "second_share": settings.labels.second_share,
+            "agreement": annotators.agreement_of(who).share if who else None,
         }
 
     explanations = Explanations(app.clock)

@@ -58,6 +58,16 @@ class ConfusionMatrix(BaseModel):
     cells: list[ConfusionCell]
 
 
+class LabellingPace(BaseModel):
+    """The time from one label of an annotator to the next; breaks of over 10 minutes are left out."""
+
+    median: float = Field(description="Seconds.")
+    low: float | None = Field(description="The lower end of its 95% interval; null of fewer than 7 labels.")
+    high: float | None
+    per_hour: float | None = Field(description="Labels in an hour of work.")
+    cases: int = Field(description="Labels that it is taken from, the last 200 at most.")
+
+
 class Annotator(BaseModel):
     """What is known of an annotator."""
 
@@ -68,6 +78,7 @@ class Annotator(BaseModel):
     consensus: Interval = Field(description="Of the labels of samples that several annotators labelled.")
     weight: float = Field(description="The weight of CROWDLAB; that of the model is in `weights`.")
     contradicts: bool = Field(description="Whether this annotator contradicts the rest.")
+    pace: LabellingPace | None = Field(description="null before the second label.")
 
 
 class SuspectLabel(BaseModel):

@@ -69,6 +69,9 @@ RULES = {
     ("GET", "/v1/model"): Rule(Role.READ),
     ("GET", "/v1/queries"): Rule(Role.READ),
     ("GET", "/v1/quality"): Rule(Role.READ),
+    ("GET", "/v1/quality/items"): Rule(Role.READ),
+    ("GET", "/v1/quality/segments"): Rule(Role.READ),
+    ("POST", "/v1/quality/relabel"): Rule(Role.ADMIN, audited=True),  # it decides what the budget buys
     ("POST", "/v1/predict"): Rule(Role.READ),  # changes nothing
     ("GET", "/v1/watch"): Rule(Role.READ),
     ("GET", "/v1/explore/points"): Rule(Role.READ),

@@ -1,10 +1,11 @@
 """The queries of a batch of samples: for whom a label is asked, and how the query is sent.
 
-Three kinds come together here. All count against the one budget, and all are sent with their batch:
+Four kinds come together here. All count against the one budget, and all are sent with their batch:
 
     first     the budget manager has selected a sample
     by hand   a person has asked for the label of a sample: it takes the place of one that the manager has
               selected (`engine.budgets.manual`)
+    relabel   a person wants another annotator to look at a labelled sample, in the same way
     second    another annotator is asked about a sample that has a label (`service.loops.second_queries`)
 
 A query gets its id by the rule of `stream_al.identity`. Nothing is entered before the broker has it, and a
@@ -100,6 +101,7 @@ class BatchQueries:
         self._first: list[tuple[Query, Outgoing, Step]] = []
         self._versions: dict[str, str] = {}  # of the samples asked about, by the id of the query
         self._done: list[int] = []  # the numbers of samples that people asked for and that wait no longer
+        self._relabelled: list[str] = []  # likewise, the ids of samples to relabel
 
     def __len__(self) -> int:
         return len(self._first) + len(self.second)
@@ -176,11 +178,20 @@ class BatchQueries:
     def ask_again(self, messages: DecisionMessages, partition: int, numbers: range, again: Again) -> None:
         """Make the second queries of these numbers, without the first ones of them that are sent already."""
         for number, candidate in zip(numbers[again.sent :], again.candidates, strict=False):
-            query = messages.second_query(candidate, self.pending, (partition, number))
-            outgoing = self._second_queries.outgoing(query)
-            self._versions[query.id] = query.version
-            self.second.append((query, outgoing))
-            self._count(outgoing)
+            self._ask_second(messages.second_query(candidate, self.pending, (partition, number)))
+
+    def to_relabel(self, most: int) -> list[Candidate]:
+        """The next labelled samples that people want another annotator to look at, at most so many."""
+        found, over = self._second_queries.next_by_hand(most, self._version, self._relabelled)
+        self._relabelled += over
+        return found
+
+    def relabel(self, messages: DecisionMessages, candidates: Sequence[Candidate]) -> None:
+        """Ask other annotators about labelled samples."""
+        for candidate in candidates:
+            self._ask_second(messages.second_query(candidate, self.pending, None))
+            self._relabelled.append(candidate.item.id)
+        self.by_hand += len(candidates)
 
     def outgoing(self) -> list[Outgoing]:
         """The records to send."""
@@ -203,7 +214,14 @@ class BatchQueries:
             if not ack.replaced:
                 self._waiting.add(query, outgoing.value or b"", ack)
         self._asked.forget(self._done)
+        self._second_queries.forget(self._relabelled)
         return too_large
+
+    def _ask_second(self, query: Query) -> None:
+        outgoing = self._second_queries.outgoing(query)
+        self._versions[query.id] = query.version
+        self.second.append((query, outgoing))
+        self._count(outgoing)
 
     def _count(self, outgoing: Outgoing) -> None:
         self.pending += 1

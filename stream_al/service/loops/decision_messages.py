@@ -78,7 +78,7 @@ class DecisionMessages:
             sample_id=None if name.id == sample.id else sample.id,
         )
 
-    def second_query(self, candidate: Candidate, pending: int, bought: tuple[int, int]) -> Query:
+    def second_query(self, candidate: Candidate, pending: int, bought: tuple[int, int] | None) -> Query:
         """The query that asks about a sample again; see `engine.trust.again`."""
         return second_query(
             candidate,

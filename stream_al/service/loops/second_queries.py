@@ -4,6 +4,8 @@
 Here both meet what is pending:
 
 - A sample whose next query is pending, or was closed without a label a while ago, is not asked about.
+- What people want to have relabelled waits here, until the budget pays for it (`engine.trust.by_hand`). It
+  waits in memory: nothing is paid before its query is published, and after a restart a person asks again.
 - A second query carries its number in the account of its partition. If a crash came between sending and the
   commit, the batch is decided again, and the queries up to the number that was read from the topic count as
   sent. So a crash buys nothing twice, although other samples may come first by then.
@@ -11,9 +13,10 @@ Here both meet what is pending:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 
 from stream_al.engine.trust.again import Candidate, candidates, chosen
+from stream_al.engine.trust.by_hand import by_hand
 from stream_al.messages import Query, encode
 from stream_al.service.broker.protocols import Outgoing
 from stream_al.service.engine_settings import wanted
@@ -21,7 +24,9 @@ from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.model.local_model import LocalModel
 from stream_al.settings import Settings
 
-__all__ = ["SecondQueries"]
+__all__ = ["MOST_BY_HAND", "SecondQueries"]
+
+MOST_BY_HAND = 500  # that wait at once
 
 
 class SecondQueries:
@@ -31,6 +36,9 @@ class SecondQueries:
         settings: The settings.
         local_model: Knows the labels, and the trust in them.
         pending: Knows the second queries that were sent.
+
+    Attributes:
+        by_hand: The ids of the samples that people want to have relabelled, the first one asked for first.
     """
 
     def __init__(self, settings: Settings, local_model: LocalModel, pending: PendingQueries) -> None:
@@ -39,6 +47,7 @@ class SecondQueries:
         self.topic = settings.topics.queries
         self._seed = settings.seed
         self._wanted = wanted(settings)
+        self.by_hand: dict[str, None] = {}
         self._ranked: tuple[object, int, list[Candidate]] = (None, -1, [])
 
     def free(
@@ -62,6 +71,54 @@ class SecondQueries:
             partition=partition,
             partitions=partitions,
         )
+
+    def ask(self, sample_id: str, version: Callable[[str], str | None]) -> str | None:
+        """Let a sample wait for another label; say why it cannot.
+
+        Args:
+            sample_id: The id of its first query.
+            version: As of `free`.
+        """
+        found = by_hand(self.local_model.learner.trust, sample_id)
+        if isinstance(found, str):
+            return found
+        if version(found.id) is not None:
+            return "another annotator was asked about it already"
+        if sample_id in self.by_hand:
+            return "it waits for the budget already"
+        if len(self.by_hand) >= MOST_BY_HAND:
+            return f"{MOST_BY_HAND} samples wait already: ask again when the budget has paid for some"
+        self.by_hand[sample_id] = None
+        return None
+
+    def next_by_hand(
+        self, most: int, version: Callable[[str], str | None], done: Collection[str]
+    ) -> tuple[list[Candidate], list[str]]:
+        """The next samples that people want to have relabelled, and those that need not wait any longer.
+
+        Args:
+            most: How many are needed.
+            version: As of `free`.
+            done: Those that were asked about in this batch.
+        """
+        found: list[Candidate] = []
+        over: list[str] = []
+        for sample_id in self.by_hand:
+            if len(found) == most:
+                break
+            if sample_id in done:
+                continue
+            candidate = by_hand(self.local_model.learner.trust, sample_id)
+            if isinstance(candidate, str) or version(candidate.id) is not None:
+                over.append(sample_id)
+            else:
+                found.append(candidate)
+        return found, over
+
+    def forget(self, sample_ids: Iterable[str]) -> None:
+        """Let these wait no longer."""
+        for sample_id in sample_ids:
+            self.by_hand.pop(sample_id, None)
 
     def sent(self, partition: int, bought: int) -> int:
         """How many second queries after the first `bought` ones of a partition are in the topic already."""

@@ -123,6 +123,7 @@ class Replay:
                 continue
             await self._check_anchor(learner, anchor, begin, end)
             learner.known.remember = self.settings.labels.remember
+            learner.trust.last.bound(self.settings.desk.labelled_bytes)
             if found is None:
                 found = await scout.corrections(learner.ledger, learner.offset, end)
             if not learner.is_corrected_by(found):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import random
-from typing import Any
 
 import msgspec
 import pytest
@@ -12,54 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.engine.labels.corrections import Corrections
-from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner, Outcome
-from stream_al.engine.model.model import Model
 from stream_al.engine.trust import annotators, items, trust
 from stream_al.engine.trust.again import Wanted, candidates, chosen, second_query
 from stream_al.engine.trust.annotators import Annotators
 from stream_al.engine.trust.crowdlab import Tally
 from stream_al.engine.trust.suspects import suspects
 from stream_al.identity import version_of
-from stream_al.messages import Example, ModelStamp, Prediction, encode
+from stream_al.messages import Example, ModelStamp, encode
+from tests.engine.trust.labels import FEATURES, first, folded, learner, second
 
 law = settings(derandomize=True, deadline=None, max_examples=40)
-FEATURES: dict[str, Any] = {"x": 1.0}
 SECOND = Wanted(second_share=0.1)
-
-
-def learner(remember: int = 10_000) -> Learner:
-    return Learner(Model("GaussianNB()", seed=0), KnownLabels(remember))
-
-
-def first(
-    sample_id: str, label: str = "up", annotator: str | None = "ann", p: float = 0.7, **rest: Any
-) -> Example:
-    """A first label; p is the probability of `up`."""
-    predicted = Prediction("up" if p > 0.5 else "down", {"up": p, "down": 1 - p})
-    given = {"features": FEATURES, "propensity": 0.5, "reason": "uncertain", "prediction": predicted}
-    return Example(sample_id, label, annotator=annotator, **{**given, **rest})
-
-
-def second(sample_id: str, label: str, annotator: str | None = "bob", number: int = 2) -> Example:
-    return Example(
-        f"{sample_id}~{number}",
-        label,
-        annotator=annotator,
-        reason="second",
-        propensity=0.5,
-        prediction=Prediction("up", {"up": 0.7, "down": 0.3}),
-        version=version_of(FEATURES),
-        second_of=sample_id,
-        labelled_by=["ann", "bob", "eve"][: number - 1],
-    )
-
-
-def folded(*examples: Example) -> Learner:
-    found = learner()
-    for offset, example in enumerate(examples):
-        found.fold(example, offset)
-    return found
 
 
 def test_a_second_label_is_recorded_and_never_learned() -> None:

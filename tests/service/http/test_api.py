@@ -234,7 +234,9 @@ async def test_the_openapi_document_has_all_routes(opened: Open) -> None:
     posts |= {"/v1/model/rollback", "/v1/model/restore", "/v1/corrections"}
     posts |= {"/v1/explore/ask", "/v1/explore/export"}
     gets = {"/livez", "/readyz", "/metrics", "/v1/status", "/v1/queries", "/v1/model", "/v1/settings"}
-    gets |= {"/v1/quality", "/v1/desk", "/v1/explanations", "/v1/watch"}
+    gets |= {"/v1/quality", "/v1/quality/items", "/v1/quality/segments"}
+    posts |= {"/v1/quality/relabel", "/v1/corrections", "/v1/explore/ask", "/v1/explore/export"}
+    gets |= {"/v1/desk", "/v1/explanations", "/v1/watch"}
     gets |= {"/v1/explore/points", "/v1/explore/items", "/v1/explore/items/{id}"}
     assert {path for path, ways in paths.items() if "post" in ways} == posts
     assert {path for path, ways in paths.items() if "get" in ways} == gets
