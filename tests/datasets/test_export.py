@@ -117,6 +117,6 @@ def test_an_exported_csv_is_read_by_any_program() -> None:
     corrected = "former_label,corrected_by,corrected_at"
     assert out.getvalue().splitlines() == [
         f"{facts},{corrected},features.x,features.vip,features.y",
-        "a,up,,0.25,uncertain,,,,,,-1.5,true,",
-        "b,down,ann,,,,,,,,,,red",
+        "a,up,,0.25,uncertain,,,,,,,,,-1.5,true,",
+        "b,down,ann,,,,,,,,,,,,,red",
     ]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, async_playwright
 
 from stream_al.client import AsyncClient
 from stream_al.demo.annotator import Colleagues
@@ -33,7 +33,7 @@ __all__ = ["DIRECTORY", "LOOKS", "PAGES"]
 DIRECTORY = ROOT / "deploy" / "desk"
 PAYMENTS, FRAUD = 40_000, 0.1
 RATE = 40  # payments a second, sent once a second
-LABELS = 60  # learned before the pictures, so that there is something to see
+LABELS = 900  # learned before the pictures, so that there is something to see
 LIMIT_SECONDS = 900
 PEOPLE = "ada: error=0.02, speed=5400; ben: error=0.04, speed=4500; cleo: error=0.3, speed=3300"
 GUIDELINES = """# What counts as fraud
@@ -77,7 +77,12 @@ def payments(directory: Path) -> Iterator[dict[str, Any]]:
 async def play(client: AsyncClient, rows: list[dict[str, Any]]) -> None:
     """Send the payments at their rate."""
     for begin in range(0, len(rows), RATE):
-        await client.send([{name: row[name] for name in ("id", "features", "payload")} for row in rows[begin : begin + RATE]])
+        await client.send(
+            [
+                {name: row[name] for name in ("id", "features", "payload")}
+                for row in rows[begin : begin + RATE]
+            ]
+        )
         await asyncio.sleep(1)
 
 
@@ -124,7 +129,7 @@ async def draw(directory: Path) -> None:
             await server.start()
             async with AsyncClient(server.url) as client, asyncio.timeout(LIMIT_SECONDS):
                 tasks = [asyncio.create_task(people.run()), asyncio.create_task(play(client, rows))]
-                while (await server.status())["examples"]["outcomes"]["learned"] < LABELS:  # noqa: ASYNC110
+                while (await server.status())["examples"]["outcomes"]["learned"] < LABELS:
                     for task in tasks:
                         assert not task.done(), task.exception()
                     await asyncio.sleep(1)

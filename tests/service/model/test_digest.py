@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 
 from stream_al.engine.model import digest
+from stream_al.engine.model.model import Model
 from tests.support.world import MakeWorld
 
 WIDE = {f"x{number}": float(number) for number in range(300)}
+
+
+def at_once(model: Model) -> str:
+    """The digest of a model without a committee and a reference set."""
+    return digest.digest((model.classifier.river, model.classes, digest.digest(model._known)))
 
 
 async def test_other_tasks_run_while_a_digest_is_worked_out(memory_world: MakeWorld) -> None:
@@ -28,7 +34,7 @@ async def test_other_tasks_run_while_a_digest_is_worked_out(memory_world: MakeWo
     await model.prepare_digest()
     beside.cancel()
     assert rounds > 10
-    assert model.model._digest == digest.digest((model.model.classifier.river, model.model.classes))
+    assert model.model._digest == at_once(model.model)
 
 
 async def test_what_is_learned_meanwhile_is_in_the_digest(memory_world: MakeWorld) -> None:
@@ -44,4 +50,4 @@ async def test_what_is_learned_meanwhile_is_in_the_digest(memory_world: MakeWorl
     model.model.learn(WIDE, "class 1")
     model.learner.skip(model.learner.offset)
     await preparing
-    assert model.model._digest == digest.digest((model.model.classifier.river, model.model.classes))
+    assert model.model._digest == at_once(model.model)
