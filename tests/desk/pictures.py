@@ -1,4 +1,4 @@
-"""The pictures of the desk in the documents: `python -m tests.desk.pictures [DIRECTORY]`, six minutes.
+"""The pictures of the desk in the documents: `python -m tests.desk.pictures [DIRECTORY]`, some minutes.
 
 A service on the embedded broker gets invented payments (those of `deploy/RECIPES.md`). Three simulated people
 label over HTTP, one of them carelessly, and a browser opens each page: light, dark, and as a phone shows it.
@@ -32,8 +32,8 @@ __all__ = ["DIRECTORY", "LOOKS", "PAGES"]
 
 DIRECTORY = ROOT / "deploy" / "desk"
 PAYMENTS, FRAUD = 40_000, 0.1
-RATE = 40  # payments a second, sent once a second
-LABELS = 900  # learned before the pictures, so that there is something to see
+RATE = 30  # payments a second, sent once a second
+LABELS = 200  # learned before the pictures, so that there is something to see
 LIMIT_SECONDS = 900
 PEOPLE = "ada: error=0.02, speed=5400; ben: error=0.04, speed=4500; cleo: error=0.3, speed=3300"
 GUIDELINES = """# What counts as fraud
@@ -94,7 +94,7 @@ async def photograph(browser: Browser, url: str, directory: Path) -> None:
         page = await session.new_page()
         for name, there in PAGES.items():
             await page.goto(f"{url}/desk#{name}")
-            await page.wait_for_selector(there, timeout=30_000)
+            await page.wait_for_selector(there, timeout=120_000)
             if name == "explore":
                 await page.fill("#where", "country = NL")
                 await page.keyboard.press("Enter")
