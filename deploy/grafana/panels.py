@@ -118,7 +118,10 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Queries per minute. `uncertain`: the model is unsure. `explore`: chosen at random, so that the "
             "accuracy can be estimated. `warmup`: chosen at random until the model knows two classes. "
             "`manual`: a person asked for it, in the place of another.",
-            {"{{reason}}": f"60 * sum by (reason) ({_rate(ASKED)})"},
+            {
+                "{{reason}}": f"60 * sum by (reason) ({_rate(ASKED)})",
+                "manual": f"60 * sum({_rate('manual_queries_total')})",
+            },
             unit="cpm",
             kind="bars",
         ),
