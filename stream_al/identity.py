@@ -13,8 +13,16 @@ label that is joined by such an id teaches the model the label of another sample
    remembers, and the queries that were closed last. All of these are bounded.
 4. A label names the id of its *query*. It may bring the version of the query back, and is then joined with
    the query of that version or with none. So may a label that brings features: they have a version. A label
-   without either is joined with the pending query of its id. If two replicas have published queries of one id
-   with different features at once, that label is ambiguous, and refused.
+   without either is joined with the pending query of its id.
+5. Two replicas may publish queries of one id with different features at once. The later one keeps the id, and
+   the earlier one is published again under an id of its own. A label for the shared id that says no version
+   is ambiguous, and refused (`service.loops.shared_ids`).
+6. What is remembered of ids is bounded, so an id may be forgotten: its query was skipped or has expired, and
+   then many others were closed, or the topic has dropped its tombstone before a restart. If a later sample
+   has this id then, it gets the id itself; and if the late label brings no version, it is joined with this
+   sample. Nothing tells the two cases apart but a version, and to give every query an id of its own would
+   refuse every label that names the stream's id. So there is no rule against it: whoever labels samples whose
+   ids repeat has to bring the version back.
 
 *An id is text* (`id_text`). A whole number is the text of its digits, however it is written: 7, 7.0, 7e0 and
 "7" are one id, while "7.0" and "007" are other texts. A number that is not whole, or that a program may have
@@ -36,7 +44,16 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["MAX_ID_CHARACTERS", "id_text", "is_encoded", "key_of", "key_text", "own_id", "version_of"]
+__all__ = [
+    "MAX_ID_CHARACTERS",
+    "distinct_id",
+    "id_text",
+    "is_encoded",
+    "key_of",
+    "key_text",
+    "own_id",
+    "version_of",
+]
 
 MAX_ID_CHARACTERS = 512
 MAX_ID_BITS = 128
@@ -64,6 +81,15 @@ def _is_exact(value: object) -> bool:
     return type(value) is float or (type(value) is int and -EXACT < value < EXACT)
 
 
+def distinct_id(given: str, version: str) -> str:
+    """The id that the sample of a version has if the given one names another sample.
+
+    >>> distinct_id("customer-7", "v2")
+    'customer-7#v2'
+    """
+    return f"{given[: MAX_ID_CHARACTERS - 1 - len(version)]}#{version}"
+
+
 def own_id(given: str, version: str, versions: Callable[[str], str | None]) -> str:
     """The id of a sample: the one given, unless it names another sample.
 
@@ -76,7 +102,7 @@ def own_id(given: str, version: str, versions: Callable[[str], str | None]) -> s
     >>> [own_id("customer-7", version, names.get) for version in ("v1", "v2")]
     ['customer-7', 'customer-7#v2']
     """
-    own = f"{given[: MAX_ID_CHARACTERS - 1 - len(version)]}#{version}"
+    own = distinct_id(given, version)
     if versions(own) == version:  # it was found taken before
         return own
     return given if versions(given) in (None, version) else own

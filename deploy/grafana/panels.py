@@ -273,10 +273,11 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             most=1,
         ),
         Panel(
-            "Second queries",
-            "Queries that ask another annotator about a sample that has a label, and all queries. "
-            "`labels.per_query` and `labels.second_share` say how many of them there are.",
+            "Second queries, and queries by hand",
+            "Queries that ask another annotator about a sample that has a label (`labels.per_query`, "
+            "`labels.second_share`), queries that a person asked for in the desk, and all queries.",
             {
+                "by hand": "sum(increase(stream_al_manual_queries_total[$__rate_interval]))",
                 "second": "sum(increase(stream_al_second_queries_total[$__rate_interval]))",
                 "all": "sum(increase(stream_al_queries_total[$__rate_interval]))",
             },

@@ -90,7 +90,9 @@ class TopicAnnotators:
             return
         if query.id in self.truth and query.id not in self._seen:
             self._seen.add(query.id)
-            task, self._state = self.crew.assign(self._state, query.id, time())
+            task, self._state = self.crew.assign(self._state, query.id, time(), query.labelled_by)
+            if task is None:  # all of them have labelled the sample
+                return
             label = task.annotator.label(query.id, self.truth[query.id])
             given = Label(query.id, label, annotator=task.annotator.name, version=query.version or None)
             heappush(self._waiting, (task.seconds, len(self._seen), given))

@@ -35,7 +35,7 @@ import numpy as np
 
 from stream_al.engine import partition_state, strategies
 from stream_al.engine.budgets import MANAGERS, BudgetManager, Context, Decision
-from stream_al.engine.budgets.caps import Caps, hour_of
+from stream_al.engine.budgets.caps import UNBOUNDED, Caps, hour_of
 from stream_al.engine.budgets.second_labels import DIGITS
 from stream_al.engine.encoding import rounded, rounded_all
 from stream_al.engine.model.model import Model
@@ -214,6 +214,10 @@ class Selector:
             context = replace(context.after(bought + again), again=context.again - again)
             decisions += made
         return decisions, state
+
+    def second_due(self, state: State, samples: int) -> int:
+        """The most second labels that a partition can buy while it decides about so many samples."""
+        return state.credit.due(samples, self.extra, UNBOUNDED)
 
     def binding(self, state: State, context: Context) -> str:
         """The cap that binds a partition now: `share`, or the one that leaves no room.

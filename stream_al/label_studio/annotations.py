@@ -10,6 +10,8 @@ for something else: `decode` raises. Tasks that the bridge has not imported are 
     anything else                           none: `BadMessage`, and the bridge says so
 
 `annotator` is `label-studio:` and the number of the account. `labelled_at` is the time of the last change.
+`guess_shown` says whether the task came with the model's prediction: Label Studio does not tell whether the
+annotator had a look at it.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from stream_al.label_studio.configuration import LABEL, OTHER
 from stream_al.label_studio.tasks import Key
 from stream_al.messages import MAX_VERSION_CHARACTERS, ClassLabel, Label
 
-__all__ = ["Annotation", "Page", "Stamp", "Stamps", "Task", "decoded", "label_of", "query_key"]
+__all__ = ["Annotation", "Page", "Stamp", "Stamps", "Task", "decoded", "guess_of", "label_of", "query_key"]
 
 
 class Annotation(msgspec.Struct, frozen=True):
@@ -99,8 +101,19 @@ def query_key(task: Task, application: str) -> Key | None:
     return (name, version) if fits and task.data.get("stream_al_application") == application else None
 
 
-def label_of(key: Key, annotation: Annotation) -> Label:
+def guess_of(task: Task) -> bool | None:
+    """Whether a task came with the model's prediction; None if it does not say."""
+    found = task.data.get("stream_al_predicted")
+    return found if isinstance(found, bool) else None
+
+
+def label_of(key: Key, annotation: Annotation, guess_shown: bool | None = None) -> Label:
     """The label that an annotation means.
+
+    Args:
+        key: The query.
+        annotation: The annotation.
+        guess_shown: Whether its task came with the model's prediction; None if that is not known.
 
     Raises:
         BadMessage: `no_class` or `several_classes`: it means none.
@@ -114,6 +127,7 @@ def label_of(key: Key, annotation: Annotation) -> Label:
         labelled_at=annotation.updated_at,
         skipped=annotation.was_cancelled,
         version=version,
+        guess_shown=guess_shown,
     )
 
 

@@ -9,6 +9,7 @@ One step does the following, in this order. If any part fails, the step begins a
 1. List the tasks that have changed; at the start, and every `reconcile_seconds`, all of which anything may
    still have to be done.
 2. Send the labels of their new annotations, wait until the broker has them, and only then remember them.
+   Changed annotations become corrections (`corrections`), which may wait while the rest goes on.
 3. Delete the tasks whose query is closed, and second tasks of one query, if nobody has touched them.
 4. Add classes to the labelling configuration.
 5. Import queries that have no task, the most useful first.
@@ -34,14 +35,15 @@ import structlog
 
 from stream_al.checks import moment
 from stream_al.errors import BadMessage, StreamAlError, Unavailable
-from stream_al.label_studio.annotations import Annotation, Task, label_of, query_key
+from stream_al.label_studio.annotations import Annotation, Task, guess_of, label_of, query_key
 from stream_al.label_studio.client import Client, Refused, changed_since, these, untouched
+from stream_al.label_studio.corrections import Corrections, corrects
 from stream_al.label_studio.known_classes import KnownClasses
 from stream_al.label_studio.ledger import Ledger
 from stream_al.label_studio.metrics import BridgeMetrics
 from stream_al.label_studio.project import Project
 from stream_al.label_studio.tasks import Key, key_of, media, task_of
-from stream_al.messages import Query, encode
+from stream_al.messages import Label, Query, encode
 from stream_al.service.broker.protocols import Broker, Outgoing
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.timing.backoff import Retries
@@ -88,11 +90,13 @@ class Bridge:
         examples = broker.reader(settings.topics.examples, expiring=True)
         self.pending = PendingQueries(queries, settings, clock, lambda name, version: False)
         self.classes = KnownClasses(examples, settings)
+        self.corrections = Corrections(settings.label_studio, settings.limits.deadline_seconds)
         self._wakened = asyncio.Event()
         self._retries = Retries(settings.limits, clock)
         self._stamps: OrderedDict[int, str] = OrderedDict()
         self._newest = ""
         self._reconciled_at = float("-inf")
+        self._succeeded_at = clock.monotonic()
         self._project: Project | None = None
 
     @property
@@ -120,6 +124,8 @@ class Bridge:
         self.metrics.pending.set(len(self.pending))
         self.metrics.waiting.set(self.ledger.waiting)
         self.metrics.ready.set(not self.not_ready)
+        self.metrics.corrections.set(len(self.corrections))
+        self.metrics.age.set(self.clock.monotonic() - self._succeeded_at)
         for outcome, count in self.client.requests.items():
             self.metrics.requests.labels(outcome).set(count)
 
@@ -135,6 +141,7 @@ class Bridge:
         """Stop reading."""
         for reader in (self.pending.reader, self.classes.reader):
             await reader.stop(1.0)
+        await self.corrections.close()
 
     def use(self, project: Project) -> None:
         """Work with this project from now on."""
@@ -148,9 +155,9 @@ class Bridge:
             tasks.create_task(self._retries.forever("reading the classes", self.classes.step))
             tasks.create_task(self._retries.forever("looking at Label Studio", self._step))
 
-    def media(self) -> set[str]:
+    async def media(self) -> set[str]:
         """What the payloads of the most useful queries hold."""
-        return set().union(*(media(query) for query in self.pending.most_useful(BATCH_TASKS)))
+        return set().union(*(media(query) for query in await self.pending.most_useful(BATCH_TASKS)))
 
     # --- the loops ------------------------------------------------------------------------------------------
     async def _follow_queries(self) -> None:
@@ -169,6 +176,7 @@ class Bridge:
         if self._why:
             log.info("in step with Label Studio", project=self.project.number, tasks=self.ledger.waiting)
         self._why = ""
+        self._succeeded_at = self.clock.monotonic()
         await asyncio.sleep(AT_LEAST_SECONDS)
         with suppress(TimeoutError):
             async with asyncio.timeout(self.settings.label_studio.poll_seconds):
@@ -188,6 +196,7 @@ class Bridge:
             await self._see_changes()
         for name in self.pending.expired(EXPIRED_AT_ONCE, self.pending.time.now_ms):
             self.pending.close(name)
+        await self._correct()
         await self._withdraw()
         await self._import()
 
@@ -254,12 +263,28 @@ class Bridge:
             old = not_before is not None and moment(annotation.updated_at) < not_before
             if old and not self.is_open(key):
                 continue
-            if (record := self._record(key, task, annotation)) is not None:
-                yield record, "changed" if changed else "skip" if annotation.was_cancelled else "label"
+            if (label := self._label(key, task, annotation)) is None:
+                continue
+            if changed and corrects(task, annotation) and self.corrections.add(annotation.id, key, label):
+                continue
+            yield self._outgoing(label), "changed" if changed else "skip" if label.skipped else "label"
 
-    def _record(self, key: Key, task: Task, annotation: Annotation) -> Outgoing | None:
+    async def _correct(self) -> None:
+        """Send the corrections that wait; those that the service refuses become labels."""
+        accepted, refused = await self.corrections.step(self.is_open)
+        self.metrics.labels.labels("corrected").inc(accepted)
+        if refused:
+            await self.broker.send([self._outgoing(label) for label in refused])
+            self.metrics.labels.labels("changed").inc(len(refused))
+        if accepted or refused:
+            log.info("corrections sent", accepted=accepted, refused=len(refused))
+
+    def _outgoing(self, label: Label) -> Outgoing:
+        return Outgoing(self.settings.topics.labels, label.id.encode(), encode(label))
+
+    def _label(self, key: Key, task: Task, annotation: Annotation) -> Label | None:
         try:
-            label = label_of(key, annotation)
+            label = label_of(key, annotation, guess_of(task))
         except BadMessage as error:
             self.metrics.unusable.labels(error.reason).inc()
             log.warning(
@@ -267,7 +292,7 @@ class Bridge:
             )
             return None
         self.classes.add(label.label)
-        return Outgoing(self.settings.topics.labels, key[0].encode(), encode(label))
+        return label
 
     def _stamp(self, task: Task) -> None:
         self._stamps[task.id] = task.updated_at
@@ -292,7 +317,7 @@ class Bridge:
         """Import what there is room for, a page of the open queries at a time."""
         offset = 0
         while self.ledger.has_room and offset < self.ledger.ranks_needed():
-            page = self.pending.most_useful(BATCH_TASKS, offset, BATCH_BYTES)
+            page = await self.pending.most_useful(BATCH_TASKS, offset, BATCH_BYTES)
             if not page:
                 return
             offset += len(page)

@@ -13,7 +13,6 @@ A file with a token is read for every request.
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ import msgspec
 
 from stream_al.errors import Misconfigured, StreamAlError, Unavailable
 from stream_al.label_studio.annotations import Page, Stamp, Stamps, Task, decoded
+from stream_al.label_studio.certificates import trusted
 from stream_al.service.timing.deadline import within
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Client:
         self._http = httpx.AsyncClient(
             timeout=deadline_seconds,
             trust_env=False,
-            verify=_trusted(settings.ssl_cafile),
+            verify=trusted(settings.ssl_cafile),
             limits=httpx.Limits(max_connections=4),
         )
 
@@ -271,17 +271,6 @@ class Client:
         if 300 <= status < 400:
             return f"label_studio.url: {self.url} leads to another address ({what}): write that one"
         return None
-
-
-def _trusted(file: Path | None) -> ssl.SSLContext:
-    """The certificates that the server's may be signed by."""
-    try:
-        return ssl.create_default_context(cafile=file)
-    except OSError as error:  # an SSLError is one
-        raise Misconfigured(
-            f"label_studio.ssl_cafile: {file} holds no certificates (PEM) that can be read ({error}): name a "
-            "file that does, or write null"
-        ) from None
 
 
 def _is_personal(token: str) -> bool:

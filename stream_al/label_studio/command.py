@@ -54,6 +54,13 @@ async def _bridged(settings: Settings) -> None:
     address = urlsplit(client.url)
     if address.scheme == "http" and not is_loopback(address.hostname or ""):
         log.warning("the token is sent without encryption", remedy="give label_studio.url as https://...")
+    if settings.label_studio.service_url is None:
+        log.info(
+            "changed annotations are contradictions, recorded and not learned",
+            remedy="to let them correct labels, set label_studio.service_url",
+        )
+    else:
+        log.info("changed annotations correct labels", service=settings.label_studio.service_url)
     topics = settings.topics
     try:
         async with opened(Kafka(settings), topics.queries, topics.labels, topics.examples) as broker:
@@ -80,7 +87,7 @@ async def _with_listener(settings: Settings, bridge: Bridge) -> None:
                 bridge.client,
                 given.project or settings.application,
                 bridge.classes.labels(),
-                bridge.media(),
+                await bridge.media(),
                 open_classes=given.new_classes and not settings.labels.classes,
             )
             if given.webhook_url:

@@ -28,7 +28,16 @@ class BridgeMetrics:
             registry=r,
         )
         self.labels = Counter(
-            p + "labels", "Labels that were sent, by kind (label, skip, changed).", ["kind"], registry=r
+            p + "labels",
+            "Labels that were sent, by kind (label, skip, changed, corrected).",
+            ["kind"],
+            registry=r,
+        )
+        self.corrections = Gauge(
+            p + "waiting_corrections", "Changed annotations that the service has not taken yet.", registry=r
+        )
+        self.age = Gauge(
+            p + "step_age_seconds", "Time since the last look at Label Studio that succeeded.", registry=r
         )
         self.unusable = Counter(
             p + "unusable_annotations", "Annotations that mean no label, by reason.", ["reason"], registry=r
@@ -47,7 +56,7 @@ class BridgeMetrics:
         )
         for counter, names in (
             (self.withdrawn, ("closed", "duplicate")),
-            (self.labels, ("label", "skip", "changed")),
+            (self.labels, ("label", "skip", "changed", "corrected")),
             (self.unusable, ("no_class", "several_classes")),
             (self.webhooks, ("accepted", "refused")),
         ):

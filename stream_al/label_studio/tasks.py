@@ -4,6 +4,8 @@ The data of a task has these members. Our own begin with `stream_al_`; a labelli
 
     stream_al_id, stream_al_version, stream_al_application   which query it is
     stream_al_utility, stream_al_reason, stream_al_expires_at
+    stream_al_second_of   for a second label, the id of the first query; else empty
+    stream_al_predicted   whether the task carries the model's prediction
     text       the text of the payload, or of features that are sentences
     image, audio   the first image and sound of the payload: an http(s) URL or a data URI, nothing else
     features   the features, and the other members of the payload, as one flat table
@@ -88,17 +90,17 @@ def task_of(query: Query, application: str, shown: Configuration, *, predictions
         "stream_al_utility": query.utility,
         "stream_al_reason": query.reason,
         "stream_al_expires_at": query.expires_at,
+        "stream_al_second_of": query.second_of or "",
         "text": _text(query, leaves),
         "image": _first(values, _IMAGE) or NO_IMAGE,
         "audio": _first(values, _AUDIO) or NO_AUDIO,
         "features": _table(query, leaves),
         "payload": _clean(query.payload),
     }
-    task: dict[str, Any] = {"data": data}
     blind = query.reason == _EXPLORE or query.second_of is not None
-    if predictions and not blind and (guess := _prediction(query, shown)):
-        task["predictions"] = [guess]
-    return task
+    guess = _prediction(query, shown) if predictions and not blind else None
+    data["stream_al_predicted"] = guess is not None
+    return {"data": data} if guess is None else {"data": data, "predictions": [guess]}
 
 
 def _prediction(query: Query, shown: Configuration) -> dict[str, Any] | None:

@@ -277,7 +277,8 @@ class App:
         )
 
     def _close_query(self, example: Example) -> None:
-        if example.id in self.pending:  # most are over already; a version costs more than a look
+        if example.id in self.pending or example.id in self.pending.shared:
+            # Most are over already; a version costs more than a look.
             features = example.features
             self.pending.close(example.id, example.version if features is None else version_of(features))
 
@@ -285,12 +286,18 @@ class App:
         known = self.local_model.learner.known
         return known.version(own_id(sample_id, version, known.version)) == version
 
-    def _report_clash(self, sample_id: str) -> None:
-        why = (
-            "two queries of this id, for different samples, were open at once: the earlier is lost, and "
-            "labels without a `version` are refused; give each sample an id, or key the samples by it"
+    def _report_clash(self, sample_id: str, is_lost: bool) -> None:
+        fate = (
+            "is lost, since it does not fit under an id of its own: raise queries.max_pending_bytes or "
+            "max.message.bytes of the topic"
+            if is_lost
+            else "is published again under an id of its own"
         )
-        self.problems.report(Kind.IDENTITY, "clash", why, sample=sample_id)
+        why = (
+            f"two queries of this id, for different samples, were open at once: the earlier {fate}; labels "
+            "for this id without a `version` are refused; give each sample an id, or key the samples by it"
+        )
+        self.problems.report(Kind.IDENTITY, "clash" if is_lost else "shared_id", why, sample=sample_id)
 
     def _report_restore(self, done: int, end: int) -> None:
         self.metrics.model_offset_lag.set(end - done)
@@ -335,6 +342,7 @@ class App:
     async def _check_topics(self) -> None:
         await asyncio.sleep(self.clock.pace.topics_seconds)
         await self.topics.check()
+        await self.local_model.check_order()
 
     async def _measure_lag(self) -> None:
         await asyncio.sleep(min(self.clock.pace.lag_seconds, self.watchdog.limit_seconds / 10))

@@ -161,8 +161,8 @@ class LabelSettings(Section):
         default=0,
         ge=0,
         le=1,
-        description="Share of these samples for which one more annotator is asked: samples drawn at random "
-        "first, then those whose label is most in doubt. With 0.1 and a budget of 110 labels, 100 samples "
+        description="Share of these samples for which one more annotator is asked, first about the "
+        "labels most in doubt. With 0.1 and a budget of 110 labels, 100 samples "
         "are asked about, and 10 of them again. The model learns the first label of a sample alone. The "
         "others show which labels and which annotators are wrong (`GET /v1/quality`).",
     )

@@ -41,6 +41,16 @@ class LabelStudioSettings(Section):
     ssl_cafile: Path | None = Field(
         default=None, description="File of certificates (PEM) to trust instead of the system's."
     )
+    service_url: str | None = Field(
+        default=None,
+        description="HTTP address of the service, such as http://stream-al:8080. Then an annotation that is "
+        "changed corrects its label. null: the change is a contradiction, recorded and not learned.",
+    )
+    service_token_file: Path | None = Field(
+        default=None,
+        description="File with the token of the service, of the role admin. It is read again for every "
+        "correction. null: the service asks for none.",
+    )
     predictions: bool = Field(
         default=True,
         description="Whether tasks carry the model's prediction. Samples drawn at random never do.",
@@ -77,7 +87,7 @@ class LabelStudioSettings(Section):
         "null: a new one at every start, which suits the webhook that the bridge creates.",
     )
 
-    @field_validator("url", "webhook_url", mode="after")
+    @field_validator("url", "service_url", "webhook_url", mode="after")
     @classmethod
     def _is_an_address(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", value):
@@ -108,6 +118,13 @@ class LabelStudioSettings(Section):
     def _is_the_only_token(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and info.data.get("token") is not None:
             raise ValueError("write label_studio.token or label_studio.token_file, not both")
+        return value
+
+    @field_validator("service_token_file", mode="after")
+    @classmethod
+    def _has_an_address(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("service_url") is None:
+            raise ValueError("write label_studio.service_url as well: the token is for that address")
         return value
 
     @field_validator("webhook_secret", mode="after")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
-from stream_al.engine.budgets import Context
+from stream_al.engine.budgets import Context, Decision
 from stream_al.engine.model.model import Model
 from stream_al.engine.samples.table import Sample
 from stream_al.engine.selector import Selector
@@ -62,12 +62,17 @@ class SelectorBuyer:
     Args:
         selector: The selector.
         clock: The time of each sample in seconds, for a cap on labels per hour; None if it is unknown.
+
+    Attributes:
+        state: The state of the partition.
+        decisions: What was decided last.
     """
 
     def __init__(self, selector: Selector, clock: Sequence[float] | None = None) -> None:
         self.selector = selector
         self.clock = clock
         self.state = selector.start()
+        self.decisions: Sequence[Decision] = ()
 
     def score(self, classifier: Any, samples: Sequence[Sample]) -> Sequence[ScoredSample]:
         """Score samples with the selector's query strategy."""
@@ -78,12 +83,21 @@ class SelectorBuyer:
 
     def decide(self, arrivals: Sequence[ScoredSample], context: Context) -> tuple[Sequence[float], Any]:
         """Decide as the selector does."""
-        decisions, after = self.selector.decide(self.state, arrivals, context)
-        return [decision.propensity if decision.selected else 0.0 for decision in decisions], after
+        self.decisions, after = self.selector.decide(self.state, arrivals, context)
+        return [one.propensity if one.selected else 0.0 for one in self.decisions], after
 
     def keep(self, state: Any) -> None:
         """Take over the selector's state."""
         self.state = state
+
+    @property
+    def second_bought(self) -> int:
+        """The second labels bought so far."""
+        return self.state.credit.bought
+
+    def second_due(self, first: int) -> int:
+        """The second labels that can be bought with so many more first ones."""
+        return self.selector.second_due(self.state, first)
 
 
 class FixedBuyer:

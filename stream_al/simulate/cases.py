@@ -9,10 +9,15 @@ from itertools import product
 from time import perf_counter
 from typing import Any
 
+from stream_al.datasets.rows import Row
 from stream_al.engine.budgets.caps import Caps
+from stream_al.engine.labels.judge import KnownLabels
+from stream_al.engine.labels.learner import Learner
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import ACCURACY, rule
 from stream_al.engine.selector import Selector
+from stream_al.engine.strategies import strategy
+from stream_al.engine.trust.again import Wanted
 from stream_al.messages import ClassLabel
 from stream_al.simulate.annotator import SimulatedAnnotator
 from stream_al.simulate.baselines import (
@@ -30,12 +35,15 @@ from stream_al.simulate.buyers import Buyer, Classifier, FixedBuyer, SelectorBuy
 from stream_al.simulate.crew import ANNOTATORS, CrewArrivals, crew, parse_crew
 from stream_al.simulate.delay import Delay, arrivals, later
 from stream_al.simulate.measure import ClassScore, Point, curve, worst_window
-from stream_al.simulate.run import Timing, identity, run, warm_up
+from stream_al.simulate.people.second_labels import Audit, SecondLabels, audit
+from stream_al.simulate.run import BATCH, Again, Run, Timing, identity, run, warm_up
 from stream_al.simulate.stream import Stream
 
-__all__ = ["NO_MODEL", "Case", "Grid", "Result", "Terms", "cases", "simulate"]
+__all__ = ["NO_MODEL", "ONE_LABEL", "Case", "Grid", "Result", "Terms", "cases", "play", "simulate"]
 
 NO_MODEL = "none"
+ONE_LABEL = Wanted()
+REMEMBER = 50_000  # labels, as the service does by default
 MOST_CLASSES = 50  # of a run, in JSON
 
 
@@ -52,6 +60,7 @@ class Case:
         annotator_error: The probability of a wrong label.
         seed: The seed of every random choice.
         annotators: The crew that gives the labels, as written (`simulate.crew`); empty for one annotator.
+        wanted: How many labels are wanted of a sample.
     """
 
     strategy: str
@@ -62,6 +71,7 @@ class Case:
     annotator_error: float
     seed: int
     annotators: str = ""
+    wanted: Wanted = ONE_LABEL
 
     @property
     def is_baseline(self) -> bool:
@@ -71,7 +81,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The values to compare. Every combination of them is a run."""
+    """The values to compare. Every combination of them is a run; with second labels, also one without."""
 
     strategies: Sequence[str]
     managers: Sequence[str]
@@ -81,6 +91,7 @@ class Grid:
     annotator_error: float
     seeds: Sequence[int]
     annotators: str = ""
+    wanted: Wanted = ONE_LABEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +143,7 @@ class Result:
         curve: The measures at evenly spaced samples.
         failed: The number of samples and labels that the model failed on.
         first_failure: What the model said about the first of them.
+        audit: What became of wrong labels; None without a crew.
     """
 
     case: Case
@@ -147,6 +159,7 @@ class Result:
     curve: tuple[Point, ...]
     failed: int
     first_failure: str
+    audit: Audit | None = None
 
     @property
     def rarest_recall(self) -> float:
@@ -173,6 +186,9 @@ class Result:
             "kappa": self.kappa,
             "g_mean": self.g_mean,
             "seconds": self.seconds,
+            "per_query": case.wanted.per_query,
+            "second_share": case.wanted.second_share,
+            "audit": self.audit and asdict(self.audit),
             "classes": [asdict(score) for score in self.classes[:MOST_CLASSES]],
         }
 
@@ -184,9 +200,19 @@ def cases(grid: Grid) -> Iterator[Case]:
             yield Case(ALL_LABELS, BASELINE, model, 1.0, delay, grid.annotator_error, seed, grid.annotators)
         for budget in grid.budgets:
             for model in grid.models:
-                for strategy, manager in product(grid.strategies, grid.managers):
+                for bought_by, manager, wanted in product(
+                    grid.strategies, grid.managers, dict.fromkeys([ONE_LABEL, grid.wanted])
+                ):
                     yield Case(
-                        strategy, manager, model, budget, delay, grid.annotator_error, seed, grid.annotators
+                        bought_by,
+                        manager,
+                        model,
+                        budget,
+                        delay,
+                        grid.annotator_error,
+                        seed,
+                        grid.annotators,
+                        wanted,
                     )
                 for baseline in (RANDOM, PERIODIC):
                     yield Case(
@@ -210,22 +236,9 @@ def simulate(
         progress: Called with the number of samples done.
     """
     began = perf_counter()
-    classes = stream.classes
     number = len(stream.rows) - terms.warm_start
     rest = stream.after(terms.warm_start)
-    classifier, buyer = _baseline(case, terms, number) if case.is_baseline else _selection(case, terms, rest)
-    warm_up(stream.rows[: terms.warm_start], classifier)
-    timing, annotate = _annotators(case, rest, classes)
-    done = run(
-        rest.rows,
-        classifier,
-        buyer,
-        timing,
-        rule=rule(ACCURACY if case.model == NO_MODEL else terms.objective, terms.max_classes),
-        annotate=annotate,
-        most_pending=number if case.is_baseline else terms.most_pending,
-        progress=progress,
-    )
+    done, second = play(case, stream, terms, progress)
     points, confusion = curve([row.label for row in rest.rows], done.predicted, done.bought)
     of_class = Counter(rest.rows[position].label for position in done.bought)
     return Result(
@@ -242,7 +255,52 @@ def simulate(
         curve=tuple(points),
         failed=done.failed,
         first_failure=done.first_failure,
+        audit=audit(second, lambda name: rest.rows[int(name) - 1].label) if second is not None else None,
     )
+
+
+def play(
+    case: Case,
+    stream: Stream,
+    terms: Terms,
+    progress: Callable[[int], None] = lambda done: None,
+    second_labels: Callable[..., SecondLabels] = SecondLabels,
+) -> tuple[Run, SecondLabels | None]:
+    """Make one run, and return what happened.
+
+    Args:
+        case: The run to make.
+        stream: The stream, including the samples of the warm start.
+        terms: What all runs have in common.
+        progress: Called with the number of samples done.
+        second_labels: Makes the log of the labels that a crew gives.
+    """
+    classes, rest = stream.classes, stream.after(terms.warm_start)
+    number = len(rest.rows)
+    before = stream.rows[: terms.warm_start]
+    classifier, buyer = _baseline(case, terms, number) if case.is_baseline else _selection(case, terms, rest)
+    timing, annotate = _annotators(case, rest, classes)
+    objective = ACCURACY if case.model == NO_MODEL else terms.objective
+    second: SecondLabels | None = None
+    again: Again | None = None
+    if isinstance(timing, CrewArrivals) and isinstance(buyer, SelectorBuyer):
+        second = second_labels(lambda: _learner(case, terms, before), case.wanted, case.seed)
+        again = Again(second, timing, buyer)
+    else:
+        warm_up(before, classifier)
+    done = run(
+        rest.rows,
+        classifier,
+        buyer,
+        timing,
+        rule=rule(objective, terms.max_classes),
+        annotate=annotate,
+        again=again,
+        most_pending=number if case.is_baseline else terms.most_pending,
+        batch=BATCH,
+        progress=progress,
+    )
+    return done, second
 
 
 def _annotators(
@@ -259,6 +317,24 @@ def _annotators(
     return found, found.label
 
 
+def _learner(case: Case, terms: Terms, before: Sequence[Row]) -> Learner:
+    """The learner before the first sample of a run."""
+    model = _model(case, terms)
+    warm_up(before, model)
+    return Learner(model, KnownLabels(REMEMBER), rule=rule(terms.objective, terms.max_classes))
+
+
+def _model(case: Case, terms: Terms) -> Model:
+    return strategy(case.strategy).model(
+        case.model,
+        seed=case.seed,
+        max_classes=terms.max_classes,
+        max_features=terms.max_features,
+        max_pairs=terms.max_pairs,
+        committee=terms.committee,
+    )
+
+
 def _selection(case: Case, terms: Terms, stream: Stream) -> tuple[Classifier, Buyer]:
     selector = Selector(
         case.strategy,
@@ -268,16 +344,9 @@ def _selection(case: Case, terms: Terms, stream: Stream) -> tuple[Classifier, Bu
         seed=case.seed,
         target=terms.target,
         caps=terms.caps,
+        extra=case.wanted.extra,
     )
-    model = selector.strategy.model(
-        case.model,
-        seed=case.seed,
-        max_classes=terms.max_classes,
-        max_features=terms.max_features,
-        max_pairs=terms.max_pairs,
-        committee=terms.committee,
-    )
-    return model, SelectorBuyer(selector, stream.clock)
+    return _model(case, terms), SelectorBuyer(selector, stream.clock)
 
 
 def _baseline(case: Case, terms: Terms, samples: int) -> tuple[Classifier, Buyer]:

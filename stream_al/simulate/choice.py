@@ -17,13 +17,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import mean
 from typing import Any
 
 import yaml
 
 from stream_al.engine.model.objective import ACCURACY
+from stream_al.engine.trust.again import Wanted
 from stream_al.simulate.baselines import ALL_LABELS, RANDOM
 from stream_al.simulate.cases import Case, Result
 
@@ -35,7 +36,7 @@ TOLERANCE = 0.01
 """The share of the budget by which a setting may exceed it; one label more is allowed, because a stream may
 end in the middle of a budget interval."""
 
-Setting = tuple[str, str, str]
+Setting = tuple[str, str, str, Wanted]
 Condition = tuple[str, int]
 
 
@@ -48,6 +49,7 @@ class Choice:
         strategy: The query strategy.
         manager: The budget manager.
         model: The definition of the model.
+        wanted: How many labels are wanted of a sample.
         measure: The measure that it was chosen by.
         compared: The number of settings compared.
         overspent: The number of settings left out, because they bought more than the budget allows.
@@ -62,6 +64,7 @@ class Choice:
     strategy: str
     manager: str
     model: str
+    wanted: Wanted
     measure: str
     compared: int
     overspent: int
@@ -79,6 +82,8 @@ class Choice:
             "model": model,
             "budget": {"share": self.budget, "manager": self.manager, "exploration": exploration},
         }
+        if self.wanted.extra:
+            values["labels"] = asdict(self.wanted)
         return yaml.safe_dump(values, sort_keys=False, width=1000, allow_unicode=True)
 
 
@@ -109,9 +114,10 @@ def sentence(choice: Choice) -> str:
         verdict += f" It spends {percent(choice.labels / choice.samples)}: `stratified` keeps a budget."
     if choice.reached <= choice.random:
         verdict += " Random labels did no worse: try more samples, another strategy or another model."
+    settings = ", ".join(filter(None, [f"{choice.manager} and {choice.model}", choice.wanted.words]))
     return (
-        f"At a budget of {percent(choice.budget)}: {choice.strategy} with {choice.manager} "
-        f"and {choice.model} ({among}): {noun} {show(choice.reached)} with {choice.labels:,.0f} labels; "
+        f"At a budget of {percent(choice.budget)}: {choice.strategy} with {settings} "
+        f"({among}): {noun} {show(choice.reached)} with {choice.labels:,.0f} labels; "
         f"{show(choice.random)} with labels bought at random, "
         f"{show(choice.all_labels)} with all {choice.samples:,}.{verdict}"
     )
@@ -173,7 +179,7 @@ def _keeps_its_budget(result: Result) -> bool:
 
 
 def _setting(case: Case) -> Setting:
-    return case.strategy, case.manager, case.model
+    return case.strategy, case.manager, case.model, case.wanted
 
 
 def _condition(case: Case) -> Condition:

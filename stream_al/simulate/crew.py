@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, nan
 from typing import NamedTuple
@@ -89,24 +89,34 @@ class Crew:
         object.__setattr__(self, "begin", (-inf,) * len(self.annotators))
 
     def assign(
-        self, state: tuple[float, ...], sample_id: str, seconds: float
-    ) -> tuple[Task, tuple[float, ...]]:
+        self,
+        state: tuple[float, ...],
+        query_id: str,
+        seconds: float,
+        without: Collection[str | int | float] = (),
+    ) -> tuple[Task | None, tuple[float, ...]]:
         """Give a query to an annotator.
 
         Args:
             state: `begin`, or what the query before it has left.
-            sample_id: The id of the sample.
+            query_id: The id of the query.
             seconds: The time of the query.
+            without: The names of those who may not label it.
 
         Returns:
-            Who labels it and when, and the state after it.
+            Who labels it and when, None if nobody may; and the state after it.
         """
-        can = [one.begins(max(seconds, free)) for one, free in zip(self.annotators, state, strict=True)]
-        first = [place for place, at in enumerate(can) if at == min(can)]
-        place = first[int(uniform(self.seed, "assignment", sample_id) * len(first))]
+        can = [
+            inf if one.name in without else one.begins(max(seconds, free))
+            for one, free in zip(self.annotators, state, strict=True)
+        ]
+        first = [place for place, at in enumerate(can) if at == min(can) < inf]
+        if not first:
+            return None, state
+        place = first[int(uniform(self.seed, "assignment", query_id) * len(first))]
         one = self.annotators[place]
         after = (*state[:place], can[place] + one.label_seconds, *state[place + 1 :])
-        return Task(one, one.gives(sample_id, can[place])), after
+        return Task(one, one.gives(query_id, can[place])), after
 
 
 class CrewArrivals:
@@ -133,20 +143,38 @@ class CrewArrivals:
     def of(self, position: int) -> tuple[int, float]:
         """The first sample whose prediction can know a label, and the label's place among such labels."""
         if position not in self._found:
-            name, clock = self._names(position), self._clock
-            at = clock[position] if clock is not None else float(position)
-            self._tasks[name], self._state = self._crew.assign(self._state, name, at)
-            late = self._tasks[name].seconds
-            self._found[position] = (
-                self._otherwise.of(position)
-                if clock is None
-                else (max(position + 1, bisect_left(clock, late)), late)
-            )
+            found = self.of_query(self._names(position), position)
+            assert found is not None  # noqa: S101 - any annotator may label a first query
+            self._found[position] = found
         return self._found[position]
 
-    def label(self, sample_id: str, truth: ClassLabel) -> ClassLabel:
-        """The label of a sample, by the annotator who has got its query."""
-        return self._tasks[sample_id].annotator.label(sample_id, truth)
+    def of_query(
+        self, query_id: str, position: int, without: Collection[str | int | float] = ()
+    ) -> tuple[int, float] | None:
+        """The same of a query that is asked at a position; None if nobody is left to label it.
+
+        Args:
+            query_id: The id of the query.
+            position: The position of the sample at which it is asked.
+            without: The names of those who may not label it.
+        """
+        clock = self._clock
+        at = clock[position] if clock is not None else float(position)
+        task, self._state = self._crew.assign(self._state, query_id, at, without)
+        if task is None:
+            return None
+        self._tasks[query_id] = task
+        if clock is None:
+            return self._otherwise.of(position)
+        return max(position + 1, bisect_left(clock, task.seconds)), task.seconds
+
+    def label(self, query_id: str, truth: ClassLabel) -> ClassLabel:
+        """The label of a query, by the annotator who has got it."""
+        return self._tasks[query_id].annotator.label(query_id, truth)
+
+    def annotator(self, query_id: str) -> str:
+        """The name of that annotator."""
+        return self._tasks[query_id].annotator.name
 
 
 def crew(profiles: Sequence[Profile], classes: Sequence[ClassLabel], seed: int) -> Crew:

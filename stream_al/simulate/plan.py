@@ -16,6 +16,7 @@ from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.labels.spelling import AllowedClasses
 from stream_al.engine.samples.labelled import Places
 from stream_al.engine.samples.sample import InputRules, with_id
+from stream_al.engine.trust.again import Wanted as SecondLabels
 from stream_al.errors import Misconfigured
 from stream_al.settings import Settings
 from stream_al.simulate.cases import Grid, Terms
@@ -35,6 +36,10 @@ PATHS = {
 }
 
 NO_DELAY = "0"
+ONE_ANNOTATOR = (
+    "labels.per_query and labels.second_share are left out, because one annotator gives all labels: write "
+    "several, such as --annotators 'ada: error=0.1; bob: error=0.1'"
+)
 
 InputRulesOf = Callable[[Settings], InputRules]
 """From the settings to the rules by which the service reads features."""
@@ -126,6 +131,7 @@ def prepare(
             "--time: name the column with the time of each sample, because budget.per_hour caps the labels "
             "of an hour"
         )
+    several = len(parse_crew(options.annotators)) > 1 if options.annotators else False
     models = [model for text in options.models for model in _listed(text, "--models", ";")]
     grid = Grid(
         strategies=_listed(options.strategies or given.strategy, "--strategies"),
@@ -136,12 +142,15 @@ def prepare(
         annotator_error=options.annotator_error,
         seeds=range(given.seed, given.seed + options.seeds),
         annotators=options.annotators or "",
+        wanted=SecondLabels(given.labels.per_query, given.labels.second_share) if several else SecondLabels(),
     )
     _check_values(options, grid)
     noticed = Noticed()
     name, found, notes = _read(options, given, with_id(rules(given), options.id), source, noticed)
     stream = make_stream(name, islice(found, options.samples), columns, progress)
     notes += noticed.sentences()
+    if not several and (given.labels.per_query > 1 or given.labels.second_share):
+        notes.append(ONE_ANNOTATOR)
     crew(parse_crew(options.annotators) if options.annotators else (), stream.classes, given.seed)  # raises
     if options.warm_start >= len(stream.rows):
         raise Misconfigured(f"--warm-start: write less than the {len(stream.rows):,} samples that there are")

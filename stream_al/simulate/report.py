@@ -11,7 +11,17 @@ from stream_al.simulate import plots
 from stream_al.simulate.cases import NO_MODEL, Result
 from stream_al.simulate.choice import Choice, sentence
 from stream_al.simulate.plan import SimulationPlan
-from stream_al.simulate.table import HEADINGS, Section, TableRow, cells, letters, sections, title
+from stream_al.simulate.table import (
+    AUDIT_HEADINGS,
+    HEADINGS,
+    Section,
+    TableRow,
+    audit_cells,
+    cells,
+    letters,
+    sections,
+    title,
+)
 
 __all__ = ["check", "page", "write"]
 
@@ -129,10 +139,19 @@ def _about(plan: SimulationPlan) -> str:
 
 
 def _table(section: Section, named: dict[str, str]) -> str:
-    lines = ["<tr>" + "".join(f"<th>{heading}</th>" for heading in HEADINGS) + "</tr>"]
+    rows, audits = [], []
     for row in section.rows:
-        found = "".join(f"<td>{escape(cell)}</td>" for cell in cells(row, named.get(row.case.model, "")))
-        lines.append(f'<tr class="{"baseline" if row.case.is_baseline else "own"}">{found}</tr>')
+        style, letter = "baseline" if row.case.is_baseline else "own", named.get(row.case.model, "")
+        rows.append((style, cells(row, letter)))
+        if (found := audit_cells(row, letter)) is not None:
+            audits.append((style, found))
+    return _lines(HEADINGS, rows) + (_lines(AUDIT_HEADINGS, audits) if audits else "")
+
+
+def _lines(headings: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
+    lines = ["<tr>" + "".join(f"<th>{heading}</th>" for heading in headings) + "</tr>"]
+    for style, row in rows:
+        lines.append(f'<tr class="{style}">' + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>")
     return '<div class="wide"><table>' + "\n".join(lines) + "</table></div>"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import groupby
 from statistics import mean, stdev
 
@@ -11,17 +11,34 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from stream_al.engine.trust.again import Wanted
 from stream_al.simulate.baselines import ALL_LABELS, BASELINE
 from stream_al.simulate.cases import NO_MODEL, Case, Result
 from stream_al.simulate.choice import percent, value
 from stream_al.simulate.crew import ANNOTATORS
 
-__all__ = ["HEADINGS", "Section", "TableRow", "cells", "letters", "sections", "tables", "title"]
+__all__ = [
+    "AUDIT_HEADINGS",
+    "HEADINGS",
+    "Section",
+    "TableRow",
+    "audit_cells",
+    "cells",
+    "letters",
+    "sections",
+    "tables",
+    "title",
+]
 
 HEADINGS = (
     *("labels bought by", "labels", "spent", "worst window", "accuracy", "kappa", "G-mean"),
     *("rarest recall", "seconds"),
 )
+AUDIT_HEADINGS = (
+    *("labels bought by", "first", "second", "in vain", "wrong", "contradicted", "wrong found"),
+    *("corrected to right", "to wrong", "wrong left"),
+)
+"""Means over the runs of the figures of `simulate.people.second_labels.Audit`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +61,7 @@ class TableRow:
         """The strategy and manager that bought the labels, and the letter of the model, if it has one."""
         case = self.case
         words = [case.strategy] if case.manager == BASELINE else [case.strategy, case.manager]
+        words += [case.wanted.words] if case.wanted.words else []
         return ", ".join([*words, letter] if letter and case.model != NO_MODEL else words)
 
 
@@ -104,6 +122,14 @@ def cells(row: TableRow, letter: str) -> tuple[str, ...]:
     )
 
 
+def audit_cells(row: TableRow, letter: str) -> tuple[str, ...] | None:
+    """The cells of a row, one for each of `AUDIT_HEADINGS`; None if no crew has labelled in its runs."""
+    audits = [astuple(run.audit) for run in row.runs if run.audit is not None]
+    if not audits:
+        return None
+    return row.name(letter), *(f"{mean(figures):,.0f}" for figures in zip(*audits, strict=True))
+
+
 def title(section: Section) -> str:
     """The title of a section.
 
@@ -124,22 +150,32 @@ def tables(results: Sequence[Result], measure: str) -> RenderableType:
     named = letters(results)
     parts: list[RenderableType] = []
     for section in sections(results, measure):
-        table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
-        table.add_column(HEADINGS[0])
-        for heading in HEADINGS[1:]:
-            table.add_column(heading.replace(" ", "\n"), justify="right", no_wrap=True)
+        table = _table(HEADINGS, [])
         for row in section.rows:
             style = "dim" if row.case.is_baseline else "bold"
             table.add_row(*map(Text, cells(row, named.get(row.case.model, ""))), style=style)
         parts += [Text(title(section)), table, Text()]
+        audits = [found for row in section.rows if (found := audit_cells(row, named.get(row.case.model, "")))]
+        if audits:
+            parts += [_table(AUDIT_HEADINGS, audits), Text()]
     parts += [Text(f"{letter}: {model}") for model, letter in named.items() if letter]
     return Group(*parts)
 
 
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column(headings[0])
+    for heading in headings[1:]:
+        table.add_column(heading.replace(" ", "\n"), justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
 def _rows(results: Sequence[Result]) -> Iterator[TableRow]:
-    def key(result: Result) -> tuple[str, str, str, float, str]:
+    def key(result: Result) -> tuple[str, str, str, float, str, Wanted]:
         case = result.case
-        return case.strategy, case.manager, case.model, case.budget, case.delay
+        return case.strategy, case.manager, case.model, case.budget, case.delay, case.wanted
 
     order = {found: place for place, found in enumerate(dict.fromkeys(map(key, results)))}
     for _, runs in groupby(sorted(results, key=lambda result: order[key(result)]), key):

@@ -10,6 +10,7 @@ import pytest
 from tests.benchmarks.efficiency.learners import MODELS, definition
 from tests.benchmarks.efficiency.model_command import main
 from tests.benchmarks.efficiency.model_tables import groups, tables
+from tests.benchmarks.efficiency.selection_gain import selection_gain
 from tests.benchmarks.efficiency.streams import load
 
 ASKED = ["--quick", "--json", "--jobs", "1", "--streams", "sea", "--models", "auto,nb", "--samples", "400"]
@@ -58,3 +59,28 @@ def test_gain_and_worst_are_measured_against_the_single_models() -> None:
     assert (auto["worst"], auto["worst_stream"]) == (pytest.approx(10.0), "b")
     assert auto["rank"] == pytest.approx(1.5)
     assert tables([group])[0].rows[0][0] == "auto"
+
+
+def test_the_gain_of_the_selection_is_that_of_pairs_of_seeds() -> None:
+    """A case is better or worse where its seeds agree, and a run without its pair does not count."""
+    lines = []
+    for stream, gaps in (
+        ("up", (0.02, 0.03, 0.025)),
+        ("down", (-0.02, -0.03, -0.025)),
+        ("noise", (0.1, -0.1, 0.0)),
+    ):
+        for seed, gap in enumerate(gaps):
+            lines += [
+                {
+                    **line("auto", stream, 0.7 + (gap if policy == "ours" else 0.0)),
+                    "seed": seed,
+                    "policy": policy,
+                }
+                for policy in ("random", "ours")
+            ]
+    alone = {**line("auto", "up", 0.1), "seed": 9, "policy": "ours"}
+    found = selection_gain([*lines, alone])
+    assert found is not None
+    assert (found["cases"], found["better"], found["worse"]) == (3, 1, {"down, 5%, 0 late": -2.5})
+    assert found["points"] == {"5%, 0 late": 0.0}
+    assert selection_gain([alone]) is None

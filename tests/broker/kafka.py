@@ -111,9 +111,10 @@ def _serves(port: int) -> bool:
     return bool(correlation == 7 and brokers > 0)
 
 
-def _java(jars: Path, *arguments: str, heap: str = "512m") -> list[str]:
+def _java(jars: Path, *arguments: str, heap: str = "512m", more: Path | None = None) -> list[str]:
     """Build the command line. CDS checks that the class path has the same jars in the same order."""
-    path = ":".join(str(jar) for jar in sorted(jars.glob("*.jar")))
+    found = [*sorted(jars.glob("*.jar")), *(sorted(more.glob("*.jar")) if more else [])]
+    path = ":".join(map(str, found))
     return ["java", f"-Xmx{heap}", *_JVM, "-cp", path, *arguments]
 
 
@@ -149,6 +150,7 @@ class KafkaBroker:
         advertised: str | None,
         listeners: Sequence[Listener] = (),
         scram: Sequence[str] = (),
+        config: Mapping[str, str] | None = None,
     ) -> None:
         """Format a store with a random cluster id; `KafkaBroker.start` also runs it."""
         self._cache, self._directory = cache, directory
@@ -160,12 +162,13 @@ class KafkaBroker:
         self.direct = f"127.0.0.1:{self._ports[1]}"
         self.log = directory / "broker.log"
         directory.mkdir(parents=True, exist_ok=True)
-        config = directory / "server.properties"
+        written = directory / "server.properties"
         plain = _SERVER.format(*self._ports[:3], advertised or self.bootstrap, directory)
-        config.write_text(_with_listeners(plain, listeners, self.ports))
+        plain += "".join(f"{key}={value}\n" for key, value in (config or {}).items())
+        written.write_text(_with_listeners(plain, listeners, self.ports))
         # Written as `--cluster-id=X`, because an id may start with "-" and look like an option.
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(config)]
+        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(written)]
         tool += [word for user in scram for word in ("--add-scram", user)]
         _run(_java(cache / "broker", *self._jvm, *tool, heap="128m"), 60)
 
@@ -212,14 +215,15 @@ class KafkaBroker:
         advertised: str | None = None,
         listeners: Sequence[Listener] = (),
         scram: Sequence[str] = (),
+        config: Mapping[str, str] | None = None,
     ) -> KafkaBroker:
         """Format a new store under `directory` and return the running broker.
 
         `advertised` ("127.0.0.1:PORT" of a proxy) is the address that clients are told to use. `listeners`
         are further listeners, at `ports[name]`. `scram` are users, in the form of kafka-storage's
-        --add-scram.
+        --add-scram. `config` is added to the configuration of the broker.
         """
-        broker = cls(cls.fetch(), directory, advertised, listeners, scram)
+        broker = cls(cls.fetch(), directory, advertised, listeners, scram, config)
         broker.resume()
         return broker
 
@@ -278,6 +282,15 @@ def _with_listeners(config: str, listeners: Sequence[Listener], ports: Mapping[s
             config = re.sub(rf"(?m)^({re.escape(key)}=.*)$", rf"\1,{value}", config)
         config += "".join(f"listener.name.{way.name.lower()}.{k}={v}\n" for k, v in way.config.items())
     return config
+
+
+def allow(bootstrap: str, user: str, operations: Sequence[str], topic: str) -> None:
+    """Give a user permissions on a topic, where a broker has an authorizer."""
+    tool = ["org.apache.kafka.tools.AclCommand", "--bootstrap-server", bootstrap, "--add"]
+    given = [f"--operation={name}" for name in operations]
+    who = [f"--allow-principal=User:{user}", *given, f"--topic={topic}"]
+    cache = KafkaBroker.fetch()
+    _run(_java(cache / "tools", *tool, *who, heap="128m", more=cache / "broker"), 60)
 
 
 def _lines(records: list[tuple[bytes, bytes]], end: bytes) -> bytes:

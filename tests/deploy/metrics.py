@@ -1,17 +1,18 @@
-"""The series that the service has, and those that a query names."""
+"""The series that the service and the bridge to Label Studio have, and those that a query names."""
 
 from __future__ import annotations
 
 import re
 
+from stream_al.label_studio.metrics import BridgeMetrics
 from stream_al.service.telemetry.metrics import Metrics
 
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "info": ("_info",)}
 
 
 def offered() -> set[str]:
-    """The names of all series of a process."""
-    families = list(Metrics("any").registry.collect())
+    """The names of all series of a process of the service, and of a bridge."""
+    families = [*Metrics("any").registry.collect(), *BridgeMetrics().registry.collect()]
     return {family.name + suffix for family in families for suffix in SUFFIXES.get(family.type, ("",))}
 
 

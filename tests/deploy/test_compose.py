@@ -200,7 +200,13 @@ def test_replicas_listen_on_all_addresses_only_with_tokens() -> None:
 
 def test_replicas_are_those_that_prometheus_scrapes_and_keep_their_own_snapshots() -> None:
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))
-    (scrape,) = config["scrape_configs"]
+    scrape, bridge = config["scrape_configs"]
+    (found,) = bridge["dns_sd_configs"]
+    assert (found["names"], found["port"]) == (
+        ["label-studio-bridge"],
+        settings.load(environ={}).label_studio.port,
+    )
+    assert SERVICES["label-studio-bridge"]
     (targets,) = scrape["static_configs"]
     ports = {f"{name}:{settings.load(environ=environ(given)).http.port}" for name, given in REPLICAS.items()}
     assert set(targets["targets"]) == ports

@@ -38,10 +38,15 @@ def test_every_reason_for_a_dead_letter_begins_at_zero() -> None:
             assert metrics.registry.get_sample_value("stream_al_dead_letters_total", labels) == 0
 
 
-NO_LETTER = {"binary_model", "too_many_classes", "model_error", "bad_label", "bad_time", "too_many_records"}
+NO_LETTER = {
+    *("binary_model", "too_many_classes", "model_error", "bad_label", "bad_time"),
+    *("too_many_records", "bad_filter"),  # a request
+    *("unusable_id", "several_classes", "no_class"),  # Label Studio
+}
 """What a model cannot do is not the record's fault: it is a problem (`telemetry.problems`) and no letter. Nor
 is a bad label in a file, which is left out of the import. A query with a bad time is passed over, and a
-request with too many records is refused."""
+request with too many records, or with a filter that cannot be read, is refused. What the bridge to Label
+Studio cannot use stays there."""
 
 
 async def send_examples(world: World, learner: Learner) -> int:

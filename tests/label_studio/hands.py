@@ -63,7 +63,7 @@ class Hands:
             bridge.client,
             given.label_studio.project or given.application,
             bridge.classes.labels(),
-            bridge.media(),
+            await bridge.media(),
             open_classes=given.label_studio.new_classes and not given.labels.classes,
         )
 

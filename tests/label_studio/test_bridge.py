@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,7 +16,10 @@ from stream_al.label_studio.client import Client
 from stream_al.label_studio.ledger import Ledger
 from stream_al.label_studio.listener import Served, listening
 from stream_al.label_studio.project import SECRET_HEADER, Project
+from stream_al.service.http.api import api
+from stream_al.service.http.roles import Role
 from tests.label_studio.hands import Hands
+from tests.support.http_server import CLOSED, TOKENS, client_of
 from tests.support.stream import query
 from tests.support.world import MakeWorld, World
 
@@ -48,7 +52,7 @@ CRASHES: dict[str, tuple[type, str, bool]] = {
     "before the project is created": (Client, "request", False),
     "before tasks are imported": (Client, "import_tasks", False),
     "between import and remembering": (Ledger, "imported", False),
-    "before a label is sent": (Bridge, "_record", False),
+    "before a label is sent": (Bridge, "_label", False),
     "between sending and remembering": (Ledger, "note", False),
     "before tasks are deleted": (Client, "delete_untouched", False),
     "between deleting and remembering": (Ledger, "withdrawn", False),
@@ -203,6 +207,43 @@ async def test_a_changed_annotation_is_sent_again_and_a_deleted_one_is_said(
     await hands.step(bridge)
     assert bridge.metrics.deleted._value.get() == 1
     assert await given(hands) == [("a", "up"), ("a", "down")]
+
+
+async def test_a_changed_annotation_corrects_its_label_in_the_service(
+    memory_world: MakeWorld, make_hands: Make, tmp_path: Path
+) -> None:
+    """From the query to the model: the service asks, an annotator labels and changes the label: it counts."""
+    world = await memory_world(*CLOSED, "budget.share=1.0")
+    token = tmp_path / "service-token"
+    token.write_text(TOKENS[Role.ADMIN])
+    hands = make_hands(
+        world, "label_studio.service_url=http://localhost", f"label_studio.service_token_file={token}"
+    )
+    replica = await world.start()
+    known = replica.app.local_model.learner.known
+    await world.send(world.topics.samples, [{"id": "a", "features": {"x": 0.5, "y": 0.5}}])
+    await world.until(lambda: "a" in replica.app.pending, "it is asked")
+    bridge = await hands.bridge()
+    bridge.corrections._http = client_of(api(replica.app))
+    await hands.step(bridge)
+    annotation = await hands.annotator.label(await hands.annotator.task("a"), "up", "other_class")
+    await hands.step(bridge)
+    await world.until(lambda: "a" in known, "it is learned")
+    await hands.step(bridge)
+    await hands.annotator.change(annotation, "down")
+    await hands.step(bridge)
+    assert bridge.metrics.labels.labels("corrected")._value.get() == 1
+
+    async def corrected() -> bool:
+        return "corrects" in (await world.examples())[-1]
+
+    await world.until(corrected, "the correction is in the log")
+    right = (await world.examples())[-1]
+    assert (right["label"], right["via"]) == ("down", "Admin")
+    assert right["annotator"].startswith("label-studio:")
+    assert await given(hands) == [("a", "up")], "no contradiction is recorded"
+    (first,) = await hands.labels()
+    assert first["guess_shown"] is False
 
 
 async def test_closed_and_expired_queries_are_withdrawn_and_labelled_tasks_stay(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stream_al.errors import BadMessage, Misconfigured, Unavailable
 from stream_al.label_studio import configuration
-from stream_al.label_studio.annotations import Annotation, Page, Task, decoded, label_of, query_key
+from stream_al.label_studio.annotations import Annotation, Page, Task, decoded, guess_of, label_of, query_key
 from stream_al.label_studio.classes import choice_of, class_of
 from stream_al.label_studio.tasks import NO_AUDIO, NO_IMAGE, media, task_of
 from stream_al.messages import Query, decode
@@ -119,7 +119,9 @@ PREDICTED = {"label": "up", "probabilities": {"up": 0.75, "down": 0.25}}
 
 
 def test_a_prediction_has_its_score_and_the_version_of_the_model() -> None:
-    (found,) = task_of(query(prediction=PREDICTED), "app", SHOWN, predictions=True)["predictions"]
+    task = task_of(query(prediction=PREDICTED), "app", SHOWN, predictions=True)
+    (found,) = task["predictions"]
+    assert guess_of(Task(1, "", task["data"])) is True
     assert found["score"] == 0.75
     assert "000000000000" in found["model_version"]
     assert found["result"][0]["value"] == {"choices": ["up"]}
@@ -139,7 +141,9 @@ def test_a_prediction_has_its_score_and_the_version_of_the_model() -> None:
 )
 def test_a_task_carries_no_prediction_that_it_must_not(more: dict[str, Any], predictions: bool) -> None:
     asked = query(**({"prediction": PREDICTED} | more))
-    assert "predictions" not in task_of(asked, "app", SHOWN, predictions=predictions)
+    task = task_of(asked, "app", SHOWN, predictions=predictions)
+    assert "predictions" not in task
+    assert guess_of(Task(1, "", task["data"])) is False
 
 
 @pytest.mark.parametrize(
@@ -180,10 +184,29 @@ def test_a_task_is_bounded_and_holds_no_nul_whatever_the_payload() -> None:
 
 
 # --- annotations ------------------------------------------------------------
+def test_a_task_for_a_second_label_says_so() -> None:
+    """So a project can give it to somebody else."""
+    data = task_of(query(id="s1~2", second_of="s1"), "app", SHOWN, predictions=True)["data"]
+    assert (data["stream_al_id"], data["stream_al_second_of"]) == ("s1~2", "s1")
+    assert task_of(query(), "app", SHOWN, predictions=True)["data"]["stream_al_second_of"] == ""
+
+
 def test_an_annotation_becomes_a_label_with_everything_that_is_known() -> None:
     label = label_of(("s1", "v1"), annotation(("label", "choices", ['"1"'])))
     assert (label.id, label.version, label.label, label.skipped) == ("s1", "v1", "1", False)
     assert (label.annotator, label.labelled_at) == ("label-studio:7", "2026-11-28T18:58:12.675814Z")
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [({"stream_al_predicted": True}, True), ({}, None), ({"stream_al_predicted": "x"}, None)],
+)
+def test_a_label_says_whether_its_task_came_with_a_prediction(
+    data: dict[str, Any], shown: bool | None
+) -> None:
+    """Tasks of a former version do not say it."""
+    given = annotation(("label", "choices", ["up"]))
+    assert label_of(("s1", "v1"), given, guess_of(Task(1, "", data))).guess_shown is shown
 
 
 def test_a_cancelled_annotation_is_a_skip_whatever_was_chosen() -> None:

@@ -12,6 +12,7 @@ import yaml
 from stream_al import settings as app_settings
 from stream_al.datasets.rows import Row
 from stream_al.engine.budgets.caps import Caps
+from stream_al.engine.trust.again import Wanted
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.simulate.baselines import ALL_LABELS, BASELINE, LAST_LABEL, MAJORITY, PERIODIC, RANDOM
 from stream_al.simulate.cases import NO_MODEL, Case, Grid, Result, Terms, cases, simulate
@@ -96,7 +97,8 @@ def test_a_run_has_the_promised_fields() -> None:
     assert list(record) == [
         *("strategy", "manager", "model", "budget", "delay", "annotator_error", "annotators", "seed"),
         *("samples", "labels"),
-        *("budget_spent", "worst_window", "accuracy", "kappa", "g_mean", "seconds", "classes"),
+        *("budget_spent", "worst_window", "accuracy", "kappa", "g_mean", "seconds"),
+        *("per_query", "second_share", "audit", "classes"),
     ]
     assert {score["label"] for score in record["classes"]} == {"down", "up"}
     assert sum(score["samples"] for score in record["classes"]) == record["samples"]
@@ -233,6 +235,18 @@ def test_the_yaml_of_a_choice_names_an_objective_that_is_not_the_default() -> No
     (choice,) = choose([*BASELINES, result("margin", 0, 0.7)], "accuracy")
     assert "objective" not in choice.settings(0.1, "accuracy")
     assert yaml.safe_load(choice.settings(0.1, "balanced"))["model"]["objective"] == "balanced"
+
+
+def test_the_yaml_of_a_choice_names_second_labels_and_so_does_its_sentence() -> None:
+    some = [
+        result("margin", 0, accuracy, wanted=Wanted(2, share)) for share, accuracy in ((0, 0.7), (0.1, 0.8))
+    ]
+    (choice,) = choose([*BASELINES, result("margin", 0, 0.6), *some], "accuracy")
+    assert choice.compared == 3
+    assert yaml.safe_load(choice.settings(0.1))["labels"] == {"per_query": 2, "second_share": 0.1}
+    assert "per_query 2, second_share 0.1" in sentence(choice)
+    (plain,) = choose([*BASELINES, result("margin", 0, 0.9), *some], "accuracy")
+    assert "labels" not in yaml.safe_load(plain.settings(0.1))
 
 
 def test_every_run_is_in_the_table_best_first() -> None:

@@ -18,7 +18,8 @@ from stream_al.cli import main
 FIELDS = [
     *("strategy", "manager", "model", "budget", "delay", "annotator_error", "annotators", "seed"),
     *("samples", "labels"),
-    *("budget_spent", "worst_window", "accuracy", "kappa", "g_mean", "seconds", "classes"),
+    *("budget_spent", "worst_window", "accuracy", "kappa", "g_mean", "seconds"),
+    *("per_query", "second_share", "audit", "classes"),
 ]
 BASELINES = {"random", "periodic", "last-label", "majority", "all-labels"}
 ROWS = [(k * 37 % 101, k * 61 % 89, k, k + 50, "up" if k * 37 % 101 > 50 else "down") for k in range(300)]
@@ -88,6 +89,28 @@ def test_the_table_ends_with_the_choice_and_yaml_that_the_service_takes(
     again = simulate(recording, "--config", config, "--json")
     chosen = [run for run in again.runs if run["manager"] != "baseline"]
     assert [(run["model"], run["budget"]) for run in chosen] == [("GaussianNB()", 0.1)]
+
+
+def test_second_labels_are_compared_with_none_and_the_choice_can_be_loaded(
+    simulate: Any, recording: Path, tmp_path: Path
+) -> None:
+    crew = ("--annotators", "ann: error=0.2; bob: error=0.2")
+    asked = (recording, "--model", "GaussianNB()", "--budgets", "0.5", "--set", "labels.second_share=0.5")
+    done = simulate(*asked, *crew, "--json")
+    own = [run for run in done.runs if run["manager"] != "baseline"]
+    assert [run["second_share"] for run in own] == [0.0, 0.5]
+    none, some = (run["audit"] for run in own)
+    assert none["second"] == 0 < some["second"]
+    assert all(run["labels"] == run["audit"]["first"] + run["audit"]["second"] == 150 for run in own)
+    table = simulate(*asked, *crew)
+    assert "contradicted" in table.out
+    assert table.out.count("second_share") >= 2  # the measures, and the labels
+    config = tmp_path / "settings.yaml"
+    config.write_text(table.out[table.out.index("\nstrategy:") :])
+    assert simulate(recording, "--config", config, *crew, "--json").code == 0
+    alone = simulate(*asked)
+    assert "one annotator gives all labels" in alone.err
+    assert "second_share" not in alone.out
 
 
 def test_columns_that_begin_with_an_underscore_are_no_features(

@@ -35,6 +35,7 @@ def tasks(team: Crew, times: list[float]) -> list[tuple[str, float]]:
     found, state = [], team.begin
     for name, at in zip(IDS, times, strict=False):
         task, state = team.assign(state, name, at)
+        assert task is not None
         found.append((task.annotator.name, task.seconds))
     return found
 

@@ -53,14 +53,12 @@ class Pending:
         queried_ms: The timestamp that the log gave it, in milliseconds.
         life_ms: How long it may wait, in milliseconds.
         version: The version of its sample.
-        ambiguous: Whether a query of the same id and another sample was open at the same time.
     """
 
     query: Query
     queried_ms: int
     life_ms: int
     version: str = ""
-    ambiguous: bool = False
 
 
 class Known(NamedTuple):
@@ -107,7 +105,13 @@ def addressed(label: Label, versions: Callable[[str], str | None]) -> tuple[Labe
 
 
 def join(
-    label: Label, *, at_ms: int, pending: Pending | None, known: Known | None, version: str | None = None
+    label: Label,
+    *,
+    at_ms: int,
+    pending: Pending | None,
+    known: Known | None,
+    version: str | None = None,
+    shared: bool = False,
 ) -> Joined:
     """Join a label with its query.
 
@@ -117,6 +121,7 @@ def join(
         pending: The pending query under its id; None if there is none.
         known: The first label known of the id; None if there is none.
         version: The version of the sample that the label is for; None if the label does not say.
+        shared: Whether two queries for different samples have had its id at once.
 
     Raises:
         BadMessage: `unknown_id`: the id has no pending query and no known label, and the label brought no
@@ -127,7 +132,7 @@ def join(
     if version is not None:
         pending = pending if pending is not None and pending.version == version else None
         known = known if known is not None and known.version == version else None
-    elif pending is not None and pending.ambiguous:
+    elif shared:
         raise BadMessage(
             "ambiguous_id",
             f"two queries had the id {label.id[:100]!r} at once, so the label may be for either: let labels "

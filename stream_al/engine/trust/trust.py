@@ -27,7 +27,7 @@ __all__ = ["Conflict", "Proposal", "Suspicion", "Trust", "proposal"]
 
 MOST_SUSPICIONS = 200  # of each kind of sample
 MOST_CONFLICTS = 100
-SURE = 0.9  # the posterior of a consensus that contradicts the first label, from two labels that disagree
+SURE = 2 / 3  # the probability, between two classes, with which the model tips as many labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,9 @@ def proposal(item: Item, weights: Weights) -> Proposal | None:
     """What the consensus puts in the place of the first label of an item; None if it does not contradict it.
 
     A label is only contradicted by one that an annotator gave: by more labels than it has itself, or by as
-    many with which the model agrees so much that the posterior is `SURE`.
+    many, where the model prefers the other class with a probability of `SURE` between the two. Two annotators
+    who err equally often do not say which of two labels is wrong, so the model alone tips it. CROWDLAB's
+    posterior is never as sure of two labels that disagree, since it counts both.
 
     Args:
         item: An item with several labels.
@@ -196,7 +198,15 @@ def proposal(item: Item, weights: Weights) -> Proposal | None:
     best = max(keys, key=lambda key: (keys.count(key), found[key]))
     share = found[best] / total if total else 0.0
     outvoted = keys.count(best) > keys.count(keys[0])
-    if item.settled or best == keys[0] or item.offset < 0 or not (outvoted or share >= SURE):
+    tipped = _preferred(item, best, keys[0]) >= SURE
+    if item.settled or best == keys[0] or item.offset < 0 or not (outvoted or tipped):
         return None
     consensus = labels[keys.index(best)].label
     return Proposal(item.id, item.offset, labels[0].label, consensus, share, len(labels), outvoted=outvoted)
+
+
+def _preferred(item: Item, best: str, other: str) -> float:
+    """The probability of one class between two, by the model before it learned any label of the item."""
+    said = item.opinions.probabilities
+    mine, its = said.get(best, 0.0), said.get(other, 0.0)
+    return mine / (mine + its) if mine else 0.0

@@ -62,7 +62,7 @@ def ask(app: App, numbers: Sequence[int]) -> dict[str, Any]:
         if fault is None:
             asked.append(number)
         else:
-            refused.append({"number": number, "id": kept.decision.id if kept else None, "why": fault})
+            refused.append({"number": number, "id": kept.arrival.id if kept else None, "why": fault})
     return {"asked": len(asked), "waiting": len(app.selection.asked), "refused": refused}
 
 

@@ -2,39 +2,41 @@
 
 Nothing of this is computed before somebody asks. Then it is done in time slices, one request after the
 other, so that the event loop is never held: samples are read from their records again, encoded, and
-projected (`engine.explore`). A map is kept for some seconds, for all who ask meanwhile, and its vectors
+projected (`engine.explore`). A map is kept for some seconds, for all who ask meanwhile, and longer if it took
+long, so that making maps takes a small share of a processor however often people ask. Its vectors are kept
 until the next map, for the neighbours of a sample.
 """
 
 from __future__ import annotations
 
 import asyncio
-from base64 import b64encode
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_al.engine.budgets import Reason
 from stream_al.engine.explore.explanation import why
 from stream_al.engine.explore.filter import parse
 from stream_al.engine.explore.projection import Moments, Plane, plane
 from stream_al.engine.explore.vectors import WIDTH, Scale, needs_scale, vectors
 from stream_al.engine.samples.table import Sample
-from stream_al.messages import ClassLabel, encode, iso, label_text
-from stream_al.service.desk.items import STATES, Item, Items
+from stream_al.messages import iso
+from stream_al.service.desk.items import Item, Items
+from stream_al.service.desk.points import Found, Points, packed
+from stream_al.service.desk.recent_samples import Kept
 from stream_al.service.timing.clock import Clock
 from stream_al.service.timing.time_slices import TimeSlices
 
 __all__ = ["MOST_PENDING", "SORTS", "Explorer"]
 
-MAP_SECONDS = 5.0
+MAP_SECONDS = 5.0  # for which a map is kept at least
+MOST_SHARE = 0.02  # of a processor, for the maps of all viewers together
 MOST_PENDING = 2000  # older pending queries on the map, the newest ones
 CHUNK = 50
-STEPS = 32_000  # from the middle of the map to its edge
-REASONS = [reason.value for reason in Reason]
+PLACED_AT_ONCE = 1000
 SORTS = ("utility", "newest", "id")
 NEIGHBOURS = 8
 MOST_CHARACTERS = 200  # of a value in a table
@@ -46,7 +48,7 @@ class Map:
 
     Attributes:
         body: What is sent, as JSON.
-        made: When it was made, in monotonic seconds.
+        until: How long it is kept, in monotonic seconds.
         items: The items, in the order of the points.
         vectors: A row for each of them.
         plane: The plane on which they are shown.
@@ -54,7 +56,7 @@ class Map:
     """
 
     body: bytes
-    made: float
+    until: float
     items: list[Item]
     vectors: NDArray[np.float32]
     plane: Plane
@@ -80,7 +82,7 @@ class Explorer:
     async def map(self) -> Map:
         """The map of now, or of a few seconds ago."""
         async with self._one_at_a_time:
-            if self._map is None or self._clock.monotonic() - self._map.made >= MAP_SECONDS:
+            if self._map is None or self._clock.monotonic() >= self._map.until:
                 self._map = await self._made()
             return self._map
 
@@ -112,31 +114,27 @@ class Explorer:
             BadMessage: `bad_filter`.
         """
         test, now_ms = parse(where), self._clock.wall_ms()
+        found, total, slices = Found(), 0, TimeSlices(self._clock)
         async with self._one_at_a_time:
-            found: list[Item] = []
-            total = 0
-            async for item, sample in self._read(self._all()):
+            async for item in self._each(slices):
+                if where.strip():  # without a filter no sample need be read
+                    sample = self.items.sample(item)
+                    if sample is None:
+                        continue
+                    state, label = self.items.fate(item, sample)
+                    if not test(self.items.row(item, sample, state, label, now_ms)):
+                        total += 1
+                        continue
                 total += 1
-                if not where.strip():
-                    found.append(item)
-                    continue
-                state, label = self.items.fate(item, sample)
-                if test(self.items.row(item, sample, state, label, now_ms)):
-                    found.append(item)
-            if sort == "utility":
-                found.sort(key=lambda one: (-one.decision.utility, -one.at_ms, one.number))
-            elif sort == "id":
-                found.sort(key=lambda one: (one.decision.id, one.number))
-            else:
-                found.sort(key=lambda one: (-one.at_ms, -one.number))
-            rows = [self.short(item, features=True) for item in found[offset : offset + limit]]
-        numbers = np.asarray([item.number for item in found], dtype="<i4")
+                found.append(item)
+        order = found.order(sort)
+        page = [found.items[place] for place in order[offset : offset + limit].tolist()]
         return {
             "total": total,
-            "matched": len(found),
+            "matched": len(order),
             "offset": offset,
-            "items": rows,
-            "numbers": _packed(numbers),
+            "items": [self.short(item, features=True) async for item in slices.one_by_one(page)],
+            "numbers": packed(np.asarray(found.numbers, dtype=np.int64)[order].astype("<i4")),
         }
 
     def full(self, item: Item, sample: Sample) -> dict[str, Any]:
@@ -161,7 +159,7 @@ class Explorer:
         state, label = ("none", None) if sample is None else self.items.fate(item, sample)
         found: dict[str, Any] = {
             "number": item.number,
-            "id": item.decision.id,
+            "id": item.id,
             "utility": item.decision.utility,
             "reason": item.decision.reason.value,
             "class": item.predicted,
@@ -183,17 +181,12 @@ class Explorer:
         pending = self.items.pending.get(query_id) if query_id is not None else None
         return Item.of_query(number, pending.query) if pending else None
 
-    def _all(self) -> list[Item | str]:
-        """The last samples, and the ids of pending queries that may be older."""
-        kept = [Item.of_kept(one) for one in self.items.recent]
-        return [*kept, *self.items.pending.newest(MOST_PENDING)]
-
-    async def _read(self, given: Sequence[Item | str]) -> AsyncIterator[tuple[Item, Sample]]:
-        """The items with their samples, in slices between which other tasks run."""
+    async def _each(self, slices: TimeSlices) -> AsyncIterator[Item]:
+        """The items: the last samples, and pending queries that are older; other tasks run between them."""
         shown: set[str] = set()
         numbers: dict[str, int] = {}
-        async for one in TimeSlices(self._clock).one_by_one(given):
-            item = one
+        given = chain[Kept | str](self.items.recent, self.items.pending.newest(MOST_PENDING))
+        async for one in slices.one_by_one(given):
             if isinstance(one, str):
                 pending = None if one in shown else self.items.pending.get(one)
                 if pending is None:
@@ -203,30 +196,33 @@ class Explorer:
                     self._lowest -= 1
                     number = self._lowest
                 numbers[one] = number
-                item = Item.of_query(number, pending.query)
+                yield Item.of_query(number, pending.query)
             else:
-                shown.add(one.decision.id)
-            assert isinstance(item, Item)  # noqa: S101 - for the type checker
+                shown.add(one.arrival.id)
+                yield Item.of_kept(one)
+        self._numbers = numbers
+
+    async def _read(self, slices: TimeSlices) -> AsyncIterator[tuple[Item, Sample]]:
+        """The items whose samples can be read, with them."""
+        async for item in self._each(slices):
             sample = self.items.sample(item)
             if sample is not None:
                 yield item, sample
-        self._numbers = numbers
 
-    async def _scale(self, given: Sequence[Item | str]) -> dict[str, tuple[float, float]]:
+    async def _scale(self, slices: TimeSlices) -> dict[str, tuple[float, float]]:
         scale = Scale()
-        async for _, sample in self._read(given):
+        async for _, sample in self._read(slices):
             scale.add([sample])
         return scale.found()
 
     async def _made(self) -> Map:
         """Make the map anew."""
-        model, given, slices = self.items.local_model.model, self._all(), TimeSlices(self._clock)
-        scale = await self._scale(given) if needs_scale(model) else {}
+        model, slices = self.items.local_model.model, TimeSlices(self._clock)
+        scale = await self._scale(slices) if needs_scale(model) else {}
         before = self._map.plane if self._map else None
-        items: list[Item] = []
+        points = Points(model.classes)
         chunk: list[Sample] = []
         blocks: list[NDArray[np.float32]] = []
-        fates: list[tuple[str, ClassLabel | None]] = []
         moments = Moments(WIDTH)
 
         def encode_chunk() -> None:
@@ -235,64 +231,22 @@ class Explorer:
             blocks.append(block.astype(np.float32))
             chunk.clear()
 
-        async for item, sample in self._read(given):
-            items.append(item)
+        async for item, sample in self._read(slices):
+            points.append(item, *self.items.fate(item, sample))
             chunk.append(sample)
-            fates.append(self.items.fate(item, sample))
             if len(chunk) == CHUNK:
                 encode_chunk()
         encode_chunk()
+        await asyncio.sleep(0)
         found = np.concatenate(blocks)
         shown = plane(moments, before)
-        places = np.zeros((len(items), 2))
-        for begin in slices.cut(range(0, len(items), 1000)):
-            for first in begin:
-                with slices.working():
-                    places[first : first + 1000] = shown.place(found[first : first + 1000].astype(np.float64))
-                await slices.over()
-        await asyncio.sleep(0)  # the loop was held for the last places; what follows holds it for as long
-        body = self._body(items, fates, places, shown)
-        return Map(body, self._clock.monotonic(), items, found, shown, scale)
-
-    def _body(
-        self, items: list[Item], fates: list[tuple[str, ClassLabel | None]], places: Any, shown: Plane
-    ) -> bytes:
-        """The map as JSON: each array as base64 of little-endian numbers."""
-        names: dict[str, int] = {
-            label_text(label): n for n, label in enumerate(self.items.local_model.model.classes)
-        }
-
-        def number_of(name: str | None) -> int:
-            return -1 if name is None else names.setdefault(name, len(names))
-
-        classes = [number_of(item.predicted) for item in items]
-        labels = [number_of(None if label is None else label_text(label)) for _, label in fates]
-        middle = (places.max(axis=0) + places.min(axis=0)) / 2 if len(items) else np.zeros(2)
-        reach = float(np.abs(places - middle).max()) if len(items) else 0.0
-        steps = np.rint((places - middle) * (STEPS / (reach or 1.0))).astype("<i2")
-        utilities = np.asarray([item.decision.utility for item in items], dtype=np.float64)
-        return encode(
-            {
-                "count": len(items),
-                "classes": list(names),
-                "reasons": REASONS,
-                "states": STATES,
-                "steps": STEPS,
-                "reach": reach,
-                "share": shown.share,
-                "numbers": _packed(np.asarray([item.number for item in items], dtype="<i4")),
-                "x": _packed(steps[:, 0]),
-                "y": _packed(steps[:, 1]),
-                "utility": _packed(np.rint(utilities * 255).astype(np.uint8)),
-                "class": _packed(np.asarray(classes, dtype="<i2")),
-                "label": _packed(np.asarray(labels, dtype="<i2")),
-                "reason": _packed(
-                    np.asarray([REASONS.index(i.decision.reason) for i in items], dtype=np.uint8)
-                ),
-                "state": _packed(np.asarray([STATES.index(state) for state, _ in fates], dtype=np.uint8)),
-            }
-        )
-
-
-def _packed(numbers: NDArray[Any]) -> str:
-    return b64encode(np.ascontiguousarray(numbers).tobytes()).decode()
+        places = np.zeros((len(found), 2))
+        for first in range(0, len(found), PLACED_AT_ONCE):
+            with slices.working():
+                some = found[first : first + PLACED_AT_ONCE].astype(np.float64)
+                places[first : first + PLACED_AT_ONCE] = shown.place(some)
+            await slices.over()
+        await asyncio.sleep(0)
+        body = points.body(places, shown)
+        until = self._clock.monotonic() + max(MAP_SECONDS, slices.worked / MOST_SHARE)
+        return Map(body, until, points.items, found, shown, scale)

@@ -35,6 +35,7 @@ class Item:
 
     Attributes:
         number: Its number.
+        id: The id of the sample.
         decision: What was decided.
         probabilities: What the model said of it.
         at_ms: The timestamp that the log gave it.
@@ -45,6 +46,7 @@ class Item:
     """
 
     number: int
+    id: str
     decision: Decision
     probabilities: Mapping[ClassLabel, float]
     at_ms: int
@@ -59,18 +61,19 @@ class Item:
         arrival = kept.arrival
         failure = arrival.failure.message if arrival.failure else None
         at_ms = kept.record.timestamp_ms
-        return cls(kept.number, kept.decision, arrival.probabilities, at_ms, kept.examples, failure, kept)
+        said = arrival.id, kept.decision, arrival.probabilities
+        return cls(kept.number, *said, at_ms, kept.examples, failure, kept)
 
     @classmethod
     def of_query(cls, number: int, query: Query) -> Item:
         """A pending query."""
         reason = Reason(query.reason) if query.reason in set(Reason) else Reason.UNCERTAIN
-        decision = Decision(
-            query.sample_id or query.id, True, query.utility, query.threshold, query.propensity or 0.0, reason
-        )
+        sample_id = query.sample_id or query.id
+        propensity = query.propensity or 0.0
+        decision = Decision(sample_id, True, query.utility, query.threshold, propensity, reason)
         at_ms = int(moment(query.sampled_at).timestamp() * 1000)
         found: dict[ClassLabel, float] = {name: p for name, p in query.prediction.probabilities.items()}  # noqa: C416 - of a wider type
-        return cls(number, decision, found, at_ms, query.model.examples, None, query, query.id)
+        return cls(number, sample_id, decision, found, at_ms, query.model.examples, None, query, query.id)
 
     @property
     def predicted(self) -> str | None:
@@ -111,7 +114,7 @@ class Items:
 
     def fate(self, item: Item, sample: Sample) -> tuple[str, ClassLabel | None]:
         """What has become of a sample, a word of `STATES`, and its label if it has one."""
-        sample_id, known = item.decision.id, self.local_model.learner.known
+        sample_id, known = item.id, self.local_model.learner.known
         if item.number in self.asked:
             return "asked", None
         taken = TakenIds(self.local_model, self.pending)
@@ -136,7 +139,7 @@ class Items:
         decision = item.decision
         return {
             **sample.features,
-            "@id": decision.id,
+            "@id": item.id,
             "@utility": round(decision.utility, 6),
             "@threshold": round(decision.threshold, 6),
             "@reason": decision.reason.value,

@@ -147,7 +147,7 @@ def _read_routes(web: FastAPI, app: App) -> None:
 
         A page may hold fewer than `limit`: it has at most `http.max_page_bytes` bytes.
         """
-        page = app.pending.most_useful(limit, offset, app.settings.http.max_page_bytes)
+        page = await app.pending.most_useful(limit, offset, app.settings.http.max_page_bytes)
         found = {"total": len(app.pending), "offset": offset, "queries": page}
         return Response(encode(found), media_type="application/json")  # written once, not checked again
 

@@ -26,8 +26,8 @@ ABOUT_BOUGHT = (
     "its propensity says."
 )
 ABOUT_SECOND = (
-    "Samples that several annotators labelled. They are chosen: disputed ones, ones drawn at random, and "
-    "ones in doubt, in this order. So they hold more errors than the rest, and annotators are compared with "
+    "Samples that several annotators labelled. They are chosen: disputed ones first, then the ones most "
+    "in doubt. So they hold more errors than the rest, and annotators are compared with "
     "each other, not with the truth."
 )
 

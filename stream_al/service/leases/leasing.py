@@ -32,6 +32,7 @@ from stream_al.messages import MAX_VERSION_CHARACTERS, decode, encode
 from stream_al.replica_messages import Lease
 from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Broker, Group, Outgoing, Record
+from stream_al.service.leases.free import FreeQueries
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.problems import Kind, Problems
@@ -81,6 +82,7 @@ class Leasing:
         self._seconds = settings.labels.lease_seconds
         self._max_bytes = settings.http.max_page_bytes
         self._pending = pending
+        self._free = FreeQueries(pending)
         self._labels = labels
         self._metrics = metrics
         self._problems = problems
@@ -118,7 +120,7 @@ class Leasing:
         await self._release([one.lease.lease for one in self.leases.held_by((via, holder)) if one not in own])
         who, again, tries = annotator or holder, True, 0
         while again and len(own) < count and tries < MAX_TRIES:
-            free = self._pending.take(
+            free = await self._free.take(
                 who, count - len(own), self._max_bytes, partial(self.leases.holds_sample, who)
             )
             again = await self._grant([self._lease_of(query, via, holder, annotator) for query in free])
@@ -214,9 +216,9 @@ class Leasing:
     def _settle(self, query: str) -> None:
         """Put a query aside or back, as it is leased or not."""
         if query in self._attempts or self.leases.of_query(query) is not None:
-            self._pending.set_aside(query)
+            self._pending.order.set_aside(query)
         else:
-            self._pending.put_back(query)
+            self._pending.order.put_back(query)
 
     def _apply(self, record: Record) -> None:
         at_ms = self._pending.time.see(record)

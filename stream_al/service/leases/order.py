@@ -1,87 +1,85 @@
-"""The order of the pending queries, kept while they come and go: the most useful first.
+"""The order of the pending queries, the most useful first.
 
-Two orders are kept. One has all pending queries, for pages. The other has the free ones, which nobody holds:
-a query that is leased is put aside, and put back when its lease ends.
+There are two orders, each kept from the moment at which it is first needed (`lists`). One has all pending
+queries, for pages. The other has the free ones, which nobody holds: a query that is leased is put aside, and
+put back when its lease ends.
 
 *Second queries* ask another annotator for a sample that one has labelled. They would lie at the front of the
 order of the annotator who may not have them, and be passed over each time. So the free queries have one list
 for each set of annotators who have labelled the sample, and an annotator is served from the lists that do not
-name him. There are at most `MOST_LISTS`; all further sets share one list more, of which at most `MOST_PASSED`
-queries are passed over at a time.
+name him. In the list that further sets share, at most `MOST_PASSED` queries are passed over at a time.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from stream_al.service.leases.ranked import Place, Ranked
+from stream_al.service.leases.lists import FIRST, OTHERS, Lists, Waiting
+from stream_al.service.leases.ranked import Place
+from stream_al.service.timing.clock import Clock
 
 __all__ = ["QueryOrder"]
 
-MOST_LISTS = 100
 MOST_PASSED = 100
-
-FIRST: tuple[str, ...] = ()
-OTHERS = ("", "")  # no set of annotators has one name twice
 
 
 class QueryOrder:
-    """Where the pending queries stand."""
+    """Where the pending queries stand.
 
-    def __init__(self) -> None:
-        self.all = Ranked()
-        self._free: dict[tuple[str, ...], Ranked] = {FIRST: Ranked(), OTHERS: Ranked()}
+    Args:
+        queries: The pending queries, by their ids. Whoever changes them says so here.
+        clock: Measures the work.
+    """
+
+    def __init__(self, queries: Mapping[str, Waiting], clock: Clock) -> None:
+        self._queries = queries
         self._aside: set[str] = set()
+        self._all = Lists(queries, lambda sample_id: True, clock, by_annotators=False)
+        self._free = Lists(queries, lambda sample_id: sample_id not in self._aside, clock, by_annotators=True)
 
     @property
     def free(self) -> int:
         """How many queries nobody holds."""
-        return sum(map(len, self._free.values()))
+        return len(self._queries) - sum(map(self._queries.__contains__, self._aside))
 
-    def add(self, place: Place, labelled_by: tuple[str, ...]) -> None:
-        """Enter a query. `labelled_by` is in alphabetical order, each name once."""
-        self.all.add(place)
-        if place[2] not in self._aside:
-            self._add_free(place, labelled_by)
+    def added(self, sample_id: str) -> None:
+        """A query was entered."""
+        self._all.add(sample_id)
+        if sample_id not in self._aside:
+            self._free.add(sample_id)
 
-    def discard(self, place: Place, labelled_by: tuple[str, ...]) -> None:
-        """Remove a query that is closed."""
-        self.all.discard(place)
-        self._discard_free(place, labelled_by)
+    def removed(self, sample_id: str, query: Waiting) -> None:
+        """A query was closed."""
+        self._all.discard(sample_id, query)
+        self._free.discard(sample_id, query)
 
-    def set_aside(self, sample_id: str, place: Place | None, labelled_by: tuple[str, ...]) -> None:
+    def set_aside(self, sample_id: str) -> None:
         """Let nobody have a query. It need not be pending yet."""
         self._aside.add(sample_id)
-        if place is not None:
-            self._discard_free(place, labelled_by)
+        query = self._queries.get(sample_id)
+        if query is not None:
+            self._free.discard(sample_id, query)
 
-    def put_back(self, sample_id: str, place: Place | None, labelled_by: tuple[str, ...]) -> None:
+    def put_back(self, sample_id: str) -> None:
         """Undo `set_aside`."""
         if sample_id in self._aside:
             self._aside.discard(sample_id)
-            if place is not None:
-                self._add_free(place, labelled_by)
+            if sample_id in self._queries:
+                self._free.add(sample_id)
 
-    def for_annotator(self, annotator: str) -> Iterator[Place]:
+    async def page(self, offset: int, limit: int) -> list[Place]:
+        """At most `limit` queries, without the first `offset`."""
+        await self._all.made()
+        ranked = self._all.of.get(FIRST)
+        return ranked.page(offset, limit) if ranked else []
+
+    async def for_annotator(self, annotator: str) -> Iterator[Place]:
         """The free queries that an annotator may have, the most useful first.
 
         Those in the list of the others are not checked. Nothing may be changed meanwhile.
         """
-        lists = (free for names, free in self._free.items() if annotator not in names and names != OTHERS)
-        return heapq.merge(*lists, islice(self._free[OTHERS], MOST_PASSED))
-
-    def _add_free(self, place: Place, labelled_by: tuple[str, ...]) -> None:
-        free = self._free.get(labelled_by)
-        if free is None:
-            room = len(self._free) < MOST_LISTS
-            free = self._free.setdefault(labelled_by, Ranked()) if room else self._free[OTHERS]
-        free.add(place)
-
-    def _discard_free(self, place: Place, labelled_by: tuple[str, ...]) -> None:
-        free = self._free.get(labelled_by)
-        if free is None or not free.discard(place):
-            self._free[OTHERS].discard(place)
-        elif not free and labelled_by != FIRST:
-            del self._free[labelled_by]
+        await self._free.made()
+        lists = [free for names, free in self._free.of.items() if annotator not in names and names != OTHERS]
+        return heapq.merge(*lists, islice(self._free.of.get(OTHERS, ()), MOST_PASSED))

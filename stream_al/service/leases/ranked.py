@@ -13,9 +13,15 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import TypeAlias
 
-__all__ = ["Place", "Ranked"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["MOST_IN_A_BLOCK", "Floats", "Integers", "Place", "Ranked"]
 
 MOST_IN_A_BLOCK = 2000
+
+Floats: TypeAlias = NDArray[np.float64]
+Integers: TypeAlias = NDArray[np.int64]
 
 Place: TypeAlias = tuple[float, int, str]
 """The place of a query: minus its utility, the offset of its record, its id. The first is the most useful."""
@@ -100,6 +106,12 @@ class Ranked:
             if len(found) >= limit:
                 break
         return found
+
+    def extend(self, utilities: Floats, offsets: Integers, ids: list[str]) -> None:
+        """Append places that come after all others, in order: half a block of them at most."""
+        self._blocks.append(_Block(array("d", utilities.tobytes()), array("q", offsets.tobytes()), ids))
+        self._lasts.append(self._blocks[-1].last())
+        self._size += len(ids)
 
     def add(self, place: Place) -> None:
         """Put a place where it belongs."""

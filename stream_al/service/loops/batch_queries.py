@@ -33,10 +33,9 @@ from stream_al.service.loops.second_queries import SecondQueries
 from stream_al.service.loops.taken_ids import TakenIds
 from stream_al.service.telemetry.tracing import Step, Tracing
 
-__all__ = ["TOO_LARGE", "Again", "BatchQueries"]
+__all__ = ["Again", "BatchQueries"]
 
 STAGE = "select"
-TOO_LARGE = "query_too_large"
 
 
 class Again(NamedTuple):
@@ -127,7 +126,7 @@ class BatchQueries:
             propensity=query.propensity,
         )
         error = BadMessage(
-            TOO_LARGE, f"the topic {self._topic} takes no query so large; raise its max.message.bytes"
+            "query_too_large", f"the topic {self._topic} takes no query so large; raise its max.message.bytes"
         )
         outgoing = Outgoing(
             self._topic,

@@ -1,10 +1,11 @@
-"""Expiry: close the queries whose life is over.
+"""Expiry: close the queries whose life is over, and publish those again that share their id.
 
 Which queries these are, and up to which time all labels are judged, are rules of `engine.labels.expiry`. This
 loop reads from the broker what the rules need, and sends the tombstones.
 
 Tombstones tell all replicas that a query is closed. The owner of the first label partition sends them,
 because one replica is enough. If the settings turn tombstones off, each replica closes queries for itself.
+The same replica publishes queries under an id of their own (`shared_ids`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from stream_al.settings import QuerySettings
 __all__ = ["Expiry"]
 
 MAX_CLOSED = 1000  # queries closed in one step
+MAX_PUBLISHED = 10  # queries published at once, each of which has to be decoded
+MAX_ROUNDS = 10  # in one step
 
 
 class Expiry:
@@ -50,7 +53,7 @@ class Expiry:
         self._time = JudgedTime()
 
     async def step(self) -> None:
-        """Close what is over now. Raises Unavailable."""
+        """Close what is over now, and publish what has to be published. Raises Unavailable."""
         tombstones, responsible = self.queries.tombstones, 0 in self.labels.assignment()
         if tombstones and not responsible:
             return
@@ -64,6 +67,18 @@ class Expiry:
             self.pending.close(sample_id)
         if responsible:
             self.metrics.expired.inc(len(expired))
+            await self._publish()
+
+    async def _publish(self) -> None:
+        for _ in range(MAX_ROUNDS):
+            if not (again := self.pending.unpublished(MAX_PUBLISHED)):
+                return
+            acks = await self.broker.send([outgoing for _, outgoing in again])
+            for (query, outgoing), ack in zip(again, acks, strict=True):
+                if ack.replaced:
+                    self.pending.give_up(query.id)
+                elif query.id in self.pending:  # else it was closed meanwhile: its record is an orphan
+                    self.pending.add(query, outgoing.value or b"", ack, outgoing.headers)
 
     async def _judged(self) -> int:
         """The log's time up to which every label is judged, in milliseconds."""

@@ -216,7 +216,8 @@ class _BatchDecision:
             label = msgspec.structs.replace(label, label=stage.allowed.named_by(label.label))
         pending = None if label.id in self.closed else stage.pending.get(label.id)
         known = self.taken.known(label.id)
-        joined = join(label, at_ms=at_ms, pending=pending, known=known, version=version)
+        shared = label.id in stage.pending.shared
+        joined = join(label, at_ms=at_ms, pending=pending, known=known, version=version, shared=shared)
         self.outcomes[joined.outcome.value] += 1
         if joined.example is not None:
             trace = stage.pending.trace(label.id)

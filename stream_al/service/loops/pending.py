@@ -8,13 +8,13 @@ come again from the topic.
 looks.
 
 *Orders.* A million queries may be pending, so nothing that is done often looks at all of them. `lives` knows
-the next to expire, and `service.leases.order` the most useful ones, those that nobody holds too.
+the next to expire. `service.leases.order` knows the most useful ones, and those of them that nobody holds,
+from the moment at which somebody asks for them.
 
 *Ids.* `version` says which sample an id names here, for the rule of `stream_al.identity`. That includes the
-queries that were closed last, since their labels may still come. Two replicas may publish queries of one id
-with different features at once. Then the later one is pending, the earlier one is lost and reported, and a
-label has to say which it is for. A tombstone carries the version of its query, so that a restart still reads
-it from the compacted topic.
+queries that were closed last, since their labels may still come. If two replicas have published queries of
+one id with different features at once, the earlier one gets an id of its own (`shared_ids`). A tombstone
+carries the version of its query, so that a restart still reads it from the compacted topic.
 
 *Room.* Selection pauses at `queries.max_pending_bytes`, so this service does not write many more. But others
 may write to the topic. Queries that would take more than twice as many bytes are passed over and reported. A
@@ -29,21 +29,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
-
-import msgspec
 
 from stream_al.engine.labels.join import Pending
 from stream_al.errors import BadMessage
-from stream_al.identity import version_of
-from stream_al.messages import MAX_VERSION_CHARACTERS, Query, decode, life_of
+from stream_al.identity import distinct_id, version_of
+from stream_al.messages import Query, decode, life_of
 from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Reader, Record
 from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.leases.order import QueryOrder
-from stream_al.service.leases.ranked import Place
+from stream_al.service.loops.entry import SHARED_HEADER, VERSION_HEADER, Entry, shared_id, version_in
 from stream_al.service.loops.lives import Lives
 from stream_al.service.loops.log_time import LogTime
+from stream_al.service.loops.shared_ids import SharedIds, parted
 from stream_al.service.telemetry.problems import Kind, Problems
 from stream_al.service.telemetry.tracing import OFF, Tracing
 from stream_al.service.timing.clock import Clock
@@ -52,42 +52,8 @@ from stream_al.settings import Settings
 __all__ = ["OVERHEAD", "PendingQueries"]
 
 OVERHEAD = 550  # bytes of memory for a query besides its message
-VERSION_HEADER = "stream_al.version"
-MOST_PASSED = 1000  # queries that `take` passes over
 MAX_CLOSED = 50_000  # ids of closed queries whose versions are remembered
 MAX_PARTITIONS = 10_000  # of the samples, whose second queries are counted
-
-
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A pending query as it is kept. There are so many that the garbage collector must not visit each.
-
-    Attributes:
-        value: The message, as bytes.
-        queried_ms: The timestamp of its record.
-        life_ms: How long it waits for its label.
-        utility: How informative its label would be.
-        offset: The offset of its record.
-        trace: The headers that say which trace it belongs to.
-        version: The version of its sample.
-        ambiguous: As of `join.Pending`.
-        second_of: As of the query.
-        labelled_by: Likewise, in alphabetical order, each name once.
-    """
-
-    value: bytes
-    queried_ms: int
-    life_ms: int
-    utility: float
-    offset: int
-    trace: Headers
-    version: str
-    ambiguous: bool
-    second_of: str | None = None
-    labelled_by: tuple[str, ...] = ()
-
-    def place(self, sample_id: str) -> Place:
-        """Where the query of this id stands among the others."""
-        return -self.utility, self.offset, sample_id
 
 
 class PendingQueries:
@@ -100,7 +66,8 @@ class PendingQueries:
         is_labelled: Whether a sample, given by id and version, has a label already. Then its query is not
             pending: it was published again after its label, or the settings turn tombstones off.
         tracing: Reads the trace that a query belongs to.
-        on_clash: Called with an id of which two queries for different samples are open.
+        on_clash: Called with an id that two queries for different samples have at once, and whether the
+            earlier one is lost.
         time: The log's time, which other loops move too; None makes one.
         problems: Where records that are no queries are reported; None reports them nowhere.
 
@@ -110,6 +77,7 @@ class PendingQueries:
         second_queries: The number of the last second query that the account of each partition of the samples
             has paid for, as far as it was read.
         order: Where they stand, the most useful first.
+        shared: The ids that two queries for different samples have had at once.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of the service that it works with
@@ -119,7 +87,7 @@ class PendingQueries:
         clock: Clock,
         is_labelled: Callable[[str, str], bool],
         tracing: Tracing = OFF,
-        on_clash: Callable[[str], None] = lambda sample_id: None,
+        on_clash: Callable[[str, bool], None] = lambda sample_id, is_lost: None,
         time: LogTime | None = None,
         problems: Problems | None = None,
     ) -> None:
@@ -141,7 +109,8 @@ class PendingQueries:
         self._orphaned_before: set[str] = set()
         self._entries: dict[str, Entry] = {}
         self._closed: OrderedDict[str, str] = OrderedDict()
-        self.order = QueryOrder()
+        self.shared = SharedIds()
+        self.order = QueryOrder(self._entries, clock)
         self._lives = Lives(self._is_pending)
 
     def __len__(self) -> int:
@@ -156,7 +125,7 @@ class PendingQueries:
         if entry is None:
             return None
         query = decode(Query, entry.value, max_bytes=self.max_bytes)
-        return Pending(query, entry.queried_ms, entry.life_ms, entry.version, entry.ambiguous)
+        return Pending(query, entry.queried_ms, entry.life_ms, entry.version)
 
     def version(self, sample_id: str) -> str | None:
         """The version of the sample that an id names, if its query is pending or was closed lately."""
@@ -170,9 +139,30 @@ class PendingQueries:
 
     def tombstone(self, sample_id: str) -> Outgoing:
         """The record that closes the query of an id."""
-        version = self.version(sample_id)
-        headers = ((VERSION_HEADER, version.encode()),) if version else ()
+        version, entry = self.version(sample_id), self._entries.get(sample_id)
+        headers: Headers = ((VERSION_HEADER, version.encode()),) if version else ()
+        if entry is not None and entry.shared_id:
+            headers = (*headers, (SHARED_HEADER, entry.shared_id.encode()))
         return Outgoing(self.topic, sample_id.encode(), None, headers)
+
+    def unpublished(self, limit: int) -> list[tuple[Query, Outgoing]]:
+        """At most `limit` queries that have to be published under an id of their own (`shared_ids`).
+
+        If the broker refuses one because of its size, it gets the tombstone instead.
+        """
+        found = []
+        for own in self.shared.unpublished(limit):
+            entry, closed = self._entries[own], partial(self.tombstone, own)
+            outgoing = Outgoing(self.topic, own.encode(), entry.value, entry.headers(), closed)
+            found.append((decode(Query, entry.value, max_bytes=self.max_bytes), outgoing))
+        return found
+
+    def give_up(self, own: str) -> None:
+        """Forget a query that the broker does not take under an id of its own."""
+        entry = self._entries.get(own)
+        if entry is not None:
+            self._pop(own)
+            self.on_clash(entry.shared_id, True)
 
     def trace(self, sample_id: str) -> Headers:
         """The headers that say which trace the query of an id belongs to."""
@@ -212,7 +202,7 @@ class PendingQueries:
         self._orphaned_before = set(self._orphaned)
         return found
 
-    def most_useful(self, limit: int, offset: int = 0, max_bytes: int | None = None) -> list[Query]:
+    async def most_useful(self, limit: int, offset: int = 0, max_bytes: int | None = None) -> list[Query]:
         """A page of the queries, the most useful first; among equals the oldest first.
 
         Args:
@@ -221,7 +211,7 @@ class PendingQueries:
             max_bytes: Most bytes of all their messages; there is always one query, if any is there.
         """
         page, taken = list[Query](), 0
-        for _, _, sample_id in self.order.all.page(offset, limit):
+        for _, _, sample_id in await self.order.page(offset, limit):
             entry = self._entries[sample_id]
             taken += len(entry.value)
             if page and max_bytes is not None and taken > max_bytes:
@@ -233,44 +223,17 @@ class PendingQueries:
         """The ids of the queries that were entered last, the newest first."""
         return list(islice(reversed(self._entries), limit))
 
-    def take(self, annotator: str, limit: int, max_bytes: int, has: Callable[[str], bool]) -> list[str]:
-        """The ids of the most useful free queries for an annotator, which are put aside.
-
-        Args:
-            annotator: The annotator, who gets no query of a sample that he has labelled.
-            limit: Most queries.
-            max_bytes: Most bytes of all their messages; there is always one query, if any is free.
-            has: Whether the annotator has a query of a sample already, given by the id of its first query.
-        """
-        found, taken = list[str](), 0
-        for _, _, sample_id in islice(self.order.for_annotator(annotator), limit + MOST_PASSED):
-            entry = self._entries[sample_id]
-            if annotator in entry.labelled_by or has(entry.second_of or sample_id):
-                continue
-            taken += len(entry.value)
-            if found and taken > max_bytes:
-                break
-            found.append(sample_id)
-            if len(found) == limit:
-                break
-        for sample_id in found:
-            self.set_aside(sample_id)
-        return found
-
-    def set_aside(self, sample_id: str) -> None:
-        """Let `take` pass over a query, which need not be pending yet, until it is put back."""
-        self.order.set_aside(sample_id, *self._place(sample_id))
-
-    def put_back(self, sample_id: str) -> None:
-        """Let `take` find a query again."""
-        self.order.put_back(sample_id, *self._place(sample_id))
-
-    def _place(self, sample_id: str) -> tuple[Place | None, tuple[str, ...]]:
-        entry = self._entries.get(sample_id)
-        return (None, ()) if entry is None else (entry.place(sample_id), entry.labelled_by)
+    def entry(self, sample_id: str) -> Entry | None:
+        """The pending query of an id, as it is kept."""
+        return self._entries.get(sample_id)
 
     def close(self, sample_id: str, version: str | None = None) -> None:
         """Forget a query that is labelled or over, if it is the one of the version, where one is given."""
+        if version is not None and sample_id in self.shared:
+            self._close(distinct_id(sample_id, version), version)
+        self._close(sample_id, version)
+
+    def _close(self, sample_id: str, version: str | None) -> None:
         entry = self._entries.get(sample_id)
         if entry is None or version not in (None, entry.version):
             return
@@ -300,12 +263,16 @@ class PendingQueries:
             return
         sample_id = record.key.decode("utf-8", "replace")
         known = self._entries.get(sample_id)
+        if shared := shared_id(record.headers):
+            self.shared.note(shared)
         if known is not None and known.offset >= record.offset:
+            if known.offset > record.offset:
+                self._see_earlier(sample_id, known, record, at_ms)
             return
         if record.value is None:
             self._pop(sample_id)
             self._orphaned.discard(sample_id)
-            version = known.version if known is not None else _closed_version(record.headers)
+            version = known.version if known is not None else version_in(record.headers)
             if version:
                 self._note_closed(sample_id, version)
             return
@@ -333,37 +300,76 @@ class PendingQueries:
             where = f"record {record.offset} of {record.topic} is no query, and is passed over"
             self._problems.report(Kind.SKIPPED, reason, f"{where}: {why}")
 
+    def _see_earlier(self, sample_id: str, known: Entry, record: Record, at_ms: int) -> None:
+        """Read a record of an id whose later query was entered when it was acknowledged."""
+        if record.value is None:
+            own = distinct_id(sample_id, version_in(record.headers))
+            if self.shared.is_unpublished(own):
+                self._pop(own)
+            return
+        try:
+            query = decode(Query, record.value, max_bytes=self.max_bytes)
+        except BadMessage as error:
+            self._skipped(record, error.reason, str(error))
+            return
+        earlier = self._entry(query, record.value, record.offset, at_ms, record.headers)
+        if query.id == sample_id and earlier.version != known.version:
+            self._part(sample_id, earlier)
+
+    def _entry(self, query: Query, value: bytes, offset: int, timestamp_ms: int, headers: Headers) -> Entry:
+        return Entry(
+            value,
+            timestamp_ms,
+            life_of(query),
+            query.utility,
+            offset,
+            self.tracing.carried(headers),
+            query.version or version_of(query.features),
+            query.second_of,
+            tuple(sorted(set(query.labelled_by))),
+            shared_id(headers),
+        )
+
     def _set(self, query: Query, value: bytes, offset: int, timestamp_ms: int, headers: Headers) -> None:
         if query.bought is not None:
             self._note_second(*query.bought)
-        trace, version = self.tracing.carried(headers), query.version or version_of(query.features)
+        entry = self._entry(query, value, offset, timestamp_ms, headers)
         before = self._entries.get(query.id)
-        clash = before is not None and before.version != version
-        ambiguous = clash or (before is not None and before.ambiguous)
-        life_ms = life_of(query)
-        entry = Entry(
-            value,
-            timestamp_ms,
-            life_ms,
-            query.utility,
-            offset,
-            trace,
-            version,
-            ambiguous,
-            query.second_of,
-            tuple(sorted(set(query.labelled_by))),
-        )
-        if not self.is_labelled(query.id, version):
-            if clash:
-                self.on_clash(query.id)
-            self._orphaned.discard(query.id)
-            self._pop(query.id)
-            self._entries[query.id] = entry
-            self.bytes += len(value) + OVERHEAD
-            self.order.add(entry.place(query.id), entry.labelled_by)
-            self._push(query.id, entry)
-        elif self._tombstones and query.id not in self._entries:
-            self._orphaned.add(query.id)
+        if self.is_labelled(query.id, entry.version):
+            if self._tombstones and query.id not in self._entries:
+                self._orphaned.add(query.id)
+            return
+        if before is not None and before.version != entry.version:
+            self._part(query.id, before)
+        self._pop(query.id)
+        if self.version(distinct_id(query.id, entry.version)) == entry.version:  # its sample has a query
+            if self._tombstones:
+                self._orphaned.add(query.id)
+        else:
+            self._enter(query.id, entry)
+
+    def _enter(self, sample_id: str, entry: Entry) -> None:
+        self._orphaned.discard(sample_id)
+        self._entries[sample_id] = entry
+        self.bytes += len(entry.value) + OVERHEAD
+        self.order.added(sample_id)
+        self._push(sample_id, entry)
+
+    def _part(self, sample_id: str, earlier: Entry) -> None:
+        """Give the earlier of two queries of one id an id of its own (`shared_ids`)."""
+        self.shared.note(sample_id)
+        version = earlier.version
+        if self.version(distinct_id(sample_id, version)) == version or self.is_labelled(sample_id, version):
+            return  # it has one already, or needs none
+        found = parted(sample_id, earlier, self.max_bytes)
+        if found is None or self.bytes + len(found[1].value) + OVERHEAD > self._most_bytes:
+            self.on_clash(sample_id, True)
+            return
+        own, entry = found
+        self._pop(own)
+        self._enter(own, entry)
+        self.shared.publish(own)
+        self.on_clash(sample_id, False)
 
     def _note_second(self, partition: int, number: int) -> None:
         if partition in self.second_queries or len(self.second_queries) < MAX_PARTITIONS:
@@ -371,11 +377,12 @@ class PendingQueries:
 
     def _pop(self, sample_id: str) -> bool:
         """Forget a query; say whether there was one."""
+        self.shared.published(sample_id)
         entry = self._entries.pop(sample_id, None)
         if entry is None:
             return False
         self.bytes -= len(entry.value) + OVERHEAD
-        self.order.discard(entry.place(sample_id), entry.labelled_by)
+        self.order.removed(sample_id, entry)
         return True
 
     def _is_pending(self, sample_id: str, offset: int) -> bool:
@@ -387,9 +394,3 @@ class PendingQueries:
         if self._lives.has_too_many(entry.life_ms, len(self._entries)):
             entries = self._entries.items()
             self._lives.rebuild(((one.queried_ms, key, one.offset), one.life_ms) for key, one in entries)
-
-
-def _closed_version(headers: Headers) -> str:
-    """The version of the query that a tombstone closes; empty if it does not say."""
-    found = next((value for name, value in headers if name == VERSION_HEADER), None) or b""
-    return found.decode("ascii", "replace") if len(found) <= MAX_VERSION_CHARACTERS else ""

@@ -3,7 +3,6 @@
 `engine.budgets.second_labels` says how many a partition buys, `engine.trust.again` which samples come first.
 Here both meet what is pending:
 
-- A sample belongs to one partition, by a hash of its id, so two replicas never ask about one at once.
 - A sample whose next query is pending, or was closed without a label a while ago, is not asked about.
 - A second query carries its number in the account of its partition. If a crash came between sending and the
   commit, the batch is decided again, and the queries up to the number that was read from the topic count as
@@ -14,8 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stream_al.engine.randomness import uniform
-from stream_al.engine.trust.again import Candidate, candidates
+from stream_al.engine.trust.again import Candidate, candidates, chosen
 from stream_al.messages import Query, encode
 from stream_al.service.broker.protocols import Outgoing
 from stream_al.service.engine_settings import wanted
@@ -56,14 +54,14 @@ class SecondQueries:
         """
         if most <= 0:
             return []
-        found: list[Candidate] = []
-        for one in self._all():
-            own = int(uniform(self._seed, "second", one.item.id) * partitions) == partition
-            if own and version(one.id) is None:
-                found.append(one)
-                if len(found) == most:
-                    break
-        return found
+        return chosen(
+            self._all(),
+            most,
+            lambda query_id: version(query_id) is not None,
+            seed=self._seed,
+            partition=partition,
+            partitions=partitions,
+        )
 
     def sent(self, partition: int, bought: int) -> int:
         """How many second queries after the first `bought` ones of a partition are in the topic already."""

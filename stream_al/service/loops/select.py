@@ -29,7 +29,7 @@ from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.service.broker.topics import query_life_ms
 from stream_al.service.engine_settings import input_rules, selector
 from stream_al.service.loops.asked import Asked
-from stream_al.service.loops.batch_queries import TOO_LARGE, BatchQueries
+from stream_al.service.loops.batch_queries import BatchQueries
 from stream_al.service.loops.decision_messages import DecisionMessages
 from stream_al.service.loops.pending import OVERHEAD, PendingQueries
 from stream_al.service.loops.second_queries import SecondQueries
@@ -285,7 +285,7 @@ class _BatchDecision:
         metrics, stage, queries = self.stage.metrics, self.stage, self.queries
         too_large = queries.enter(acks[0])
         if too_large:
-            metrics.dead_letters.labels(stage.name, TOO_LARGE).inc(too_large)
+            metrics.dead_letters.labels(stage.name, "query_too_large").inc(too_large)
         for sample_id in queries.repeated:
             stage.problems.report(Kind.IDENTITY, "repeated_id", REPEATED, sample=sample_id)
         stage.without_opinion.add(self.silent)

@@ -1,17 +1,15 @@
 """Consensus: where more annotators contradict the first label of a sample than support it, it is corrected.
 
-`engine.trust` says which ones. A proposal that the model alone tips is shown at `GET /v1/quality` and is not
-applied: the model overrules no person. `engine.labels.corrections` makes the record. The replica that reads
-the first partition of the labels appends it, so that it is written once. If two replicas do so while the
-partition moves, the second record changes nothing.
+`engine.labels.consensus` says which ones, and makes the record. The replica that reads the first partition of
+the labels appends it, so that it is written once. If two replicas do so while the partition moves, the second
+record changes nothing.
 """
 
 from __future__ import annotations
 
 import structlog
 
-from stream_al.engine.labels.corrections import by_consensus
-from stream_al.engine.trust.trust import proposal
+from stream_al.engine.labels.consensus import correction_of
 from stream_al.messages import Example, encode
 from stream_al.service.broker.protocols import Broker, Group, Outgoing
 from stream_al.service.model.local_model import LocalModel
@@ -61,10 +59,7 @@ class Consensus:
         made: list[Example] = []
         weights, items = learner.trust.tally.weights(), list(learner.trust.items.several.values())
         async for item in TimeSlices(self.clock).one_by_one(items):
-            found = proposal(item, weights)
-            if found is None or not found.outvoted:
-                continue
-            one = by_consensus(learner.ledger, found.id, found.offset, found.consensus)
+            one = correction_of(item, weights, learner.ledger)
             if one is not None:
                 made.append(one)
         if made:

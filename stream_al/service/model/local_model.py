@@ -241,6 +241,10 @@ class LocalModel:
                 self.refused.add([outcome is Outcome.REFUSED])
         self.on_example(example)
 
+    async def check_order(self) -> None:
+        """Look whether there is one order of the examples still. Raises Misconfigured, Unavailable."""
+        await self._replay.check_order()
+
     async def follow(self) -> None:
         """Wait until the model has to be rebuilt, and rebuild it. Raises Unavailable or StateLost."""
         await self._stale.wait()

@@ -104,11 +104,7 @@ class Replay:
                 snapshot, and the topic does not hold the first example that counts.
         """
         begins = await self.reader.beginning_offsets()
-        if len(begins) > 1:
-            raise Misconfigured(
-                f"topics.examples: {self.reader.topic} has {len(begins)} partitions, and replicas learn in "
-                "the order of one: create a topic with one partition, and copy the examples there"
-            )
+        self._check_order(len(begins))
         begin = begins[PARTITION]
         end = (await self.reader.end_offsets())[PARTITION]
         excluded, topic = self.learner.excluded, self.reader.topic
@@ -141,6 +137,17 @@ class Replay:
         self.learner.correct(found)
         return end
 
+    async def check_order(self) -> None:
+        """Look whether there is one order of the examples still. Raises Misconfigured, Unavailable."""
+        self._check_order(len(await self.reader.beginning_offsets()))
+
+    def _check_order(self, partitions: int) -> None:
+        if partitions > 1:
+            raise Misconfigured(
+                f"topics.examples: {self.reader.topic} has {partitions} partitions, and replicas learn in "
+                "the order of one: create a topic with one partition, and copy the examples there"
+            )
+
     async def step(
         self,
         timeout_seconds: float,
@@ -153,9 +160,13 @@ class Replay:
             timeout_seconds: Longest wait for records.
             max_records: Most records to fold.
             on_example: Called with every example, excluded or not, and what became of it.
+
+        Raises:
+            Misconfigured: The topic has got another partition meanwhile.
         """
         outcomes: Counter[Outcome] = Counter()
         records = await self.reader.poll(max_records, timeout_seconds)
+        self._check_order(1 + max((record.partition for record in records), default=PARTITION))
         began = self.clock.monotonic()
         async for record in self._time_slices.one_by_one(records):
             if record.offset >= self.learner.offset:

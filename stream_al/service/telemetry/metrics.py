@@ -64,7 +64,7 @@ PROBLEMS = {
     "dead_letter": tuple(dict.fromkeys((*REFUSED["select"], *REFUSED["intake"]))),
     "skipped": (*REFUSED["learn"], "no_room"),
     "clock": ("timestamp_ahead",),
-    "identity": ("clash", "repeated_id"),
+    "identity": ("clash", "repeated_id", "shared_id"),
 }
 """By kind: the reasons of problems that are known."""
 

@@ -45,6 +45,11 @@ class TimeSlices:
         self._worked = self._since = 0.0
         self._records = 0
 
+    @property
+    def worked(self) -> float:
+        """Seconds of work since the last `fit`."""
+        return self._worked
+
     def cut(self, records: Sequence[T], size: Callable[[T], int] = lambda record: 0) -> Iterator[Sequence[T]]:
         """The records in chunks.
 

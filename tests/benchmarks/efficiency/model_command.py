@@ -14,6 +14,7 @@ from tests.benchmarks.efficiency.jobs import Job, Known, run_all
 from tests.benchmarks.efficiency.learners import MODELS
 from tests.benchmarks.efficiency.model_tables import groups, tables
 from tests.benchmarks.efficiency.options import WIDTH, common_options, names, names_of, progress_bar, shares
+from tests.benchmarks.efficiency.selection_gain import selection_gain, sentence
 from tests.benchmarks.efficiency.streams import WARM_START, available, load
 
 __all__ = ["main"]
@@ -43,14 +44,18 @@ def main(description: str | None, arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         errors.print(f"interrupted; the same command continues with the results in {given.out}")
         return 130
-    found = groups(lines)
+    found, gain = groups(lines), selection_gain(lines)
     if given.json:
-        sys.stdout.write(json.dumps({"runs": len(lines), "groups": found}, indent=1) + "\n")
+        sys.stdout.write(
+            json.dumps({"runs": len(lines), "groups": found, "selection": gain}, indent=1) + "\n"
+        )
         return 0
     wide = Console()
     console = wide if wide.is_terminal else Console(width=WIDTH)
     for table in tables(found):
         console.print(table.rich({"auto": "bold"}))
+    if gain is not None:
+        console.print(sentence(gain), highlight=False, markup=False)
     return 0
 
 

@@ -1,10 +1,12 @@
 """`stream-al` with a timer in its event loop: `python -m tests.benchmarks.hostile.probed FILE serve ...`.
 
-The timer measures two times, in seconds, and keeps the largest of each in a file that another process maps:
+The timer measures three times, in seconds, and keeps them in a file that another process maps:
 
-    held    processor time of one callback of the loop: what our own work takes from the other tasks
-    late    how late a task runs that sleeps for 5 ms, without the time for which the kernel let other
-            programs run: what the callbacks took, and a thread that does not let go of the interpreter
+    held    the most processor time of one callback of the loop: what our own work takes from the other tasks
+    late    how late, at most, a task runs that sleeps for 5 ms, without the time for which the kernel let
+            other programs run: what the callbacks took, and a thread that keeps the interpreter
+    http    the processor time of all callbacks together that serve HTTP: those of uvicorn's connections, and
+            of the tasks that handle their requests
 
 Whoever writes zeros into the file begins a new measurement.
 """
@@ -26,7 +28,7 @@ from stream_al.cli import main as command
 
 __all__ = ["FORM", "TICK_SECONDS"]
 
-FORM = struct.Struct("dd")
+FORM = struct.Struct("ddd")
 TICK_SECONDS = 0.005
 
 
@@ -42,8 +44,13 @@ def _watch(shared: mmap.mmap) -> None:
 
     def timed(handle: Handle) -> None:
         began = thread_time()
+        serves = _serves_http(handle)
         run_handle(handle)
-        note(0, thread_time() - began)
+        taken = thread_time() - began
+        note(0, taken)
+        if serves:
+            *others, before = FORM.unpack_from(shared)
+            FORM.pack_into(shared, 0, *others, before + taken)
 
     async def tick() -> None:
         statistics = Path(f"/proc/self/task/{get_native_id()}/schedstat")
@@ -66,6 +73,15 @@ def _watch(shared: mmap.mmap) -> None:
 
     setattr(Handle, "_run", timed)  # noqa: B010 - there is no other hook for one callback
     asyncio.run = lambda main, **more: run_loop(ticking(main), **more)
+
+
+def _serves_http(handle: Handle) -> bool:
+    """Whether a callback is one of a connection of uvicorn, or of a task that handles a request."""
+    owner = getattr(getattr(handle, "_callback", None), "__self__", None)
+    if isinstance(owner, asyncio.Task):
+        return "run_asgi" in getattr(owner.get_coro(), "__qualname__", "")
+    protocol = owner.get_protocol() if isinstance(owner, asyncio.Transport) else owner
+    return type(protocol).__module__.startswith("uvicorn.protocols")
 
 
 def main() -> None:

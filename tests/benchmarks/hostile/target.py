@@ -109,7 +109,7 @@ class Gauge:
 
     def cost(self, note: str) -> Cost:
         """What it cost since this gauge was made."""
-        held, late = FORM.unpack_from(self._shared)
+        held, late, _ = FORM.unpack_from(self._shared)
         try:
             memory = (self._peak() - self._idle) / MB
         except (OSError, IndexError):  # the process has ended

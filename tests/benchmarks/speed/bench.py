@@ -25,7 +25,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from tests.broker.kafka import KafkaBroker
 from tests.support.processes import Server
 
-__all__ = ["Annotator", "Bench", "Spent", "bench", "cpu_seconds", "program"]
+__all__ = ["ROOT", "Annotator", "Bench", "Spent", "bench", "cpu_seconds", "program"]
 
 ROOT = Path(__file__).parents[3]
 FETCH_BYTES = 8 * 2**20
@@ -145,8 +145,9 @@ class Bench:
         ]
 
     async def topics(self, name: str, partitions: int) -> None:
-        """Create the topics of an application except its samples. Queries and examples have one partition."""
-        await self.create({f"{name}-queries": 1, f"{name}-control": 1}, **{"cleanup.policy": "compact"})
+        """Create the topics of an application except its samples. All but labels have one partition."""
+        compacted = {f"{name}-{part}": 1 for part in ("queries", "control", "leases")}
+        await self.create(compacted, **{"cleanup.policy": "compact"})
         rest = {f"{name}-labels": partitions, f"{name}-labels.dlq": 1, f"{name}-examples": 1}
         await self.create(rest)
 

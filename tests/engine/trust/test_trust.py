@@ -16,7 +16,7 @@ from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.engine.model.model import Model
 from stream_al.engine.trust import annotators, items, trust
-from stream_al.engine.trust.again import Wanted, candidates, second_query
+from stream_al.engine.trust.again import Wanted, candidates, chosen, second_query
 from stream_al.engine.trust.annotators import Annotators
 from stream_al.engine.trust.crowdlab import Tally
 from stream_al.engine.trust.suspects import suspects
@@ -172,7 +172,7 @@ def test_memory_is_bounded_whatever_comes(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(found.trust.suspicious) + len(found.trust.suspicious_of_doubted) <= 2 * trust.MOST_SUSPICIONS
 
 
-def test_disputes_are_asked_about_first_then_samples_drawn_at_random_then_doubtful_labels() -> None:
+def test_disputes_are_asked_about_first_then_the_labels_most_in_doubt() -> None:
     found = folded(
         first("sure", p=0.99),
         first("wrong", p=0.02),
@@ -183,7 +183,29 @@ def test_disputes_are_asked_about_first_then_samples_drawn_at_random_then_doubtf
         second("agreed", "up"),
     )
     order = candidates(found.trust, SECOND)
-    assert [one.id for one in order] == ["disputed~3", "random~2", "wrong~2", "sure~2"]
+    assert [one.id for one in order] == ["disputed~3", "wrong~2", "random~2", "sure~2"]
+
+
+def test_few_disputes_wait_for_a_further_label_at_one_time() -> None:
+    """A team of two cannot decide one, and would pay for each. Other samples are asked about meanwhile."""
+    disputed = [one for n in range(20) for one in (first(f"s{n}"), second(f"s{n}", "down"))]
+    ranked = candidates(folded(*disputed, first("other")).trust, SECOND)
+    asked: set[str] = set()
+    for most in (3, 30, 30):
+        asked |= {one.id for one in chosen(ranked, most, asked.__contains__, seed=0)}
+        assert sum(name.endswith("~3") for name in asked) == min(most, 5)
+    assert "other~2" in asked
+
+
+@given(partitions=st.integers(1, 5))
+def test_every_sample_is_asked_about_by_one_partition(partitions: int) -> None:
+    ranked = candidates(folded(*(first(f"s{n}") for n in range(40))).trust, SECOND)
+    found = [
+        one.id
+        for n in range(partitions)
+        for one in chosen(ranked, 99, lambda name: False, seed=1, partition=n, partitions=partitions)
+    ]
+    assert sorted(found) == sorted(one.id for one in ranked)
 
 
 def test_every_sample_gets_as_many_labels_as_are_wanted_and_a_dispute_one_more() -> None:
@@ -218,6 +240,13 @@ def test_a_consensus_that_contradicts_the_first_label_is_proposed() -> None:
     assert 0.5 < proposal.posterior <= 1.0
     for fine in ([first("s"), second("s", "up")], [first("s"), second("s", "down")], [first("s", "down")]):
         assert list(folded(*fine).trust.proposals()) == []
+
+
+def test_the_model_decides_between_two_labels_where_it_is_sure() -> None:
+    """By what it had predicted before it learned any of them; at even odds the label stays."""
+    for p, proposed in ((0.95, True), (0.7, True), (0.6, False), (0.5, False), (0.1, False)):
+        found = folded(first("s", "down", p=p), second("s", "up"))
+        assert [one.consensus for one in found.trust.proposals()] == ["up"] * proposed
 
 
 def test_who_contradicts_the_rest_is_named_and_nobody_else() -> None:

@@ -231,9 +231,11 @@ async def test_the_openapi_document_has_all_routes(opened: Open) -> None:
     _, _, client = await opened()
     paths = (await client.get("/openapi.json")).json()["paths"]
     posts = {"/v1/predict", "/v1/samples", "/v1/labels", "/v1/leases", "/v1/pause", "/v1/resume"}
-    posts |= {"/v1/model/rollback", "/v1/model/restore"}
+    posts |= {"/v1/model/rollback", "/v1/model/restore", "/v1/corrections"}
+    posts |= {"/v1/explore/ask", "/v1/explore/export"}
     gets = {"/livez", "/readyz", "/metrics", "/v1/status", "/v1/queries", "/v1/model", "/v1/settings"}
-    gets |= {"/v1/quality"}
+    gets |= {"/v1/quality", "/v1/desk", "/v1/explanations", "/v1/watch"}
+    gets |= {"/v1/explore/points", "/v1/explore/items", "/v1/explore/items/{id}"}
     assert {path for path, ways in paths.items() if "post" in ways} == posts
     assert {path for path, ways in paths.items() if "get" in ways} == gets
     assert {path for path, ways in paths.items() if "patch" in ways} == {"/v1/settings"}

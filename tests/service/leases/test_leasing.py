@@ -50,7 +50,7 @@ def rival(world: World, replica: Replica, holder: str = "rival", *, leaves: bool
     def hook(step: str, topic: str) -> None:
         if (step, topic) == ("send", world.topics.leases):
             client.hook = lambda step, topic: None
-            (_, _, sample_id), *_ = replica.app.pending.order.all
+            sample_id = min(entry.place(one) for one, entry in replica.app.pending._entries.items())[2]
             version = replica.app.pending.version(sample_id)
             lease = Lease("rival", sample_id, str(version), holder, 300.0)
             broker.append(Outgoing(topic, b"rival", encode(lease)))

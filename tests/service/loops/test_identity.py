@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
-from stream_al.identity import key_of, version_of
+from stream_al.identity import distinct_id, key_of, version_of
 from stream_al.service.http.status import status
+from stream_al.service.loops.pending import PendingQueries
 from tests.support.replica import Replica
 from tests.support.stream import query
 from tests.support.world import MakeWorld, World
@@ -149,21 +151,115 @@ async def test_a_label_after_expiry_is_no_label_of_the_next_sample(memory_world:
     assert await world.examples() == []
 
 
-async def test_of_two_queries_of_one_id_the_label_must_say_which_it_is_for(make_world: MakeWorld) -> None:
-    """Two replicas may ask at once. What is pending is the later query."""
+def shared(*numbers: int) -> list[dict[str, Any]]:
+    """Queries of one id for different samples, as replicas publish them that do not know of each other."""
+    return [{**query("customer"), "features": row(n), "version": version_of(row(n))} for n in numbers]
+
+
+def own(number: int) -> str:
+    return distinct_id("customer", version_of(row(number)))
+
+
+async def published(world: World, *numbers: int) -> list[dict[str, Any]]:
+    """Wait until queries are in the topic under ids of their own; return all records of these ids."""
+    wanted = {own(n) for n in numbers}
+
+    async def found() -> bool:
+        return {q["id"] for q in await world.queries()} >= wanted
+
+    await world.until(found, "they are published")
+    return [q for q in await world.queries() if q["id"] in wanted]
+
+
+def has(pending: PendingQueries, number: int) -> bool:
+    return len(pending) == number
+
+
+async def test_of_queries_of_one_id_none_is_lost_and_the_label_must_say_which_it_is_for(
+    make_world: MakeWorld,
+) -> None:
+    """Two replicas may ask at once. The earlier query is published again, once, and bought once."""
+    world = await make_world()
+    replicas = [await world.start(), await world.start("b")]
+    await world.send(world.topics.queries, shared(1, 2, 3, 3))
+    again = await published(world, 1, 2)
+    assert [(q["id"], q["sample_id"], q["features"]) for q in again] == [
+        (own(n), "customer", row(n)) for n in (1, 2)
+    ]
+    for replica in replicas:
+        waiting = replica.app.pending
+        await world.until(partial(has, waiting, 3), "all are pending")
+        assert identity_problems(replica) == {"shared_id": 2}
+        assert replica.metric("budget_spent_total") == 0
+    await world.send(world.topics.labels, [{"id": "customer", "label": class_of(row(1))}])
+    await world.until(
+        lambda: sum(r.metric("labels_total", outcome="ambiguous_id") for r in replicas) == 1, "it is refused"
+    )
+    labels = [{"id": "customer", "label": class_of(row(n)), "version": version_of(row(n))} for n in (3, 1)]
+    await world.send(world.topics.labels, [*labels, {"id": own(2), "label": class_of(row(2))}])
+    await learned_alike(world, replicas[0], 3)
+    assert len(await published(world, 1, 2)) == 2
+
+    async def none_is_open() -> bool:
+        return not await world.open_queries()
+
+    await world.until(none_is_open, "all are closed")
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_crash_while_a_query_is_published_again_loses_and_repeats_nothing(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """The successor publishes the same record under the same key, or finds that it is there."""
     world = await make_world()
     replica = await world.start()
-    both = [{**query("customer"), "features": row(n), "version": version_of(row(n))} for n in (1, 2)]
-    await world.send(world.topics.queries, both)
+    replica.die_at("expiry", moment)
+    pending = replica.app.pending
+    name = "unpublished" if moment == "before" else "add"
+    real = getattr(pending, name)
+
+    def dies(*given: Any) -> Any:
+        if moment == "after" or pending.shared.is_unpublished(own(1)):
+            replica._reached("expiry", moment)
+        return real(*given)
+
+    monkeypatch.setattr(pending, name, dies)
+    await world.send(world.topics.queries, shared(1, 2))
+    await world.until(replica.task.done, "it has died")
+    assert len([q for q in await world.queries() if q["id"] == own(1)]) == (moment == "after")
+    following = await world.start("b")
+    await published(world, 1)
+    labels = [{"id": "customer", "label": class_of(row(n)), "version": version_of(row(n))} for n in (1, 2)]
+    await world.send(world.topics.labels, [{"id": "customer", "label": "even"}, *labels])
+    await learned_alike(world, following, 2)
+    await outcome(world, following, "ambiguous_id")
+    assert len(await published(world, 1)) == 1
+
+
+async def test_a_shared_id_is_known_after_the_topic_was_compacted(memory_world: MakeWorld) -> None:
+    """Only the header of the other query says so then; a label without version is refused all the same."""
+    world = await memory_world()
+    replica = await world.start()
+    await world.send(world.topics.queries, shared(1, 2))
+    await published(world, 1)
+    await replica.stop()
+    assert world.broker is not None
+    world.broker.compact(world.topics.queries)
+    replica = await world.start("b")
+    assert len(replica.app.pending) == 2
     await world.send(world.topics.labels, [{"id": "customer", "label": class_of(row(1))}])
     await outcome(world, replica, "ambiguous_id")
-    of_versions = [
-        {"id": "customer", "label": class_of(q["features"]), "version": q["version"]} for q in both
-    ]
-    await world.send(world.topics.labels, of_versions)
-    await outcome(world, replica, "unknown_version")
-    await learned_alike(world, replica, 1)
-    assert {(r["kind"], r["reason"]) for r in status(replica.app)["problems"]} >= {("identity", "clash")}
+
+
+async def test_a_query_that_has_no_room_under_an_id_of_its_own_is_reported_as_lost(
+    memory_world: MakeWorld,
+) -> None:
+    world = await memory_world()
+    replica = await world.start()
+    replica.app.pending._most_bytes = 1500
+    await world.send(world.topics.queries, shared(1, 2))
+    await world.until(lambda: identity_problems(replica) == {"clash": 1}, "it is reported")
+    assert len(replica.app.pending) == 1
 
 
 @pytest.mark.parametrize("written", [7, 7.0, "7"])

@@ -6,11 +6,15 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from stream_al.identity import distinct_id, version_of
 from stream_al.messages import ModelStamp, Prediction, Query, encode, iso
 from stream_al.service.broker.protocols import Ack, Record
+from stream_al.service.loops.entry import SHARED_HEADER, VERSION_HEADER
 from stream_al.service.loops.pending import OVERHEAD, PendingQueries
 from stream_al.service.timing.clock import SYSTEM_CLOCK
 from stream_al.settings import Settings
@@ -171,3 +175,58 @@ def test_closed_queries_do_not_fill_the_heaps() -> None:
         asyncio.run(both.pending.step(0.0))
         both.pending.close("a")
     assert len(both.pending._lives) <= 1100
+
+
+def test_the_earlier_of_two_queries_is_kept_though_the_later_one_was_entered_first() -> None:
+    """The replica that sends the later one enters it when it is acknowledged, and reads the earlier after."""
+    both = Both(tombstones=True)
+    earlier, later = query("a", HOUR_MS), replace(query("a", HOUR_MS), features={"x": 2.0})
+    both.pending.add(later, encode(later), Ack(0, 2, 0))
+    both.offset = 1
+    both._read("a", encode(earlier))
+    own = distinct_id("a", version_of(earlier.features))
+    (found, outgoing), *rest = both.pending.unpublished(10)
+    assert (found.id, found.features, found.sample_id, outgoing.key) == (own, {"x": 1.0}, "a", own.encode())
+    assert not rest
+    assert own in both.pending
+    assert "a" in both.pending.shared
+    both.pending.add(found, outgoing.value or b"", Ack(0, 3, 0), outgoing.headers)
+    assert not both.pending.unpublished(10)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_query_that_was_published_again_is_not_published_once_more(closed: bool, place: int) -> None:
+    """A restart may read its record, or its tombstone, before those of the shared id: no partition waits."""
+    both = Both(tombstones=True)
+    earlier, later = query("a", HOUR_MS), replace(query("a", HOUR_MS), features={"x": 2.0})
+    version = version_of(earlier.features)
+    own = distinct_id("a", version)
+    headers = ((SHARED_HEADER, b"a"), (VERSION_HEADER, version.encode()))
+    value = None if closed else encode(replace(earlier, id=own, version=version, sample_id="a"))
+    both.topic.records = [
+        Record("queries", 0, 1, 0, b"a", encode(earlier)),
+        Record("queries", 0, 2, 0, b"a", encode(later)),
+    ]
+    both.topic.records.insert(place, Record("queries", 1, 7, 0, own.encode(), value, headers))
+    asyncio.run(both.pending.step(0.0))
+    assert not both.pending.unpublished(10)
+    assert (own in both.pending) is not closed
+    assert both.pending.version("a") == version_of(later.features)
+    assert "a" in both.pending.shared
+
+
+def test_a_sample_that_has_a_query_of_its_own_is_not_asked_about_under_the_shared_id_too() -> None:
+    """A batch that is decided again publishes the earlier query once more; both are pending, each once."""
+    both = Both(tombstones=True)
+    earlier, later = query("a", HOUR_MS), replace(query("a", HOUR_MS), features={"x": 2.0})
+    sent = [earlier, later, earlier]
+    both.topic.records = [
+        Record("queries", 0, offset, 0, b"a", encode(one)) for offset, one in enumerate(sent)
+    ]
+    asyncio.run(both.pending.step(0.0))
+    own = {distinct_id("a", version_of(one.features)) for one in (earlier, later)}
+    assert {found.id for found, _ in both.pending.unpublished(10)} == own
+    assert len(both.pending) == 2
+    assert both.pending.is_open("a"), "its record in the topic gets a tombstone"
+    assert "a" not in both.pending

@@ -9,7 +9,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from stream_al.errors import Misconfigured, StateLost
-from stream_al.messages import encode
+from stream_al.messages import Example, encode
 from stream_al.service.broker.protocols import Outgoing
 from stream_al.service.loops.topic_identity import TopicIdentity
 from tests.support.oracles import broker_of
@@ -90,6 +90,31 @@ async def test_examples_have_one_order(memory_world: MakeWorld) -> None:
     broker_of(world).create(world.topics.examples, 2, {})
     with pytest.raises(Misconfigured, match="in the order of one"):
         await world.start()
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("noticed", ["by looking", "by a record"])
+async def test_a_partition_added_to_the_examples_ends_the_process(
+    kafka_world: MakeWorld, noticed: str
+) -> None:
+    """At once, before labels on the other partition are passed over in silence."""
+    world = await kafka_world()
+    if not world.keeps_metadata:
+        pytest.skip("partitions are added to Apache Kafka: install Java 17 and Maven")
+    if noticed == "by a record":
+        world.at_pace(topics_seconds=3600)
+    replica = await world.start()
+    await world.settle([s["id"] for s in await world.samples(20)])
+    await add_partitions(world, world.topics.examples, 2)
+    if noticed == "by a record":
+        other = world.connect(world.settings)
+        await other.start()
+        world.at_end(lambda: other.stop(5.0))
+        example = encode(Example("x", "up", {"x": 0.5, "y": 0.5}))
+        sent = [Outgoing(world.topics.examples, b"%d" % n, example) for n in range(20)]
+        assert {ack.partition for ack in await other.send(sent)} == {0, 1}
+    with pytest.raises(Misconfigured, match="in the order of one"):
+        await asyncio.wait_for(replica.task, 60)
 
 
 @pytest.mark.parametrize("kind", ["samples", "labels", "queries", "examples", "control", "leases"])

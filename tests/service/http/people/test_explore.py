@@ -297,6 +297,6 @@ async def test_without_a_desk_nothing_is_kept(opened: Open) -> None:
 
 
 def test_reasons_on_the_map_are_those_of_decisions() -> None:
-    from stream_al.service.desk.explorer import REASONS  # noqa: PLC0415 - only here
+    from stream_al.service.desk.points import REASONS  # noqa: PLC0415 - only here
 
     assert [reason.value for reason in Reason] == REASONS

@@ -1,0 +1,1 @@
+"""What second labels find, and what they are worth."""

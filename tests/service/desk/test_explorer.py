@@ -1,0 +1,97 @@
+"""The law of time slices: however many samples are on the map, no callback of the loop does much at once."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio.events import Handle
+from collections.abc import Awaitable, Callable
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from stream_al.engine.budgets import Decision, Reason
+from stream_al.engine.strategies import ScoredSample
+from stream_al.messages import encode
+from stream_al.service.broker.protocols import Record
+from stream_al.service.desk.explorer import MAP_SECONDS, Explorer
+from stream_al.service.desk.items import Items
+from stream_al.service.desk.recent_samples import MOST, RecentSamples
+from stream_al.service.timing.clock import Clock
+from tests.support.replica import Replica
+from tests.support.stream import sample
+from tests.support.world import MakeWorld
+
+LINE_SECONDS = 1e-6  # about what a line takes
+MOST_LINES = 10_000  # a slice is half of it
+
+
+class Lines(Clock):
+    """Counts the lines of Python that run, and takes them for the time: so nothing here depends on a clock.
+
+    Attributes:
+        most: The most lines of one callback of the event loop.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all = self.most = 0
+
+    def thread_time(self) -> float:
+        return self.all * LINE_SECONDS
+
+    def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
+        self.all += event == "line"
+        return self._trace
+
+    async def of(self, monkeypatch: pytest.MonkeyPatch, work: Callable[[], Awaitable[Any]]) -> int:
+        """The most lines of a callback while something is done."""
+        self.most, run = 0, Handle._run
+
+        def counted(handle: Handle) -> None:
+            before, traced = self.all, sys.gettrace()
+            sys.settrace(self._trace)
+            try:
+                run(handle)
+            finally:
+                sys.settrace(traced)
+            self.most = max(self.most, self.all - before)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Handle, "_run", counted)
+            await asyncio.sleep(0)  # from the next callback on it counts
+            await work()
+        return self.most
+
+
+def full(replica: Replica) -> RecentSamples:
+    """As many last samples as are kept."""
+    recent = RecentSamples(replica.app.selection.sample, 2**40, lambda: 0.0)
+    for begin in range(0, MOST, 500):
+        numbers = range(begin, begin + 500)
+        records = [Record("samples", 0, n, 1000 + n, None, encode(sample(n))) for n in numbers]
+        scored = [ScoredSample(f"s{n}", {"up": 0.6, "down": 0.4}, n % 100 / 100) for n in numbers]
+        made = [Decision(f"s{n}", False, n % 100 / 100, 0.5, 0.1, Reason.BELOW) for n in numbers]
+        recent.add([(record, (None, one)) for record, one in zip(records, scored, strict=True)], made, 0)
+    return recent
+
+
+@pytest.mark.long
+async def test_no_callback_does_much_however_many_samples_there_are(
+    memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await memory_world()
+    replica = await world.start("a")
+    lines, app = Lines(), replica.app
+    explorer = Explorer(Items(full(replica), app.pending, app.local_model, ()), lines)
+    assert len((await explorer.map()).items) == MOST
+    explorer._map = None
+    assert await lines.of(monkeypatch, explorer.map) < MOST_LINES
+    found = await explorer.map()
+    assert found.until - lines.monotonic() > 4 * MAP_SECONDS  # in proportion to the work that it took
+    for where, sort in (("", "id"), ("", "newest"), ("x > 0.5", "utility")):
+        work = partial(explorer.search, where, sort, 200, 0)
+        assert await lines.of(monkeypatch, work) < MOST_LINES
+    assert lines.all > 20 * MOST_LINES
