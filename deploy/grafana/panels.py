@@ -116,8 +116,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel(
             "Queries by reason",
             "Queries per minute. `uncertain`: the model is unsure. `explore`: chosen at random, so that the "
-            "accuracy can be estimated. `warmup`: chosen at random until the model knows two classes.",
-            {"{{reason}}": f"60 * sum by (reason) ({_rate(ASKED)})"},
+            "accuracy can be estimated. `warmup`: chosen at random until the model knows two classes. "
+            "`manual`: a person asked for it, in the place of another.",
+            {
+                "{{reason}}": f"60 * sum by (reason) ({_rate(ASKED)})",
+                "manual": f"60 * sum({_rate('manual_queries_total')})",
+            },
             unit="cpm",
             kind="bars",
         ),
@@ -134,8 +138,9 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel(
             "Samples by decision",
             "Samples decided per second. `query`: the label was queried. `pass`: it was not, because the "
-            "utility was below the threshold (`below`), the budget was spent (`spent`), or a cap was "
-            "reached (`capped`).",
+            "utility was below the threshold or the random draw did not take it (`below`), the budget was "
+            "spent (`spent`), a cap was reached (`capped`), or a sample that a person asked for took its "
+            "place (`displaced`).",
             {"{{decision}}: {{reason}}": f"sum by (decision, reason) ({_rate('samples_total')})"},
             unit="cps",
             kind="bars",

@@ -21,9 +21,14 @@ __all__ = ["EXPORTED", "EXPORTED_TEXTS", "FEATURES", "MARKS", "Table", "grouped"
 
 MARKS = ("id", "label", "annotator", "propensity", "reason", "queried_at", "labelled_at")
 """The first columns of an exported table, by which it is known again."""
-EXPORTED = (*MARKS, *CORRECTED)
+EXPORTED = (*MARKS, *CORRECTED, "guess_shown", "flagged", "comment")
 """The columns before those of the features."""
-EXPORTED_TEXTS = ("id", "annotator", "reason", "queried_at", "labelled_at", "corrected_by", "corrected_at")
+EXPORTED_TEXTS = (
+    *("id", "annotator", "reason", "queried_at", "labelled_at"),
+    "corrected_by",
+    "corrected_at",
+    "comment",
+)
 """Those of them that hold texts."""
 FEATURES = "features"
 

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 
 from stream_al.demo.session import Demo, Summary
 from stream_al.invocation import program
-from stream_al.service.http.status import status
 
 __all__ = ["NEXT", "Interrupted", "interrupted", "next_steps", "notes", "problem_with"]
 
@@ -76,7 +75,7 @@ def problem_with(summary: Summary) -> str | None:
 
 def notes(demo: Demo) -> Iterator[str]:
     """What has cost a label or a sample, as the service says it: one sentence for each kind and reason."""
-    for problem in status(demo.app)["problems"]:
+    for problem in demo.app.problems.describe():
         example = f" (for example {problem['sample']})" if problem["sample"] else ""
         kind = problem["kind"].replace("_", " ")
         yield f"{kind}, {problem['reason']}, {problem['count']:,} times: {problem['message']}{example}"

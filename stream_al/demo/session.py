@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -137,6 +138,7 @@ class Demo:
     async def run(self) -> None:
         """Play the demo. Everything that was started is stopped, whatever happens."""
         configure(self.plan.settings)
+        logging.getLogger("stream_al.audit").setLevel(logging.WARNING)  # each label would be a line
         await create_topics(self.plan.settings, self.broker)  # stops the broker's client afterwards
         await self.broker.start()
         service = asyncio.create_task(serving(self.app), name="service")

@@ -13,7 +13,7 @@ const MOST_EXPORTED = 1000;
 const COLOURS = { utility: "utility", class: "predicted class", label: "label", reason: "reason" };
 const REASONS = {
   uncertain: "uncertain: asked for", explore: "drawn at random", warmup: "first samples", manual: "asked for by hand",
-  below: "below the threshold", spent: "budget spent", capped: "a cap was reached", displaced: "gave its place",
+  below: "not chosen", spent: "budget spent", capped: "a cap was reached", displaced: "gave its place",
 };
 const STATES = { none: "", pending: "waits for its label", labelled: "labelled", asked: "waits for the budget" };
 const SORTS = { newest: "newest first", utility: "most useful first", id: "by id" };

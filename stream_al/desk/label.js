@@ -353,7 +353,7 @@ class LabelPage {
   shortcut(pressed) {
     if (/^\d$/.test(pressed)) {
       const label = this.choice.byDigit(pressed);
-      return label === undefined ? null : () => this.label(label);
+      return label === undefined ? () => this.unknownDigit(pressed) : () => this.label(label);
     }
     const own = {
       "/": () => this.choice.search(),
@@ -364,6 +364,12 @@ class LabelPage {
       u: () => this.undo(),
     };
     return own[pressed] || (this.item ? this.view.keys[pressed] : null);
+  }
+
+  unknownDigit(pressed) {
+    this.note = `No class has the key ${pressed}.`;
+    this.drawHeld();
+    this.context.announce(this.note);
   }
 
   help() {

@@ -172,7 +172,7 @@ export async function mount(root, { api, session, announce, fail }) {
       ["Arrivals", `${short(arrivals)}/s`],
       ["Asked for", percent(asked), `budget ${percent(now.share)}`],
       ["Accuracy", percent(accuracy?.accuracy), accuracy ? `${percent(accuracy.low)} to ${percent(accuracy.high)}` : "no label yet"],
-      ["Labels learned", short(now.examples), `${now.classes} classes`],
+      ["Labels learned", short(now.examples), now.classes === 1 ? "1 class" : `${now.classes} classes`],
       ["Pending", short(now.pending), now.asked ? `${now.asked} asked for by hand` : ""],
       ["Label delay", median(delays).replace("half within ", "≤ ") || "–", "median"],
       ["Drifts", short(now.drifts), now.drift_example === null ? "none found" : `last at example ${now.drift_example}`],

@@ -114,9 +114,9 @@ def test_an_exported_csv_is_read_by_any_program() -> None:
         export.add(Example("a", "up", {"x": -1.5, "vip": True}, propensity=0.25, reason="uncertain"))
         export.add(Example("b", "down", {"y": "red"}, annotator="ann"))
     facts = "id,label,annotator,propensity,reason,queried_at,labelled_at"
-    corrected = "former_label,corrected_by,corrected_at"
+    corrected = "former_label,corrected_by,corrected_at,guess_shown,flagged,comment"
     assert out.getvalue().splitlines() == [
         f"{facts},{corrected},features.x,features.vip,features.y",
-        "a,up,,0.25,uncertain,,,,,,-1.5,true,",
-        "b,down,ann,,,,,,,,,,red",
+        "a,up,,0.25,uncertain,,,,,,,,,-1.5,true,",
+        "b,down,ann,,,,,,,,,,,,,red",
     ]

@@ -11,6 +11,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import httpx
 import pytest
@@ -19,8 +21,9 @@ from stream_al.client import Client, Unreachable
 from stream_al.datasets.rows import Row
 from stream_al.demo.annotator import Colleagues, TopicAnnotators
 from stream_al.demo.counterfactuals import prequential
-from stream_al.demo.ending import Interrupted
+from stream_al.demo.ending import Interrupted, notes
 from stream_al.demo.scoreboard import Scoreboard
+from stream_al.demo.session import Demo
 from stream_al.demo.view import report_of_part
 from stream_al.engine.model.model import Model
 from stream_al.messages import Label, ModelStamp, Prediction, PredictionRecord, Query, decode, encode
@@ -147,6 +150,7 @@ def test_at_the_desk_a_person_labels_beside_a_colleague_until_ctrl_c() -> None:
     out, rest = demo.communicate(timeout=30)
     assert demo.returncode == 0, said + rest
     assert "Traceback" not in said + rest
+    assert '"audit"' not in said + rest  # a line for each label would bury the rest
     found = json.loads(out)
     assert found["interrupted"] is True
     assert found["examples"] >= 20
@@ -176,6 +180,15 @@ def test_a_demo_explains_its_figures_and_ends_with_what_to_do_next(recording: Pa
     _, steps = done.stderr.split("What to do next")
     commands = [line.split()[1] for line in steps.splitlines() if line.startswith("  stream-al ")]
     assert commands == ["demo", "simulate", "config", "topics", "serve"]
+
+
+def test_a_demo_that_is_over_tells_what_was_lost_and_not_what_a_stopped_service_lacks() -> None:
+    """The comparison takes minutes on a slow machine, in which nobody reads the samples any more."""
+    row = {"kind": "label_refused", "reason": "model_error", "count": 2, "message": "no text", "sample": "7"}
+    conditions = SimpleNamespace(describe=lambda: pytest.fail("it looked at the conditions"))
+    app = SimpleNamespace(problems=SimpleNamespace(describe=lambda: [row]), conditions=conditions)
+    demo = cast("Demo", SimpleNamespace(app=app, failed=0))
+    assert list(notes(demo)) == ["label refused, model_error, 2 times: no text (for example 7)"]
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ async def test_each_colouring_has_a_legend_with_the_counts(desks: MakeDesks, ope
     labels = Counter(e["label"] for e in await world.examples())
     await page.get_by_label("Colour by").select_option("reason")
     for reason, number in Counter(one.reason.value for one in decisions).items():
-        said = {"below": "below the threshold", "explore": "drawn at random", "warmup": "first samples"}
+        said = {"below": "not chosen", "explore": "drawn at random", "warmup": "first samples"}
         said |= {"uncertain": "uncertain: asked for", "spent": "budget spent"}
         await expect(legend).to_contain_text(f"{said[reason]} ({number})")
     await page.get_by_label("Colour by").select_option("label")

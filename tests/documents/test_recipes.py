@@ -97,6 +97,7 @@ def test_known_cases_are_learned_before_the_first_sample(files: Path, applicatio
     assert {"fraud", "fine"} <= set(printed[-1].replace('"', " ").replace(":", " ").split()), printed[-1]
 
 
+@pytest.mark.long
 def test_the_table_of_a_nightly_batch_goes_in_and_comes_out(files: Path, application: list[str]) -> None:
     for words in RECIPES["From a nightly batch"].steps:
         run_step(words, files, variables(application))
@@ -111,6 +112,7 @@ def lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.mark.long
 async def test_the_annotator_labels_every_query(files: Path, application: list[str]) -> None:
     """With the address of this test's server in place of that of the page."""
     create, serve, annotator = RECIPES["An annotator of your own"].steps

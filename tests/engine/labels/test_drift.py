@@ -76,13 +76,13 @@ def fold(examples: list[Example], *, restart_every: int | None = None) -> Learne
     return learner
 
 
-def test_all_replicas_find_the_same_drift_wherever_they_were_restarted() -> None:
+@pytest.mark.parametrize("restart_every", [pytest.param(1, marks=pytest.mark.long), 37, 410])
+def test_all_replicas_find_the_same_drift_wherever_they_were_restarted(restart_every: int) -> None:
     whole = fold(drifting_examples())
     assert whole.drift.found == 1
-    for restart_every in (1, 37, 410):
-        other = fold(drifting_examples(), restart_every=restart_every)
-        assert digest(other.drift) == digest(whole.drift)
-        assert (other.drift.found, other.drift.last) == (whole.drift.found, whole.drift.last)
+    other = fold(drifting_examples(), restart_every=restart_every)
+    assert digest(other.drift) == digest(whole.drift)
+    assert (other.drift.found, other.drift.last) == (whole.drift.found, whole.drift.last)
 
 
 def test_drift_counts_the_first_label_of_each_query_of_a_trained_model() -> None:
@@ -122,14 +122,14 @@ def errors_bought(function: int, seed: int, samples: int, model: Model, drift: D
         model.learn(features, label)
 
 
-def test_with_labels_of_uncertain_samples_no_drift_is_found_until_the_stream_changes() -> None:
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
+def test_with_labels_of_uncertain_samples_no_drift_is_found_until_the_stream_changes(seed: int) -> None:
     """Other samples are selected as the model learns; that alone is no drift."""
-    for seed in range(2):
-        model, drift = Model("GaussianNB()", seed=0), Drift()
-        errors_bought(0, seed, 3_000, model, drift)
-        assert drift.found == 0
-        learned = model.examples
-        errors_bought(3, seed, 1_500, model, drift)
-        assert drift.found >= 1
-        assert drift.last is not None
-        assert drift.last > learned
+    model, drift = Model("GaussianNB()", seed=0), Drift()
+    errors_bought(0, seed, 3_000, model, drift)
+    assert drift.found == 0
+    learned = model.examples
+    errors_bought(3, seed, 1_500, model, drift)
+    assert drift.found >= 1
+    assert drift.last is not None
+    assert drift.last > learned

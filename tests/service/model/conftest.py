@@ -23,7 +23,7 @@ def s3(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Place:
     return S3Place(server)
 
 
-@pytest.fixture(params=["directory", "s3"])
+@pytest.fixture(params=["directory", pytest.param("s3", marks=pytest.mark.long)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "directory":
         return DirectoryPlace(tmp_path / "snapshots")

@@ -8,11 +8,17 @@ from threading import get_ident
 import pytest
 
 from stream_al.engine.model import digest
+from stream_al.engine.model.model import Model
 from stream_al.engine.model.pickling import dumps
 from stream_al.service.model import local_model
 from tests.support.world import MakeWorld
 
 WIDE = {f"x{number}": float(number) for number in range(300)}
+
+
+def at_once(model: Model) -> str:
+    """The digest of a model without a committee and a reference set."""
+    return digest.digest((model.classifier.river, model.classes, digest.digest(model._known)))
 
 
 async def test_other_tasks_run_while_a_digest_is_worked_out(memory_world: MakeWorld) -> None:
@@ -33,7 +39,7 @@ async def test_other_tasks_run_while_a_digest_is_worked_out(memory_world: MakeWo
     await model.prepare_digest()
     beside.cancel()
     assert rounds > 10
-    assert model.model._digest == digest.digest((model.model.classifier.river, model.model.classes))
+    assert model.model._digest == at_once(model.model)
 
 
 async def test_what_is_learned_meanwhile_is_in_the_digest(memory_world: MakeWorld) -> None:
@@ -49,7 +55,7 @@ async def test_what_is_learned_meanwhile_is_in_the_digest(memory_world: MakeWorl
     model.model.learn(WIDE, "class 1")
     model.learner.skip(model.learner.offset)
     await preparing
-    assert model.model._digest == digest.digest((model.model.classifier.river, model.model.classes))
+    assert model.model._digest == at_once(model.model)
 
 
 async def test_a_snapshot_is_pickled_in_a_thread(
