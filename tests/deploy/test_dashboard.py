@@ -57,6 +57,18 @@ UNSHOWN = {
     "stream_al_corrected_examples",  # OPERATIONS.md names these: corrections are rare, and made on purpose
     "stream_al_model_rebuilding",
     "stream_al_model_rebuilds_total",
+    # The bridge to Label Studio is a process of its own, which few run; LABEL_STUDIO.md names them.
+    "stream_al_label_studio_deleted_annotations_total",
+    "stream_al_label_studio_imported_tasks_total",
+    "stream_al_label_studio_labels_total",
+    "stream_al_label_studio_pending_queries",
+    "stream_al_label_studio_refused_queries_total",
+    "stream_al_label_studio_requests",
+    "stream_al_label_studio_unusable_annotations_total",
+    "stream_al_label_studio_waiting_corrections",
+    "stream_al_label_studio_waiting_tasks",
+    "stream_al_label_studio_webhooks_total",
+    "stream_al_label_studio_withdrawn_tasks_total",
 }
 
 

@@ -32,7 +32,7 @@ from tests.deploy.compose import EXAMPLE, OURS, environ
 from tests.deploy.image import DEPLOY, IMAGE_ENVIRON, LAST, ROOT, STEPS, Image, build, last
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-EXTRAS = ("otel", "remote")  # what a deployment may ask for, and cannot install into a container that runs
+EXTRAS = ("labelstudio", "otel", "remote")  # what a deployment may ask for, and cannot install into a container that runs
 PROJECT_NAME = canonicalize_name(PROJECT["project"]["name"])
 
 

@@ -86,7 +86,7 @@ def desk_routes(web: FastAPI, app: App) -> None:
     async def start(request: Request) -> Response:
         return RedirectResponse("desk" if files else "docs")
 
-    @web.get("/v1/desk", tags=["labelling"], response_model=Desk)
+    @web.get("/v1/desk", tags=["labelling"], response_model=Desk, responses=problems(422))
     async def desk(
         request: Request,
         annotator: Annotated[
