@@ -32,7 +32,8 @@ from tests.deploy.compose import EXAMPLE, OURS, environ
 from tests.deploy.image import DEPLOY, IMAGE_ENVIRON, LAST, ROOT, STEPS, Image, build, last
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-EXTRAS = ("labelstudio", "otel", "remote")  # what a deployment may ask for, and cannot install into a container that runs
+# What a deployment may ask for, and cannot install into a container that runs.
+EXTRAS = ("labelstudio", "otel", "remote")
 PROJECT_NAME = canonicalize_name(PROJECT["project"]["name"])
 
 
