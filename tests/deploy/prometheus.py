@@ -86,7 +86,8 @@ class Prometheus:
         (directory / "alerts.yml").write_text(hurried(RULES.read_text(encoding="utf-8")), encoding="utf-8")
         config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8"))
         config["global"] = {"scrape_interval": f"{SCRAPE_SECONDS * 1000:.0f}ms", "evaluation_interval": "1s"}
-        (scrape,) = config["scrape_configs"]
+        scrape, *_ = config["scrape_configs"]
+        config["scrape_configs"] = [scrape]  # the bridge to Label Studio has no address here
         scrape["job_name"] = application
         scrape["static_configs"] = [{"targets": [f"127.0.0.1:{port}" for port in ports]}]
         (directory / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")

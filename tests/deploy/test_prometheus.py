@@ -58,8 +58,18 @@ class Scene:
         asked = {q["id"]: q for q in await self.world.queries() if q["id"] not in self.labelled}
         self.labelled |= asked.keys()
         said = {i: truth(q["features"]) for i, q in asked.items()}
-        labels = [{"id": i, "label": OTHER[true] if turned else true} for i, true in said.items()]
+        labels = [
+            {"id": i, "label": OTHER[true] if turned else true, "annotator": "ann"}
+            for i, true in said.items()
+        ]
         await self.world.send(self.world.topics.labels, labels)
+
+    async def second_label(self) -> None:
+        """Let another annotator label a sample that has a label."""
+        first = (await self.world.queries())[0]
+        given = {"label": truth(first["features"]), "annotator": "bob", "labelled_by": ["ann"]}
+        of = {"id": f"{first['id']}~2", "second_of": first["id"], "version": first["version"]}
+        await self.world.send(self.world.topics.examples, [of | given])
 
     async def until(self, query: str, what: str) -> None:
         """Wait until Prometheus has series for a query."""
@@ -112,8 +122,14 @@ async def test_every_panel_has_data_and_the_right_alerts_fire(scene: Scene) -> N
 
     # One: a stream, and annotators that label its queries.
     await scene.stream(400)
-    await scene.until("sum(stream_al_model_examples) > 200", "it has learned")
+
+    async def learned() -> bool:
+        await scene.label(turned=False)  # queries may be published after their labels were looked for
+        return bool(await prometheus.now("sum(stream_al_model_examples) > 200"))
+
+    await world.until(learned, "it has learned")
     assert not await prometheus.fired() - SLOW, "nothing is wrong yet"
+    await scene.second_label()
 
     # Two: the classes are exchanged.
     found = "stream_al_drift_total > 0"

@@ -27,6 +27,7 @@ from river.__version__ import __version__ as river_version
 from stream_al import __version__
 from stream_al.engine.conditions import Type
 from stream_al.engine.labels import join, learner
+from stream_al.engine.labels.skips import NO_REASON, OTHERS
 from stream_al.service.telemetry.histogram import BatchHistogram
 
 __all__ = ["Metrics"]
@@ -179,6 +180,7 @@ class Metrics:
             (self.labels, join.Outcome),
             (self.examples, learner.Outcome),
             (self.snapshots, ("written", "failed")),
+            (self.skips, (NO_REASON, OTHERS)),
             (self.lease_requests, REQUESTED),
         )
         for series, names in by_name:
