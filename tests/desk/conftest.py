@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.desk.desk_server import SERVED, MakeDesks, OpenDesk, Served, serve
 from tests.support.world import MakeWorld, World
 
 AXE = "4.10.3"
 FETCH_SECONDS = 120
+PATIENCE_MS = 30_000  # for what a busy machine does late
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -75,7 +76,8 @@ async def open_desk(browser: Browser) -> AsyncIterator[OpenDesk]:
     ) -> Page:
         session = await browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **context})
         page = await session.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
 
         def said(kind: str, text: str) -> None:
             if kind in ("error", "warning") and not any(part in text for part in allowed):

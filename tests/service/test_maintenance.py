@@ -51,9 +51,9 @@ async def test_missing_topics_are_created_once(make_world: MakeWorld) -> None:
     settings = world.settings.model_copy(update={"topics": named})
     created, there = await maintenance.create_topics(settings, world.connect(settings))
     assert created == [named.predictions]
-    assert len(there) == 7
+    assert len(there) == 8
     again, all_there = await maintenance.create_topics(settings, world.connect(settings))
-    assert (again, len(all_there)) == ([], 8)
+    assert (again, len(all_there)) == ([], 9)
 
 
 async def test_the_exported_dataset_has_no_contradictions(make_world: MakeWorld) -> None:
