@@ -227,11 +227,10 @@ class SimGroup(MemoryGroup):
             self.client.sim.trace(f"commit to {self.topic} refused")
             raise Superseded(f"{sorted(positions)} of {self.topic} are not held")
         before = {p: position.offset for p, position in self.state.committed.items()}
-        # After a failure between the commit and what follows it, the batch is read and decided again.
-        read = {p: self._firsts.get(p, position.offset) for p, position in positions.items()}
         self.state.committed |= positions
         batches = {
-            p: Batch(min(before.get(p, read[p]), read[p]), position) for p, position in positions.items()
+            p: Batch(before.get(p, self._firsts.get(p, position.offset)), position)
+            for p, position in positions.items()
         }
         client = self.client
         client.sim.committed(Commit(self.topic, batches, client.identity.name, client.sim.calls))
