@@ -194,6 +194,7 @@ class SimGroup(MemoryGroup):
         self.client = client
         self.left = False
         self._firsts: dict[int, int] = {}
+        self._sought: dict[int, tuple[int, int]] = {}  # since the last commit: generation and offset
 
     async def start(self) -> None:
         await self.client.travel("join")
@@ -213,6 +214,10 @@ class SimGroup(MemoryGroup):
         self._firsts |= {partition: records[0].offset for partition, records in batch.items()}
         return batch
 
+    def seek(self, partition: int, offset: int) -> None:
+        super().seek(partition, offset)
+        self._sought[partition] = self.generation, offset
+
     async def committed(self, partition: int) -> Position | None:
         await self.client.travel("committed")
         found = await super().committed(partition)
@@ -228,8 +233,11 @@ class SimGroup(MemoryGroup):
             raise Superseded(f"{sorted(positions)} of {self.topic} are not held")
         before = {p: position.offset for p, position in self.state.committed.items()}
         self.state.committed |= positions
+        begun = {p: before.get(p, self._firsts.get(p, position.offset)) for p, position in positions.items()}
+        sought = {p: self._sought.pop(p, (-1, 0)) for p in positions}
+        # After a failure between the commit and what follows it, the batch is read and decided again.
         batches = {
-            p: Batch(before.get(p, self._firsts.get(p, position.offset)), position)
+            p: Batch(min(begun[p], sought[p][1]) if sought[p][0] == generation else begun[p], position)
             for p, position in positions.items()
         }
         client = self.client
