@@ -1,8 +1,9 @@
 """A long stream: memory does not grow while 5% of the samples are queried and the labels come back.
 
 Memory is the resident set of the process, as the median of a few readings. It is measured at a tenth of the
-stream, when every bounded collection is full, and at the end. A setting bounds how many ids the service
-remembers. The fault sets it so low that the bound is reached before the first measurement.
+stream, when every bounded collection is full, and at the end. Settings bound how many ids the service
+remembers, and what the desk keeps. The fault sets them so low that the bounds are reached before the first
+measurement. Snapshots, which take memory while they are made, are made before it too.
 """
 
 from __future__ import annotations
@@ -66,23 +67,27 @@ async def memory(server: Server) -> float:
 
 
 async def long_stream(testbed: Testbed) -> Figures:
-    """From a tenth of the stream to its end, memory grows by less than 5%."""
+    """From a tenth of the stream (the short form: half) to its end, memory grows by less than 5%."""
+    # In the short form the model has learned 300 examples at a tenth, and still grows to its bounds.
     end = 60_000 if testbed.quick else 2_000_000
+    begin = end // 2 if testbed.quick else end // 10
     world = await testbed.world(
         f"budget.share={SHARE}",
         f"labels.remember={end * SHARE / 20:.0f}",
+        f"desk.recent_bytes={2**18}",
+        f"desk.labelled_bytes={2**16}",
         "topics.predictions=null",
         "limits.batch_records=500",
-        "snapshots.every_examples=1000",
+        f"snapshots.every_examples={end * SHARE / 40:.0f}",
         "limits.poll_seconds=0.2",
     )
     server, annotator = testbed.server(world, "a"), Annotator(world)
     await server.start()
     labelling = asyncio.create_task(annotator.run())
     try:
-        await send(world, server, 0, end // 10)
+        await send(world, server, 0, begin)
         before = await memory(server)
-        await send(world, server, end // 10, end)
+        await send(world, server, begin, end)
         after = await memory(server)
         await wait_until(lambda: _none_pending(server), "all is learned", 120)
     finally:
@@ -101,7 +106,7 @@ async def long_stream(testbed: Testbed) -> Figures:
         "examples": learned,
         "lost": asked - learned,
         "doubled": annotator.labels - asked,
-        "measured_from": end // 10,
+        "measured_from": begin,
         "rss_mib_before": round(before, 1),
         "rss_mib_after": round(after, 1),
         "growth_percent": round(100 * growth, 2),
