@@ -9,8 +9,8 @@ uvicorn limits none of the following, and anybody who reaches the port can do al
     bytes that are no HTTP: one line in the log for each
 
 So a connection that waits for its client ends after a time; if all are in use, the one that has waited
-longest makes room for a new one, so that idle ones never keep the others out; and what a client does wrong is
-told to the client and not to the log.
+longest makes room for a new one, so that idle ones never keep the others out, and a request that has come
+is not lost to them; and what a client does wrong is told to the client and not to the log.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
+import select
 import socket
 from collections import OrderedDict
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 import h11
@@ -35,6 +37,12 @@ __all__ = ["BACKLOG", "Connection", "Listener", "Waiting", "most_connections"]
 
 BACKLOG = 100
 """The connections that the system keeps for us, and the most that are accepted in one turn of the loop."""
+
+LOOKED_AT = 16
+"""The connections that are looked at to find one that makes room for another."""
+
+ENDED = getattr(select, "POLLRDHUP", 0)  # Linux has it
+"""The event of a connection whose client sends no more."""
 
 quiet = logging.getLogger("stream_al.http.connections")
 quiet.setLevel(logging.ERROR)  # uvicorn warns of what a client does wrong
@@ -70,10 +78,15 @@ class Waiting:
             timer.cancel()
 
     def end_longest(self) -> bool:
-        """End the connection that has waited longest; return whether there was one."""
+        """End the connection that has waited longest; return whether there was one.
+
+        One whose next bytes have come is passed over: its request was sent in time, and only not read yet.
+        At most `LOOKED_AT` are looked at, so that a flood of bytes does not make this slow.
+        """
         if not self._timers:
             return False
-        connection = next(iter(self._timers))
+        oldest = list(islice(self._timers, LOOKED_AT))
+        connection = next((one for one in oldest if not has_bytes(one.transport)), oldest[0])
         self.leave(connection)
         connection.transport.abort()
         return True
@@ -85,6 +98,13 @@ class Waiting:
             self.enter(connection)
         else:
             connection.transport.abort()
+
+
+def has_bytes(transport: asyncio.Transport) -> bool:
+    """Whether bytes have come on a connection that were not read yet; its end is none."""
+    waits = select.poll()
+    waits.register(transport.get_extra_info("socket").fileno(), select.POLLIN | ENDED)
+    return [events for _, events in waits.poll(0)] == [select.POLLIN]
 
 
 class Listener(socket.socket):

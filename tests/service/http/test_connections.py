@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -76,6 +77,22 @@ async def test_idle_connections_make_room_for_a_new_one() -> None:
             async with opened(app, 50, said):
                 for _ in range(3):
                     assert (await exchange(app.port, PROBE)).startswith(b"HTTP/1.1 200")
+
+
+async def test_a_request_that_has_come_is_not_lost_to_a_new_connection() -> None:
+    """The longest wait ends, unless its request lies in the socket and was only not read yet."""
+    async with served("http.max_connections=5", "http.header_seconds=1000") as app:
+        kept, writer = await asyncio.open_connection("127.0.0.1", app.port)
+        for _ in range(2):  # the second time the oldest but one has said nothing, and is ended
+            writer.write(KEPT)
+            assert (await kept.readuntil(b"\r\n\r\nlive")).startswith(b"HTTP/1.1 200")
+            async with opened(app, 4):
+                await asyncio.sleep(0.05)  # they are accepted: the one that is kept has waited longest
+                new = socket.create_connection(("127.0.0.1", app.port))
+                writer.write(KEPT)  # before the loop can accept the new one
+                assert (await kept.readuntil(b"\r\n\r\nlive")).startswith(b"HTTP/1.1 200")
+                new.close()
+        writer.close()
 
 
 async def test_a_flood_of_connections_opens_few_files_and_writes_no_log(
