@@ -146,7 +146,8 @@ class LabelSettings(Section):
 
     remember: Count = Field(
         default=50_000,
-        description="Ids whose label is kept in memory, to recognise duplicates and conflicts.",
+        description="Ids whose label is kept in memory, to recognise duplicates and conflicts. Of ids whose "
+        "query was closed, as many are kept, but 50,000 at most.",
     )
 
     per_query: int = Field(

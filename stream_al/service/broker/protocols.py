@@ -59,8 +59,11 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         return self.offset + 1
 
 
-class Outgoing(msgspec.Struct, frozen=True, gc=False):
+class Outgoing(msgspec.Struct, frozen=True):
     """A record to send.
+
+    The garbage collector visits it, other than the records that were read: a replacement may hold whatever
+    makes it, which in turn may hold this record. Such a circle would never be freed.
 
     Attributes:
         replacement: Makes the record to send instead if the broker refuses this one because of its size.

@@ -15,6 +15,7 @@ batch that fails leaves nothing behind.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from stream_al.engine.budgets import Decision
@@ -135,7 +136,7 @@ class BatchQueries:
             query.id.encode(),
             encode(query),
             step.headers,
-            replacement=lambda: self._to_dead_letter(record, error),
+            replacement=partial(self._to_dead_letter, record, error),
         )
         self._first.append((query, outgoing, step))
         self._count(outgoing)

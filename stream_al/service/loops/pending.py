@@ -52,7 +52,7 @@ from stream_al.settings import Settings
 __all__ = ["OVERHEAD", "PendingQueries"]
 
 OVERHEAD = 550  # bytes of memory for a query besides its message
-MAX_CLOSED = 50_000  # ids of closed queries whose versions are remembered
+MAX_CLOSED = 50_000  # ids of closed queries whose versions are remembered, and no more than of labels
 MAX_PARTITIONS = 10_000  # of the samples, whose second queries are counted
 
 
@@ -109,6 +109,7 @@ class PendingQueries:
         self._orphaned_before: set[str] = set()
         self._entries: dict[str, Entry] = {}
         self._closed: OrderedDict[str, str] = OrderedDict()
+        self._most_closed = min(MAX_CLOSED, settings.labels.remember)
         self.shared = SharedIds()
         self.order = QueryOrder(self._entries, clock)
         self._lives = Lives(self._is_pending)
@@ -245,7 +246,7 @@ class PendingQueries:
     def _note_closed(self, sample_id: str, version: str) -> None:
         self._closed[sample_id] = version
         self._closed.move_to_end(sample_id)
-        if len(self._closed) > MAX_CLOSED:
+        if len(self._closed) > self._most_closed:
             self._closed.popitem(last=False)
 
     async def catch_up(self) -> None:
