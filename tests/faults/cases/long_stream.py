@@ -1,10 +1,10 @@
 """A long stream: memory does not grow while 5% of the samples are queried and the labels come back.
 
 Memory is the resident set of the process, as the median of a few readings. It is measured at a tenth of the
-stream, when every bounded collection is full and snapshots have been made, and at the end. Until then
-`labels.remember` of half as many labels as have come by then fills what remembers ids. The rings of the desk
-are full at 5,000 labels by themselves (deploy/OPERATIONS.md, "Memory"). The short form has 300 labels at a
-tenth, so there settings make the rings small.
+stream, when every bounded collection is full and snapshots have been made, and at the end. For that,
+`labels.remember` is half of the labels that have come at a tenth. In the long form these are 10,000, and what
+the desk keeps is full by then (deploy/OPERATIONS.md, "Memory"). In the short form these are 300, so settings
+let the desk keep less.
 """
 
 from __future__ import annotations
