@@ -5,7 +5,7 @@ The exit code is 2 for a mistake that the user can correct (usage, settings) and
 is a bug.
 
 `processes` has the commands that run the service, the demo and simulations, `records` those that work on
-topics, `dead_letters` those that list and mend dead letters, `inspection` those that show settings, the model
+topics, `dead_letters` those that list and repair dead letters, `inspection` those that show settings, the model
 and contracts, `doctor` the one that examines, and `label` the one with which people label.
 """
 

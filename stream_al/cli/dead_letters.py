@@ -1,4 +1,4 @@
-"""Commands on dead letters: list them, show one whole, mend them and send them again.
+"""Commands on dead letters: list them, show one whole, repair them and send them again.
 
 What a record holds was written by a stranger. Everything in it that is no printable character is shown as an
 escape, so that no record can move the cursor of a terminal or change its title. With `--json` it is JSON.

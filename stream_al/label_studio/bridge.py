@@ -170,7 +170,7 @@ class Bridge:
         try:
             await self.sync()
         except StreamAlError as error:
-            # Whatever it is, somebody may mend it there while we wait; until then it shows in `not_ready`.
+            # Whatever it is, somebody may correct it there while we wait; until then it shows in `not_ready`.
             self._why = str(error)
             raise Unavailable(str(error)) from error
         if self._why:
