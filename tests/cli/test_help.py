@@ -73,6 +73,12 @@ def test_the_settings_are_found_valid_as_json() -> None:
     assert shown.output == '{"valid": true, "not_run": ["mine:build"]}\n'
 
 
+def test_the_offsets_that_are_reset_are_printed_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream_al.cli.records.run", lambda given, work: {0: 5, 1: 7})
+    shown = CliRunner().invoke(cli, ["offsets", "reset", "--to", "latest", "--json"])
+    assert shown.output == '{"topic": "samples", "offsets": {"0": 5, "1": 7}}\n'
+
+
 def test_the_contracts_that_are_written_are_listed_as_json(tmp_path: Path) -> None:
     shown = CliRunner().invoke(cli, ["contracts", "write", str(tmp_path), "--json"])
     written = json.loads(shown.output)["written"]

@@ -49,7 +49,7 @@ async def watch(binaries: Path, directory: Path) -> str:
         demo = await asyncio.to_thread(subprocess.Popen, command(*play), stdout=subprocess.DEVNULL)
         try:
             await seen(prometheus, "stream_al_ready == 1")
-            await seen(prometheus, "up == 0")  # it goes on to compare, which is not watched
+            # It goes on to compare, which is not watched. One scrape may also fail on a busy machine.
         finally:
             demo.terminate()
             await asyncio.to_thread(demo.wait, 60)
