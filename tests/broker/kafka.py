@@ -269,10 +269,6 @@ class KafkaBroker:
         self.stop()
         self.resume()
 
-    def console_produce(self, topic: str, lines_with_key: list[tuple[bytes, bytes]]) -> None:
-        """Produce with the console tool of Kafka: the Java client, which partitions by murmur2."""
-        _java_produce(self.bootstrap, topic, lines_with_key)
-
 
 def _with_listeners(config: str, listeners: Sequence[Listener], ports: Mapping[str, int]) -> str:
     """Add listeners to a broker's configuration."""
