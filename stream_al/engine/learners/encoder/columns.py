@@ -37,7 +37,7 @@ __all__ = ["MAX_FEATURES", "MAX_NAME", "MAX_NUMBERS", "Columns"]
 
 MAX_FEATURES = 4096
 MAX_NAME = 200  # characters
-MAX_NUMBERS = 512
+MAX_NUMBERS = 1536
 
 
 class Columns:
@@ -111,6 +111,7 @@ class Columns:
                 feature.note(value_read.text, count, is_number=is_number)
             elif value_read.number is not None and feature.names_id and feature.column >= 0:
                 feature.note(repr(value_read.number), 1, is_number=True)
+            if feature.names_id and feature.column >= 0:
                 self._looks_like_id[feature.column] = feature.is_id
         self._present[here] += 1
         tokens += self._missing(here)

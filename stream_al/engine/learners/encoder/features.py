@@ -47,7 +47,8 @@ class Feature:
     """
 
     __slots__ = (
-        "column", "commas", "dates", "fresh", "name", "names_id", "numeric", "place", "recent", "texts", "words",
+        "column", "commas", "dates", "fresh", "name", "names_id", "numeric",
+        "place", "recent", "texts", "words",
     )  # fmt: skip
 
     def __init__(self, name: str, place: int) -> None:

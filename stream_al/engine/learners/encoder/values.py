@@ -4,7 +4,7 @@ Streams bring numbers as numbers and as text, truth values, categories, dates, s
 is read here by itself, without knowing its column:
 
     3.5, True, numpy's numbers     a number
-    "3.5", "1,5", "12 kg", "$7"    a number (`quantities`), and a text too: a postal code is written like a number
+    "3.5", "1,5", "12 kg", "$7"    a number (`quantities`), and a text too, as a postal code is
     "2026-01-02T03:04:05Z"         a date: seconds since 1970, second of the day, day of the week
     "red", "free entry to win"     a text
     None, NaN, "", "nan"           nothing
