@@ -3,17 +3,24 @@
     p(c | x) = exp(b_c + w_c z + sum_t v_ct) / sum over classes
     w_c     -= rate (p(c | x) - [y = c]) z
 
-    rate      = step / (1 + |z|^2 / long)
+    rate      = step / (1 + |z|^2 / (long sqrt(1 + |z|^2 / WIDE)))
 
 A step that does not shrink with time follows a stream that changes. It shrinks with the length of the sample,
 as in normalised least mean squares, so that 500 columns, or a text of 100 words, do not throw the weights
 about; z is cut off at 3 deviations for the same reason.
+
+A step changes the logits of its own sample by rate |z|^2, and those of another one by rate z z', which is
+|z|^2 / sqrt(d) where the d columns are independent. So the root lets wide samples take longer steps, and
+disturbs the others no more than narrow ones do. Without it the probabilities of 256 columns were nearly even
+for the first hundred examples, and a mixture did not hear a learner that was right.
 
 A prediction rounds the weights to 2**-20, so that their products with the steps of the rows are integers, and
 the same in any order of summation (`rows`).
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -25,6 +32,7 @@ __all__ = ["FINE", "Softmax", "cut", "longest"]
 
 FINE = 2.0**20
 LARGEST = 2.0**8  # a weight
+WIDE = 32.0  # the squared length of a sample from which on it counts as wide
 FARTHEST = 3.0  # deviations
 LARGEST_TABLE = 2_000_000  # numbers: tokens times classes
 
@@ -34,7 +42,7 @@ class Softmax(RowClassifier):
 
     Args:
         step: The length of a step, for a sample of no length.
-        long: The squared length of a sample at which it is halved.
+        long: The squared length at which it is halved, of a sample that is not wide.
         token: What a word counts as, in deviations.
 
     Examples:
@@ -62,7 +70,7 @@ class Softmax(RowClassifier):
         z = cut(row.z)[0] / STEPS
         loose = row.tokens[(row.dense[row.tokens] < 0) & (row.tokens < len(self._tokens))]
         length = float((z * z).sum()) + self.token**2 * len(loose)
-        step = self.step / (1.0 + length / self.long)
+        step = self.step / (1.0 + length / (self.long * math.sqrt(1.0 + length / WIDE)))
         self._bias -= step * gradient
         self._weights -= (step * gradient)[:, None] * z
         self._tokens[loose] -= step * self.token * gradient

@@ -2,7 +2,7 @@
 
 Of an example its numbers are kept in the units of the stream, and its tokens. When it is learned again, it is
 put on the scale of that day, and has the columns of that day. At most `size` examples are kept, each no
-larger than a row may be: 768 numbers and 1,024 tokens.
+larger than a row may be: 1,792 numbers and 1,024 tokens.
 """
 
 from __future__ import annotations

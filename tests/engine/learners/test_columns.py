@@ -38,9 +38,12 @@ def test_it_tells_numbers_categories_texts_dates_and_ids() -> None:
 
 
 @pytest.mark.parametrize("name", ["user_id", "orderId", "uuid", "account number"])
-def test_integers_that_never_come_again_are_ids_by_their_name(name: str) -> None:
+@pytest.mark.parametrize("kind", [int, str])
+def test_integers_that_never_come_again_are_ids_by_their_name(name: str, kind: type) -> None:
     draw = random.Random(1)  # noqa: S311 -- a fixed stream
-    columns = learned([{name: draw.randrange(10**9), "size": draw.randrange(10**9)} for _ in range(60)])
+    columns = learned(
+        [{name: kind(draw.randrange(10**9)), "size": kind(draw.randrange(10**9))} for _ in range(60)]
+    )
     assert set(columns.left_out()) == {name}
 
 
@@ -108,10 +111,18 @@ def test_a_scale_follows_a_stream_that_grows_for_good() -> None:
     assert scales.mean[0] > 2000.0
 
 
+def test_every_number_of_an_embedding_has_a_column_of_its_own() -> None:
+    """Embeddings of 1,536 numbers are usual; a number without a column tells its order of magnitude alone."""
+    draw = random.Random(1)  # noqa: S311 -- a fixed stream
+    columns = learned([{f"vector.{place}": draw.gauss(0.0, 1.0) for place in range(1536)} for _ in range(3)])
+    assert columns.width == 1536
+    assert len(columns.vocabulary.numbers) == 0
+
+
 def test_nothing_grows_without_bound() -> None:
     draw = random.Random(1)  # noqa: S311 -- a fixed stream
     columns = Columns()
-    for place in range(3000):
+    for place in range(2200):
         columns.learn(
             {
                 f"n{place}": draw.random(),

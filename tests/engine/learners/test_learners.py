@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from river import checks
 
-from stream_al.engine.learners import Auto, MondrianForest, NearestNeighbours
+from stream_al.engine.learners import Auto, MondrianForest, NearestNeighbours, Softmax
 from stream_al.engine.learners.base import RowClassifier
+from stream_al.engine.learners.encoder.columns import MAX_NUMBERS
+from stream_al.engine.learners.encoder.vocabulary import MAX_INDICATORS
 from stream_al.engine.model.digest import digest
 from tests.engine.learners.mixed_streams import (
     KINDS,
@@ -232,7 +234,7 @@ def test_a_wide_record_is_learned_within_limits(width: int) -> None:
         warnings.simplefilter("error")
         for features, label in numbers(40, width=width, classes=2):
             model.learn_one(features, label)
-    assert model.columns.width <= 512 + 256
+    assert model.columns.width <= MAX_NUMBERS + MAX_INDICATORS
     assert model.predict_proba_table(records(numbers(5, width=width, classes=2))).shape == (5, 2)
 
 
@@ -248,3 +250,18 @@ def test_after_an_abrupt_change_what_remembers_begins_anew() -> None:
         assert member._learned <= 60
     assert model.predict_one({"x": 0.3}) == 1
     assert model.predict_one({"x": 6.3}) == 0
+
+
+def test_the_linear_learner_is_certain_of_wide_rows_after_some_examples() -> None:
+    """A mixture does not hear a member whose probabilities are nearly even though it is right."""
+    draw = np.random.default_rng(1)
+    centres = draw.normal(size=(4, 256)) * 0.25
+    stream: Stream = []
+    for place in range(300):
+        numbers_of_it = (centres[place % 4] + draw.normal(size=256)).tolist()
+        stream.append(({f"vector.{n}": value for n, value in enumerate(numbers_of_it)}, place % 4))
+    model = taught(Softmax, stream[:100])
+    told = model.predict_proba_table(records(stream[100:]))
+    truth = np.array([label for _, label in stream[100:]])
+    assert (told.argmax(axis=1) == truth).mean() > 0.8
+    assert told[np.arange(200), truth].mean() > 0.6

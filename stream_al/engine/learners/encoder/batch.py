@@ -15,7 +15,7 @@ import numpy as np
 
 from stream_al.engine.learners.encoder.features import FULL, PLAIN, Feature
 from stream_al.engine.learners.encoder.rows import Bools, Floats, Ints
-from stream_al.engine.learners.encoder.values import LINEAR, NOTHING, Value, read
+from stream_al.engine.learners.encoder.values import LINEAR, NOTHING, Value
 from stream_al.engine.learners.encoder.vocabulary import MISSING
 
 __all__ = ["Batch", "Record"]
@@ -97,7 +97,7 @@ class Batch:
             kind = type(value)
             key = (kind, value) if kind is str or kind in PLAIN else (kind, id(value))
             if key not in memo:
-                value_read = read(value)
+                value_read = feature.read(value)
                 tokens = dict.fromkeys(feature.tokens(value_read))
                 memo[key] = (
                     value_read,

@@ -37,7 +37,7 @@ __all__ = ["MAX_FEATURES", "MAX_NAME", "MAX_NUMBERS", "Columns"]
 
 MAX_FEATURES = 4096
 MAX_NAME = 200  # characters
-MAX_NUMBERS = 512
+MAX_NUMBERS = 1536
 
 
 class Columns:
@@ -96,7 +96,9 @@ class Columns:
                 here.append(feature.place)
                 numbers[feature.column] = value
                 continue
-            value_read = read(value)
+            if feature is not None:
+                feature.note_comma(value)
+            value_read = feature.read(value) if feature is not None else read(value)
             feature = feature or self._admit(name, value_read)
             if feature is None or value_read == NOTHING:
                 continue
@@ -104,11 +106,12 @@ class Columns:
             self._learn_numbers(feature, value_read, numbers)
             tokens += feature.tokens(value_read)
             if value_read.text is not None:
-                feature.note(
-                    value_read.text, 1 if value_read.number is not None else value_read.text.count(" ") + 1
-                )
+                is_number = value_read.number is not None
+                count = 1 if is_number else value_read.text.count(" ") + 1
+                feature.note(value_read.text, count, is_number=is_number)
             elif value_read.number is not None and feature.names_id and feature.column >= 0:
-                feature.note(repr(value_read.number), 1)
+                feature.note(repr(value_read.number), 1, is_number=True)
+            if feature.names_id and feature.column >= 0:
                 self._looks_like_id[feature.column] = feature.is_id
         self._present[here] += 1
         tokens += self._missing(here)
@@ -146,7 +149,7 @@ class Columns:
                     reasons[feature.name] = "an id, new every time"
                 else:
                     reasons[feature.name] = "rises from example to example"
-            elif feature.is_id and column < 0:
+            elif feature.is_id and not feature.is_numeric:
                 reasons[feature.name] = "an id, new every time"
         return reasons
 

@@ -11,7 +11,8 @@ import math
 import re
 from typing import Any
 
-from stream_al.engine.learners.encoder.values import LINEAR, Value, words
+from stream_al.engine.learners.encoder.quantities import shows_decimal_comma
+from stream_al.engine.learners.encoder.values import LINEAR, Value, read, words
 from stream_al.engine.learners.encoder.vocabulary import CATEGORY, ORDER, WORD
 
 __all__ = ["FULL", "MANY", "NEARLY_ALL", "NONE", "PLAIN", "Feature"]
@@ -22,6 +23,7 @@ MAX_CATEGORY = 64  # characters of a text that may be a category
 MANY = 20  # values after which it is judged what a feature is
 NEARLY_ALL = 0.95
 SEVERAL = 2.5  # words a value, on average, of a text
+FEW = 10  # values with a comma that decide how the next one is read
 RECENT = 100  # values of a feature that are kept to see whether one comes again
 
 _ID = re.compile(r"(?:^|[\W_])(?:id|ids|uuid|guid|key|hash|number|no|nr)$|[a-z]I[dD]$", re.IGNORECASE)
@@ -40,9 +42,14 @@ class Feature:
         fresh: How many of these were new.
         words: How many words they have in all.
         recent: The last of them.
+        numeric: How many of them were numbers.
+        commas: How many of its values showed a decimal comma, less those that showed none.
     """
 
-    __slots__ = ("column", "dates", "fresh", "name", "names_id", "place", "recent", "texts", "words")
+    __slots__ = (
+        "column", "commas", "dates", "fresh", "name", "names_id", "numeric",
+        "place", "recent", "texts", "words",
+    )  # fmt: skip
 
     def __init__(self, name: str, place: int) -> None:
         self.name = name
@@ -50,7 +57,7 @@ class Feature:
         self.names_id = _ID.search(name) is not None
         self.column = NONE
         self.dates: tuple[int, ...] = ()
-        self.texts = self.fresh = self.words = 0
+        self.texts = self.fresh = self.words = self.numeric = self.commas = 0
         self.recent: dict[str, None] = {}
 
     def takes_plainly(self, value: Any) -> bool:
@@ -68,9 +75,26 @@ class Feature:
         """Whether its values are single words, and new nearly every time."""
         return self.texts >= MANY and self.fresh > NEARLY_ALL * self.texts and not self.is_text
 
-    def note(self, text: str, count: int) -> None:
+    @property
+    def is_numeric(self) -> bool:
+        """Whether most of its values that may be ids were numbers."""
+        return 2 * self.numeric > self.texts
+
+    def read(self, value: Any) -> Value:
+        """Read a value as one of this feature."""
+        if type(value) is not str:
+            return read(value)
+        return read(value, decimal_comma=self.commas > 0, quantities=not self.is_text)
+
+    def note_comma(self, value: Any) -> None:
+        """Note what a value shows of the commas of this feature."""
+        if type(value) is str and "," in value:
+            self.commas = max(-FEW, min(FEW, self.commas + shows_decimal_comma(value.strip())))
+
+    def note(self, text: str, count: int, *, is_number: bool) -> None:
         """Note a value, of so many words, as one of those that may be ids."""
         self.texts += 1
+        self.numeric += is_number
         self.words += count
         self.fresh += text not in self.recent
         self.recent[text] = None
@@ -78,6 +102,7 @@ class Feature:
             del self.recent[next(iter(self.recent))]
         if self.texts >= 10 * RECENT:  # what was long ago fades
             self.texts, self.fresh, self.words = self.texts // 2, self.fresh // 2, self.words // 2
+            self.numeric //= 2
 
     def tokens(self, value_read: Value) -> list[str]:
         """What it gives besides numbers."""

@@ -4,7 +4,7 @@ Streams bring numbers as numbers and as text, truth values, categories, dates, s
 is read here by itself, without knowing its column:
 
     3.5, True, numpy's numbers     a number
-    "3.5"                          a number, and a text too: a postal code is written like a number
+    "3.5", "1,5", "12 kg", "$7"    a number (`quantities`), and a text too, as a postal code is
     "2026-01-02T03:04:05Z"         a date: seconds since 1970, second of the day, day of the week
     "red", "free entry to win"     a text
     None, NaN, "", "nan"           nothing
@@ -21,12 +21,13 @@ from datetime import UTC, date, datetime
 from numbers import Real
 from typing import Any, NamedTuple
 
+from stream_al.engine.learners.encoder.quantities import LONGEST, number
+
 __all__ = ["DATE_PARTS", "LINEAR", "MAX_TEXT", "MAX_WORDS", "NOTHING", "Value", "read", "words"]
 
 MAX_TEXT = 10_000  # characters of a text that are read
 MAX_WORDS = 200  # different words of a text that are read
 LONGEST_WORD = 32  # characters of a word
-LONGEST_NUMBER = 40  # characters of a number
 LINEAR = 2.0**53  # up to here a number is taken as it is
 DATE_PARTS = ("", " second of day", " weekday")  # what is appended to the name of a column of dates
 
@@ -51,8 +52,13 @@ class Value(NamedTuple):
 NOTHING = Value()
 
 
-def read(value: object) -> Value:
+def read(value: object, *, decimal_comma: bool = False, quantities: bool = True) -> Value:
     """Read one value.
+
+    Args:
+        value: Of any type.
+        decimal_comma: Whether other values of the feature have decimal commas.
+        quantities: Whether a text may be a number with a unit or the like.
 
     Examples:
         >>> read(True), read("2.5").number, read("red").text, read(float("nan"))
@@ -65,7 +71,7 @@ def read(value: object) -> Value:
     if value is None:
         return NOTHING
     if isinstance(value, str):
-        return _read_text(value)
+        return _read_text(value, decimal_comma=decimal_comma, quantities=quantities)
     if isinstance(value, datetime | date):
         return Value(date=_parts(value))
     if isinstance(value, Real) or hasattr(value, "dtype"):  # numpy's truth values are no Real
@@ -101,21 +107,25 @@ def _squeezed(number: float) -> float:
     return math.copysign(LINEAR * (size - 52.0), number)
 
 
-def _read_text(text: str) -> Value:
+def _read_text(text: str, *, decimal_comma: bool = False, quantities: bool = True) -> Value:
     text = text[:MAX_TEXT].strip()
     if not text or text in {"nan", "NaN"}:
         return NOTHING
-    if text[0] in _STARTS_NUMBER and len(text) <= LONGEST_NUMBER:
+    if len(text) > LONGEST:
+        return Value(text=text)
+    if text[0] in _STARTS_NUMBER:
         if len(text) >= 10 and text[4] == "-" and text[:4].isdigit():
             try:
                 return Value(date=_parts(datetime.fromisoformat(text)))
             except ValueError:
                 return Value(text=text)
-        try:
-            return Value(_squeezed(float(text)), text)
-        except ValueError:
-            return Value(text=text)
-    return Value(text=text)
+        if not decimal_comma:  # it would make 1234 of "1.234"
+            try:
+                return Value(_squeezed(float(text)), text)
+            except ValueError:
+                pass
+    found = number(text, decimal_comma=decimal_comma) if quantities else None
+    return Value(text=text) if found is None else Value(_squeezed(found), text)
 
 
 def _parts(moment: date) -> tuple[float, float, float]:
