@@ -32,6 +32,7 @@ import msgspec
 from stream_al.checks import check_depth, moment
 from stream_al.errors import BadMessage
 from stream_al.identity import MAX_ID_CHARACTERS, id_text
+from stream_al.malformed import hint
 
 __all__ = [
     "LARGEST_RECORD",
@@ -303,7 +304,7 @@ def _decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:
     except msgspec.ValidationError as error:
         raise BadMessage("bad_fields", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadMessage("not_json", f"the record is not JSON: {error}") from None
+        raise BadMessage("not_json", f"the record is not JSON: {error}{hint(value)}") from None
     if opened > MAX_DEPTH:  # else it cannot be deeper
         check_depth(found, MAX_DEPTH)
     return found
