@@ -67,6 +67,30 @@ async def test_a_new_group_begins_where_the_settings_say_on_all_partitions(make_
     assert not early & await world.decided()
 
 
+async def test_what_comes_before_the_first_poll_is_read(make_world: MakeWorld) -> None:
+    """A new group that begins at the end begins at the end of the moment in which it joined.
+
+    The service is ready then, so a sample that is sent now must not be passed over.
+    """
+    world = await make_world("topics.partitions=1")
+    await world.samples(3)
+    client = world.connect(world.settings)
+    await client.start()
+    world.at_end(lambda: client.stop(5.0))
+    group = client.group("begins", world.topics.samples, "latest")
+    await group.start()
+    world.at_end(lambda: group.stop(5.0))
+    await world.samples(2, start=3)
+
+    async def first() -> list[int]:
+        return [one.offset for records in (await group.poll(10, 0.2)).values() for one in records]
+
+    found: list[int] = []
+    while not found:
+        found = await first()
+    assert found[0] == 3
+
+
 @pytest.mark.timeout(90)
 async def test_queries_on_an_added_partition_are_known(kafka_world: MakeWorld) -> None:
     world = await kafka_world()
