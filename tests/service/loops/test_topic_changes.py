@@ -8,7 +8,7 @@ from time import monotonic
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
-from stream_al.errors import Misconfigured, StateLost
+from stream_al.errors import Misconfigured, StateLost, Unavailable
 from stream_al.messages import Example, encode
 from stream_al.service.broker.protocols import Outgoing
 from stream_al.service.loops.topic_identity import TopicIdentity
@@ -78,8 +78,16 @@ async def test_what_comes_before_the_first_poll_is_read(make_world: MakeWorld) -
     await client.start()
     world.at_end(lambda: client.stop(5.0))
     group = client.group("begins", world.topics.samples, "latest")
-    await group.start()
     world.at_end(lambda: group.stop(5.0))
+
+    async def joined() -> bool:
+        try:
+            await group.start()
+        except Unavailable:  # a new broker has no coordinator yet
+            return False
+        return True
+
+    await world.until(joined, "the group is joined")
     await world.samples(2, start=3)
 
     async def first() -> list[int]:
