@@ -90,12 +90,13 @@ async def test_what_comes_before_the_first_poll_is_read(make_world: MakeWorld) -
     await world.until(joined, "the group is joined")
     await world.samples(2, start=3)
 
-    async def first() -> list[int]:
-        return [one.offset for records in (await group.poll(10, 0.2)).values() for one in records]
-
     found: list[int] = []
-    while not found:
-        found = await first()
+
+    async def read() -> bool:
+        found.extend(one.offset for records in (await group.poll(10, 0.2)).values() for one in records)
+        return bool(found)
+
+    await world.until(read, "a record is read")
     assert found[0] == 3
 
 
