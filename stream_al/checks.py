@@ -1,16 +1,15 @@
-"""Checks of values that were read from records: what must hold so that other code may use them."""
+"""The check of how deep a value is nested, so that code that recurses can walk it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from stream_al.errors import BadMessage
 
-__all__ = ["check_depth", "moment"]
+__all__ = ["check_depth"]
 
 _PLAIN = frozenset({dict, list})
 
@@ -43,18 +42,3 @@ def _nested(outer: Any) -> Iterable[Any]:
         if _PLAIN.isdisjoint(map(type, members)):  # nearly always; an array may have half a million numbers
             return ()
     return [member for member in members if isinstance(member, dict | list | msgspec.Struct)]
-
-
-def moment(text: str) -> datetime:
-    """A time in ISO 8601, with a zone: without one it could not be compared with others.
-
-    Raises:
-        BadMessage: `bad_time`.
-    """
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise BadMessage("bad_time", f"{text[:40]!r} is no time in ISO 8601 with a zone")
-    return found

@@ -16,7 +16,7 @@ label that is joined by such an id teaches the model the label of another sample
    without either is joined with the pending query of its id.
 5. Two replicas may publish queries of one id with different features at once. The later one keeps the id, and
    the earlier one is published again under an id of its own. A label for the shared id that says no version
-   is ambiguous, and refused (`service.loops.shared_ids`).
+   is ambiguous, and refused (`service.pending.shared_ids`).
 6. What is remembered of ids is bounded, so an id may be forgotten: its query was skipped or has expired, and
    then many others were closed, or the topic has dropped its tombstone before a restart. If a later sample
    has this id then, it gets the id itself; and if the late label brings no version, it is joined with this

@@ -2,37 +2,33 @@
 
 Messages are JSON. Unknown members are ignored. Timestamps are ISO 8601 in UTC.
 
-*Everything read here may be hostile.* Nothing is evaluated, and anything wrong with a record becomes a
-`BadMessage` whose reason serves as a metric label. Every record of every topic passes one door, `decode` or
-`decode_json`, and behind it the following holds, so no reader has to check it again:
+*Everything read here may be hostile.* Every record of every topic is read by `decode`, or by `decode_json`
+where it has no type. Both keep the limits of `stream_al.json_records`. After `decode` this holds as well, so
+no reader has to check it again:
 
-    bytes      the record has at most `max_bytes`; this is checked before it is parsed
-    depth      nothing is nested deeper than `MAX_DEPTH`, so that code that recurses can walk it
-    objects    there are at most `MAX_OBJECTS` objects and arrays; this too is checked before it is parsed,
-               since a million bytes of `[[],[],...]` would hold the event loop for 0.4 s
-    numbers    each is finite, and a whole number has no more digits than Python writes (4300)
     ids        1 to `MAX_ID_CHARACTERS` characters
+    labels     a class without blanks around it, of a bounded length
     times      those of a query have a zone, so that they can be subtracted
 
-Samples are not here, because each stream has its own form of them (see `engine.samples.sample`). The records
-of the topic `control` are in `stream_al.replica_messages`.
+Elsewhere: classes as text (`stream_al.class_names`), times as text (`stream_al.times`), and the records of
+the topics `control` and `leases` (`stream_al.replica_messages`). Samples have no type here, because each
+stream has its own form of them (`engine.samples.sample`).
+
+Whoever handles messages needs JSON, classes and times too, so their functions can be imported from here.
 """
 
 from __future__ import annotations
 
-import re
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
-from math import isfinite
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
-from stream_al.checks import check_depth, moment
+from stream_al.class_names import ClassLabel, class_names, label_text
 from stream_al.errors import BadMessage
 from stream_al.identity import MAX_ID_CHARACTERS, id_text
-from stream_al.malformed import hint
+from stream_al.json_records import LARGEST_RECORD, decode_json, decoded, encode
+from stream_al.times import iso, moment, time_text
 
 __all__ = [
     "LARGEST_RECORD",
@@ -56,16 +52,7 @@ MAX_LABEL_CHARACTERS = 512
 MAX_LABEL_BITS = 64
 MAX_VERSION_CHARACTERS = 64
 MAX_ANNOTATORS = 100  # of one sample
-SECONDS_BELOW = 1e11  # as seconds the year 5138, as milliseconds 1973
-MAX_DEPTH = 128  # more than `input.max_depth` may be, and far less than what Python can recurse
-MAX_OBJECTS = 50_000  # two for each of the 10,000 records that a request may have, and more
 MAX_OFFSET = 2**63 - 1
-
-LARGEST_RECORD = 100 * 1024**2
-"""The most bytes of a record that any setting allows."""
-
-ClassLabel: TypeAlias = str | int | float | bool
-"""The name of a class, as it stands in a label."""
 
 if TYPE_CHECKING:  # what a message holds once it is read
     Id: TypeAlias = str
@@ -243,26 +230,6 @@ class PredictionRecord(msgspec.Struct, frozen=True):
 
 M = TypeVar("M", bound=msgspec.Struct)
 
-_ENCODER = msgspec.json.Encoder()
-_ANY = msgspec.json.Decoder()
-# A text may have no end, so that each quote is looked at once.
-_TEXT = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)', re.DOTALL)
-
-
-def encode(message: Any) -> bytes:
-    """A message as JSON."""
-    return _ENCODER.encode(message)
-
-
-def decode_json(value: bytes | None, *, max_bytes: int) -> Any:
-    """Plain JSON values from a record's bytes.
-
-    Raises:
-        BadMessage: `null_value`, `too_large`, `too_deep`, `too_many_objects`, `not_json`, or `bad_fields` for
-            a number that no type can hold.
-    """
-    return _decoded(_ANY, value, max_bytes)
-
 
 def decode(kind: type[M], value: bytes | None, *, max_bytes: int) -> M:
     """A message of the given kind from a record's bytes.
@@ -270,7 +237,7 @@ def decode(kind: type[M], value: bytes | None, *, max_bytes: int) -> M:
     Raises:
         BadMessage: With a reason of `decode_json`, or `bad_fields`, `bad_time`, `no_label`, `label_too_long`.
     """
-    message: M = _decoded(_decoder(kind), value, max_bytes)
+    message: M = decoded(_decoder(kind), value, max_bytes)
     if isinstance(message, Label | Example):
         return _with_class(message)  # type: ignore[return-value]  # of the same type
     if isinstance(message, Query):
@@ -287,33 +254,6 @@ def life_of(query: Query) -> int:
         BadMessage: `bad_time`: one of its times is not ISO 8601 with a zone.
     """
     return int((moment(query.expires_at) - moment(query.queried_at)).total_seconds() * 1000)
-
-
-def _decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:
-    if value is None:
-        raise BadMessage("null_value", "the record has no value")
-    if len(value) > max_bytes:
-        raise BadMessage("too_large", f"the record has {len(value)} bytes, more than the {max_bytes} allowed")
-    opened = value.count(b"{") + value.count(b"[")
-    if opened > MAX_OBJECTS and _objects(value) > MAX_OBJECTS:
-        raise BadMessage("too_many_objects", f"the record has more than {MAX_OBJECTS} objects and arrays")
-    try:
-        found = decoder.decode(value)
-    except RecursionError:
-        raise BadMessage("too_deep", "the record is nested too deeply to be read") from None
-    except msgspec.ValidationError as error:
-        raise BadMessage("bad_fields", str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadMessage("not_json", f"the record is not JSON: {error}{hint(value)}") from None
-    if opened > MAX_DEPTH:  # else it cannot be deeper
-        check_depth(found, MAX_DEPTH)
-    return found
-
-
-def _objects(value: bytes) -> int:
-    """How many objects and arrays begin in a JSON text, without those within its texts."""
-    bare = _TEXT.sub(b"", value)
-    return bare.count(b"{") + bare.count(b"[")
 
 
 def _with_class(message: Label | Example) -> Label | Example:
@@ -339,7 +279,7 @@ def _settle(message: Label | Example) -> None:
         _set_text(message, "annotator")
     given: Any = message.labelled_at
     if given is not None and type(given) is not str:
-        msgspec.structs.force_setattr(message, "labelled_at", _time_text(given))
+        msgspec.structs.force_setattr(message, "labelled_at", time_text(given))
 
 
 def _set_text(message: Label | Example, name: str) -> None:
@@ -347,51 +287,6 @@ def _set_text(message: Label | Example, name: str) -> None:
     if text is None:
         raise ValueError(f"`{name}` is a number that is not whole, or too large: write it as text")
     msgspec.structs.force_setattr(message, name, text)
-
-
-def _time_text(number: float) -> str:
-    """A time that is written as a number: seconds since 1970 if it is below 10^11, else milliseconds."""
-    try:
-        if isfinite(number):
-            return iso(round(number * 1000 if abs(number) < SECONDS_BELOW else number))
-    except OverflowError:
-        pass
-    raise ValueError("`labelled_at` is no time: write ISO 8601, or seconds or milliseconds since 1970")
-
-
-def label_text(label: ClassLabel) -> str:
-    """A class as the key of a JSON object: a text is the key itself, anything else is written as JSON.
-
-    >>> label_text("spam"), label_text(True), label_text(3)
-    ('spam', 'true', '3')
-    """
-    return label if isinstance(label, str) else encode(label).decode()
-
-
-@lru_cache(maxsize=16, typed=True)
-def class_names(*labels: ClassLabel) -> tuple[str, ...]:
-    """Classes as the keys of one JSON object.
-
-    Each is its `label_text`. Only a text that reads like another one of these classes keeps its quotes, so
-    that no two have one name.
-
-    >>> class_names(0, 1, "spam", "1"), class_names("0", "1")
-    (('0', '1', 'spam', '"1"'), ('0', '1'))
-    """
-    others = {label_text(label) for label in labels if not isinstance(label, str)}
-    return tuple([encode(label).decode() if label in others else label_text(label) for label in labels])
-
-
-def iso(timestamp_ms: int) -> str:
-    """A log timestamp as ISO 8601 in UTC.
-
-    >>> iso(0)
-    '1970-01-01T00:00:00.000Z'
-    """
-    moment = datetime.fromtimestamp(0, UTC)
-    with suppress(OverflowError):  # a producer may give its records any timestamp
-        moment += timedelta(milliseconds=timestamp_ms)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @cache

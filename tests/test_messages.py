@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from stream_al.engine.randomness import uniform
 from stream_al.errors import BadMessage
 from stream_al.identity import MAX_ID_CHARACTERS
+from stream_al.json_records import MAX_OBJECTS
 from stream_al.messages import (
     MAX_LABEL_CHARACTERS,
-    MAX_OBJECTS,
     Example,
     Label,
     ModelStamp,

@@ -4,9 +4,13 @@ Results go to standard output, progress and logs to standard error. An error is 
 The exit code is 2 for a mistake that the user can correct (usage, settings) and 1 for a failure. A traceback
 is a bug.
 
-`processes` has the commands that run the service, the demo and simulations, `records` those that work on
-topics, `dead_letters` those that list and mend dead letters, `inspection` those that show settings, the model
-and contracts, `doctor` the one that examines, and `label` the one with which people label.
+    processes      run the service, the demo, a simulation, the bridge to Label Studio
+    records        work on topics: create, export, import, correct, reset
+    dead_letters   list, show and replay dead letters
+    inspection     show the settings, the model and the contracts
+    doctor         examine a stream
+    label          label in the terminal
+    examples       the examples that the help of each command shows
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ import typer
 
 from stream_al import __version__
 from stream_al.cli import dead_letters, doctor, inspection, label, processes, records
+from stream_al.cli.examples import add_examples
 from stream_al.errors import StreamAlError
 from stream_al.terminal import printable
 
@@ -45,6 +50,7 @@ for name, group in {
     "contracts": inspection.contracts_cli,
 }.items():
     cli.add_typer(group, name=name)
+add_examples(cli)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Commands on dead letters: list them, show one whole, mend them and send them again.
+"""Commands on dead letters: list them, show one whole, repair them and send them again.
 
 What a record holds was written by a stranger. Everything in it that is no printable character is shown as an
 escape, so that no record can move the cursor of a terminal or change its title. With `--json` it is JSON.
@@ -130,8 +130,12 @@ def dlq_replay(
     edit: Annotated[
         bool, typer.Option("--edit", help="Change the record in $VISUAL or $EDITOR first. Needs one --id.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Send dead letters back to their topic, each once; `dlq list` then shows how that ended."""
+    """Send dead letters back to their topic, each once; `dlq list` then shows how that ended.
+
+    With --json, `sent_as` names the first ones and the records that were made of them.
+    """
     from stream_al.service import maintenance  # noqa: PLC0415
     from stream_al.service.maintenance.edits import edited  # noqa: PLC0415
 
@@ -155,6 +159,10 @@ def dlq_replay(
             )
 
     done = run(given, again)
+    if as_json:
+        sent_as = {str(place): str(sent) for place, sent in done.places}
+        typer.echo(json.dumps({"replayed": done.number, "left_out": done.left_out, "sent_as": sent_as}))
+        return
     for place, sent in done.places:
         typer.echo(f"{place} was sent as {sent}")
     if done.number > len(done.places):

@@ -36,11 +36,16 @@ def config_check(
             help="Also import and call the factories that the settings name. This runs their code.",
         ),
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check the settings, and list every mistake. Without --import no code of a model's factory runs."""
     given = settings.load(config, overrides or [], imports=imports)
+    paths = [] if imports else given.model.factories()
+    if as_json:
+        typer.echo(json.dumps({"valid": True, "not_run": list(paths)}))
+        return
     typer.echo("the settings are valid")
-    if not imports and (paths := given.model.factories()):
+    if paths:
         typer.echo(
             f"the code of {', '.join(paths)} was not run: only --import shows whether it makes a model"
         )
@@ -102,10 +107,12 @@ def contracts_write(
     ],
     config: ConfigFile = None,
     overrides: Overrides = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write all contracts into a directory."""
     from stream_al import contracts  # noqa: PLC0415
 
+    written = []
     for name, text in contracts.files(settings.load(config, overrides or [])).items():
         path = directory / name
         try:
@@ -115,7 +122,11 @@ def contracts_write(
             raise Misconfigured(
                 f"{path} cannot be written: {error.strerror}; name another directory"
             ) from None
-        typer.echo(f"wrote {path}")
+        written.append(str(path))
+        if not as_json:
+            typer.echo(f"wrote {path}")
+    if as_json:
+        typer.echo(json.dumps({"written": written}))
 
 
 def _model(

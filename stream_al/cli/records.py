@@ -163,6 +163,7 @@ def offsets_reset(
     topic: Annotated[
         str | None, typer.Option(help="The topic of the samples or of the labels. Default: the samples.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Let the service continue at another record of a topic. The service must be stopped."""
     from stream_al.service import maintenance  # noqa: PLC0415
@@ -171,7 +172,9 @@ def offsets_reset(
         raise Misconfigured(f"--to: write earliest or latest, not {to!r}")
     given = settings.load(config, overrides or [])
     name = topic or given.topics.samples
-    for partition, offset in run(
-        given, lambda broker: maintenance.reset_offsets(given, broker, name, to)
-    ).items():
+    offsets = run(given, lambda broker: maintenance.reset_offsets(given, broker, name, to))
+    if as_json:
+        typer.echo(json.dumps({"topic": name, "offsets": offsets}))
+        return
+    for partition, offset in offsets.items():
         typer.echo(f"{name}-{partition} continues at {offset}")

@@ -1,4 +1,8 @@
-"""The client that blocks: for scripts, notebooks and the terminal."""
+"""The client that blocks: for scripts, notebooks and the terminal.
+
+Its methods are those of `nonblocking`, and differ from them by `await` alone; a test compares both. What they
+do is written once, as plans, in `client.session` and `client.operations`.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
 from stream_al.client.leases import SHORT_SECONDS, Feed, Waiting, ignore
-from stream_al.client.operations import Target, label_record
-from stream_al.client.options import Options, Session, as_list
+from stream_al.client.operations import Target
+from stream_al.client.options import Options
 from stream_al.client.responses import Expected, LeasedQuery, LeasePage, Predicted
+from stream_al.client.session import Session
 from stream_al.client.transport import Transport
 from stream_al.messages import ClassLabel
 
@@ -93,7 +98,7 @@ class Client:
         Raises:
             ClientError: `accepted` says how many samples the service had accepted before.
         """
-        return self._transport.run(self._operations.send(as_list(samples)))
+        return self._transport.run(self._session.send(samples))
 
     def label(
         self,
@@ -119,15 +124,11 @@ class Client:
             What is expected to become of it: labelled, duplicate, conflict, expired, unsolicited or unknown.
         """
         more = {"guess_shown": guess_shown, "comment": comment, "flagged": flagged}
-        record = label_record(query, label, annotator=annotator or self._operations.annotator, **more)
-        return self._session.done(record["id"], self._transport.run(self._operations.label(record)))
+        return self._transport.run(self._session.label(query, label, annotator=annotator, **more))
 
     def skip(self, query: Target, reason: str | None = None) -> str:
         """Close a query without a label; what is expected to become of it."""
-        record = label_record(
-            query, None, annotator=self._operations.annotator, skipped=True, skip_reason=reason
-        )
-        return self._session.done(record["id"], self._transport.run(self._operations.label(record)))
+        return self._transport.run(self._session.skip(query, reason))
 
     def send_labels(self, labels: Iterable[Mapping[str, Any]]) -> list[Expected]:
         """Send many labels, as objects such as `{"id": "txn-1", "label": "fraud"}`.
@@ -135,14 +136,11 @@ class Client:
         Raises:
             ClientError: `accepted` says how many labels the service had accepted before.
         """
-        expected = self._transport.run(self._operations.send_labels(labels))
-        for one in expected:
-            self._session.done(one.id, one.expected)
-        return expected
+        return self._transport.run(self._session.send_labels(labels))
 
     def correct(self, query: Target, label: ClassLabel) -> None:
         """Replace a label: one's own within `labels.correct_minutes`, any with the role admin."""
-        self._transport.run(self._operations.correct(query, label, self._operations.annotator))
+        self._transport.run(self._session.correct(query, label))
 
     def lease(self, count: int = 1) -> LeasePage:
         """Lease queries, and do not renew them: what this client holds already, then free ones.
@@ -193,9 +191,7 @@ class Client:
         self._transport.run(self._operations.wait_until_ready(seconds))
 
     def _release(self, feed: Feed) -> None:
-        if feed in self._session.feeds:
-            self._session.feeds.remove(feed)
-        for problem in self._transport.run(feed.give_back()):
+        for problem in self._transport.run(self._session.give_back(feed)):
             log.info("%s", problem)
 
     @contextmanager

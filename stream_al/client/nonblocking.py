@@ -10,9 +10,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
 from stream_al.client.leases import Feed, Waiting, ignore
-from stream_al.client.operations import Target, label_record
-from stream_al.client.options import Options, Session, as_list
+from stream_al.client.operations import Target
+from stream_al.client.options import Options
 from stream_al.client.responses import Expected, LeasedQuery, LeasePage, Predicted
+from stream_al.client.session import Session
 from stream_al.client.transport import AsyncTransport
 from stream_al.messages import ClassLabel
 
@@ -76,7 +77,7 @@ class AsyncClient:
 
     async def send(self, samples: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> list[str]:
         """Send one sample or many to the stream; their ids."""
-        return await self._transport.run(self._operations.send(as_list(samples)))
+        return await self._transport.run(self._session.send(samples))
 
     async def label(
         self,
@@ -90,26 +91,19 @@ class AsyncClient:
     ) -> str:
         """Give a label to a query; what is expected to become of it."""
         more = {"guess_shown": guess_shown, "comment": comment, "flagged": flagged}
-        record = label_record(query, label, annotator=annotator or self._operations.annotator, **more)
-        return self._session.done(record["id"], await self._transport.run(self._operations.label(record)))
+        return await self._transport.run(self._session.label(query, label, annotator=annotator, **more))
 
     async def skip(self, query: Target, reason: str | None = None) -> str:
         """Close a query without a label; what is expected to become of it."""
-        record = label_record(
-            query, None, annotator=self._operations.annotator, skipped=True, skip_reason=reason
-        )
-        return self._session.done(record["id"], await self._transport.run(self._operations.label(record)))
+        return await self._transport.run(self._session.skip(query, reason))
 
     async def send_labels(self, labels: Iterable[Mapping[str, Any]]) -> list[Expected]:
         """Send many labels."""
-        expected = await self._transport.run(self._operations.send_labels(labels))
-        for one in expected:
-            self._session.done(one.id, one.expected)
-        return expected
+        return await self._transport.run(self._session.send_labels(labels))
 
     async def correct(self, query: Target, label: ClassLabel) -> None:
         """Replace the label of a sample."""
-        await self._transport.run(self._operations.correct(query, label, self._operations.annotator))
+        await self._transport.run(self._session.correct(query, label))
 
     async def lease(self, count: int = 1) -> LeasePage:
         """Lease queries without renewing them."""
@@ -154,9 +148,7 @@ class AsyncClient:
         await self._transport.run(self._operations.wait_until_ready(seconds))
 
     async def _release(self, feed: Feed) -> None:
-        if feed in self._session.feeds:
-            self._session.feeds.remove(feed)
-        for problem in await self._transport.run(feed.give_back()):
+        for problem in await self._transport.run(self._session.give_back(feed)):
             log.info("%s", problem)
 
     async def _renew(self, feed: Feed) -> None:

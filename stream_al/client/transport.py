@@ -2,6 +2,9 @@
 
 A response is read in pieces, so that it has a largest size, and so that its deadline holds for the whole of
 it. The limits of httpx hold for each piece alone.
+
+The two transports differ by `await` alone, so the lines around it stand here twice. What both need is
+written once, below them.
 """
 
 from __future__ import annotations

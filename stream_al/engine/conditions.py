@@ -161,10 +161,6 @@ class Conditions:
         """All conditions, those that hold first."""
         return iter(sorted(self._now.values(), key=lambda one: not one.holds))
 
-    def holding(self) -> list[Condition]:
-        """The conditions that hold."""
-        return [one for one in self._now.values() if one.holds]
-
     def observe(self, facts: Facts, now_ms: int) -> list[Condition]:
         """Judge the facts of now; return the conditions that have begun or ended to hold."""
         changed = []

@@ -33,7 +33,6 @@ from typing import Any
 
 import structlog
 
-from stream_al.checks import moment
 from stream_al.errors import BadMessage, StreamAlError, Unavailable
 from stream_al.label_studio.annotations import Annotation, Task, guess_of, label_of, query_key
 from stream_al.label_studio.client import Client, Refused, changed_since, these, untouched
@@ -49,6 +48,7 @@ from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.timing.backoff import Retries
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings
+from stream_al.times import moment
 
 __all__ = ["Bridge"]
 
@@ -170,7 +170,7 @@ class Bridge:
         try:
             await self.sync()
         except StreamAlError as error:
-            # Whatever it is, somebody may mend it there while we wait; until then it shows in `not_ready`.
+            # Whatever it is, somebody may correct it there while we wait; until then it shows in `not_ready`.
             self._why = str(error)
             raise Unavailable(str(error)) from error
         if self._why:

@@ -175,4 +175,4 @@ def _parsed(xml: str) -> ET.Element:
     try:
         return ET.fromstring(xml)  # noqa: S314 - it has no entities, since it has no DOCTYPE
     except ET.ParseError as error:
-        raise Misconfigured(f"{wrong} ({error}): mend it in the settings of the project") from None
+        raise Misconfigured(f"{wrong} ({error}): correct it in the settings of the project") from None

@@ -101,7 +101,9 @@ def python(arguments: list[str]) -> None:
     if module == "pip":
         pip(rest)
     elif module == "pytest":
-        assert all((ROOT / path).exists() for path in rest if not path.startswith("-")), rest
+        values = {*after("-n", rest), *after("-m", rest), *after("-k", rest)}
+        paths = [word for word in rest if not word.startswith("-") and word not in values]
+        assert all((ROOT / path).exists() for path in paths), rest
 
 
 def script(arguments: list[str]) -> tuple[str, ...] | None:

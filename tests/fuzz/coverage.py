@@ -51,6 +51,7 @@ def main() -> None:
     target = TARGETS[sys.argv.pop(1)]
     atheris.instrument_func(target)
     for module in (
+        "stream_al.json_records",
         "stream_al.messages",
         "stream_al.engine.samples.sample",
         "stream_al.engine.model.expression",

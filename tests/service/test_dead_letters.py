@@ -1,4 +1,4 @@
-"""Dead letters are listed, shown, mended and replayed, on the broker in memory and on Kafka."""
+"""Dead letters are listed, shown, repaired and replayed, on the broker in memory and on Kafka."""
 
 from __future__ import annotations
 
@@ -315,7 +315,11 @@ async def test_set_changes_the_record_or_a_setting(
     world = await memory_world()
     name = await one_letter(world)
     both = ("--set", "record.model=mine", "--set", "label=up", "--set", "model.name=ours")
-    assert (await typed(world, monkeypatch, "replay", "--id", name, *both)).exit_code == 0
+    done = await typed(world, monkeypatch, "replay", "--id", name, "--json", *both)
+    # The log of the service is printed there too.
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    found = json.loads(line)
+    assert (found["replayed"], found["left_out"], list(found["sent_as"])) == (1, 0, [name])
     _, again = await world.records(world.topics.labels)
     assert json.loads(again.value or b"") == {"id": "q1", "label": "up", "model": "mine"}
 

@@ -278,5 +278,5 @@ def typed_class(text: str, classes: Sequence[ClassLabel]) -> ClassLabel:
         if kinds and kinds <= {int, float}:
             return float(text)
     except ValueError:
-        pass
+        pass  # not of their type: the text itself is the class
     return text

@@ -171,7 +171,9 @@ class Records:
     def _unread(self) -> Iterator[Finding]:
         for reason, one in self.unread.items():
             what = f"{one.number} of {self.number} records cannot be read ({reason}), first {one.place}"
-            remedy = one.looks_like or REMEDIES.get(reason, "mend the senders, or the settings under input")
+            remedy = one.looks_like or REMEDIES.get(
+                reason, "correct the senders, or the settings under input"
+            )
             grave = one.number > MOSTLY * self.number and reason != "null_value"
             yield (error if grave else warning)("records", f"{what}: {one.message}; {remedy}")
 

@@ -47,7 +47,8 @@ from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import ACCURACY, Rule
 from stream_al.engine.trust.trust import Trust
 from stream_al.errors import BadMessage
-from stream_al.messages import MAX_DEPTH, ClassLabel, Example
+from stream_al.json_records import MAX_DEPTH
+from stream_al.messages import ClassLabel, Example
 
 __all__ = ["Learner", "Outcome"]
 

@@ -17,7 +17,7 @@ need, so a model of a million words costs no more than the words that occur.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from math import log, pi, sqrt
 from typing import Any
 
@@ -26,9 +26,10 @@ from river import compose, linear_model, naive_bayes, optim
 
 from stream_al.engine.model.bounds import bounded_table
 from stream_al.engine.model.river_patches import StandardScaler
-from stream_al.engine.samples.table import Floats, Table
+from stream_al.engine.samples.table import Floats, Sample, Table
+from stream_al.errors import BadMessage
 
-__all__ = ["Scorer", "scorer"]
+__all__ = ["Scorer", "part_scores", "scorer"]
 
 FARTHEST = 30.0  # where River's sigmoid becomes 0 or 1
 TINY = 1e-9  # added to every density by River's naive Bayes
@@ -129,6 +130,49 @@ def scorer(river: Any) -> Scorer | None:
     if type(last) is naive_bayes.GaussianNB:
         return _GaussianNB(before, last)
     return None
+
+
+def part_scores(
+    river: Any,
+    samples: Sequence[Sample],
+    targets: Sequence[object],
+    *,
+    one_by_one: Callable[[Mapping[str, object]], Sequence[float]],
+    is_too_wide: Callable[[int], bool],
+) -> tuple[Floats, dict[int, BadMessage]]:
+    """The scores of many samples: as tables where there is a scorer, else sample by sample.
+
+    Args:
+        river: The model of River.
+        samples: The samples.
+        targets: The classes, as River names them.
+        one_by_one: The scores of one sample, from its features. Raises BadMessage if River fails on them.
+        is_too_wide: Whether a sample of so many features has to be scored alone.
+
+    Returns:
+        Scores, a row a sample and a column a class; and the failures, by the place of the sample.
+    """
+    scores = np.zeros((len(samples), len(targets)))
+    failed: dict[int, BadMessage] = {}
+    score = scorer(river)
+    at_once = [
+        place
+        for place, sample in enumerate(samples)
+        if score is not None and sample.shape.numeric and not is_too_wide(len(sample.shape.names))
+    ]
+    if score is not None and at_once:
+        every = len(at_once) == len(samples)
+        table = Table.of(samples if every else [samples[place] for place in at_once])
+        for target, column in score.scores(table).items():
+            if target in targets:
+                scores[at_once, targets.index(target)] = column
+    if len(at_once) < len(samples):
+        for place in sorted(set(range(len(samples))) - set(at_once)):
+            try:
+                scores[place] = one_by_one(samples[place].features)
+            except BadMessage as error:
+                failed[place] = error
+    return scores, failed
 
 
 def _dot(table: Table, values: Floats, weights: Mapping[str, float]) -> Floats:

@@ -13,9 +13,12 @@ bounds how often it is done, and brings the copy: a try may change what it is ma
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from math import isfinite
 
-__all__ = ["advice", "features_at_fault", "kind_of"]
+from stream_al.errors import BadMessage
+
+__all__ = ["advice", "features_at_fault", "features_refused", "kind_of"]
 
 MOST_TRIES = 40
 MOST_TRIED = 4000  # features of all tries
@@ -79,6 +82,29 @@ def features_at_fault(
         if len(found) == MOST_NAMED:
             break
     return tuple(found)
+
+
+def features_refused(
+    features: Mapping[str, object], learner: Callable[[], Callable[[Mapping[str, object]], None]]
+) -> tuple[str, ...]:
+    """The features that a model does not learn; empty if they cannot be found.
+
+    Args:
+        features: Those of an example that it does not learn.
+        learner: Makes a copy of the model, and returns what lets the copy learn some of them.
+    """
+    # A lack of memory or stack is no property of the example.
+    with suppress(MemoryError, RecursionError):
+        learn = learner()
+
+        def works(some: Mapping[str, object]) -> bool:
+            with suppress(BadMessage):
+                learn(some)
+                return True
+            return False
+
+        return features_at_fault(features, works)
+    return ()
 
 
 def advice(definition: str, features: Mapping[str, object], at_fault: tuple[str, ...], error: str) -> str:

@@ -22,27 +22,26 @@ from river.__version__ import __version__ as river_version
 
 from stream_al.engine.learners import Auto
 from stream_al.engine.learners.base import RowClassifier
-from stream_al.engine.model.batch_scoring import scorer
+from stream_al.engine.model.batch_scoring import part_scores
 from stream_al.engine.model.classes import Classes
 from stream_al.engine.model.classifier import Classifier
 from stream_al.engine.model.digest import digest, digest_in_steps, finished
 from stream_al.engine.model.expression import load
-from stream_al.engine.model.faults import advice, features_at_fault
+from stream_al.engine.model.faults import advice, features_refused
 from stream_al.engine.model.introspection import parts
 from stream_al.engine.model.predictions import Predictions, distribution
 from stream_al.engine.model.reference_set import ReferenceSet
 from stream_al.engine.model.river_patches import WordBound, Words
 from stream_al.engine.model.samplers import Renamed
 from stream_al.engine.samples.known_features import KnownFeatures
-from stream_al.engine.samples.table import Sample, Table
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from stream_al.engine.model.sketch import Point, Sketches
-    from stream_al.engine.samples.table import Floats
+    from stream_al.engine.samples.table import Floats, Sample
 
 __all__ = ["Model"]
 
@@ -194,21 +193,15 @@ class Model:
             label: Its label.
             error: What `learn` raised.
         """
-        target = self._classes.target(label)
-        found: tuple[str, ...] = ()
-        # A lack of memory or stack is no property of the example.
-        with suppress(MemoryError, RecursionError):
-            copy = self.classifier.trial_copy(self.definition)
+        target, definition = self._classes.target(label), self.definition
 
-            def works(some: Mapping[str, object]) -> bool:
-                with suppress(BadMessage):
-                    copy.learn(some, target)
-                    return True
-                return False
+        def learner() -> Callable[[Mapping[str, object]], None]:
+            copy = self.classifier.trial_copy(definition)
+            return lambda some: copy.learn(some, target)
 
-            found = features_at_fault(self._used(features), works)
+        found = features_refused(self._used(features), learner)
         said = str((error.__cause__ and f"{type(error.__cause__).__name__}: {error.__cause__}") or error)
-        return next(iter(found), ""), advice(self.definition, features, found, " ".join(said.split()))
+        return next(iter(found), ""), advice(definition, features, found, " ".join(said.split()))
 
     def probabilities(self, features: Mapping[str, object]) -> dict[ClassLabel, float]:
         """Return the probability of every class learned; empty without a prediction.
@@ -244,30 +237,14 @@ class Model:
         table_scores = self.classifier.table_scores(samples, targets)
         if table_scores is not None:
             return Predictions.of(labels, table_scores)
-        return self._predict_by_parts(samples, targets)
-
-    def _predict_by_parts(self, samples: Sequence[Sample], targets: Sequence[object]) -> Predictions:
-        """The predictions of a River classifier: of tables where there is a scorer, else sample by sample."""
-        scores = np.zeros((len(samples), len(self.classes)))
-        failed: dict[int, BadMessage] = {}
-        score = scorer(self.classifier.river)
-        at_once = [place for place, sample in enumerate(samples) if score and sample.shape.numeric]
-        if self._known:
-            at_once = [p for p in at_once if not self._known.is_too_wide(len(samples[p].shape.names))]
-        if score is not None and at_once:
-            every = len(at_once) == len(samples)
-            table = Table.of(samples if every else [samples[place] for place in at_once])
-            for target, column in score.scores(table).items():
-                if target in targets:
-                    scores[at_once, targets.index(target)] = column
-        if len(at_once) < len(samples):
-            done = set(at_once)
-            for place in (place for place in range(len(samples)) if place not in done):
-                try:
-                    scores[place] = self.classifier.scores(self._used(samples[place].features), targets)
-                except BadMessage as error:
-                    failed[place] = error
-        return Predictions.of(tuple(self.classes), scores, failed)
+        scores, failed = part_scores(
+            self.classifier.river,
+            samples,
+            targets,
+            one_by_one=lambda features: self.classifier.scores(self._used(features), targets),
+            is_too_wide=self._known.is_too_wide if self._known else lambda features: False,
+        )
+        return Predictions.of(labels, scores, failed)
 
     def _used(self, features: Mapping[str, object]) -> Mapping[str, object]:
         """The features that the classifier gets for a prediction."""

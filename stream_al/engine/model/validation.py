@@ -140,8 +140,8 @@ def _problem_with_copy(model: object, most_bytes: int | None) -> str | None:
         copy.predict_proba_one({})
     except NotImplementedError:
         return "predicts labels without probabilities; choose a classifier that has predict_proba_one"
-    except Exception:  # noqa: BLE001, S110 -- it may need features; only that the method exists matters here
-        pass
+    except Exception:  # noqa: BLE001, S110 -- whatever a part raises
+        pass  # it may need features; here it matters only that the method exists
     return None
 
 

@@ -1,7 +1,7 @@
 """Opinions: what is known of the class of one sample, from annotators and from the model.
 
 Classes are compared by their key: the text that stands for a class in the probabilities of a prediction
-(`stream_al.messages.class_names`).
+(`stream_al.class_names`).
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from math import ceil, floor, sqrt
 
-from stream_al.checks import moment
 from stream_al.errors import BadMessage
+from stream_al.times import moment
 
 __all__ = ["BREAK_SECONDS", "Pace", "Speed"]
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stream_al.checks import moment
 from stream_al.engine.budgets import Decision, Reason
 from stream_al.engine.explore.filter import Row
 from stream_al.engine.model.predictions import likeliest_label
@@ -22,6 +21,7 @@ from stream_al.service.loops.asked import has_query
 from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.taken_ids import TakenIds
 from stream_al.service.model.local_model import LocalModel
+from stream_al.times import moment
 
 __all__ = ["STATES", "Item", "Items"]
 

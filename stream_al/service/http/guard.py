@@ -148,8 +148,8 @@ class Guard:
         try:
             refusal = self._refusal(rule, client, caller, scope["method"], headers)
             await (refusal or self.app)(scope, receive, respond)
-        except ClientDisconnect:  # there is nobody to respond to
-            pass
+        except ClientDisconnect:
+            pass  # there is nobody to respond to
         except Exception:
             if status:
                 raise

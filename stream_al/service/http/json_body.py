@@ -1,4 +1,4 @@
-"""Bodies in JSON, read as the service reads records: by the one decoder of `stream_al.messages`.
+"""Bodies in JSON, read as the service reads records: by the one decoder of `stream_al.json_records`.
 
 So HTTP takes exactly the JSON that Kafka takes: no NaN, no Infinity, no half of a surrogate pair, no depth
 that the decoder cannot follow. FastAPI's own decoder takes the first three, and the service would fail on

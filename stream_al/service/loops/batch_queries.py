@@ -29,9 +29,10 @@ from stream_al.messages import Query, encode
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.service.loops.asked import Asked, Wanted, has_query
 from stream_al.service.loops.decision_messages import DecisionMessages, Name
-from stream_al.service.loops.pending import OVERHEAD, PendingQueries
+from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.second_queries import SecondQueries
 from stream_al.service.loops.taken_ids import TakenIds
+from stream_al.service.pending.entries import OVERHEAD
 from stream_al.service.telemetry.tracing import Step, Tracing
 
 __all__ = ["Again", "BatchQueries"]
@@ -87,7 +88,7 @@ class BatchQueries:
         *,
         to_dead_letter: Callable[[Record, BadMessage], Outgoing],
     ) -> None:
-        self.pending, self.pending_bytes = len(waiting), waiting.bytes
+        self.pending, self.pending_bytes = len(waiting), waiting.taken_bytes
         self.second: list[tuple[Query, Outgoing]] = []
         self.repeated: list[str] = []
         self.by_hand = 0

@@ -4,12 +4,8 @@ Every replica reads all of the topic, so any replica can join any label. A recor
 closes it. Offsets make both idempotent: a query may be entered early, when its sending is acknowledged, and
 come again from the topic.
 
-*Bytes.* A query is kept as the bytes of its message. It is decoded when its label comes, or when a person
-looks.
-
-*Orders.* A million queries may be pending, so nothing that is done often looks at all of them. `lives` knows
-the next to expire. `service.leases.order` knows the most useful ones, and those of them that nobody holds,
-from the moment at which somebody asks for them.
+*Bytes.* A query is kept as the bytes of its message (`service.pending.entries`). It is decoded when its label
+comes, or when a person looks.
 
 *Ids.* `version` says which sample an id names here, for the rule of `stream_al.identity`. That includes the
 queries that were closed last, since their labels may still come. If two replicas have published queries of
@@ -27,10 +23,8 @@ topic, though no replica waits for its label. `expiry` sends another tombstone f
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
-from itertools import islice
 
 from stream_al.engine.labels.join import Pending
 from stream_al.errors import BadMessage
@@ -40,19 +34,17 @@ from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Reader, Record
 from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.leases.order import QueryOrder
-from stream_al.service.loops.entry import SHARED_HEADER, VERSION_HEADER, Entry, shared_id, version_in
-from stream_al.service.loops.lives import Lives
 from stream_al.service.loops.log_time import LogTime
-from stream_al.service.loops.shared_ids import SharedIds, parted
+from stream_al.service.pending.entries import Entries
+from stream_al.service.pending.entry import SHARED_HEADER, VERSION_HEADER, Entry, shared_id, version_in
+from stream_al.service.pending.shared_ids import SharedIds, parted
 from stream_al.service.telemetry.problems import Kind, Problems
 from stream_al.service.telemetry.tracing import OFF, Tracing
 from stream_al.service.timing.clock import Clock
 from stream_al.settings import Settings
 
-__all__ = ["OVERHEAD", "PendingQueries"]
+__all__ = ["PendingQueries"]
 
-OVERHEAD = 550  # bytes of memory for a query besides its message
-MAX_CLOSED = 50_000  # ids of closed queries whose versions are remembered
 MAX_PARTITIONS = 10_000  # of the samples, whose second queries are counted
 
 
@@ -73,10 +65,8 @@ class PendingQueries:
 
     Attributes:
         time: The log's time.
-        bytes: What the queries take, about: their messages, and `OVERHEAD` for each.
         second_queries: The number of the last second query that the account of each partition of the samples
             has paid for, as far as it was read.
-        order: Where they stand, the most useful first.
         shared: The ids that two queries for different samples have had at once.
     """
 
@@ -94,9 +84,7 @@ class PendingQueries:
         self.reader = reader
         self.tracing = tracing
         self.is_labelled = is_labelled
-        self.bytes = 0
         self.second_queries: dict[int, int] = {}
-        self._most_bytes = 2 * settings.queries.max_pending_bytes
         self._problems = problems
         self.on_clash = on_clash
         self.topic = settings.topics.queries
@@ -107,17 +95,24 @@ class PendingQueries:
         self._tombstones = settings.queries.tombstones
         self._orphaned: set[str] = set()  # open in the topic, and not pending here
         self._orphaned_before: set[str] = set()
-        self._entries: dict[str, Entry] = {}
-        self._closed: OrderedDict[str, str] = OrderedDict()
+        self._entries = Entries(clock, 2 * settings.queries.max_pending_bytes)
         self.shared = SharedIds()
-        self.order = QueryOrder(self._entries, clock)
-        self._lives = Lives(self._is_pending)
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __contains__(self, sample_id: object) -> bool:
         return sample_id in self._entries
+
+    @property
+    def taken_bytes(self) -> int:
+        """What the queries take, about: their messages, and `OVERHEAD` for each."""
+        return self._entries.taken_bytes
+
+    @property
+    def order(self) -> QueryOrder:
+        """Where they stand, the most useful first."""
+        return self._entries.order
 
     def get(self, sample_id: str) -> Pending | None:
         """The pending query of an id."""
@@ -129,8 +124,7 @@ class PendingQueries:
 
     def version(self, sample_id: str) -> str | None:
         """The version of the sample that an id names, if its query is pending or was closed lately."""
-        entry = self._entries.get(sample_id)
-        return entry.version if entry else self._closed.get(sample_id)
+        return self._entries.version(sample_id)
 
     def second_of(self, sample_id: str) -> str | None:
         """The id of the first query of the sample, if the pending query of an id is a second one."""
@@ -182,16 +176,16 @@ class PendingQueries:
 
     def overdue(self) -> bool:
         """Whether the life of a query may be over, by the log's time."""
-        return self._lives.overdue(self.time.now_ms)
+        return self._entries.overdue(self.time.now_ms)
 
     def expired(self, limit: int, now_ms: int) -> list[str]:
         """The ids of at most `limit` queries whose life is over at a time; they stay until closed."""
-        return self._lives.expired(limit, now_ms)
+        return self._entries.expired(limit, now_ms)
 
     def oldest_seconds(self) -> float:
         """How long the oldest query has been pending, by the log's time; 0 if there is none."""
         now_ms = self.time.now_ms
-        return max(0, now_ms - self._lives.oldest_ms(now_ms)) / 1000
+        return max(0, now_ms - self._entries.oldest_ms(now_ms)) / 1000
 
     def orphaned(self) -> list[str]:
         """The ids of the orphans that were orphans at the last call already.
@@ -221,7 +215,7 @@ class PendingQueries:
 
     def newest(self, limit: int) -> list[str]:
         """The ids of the queries that were entered last, the newest first."""
-        return list(islice(reversed(self._entries), limit))
+        return self._entries.newest(limit)
 
     def entry(self, sample_id: str) -> Entry | None:
         """The pending query of an id, as it is kept."""
@@ -238,15 +232,9 @@ class PendingQueries:
         if entry is None or version not in (None, entry.version):
             return
         self._pop(sample_id)
-        self._note_closed(sample_id, entry.version)
+        self._entries.note_closed(sample_id, entry.version)
         if self._tombstones:
             self._orphaned.add(sample_id)  # until its tombstone is read
-
-    def _note_closed(self, sample_id: str, version: str) -> None:
-        self._closed[sample_id] = version
-        self._closed.move_to_end(sample_id)
-        if len(self._closed) > MAX_CLOSED:
-            self._closed.popitem(last=False)
 
     async def catch_up(self) -> None:
         """Read up to what is the end of the topic now."""
@@ -274,26 +262,20 @@ class PendingQueries:
             self._orphaned.discard(sample_id)
             version = known.version if known is not None else version_in(record.headers)
             if version:
-                self._note_closed(sample_id, version)
+                self._entries.note_closed(sample_id, version)
             return
         try:
             query = decode(Query, record.value, max_bytes=self.max_bytes)
         except BadMessage as error:  # this service has not written it, so no label can be joined with it
             self._skipped(record, error.reason, str(error))
             return
-        if query.id.encode() == record.key and self._has_room(record, known):
+        if query.id.encode() == record.key and self._entries.has_room(record.value, known):
             self._set(query, record.value, record.offset, at_ms, record.headers)
         elif query.id.encode() == record.key:
-            self._skipped(
-                record, "no_room", f"the pending queries would take more than {self._most_bytes} bytes"
-            )
+            most = self._entries.most_bytes
+            self._skipped(record, "no_room", f"the pending queries would take more than {most} bytes")
         else:
             self._skipped(record, "bad_key", f"the key is {record.key!r:.100}, and the id {query.id!r:.100}")
-
-    def _has_room(self, record: Record, known: Entry | None) -> bool:
-        """Whether a query may be entered, in the place of one that is known, or as one more."""
-        before = len(known.value) + OVERHEAD if known is not None else 0
-        return self.bytes - before + len(record.value or b"") + OVERHEAD <= self._most_bytes
 
     def _skipped(self, record: Record, reason: str, why: str) -> None:
         if self._problems is not None:
@@ -350,10 +332,7 @@ class PendingQueries:
 
     def _enter(self, sample_id: str, entry: Entry) -> None:
         self._orphaned.discard(sample_id)
-        self._entries[sample_id] = entry
-        self.bytes += len(entry.value) + OVERHEAD
-        self.order.added(sample_id)
-        self._push(sample_id, entry)
+        self._entries.enter(sample_id, entry)
 
     def _part(self, sample_id: str, earlier: Entry) -> None:
         """Give the earlier of two queries of one id an id of its own (`shared_ids`)."""
@@ -362,7 +341,7 @@ class PendingQueries:
         if self.version(distinct_id(sample_id, version)) == version or self.is_labelled(sample_id, version):
             return  # it has one already, or needs none
         found = parted(sample_id, earlier, self.max_bytes)
-        if found is None or self.bytes + len(found[1].value) + OVERHEAD > self._most_bytes:
+        if found is None or not self._entries.has_room(found[1].value):
             self.on_clash(sample_id, True)
             return
         own, entry = found
@@ -375,22 +354,7 @@ class PendingQueries:
         if partition in self.second_queries or len(self.second_queries) < MAX_PARTITIONS:
             self.second_queries[partition] = max(number, self.second_queries.get(partition, 0))
 
-    def _pop(self, sample_id: str) -> bool:
-        """Forget a query; say whether there was one."""
+    def _pop(self, sample_id: str) -> None:
+        """Forget a query, if it is there."""
         self.shared.published(sample_id)
-        entry = self._entries.pop(sample_id, None)
-        if entry is None:
-            return False
-        self.bytes -= len(entry.value) + OVERHEAD
-        self.order.removed(sample_id, entry)
-        return True
-
-    def _is_pending(self, sample_id: str, offset: int) -> bool:
-        entry = self._entries.get(sample_id)
-        return entry is not None and entry.offset == offset
-
-    def _push(self, sample_id: str, entry: Entry) -> None:
-        self._lives.push((entry.queried_ms, sample_id, entry.offset), entry.life_ms)
-        if self._lives.has_too_many(entry.life_ms, len(self._entries)):
-            entries = self._entries.items()
-            self._lives.rebuild(((one.queried_ms, key, one.offset), one.life_ms) for key, one in entries)
+        self._entries.remove(sample_id)

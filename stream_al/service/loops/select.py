@@ -31,11 +31,12 @@ from stream_al.service.engine_settings import input_rules, selector
 from stream_al.service.loops.asked import Asked
 from stream_al.service.loops.batch_queries import BatchQueries
 from stream_al.service.loops.decision_messages import DecisionMessages
-from stream_al.service.loops.pending import OVERHEAD, PendingQueries
+from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.loops.second_queries import SecondQueries
 from stream_al.service.loops.stage import Items, Work
 from stream_al.service.loops.taken_ids import TakenIds
 from stream_al.service.model.local_model import LocalModel
+from stream_al.service.pending.entries import OVERHEAD
 from stream_al.service.telemetry.metrics import Metrics
 from stream_al.service.telemetry.problems import Kind, Problems
 from stream_al.service.telemetry.tracing import OFF, Tracing
@@ -187,7 +188,7 @@ class Select:
 
     def binding(self, partition: int, state: Any) -> dict[str, Any]:
         """What a partition has bought, and the cap that binds it now."""
-        context = self.context(partition, len(self.pending), self.settings.budget, self.pending.bytes)
+        context = self.context(partition, len(self.pending), self.settings.budget, self.pending.taken_bytes)
         return {"bought": state.spent.bought, "binding": self.selector.binding(state, context)}
 
     def dead_letter(self, record: Record, error: BadMessage) -> Outgoing:

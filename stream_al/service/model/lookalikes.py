@@ -1,7 +1,7 @@
 """Look-alikes: the report on classes of the model that may be one class (`engine.labels.spelling`).
 
 Each group of classes that look alike is reported once it appears in the model, and again when it grows. After
-a start, the groups that the model has by then are reported again: what was not mended stays a problem.
+a start, the groups that the model has by then are reported again: what was not corrected stays a problem.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def _is_number(value: Any) -> bool:
     except ValueError:
         return False
     except OverflowError:
-        pass
+        pass  # a number, though too large for a float
     return True
 
 

@@ -51,15 +51,15 @@ async def test_selection_pauses_while_the_pending_queries_take_their_bytes(memor
     world = await memory_world(*FEW_BYTES)
     replica = await world.start()
     made = await world.samples(60)
-    await world.until(lambda: replica.app.pending.bytes > 3000, "queries are pending")
+    await world.until(lambda: replica.app.pending.taken_bytes > 3000, "queries are pending")
     await world.until(lambda: _all_decided(world, made), "all samples are decided")
     batch = 4 * 1500  # one batch may go beyond
-    assert replica.app.pending.bytes <= 5000 + batch
+    assert replica.app.pending.taken_bytes <= 5000 + batch
     before = len(await world.queries())
     assert before < 20
     await world.label_queries()
     await world.until(lambda: not replica.app.pending, "the labels make room")
-    assert replica.app.pending.bytes == 0
+    assert replica.app.pending.taken_bytes == 0
     await world.samples(20, 60)
     await world.until(lambda: _more_than(world, before), "selection goes on")
 
@@ -110,7 +110,7 @@ async def test_queries_of_others_are_read_up_to_a_bound_and_reported_beyond_it(
     pending = replica.app.pending
     await world.ask(*(f"q{number}" for number in range(60)))
     await world.until(lambda: "no_room" in _reasons(replica), "some are passed over")
-    assert 5000 < pending.bytes <= 2 * 5000
+    assert 5000 < pending.taken_bytes <= 2 * 5000
     known = [f"q{n}" for n in range(60) if f"q{n}" in pending]
     assert 0 < len(known) < 60
     for sample_id in known:

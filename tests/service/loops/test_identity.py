@@ -256,7 +256,7 @@ async def test_a_query_that_has_no_room_under_an_id_of_its_own_is_reported_as_lo
 ) -> None:
     world = await memory_world()
     replica = await world.start()
-    replica.app.pending._most_bytes = 1500
+    replica.app.pending._entries.most_bytes = 1500
     await world.send(world.topics.queries, shared(1, 2))
     await world.until(lambda: identity_problems(replica) == {"clash": 1}, "it is reported")
     assert len(replica.app.pending) == 1

@@ -14,8 +14,9 @@ from msgspec.structs import replace
 from stream_al.identity import distinct_id, version_of
 from stream_al.messages import ModelStamp, Prediction, Query, encode, iso
 from stream_al.service.broker.protocols import Ack, Record
-from stream_al.service.loops.entry import SHARED_HEADER, VERSION_HEADER
-from stream_al.service.loops.pending import OVERHEAD, PendingQueries
+from stream_al.service.loops.pending import PendingQueries
+from stream_al.service.pending.entries import OVERHEAD
+from stream_al.service.pending.entry import SHARED_HEADER, VERSION_HEADER
 from stream_al.service.timing.clock import SYSTEM_CLOCK
 from stream_al.settings import Settings
 
@@ -132,7 +133,7 @@ class Both:
         pending, plain = self.pending, self.plain
         assert {i for i in IDS if i in pending} == plain.waiting.keys()
         assert {i for i in IDS if pending.is_open(i)} == plain.open | plain.waiting.keys()
-        assert pending.bytes == sum(len(one.value) + OVERHEAD for one in pending._entries.values())
+        assert pending.taken_bytes == sum(len(one.value) + OVERHEAD for one in pending._entries.values())
         assert pending.oldest_seconds() == plain.oldest_seconds(self.now_ms)
         over = plain.over(self.now_ms)
         assert sorted(pending.expired(10, self.now_ms)) == over
@@ -174,7 +175,7 @@ def test_closed_queries_do_not_fill_the_heaps() -> None:
         both.topic.records = [Record("queries", 0, offset, 0, b"a", value)]
         asyncio.run(both.pending.step(0.0))
         both.pending.close("a")
-    assert len(both.pending._lives) <= 1100
+    assert len(both.pending._entries._lives) <= 1100
 
 
 def test_the_earlier_of_two_queries_is_kept_though_the_later_one_was_entered_first() -> None:

@@ -121,7 +121,7 @@ def _read(value: Any) -> float | str | None:
         try:
             number = float(value)
         except ValueError:
-            pass
+            pass  # no number: it is compared as text below
         else:
             if isfinite(number):
                 return number

@@ -61,7 +61,7 @@ async def diagnosis(given: KafkaSettings, options: dict[str, Any], seconds: floa
                     return mistake
                 servers += [broker for broker in brokers if broker not in servers]
     except TimeoutError:
-        pass
+        pass  # no mistake was found in the time there was
     return None
 
 

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from stream_al.errors import BadMessage
 from stream_al.identity import distinct_id
 from stream_al.messages import Query, decode, encode
-from stream_al.service.loops.entry import Entry
+from stream_al.service.pending.entry import Entry
 
 __all__ = ["SharedIds", "parted"]
 
