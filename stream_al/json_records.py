@@ -20,6 +20,7 @@ import msgspec
 
 from stream_al.checks import check_depth
 from stream_al.errors import BadMessage
+from stream_al.malformed import hint
 
 __all__ = ["LARGEST_RECORD", "MAX_DEPTH", "MAX_OBJECTS", "decode_json", "decoded", "encode"]
 
@@ -70,7 +71,7 @@ def decoded(decoder: Any, value: bytes | None, max_bytes: int) -> Any:
     except msgspec.ValidationError as error:
         raise BadMessage("bad_fields", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadMessage("not_json", f"the record is not JSON: {error}") from None
+        raise BadMessage("not_json", f"the record is not JSON: {error}{hint(value)}") from None
     if opened > MAX_DEPTH:  # else it cannot be deeper
         check_depth(found, MAX_DEPTH)
     return found

@@ -2,7 +2,7 @@
 
 Each part of the package has a level, and imports from its own part and from lower levels only:
 
-    errors, terminal < checks, identity, times < json_records < class_names < messages
+    errors, malformed, terminal < checks, identity, times < json_records < class_names < messages
     < replica_messages, client < engine < settings < datasets, invocation, logs < simulate, service
     < contracts, label_studio < demo < cli
 
@@ -50,7 +50,7 @@ EFFECTS = {
     *("read_text", "read_bytes", "write_text", "write_bytes"),
 }
 LEVELS = (
-    {"errors", "terminal"},
+    {"errors", "malformed", "terminal"},
     {"checks", "identity", "times"},
     {"json_records"},
     {"class_names"},

@@ -76,6 +76,8 @@ def examples_export(
         raise Misconfigured(f"--format: write {', '.join(FORMATS)}, not {form!r}")
     given = settings.load(config, overrides or [], imports=True)
     binary = form == "parquet"
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise Misconfigured(f"--out: name a file in a directory that exists, not {str(out)!r}")
 
     async def export(broker: Broker) -> int:
         with bar("exporting") as progress:

@@ -28,7 +28,7 @@ from enum import Enum, auto
 from math import isfinite
 from typing import Any
 
-__all__ = ["Cells", "Kind", "marked", "unmarked"]
+__all__ = ["Cells", "Kind", "is_padded", "marked", "unmarked"]
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 WITH_COMMA = re.compile(
@@ -80,7 +80,7 @@ class Cells:
             return Kind.MISSING
         if word in TRUTH:
             return Kind.TRUTH
-        if not (NUMBER if self.decimal == "." else WITH_COMMA).fullmatch(bare) or PADDED.match(bare):
+        if not (NUMBER if self.decimal == "." else WITH_COMMA).fullmatch(bare) or is_padded(bare):
             return Kind.TEXT
         if WHOLE.fullmatch(bare):
             return Kind.NUMBER if len(bare) <= MOST_DIGITS else Kind.TEXT
@@ -125,6 +125,15 @@ class Cells:
 
 
 _PLAIN = Cells()
+
+
+def is_padded(cell: str) -> bool:
+    """Whether a cell is a code rather than a number: digits with zeros before them.
+
+    >>> is_padded("02139"), is_padded("0.5"), is_padded("2139")
+    (True, False, False)
+    """
+    return PADDED.match(cell.strip()) is not None
 
 
 def marked(text: str, *, typed: bool = True) -> str:

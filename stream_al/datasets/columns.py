@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from stream_al.datasets.cells import Cells, Kind
+from stream_al.datasets.cells import Cells, Kind, is_padded
 from stream_al.datasets.form import FileForm, Noticed
 from stream_al.datasets.table import EXPORTED_TEXTS
 from stream_al.errors import Misconfigured
@@ -125,6 +125,8 @@ class TypedColumns:
         """Say that a column is text because of a few cells among numbers."""
         kinds = [(self.usual.kind(cell), cell) for cell in column]
         given = [pair for pair in kinds if pair[0] is not Kind.MISSING]
+        if any(is_padded(cell) for kind, cell in given if kind is Kind.TEXT):
+            return  # codes, such as postal ones
         numbers = sum(kind is Kind.NUMBER for kind, _ in given)
         if MOSTLY * len(given) <= numbers < len(given):
             odd = next(cell for kind, cell in given if kind is not Kind.NUMBER)

@@ -1,7 +1,8 @@
 """Records of a JSON file: one object a line, an array of objects, or objects one after the other.
 
 Objects on lines of their own, which is what the export writes, are read line by line, each by the decoder
-that reads the records of topics. In any other layout an object may have many lines. It is then found by
+that reads the records of topics. A line that it cannot read is left out and counted, as the service puts such
+a record aside. In any other layout an object may have many lines. It is then found by
 Python's decoder, in a text that is read piece by piece, so the file is never in memory as a whole.
 """
 
@@ -15,7 +16,9 @@ from typing import Any, TextIO
 
 import msgspec
 
-from stream_al.errors import Misconfigured
+from stream_al.datasets.form import Noticed
+from stream_al.errors import BadMessage, Misconfigured
+from stream_al.malformed import hint
 
 __all__ = ["json_records"]
 
@@ -24,8 +27,13 @@ PIECE = 2**16
 LONGEST_WORD = len("-Infinity")
 
 
-def json_records(path: Path, text: TextIO) -> Iterator[tuple[str, dict[str, Any]]]:
+def json_records(path: Path, text: TextIO, noticed: Noticed) -> Iterator[tuple[str, dict[str, Any]]]:
     """The objects in a text, each with its place in words.
+
+    Args:
+        path: The file, to name.
+        text: Its text.
+        noticed: Counts the lines that are left out.
 
     Raises:
         Misconfigured: It is no JSON, or holds anything else than objects.
@@ -45,7 +53,11 @@ def json_records(path: Path, text: TextIO) -> Iterator[tuple[str, dict[str, Any]
             return
         lines = chain([follows], lines)
     for number_of_line, text_of_line in chain([first], lines):
-        yield _object(path, f"line {number_of_line}", text_of_line)
+        place = f"line {number_of_line}"
+        try:
+            yield place, _object(text_of_line)
+        except BadMessage as error:
+            noticed.refuse(error.reason, place, str(error))
 
 
 def _lines(path: Path, text: TextIO) -> Iterator[tuple[int, str]]:
@@ -85,7 +97,7 @@ def _objects(path: Path, begun: str, text: TextIO, *, array: bool) -> Iterator[t
             end = 0
         if end:
             number += 1
-            yield _object(path, f"record {number}", rest[:end])
+            yield f"record {number}", _member(path, number, rest[:end])
             rest = rest[end:]
             continue
         if ended:
@@ -105,11 +117,20 @@ def _may_go_on(error: JSONDecodeError) -> bool:
     return cut_off or error.pos >= len(error.doc) - LONGEST_WORD
 
 
-def _object(path: Path, place: str, text: str) -> tuple[str, dict[str, Any]]:
+def _member(path: Path, number: int, text: str) -> dict[str, Any]:
+    try:
+        return _object(text)
+    except BadMessage as error:
+        raise Misconfigured(f"{path}: record {number}: {error}") from None
+
+
+def _object(text: str) -> dict[str, Any]:
     try:
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise Misconfigured(f"{path}: {place} is not JSON: {error}") from None
+        raise BadMessage(
+            "not_json", f"it is not JSON: {error}{hint(text.encode(errors='replace'))}"
+        ) from None
     if not isinstance(found, dict):
-        raise Misconfigured(f"{path}: {place} is no object, and a record is one")
-    return place, found
+        raise BadMessage("not_an_object", "it is no object, and a record is one")
+    return found

@@ -1,8 +1,9 @@
 """Rows of a Parquet file, read and written with pyarrow, which the extra `parquet` installs.
 
 Types that JSON lacks are converted, so that the same rows in another format are the same stream: a date or a
-time becomes ISO 8601 text, and a decimal becomes a number. NaN, which data frames write for a missing cell,
-counts as missing.
+time becomes ISO 8601 text, a decimal a number, a duration its seconds, and a map an object. Bytes become
+their text if they are UTF-8, as some programs write all texts, and base64 if not. NaN, which data frames
+write for a missing cell, counts as missing.
 
 A column has one type. A feature that is a number in one sample and a text in another is written as JSON, and
 the column says so in its metadata. So every value comes back as it was.
@@ -10,8 +11,9 @@ the column says so in its metadata. So every value comes back as it was.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -59,7 +61,7 @@ def parquet_table(path: Path, file: BinaryIO, *, label: str | None, objects: Col
         number = 0
         try:
             for batch in table.iter_batches(batch_size=AT_ONCE):
-                for row in batch.to_pylist():
+                for row in _rows_of(path, batch):
                     number += 1
                     record = {name: _plain(value) for name, value in row.items() if not _missing(value)}
                     for name in as_json & record.keys():
@@ -114,6 +116,31 @@ def _require(what: str) -> None:
         raise Misconfigured(f"{what}, run `python -m pip install 'stream_al[parquet]'`") from None
 
 
+def _rows_of(path: Path, batch: Any) -> list[dict[str, Any]]:
+    """The rows of a batch as Python's values.
+
+    Raises:
+        Misconfigured: A column holds a time that Python has no value for.
+    """
+    try:
+        rows: list[dict[str, Any]] = batch.to_pylist()
+    except (OverflowError, ValueError) as error:
+        raise Misconfigured(
+            f"{path}: column {_unreadable(batch)!r} cannot be read: {_line(error)}; a time has a year from "
+            "1 to 9999: write the column in its right unit, or leave it out of the file"
+        ) from None
+    return rows
+
+
+def _unreadable(batch: Any) -> str:
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            column.to_pylist()
+        except (OverflowError, ValueError):
+            return str(name)
+    return ""
+
+
 def _missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124 - only NaN differs
 
@@ -122,10 +149,25 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(name): _plain(member) for name, member in value.items() if not _missing(member)}
     if isinstance(value, list):
+        if value and all(isinstance(pair, tuple) for pair in value):  # a map
+            return _plain({str(_plain(key)): member for key, member in value})
         return [None if _missing(member) else _plain(member) for member in value]
     if isinstance(value, datetime | date | time):
         return value.isoformat()
+    return _text(value) if isinstance(value, bytes) else _number(value)
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     return float(value) if isinstance(value, Decimal) else value
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return b64encode(value).decode()
 
 
 def _line(error: BaseException) -> str:

@@ -138,7 +138,7 @@ def _rows(path: Path, file: BinaryIO, wanted: Wanted, noticed: Noticed) -> Itera
     kind = format_of(path, first, wanted.form.encoding)
     with decoded(file, first, wanted.form.encoding) as text:
         if kind == "json":
-            table = Table([], wanted.label or LABEL, json_records(path, text))
+            table = Table([], wanted.label or LABEL, json_records(path, text, noticed))
         else:
             table = _table(path, file, text, kind, wanted, noticed)
         rules = replace(wanted.rules, id="position") if wanted.rules.id == "key" else wanted.rules

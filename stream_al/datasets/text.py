@@ -4,7 +4,7 @@
 |---|---|
 | `1f 8b` | compressed with gzip; what is below holds for the content |
 | `PAR1` | Parquet |
-| `{`, or `[` and `{` | JSON |
+| `{`, or `[` and what follows it in JSON | JSON |
 | anything else | CSV |
 
 A text is UTF-8 unless it begins with the byte order mark of UTF-16 or UTF-32, or every second one of its
@@ -18,6 +18,8 @@ import gzip
 import io
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
+
+import msgspec
 
 from stream_al.errors import Misconfigured
 
@@ -75,9 +77,21 @@ def format_of(path: Path, first: bytes, encoding: str | None) -> str:
     if first.startswith(PARQUET_MAGIC) or named == [".parquet"]:
         return "parquet"  # if only its name says so, the reader says what is wrong
     text = first.decode(_encoding(first, encoding), "ignore").lstrip("\ufeff \t\r\n")
-    if text.startswith("{") or (text.startswith("[") and text[1:].lstrip()[:1] in ("{", "]", "")):
+    if text.startswith("{") or _begins_array(text):
         return "json"
     return "csv" if text or named[:1] not in ([".json"], [".jsonl"], [".ndjson"]) else "json"
+
+
+def _begins_array(text: str) -> bool:
+    """Whether it is JSON: an array of objects, or arrays on lines, of which the caller says what is wrong."""
+    if not text.startswith("["):
+        return False
+    if text[1:].lstrip()[:1] in ("{", "]", ""):
+        return True
+    try:
+        return isinstance(msgspec.json.decode(text.splitlines()[0]), list)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return False
 
 
 def decoded(file: BinaryIO, first: bytes, encoding: str | None) -> TextIO:

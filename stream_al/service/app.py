@@ -23,7 +23,7 @@ from functools import partial
 
 import structlog
 
-from stream_al.errors import Misconfigured, StreamAlError, Unavailable
+from stream_al.errors import Misconfigured, StateLost, StreamAlError, Unavailable
 from stream_al.identity import own_id, version_of
 from stream_al.messages import Example
 from stream_al.service.broker.protocols import Broker, Group
@@ -341,7 +341,11 @@ class App:
 
     async def _check_topics(self) -> None:
         await asyncio.sleep(self.clock.pace.topics_seconds)
-        await self.topics.check()
+        try:
+            await self.topics.check()
+        except StateLost:
+            self.accounts.lost()
+            raise
         await self.local_model.check_order()
 
     async def _measure_lag(self) -> None:

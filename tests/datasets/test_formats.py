@@ -6,7 +6,7 @@ import csv
 import gzip
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from stream_al.datasets.form import Noticed
 from stream_al.datasets.rows import Wanted, rows
 from stream_al.errors import Misconfigured
 
@@ -88,6 +89,59 @@ def test_types_that_only_parquet_has_are_converted(tmp_path: Path) -> None:
         ({"at": "2026-01-02T03:00:00+00:00", "price": 1.5}, True),
         ({"price": 3.5, "x": 2.0}, False),
     ]
+
+
+def test_a_type_without_a_counterpart_in_json_costs_no_row(tmp_path: Path) -> None:
+    """One column of durations, bytes or maps would else leave out every row of the file."""
+    table = pa.table(
+        {
+            "waited": pa.array([timedelta(seconds=90), None], pa.duration("us")),
+            "shop": pa.array([b"caf\xc3\xa9", b"\xff"], pa.binary()),
+            "tags": pa.array([[("vip", 1)], []], pa.map_(pa.string(), pa.int64())),
+            "x": [1, 2],
+            "label": ["a", "b"],
+        }
+    )
+    parquet.write_table(table, tmp_path / "s.parquet")
+    assert [row.features for row in rows(tmp_path / "s.parquet")] == [
+        {"waited": 90.0, "shop": "café", "tags.vip": 1, "x": 1},
+        {"shop": "/w==", "x": 2},
+    ]
+
+
+def test_a_time_beyond_the_calendar_names_its_column(tmp_path: Path) -> None:
+    """Microseconds taken for milliseconds lie in a year that Python has no date for."""
+    late = pa.array([1_767_225_600_000_000], pa.timestamp("ms"))
+    parquet.write_table(pa.table({"x": [1], "at": late, "label": ["a"]}), tmp_path / "s.parquet")
+    with pytest.raises(Misconfigured, match=r"column 'at' cannot be read: .*from 1 to 9999"):
+        list(rows(tmp_path / "s.parquet"))
+
+
+BAD_LINES = [
+    *('{"x": 2, "la', '{"x": NaN, "label": "b"}', "[2]", "7", "x", "\x00", '"\\ud800"'),
+    *("[" * 100_000, '{"a":' * 100_000),
+]
+
+
+@pytest.mark.parametrize("bad", BAD_LINES, ids=[line[:9] for line in BAD_LINES])
+def test_a_line_that_is_no_record_is_left_out_and_counted(tmp_path: Path, bad: str) -> None:
+    """The service puts one such record aside, and goes on."""
+    path = tmp_path / "s.jsonl"
+    path.write_text(f'{{"x": 1, "label": "a"}}\n{bad}\n{{"x": 3, "label": "b"}}\n')
+    noticed = Noticed()
+    assert [row.features["x"] for row in rows(path, noticed=noticed)] == [1, 3]
+    (said,) = noticed.sentences()
+    assert "1 row without a usable sample" in said
+    assert "line 2" in said
+    assert ("write null" in said) == ("NaN" in bad)
+
+
+def test_arrays_on_lines_are_no_csv(tmp_path: Path) -> None:
+    """`[1, 2, "a"]` has commas, and would be read as a CSV with the feature `[1`."""
+    path = tmp_path / "s.jsonl"
+    path.write_text('[1, 2, "a"]\n[3, 4, "b"]\n')
+    with pytest.raises(Misconfigured, match="it is no object, and a record is one"):
+        list(rows(path))
 
 
 def test_another_column_of_a_parquet_file_may_be_the_label(tmp_path: Path) -> None:

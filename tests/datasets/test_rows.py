@@ -144,6 +144,14 @@ def test_a_column_that_is_text_because_of_few_cells_is_remarked(tmp_path: Path) 
     assert [row.features for row in rows(path, named)] == [{"x": 1, "y": 1}] * 30 + [{"y": 2}]
 
 
+def test_codes_with_leading_zeros_are_not_called_missing_values(tmp_path: Path) -> None:
+    """Who followed the remark would lose the postal code 02139."""
+    path = write(tmp_path, "s.csv", "zip,y,label\n" + "94107,1,a\n" * 30 + "02139,2,b\n")
+    noticed = Noticed()
+    assert [row.features["zip"] for row in rows(path, noticed=noticed)][-1] == "02139"
+    assert list(noticed.sentences()) == []
+
+
 def test_a_cell_after_the_first_rows_that_is_no_number_is_missing_and_counted(tmp_path: Path) -> None:
     noticed = Noticed()
     path = write(tmp_path, "s.csv", "x,y,label\n" + "1,1,a\n" * WINDOW_ROWS + "oops,2,b\nNA,3,b\n")
@@ -208,16 +216,6 @@ def test_a_mistake_in_an_array_is_one_sentence(tmp_path: Path, text: str) -> Non
 
 def test_another_member_may_be_the_label(tmp_path: Path) -> None:
     assert read(write(tmp_path, "s.jsonl", '{"truth":"a","label":2}'), "truth") == [({"label": 2}, "a")]
-
-
-@pytest.mark.parametrize("line", ["[]", "7"])
-def test_a_line_that_is_no_object_is_a_mistake_with_its_number(tmp_path: Path, line: str) -> None:
-    assert "line 2 is no object" in mistake(write(tmp_path, "s.jsonl", f'{{"x":1,"label":"a"}}\n{line}\n'))
-
-
-@pytest.mark.parametrize("line", ["{", "x", '{"label":NaN}', "[" * 100_000, '{"a":' * 100_000, '"\\ud800"'])
-def test_a_line_that_is_not_json_is_a_mistake_with_its_number(tmp_path: Path, line: str) -> None:
-    assert "line 2" in mistake(write(tmp_path, "s.jsonl", f'{{"x":1,"label":"a"}}\n{line}\n'))
 
 
 # --- Files that cannot be used ---------------------------------------------------------------------------

@@ -113,4 +113,5 @@ def test_a_file_that_cannot_be_used_sends_nothing(run: Callable[[], Run], tmp_pa
         assert said in err
     assert command("labels", "import", tmp_path / "none.csv")[0] == 2
     assert command("examples", "export")[1] == ""
+    assert "--out: name a file in a directory" in command("examples", "export", "--out", "/none/e.csv")[2]
     assert "--format: write jsonl, csv, parquet" in command("examples", "export", "--format", "xls")[2]

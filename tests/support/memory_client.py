@@ -109,6 +109,7 @@ class MemoryGroup:
         self.broker, self.topic, self.start_at = broker, topic, start
         self.state = broker.broker.groups.setdefault((name, topic), GroupState())
         self._next: dict[int, int] = {}
+        self._ends: list[int] = []
         self._paused: set[int] = set()
         self.generation = 0
         self._seen = -1
@@ -121,6 +122,7 @@ class MemoryGroup:
         self.broker.reach("join", self.topic)
         if self not in self.state.members:
             self.state.move(joins=self)
+            self._ends = [kept.end for kept in self._partitions]
             self.broker.joined.append(self)
 
     async def stop(self, deadline_seconds: float) -> None:
@@ -171,7 +173,7 @@ class MemoryGroup:
     def _position(self, partition: int) -> int:
         if partition not in self._next:
             kept, committed = self._partitions[partition], self.state.committed.get(partition)
-            first = kept.end if self.start_at == "latest" else kept.begin
+            first = self._ends[partition] if self.start_at == "latest" else kept.begin
             self._next[partition] = committed.offset if committed else first
         return self._next[partition]
 

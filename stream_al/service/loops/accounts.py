@@ -13,6 +13,10 @@ were all, a total of 50 labels would be bought again after every such move. So t
 Kafka deletes the offsets of a group without members a week after its last commit, by default. So the copy is
 written once a day though nothing has changed.
 
+With a topic, Kafka deletes all offsets on it, the copies too. So a topic that is created anew under the
+running service takes over what this replica knows: `saved` falls back on it, and the last save writes all
+of it.
+
 An operator moves offsets while the service is stopped, so the copy is complete then. After a crash it may
 lack the last second.
 """
@@ -45,11 +49,18 @@ class Accounts:
         self._group = f"{application}.accounts"
         self._topic = topic
         self._saved: dict[int, str] = {}
+        self._known: dict[int, Position] = {}  # of every partition that this replica has held
+        self._is_lost = False
+
+    def lost(self) -> None:
+        """The topic was created anew, and the copies were deleted with the old one: save all of them."""
+        self._saved, self._is_lost = {}, True
 
     async def saved(self, partition: int) -> str:
         """The copy of the state of a partition; empty if there is none."""
         found = await self._broker.kept_positions(self._group, self._topic, [partition])
-        return found[partition].metadata if partition in found else ""
+        copy = found.get(partition) or self._known.get(partition)
+        return copy.metadata if copy is not None else ""
 
     async def save(self, consumer: Consumer) -> None:
         """Save the states that have changed. Raises Unavailable."""
@@ -59,6 +70,10 @@ class Accounts:
             for number, one in consumer.partitions.items()
             if number in held
         }
+        self._known |= states
+        if self._is_lost:
+            count = consumer.group.partition_count()
+            states = {number: one for number, one in self._known.items() if number < count}
         now = self._clock.monotonic()
         if now - self._refreshed_at >= REFRESH_SECONDS:
             self._saved, self._refreshed_at = {}, now

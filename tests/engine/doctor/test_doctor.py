@@ -116,6 +116,35 @@ def test_a_stream_of_ever_new_names_and_values_takes_bounded_room() -> None:
     assert "more" in texts(fields.findings(is_auto=True))
 
 
+@pytest.mark.parametrize(
+    "form", ["{:,.2f}", "${:.2f}", "{:.0f}%", "€ {:,.2f}", "{:.2f} EUR", "-$12.{:.0f}", "12,{:.0f}"]
+)
+def test_numbers_as_people_write_them_are_told_and_not_called_ids(form: str) -> None:
+    """An amount such as `1,234.50` is new in every record; left out as an id, it would be missed silently."""
+    records = examined(
+        [as_json({"amount": form.format(n * 13.7), "country": "NB"[n % 2]}) for n in range(300)]
+    )
+    assert records.fields.found["amount"].looks_like == "number for people"
+    told = texts(records.fields.findings(is_auto=True))
+    assert "amount holds numbers as people write them, such as" in told
+    assert "nothing has to be done" not in told
+
+
+@pytest.mark.parametrize(
+    "form", ["+31 6 {:04d} 77", "192.168.1.{}", "AB {:04d}", "2026-01-02 10:{:02d}", "v1.{}.3"]
+)
+def test_codes_with_digits_are_no_numbers_for_people(form: str) -> None:
+    records = examined([as_json({"code": form.format(n % 60), "x": n % 7}) for n in range(300)])
+    assert "as people write them" not in texts(records.fields.findings(is_auto=True))
+
+
+def test_a_stream_of_ids_alone_names_them() -> None:
+    """It said `( never changes)`, of no field."""
+    records = examined([as_json({"n": n}) for n in range(300)])
+    (finding, *_) = sorted_findings(records.fields.findings(is_auto=True))
+    assert "no field tells one record from another (n is new in every record or only rises)" in finding.text
+
+
 def test_what_a_field_looks_like_is_what_the_encoder_of_auto_takes_it_for() -> None:
     fields, columns = Fields(), Columns()
     for number in range(60):

@@ -47,6 +47,24 @@ async def test_the_total_holds_whoever_moves_the_offsets(make_world: MakeWorld, 
         assert after.app.select.partitions[number].state.spent.bought == state.spent.bought
 
 
+async def test_a_replica_keeps_the_accounts_of_a_topic_that_is_created_anew(memory_world: MakeWorld) -> None:
+    """Kafka deletes all offsets on a topic with it, and so the states in them and their copies."""
+    world = await memory_world("budget.share=0.5", f"budget.total={TOTAL}", "topics.partitions=1")
+    world.at_pace(accounts_seconds=0.01)
+    replica = await world.start()
+    await world.settle([s["id"] for s in await world.samples(60)])
+    accounts, topic = replica.app.accounts, world.topics.samples
+    await world.until(lambda: accounts.saved(0), "the copy is saved")
+    copy = await accounts.saved(0)
+    broker_of(world).groups[accounts._group, topic].committed.clear()
+    assert await accounts.saved(0) == copy, "the partition of the new topic is loaded with it"
+    await accounts.save(replica.app.select)
+    assert not await world.client.kept_positions(accounts._group, topic, [0]), "it is saved already"
+    accounts.lost()
+    await accounts.save(replica.app.select)
+    assert (await world.client.kept_positions(accounts._group, topic, [0]))[0].metadata == copy
+
+
 async def test_the_state_in_a_commit_counts_and_not_its_copy(memory_world: MakeWorld) -> None:
     world = await memory_world("topics.partitions=1", "budget.share=0.5", "budget.total=8")
     world.at_pace(accounts_seconds=0.01)

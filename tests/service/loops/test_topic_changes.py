@@ -8,7 +8,7 @@ from time import monotonic
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
-from stream_al.errors import Misconfigured, StateLost
+from stream_al.errors import Misconfigured, StateLost, Unavailable
 from stream_al.messages import Example, encode
 from stream_al.service.broker.protocols import Outgoing
 from stream_al.service.loops.topic_identity import TopicIdentity
@@ -65,6 +65,39 @@ async def test_a_new_group_begins_where_the_settings_say_on_all_partitions(make_
     await world.start("b")
     await world.until(lambda: decided(world, late), "what came since is decided")
     assert not early & await world.decided()
+
+
+async def test_what_comes_before_the_first_poll_is_read(make_world: MakeWorld) -> None:
+    """A new group that begins at the end begins at the end of the moment in which it joined.
+
+    The service is ready then, so a sample that is sent now must not be passed over.
+    """
+    world = await make_world("topics.partitions=1")
+    await world.samples(3)
+    client = world.connect(world.settings)
+    await client.start()
+    world.at_end(lambda: client.stop(5.0))
+    group = client.group("begins", world.topics.samples, "latest")
+    world.at_end(lambda: group.stop(5.0))
+
+    async def joined() -> bool:
+        try:
+            await group.start()
+        except Unavailable:  # a new broker has no coordinator yet
+            return False
+        return True
+
+    await world.until(joined, "the group is joined")
+    await world.samples(2, start=3)
+
+    found: list[int] = []
+
+    async def read() -> bool:
+        found.extend(one.offset for records in (await group.poll(10, 0.2)).values() for one in records)
+        return bool(found)
+
+    await world.until(read, "a record is read")
+    assert found[0] == 3
 
 
 @pytest.mark.timeout(90)

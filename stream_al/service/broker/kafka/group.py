@@ -38,7 +38,7 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's
         self._start_at = start
         self._running: AIOKafkaConsumer | None = None
         self._probe: AIOKafkaConsumer | None = None
-        self._first: frozenset[int] = frozenset()
+        self._first: dict[int, int] = {}
 
     @property
     def _consumer(self) -> AIOKafkaConsumer:
@@ -49,7 +49,7 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's
     async def start(self) -> None:
         """Join the group; a second call joins it again."""
         await self.stop(1.0)
-        self._first = await self._first_partitions()
+        first = await self._first_partitions()
         session_ms = int(self._connection.settings.session_timeout_seconds * 1000)
         self._running = await self._connection.consumer(
             self.topic,
@@ -59,6 +59,7 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=session_ms // 10,
         )
+        self._first = await self._ends(first)
 
     async def stop(self, deadline_seconds: float) -> None:
         """Leave the group; give up quietly after the deadline."""
@@ -208,13 +209,24 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's
             return frozenset()
         return frozenset(await self._connection.partitions(self.topic))
 
+    async def _ends(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Where partitions end now: a record that comes after this is read, also before the first poll."""
+        tps = [TopicPartition(self.topic, p) for p in partitions]
+        if not tps:
+            return {}
+        found = await self._connection.wait("reading end offsets", self._consumer.end_offsets(tps))
+        return {tp.partition: offset for tp, offset in found.items()}
+
     async def _seek_to_start(self, tp: TopicPartition) -> None:
         """Begin with a partition: where the settings say if the group is new, else at its first record.
 
         A partition without a commit in a group that has commits was added to the topic later. Its records
         came while this service ran, so none of them is left out.
         """
-        latest = tp.partition in self._first
-        log.info("new partition", topic=self.topic, partition=tp.partition, latest=latest)
-        seek = self._consumer.seek_to_end if latest else self._consumer.seek_to_beginning
-        await self._connection.wait(f"finding the start of {self.topic}", seek(tp))
+        end = self._first.get(tp.partition)
+        log.info("new partition", topic=self.topic, partition=tp.partition, latest=end is not None)
+        if end is None:
+            what = f"finding the start of {self.topic}"
+            await self._connection.wait(what, self._consumer.seek_to_beginning(tp))
+        else:
+            self._consumer.seek(tp, end)
