@@ -29,7 +29,7 @@ from stream_al.engine.trust.trust import Trust
 from stream_al.identity import MAX_ID_CHARACTERS
 from stream_al.messages import Example, ModelStamp, Query, iso
 
-__all__ = ["SECOND", "Candidate", "Wanted", "candidates", "chosen", "second_query", "urgency"]
+__all__ = ["SECOND", "Candidate", "Wanted", "belongs", "candidates", "chosen", "second_query", "urgency"]
 
 SECOND = "second"
 """The reason of a second query."""
@@ -119,6 +119,15 @@ def candidates(
     return found
 
 
+def belongs(seed: int, sample_id: str, partition: int, partitions: int) -> bool:
+    """Whether a labelled sample is asked about by a partition: by one of them alone, whatever replica has it.
+
+    >>> [[belongs(7, one, partition, 2) for partition in (0, 1)] for one in "ab"]
+    [[True, False], [True, False]]
+    """
+    return int(uniform(seed, SECOND, sample_id) * partitions) == partition
+
+
 def chosen(
     ranked: Sequence[Candidate],
     most: int,
@@ -148,7 +157,7 @@ def chosen(
     for one in ranked:
         if len(found) >= most:
             break
-        own = int(uniform(seed, SECOND, one.item.id) * partitions) == partition
+        own = belongs(seed, one.item.id, partition, partitions)
         if not own or taken(one.id) or (one.rank == DISPUTE and open_disputes >= MOST_OPEN):
             continue
         found.append(one)

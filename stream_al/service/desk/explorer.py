@@ -45,8 +45,8 @@ NEIGHBOURS = 8
 SEARCH_SECONDS = 5.0  # of processor time
 LATE_SECONDS = 15.0  # less than the desk waits for a response
 TOO_SLOW = (
-    f"the search took more than {SEARCH_SECONDS:g} s of work: write fewer comparisons, or name a feature in the "
-    "place of a text alone, which is looked for in all features"
+    f"the search took more than {SEARCH_SECONDS:g} s of work: write fewer comparisons, or name a feature in "
+    "the place of a text alone, which is looked for in all features"
 )
 MOST_CHARACTERS = 200  # of a value in a table
 
@@ -126,7 +126,7 @@ class Explorer:
         """A page of the items that a filter finds, and the numbers of all of them.
 
         Raises:
-            BadMessage: `bad_filter`, or `slow_filter` if it takes more than `SEARCH_SECONDS` of processor time.
+            BadMessage: `bad_filter`, or `slow_filter` if it takes more than `SEARCH_SECONDS` of work.
             Unavailable: It is not done in `LATE_SECONDS`, since this process has much else to do.
         """
         test, now_ms = parse(where), self._clock.wall_ms()

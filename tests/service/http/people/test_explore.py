@@ -149,7 +149,9 @@ async def test_a_search_that_takes_long_is_given_up_and_holds_up_no_other(
     replica.app.desk.explorer._one_at_a_time.release()
 
 
-async def test_a_busy_process_does_not_blame_the_filter(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_busy_process_does_not_blame_the_filter(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What makes a search late is then not what it compares: the same one succeeds in a while."""
     world, replica, client = await opened()
     await decided(world, replica, 20)
