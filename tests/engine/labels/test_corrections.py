@@ -240,7 +240,7 @@ def test_a_caller_without_a_token_owns_no_label() -> None:
 
 
 def test_a_corrected_second_label_leaves_the_trust_of_a_log_in_which_it_was_right_at_once() -> None:
-    """No model learns second labels, so nothing is folded anew; whoever gave the label stays its annotator."""
+    """No model learns second labels, so nothing is folded anew; who gave the label stays its annotator."""
 
     def second(label: str) -> Example:
         given = Prediction("a", {"a": 0.75, "b": 0.25})
