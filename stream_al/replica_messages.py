@@ -12,7 +12,15 @@ import msgspec
 from stream_al.identity import MAX_ID_CHARACTERS
 from stream_al.messages import MAX_VERSION_CHARACTERS, Offset
 
-__all__ = ["MAX_LEASE_SECONDS", "MAX_RANGES", "Lease", "RuntimeBudget", "RuntimeModel", "RuntimeSettings"]
+__all__ = [
+    "MAX_LEASE_SECONDS",
+    "MAX_RANGES",
+    "ByHand",
+    "Lease",
+    "RuntimeBudget",
+    "RuntimeModel",
+    "RuntimeSettings",
+]
 
 MAX_RANGES = 100
 MAX_LEASE_SECONDS = 86_400
@@ -57,6 +65,20 @@ class RuntimeModel(msgspec.Struct, frozen=True, omit_defaults=True, rename={"exc
 
     excluded: Annotated[list[tuple[Offset, Offset]], msgspec.Meta(max_length=MAX_RANGES)]
     changed_at: str
+    by: str | None = None
+
+
+class ByHand(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A label that a person asks for by hand, until the budget has paid for it. A null ends it.
+
+    Attributes:
+        id: The id of the sample.
+        asked_at: The time of the request, by the clock of the replica that received it.
+        by: The name of the token that it was requested with; None if no token was needed.
+    """
+
+    id: Text
+    asked_at: str
     by: str | None = None
 
 

@@ -186,6 +186,20 @@ class Client:
         """What a labelling desk needs to start: the classes, the guidelines, the role of the token."""
         return self._transport.run(self._operations.get("/v1/desk"))
 
+    def explain(self, query: Target, *, seconds: float = 10.0) -> dict[str, Any]:
+        """What each feature, and each word of a text, does for the prediction of a pending query.
+
+        Args:
+            query: The query, or its id.
+            seconds: The longest wait.
+
+        Returns:
+            `features`: name to a number from -1 to 1, the largest first; `words`: the same of each word, by
+            feature; `label`: the class that is predicted; `examples`: how many the model had learned.
+        """
+        operations = self._operations.within(seconds)
+        return self._transport.run(operations.explain(query if isinstance(query, str) else query.id))
+
     def wait_until_ready(self, seconds: float = 60.0) -> None:
         """Wait until the service does its work. Raises ClientError, which says what it still lacks."""
         self._transport.run(self._operations.wait_until_ready(seconds))

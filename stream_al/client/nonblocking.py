@@ -143,6 +143,11 @@ class AsyncClient:
         """What a labelling desk needs to start."""
         return await self._transport.run(self._operations.get("/v1/desk"))
 
+    async def explain(self, query: Target, *, seconds: float = 10.0) -> dict[str, Any]:
+        """What each feature, and each word of a text, does for the prediction of a pending query."""
+        operations = self._operations.within(seconds)
+        return await self._transport.run(operations.explain(query if isinstance(query, str) else query.id))
+
     async def wait_until_ready(self, seconds: float = 60.0) -> None:
         """Wait until the service does its work. Raises ClientError."""
         await self._transport.run(self._operations.wait_until_ready(seconds))

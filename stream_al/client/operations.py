@@ -134,6 +134,10 @@ class Operations:
         response = yield from self._call("GET", path)
         return read(response, dict[str, Any])
 
+    def explain(self, query_id: str) -> Plan[dict[str, Any]]:
+        """What moves the prediction for a pending query."""
+        return (yield from self.get(f"/v1/explanations?id={quote(query_id, safe='')}"))
+
     def wait_until_ready(self, seconds: float) -> Plan[None]:
         """Wait until the service does its work.
 

@@ -29,7 +29,7 @@ MESSAGES_ON: dict[str, tuple[str, ...]] = {
     "queries": ("query", "closed"),
     "labels": ("label",),
     "examples": ("example",),
-    "control": ("runtimeSettings", "runtimeModel", "asConfigured"),
+    "control": ("runtimeSettings", "runtimeModel", "byHand", "asConfigured"),
     "leases": ("lease", "leaseOver"),
     "predictions": ("prediction",),
     "samples" + DEAD_LETTERS: ("deadLetter",),
@@ -157,10 +157,12 @@ def _messages() -> dict[str, Any]:
         "example": _traced("The features and the label of a sample, joined.", _ref("Example"), ID),
         "runtimeSettings": _message("The changed settings.", _ref("RuntimeSettings"), _key("settings")),
         "runtimeModel": _message("The excluded examples.", _ref("RuntimeModel"), _key("model")),
+        "byHand": _message("A label that a person asks for by hand.", _ref("ByHand"), _BY_HAND),
         "asConfigured": _message(
-            "Nothing is changed for this key; under `time` a replica asks the broker for its time.",
+            "Nothing is changed for this key, and nothing is asked for by hand any longer; under `time` a "
+            "replica asks the broker for its time.",
             {"type": "null"},
-            _key("settings", "model", "time"),
+            {"anyOf": [_key("settings", "model", "time"), _BY_HAND]},
         ),
         "lease": _message("A query is kept for one person, if nobody has it.", _ref("Lease"), _LEASE),
         "leaseOver": _message(
@@ -177,6 +179,12 @@ def _messages() -> dict[str, Any]:
     }
 
 
+_BY_HAND: Schema = {
+    "description": "`relabel:` and the id of a labelled sample, or `label:`, the partition, `:` and the "
+    "offset of a sample.",
+    "type": "string",
+    "pattern": "^(relabel:.+|label:[0-9]+:[0-9]+)$",
+}
 _LEASE: Schema = {"description": "The id of the lease.", "type": "string"}
 
 

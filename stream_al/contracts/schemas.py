@@ -25,7 +25,7 @@ from stream_al.messages import (
     PredictionRecord,
     Query,
 )
-from stream_al.replica_messages import Lease, RuntimeBudget, RuntimeModel, RuntimeSettings
+from stream_al.replica_messages import ByHand, Lease, RuntimeBudget, RuntimeModel, RuntimeSettings
 from stream_al.service.broker.dead_letters import (
     HEADER_PREFIX,
     MAX_MESSAGE_CHARACTERS,
@@ -49,6 +49,7 @@ TYPED: dict[str, type] = {
     "prediction": PredictionRecord,
     "runtime-settings": RuntimeSettings,
     "runtime-model": RuntimeModel,
+    "by-hand": ByHand,
     "lease": Lease,
 }
 ID: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS}
@@ -125,6 +126,7 @@ _OWN_MEMBERS: dict[type, dict[str, Schema]] = {
     },
     RuntimeSettings: {"changed_at": _TIME},
     RuntimeModel: {"changed_at": _TIME},
+    ByHand: {"asked_at": _TIME},
     PredictionRecord: {"id": ID, "reason": {"enum": [r.value for r in Reason]}},
 }
 """What holds for a member of one message only."""

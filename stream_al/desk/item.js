@@ -1,13 +1,14 @@
 // One query as a person sees it: why it was selected, its payload, its texts, its features.
 
 import { classText } from "./classes.js";
-import { fill, h } from "./dom.js";
+import { button, fill, h } from "./dom.js";
 import { payloadView } from "./payload.js";
 
 const LONG = 60; // characters from which a feature is a text of its own
 const WORDS = 6; // words from which it is
 const MARKED = 15; // words
 const LEAST = 0.005; // effect of a word that is marked
+const MOST_ROWS = 40; // features in the table, until somebody asks for all
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Why the guess of the model is not offered for a query; null if it is. */
@@ -50,7 +51,7 @@ export class ItemView {
     this._item = item;
     this._texts = h("div", { class: "stack" });
     this._table = h("section", { class: "part" });
-    this.revealed = false;
+    this.revealed = this.unfolded = false;
     item.onExplained = () => this._item === item && this.draw();
     fill(
       this.root,
@@ -76,6 +77,12 @@ export class ItemView {
     this.draw();
   }
 
+  /** Show all features. */
+  unfold() {
+    this.unfolded = true;
+    this.draw();
+  }
+
   /** Stop what plays. */
   stop() {
     this._stop();
@@ -93,7 +100,7 @@ export class ItemView {
     const rows = names.filter((name) => !isText(name));
     this._texts.hidden = rows.length === names.length;
     this._table.hidden = !rows.length;
-    fill(this._table, this._features(rows, effects));
+    fill(this._table, ...[this._features(rows, effects)].flat());
   }
 
   _text(name) {
@@ -122,7 +129,8 @@ export class ItemView {
       h("th", { scope: "col" }, "Value"),
       known ? h("th", { scope: "col" }, "Influence") : null,
     );
-    const rows = names.map((name) =>
+    const rest = this.unfolded ? 0 : Math.max(0, names.length - MOST_ROWS);
+    const rows = names.slice(0, names.length - rest).map((name) =>
       h(
         "tr",
         {},
@@ -131,7 +139,8 @@ export class ItemView {
         known ? h("td", { class: "effect" }, ...this._bar(effects[name] || 0, largest)) : null,
       ),
     );
-    return h("table", { class: "features" }, h("thead", {}, head), h("tbody", {}, rows));
+    const table = h("table", { class: "features" }, h("thead", {}, head), h("tbody", {}, rows));
+    return rest ? [table, button(`Show ${rest} more features`, () => this.unfold())] : table;
   }
 
   _bar(effect, largest) {

@@ -130,7 +130,7 @@ class LabelPage {
     this.view.show(item);
     if (this.view.root.parentElement !== this.main) fill(this.main, this.view.root);
     this.drawGuess();
-    this.view.root.scrollTop = 0;
+    window.scrollTo(0, 0); // the one before may have been long
   }
 
   emptyCard() {

@@ -31,6 +31,7 @@ from stream_al.service.broker.topics import required_topics
 from stream_al.service.conditions import ConditionWatch
 from stream_al.service.control import Control
 from stream_al.service.desk.data import DeskData
+from stream_al.service.desk.requests import Requests
 from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.leases.leasing import Leasing
 from stream_al.service.loops.accounts import Accounts
@@ -142,6 +143,8 @@ class App:
         self.select, self.intake = consumer(self.selection, samples), consumer(joining, labels)
         self.select.copy_of = self.accounts.saved
         self.consumers = (self.select, self.intake)
+        self.requests = Requests(broker, self.selection, samples.assignment)
+        self.control.on_request = self.requests.fold
         self.expiry = Expiry(settings.queries, topics.queries, broker, labels, self.pending, metrics)
         self.leasing = Leasing(broker, settings, self.pending, labels, metrics, clock, self.problems)
         self.lag = LagMeter(self.consumers, self.local_model, self.pending, metrics)
@@ -330,6 +333,7 @@ class App:
     async def _tidy_leases(self) -> None:
         await asyncio.sleep(self.clock.pace.expiry_seconds)
         await self.leasing.tidy()
+        await self.requests.step()
 
     async def _save_accounts(self) -> None:
         await asyncio.sleep(self.clock.pace.accounts_seconds)

@@ -1,14 +1,14 @@
 """Control: what operators change while the service runs, on a topic of its own.
 
-The topic has one partition and is compacted, with two keys that matter. Each record says all that is changed
+The topic has one partition and is compacted, with two keys for changes. Each record says all that is changed
 under its key, so the newest one is enough:
 
     settings   what is changed of the budget         (`RuntimeSettings`)
     model      which examples are excluded           (`RuntimeModel`)
     null       nothing is changed under this key
 
-A third key, `time`, says nothing. A replica that starts sends it to learn the broker's time from the
-acknowledgement (`service.loops.log_time`).
+Other keys hold what people ask for by hand (`service.desk.requests`). One more, `time`, says nothing: a
+replica that starts sends it to learn the broker's time from the acknowledgement (`service.loops.log_time`).
 
 Every replica reads all of it before it starts to work, and then follows it. Replicas learn of a change in no
 other way. So all see the same changes in the same order, and a restart sees the last one.
@@ -56,6 +56,7 @@ __all__ = ["MODEL", "SETTINGS", "TIME", "Control"]
 log = structlog.get_logger(__name__)
 
 SETTINGS, MODEL, TIME = b"settings", b"model", b"time"
+REQUESTS = b"relabel:", b"label:"
 MAX_BYTES = 100_000
 MAX_TRIES = 10
 
@@ -73,6 +74,7 @@ class Control:
         problems: Where records that cannot be used are reported; None reports them nowhere.
 
     Attributes:
+        on_request: Called with a record of what a person asks for by hand.
         budget: The budget in force.
         exclusions: The examples that do not count.
         settings_record: The record that has changed the budget; None if it is as configured.
@@ -95,6 +97,7 @@ class Control:
         self.clock = clock
         self.on_budget = on_budget
         self.on_exclusions = on_exclusions
+        self.on_request: Callable[[Record], None] = lambda record: None
         self.problems = problems
         self.budget = settings.budget
         self.exclusions = Exclusions()
@@ -171,6 +174,9 @@ class Control:
         if key == TIME:
             return
         try:
+            if key.startswith(REQUESTS):
+                self.on_request(record)
+                return
             {SETTINGS: self._apply_settings, MODEL: self._apply_model}.get(key, _refuse_key)(record)
         except BadMessage as error:
             where = f"record {record.offset} of {record.topic} changes nothing, and is passed over"
@@ -199,4 +205,6 @@ class Control:
 
 
 def _refuse_key(record: Record) -> None:
-    raise BadMessage("unknown_key", f"the key {record.key!r:.100} is neither `settings` nor `model`")
+    raise BadMessage(
+        "unknown_key", f"the key {record.key!r:.100} is neither `settings` nor `model`, nor of a request"
+    )

@@ -63,6 +63,7 @@ class LabelServer:
         script: Replies to give in place of the next responses; an exception is raised by the transport.
         now: Seconds since the beginning.
         required: The token that a request needs; None for none.
+        influence: What `GET /v1/explanations` says of the features of every query; None to know none.
         delayed: Whether a labelled query stays in the queue until `settle` is called.
     """
 
@@ -88,6 +89,7 @@ class LabelServer:
         self.seen: list[str] = []
         self.bodies: list[int] = []
         self.script: deque[Reply] = deque()
+        self.influence: dict[str, float] | None = None
         self.now = 0.0
         self.delayed = False
         self.required: str | None = None
@@ -118,6 +120,7 @@ class LabelServer:
             ("POST", "/v1/predict"): self._predict,
             ("GET", "/v1/status"): lambda _: self._json({"application": "double"}),
             ("GET", "/readyz"): lambda _: httpx.Response(200, text="ready"),
+            ("GET", "/v1/explanations"): lambda _: self._explain(request.url.params["id"]),
             ("GET", "/v1/desk"): lambda _: self._json({"lease_seconds": self.lease_seconds} | self.desk),
         }
         if (method, path) not in routes:
@@ -197,6 +200,11 @@ class LabelServer:
     def _correct(self, body: Any) -> httpx.Response:
         self.corrections.append(body)
         return self._json({"accepted": 1}, 202)
+
+    def _explain(self, query_id: str) -> httpx.Response:
+        if self.influence is None or query_id not in self.pending:
+            return problem(404, "no query of this id is pending")
+        return self._json({"id": query_id, "examples": 3, "label": "ham", "features": self.influence})
 
     def _predict(self, body: Any) -> httpx.Response:
         model = {"name": "model", "version": "v1", "examples": 3}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -166,6 +167,21 @@ def test_a_query_of_any_size_fits_on_the_screen() -> None:
     Console(file=screen, width=100).print(rendered(session, 1))
     assert len(screen.getvalue()) < 20_000
     assert "and 4960 more" in screen.getvalue()
+
+
+def test_the_features_that_do_the_most_stand_first() -> None:
+    """As in the desk; without an explanation they stand as in the sample."""
+    features = {f"f{n:02}": n for n in range(60)}
+    server, screen = LabelServer([query_record("q", features=features)], desk=DESK), io.StringIO()
+    for influence, first in (
+        ({"f59": -0.5, "f07": 0.2}, ["f59", "f07", "f00"]),
+        (None, ["f00", "f01", "f02"]),
+    ):
+        server.influence = influence
+        screen.truncate(0)
+        with Client(transport=server.transport()) as client:
+            label_in_terminal(client, Keys("q"), Console(file=screen, width=100))
+        assert re.findall(r"f\d\d", screen.getvalue())[:3] == first
 
 
 def test_help_shows_every_key() -> None:

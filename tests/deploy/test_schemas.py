@@ -29,6 +29,7 @@ from stream_al.messages import (
 )
 from stream_al.replica_messages import (
     MAX_LEASE_SECONDS,
+    ByHand,
     Lease,
     RuntimeBudget,
     RuntimeModel,
@@ -134,6 +135,7 @@ MADE = {
         times,
         st.none() | texts,
     ),
+    "by-hand": st.builds(ByHand, st.text(min_size=1, max_size=64), times, st.none() | texts),
     "lease": st.builds(
         Lease,
         *[st.text(min_size=1, max_size=64)] * 4,
@@ -286,6 +288,7 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "runtime-settings": {"budget": {"share": 0.1}, "changed_at": iso(0)},
     "runtime-model": {"voided": [[3, 7]], "changed_at": iso(0), "by": "ann"},
+    "by-hand": {"id": "a", "asked_at": iso(0), "by": "ann"},
     "lease": {"lease": "1f", "id": "a", "version": "v1", "holder": "ann", "seconds": 300.0},
     "dead-letter": {
         HEADER_PREFIX + name: text
@@ -323,6 +326,7 @@ HOSTILE: list[tuple[str, dict[str, Any]]] = [
     ("runtime-model", {"voided": [[-1, 2]]}),
     ("runtime-model", {"voided": [[0, 1]] * 101}),
     ("query", {"labelled_by": ["ann"] * 101}),
+    ("by-hand", {"id": ""}),
     ("lease", {"seconds": 0}),
     ("lease", {"seconds": MAX_LEASE_SECONDS + 1}),
     ("lease", {"holder": ""}),

@@ -95,6 +95,32 @@ async def test_only_hosts_of_the_settings_are_asked_for_media(desks: MakeDesks, 
     assert found == [True, False, False, True, False, False, True, False]
 
 
+@pytest.mark.parametrize("size", [{"width": 1280, "height": 720}, {"width": 390, "height": 700}])
+async def test_a_large_query_leaves_its_classes_and_actions_in_sight(
+    desks: MakeDesks, open_desk: OpenDesk, size: dict[str, int]
+) -> None:
+    """With 200 classes, 300 features and a long text; and the next query is seen from its top."""
+    names = ", ".join(f"kind-{number}" for number in range(200))
+    world, (served,) = await desks(
+        f"labels.classes=[{names}]", "model.definition=auto", "model.max_classes=300"
+    )
+    features = {f"f{n}": n / 7 for n in range(300)} | {"text": "many words " * 500}
+    await world.send(world.topics.queries, [{**query(name), "features": features} for name in ("s1", "s2")])
+    await world.until(lambda: len(served.app.pending) == 2, "both are known")
+    page = await open_desk(served, viewport=size)
+    for name in ("Skip", "Flag"):
+        await expect(page.get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
+    await expect(page.locator(".features tbody tr")).to_have_count(40)
+    await page.get_by_role("button", name="Show 260 more features").click()
+    await expect(page.locator(".features tbody tr")).to_have_count(300)
+    before = await page.locator(".item h1").inner_text()
+    await page.evaluate("window.scrollTo(0, 4000)")
+    await page.keyboard.press("1")
+    await expect(page.locator(".item h1")).not_to_have_text(before)
+    await expect(page.locator(".item h1")).to_be_in_viewport(ratio=1)
+    await expect(page.locator(".features tbody tr")).to_have_count(40)
+
+
 async def test_features_that_move_the_model_most_come_first(desks: MakeDesks, open_desk: OpenDesk) -> None:
     """`x` decides, and `y` says nothing; the words of a text are marked only with the guess."""
     world, (served,) = await desks("model.definition=auto", "labels.classes=[]")

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from stream_al.errors import BadMessage
 from stream_al.messages import Example, Label, Query, decode
 from stream_al.messages import encode as encoded
-from stream_al.replica_messages import Lease, RuntimeModel, RuntimeSettings
+from stream_al.replica_messages import ByHand, Lease, RuntimeModel, RuntimeSettings
 from stream_al.service.broker.protocols import Outgoing
 from stream_al.service.telemetry.problems import Kind
 from tests.support.oracles import broker_of
@@ -240,7 +240,7 @@ def test_what_passes_the_door_can_be_walked_and_written_again(record: Any) -> No
         "labels": [Label],
         "queries": [Query],
         "examples": [Example],
-        "control": [RuntimeSettings, RuntimeModel],
+        "control": [RuntimeSettings, RuntimeModel, ByHand],
         "leases": [Lease],
     }
     for kind in kinds.get(topic, []):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -17,6 +17,8 @@ from stream_al.messages import class_names
 from stream_al.terminal import printable
 
 __all__ = ["draw", "rendered"]
+
+Features: TypeAlias = list[tuple[str, Any]]
 
 MOST_FEATURES = 40
 MOST_CHARACTERS = 300  # of a value in the table
@@ -48,8 +50,9 @@ def _parts(session: LabelSession, pending: int) -> Iterator[RenderableType]:
     if query is not None:
         yield Text(_line(query.id), style="bold")
         yield Text(_why(query), style="dim")
-        yield _features(query)
-        for name, text in _long_texts(query):
+        features = session.by_influence()
+        yield _features(features)
+        for name, text in _long_texts(features):
             yield Text(f"\n{_line(name)}", style="dim")
             yield Text(_lines(text))
         if query.payload is not None:
@@ -66,11 +69,11 @@ def _parts(session: LabelSession, pending: int) -> Iterator[RenderableType]:
         yield Text(_line(session.message), style="yellow")
 
 
-def _features(query: LeasedQuery) -> RenderableType:
+def _features(features: Features) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column(overflow="fold")
-    shown = [(name, value) for name, value in query.features.items() if not _is_long(value)]
+    shown = [(name, value) for name, value in features if not _is_long(value)]
     for name, value in shown[:MOST_FEATURES]:
         table.add_row(Text(_line(name)), Text(_line(value if isinstance(value, str) else json.dumps(value))))
     if len(shown) > MOST_FEATURES:
@@ -78,8 +81,8 @@ def _features(query: LeasedQuery) -> RenderableType:
     return Padding(table, (1, 0, 0, 0))
 
 
-def _long_texts(query: LeasedQuery) -> Iterator[tuple[str, str]]:
-    found = [(name, value) for name, value in query.features.items() if _is_long(value)]
+def _long_texts(features: Features) -> Iterator[tuple[str, str]]:
+    found = [(name, value) for name, value in features if _is_long(value)]
     yield from found[:MOST_FEATURES]
 
 

@@ -11,9 +11,10 @@ explored samples and for second labels: they say how good the model and the labe
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from stream_al.client import LeasedQuery
 from stream_al.messages import ClassLabel, class_names
@@ -81,6 +82,7 @@ class LabelSession:
         classes: The classes, with their types.
         open_classes: Whether a label may name another class.
         query: The query that is shown; None while there is none.
+        influence: How much each feature does for the prediction; empty if that is not known.
         shown: The classes beside the numbers, each with its name.
         guess_shown: Whether the guess is shown.
         help_shown: Whether the keys are shown.
@@ -92,6 +94,7 @@ class LabelSession:
     classes: list[ClassLabel]
     open_classes: bool
     query: LeasedQuery | None = None
+    influence: Mapping[str, float] = field(default_factory=dict)
     shown: list[tuple[ClassLabel, str]] = field(default_factory=list)
     guess_shown: bool = False
     help_shown: bool = False
@@ -117,6 +120,11 @@ class LabelSession:
         self.guess_shown = self._flagged = False
         self._comment, self._corrects = None, corrects
         return Need.KEY
+
+    def by_influence(self) -> list[tuple[str, Any]]:
+        """The features of the shown query, those that do the most for the prediction first."""
+        features = self._current.features
+        return sorted(features.items(), key=lambda one: -abs(self.influence.get(one[0], 0.0)))
 
     def press(self, key: str) -> Need:
         """Do what a key means."""

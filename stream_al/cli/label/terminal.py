@@ -11,12 +11,13 @@ from rich.console import Console
 from stream_al.cli.label.keyboard import Keyboard
 from stream_al.cli.label.screen import draw
 from stream_al.cli.label.session import HOLD_SECONDS, Given, LabelSession, Need
-from stream_al.client import Client, LeasedQuery, LeasePage, Refused
+from stream_al.client import Client, ClientError, LeasedQuery, LeasePage, Refused
 from stream_al.terminal import printable
 
 __all__ = ["label_in_terminal"]
 
 AHEAD = 5
+EXPLAIN_SECONDS = 2.0
 AS_MEANT = ("labelled", "skipped", "duplicate")
 TEXTS = (Need.SEARCH, Need.NEW_CLASS, Need.SKIP_REASON, Need.COMMENT)
 
@@ -53,6 +54,7 @@ class _Desk:
                 self.console.print("50 queries were passed over: start again to see them", markup=False)
                 return Need.END
             self.waiting_said = False
+            session.influence = self._influence(query)
             need = session.show(query)
         elif need in TEXTS:
             need = session.fill_in(need, self.keyboard.line(need.value))
@@ -67,6 +69,14 @@ class _Desk:
         if need is Need.KEY:
             draw(self.console, session, self.pending)
         return need
+
+    def _influence(self, query: LeasedQuery) -> dict[str, float]:
+        """What each feature does for the prediction; nothing if the service does not say so in time."""
+        try:
+            found = self.client.explain(query, seconds=EXPLAIN_SECONDS)["features"]
+        except (ClientError, KeyError):  # a query is worth labelling without it
+            return {}
+        return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
     def _wait(self, page: LeasePage) -> None:
         """Say once that there is nothing to do."""

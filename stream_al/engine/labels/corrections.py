@@ -20,6 +20,9 @@ goes on, and the service folds anew. `Corrections` is what a fold knows of the l
 at once. Labels are judged by what the log has said before them (`engine.labels.ledger`), not by what is known
 in advance. So the same labels are duplicates, whenever the model was rebuilt.
 
+*A second label* can be corrected too. No model learns it, so nothing is folded anew: the record names the
+sample in `second_of`, and `engine.trust` takes the new label in the place of the old one.
+
 *Who may correct* (`check_rights`): an operator; and whoever gave the label that counts, with the same token,
 for some minutes of log time, to undo a slip.
 
@@ -47,6 +50,7 @@ from typing import NamedTuple
 
 from stream_al.engine.labels.judge import same_label
 from stream_al.engine.labels.ledger import MOST, Ledger
+from stream_al.engine.trust.items import MARK
 from stream_al.errors import Misconfigured
 from stream_al.messages import ClassLabel, Example
 
@@ -154,21 +158,19 @@ def correction(
         labelled_at: The time of the decision.
 
     Raises:
-        NotCorrected: `pending`, `excluded`, `not_labelled`, `second_label` or `too_many`: the label cannot be
-            corrected.
+        NotCorrected: `pending`, `excluded`, `not_labelled` or `too_many`: the label cannot be corrected.
     """
     known = ledger.known
     if sample_id not in known:
         raise _refusal(ledger, sample_id, pending=pending)
-    if known.offset(sample_id) is None:
-        raise NotCorrected(
-            "second_label",
-            f"{sample_id[:100]!r} is a second label, which no model learns: correct the label of the first "
-            "query",
-        )
     if same_label(known[sample_id], label):
         return None
-    if known.offset(sample_id) not in ledger.corrected and len(ledger.corrected) >= MOST:
+    second_of = sample_id.rpartition(MARK)[0] if known.offset(sample_id) is None else None
+    if (
+        second_of is None
+        and known.offset(sample_id) not in ledger.corrected
+        and len(ledger.corrected) >= MOST
+    ):
         raise NotCorrected(
             "too_many",
             f"{MOST:,} labels are corrected already, and no more can be: exclude wrong examples by a "
@@ -182,6 +184,7 @@ def correction(
         labelled_at=labelled_at,
         via=author.via,
         version=known.version(sample_id) or None,
+        second_of=second_of,
         corrects=True,
     )
 

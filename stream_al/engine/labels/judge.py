@@ -104,7 +104,13 @@ class KnownLabels(Mapping[str, ClassLabel]):
 
     def offset(self, sample_id: str) -> int | None:
         """The offset of the first example of a sample; None if none is known of the id."""
-        return self._offsets.get(sample_id)
+        found = self._offsets.get(sample_id)
+        return None if found is None or found < 0 else found
+
+    def further_offset(self, query_id: str) -> int | None:
+        """The offset of the record that gave a second label, by its query; None if it is not known."""
+        found = self._offsets.get(query_id)
+        return -1 - found if found is not None and found < 0 else None
 
     def copy(self) -> KnownLabels:
         """The same labels, to add others to."""
@@ -128,19 +134,33 @@ class KnownLabels(Mapping[str, ClassLabel]):
         """Let another label count for a sample that has one."""
         self._labels[sample_id] = label
 
-    def add(self, sample_id: str, label: ClassLabel, version: str = "", offset: int | None = None) -> Event:
+    def correct_further(self, query_id: str, label: ClassLabel, offset: int) -> None:
+        """Let another label, of the record at an offset, be the second label of a query."""
+        self._labels[query_id] = label
+        self._offsets[query_id] = -1 - offset
+
+    def add(
+        self,
+        sample_id: str,
+        label: ClassLabel,
+        version: str = "",
+        offset: int | None = None,
+        *,
+        further: bool = False,
+    ) -> Event:
         """Judge a label, and keep it if it is the sample's first.
 
         Args:
             sample_id: The sample.
             label: The label.
             version: The version of the sample.
-            offset: The offset of the example that brings the label; None if no model learns it, so that there
-                is nothing to correct.
+            offset: The offset of the example that brings the label; None if nobody will ask for it.
+            further: Whether it is a second label, which no model learns.
         """
         event = self.judge(sample_id, label)
         if event is Event.LABEL:
-            self._keep(sample_id, label, version, offset)
+            # Below zero it is that of a second label: snapshots of earlier versions have this dictionary too.
+            self._keep(sample_id, label, version, -1 - offset if further and offset is not None else offset)
         elif follow(self.stage(sample_id), event) is Stage.CONFLICTED:
             self.conflicted.add(sample_id)
         return event

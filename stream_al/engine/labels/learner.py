@@ -151,16 +151,24 @@ class Learner:
             except BadMessage as error:
                 self.refusals.refused(example.id, {}, error)
                 return Outcome.REFUSED
+        former = self.known.get(self.ledger.sample_of(example)[0]) if example.corrects else None
         outcome = self.ledger.enter(example, offset)
-        self._trust(example, outcome, offset)
+        self._trust(example, outcome, offset, former)
         if outcome is Outcome.LEARNED:
             return self._learn(example, self.corrections.label(offset, example.label), offset)
         if outcome is Outcome.CORRECTED and offset >= self.corrections.end:
             self._compare(self.ledger.target(example))
         return outcome
 
-    def _trust(self, example: Example, outcome: Outcome, offset: int) -> None:
-        """Note what an example says about labels, before the model learns it."""
+    def _trust(self, example: Example, outcome: Outcome, offset: int, former: ClassLabel | None) -> None:
+        """Note what an example says about labels, before the model learns it.
+
+        Args:
+            example: The example.
+            outcome: What the ledger makes of it.
+            offset: Its offset.
+            former: The label that it corrects.
+        """
         trust, (sample_id, version) = self.trust, self.ledger.sample
         if outcome is Outcome.LEARNED:
             trust.first(example, sample_id, version, offset, bought=_is_bought(example))
@@ -168,6 +176,9 @@ class Learner:
             trust.second(example, self.known.get(example.second_of or ""))
         elif outcome is Outcome.CONFLICT and example.second_of is None:
             trust.conflict(example, self.known[sample_id], offset)
+        elif outcome is Outcome.CORRECTED and self.known.offset(sample_id) is None:
+            if former is not None:
+                trust.correct_second(sample_id, former, example.label)
         elif outcome is Outcome.CORRECTED:
             trust.settle(sample_id)
 

@@ -7,6 +7,7 @@
     no features     nothing                       FORGOTTEN      nothing
     a second label  a label                       SECOND         `engine.trust` notes it
     a correction    a label                       CORRECTED      its label counts from here on
+    a correction    a second label                CORRECTED      `engine.trust` takes it instead
     a correction    nothing                       UNCORRECTED    nothing; also if there are too many
     any             an operator excluded it       EXCLUDED       nothing
 
@@ -102,7 +103,7 @@ class Ledger:
     def enter(self, example: Example, offset: int) -> Outcome:
         """Take the example at `offset`; `LEARNED` means that the model is to learn it."""
         if example.second_of is not None and not example.corrects:
-            return self._second(example, example.second_of)
+            return self._second(example, example.second_of, offset)
         self.sample = sample_id, version = self.sample_of(example)
         if example.corrects:
             return self._correct(sample_id, example.label, offset)
@@ -136,26 +137,31 @@ class Ledger:
         return self.known.offset(self.sample_of(correction)[0])
 
     def decided_at(self, sample_id: str) -> int | None:
-        """The offset of the record that gave the label that counts; None if the sample has none."""
+        """The offset of the record that gave the label that counts; None if it is not known."""
         first = self.known.offset(sample_id)
-        return None if first is None else self.corrected.get(first, (None, first))[1]
+        if first is None:
+            return self.known.further_offset(sample_id)
+        return self.corrected.get(first, (None, first))[1]
 
     def labels(self) -> Mapping[int, ClassLabel]:
         """The label that counts for each corrected sample, by the offset of its first example."""
         return {offset: one.label for offset, one in self.corrected.items()}
 
-    def _second(self, example: Example, second_of: str) -> Outcome:
+    def _second(self, example: Example, second_of: str, offset: int) -> Outcome:
         """Take a second label, if it is the first one of its query, and its sample is remembered."""
         known, version = self.known.get(second_of), example.version or ""
         if known is None or self.known.version(second_of) != version:
             return Outcome.FORGOTTEN
-        event = self.known.add(example.id, example.label, version)
+        event = self.known.add(example.id, example.label, version, offset, further=True)
         if event is Event.LABEL:
             return Outcome.SECOND
         return Outcome.DUPLICATE if event is Event.SAME_LABEL else Outcome.CONFLICT
 
     def _correct(self, sample_id: str, label: ClassLabel, offset: int) -> Outcome:
         first = self.known.offset(sample_id)
+        if first is None and sample_id in self.known:
+            self.known.correct_further(sample_id, intern(label) if isinstance(label, str) else label, offset)
+            return Outcome.CORRECTED
         if first is None or (first not in self.corrected and len(self.corrected) >= MOST):
             return Outcome.UNCORRECTED
         if first in self.corrected or not same_label(self.known[sample_id], label):

@@ -19,11 +19,12 @@ from dataclasses import dataclass, field, replace
 from stream_al.engine.trust.opinions import Given, Opinions, key_of
 from stream_al.messages import ClassLabel, Example, encode
 
-__all__ = ["EXPLORED", "MOST_LABELS", "Item", "Items", "annotator_of", "forgotten_item", "item_of"]
+__all__ = ["EXPLORED", "MARK", "MOST_LABELS", "Item", "Items", "annotator_of", "forgotten_item", "item_of"]
 
 MOST = 300
 MOST_BYTES = 4_000_000
 MOST_LABELS = 10
+MARK = "~"  # between the id of a sample and the number of its label, in the id of a second query
 MOST_PROBABILITIES = 20  # of one item; the greatest are kept
 EXPLORED = frozenset({"explore", "warmup"})
 """The reasons of samples that were drawn at random."""
@@ -54,6 +55,12 @@ class Item:
     def with_label(self, given: Given) -> Item:
         """The item with one more label."""
         return replace(self, opinions=replace(self.opinions, labels=(*self.opinions.labels, given)))
+
+    def with_corrected(self, place: int, label: ClassLabel) -> Item:
+        """The item with another label of the same annotator at a place."""
+        labels = list(self.opinions.labels)
+        labels[place] = Given(labels[place].annotator, label)
+        return replace(self, opinions=replace(self.opinions, labels=tuple(labels)))
 
 
 @dataclass(slots=True)

@@ -121,6 +121,14 @@ class Last:
         if found is not None and len(found.notes) < MOST_LABELS:
             self._keep(replace(found, notes=(*found.notes, Note.of(example))))
 
+    def correct(self, sample_id: str, place: int, label: ClassLabel) -> None:
+        """Put another label in the place of a second one, counted from 1 for the second one."""
+        found = self.samples.get(sample_id)
+        if found is not None and place < len(found.notes):
+            notes = list(found.notes)
+            notes[place] = replace(notes[place], label=label)
+            self._keep(replace(found, notes=tuple(notes)))
+
     def settle(self, sample_id: str) -> None:
         """Note that somebody has decided on the label of a sample."""
         if (found := self.samples.get(sample_id)) is not None:

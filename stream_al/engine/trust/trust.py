@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from stream_al.engine.labels.judge import same_label
 from stream_al.engine.trust.confusion import Confusion
 from stream_al.engine.trust.crowdlab import Tally, Weights, posterior
-from stream_al.engine.trust.items import MOST_LABELS, Item, Items, annotator_of, forgotten_item, item_of
+from stream_al.engine.trust.items import MARK, MOST_LABELS, Item, Items, annotator_of, forgotten_item, item_of
 from stream_al.engine.trust.last import Last
 from stream_al.engine.trust.opinions import Given
 from stream_al.engine.trust.thresholds import Thresholds, normalised_margin, self_confidence
@@ -151,6 +151,29 @@ class Trust:
         self.tally.add(more.opinions)
         self.items.keep(more)
         self.last.note(example)
+
+    def correct_second(self, query_id: str, former: ClassLabel, label: ClassLabel) -> None:
+        """Put another label in the place of a second one, unless its sample is forgotten.
+
+        Args:
+            query_id: The id of the second query.
+            former: The label that is replaced.
+            label: The label to put in its place.
+        """
+        sample_id, _, number = query_id.rpartition(MARK)
+        item = self.item(sample_id)
+        if item is None:
+            return
+        labels = item.opinions.labels
+        place = int(number) - 1 if number.isdigit() else 0
+        if not 0 < place < len(labels) or not same_label(labels[place].label, former):
+            return
+        more = item.with_corrected(place, label)
+        self.agreeing += same_label(labels[0].label, label) - same_label(labels[0].label, former)
+        self.tally.remove(item.opinions)
+        self.tally.add(more.opinions)
+        self.items.keep(more)
+        self.last.correct(sample_id, place, label)
 
     def item(self, sample_id: str) -> Item | None:
         """The item of a sample, also of one that is kept among the last ones alone; None if it is none."""

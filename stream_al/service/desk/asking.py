@@ -44,25 +44,29 @@ def refusal(app: App) -> str | None:
     return f"the cap budget.{cap} leaves no room for a label: {RAISE[cap]}"
 
 
-def ask(app: App, numbers: Sequence[int]) -> dict[str, Any]:
+async def ask(app: App, numbers: Sequence[int], by: str | None) -> dict[str, Any]:
     """Ask for the labels of samples, by their numbers.
 
     Raises:
         NoPurchase: The budget buys nothing now.
+        Unavailable: The broker does not confirm the requests in time; ask again.
     """
     why = refusal(app)
     if why is not None:
         raise NoPurchase(why)
-    asked, refused = list[int](), list[dict[str, Any]]()
+    asked, refused = list[Wanted](), list[dict[str, Any]]()
     for number in dict.fromkeys(numbers):
         kept = app.desk.recent.get(number)
         fault = _fault(app, number, kept)
         if fault is None and kept is not None:
-            fault = _wait(app, kept)
-        if fault is None:
-            asked.append(number)
-        else:
+            found = _wait(app, kept)
+            if isinstance(found, Wanted):
+                asked.append(found)
+                continue
+            fault = found
+        if fault is not None:
             refused.append({"number": number, "id": kept.arrival.id if kept else None, "why": fault})
+    await app.requests.keep_label(asked, by)
     return {"asked": len(asked), "waiting": len(app.selection.asked), "refused": refused}
 
 
@@ -77,8 +81,8 @@ def _fault(app: App, number: int, kept: Kept | None) -> str | None:
     return None
 
 
-def _wait(app: App, kept: Kept) -> str | None:
-    """Let a sample wait; say why it cannot."""
+def _wait(app: App, kept: Kept) -> Wanted | str:
+    """Let a sample wait, or say why it cannot."""
     sample = app.desk.recent.read(kept.record)
     if isinstance(sample, Exception):
         return "its record can no longer be read"
@@ -90,4 +94,4 @@ def _wait(app: App, kept: Kept) -> str | None:
         return (
             f"{MOST} samples, or a few large ones, wait already: ask again when the budget has paid for some"
         )
-    return None
+    return wanted

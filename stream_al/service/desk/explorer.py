@@ -4,15 +4,15 @@ Nothing of this is computed before somebody asks. Then it is done in time slices
 other, so that the event loop is never held: samples are read from their records again, encoded, and
 projected (`engine.explore`). A map is kept for some seconds, for all who ask meanwhile, and longer if it took
 long, so that making maps takes a small share of a processor however often people ask. Its vectors are kept
-until the next map, for the neighbours of a sample.
+until the next map, for the neighbours of a sample; to look at a sample that is on it makes no other map.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -23,13 +23,13 @@ from stream_al.engine.explore.filter import parse
 from stream_al.engine.explore.projection import Moments, Plane, plane
 from stream_al.engine.explore.vectors import WIDTH, Scale, needs_scale, vectors
 from stream_al.engine.samples.table import Sample
-from stream_al.errors import BadMessage
+from stream_al.errors import BadMessage, Unavailable
 from stream_al.messages import iso
 from stream_al.service.desk.items import Item, Items
 from stream_al.service.desk.points import Found, Points, packed
 from stream_al.service.desk.recent_samples import Kept
 from stream_al.service.timing.clock import Clock
-from stream_al.service.timing.deadline import within
+from stream_al.service.timing.deadline import Deadline, within
 from stream_al.service.timing.time_slices import TimeSlices
 
 __all__ = ["MOST_PENDING", "SORTS", "Explorer"]
@@ -39,12 +39,14 @@ MOST_SHARE = 0.02  # of a processor, for the maps of all viewers together
 MOST_PENDING = 2000  # older pending queries on the map, the newest ones
 CHUNK = 50
 PLACED_AT_ONCE = 1000
+MOST_SCALED = 1000  # samples that the scale of the features is measured by
 SORTS = ("utility", "newest", "id")
 NEIGHBOURS = 8
-SEARCH_SECONDS = 5.0
+SEARCH_SECONDS = 5.0  # of processor time
+LATE_SECONDS = 15.0  # less than the desk waits for a response
 TOO_SLOW = (
-    f"the search took more than {SEARCH_SECONDS:g} s: write fewer comparisons, or name a feature in the "
-    "place of a text alone, which is looked for in all features"
+    f"the search took more than {SEARCH_SECONDS:g} s of work: write fewer comparisons, or name a feature in "
+    "the place of a text alone, which is looked for in all features"
 )
 MOST_CHARACTERS = 200  # of a value in a table
 
@@ -68,6 +70,10 @@ class Map:
     vectors: NDArray[np.float32]
     plane: Plane
     scale: dict[str, tuple[float, float]]
+
+    def place(self, number: int) -> int | None:
+        """Where the item of a number is; None if it is not on the map."""
+        return next((place for place, one in enumerate(self.items) if one.number == number), None)
 
 
 class Explorer:
@@ -101,9 +107,11 @@ class Explorer:
 
     async def neighbours(self, item: Item, sample: Sample) -> list[dict[str, Any]]:
         """The nearest neighbours of an item on the last map, the nearest first."""
-        found = await self.map()
-        places = {one.number: place for place, one in enumerate(found.items)}
-        place = places.get(item.number)
+        found = self._map or await self.map()
+        place = found.place(item.number)
+        if place is None:  # it came after the last map
+            found = await self.map()
+            place = found.place(item.number)
         if place is None:
             here = vectors(self.items.local_model.model, [sample], found.scale)[0].astype(np.float32)
         else:
@@ -118,17 +126,19 @@ class Explorer:
         """A page of the items that a filter finds, and the numbers of all of them.
 
         Raises:
-            BadMessage: `bad_filter`, or `slow_filter` if it takes more than `SEARCH_SECONDS`.
-            Unavailable: The requests before it take as long.
+            BadMessage: `bad_filter`, or `slow_filter` if it takes more than `SEARCH_SECONDS` of work.
+            Unavailable: It is not done in `LATE_SECONDS`, since this process has much else to do.
         """
         test, now_ms = parse(where), self._clock.wall_ms()
         found, total, slices = Found(), 0, TimeSlices(self._clock)
-        await within(SEARCH_SECONDS, "the search of somebody else", self._one_at_a_time.acquire())
-        end = self._clock.monotonic() + SEARCH_SECONDS
+        deadline = Deadline(LATE_SECONDS, self._clock)
+        await within(deadline.left, "the search of somebody else", self._one_at_a_time.acquire())
         try:
             async for item in self._each(slices):
-                if self._clock.monotonic() > end:
+                if slices.worked > SEARCH_SECONDS:
                     raise BadMessage("slow_filter", TOO_SLOW)
+                if not deadline.left:
+                    raise Unavailable("this process has too much else to do now: search again in a while")
                 if where.strip():  # without a filter no sample need be read
                     sample = self.items.sample(item)
                     if sample is None:
@@ -199,8 +209,7 @@ class Explorer:
         """The items: the last samples, and pending queries that are older; other tasks run between them."""
         shown: set[str] = set()
         numbers: dict[str, int] = {}
-        given = chain[Kept | str](self.items.recent, self.items.pending.newest(MOST_PENDING))
-        async for one in slices.one_by_one(given):
+        async for one in slices.one_by_one(self._given(), self._size):
             if isinstance(one, str):
                 pending = None if one in shown else self.items.pending.get(one)
                 if pending is None:
@@ -216,6 +225,17 @@ class Explorer:
                 yield Item.of_kept(one)
         self._numbers = numbers
 
+    def _given(self) -> Iterator[Kept | str]:
+        """The last samples, and the ids of pending queries."""
+        return chain[Kept | str](self.items.recent, self.items.pending.newest(MOST_PENDING))
+
+    def _size(self, one: Kept | str) -> int:
+        """The bytes that are read to know a sample."""
+        if isinstance(one, str):
+            entry = self.items.pending.entry(one)
+            return len(entry.value) if entry else 0
+        return len(one.record.value or b"")
+
     async def _read(self, slices: TimeSlices) -> AsyncIterator[tuple[Item, Sample]]:
         """The items whose samples can be read, with them."""
         async for item in self._each(slices):
@@ -224,9 +244,17 @@ class Explorer:
                 yield item, sample
 
     async def _scale(self, slices: TimeSlices) -> dict[str, tuple[float, float]]:
-        scale = Scale()
-        async for _, sample in self._read(slices):
-            scale.add([sample])
+        """The scale of the features, by samples evenly spread over those that are shown."""
+        scale, every = Scale(), 1 + (len(self.items.recent) + MOST_PENDING) // MOST_SCALED
+        async for one in slices.one_by_one(islice(self._given(), 0, None, every), self._size):
+            if isinstance(one, str):
+                pending = self.items.pending.get(one)
+                item = Item.of_query(0, pending.query) if pending else None
+            else:
+                item = Item.of_kept(one)
+            sample = self.items.sample(item) if item else None
+            if sample is not None:
+                scale.add([sample])
         return scale.found()
 
     async def _made(self) -> Map:

@@ -104,6 +104,7 @@ class Items:
         self.pending = pending
         self.local_model = local_model
         self.asked = asked
+        self._taken = TakenIds(local_model, pending)
 
     def sample(self, item: Item) -> Sample | None:
         """The sample of an item; None if it can no longer be read."""
@@ -117,7 +118,7 @@ class Items:
         sample_id, known = item.id, self.local_model.learner.known
         if item.number in self.asked:
             return "asked", None
-        taken = TakenIds(self.local_model, self.pending)
+        taken = self._taken
         if item.query_id is None and taken.version(sample_id) is None:
             return "none", None  # by far the most; a version costs more than a look
         version = version_of(sample.features)
@@ -130,9 +131,7 @@ class Items:
 
     def has_query(self, sample: Sample) -> bool:
         """Whether a sample has, or had lately, a query or a label."""
-        return has_query(
-            sample.id, version_of(sample.features), TakenIds(self.local_model, self.pending).version
-        )
+        return has_query(sample.id, version_of(sample.features), self._taken.version)
 
     def row(self, item: Item, sample: Sample, state: str, label: ClassLabel | None, now_ms: int) -> Row:
         """An item as a filter reads it."""

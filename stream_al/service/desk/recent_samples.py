@@ -62,7 +62,9 @@ class _Piece(NamedTuple):
 
     def kept(self, place: int) -> Kept:
         arrival = self.arrivals[place]
-        decision = replace(self.decisions[place], id=arrival.id)  # it may be that of its draws
+        decision = self.decisions[place]
+        if decision.id != arrival.id:  # it may be that of its draws
+            decision = replace(decision, id=arrival.id)
         return Kept(self.first + place, self.records[place], arrival, decision, self.examples)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from stream_al.engine.explore.filter import Row, Test
 from stream_al.engine.labels.judge import same_label
-from stream_al.engine.trust.again import MARK
+from stream_al.engine.trust.items import MARK
 from stream_al.engine.trust.last import Labelled
 from stream_al.engine.trust.segments.search import Case, Found, search
 from stream_al.engine.trust.suspects import Kind, suspects

@@ -37,6 +37,8 @@ NOTES = {
     "corrected": "The right label counts from now on. All replicas build their models anew as if it had been "
     "given at once; `rebuilding` in the status says whether this one is still at it. The log keeps both "
     "labels.",
+    "replaced": "The second label is replaced. No model learns second labels, so none is built anew; what "
+    "annotators agree on is weighed anew.",
     "duplicate": "This label counts already. Nothing was written.",
 }
 
@@ -61,7 +63,7 @@ class AcceptedCorrection(BaseModel):
     id: str
     label: Any = Field(description="The label that counts now.")
     former_label: Any = Field(description="The label that counted before.")
-    expected: str = Field(description="corrected or duplicate.")
+    expected: str = Field(description="corrected, replaced or duplicate.")
     note: str = Field(description="What this word means.")
 
 
@@ -109,7 +111,7 @@ def correction_routes(web: FastAPI, app: App) -> None:
         if made is not None:
             out = Outgoing(app.settings.topics.examples, sample_id.encode(), encode(made))
             await app.broker.send([out])
-        word = "duplicate" if made is None else "corrected"
+        word = "duplicate" if made is None else "corrected" if made.second_of is None else "replaced"
         add_to_audit(request, accepted=int(made is not None), sample=sample_id)
         found = {"accepted": int(made is not None), "id": sample_id, "label": right, "former_label": former}
         return {**found, "expected": word, "note": NOTES[word]}
@@ -119,18 +121,18 @@ async def _check(app: App, request: Request, sample_id: str) -> None:
     """Refuse who may not correct this label (403), and what this replica could not follow (422)."""
     ledger = app.local_model.learner.ledger
     first, decided_at = ledger.known.offset(sample_id), ledger.decided_at(sample_id)
-    assert first is not None and decided_at is not None  # noqa: S101, PT018 - the sample has a label
     if caller_role(request) < Role.ADMIN:
         try:
             check_rights(
-                await _given(app, decided_at),
+                Given(None, 0) if decided_at is None else await _given(app, decided_at),
                 caller=caller_name(request),
                 now_ms=app.pending.time.now_ms,
                 minutes=app.settings.labels.correct_minutes,
             )
         except NotCorrected as error:
             raise HTTPException(403, str(error)) from None
-    await app.local_model.check_correction(first)
+    if first is not None:  # else no model has learned it
+        await app.local_model.check_correction(first)
 
 
 async def _given(app: App, offset: int) -> Given:

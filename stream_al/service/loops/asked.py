@@ -1,8 +1,8 @@
 """Asked: the samples whose labels people have asked for, until the budget pays for them.
 
 They wait in the order in which they were asked for. When they are queried is the rule of
-`engine.budgets.manual`. They wait in memory: nothing is paid before their query is published, and after a
-restart a person asks again.
+`engine.budgets.manual`. Nothing is paid before their query is published. `service.desk.requests` keeps them
+over a restart.
 """
 
 from __future__ import annotations

@@ -182,9 +182,11 @@ class BatchQueries:
         for number, candidate in zip(numbers[again.sent :], again.candidates, strict=False):
             self._ask_second(messages.second_query(candidate, self.pending, (partition, number)))
 
-    def to_relabel(self, most: int) -> list[Candidate]:
+    def to_relabel(self, partition: int, partitions: int, most: int) -> list[Candidate]:
         """The next labelled samples that people want another annotator to look at, at most so many."""
-        found, over = self._second_queries.next_by_hand(most, self._version, self._relabelled)
+        found, over = self._second_queries.next_by_hand(
+            partition, partitions, most, self._version, self._relabelled
+        )
         self._relabelled += over
         return found
 

@@ -5,7 +5,8 @@ Here both meet what is pending:
 
 - A sample whose next query is pending, or was closed without a label a while ago, is not asked about.
 - What people want to have relabelled waits here, until the budget pays for it (`engine.trust.by_hand`). It
-  waits in memory: nothing is paid before its query is published, and after a restart a person asks again.
+  is asked about by the partition that its id belongs to, and after `GRACE_MS` by any. `service.desk.requests`
+  keeps it over a restart.
 - A second query carries its number in the account of its partition. If a crash came between sending and the
   commit, the batch is decided again, and the queries up to the number that was read from the topic count as
   sent. So a crash buys nothing twice, although other samples may come first by then.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
-from stream_al.engine.trust.again import Candidate, candidates, chosen
+from stream_al.engine.trust.again import Candidate, belongs, candidates, chosen
 from stream_al.engine.trust.by_hand import by_hand
 from stream_al.messages import Query, encode
 from stream_al.service.broker.protocols import Outgoing
@@ -27,6 +28,7 @@ from stream_al.settings import Settings
 __all__ = ["MOST_BY_HAND", "SecondQueries"]
 
 MOST_BY_HAND = 500  # that wait at once
+GRACE_MS = 60_000  # for which the other partitions leave a sample to its own one
 
 
 class SecondQueries:
@@ -38,7 +40,9 @@ class SecondQueries:
         pending: Knows the second queries that were sent.
 
     Attributes:
-        by_hand: The ids of the samples that people want to have relabelled, the first one asked for first.
+        by_hand: The ids of the samples that people want to have relabelled, the first one asked for first,
+            with the log time of the request, in milliseconds.
+        dropped: Why some of them cannot be asked about any more, by id.
     """
 
     def __init__(self, settings: Settings, local_model: LocalModel, pending: PendingQueries) -> None:
@@ -47,7 +51,8 @@ class SecondQueries:
         self.topic = settings.topics.queries
         self._seed = settings.seed
         self._wanted = wanted(settings)
-        self.by_hand: dict[str, None] = {}
+        self.by_hand: dict[str, int] = {}
+        self.dropped: dict[str, str] = {}
         self._ranked: tuple[object, int, list[Candidate]] = (None, -1, [])
 
     def free(
@@ -88,28 +93,40 @@ class SecondQueries:
             return "it waits for the budget already"
         if len(self.by_hand) >= MOST_BY_HAND:
             return f"{MOST_BY_HAND} samples wait already: ask again when the budget has paid for some"
-        self.by_hand[sample_id] = None
+        self.by_hand[sample_id] = self.pending.time.now_ms
         return None
 
     def next_by_hand(
-        self, most: int, version: Callable[[str], str | None], done: Collection[str]
+        self,
+        partition: int,
+        partitions: int,
+        most: int,
+        version: Callable[[str], str | None],
+        done: Collection[str],
     ) -> tuple[list[Candidate], list[str]]:
         """The next samples that people want to have relabelled, and those that need not wait any longer.
 
         Args:
+            partition: The partition that asks.
+            partitions: How many there are.
             most: How many are needed.
             version: As of `free`.
             done: Those that were asked about in this batch.
         """
         found: list[Candidate] = []
         over: list[str] = []
-        for sample_id in self.by_hand:
+        now_ms = self.pending.time.now_ms
+        for sample_id, at_ms in self.by_hand.items():
             if len(found) == most:
                 break
-            if sample_id in done:
+            own = belongs(self._seed, sample_id, partition, partitions)
+            if sample_id in done or not (own or now_ms - at_ms > GRACE_MS):
                 continue
             candidate = by_hand(self.local_model.learner.trust, sample_id)
-            if isinstance(candidate, str) or version(candidate.id) is not None:
+            if isinstance(candidate, str):
+                self.dropped[sample_id] = candidate
+                over.append(sample_id)
+            elif version(candidate.id) is not None:
                 over.append(sample_id)
             else:
                 found.append(candidate)

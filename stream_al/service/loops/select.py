@@ -259,7 +259,7 @@ class _BatchDecision:
         if asked:
             made, places = displace(made, len(asked))
             queries.ask_by_hand(messages, asked[: len(places)])
-        if again_by_hand := queries.to_relabel(len(made)):
+        if again_by_hand := queries.to_relabel(partition, context.partitions, len(made)):
             made, places = displace(made, len(again_by_hand))
             queries.relabel(messages, again_by_hand[: len(places)])
         for (record, (sample, arrival)), decision in zip(items, made, strict=True):

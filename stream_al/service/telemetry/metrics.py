@@ -50,7 +50,10 @@ REFUSED = {
         *("null_value", "too_large", "too_deep", "not_json", "bad_fields", "no_label", "label_too_long"),
         "too_many_objects",
     ),
-    "control": ("too_large", "too_deep", "too_many_objects", "not_json", "bad_fields", "unknown_key"),
+    "control": (
+        *("too_large", "too_deep", "too_many_objects", "not_json", "bad_fields", "unknown_key"),
+        "too_many_requests",
+    ),
 }
 """By stage: the reasons for which a record becomes a dead letter."""
 
@@ -66,6 +69,7 @@ PROBLEMS = {
     "skipped": (*REFUSED["learn"], "no_room"),
     "clock": ("timestamp_ahead",),
     "identity": ("clash", "repeated_id", "shared_id"),
+    "request": ("sample_gone", "cannot_relabel", "too_many"),
 }
 """By kind: the reasons of problems that are known."""
 

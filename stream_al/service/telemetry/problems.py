@@ -50,6 +50,8 @@ class Kind(StrEnum):
     """The time of a record cannot be true, and another one was taken."""
     LOOKALIKE_CLASS = "lookalike_class"
     """A class looks like another one, so that one class may be learned as two."""
+    REQUEST = "request"
+    """A label that a person has asked for by hand will not be asked for."""
     IDENTITY = "identity"
     """An id names different samples."""
 

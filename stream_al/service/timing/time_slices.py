@@ -27,6 +27,9 @@ __all__ = ["TimeSlices"]
 
 T = TypeVar("T")
 
+GROUP_RECORDS = 32  # of which the work is measured at once, where their sizes are known
+GROUP_BYTES = 32_768
+
 
 class TimeSlices:
     """Cuts work into chunks.
@@ -67,17 +70,35 @@ class TimeSlices:
             begin += len(chunk)
             yield chunk
 
-    async def one_by_one(self, records: Iterable[T]) -> AsyncIterator[T]:
+    async def one_by_one(
+        self, records: Iterable[T], size: Callable[[T], int] | None = None
+    ) -> AsyncIterator[T]:
         """The records one by one, for work of which a single record may take long.
 
         Other tasks run between two records whenever the time slice is over, so the loop is held for a slice
         or for one record, whichever is longer.
+
+        Args:
+            records: The records.
+            size: The bytes of one, which bound the work on it. Then the clock is read once for a group of
+                records, which are small together: to read it for each takes longer than a small record.
         """
+        began, number, total = self._clock.thread_time(), 0, 0
         for record in records:
-            with self.working():
-                yield record
-            self._records += 1
-            await self.over()
+            more = 0 if size is None else size(record)
+            if number and (size is None or number >= GROUP_RECORDS or total + more > GROUP_BYTES):
+                await self._group(began, number)
+                began, number, total = self._clock.thread_time(), 0, 0
+            yield record
+            number, total = number + 1, total + more
+        await self._group(began, number)
+
+    async def _group(self, began: float, records: int) -> None:
+        taken = self._clock.thread_time() - began
+        self._worked += taken
+        self._since += taken
+        self._records += records
+        await self.over()
 
     @contextmanager
     def working(self) -> Iterator[None]:

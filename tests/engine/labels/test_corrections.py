@@ -237,3 +237,41 @@ def test_a_caller_without_a_token_owns_no_label() -> None:
     """Else everybody without a token would own what came without one."""
     with pytest.raises(NotCorrected, match="another token"):
         check_rights(Given(None, 0), caller=None, now_ms=0, minutes=10)
+
+
+def test_a_corrected_second_label_leaves_the_trust_of_a_log_in_which_it_was_right_at_once() -> None:
+    """No model learns second labels, so nothing is folded anew; who gave the label stays its annotator."""
+
+    def second(label: str) -> Example:
+        given = Prediction("a", {"a": 0.75, "b": 0.25})
+        known = learner_of()
+        known.fold(example("p", "a"), 0)
+        version = known.known.version("p")
+        return Example(
+            "p~2",
+            label,
+            annotator="bob",
+            version=version,
+            second_of="p",
+            prediction=given,
+            labelled_by=["ann"],
+        )
+
+    late, right = learner_of(), learner_of()
+    for learner, label in ((late, "b"), (right, "a")):
+        learner.fold(msgspec.structs.replace(example("p", "a"), annotator="ann"), 0)
+        assert learner.fold(second(label), 1) is Outcome.SECOND
+    assert late.known.further_offset("p~2") == late.ledger.decided_at("p~2") == 1
+    before = late.model.digest()
+    made = correction(late.ledger, "p~2", "a", Author("bob", "token"))
+    assert made is not None
+    assert (made.second_of, made.corrects, made.features) == ("p", True, None)
+    assert late.fold(made, 2) is Outcome.CORRECTED
+    assert correction(late.ledger, "p~2", "a", Author()) is None
+    assert (late.known["p~2"], late.ledger.decided_at("p~2"), late.overdue) == ("a", 2, set())
+    assert late.model.digest() == before
+    assert late.trust.item("p") == right.trust.item("p")
+    assert (late.trust.second_labels, late.trust.agreeing) == (1, 1)
+    assert late.trust.tally.weights() == right.trust.tally.weights()
+    assert late.trust.last.samples["p"].notes == right.trust.last.samples["p"].notes
+    assert late.fold(Example("unknown~2", "a", corrects=True, second_of="unknown"), 3) is Outcome.UNCORRECTED

@@ -16,6 +16,7 @@ from stream_al.service.http.roles import Role
 from tests.service.corrections import agree
 from tests.support.http_client import Open, Opened, fail_sends, problem
 from tests.support.http_server import CLOSED, TOKENS, bearing
+from tests.support.stream import query
 from tests.support.world import World
 
 BOB = "canary-bob-0123456789"
@@ -153,3 +154,22 @@ async def test_a_correction_that_a_replica_could_not_follow_is_refused(opened: O
     found = problem(await correct(client, TOKENS[Role.ADMIN], id="q", label="down"), 422)
     assert "its label cannot be corrected" in found["detail"]
     assert len(await world.examples()) == 1
+
+
+async def test_a_second_label_is_corrected_by_its_own_token_and_by_no_other(opened: Open) -> None:
+    world, replica, client = await labelled(opened)
+    second = {**query("q~2"), "second_of": "q", "sample_id": "q", "labelled_by": ["ann"], "reason": "second"}
+    second["version"] = replica.app.local_model.learner.known.version("q")
+    await world.send(world.topics.queries, [second])
+    await world.until(lambda: len(replica.app.pending) == 1, "its query is read")
+    sent = {"id": "q~2", "label": "up", "annotator": "bob"}
+    await client.post("/v1/labels", json=sent, headers=bearing(BOB))
+    await world.until(lambda: replica.offset == 2, "it is read")
+    problem(await correct(client, TOKENS[Role.LABEL], id="q~2", label="down"), 403)
+    response = await correct(client, BOB, id="q~2", label="down", annotator="bob")
+    assert response.status_code == 202, response.text
+    assert (response.json()["expected"], response.json()["former_label"]) == ("replaced", "up")
+    await world.until(lambda: replica.offset == 3, "the correction is read")
+    item = replica.app.local_model.learner.trust.last.samples["q"]
+    assert [(note.annotator, note.label) for note in item.notes] == [("ann", "up"), ("bob", "down")]
+    assert replica.app.local_model.learner.known["q"] == "up"

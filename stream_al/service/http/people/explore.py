@@ -12,7 +12,7 @@ from stream_al.engine.explore.filter import MAX_CHARACTERS
 from stream_al.messages import MAX_OFFSET, encode
 from stream_al.service.app import App
 from stream_al.service.desk.asking import NoPurchase, ask
-from stream_al.service.http.guard import add_to_audit
+from stream_al.service.http.guard import add_to_audit, caller_name
 from stream_al.service.http.schemas import problem, problems
 from stream_al.service.timing.time_slices import TimeSlices
 
@@ -160,7 +160,7 @@ def _ask_route(web: FastAPI, app: App) -> None:
         tags=["explore"],
         status_code=202,
         response_model=Asked,
-        responses=problems(408, 409, 413, 422),
+        responses=problems(408, 409, 413, 422, 503),
     )
     async def post_ask(request: Request, wanted: Ask) -> Any:
         """Ask for the labels of samples. The next purchases of the budget pay for them, one for each.
@@ -169,7 +169,7 @@ def _ask_route(web: FastAPI, app: App) -> None:
         while a cap or a pause lets the budget buy nothing.
         """
         try:
-            found = ask(app, wanted.numbers)
+            found = await ask(app, wanted.numbers, caller_name(request))
         except NoPurchase as error:
             return problem(409, "Nothing can be bought", str(error))
         add_to_audit(request, asked=found["asked"])

@@ -18,7 +18,7 @@ from stream_al.messages import MAX_LABEL_CHARACTERS, MAX_OFFSET, ClassLabel, dec
 from stream_al.service.app import App
 from stream_al.service.desk.asking import refusal
 from stream_al.service.desk.review import ANY, Wanted
-from stream_al.service.http.guard import add_to_audit
+from stream_al.service.http.guard import add_to_audit, caller_name
 from stream_al.service.http.schemas import problem, problems
 from stream_al.service.loops.taken_ids import TakenIds
 
@@ -191,7 +191,7 @@ def quality_items_routes(web: FastAPI, app: App) -> None:
         tags=["labelling"],
         status_code=202,
         response_model=Relabelled,
-        responses=problems(408, 409, 413, 422),
+        responses=problems(408, 409, 413, 422, 503),
     )
     async def relabel(request: Request, wanted: Relabel) -> Any:
         """Ask another annotator about labelled samples, blind. The next purchases of the budget pay for them.
@@ -206,7 +206,9 @@ def quality_items_routes(web: FastAPI, app: App) -> None:
             for one in dict.fromkeys(wanted.ids)
             if (why := second.ask(one, version)) is not None
         ]
-        asked = len(set(wanted.ids)) - len(refused)
+        ids = set(wanted.ids) - {one["id"] for one in refused}
+        await app.requests.keep_relabel(sorted(ids), caller_name(request))
+        asked = len(ids)
         add_to_audit(request, asked=asked)
         return {"asked": asked, "waiting": len(second.by_hand), "refused": refused}
 

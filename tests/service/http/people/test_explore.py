@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -143,9 +144,34 @@ async def test_a_search_that_takes_long_is_given_up_and_holds_up_no_other(
     monkeypatch.undo()
     assert (await search(client, ""))["total"] == 20
     await replica.app.desk.explorer._one_at_a_time.acquire()
-    monkeypatch.setattr(explorer, "SEARCH_SECONDS", 0.01)
+    monkeypatch.setattr(explorer, "LATE_SECONDS", 0.01)
     problem(await client.get("/v1/explore/items"), 503)
     replica.app.desk.explorer._one_at_a_time.release()
+
+
+async def test_a_busy_process_does_not_blame_the_filter(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What makes a search late is then not what it compares: the same one succeeds in a while."""
+    world, replica, client = await opened()
+    await decided(world, replica, 20)
+    monkeypatch.setattr(explorer, "LATE_SECONDS", 0.0)
+    response = await client.get("/v1/explore/items", params={"where": "amount > 1"})
+    assert "search again in a while" in problem(response, 503)["detail"]
+
+
+async def test_to_look_at_a_sample_of_the_map_makes_no_other_map(opened: Open) -> None:
+    """A map takes most of what an open page costs."""
+    world, replica, client = await opened()
+    await decided(world, replica, 20)
+    explored = replica.app.desk.explorer
+    before = await explored.map()
+    explored._map = replace(before, until=0.0)
+    assert (await client.get("/v1/explore/items/7")).json()["neighbours"]
+    assert explored._map.body is before.body
+    await decided(world, replica, 40)
+    assert (await client.get("/v1/explore/items/33")).json()["neighbours"]
+    assert explored._map.body is not before.body
 
 
 async def test_pending_queries_of_elsewhere_are_on_the_map_too(opened: Open) -> None:
