@@ -9,7 +9,8 @@ The timer measures three times, in seconds, and keeps them in a file that anothe
             of the tasks that handle their requests
 
 Whoever writes zeros into the file begins a new measurement. A callback that holds the loop for more than
-`LONG_SECONDS` is named on standard error, and how much of that was Python's search for cycles.
+`LONG_SECONDS` is named on standard error, how much of that was Python's search for cycles, and in which
+functions it was while it took long.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ import gc
 import mmap
 import struct
 import sys
+import threading
 from asyncio.events import Handle
 from collections.abc import Coroutine
 from pathlib import Path
 from threading import get_native_id
-from time import monotonic, thread_time
+from time import monotonic, sleep, thread_time
+from traceback import extract_stack
 from typing import Any
 
 from stream_al.cli import main as command
@@ -33,6 +36,8 @@ __all__ = ["FORM", "TICK_SECONDS"]
 FORM = struct.Struct("ddd")
 TICK_SECONDS = 0.005
 LONG_SECONDS = 0.08
+LOOK_SECONDS = 0.01
+INNERMOST = 12  # functions of a stack that are named
 
 
 class _Search:
@@ -47,10 +52,38 @@ class _Search:
         else:
             self.seconds += thread_time() - self._began
 
-    def tell(self, taken: float, handle: Handle) -> None:
-        """Name a callback that took long, and how much of it was the search."""
-        if taken > LONG_SECONDS:
-            sys.stderr.write(f"held {taken:.3f} s, search for cycles {self.seconds:.3f} s: {handle!r:.300}\n")
+
+class _Lookout(threading.Thread):
+    """Looks at what the event loop's thread does while one callback takes long.
+
+    Attributes:
+        began: When the callback that runs now began, by the clock; None between two.
+        seen: Where it was, at each look.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.began: float | None = None
+        self.seen: list[str] = []
+        self._watched = threading.get_ident()
+
+    def run(self) -> None:
+        while True:
+            sleep(LOOK_SECONDS)
+            began = self.began
+            if began is not None and monotonic() - began > LONG_SECONDS / 4:
+                stack = extract_stack(sys._current_frames()[self._watched])[-INNERMOST:]
+                self.seen.append(
+                    " > ".join(f"{Path(frame.filename).stem}.{frame.name}:{frame.lineno}" for frame in stack)
+                )
+
+
+def _tell(taken: float, handle: Handle, search: _Search, seen: list[str]) -> None:
+    """Name a callback that took long, how much of it was the search, and where it was."""
+    if taken > LONG_SECONDS:
+        sys.stderr.write(f"held {taken:.3f} s, search for cycles {search.seconds:.3f} s: {handle!r:.300}\n")
+        for where in dict.fromkeys(seen):
+            sys.stderr.write(f"held at {where}\n")
 
 
 def _watch(shared: mmap.mmap) -> None:
@@ -63,18 +96,21 @@ def _watch(shared: mmap.mmap) -> None:
             largest[place] = seconds
             FORM.pack_into(shared, 0, *largest)
 
-    search = _Search()
+    search, lookout = _Search(), _Lookout()
+    lookout.start()
 
     def timed(handle: Handle) -> None:
-        began, search.seconds = thread_time(), 0.0
+        began, search.seconds, lookout.seen = thread_time(), 0.0, []
+        lookout.began = monotonic()
         serves = _serves_http(handle)
         run_handle(handle)
         taken = thread_time() - began
+        lookout.began = None
         note(0, taken)
         if serves:
             *others, before = FORM.unpack_from(shared)
             FORM.pack_into(shared, 0, *others, before + taken)
-        search.tell(taken, handle)
+        _tell(taken, handle, search, lookout.seen)
 
     async def tick() -> None:
         statistics = Path(f"/proc/self/task/{get_native_id()}/schedstat")
