@@ -78,10 +78,14 @@ async def shared_ids(testbed: Testbed) -> Figures:
         await server.start()
     await wait_until(lambda: each_has_one(*servers), "each has a partition")
     rounds, sent = 0, 0
+
+    async def has_asked() -> bool:
+        return len({query["version"] for query in await world.queries()}) == 2 * sent
+
     while len(await _versions_of_shared(world)) < (FEWEST_SHARED if testbed.quick else 10 * FEWEST_SHARED):
         await _ask_at_once(world, servers, sent)
         sent, rounds = sent + PAIRS, rounds + 1
-        await wait_until(lambda number=2 * sent: _has_asked(world, number), "all samples are asked about")
+        await wait_until(has_asked, "all samples are asked about")
     await servers[0].kill()
     shared = await _versions_of_shared(world)
 
@@ -131,10 +135,6 @@ async def _ask_at_once(world: World, servers: list[Server], start: int) -> None:
 
 def _side(features: dict[str, Any]) -> str:
     return "up" if features["x"] else "down"
-
-
-async def _has_asked(world: World, number: int) -> bool:
-    return len({query["version"] for query in await world.queries()}) == number
 
 
 async def _versions_of_shared(world: World) -> dict[str, set[str]]:
