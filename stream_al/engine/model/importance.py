@@ -58,7 +58,7 @@ FEATURES = 1000  # that are examined
 PREDICTIONS = 4000
 FEWEST = 4  # examples of which the mean is taken, however many features they have
 AT_ONCE = 500  # predictions
-VALUES_AT_ONCE = 10_000  # of the samples of these predictions, times `Model.relative_work`
+VALUES_AT_ONCE = 2_500  # of the samples of these predictions, times `Model.relative_work`
 DIGITS = 6
 
 
