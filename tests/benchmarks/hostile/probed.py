@@ -22,6 +22,7 @@ import struct
 import sys
 import threading
 from asyncio.events import Handle
+from collections import Counter
 from collections.abc import Coroutine
 from pathlib import Path
 from threading import get_native_id
@@ -41,16 +42,27 @@ INNERMOST = 12  # functions of a stack that are named
 
 
 class _Search:
-    """How long Python searched for cycles."""
+    """How long Python searched for cycles.
+
+    Attributes:
+        seconds: That, since it was set to 0.
+        among: Of the longest search since then: its generation, and of which classes most objects are now.
+    """
 
     def __init__(self) -> None:
         self.seconds = self._began = 0.0
+        self.among = ""
 
-    def __call__(self, phase: str, _: dict[str, int]) -> None:
+    def __call__(self, phase: str, about: dict[str, int]) -> None:
         if phase == "start":
             self._began = thread_time()
-        else:
-            self.seconds += thread_time() - self._began
+            return
+        taken = thread_time() - self._began
+        self.seconds += taken
+        if taken > LONG_SECONDS:
+            objects = gc.get_objects()
+            classes = Counter(type(one).__name__ for one in objects).most_common(6)
+            self.among = f"generation {about['generation']}, {len(objects)} objects {classes}"
 
 
 class _Lookout(threading.Thread):
@@ -82,6 +94,9 @@ def _tell(taken: float, handle: Handle, search: _Search, seen: list[str]) -> Non
     """Name a callback that took long, how much of it was the search, and where it was."""
     if taken > LONG_SECONDS:
         sys.stderr.write(f"held {taken:.3f} s, search for cycles {search.seconds:.3f} s: {handle!r:.300}\n")
+        if search.among:
+            sys.stderr.write(f"held by a search: {search.among}\n")
+            search.among = ""
         for where in dict.fromkeys(seen):
             sys.stderr.write(f"held at {where}\n")
 

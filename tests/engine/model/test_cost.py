@@ -244,3 +244,26 @@ def test_predictions_for_an_explanation_are_made_one_by_one_where_each_takes_lon
     assert sum(1 for _ in predict_in_steps(model, samples)) == 3
     found = finished(predict_in_steps(model, samples))
     assert found.probabilities.tolist() == model.predict_proba_many(samples).probabilities.tolist()
+
+
+def test_a_record_that_is_too_wide_is_not_scored_in_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table has all features of its samples. Such a record is scored alone, by those that are used."""
+    widths, make = list[int](), model_module.scorer
+
+    def watched(river: Any) -> Any:
+        made = make(river)
+        assert made is not None
+        whole = made.scores
+        monkeypatch.setattr(made, "scores", lambda table: widths.append(len(table.names)) or whole(table))
+        return made
+
+    monkeypatch.setattr(model_module, "scorer", watched)
+    model = Model("GaussianNB()", seed=1, max_features=10)
+    for number in range(8):
+        model.learn({f"n{place}": float(place * number) for place in range(10)}, "ab"[number % 2])
+    samples = [
+        sample_of(str(most), {f"n{place}": float(place) for place in range(most)}) for most in (10, 200)
+    ]
+    predicted = model.predict_proba_many(samples)
+    assert widths == [10]
+    assert predicted.rows()[1] == model.probabilities(samples[1].features)
