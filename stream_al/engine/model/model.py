@@ -285,7 +285,7 @@ class Model:
                 try:
                     scores[place] = self.classifier.scores(self._used(samples[place].features), targets)
                 except BadMessage as error:
-                    failed[place] = error
+                    failed[place] = error.kept()
         return Predictions.of(tuple(self.classes), scores, failed)
 
     def _used(self, features: Mapping[str, object]) -> Mapping[str, object]:

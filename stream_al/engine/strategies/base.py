@@ -89,7 +89,7 @@ def each(utility_of: Callable[[Candidate], float]) -> Callable[[Candidates], Flo
             try:
                 found[place] = utility_of(candidate)
             except BadMessage as error:
-                candidates.failed.setdefault(place, error)
+                candidates.failed.setdefault(place, error.kept())
         return found
 
     return utilities

@@ -135,7 +135,7 @@ class Select:
             )
             return at_position(sample, record.partition, record.offset)
         except BadMessage as error:
-            return error
+            return error.kept()
 
     async def take_over(self) -> None:
         """Read the queries that the last owner has published: they have taken ids."""

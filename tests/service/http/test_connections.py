@@ -140,7 +140,7 @@ async def test_a_client_that_takes_nothing_of_a_response_without_end_is_ended() 
 
     async def endless(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        left = asyncio.create_task(receive())  # ends with the connection
+        left = asyncio.ensure_future(receive())  # ends with the connection
         await send({"type": "http.response.start", "status": 200, "headers": []})
         while not left.done():
             await send({"type": "http.response.body", "body": bytes(2**20), "more_body": True})
