@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,19 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             # It takes the first record of the last batch for the end of a topic, so a batch has one record.
             patch.setattr(producer, "BATCH_BYTES", 1)
             yield KafkaAddress(f"127.0.0.1:{port}", stash[_USED], real=False)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let a worker of several (`-n`) tell the process that prints."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["broker"] = session.config.stash.get(_USED, None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what a worker says."""
+    if used := getattr(node, "workeroutput", {}).get("broker"):
+        node.config.stash[_USED] = used
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

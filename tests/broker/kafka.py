@@ -6,6 +6,7 @@ All calls block. From a coroutine use `await asyncio.to_thread(broker.restart)`.
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import os
 import re
@@ -184,16 +185,17 @@ class KafkaBroker:
         name = f"kafka-{version}-{hashlib.sha256(pom).hexdigest()[:8]}"
         root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         cache = root / "stream_al-tests" / name
-        if not cache.is_dir():
-            cache.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=cache.parent) as scratch:
-                for part in ("broker", "tools"):
-                    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={scratch}/all/{part}"]
-                    _run(["mvn", "-q", "-B", "-f", str(_POM), "-P", part, *goal], timeout)
-                with suppress(OSError):  # another test run was faster
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with (cache.parent / "kafka.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the workers of a run fetch it once
+            if not cache.is_dir():
+                with tempfile.TemporaryDirectory(dir=cache.parent) as scratch:
+                    for part in ("broker", "tools"):
+                        goal = ["dependency:copy-dependencies", f"-DoutputDirectory={scratch}/all/{part}"]
+                        _run(["mvn", "-q", "-B", "-f", str(_POM), "-P", part, *goal], timeout)
                     Path(scratch, "all").rename(cache)
-        if not (cache / "classes.jsa").exists():
-            KafkaBroker._archive_classes(cache)
+            if not (cache / "classes.jsa").exists():
+                KafkaBroker._archive_classes(cache)
         return cache
 
     @staticmethod
