@@ -19,16 +19,23 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from math import log, pi, sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from river import compose, linear_model, naive_bayes, optim
 
 from stream_al.engine.model.bounds import bounded_table
+from stream_al.engine.model.predictions import Predictions
 from stream_al.engine.model.river_patches import StandardScaler
-from stream_al.engine.samples.table import Floats, Table
+from stream_al.engine.samples.table import Floats, Sample, Table
+from stream_al.errors import BadMessage
+from stream_al.messages import ClassLabel
 
-__all__ = ["Scorer", "scorer"]
+if TYPE_CHECKING:
+    from stream_al.engine.model.classifier import Classifier
+    from stream_al.engine.samples.known_features import KnownFeatures
+
+__all__ = ["Scorer", "predict_by_parts", "scorer"]
 
 FARTHEST = 30.0  # where River's sigmoid becomes 0 or 1
 TINY = 1e-9  # added to every density by River's naive Bayes
@@ -154,3 +161,42 @@ def _exponentials(logs: Mapping[Hashable, Floats]) -> Mapping[Hashable, Floats]:
 
 def _floats(values: Sequence[Any]) -> Floats:
     return np.asarray(values, dtype=np.float64)
+
+
+def predict_by_parts(
+    classifier: Classifier,
+    known: KnownFeatures | None,
+    samples: Sequence[Sample],
+    labels: Sequence[ClassLabel],
+    targets: Sequence[object],
+) -> Predictions:
+    """The predictions of a River classifier: of tables where there is a scorer, else sample by sample.
+
+    Args:
+        classifier: The classifier.
+        known: Says which features are used; None for all of them.
+        samples: The samples.
+        labels: The classes.
+        targets: What River calls them.
+    """
+    scores = np.zeros((len(samples), len(labels)))
+    failed: dict[int, BadMessage] = {}
+    score = scorer(classifier.river)
+    at_once = [place for place, sample in enumerate(samples) if score and sample.shape.numeric]
+    if known:
+        at_once = [place for place in at_once if not known.is_too_wide(len(samples[place].shape.names))]
+    if score is not None and at_once:
+        every = len(at_once) == len(samples)
+        table = Table.of(samples if every else [samples[place] for place in at_once])
+        for target, column in score.scores(table).items():
+            if target in targets:
+                scores[at_once, targets.index(target)] = column
+    if len(at_once) < len(samples):
+        done = set(at_once)
+        for place in (place for place in range(len(samples)) if place not in done):
+            features = samples[place].features
+            try:
+                scores[place] = classifier.scores(known.used(features) if known else features, targets)
+            except BadMessage as error:
+                failed[place] = error.kept()
+    return Predictions.of(tuple(labels), scores, failed)

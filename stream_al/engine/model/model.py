@@ -15,7 +15,7 @@ kept only where a strategy needs them.
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import accumulate, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from river.__version__ import __version__ as river_version
 
 from stream_al.engine.learners import Auto
 from stream_al.engine.learners.base import RowClassifier
-from stream_al.engine.model.batch_scoring import scorer
+from stream_al.engine.model.batch_scoring import predict_by_parts
 from stream_al.engine.model.classes import Classes
 from stream_al.engine.model.classifier import Classifier
 from stream_al.engine.model.digest import digest, digest_in_steps, finished
@@ -35,7 +35,7 @@ from stream_al.engine.model.reference_set import ReferenceSet
 from stream_al.engine.model.river_patches import WordBound, Words
 from stream_al.engine.model.samplers import Renamed
 from stream_al.engine.samples.known_features import KnownFeatures
-from stream_al.engine.samples.table import Sample, Table, sample_of, with_shared_shapes
+from stream_al.engine.samples.table import Sample
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
 
@@ -152,14 +152,9 @@ class Model:
         return self._classes.binary
 
     def relative_work(self) -> float:
-        """Return how many times as long a value takes as in `auto`: more for each class of a River model.
-
-        Of a chunk whose bytes, times this, are 100,000, all records together take about as long as the
-        largest record alone.
-        """
-        if self._known is None:
-            return 1.0
-        return max(1.0, len(self.classes) * self.classifier.pair_cost / CLASSES_AT_ONCE)
+        """Return how many times as long a value takes as in `auto`: more for each class of a River model."""
+        work = len(self.classes) * self.classifier.pair_cost / CLASSES_AT_ONCE
+        return 1.0 if self._known is None else max(1.0, work)
 
     @property
     def ready(self) -> bool:
@@ -263,30 +258,7 @@ class Model:
         table_scores = self.classifier.table_scores(samples, targets)
         if table_scores is not None:
             return Predictions.of(labels, table_scores)
-        return self._predict_by_parts(samples, targets)
-
-    def _predict_by_parts(self, samples: Sequence[Sample], targets: Sequence[object]) -> Predictions:
-        """The predictions of a River classifier: of tables where there is a scorer, else sample by sample."""
-        scores = np.zeros((len(samples), len(self.classes)))
-        failed: dict[int, BadMessage] = {}
-        score = scorer(self.classifier.river)
-        at_once = [place for place, sample in enumerate(samples) if score and sample.shape.numeric]
-        if self._known:
-            at_once = [p for p in at_once if not self._known.is_too_wide(len(samples[p].shape.names))]
-        if score is not None and at_once:
-            every = len(at_once) == len(samples)
-            table = Table.of(samples if every else [samples[place] for place in at_once])
-            for target, column in score.scores(table).items():
-                if target in targets:
-                    scores[at_once, targets.index(target)] = column
-        if len(at_once) < len(samples):
-            done = set(at_once)
-            for place in (place for place in range(len(samples)) if place not in done):
-                try:
-                    scores[place] = self.classifier.scores(self._used(samples[place].features), targets)
-                except BadMessage as error:
-                    failed[place] = error.kept()
-        return Predictions.of(tuple(self.classes), scores, failed)
+        return predict_by_parts(self.classifier, self._known, samples, labels, targets)
 
     def _used(self, features: Mapping[str, object]) -> Mapping[str, object]:
         """The features that the classifier gets for a prediction."""
@@ -382,10 +354,7 @@ class Model:
         return copy
 
     def copies_fast(self) -> bool:
-        """Return whether a copy for every sample is made in time; always for `auto`, whose size is bounded.
-
-        It depends on what was learned alone, and not on how the objects came into memory.
-        """
+        """Return whether a copy for each sample is made in time, by what was learned; always for `auto`."""
         if self._copies_fast is None:
             large = (
                 self._known is not None
@@ -397,18 +366,11 @@ class Model:
     def recent_predictions(self) -> list[dict[ClassLabel, float]]:
         """Return the probabilities of the last examples it keeps; empty where it has none or fails."""
         if self._recent_predictions is None:
-            recent = self._compared()
-            samples = with_shared_shapes(sample_of("", features) for features, _ in recent)
+            most = RECENT_VALUES // (1 if self._known is None else max(1, len(self.classes)))
+            of = self.reference_set
+            samples = [] if of is None else of.latest(RECENT_PREDICTIONS, most, self._used)
             self._recent_predictions = self.predict_proba_many(samples).rows()
         return self._recent_predictions
-
-    def _compared(self) -> list[tuple[Mapping[str, object], ClassLabel]]:
-        """The last examples by which models are compared: the more values they have, the fewer."""
-        latest = list(self.reference_set.recent)[-RECENT_PREDICTIONS:] if self.reference_set else []
-        times = 1 if self._known is None else max(1, len(self.classes))
-        values = accumulate(times * len(self._used(features)) for features, _ in reversed(latest))
-        number = sum(1 for total in values if total <= RECENT_VALUES)
-        return latest[len(latest) - max(1, number) :]
 
     def digest(self) -> str:
         """Return a text that is equal for two models exactly when they are in the same state."""

@@ -264,7 +264,7 @@ def test_a_record_that_is_too_wide_is_not_scored_in_a_table(monkeypatch: pytest.
         monkeypatch.setattr(made, "scores", scores)
         return made
 
-    monkeypatch.setattr("stream_al.engine.model.model.scorer", watched)
+    monkeypatch.setattr("stream_al.engine.model.batch_scoring.scorer", watched)
     model = Model("GaussianNB()", seed=1, max_features=10)
     for number in range(8):
         model.learn({f"n{place}": float(place * number) for place in range(10)}, "ab"[number % 2])
