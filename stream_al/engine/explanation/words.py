@@ -16,9 +16,10 @@ The work is bounded: the first `MOST_WORDS` different words of a text, and a pre
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from stream_al.engine.model.importance import predict_in_steps
 from stream_al.engine.samples.table import sample_of, with_shared_shapes
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def words(text: str) -> list[str]:
 
 def word_effects(
     model: Model, features: Mapping[str, object], name: str, chosen: Sequence[str]
-) -> dict[str, float]:
-    """What some words of a text do for the class that the model predicts for the sample.
+) -> Generator[None, None, dict[str, float]]:
+    """Return what some words of a text do for the class that the model predicts for the sample, in steps.
 
     Args:
         model: The model, which does not change.
@@ -69,12 +70,12 @@ def word_effects(
         From -1 to 1 for each word; nothing without a prediction.
     """
     text = features[name]
-    before = model.predict_proba_many([sample_of("", features)])
+    before = yield from predict_in_steps(model, [sample_of("", features)])
     if not chosen or not model.ready or not before.known[0] or not isinstance(text, str):
         return {}
     best = int(before.probabilities[0].argmax())
     without = [sample_of("", {**features, name: _without(text, word)}) for word in chosen]
-    after = model.predict_proba_many(with_shared_shapes(without))
+    after = yield from predict_in_steps(model, with_shared_shapes(without))
     gaps = before.probabilities[0, best] - after.probabilities[:, best]
     return {
         word: round(float(gap), DIGITS)

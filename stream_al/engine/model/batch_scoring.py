@@ -171,7 +171,7 @@ def part_scores(
             try:
                 scores[place] = one_by_one(samples[place].features)
             except BadMessage as error:
-                failed[place] = error
+                failed[place] = error.kept()
     return scores, failed
 
 

@@ -28,7 +28,13 @@ from stream_al.engine.learners.base import RowClassifier
 from stream_al.engine.learners.encoder.batch import Record
 from stream_al.engine.model.bounds import bounded
 from stream_al.engine.model.expression import load
-from stream_al.engine.model.introspection import descend, is_ensemble, is_linear, relative_cost
+from stream_al.engine.model.introspection import (
+    descend,
+    has_copy_for_each_class,
+    is_ensemble,
+    is_linear,
+    relative_cost,
+)
 from stream_al.engine.model.pickling import TooLarge, dumps, loads
 from stream_al.engine.model.validation import writes_when_read
 from stream_al.engine.samples.table import Floats, Sample
@@ -36,6 +42,7 @@ from stream_al.errors import BadMessage
 
 __all__ = ["Classifier"]
 
+EACH_CLASS = 8  # times as long takes a pair of a class and a feature where each class has a tree of its own
 COPIED = 4  # times as long takes a record for which the classifier is copied
 MOST_COPIED_BYTES = 500_000  # to copy as much takes some 50 ms
 MOST_CHARACTERS = 200  # of what River says of an error; it may quote the features
@@ -76,6 +83,7 @@ class Classifier:
         has_members: Whether it is an ensemble or a mixture, whose members predict one by one.
         is_linear: Whether its probabilities come from a linear function of what its last step gets.
         cost: How many times as long it takes for a record as a single tree, at most about.
+        pair_cost: How many times as long it takes for a class and a feature as a naive Bayes, likewise.
     """
 
     def __init__(self, river: Any) -> None:
@@ -86,6 +94,7 @@ class Classifier:
         self._reads_copy = writes_when_read(river)
         if self._reads_copy:
             self.cost *= COPIED
+        self.pair_cost = self.cost * (EACH_CLASS if has_copy_for_each_class(river) else 1)
         self._copy: Any = None
         self._pickle: bytes | None = None
 

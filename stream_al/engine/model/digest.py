@@ -42,6 +42,7 @@ __all__ = ["digest", "digest_in_steps", "finished"]
 
 T = TypeVar("T")
 STEP = 1000  # objects: a few milliseconds
+OBJECT_BYTES = 1000  # of an array: to hash them takes as long as an object
 
 _SIZE = 16
 _Opened: TypeAlias = tuple[bytes, list[object]]
@@ -95,7 +96,8 @@ def _walk_in_steps(root: object, visits: dict[int, int]) -> Generator[None, None
     stack = [root]
     while stack:
         walked += 1
-        if walked % STEP == 0:
+        if walked >= STEP:
+            walked = 0
             yield
         obj = stack.pop()
         kind = type(obj)
@@ -113,6 +115,7 @@ def _walk_in_steps(root: object, visits: dict[int, int]) -> Generator[None, None
             visits[id(obj)] = len(visits)
             alive.append(obj)
         content, children = _open(obj, visits)
+        walked += len(content) // OBJECT_BYTES
         hashed.update(_token(kind, content))
         stack.extend(reversed(children))
     return hashed.digest()

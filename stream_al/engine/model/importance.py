@@ -21,17 +21,20 @@ replaced.
     Robnik-Sikonja, Kononenko: Explaining classifications for individual instances. IEEE TKDE 20(5), 2008.
 
 The work is bounded: `KEPT` examples, `FEATURES` features, and about `PREDICTIONS` predictions. A model that
-learns costs more than this, and nothing of it is on the way of a sample.
+learns costs more than this, and nothing of it is on the way of a sample. It is done in steps, each of as many
+predictions as take a few milliseconds, or of one.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stream_al.engine.model.digest import finished
+from stream_al.engine.model.predictions import Predictions
 from stream_al.engine.randomness import uniform
 from stream_al.engine.samples.table import Sample, is_numeric, sample_of, with_shared_shapes
 
@@ -45,6 +48,7 @@ __all__ = [
     "feature_importance",
     "feature_names",
     "importances",
+    "predict_in_steps",
     "ranked",
 ]
 
@@ -54,6 +58,7 @@ FEATURES = 1000  # that are examined
 PREDICTIONS = 4000
 FEWEST = 4  # examples of which the mean is taken, however many features they have
 AT_ONCE = 500  # predictions
+VALUES_AT_ONCE = 2_500  # of the samples of these predictions, times `Model.relative_work`
 DIGITS = 6
 
 
@@ -109,7 +114,7 @@ def feature_importance(model: Model, recent: RecentFeatures) -> dict[str, float]
     names, found = feature_names(samples), dict[str, float]()
     each = max(1, AT_ONCE // max(len(samples), 1))
     for begin in range(0, len(names), each):
-        found |= importances(model, samples, names[begin : begin + each])
+        found |= finished(importances(model, samples, names[begin : begin + each]))
     return ranked(found)
 
 
@@ -118,8 +123,24 @@ def ranked(found: Mapping[str, float]) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def importances(model: Model, samples: Sequence[Sample], names: Sequence[str]) -> dict[str, float]:
-    """The importance of some features, so that long work can be divided.
+def predict_in_steps(model: Model, samples: Sequence[Sample]) -> Generator[None, None, Predictions]:
+    """Return the predictions of a sample or more, and yield before each step.
+
+    The model may learn meanwhile: then some are of the model before, and some of the model after that.
+    """
+    width = max(1, *(len(sample.values) for sample in samples))
+    each = max(1, min(AT_ONCE, int(VALUES_AT_ONCE / (width * model.relative_work()))))
+    parts = []
+    for begin in range(0, len(samples), each):
+        yield
+        parts.append(model.predict_proba_many(samples[begin : begin + each]))
+    return Predictions.joined(parts)
+
+
+def importances(
+    model: Model, samples: Sequence[Sample], names: Sequence[str]
+) -> Generator[None, None, dict[str, float]]:
+    """Return the importance of some features, in steps.
 
     Args:
         model: The model, which does not change.
@@ -141,10 +162,11 @@ def importances(model: Model, samples: Sequence[Sample], names: Sequence[str]) -
                 owners.append((column, place))
     totals = np.zeros(len(names))
     if altered:
-        before = model.predict_proba_many(samples)
-        after = model.predict_proba_many(with_shared_shapes(altered))
+        before = yield from predict_in_steps(model, samples)
+        after = yield from predict_in_steps(model, with_shared_shapes(altered))
         columns, places = np.asarray(owners).T
-        gaps = 0.5 * np.abs(after.probabilities - before.probabilities[places]).sum(axis=1)
+        known = len(before.labels)  # the model may know more classes by now
+        gaps = 0.5 * np.abs(after.probabilities[:, :known] - before.probabilities[places]).sum(axis=1)
         usable = after.known & before.known[places]
         np.add.at(totals, columns[usable], gaps[usable])
     return {name: round(total / number, DIGITS) for name, total in zip(names, totals.tolist(), strict=True)}
@@ -163,12 +185,14 @@ def explain(model: Model, features: Mapping[str, object], recent: RecentFeatures
         without a prediction.
     """
     sample = sample_of("", features)
-    found = effects(model, sample, recent.samples(), feature_names([sample]))
+    found = finished(effects(model, sample, recent.samples(), feature_names([sample])))
     return dict(sorted(found.items(), key=lambda item: -abs(item[1])))
 
 
-def effects(model: Model, sample: Sample, others: Sequence[Sample], names: Sequence[str]) -> dict[str, float]:
-    """What some features of a sample do, as in `explain`, so that long work can be divided.
+def effects(
+    model: Model, sample: Sample, others: Sequence[Sample], names: Sequence[str]
+) -> Generator[None, None, dict[str, float]]:
+    """Return what some features of a sample do, as in `explain`, in steps.
 
     Args:
         model: The model, which does not change.
@@ -176,7 +200,7 @@ def effects(model: Model, sample: Sample, others: Sequence[Sample], names: Seque
         others: Those that values are taken from.
         names: The features.
     """
-    before = model.predict_proba_many([sample])
+    before = yield from predict_in_steps(model, [sample])
     if not others or not model.ready or not before.known[0]:
         return {}
     chosen = int(before.probabilities[0].argmax())
@@ -186,7 +210,7 @@ def effects(model: Model, sample: Sample, others: Sequence[Sample], names: Seque
         if not altered:
             found[name] = 0.0
             continue
-        after = model.predict_proba_many(with_shared_shapes(altered))
+        after = yield from predict_in_steps(model, with_shared_shapes(altered))
         gaps = before.probabilities[0, chosen] - after.probabilities[after.known, chosen]
         found[name] = round(float(gaps.sum()) / len(others), DIGITS)
     return found

@@ -13,9 +13,27 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
-from river import base, compose, facto, feature_extraction, feature_selection, forest, linear_model, optim
+from river import (
+    base,
+    compose,
+    facto,
+    feature_extraction,
+    feature_selection,
+    forest,
+    linear_model,
+    multiclass,
+    optim,
+)
 
-__all__ = ["descend", "is_ensemble", "is_linear", "last_step", "parts", "relative_cost"]
+__all__ = [
+    "descend",
+    "has_copy_for_each_class",
+    "is_ensemble",
+    "is_linear",
+    "last_step",
+    "parts",
+    "relative_cost",
+]
 
 
 COSTS: dict[type, int] = {
@@ -83,6 +101,17 @@ def is_linear(model: Any) -> bool:
     if isinstance(last, linear_model.LogisticRegression):
         return isinstance(last.loss, optim.losses.Log)
     return isinstance(last, linear_model.SoftmaxRegression)
+
+
+def has_copy_for_each_class(model: object) -> bool:
+    """Whether a part learns every example once for each class, by a classifier that belongs to this class.
+
+    >>> from river.naive_bayes import GaussianNB
+    >>> one = GaussianNB()
+    >>> has_copy_for_each_class(one), has_copy_for_each_class(multiclass.OneVsRestClassifier(one))
+    (False, True)
+    """
+    return any(isinstance(part, multiclass.OneVsRestClassifier) for part in parts(model))
 
 
 def relative_cost(model: object) -> int:

@@ -15,6 +15,7 @@ kept only where a strategy needs them.
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from stream_al.engine.model.classifier import Classifier
 from stream_al.engine.model.digest import digest, digest_in_steps, finished
 from stream_al.engine.model.expression import load
 from stream_al.engine.model.faults import advice, features_refused
-from stream_al.engine.model.introspection import parts
+from stream_al.engine.model.introspection import has_copy_for_each_class, parts
 from stream_al.engine.model.predictions import Predictions, distribution
 from stream_al.engine.model.reference_set import ReferenceSet
 from stream_al.engine.model.river_patches import WordBound, Words
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 __all__ = ["Model"]
 
 RECENT_PREDICTIONS = 25  # examples by which a model is compared with itself after one more example
+RECENT_VALUES = 10_000  # that these examples have at most, times the classes of a River model
+CLASSES_AT_ONCE = 4
+COPIED_PARTS = 3000  # objects with attributes: a copy takes some 4 ms, and five are made for a sample
 
 
 class Model:
@@ -102,14 +106,19 @@ class Model:
             named=any(isinstance(part, Renamed) for part in parts(river)),
         )
         most_names = max(1, max_features // self.classifier.cost)
-        self._words = WordBound(most_names)
+        most_pairs = max(1, max_pairs // self.classifier.pair_cost)
+        self._words = WordBound(most_names, self.classifier.pair_cost)
         for part in parts(river):
             if isinstance(part, Words):
                 part.bound = self._words
         bounded_itself = isinstance(river, RowClassifier)
-        self._known = None if bounded_itself else KnownFeatures(most_names, max_pairs)
+        self._known: KnownFeatures | None = None
+        if not bounded_itself:
+            every = has_copy_for_each_class(river)
+            self._known = KnownFeatures(most_names, most_pairs, in_every_class=every)
         self._recent_predictions: list[dict[ClassLabel, float]] | None = None
         self._digest: str | None = None
+        self._copies_fast: bool | None = None
         # Each has a seed of its own: two members of one definition and one seed would always agree.
         self.committee: list[Model] = [
             Model(
@@ -123,7 +132,7 @@ class Model:
         ]
         self.reference_set = ReferenceSet() if reference_set else None
         kept = [member.fingerprint for member in self.committee], reference_set
-        limits = max_classes if bounded_itself else (max_classes, max_features, max_pairs)
+        limits = max_classes if bounded_itself else (max_classes, most_names, most_pairs)
         self.fingerprint: str = digest((definition, seed, limits, river_version, digest(river), kept))
 
     @property
@@ -140,6 +149,11 @@ class Model:
     def is_binary(self) -> bool:
         """Whether it tells only two classes apart."""
         return self._classes.binary
+
+    def relative_work(self) -> float:
+        """Return how many times as long a value takes as in `auto`: more for each class of a River model."""
+        work = len(self.classes) * self.classifier.pair_cost / CLASSES_AT_ONCE
+        return 1.0 if self._known is None else max(1.0, work)
 
     @property
     def ready(self) -> bool:
@@ -169,7 +183,7 @@ class Model:
         self._classes.admit(label)
         if label not in self.classes:
             self._words.fit(len(self.classes) + 1)
-        self._digest = self._recent_predictions = None
+        self._digest = self._recent_predictions = self._copies_fast = None
         some = features if self._known is None else self._known.admitted(features, label)
         self.classifier.learn(some, self._classes.target(label))
         self._classes.count(label)
@@ -331,22 +345,31 @@ class Model:
             self.__dict__,
             classifier=self.classifier.temporary_copy(),
             _classes=self._classes.copy(),
-            _known=None,  # what it meets is thrown away with it
+            _known=None,  # it is not to learn a name
             committee=[],
             reference_set=None,
         )
         copy.learn(self._used(features), label)
-        copy.reference_set = self.reference_set
+        copy.reference_set, copy._known = self.reference_set, self._known
         return copy
+
+    def copies_fast(self) -> bool:
+        """Return whether a copy for each sample is made in time, by what was learned; always for `auto`."""
+        if self._copies_fast is None:
+            large = (
+                self._known is not None
+                and next(islice(parts(self.classifier.river), COPIED_PARTS, None), None) is not None
+            )
+            self._copies_fast = not large
+        return self._copies_fast
 
     def recent_predictions(self) -> list[dict[ClassLabel, float]]:
         """Return the probabilities of the last examples it keeps; empty where it has none or fails."""
         if self._recent_predictions is None:
-            recent = list(self.reference_set.recent)[-RECENT_PREDICTIONS:] if self.reference_set else []
-            self._recent_predictions = [{} for _ in recent]
-            for probabilities, (features, _) in zip(self._recent_predictions, recent, strict=True):
-                with suppress(BadMessage):
-                    probabilities.update(self.probabilities(features))
+            most = RECENT_VALUES // (1 if self._known is None else max(1, len(self.classes)))
+            of = self.reference_set
+            samples = [] if of is None else of.latest(RECENT_PREDICTIONS, most, self._used)
+            self._recent_predictions = self.predict_proba_many(samples).rows()
         return self._recent_predictions
 
     def digest(self) -> str:
@@ -373,4 +396,4 @@ class Model:
 
     def __getstate__(self) -> dict[str, Any]:
         # A restored model computes its digest anew, so that a snapshot can prove itself.
-        return {**self.__dict__, "_recent_predictions": None, "_digest": None}
+        return {**self.__dict__, "_recent_predictions": None, "_digest": None, "_copies_fast": None}

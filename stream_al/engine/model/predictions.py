@@ -94,6 +94,16 @@ class Predictions:
             probabilities = np.round(scores / totals[:, None], DIGITS)
         return cls(tuple(labels), probabilities, known, failed or {})
 
+    @classmethod
+    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
+        """The predictions of all parts, in order, for the classes that the first one knows.
+
+        A later part may know more classes, if the model has learned meanwhile. Failures are left out.
+        """
+        labels = parts[0].labels
+        tables = [part.probabilities[:, : len(labels)] for part in parts]
+        return cls(labels, np.concatenate(tables), np.concatenate([part.known for part in parts]))
+
     def some(self, places: Sequence[int]) -> Predictions:
         """The predictions of some samples, without failures."""
         return Predictions(self.labels, self.probabilities[places], self.known[places])

@@ -12,13 +12,15 @@ Memory is bounded: `RECENT` examples, and the scale of the first `FEATURES` feat
 from __future__ import annotations
 
 from collections import deque
+from itertools import accumulate
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from stream_al.engine.model.sketch import Point, Points, Sketches, numeric, points, project, project_all
+from stream_al.engine.samples.table import sample_of, with_shared_shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from stream_al.engine.samples.table import Sample
     from stream_al.messages import ClassLabel
@@ -70,6 +72,15 @@ class ReferenceSet:
             mean += gap / (count + 1)
             moments[name] = (count + 1, mean, squares + gap * (number - mean))
         self._scale = self._points = None
+
+    def latest(
+        self, number: int, most_values: int, used: Callable[[Mapping[str, object]], Mapping[str, object]]
+    ) -> list[Sample]:
+        """The last examples, `number` at most, with `most_values` used values in all; one at least."""
+        recent = [features for features, _ in self.recent][-number:]
+        sizes = accumulate(len(used(features)) for features in reversed(recent))
+        fit = sum(1 for size in sizes if size <= most_values)
+        return with_shared_shapes(sample_of("", features) for features in recent[-max(1, fit) :])
 
     def scale(self) -> Mapping[str, tuple[float, float]]:
         """Feature to mean and standard deviation of its numbers."""

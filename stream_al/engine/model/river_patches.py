@@ -103,6 +103,10 @@ class StatImputer(preprocessing.StatImputer):
 class WordBound:
     """How many words the vectorisers of a model know, and take of one text. They share it with their clones.
 
+    Args:
+        most: The most of both.
+        cost: How many times as long a word of a class takes as with a single naive Bayes.
+
     Attributes:
         known: How many words each knows.
         of_text: How many different words of a text count.
@@ -115,13 +119,14 @@ class WordBound:
     (2000, 400)
     """
 
-    def __init__(self, most: int = MOST_WORDS) -> None:
+    def __init__(self, most: int = MOST_WORDS, cost: int = 1) -> None:
         self._most = self.known = self.of_text = most
+        self._cost = cost
 
     def fit(self, classes: int) -> None:
         """Bound the products of words and classes."""
-        self.known = max(1, min(self._most, MOST_WORD_PAIRS // classes))
-        self.of_text = max(1, min(self._most, MOST_TEXT_PAIRS // classes))
+        self.known = max(1, min(self._most, MOST_WORD_PAIRS // (classes * self._cost)))
+        self.of_text = max(1, min(self._most, MOST_TEXT_PAIRS // (classes * self._cost)))
 
 
 class Words:

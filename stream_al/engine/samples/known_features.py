@@ -21,6 +21,10 @@ with the names of the record: in an ensemble for each member, and for a predicti
 The names are a part of the model: which features it learns next depends on them. So they are part of its
 digest. They are kept in dictionaries, in the order in which they came, since a digest walks those in steps.
 
+*Classes that learn every example.* Where each class has a classifier of its own that learns the examples of
+all, such as in a `OneVsRestClassifier`, every name that is used is met by all classes. So no more names are
+used than `max_pairs / classes`, in narrow records too: those that came first.
+
 `auto` and its members need no such door: their encoder has its own (`engine.learners.encoder.columns`). The
 words of a text that a `BagOfWords` makes are made behind the door; it bounds them itself
 (`engine.model.river_patches`).
@@ -41,6 +45,7 @@ class KnownFeatures:
     Args:
         max_names: Most distinct names.
         max_pairs: Most distinct pairs of a class and a name.
+        in_every_class: Whether a name is met by all classes, whatever the label.
 
     Attributes:
         left_out: How often a feature was left out.
@@ -54,8 +59,9 @@ class KnownFeatures:
     ({'a': 1}, {'a': 1}, {'b': 1})
     """
 
-    def __init__(self, max_names: int, max_pairs: int) -> None:
+    def __init__(self, max_names: int, max_pairs: int, *, in_every_class: bool = False) -> None:
         self.left_out = 0
+        self._in_every_class = in_every_class
         self._max_names, self._max_pairs = max_names, max_pairs
         self._names: dict[str, int] = {}  # with its place in the order in which they came
         self._of_class: dict[ClassLabel, dict[str, None]] = {}
@@ -70,7 +76,7 @@ class KnownFeatures:
             if name in met or self._pairs >= self._max_pairs:
                 continue
             if name not in self._names:
-                if len(self._names) >= self._max_names:
+                if len(self._names) >= (self._most if self._in_every_class else self._max_names):
                     continue
                 self._names[name] = len(self._names)
             met[name] = None
@@ -80,8 +86,8 @@ class KnownFeatures:
         return kept
 
     def is_too_wide(self, number: int) -> bool:
-        """Whether a record of this number of features would take too long."""
-        return number > self._most
+        """Whether not all of a record's features are used, for its number of them or whatever it has."""
+        return self._in_every_class or number > self._most
 
     @property
     def _most(self) -> int:

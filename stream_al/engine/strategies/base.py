@@ -89,7 +89,7 @@ def each(utility_of: Callable[[Candidate], float]) -> Callable[[Candidates], Flo
             try:
                 found[place] = utility_of(candidate)
             except BadMessage as error:
-                candidates.failed.setdefault(place, error)
+                candidates.failed.setdefault(place, error.kept())
         return found
 
     return utilities
@@ -152,10 +152,12 @@ class ModelFactor:
     Attributes:
         utilities: From candidates to a utility in [0, 1] of each.
         needs: What the model must have for it.
+        looks_ahead: Whether it copies the model for each sample, which takes milliseconds.
     """
 
     utilities: Callable[[Candidates], Floats]
     needs: frozenset[Need] = frozenset()
+    looks_ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,9 @@
 For each likely label a copy of the model learns it. That costs a copy and `RECENT_PREDICTIONS` predictions a
 label. So only the `LABELS` likeliest labels are tried, weighted by their probability. A label that the model
 cannot learn changes nothing.
+
+A model that takes long to copy is not copied (`Model.copies_fast`): the utility of every sample is then how
+uncertain the model is, as by least confidence. `/v1/status` says so (`model.looks_ahead`).
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from stream_al.engine.strategies.base import Candidate
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
 
-__all__ = ["RecentPredictions", "lookahead"]
+__all__ = ["RecentPredictions", "lookahead", "uncertainty"]
 
 LABELS = 5
 
@@ -29,6 +32,16 @@ def lookahead(candidate: Candidate) -> Iterator[tuple[float, RecentPredictions]]
         with suppress(BadMessage):
             after = candidate.model.with_example(candidate.features, label)
         yield p, after.recent_predictions()
+
+
+def uncertainty(candidate: Candidate) -> float:
+    """The least confidence of a sample, for a model that takes too long to look ahead.
+
+    Returns:
+        In [0, 1]: 1 if all classes are equally likely.
+    """
+    classes = len(candidate.probabilities)
+    return (1.0 - max(candidate.probabilities.values())) * classes / (classes - 1)
 
 
 def _likeliest(probabilities: Mapping[ClassLabel, float]) -> list[tuple[ClassLabel, float]]:

@@ -11,11 +11,13 @@ trees and forests. It costs one copy of the model for each likely label.
 from __future__ import annotations
 
 from stream_al.engine.strategies.base import Candidate
-from stream_al.engine.strategies.lookahead import RecentPredictions, lookahead
+from stream_al.engine.strategies.lookahead import RecentPredictions, lookahead, uncertainty
 
 
 def model_change(candidate: Candidate) -> float:
     """The expected change of the distributions over the last examples."""
+    if not candidate.model.copies_fast():
+        return uncertainty(candidate)
     now = candidate.model.recent_predictions()
     return sum(p * variation(now, then) for p, then in lookahead(candidate))
 

@@ -87,6 +87,7 @@ class Strategy:
     Attributes:
         text: The expression in its normal form.
         needs: What a model must have for it.
+        looks_ahead: Whether it copies the model for each sample.
         uses_history: Whether it depends on the history.
         uses_samples: Whether it depends on the samples in the history, and not only on the queries.
 
@@ -110,6 +111,7 @@ class Strategy:
         self._history_factors = [factor.utilities for factor, _ in history]
         self._history_powers = [power for _, power in history]
         self._needs = {name: f.needs for name, f, _ in chosen if isinstance(f, ModelFactor)}
+        self.looks_ahead = any(isinstance(f, ModelFactor) and f.looks_ahead for _, f, _ in chosen)
         self.uses_history = bool(history)
         self.uses_samples = any(factor.uses_samples for factor, _ in history)
         self.needs = frozenset[Need]().union(*self._needs.values())

@@ -5,7 +5,8 @@
     3  may it be the work of a foreign web page?    (`browsers`)  yes: 403
     4  is the token known?                                        no:  401
     5  is its role sufficient?                                    no:  403
-    6  is the body JSON, by its content type?                     no:  415
+    6  is the body JSON, by its content type, not compressed?     no:  415
+       and has it one length?                                     no:  400
     7  the route responds; the body has a limit of size and time  over a limit: 413, 408
     8  the audit log gets a line
 
@@ -177,10 +178,7 @@ class Guard:
             return problem(403, "Forbidden", why, headers=CLOSE_CONNECTION)
         if rule.role > Role.OPEN and (caller is None or caller.role < rule.role):
             return _access_refusal(rule.role, caller)
-        if _has_other_body(headers):
-            words = "send the body as JSON, with the header `Content-Type: application/json`"
-            return problem(415, "Unsupported Media Type", words, headers=CLOSE_CONNECTION)
-        return None
+        return _refused_body(headers)
 
     def _foreign(self, method: str, headers: dict[bytes, str]) -> str | None:
         return foreign(method, headers, self.access.allowed_hosts, addresses=self.access.open)
@@ -253,6 +251,19 @@ def _denied(code: int, words: str, **challenge: str) -> ASGIApp:
 
 def _retry(seconds: float) -> dict[str, str]:
     return {"Retry-After": str(math.ceil(seconds))}
+
+
+def _refused_body(headers: dict[bytes, str]) -> ASGIApp | None:
+    """The response to a body that its head says cannot be used; None if it may be read."""
+    code, title, words = 415, "Unsupported Media Type", ""
+    if _has_other_body(headers):
+        words = "send the body as JSON, with the header `Content-Type: application/json`"
+    elif headers.get(b"content-encoding", "identity").strip().lower() != "identity":
+        words = "send the body as it is: without the header `Content-Encoding`, and not compressed"
+    elif b"content-length" in headers and b"transfer-encoding" in headers:
+        code, title = 400, "Bad Request"
+        words = "a body has one length: send either `Content-Length` or `Transfer-Encoding`"
+    return problem(code, title, words, headers=CLOSE_CONNECTION) if words else None
 
 
 def _has_other_body(headers: dict[bytes, str]) -> bool:

@@ -82,6 +82,7 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
         "members": model.member_report(),
         "restarts": model.restarts(),
         "left_out": model.left_out(),
+        "looks_ahead": model.copies_fast(),
         "refusals": [_refusal(one) for one in learner.refusals],
         "digest": model.digest(),
         **_quality(learner.evaluation.current),

@@ -115,7 +115,7 @@ class Intake:
                 return label
             features = dict(flat_features(label.features, self.rules))
         except BadMessage as error:
-            return error
+            return error.kept()
         return msgspec.structs.replace(label, features=features)
 
     async def take_over(self) -> None:
@@ -201,7 +201,7 @@ class _BatchDecision:
             except BadMessage as error:
                 self.outcomes[error.reason] += 1
                 self.letters.append(stage.dead_letter(record, error))
-                self.unusable.append((record, error))
+                self.unusable.append((record, error.kept()))
                 self.lost.append(str(error))
         return state
 

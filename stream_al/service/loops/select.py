@@ -136,15 +136,21 @@ class Select:
             )
             return at_position(sample, record.partition, record.offset)
         except BadMessage as error:
-            return error
+            return error.kept()
 
     async def take_over(self) -> None:
         """Read the queries that the last owner has published: they have taken ids."""
         await self.pending.catch_up()
 
     def size(self, record: Record) -> int:
-        """Its bytes, and more for each class, since each is scored and stands in what is written of it."""
-        return len(record.value or b"") + CLASS_BYTES * len(self.local_model.model.classes)
+        """Its bytes, and more for each class, since each is scored and stands in what is written of it.
+
+        A strategy that looks ahead takes one record at a time, since it copies the model for each.
+        """
+        model, given = self.local_model.model, len(record.value or b"")
+        if self.selector.strategy.looks_ahead:
+            return self.clock.pace.chunk_bytes
+        return int(given * model.relative_work()) + CLASS_BYTES * len(model.classes)
 
     async def prepare(self, items: Items) -> None:
         """Nothing to wait for: the model that has scored the samples decides about them."""

@@ -61,16 +61,12 @@ class Explanations:
         names = feature_names([sample])[:MOST_FEATURES]
         for part in (names[:1], names[1:]):  # the first one tells how many others fit a time slice
             for chunk in slices.cut(part):
-                with slices.working():
-                    by_feature |= effects(model, sample, others, chunk)
-                await slices.over()
+                by_feature |= await slices.in_steps(effects(model, sample, others, chunk))
             slices.fit()
         for name in texts(query.features):
             found = dict[str, float]()
             for chunk in slices.cut(words(str(query.features[name]))):
-                with slices.working():
-                    found |= word_effects(model, query.features, name, chunk)
-                await slices.over()
+                found |= await slices.in_steps(word_effects(model, query.features, name, chunk))
             by_word[name] = _ranked(found)
         predicted = None
         with suppress(BadMessage):  # what the model cannot do is no fault of the request

@@ -51,9 +51,7 @@ class FeatureImportance:
         slices = TimeSlices(self._clock)
         for part in (names[:1], names[1:]):  # the first one tells how many others fit a time slice
             for chunk in slices.cut(part):
-                with slices.working():
-                    found |= importances(learner.model, samples, chunk)
-                await slices.over()
+                found |= await slices.in_steps(importances(learner.model, samples, chunk))
             slices.fit()
         return found
 

@@ -1,7 +1,8 @@
 """Shared ids: those that two queries for different samples have had at once.
 
-Two replicas that do not know of each other may ask about two samples of one id. The topic `queries` keeps
-only X
+Two replicas that do not know of each other may ask about two samples of one id. The key of a query is its id,
+so the topic `queries` would keep only the later one. The earlier one therefore gets an id of its own,
+`id#version` (`stream_al.identity`), in every replica that reads both.
 
 - From then on it is pending under this id. A label that brings its version is joined with it at once.
 - One replica, the one that closes expired queries, publishes it under this id. A header of the record names

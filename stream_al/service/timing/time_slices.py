@@ -16,9 +16,9 @@ also has at most `chunk_bytes` of records, and one record at least.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import TypeVar
 
 from stream_al.service.timing.clock import Clock
@@ -63,9 +63,8 @@ class TimeSlices:
         begin = 0
         while begin < len(records):
             chunk = records[begin : begin + self._chunk]
-            if sum(map(size, chunk)) > self._pace.chunk_bytes:
-                sizes = accumulate(map(size, chunk))
-                chunk = chunk[: max(1, sum(1 for total in sizes if total <= self._pace.chunk_bytes))]
+            within = takewhile(lambda total: total <= self._pace.chunk_bytes, accumulate(map(size, chunk)))
+            chunk = chunk[: max(1, sum(1 for _ in within))]
             self._records += len(chunk)
             begin += len(chunk)
             yield chunk
@@ -99,6 +98,19 @@ class TimeSlices:
         self._since += taken
         self._records += records
         await self.over()
+
+    async def in_steps(self, steps: Generator[None, None, T]) -> T:
+        """The result of work that yields before each of its steps, any of which may take long."""
+        while True:
+            with self.working():
+                try:
+                    next(steps)
+                except StopIteration as end:
+                    found: T = end.value
+                    break
+            await self.over()
+        await self.over()
+        return found
 
     @contextmanager
     def working(self) -> Iterator[None]:

@@ -41,9 +41,10 @@ async def _cost(here: Bench, attack: Attack, *, quick: bool) -> Cost:
             await target.rest()
         except (AssertionError, OSError, httpx.HTTPError) as error:
             return gauge.cost(f"failed: {error!r:.60}")
-        for line in target.server.said().splitlines():
-            if line.startswith("held "):
-                sys.stderr.write(f"{line}\n")
+        finally:
+            for line in target.server.said().splitlines():
+                if line.startswith("held "):
+                    sys.stderr.write(f"{line}\n")
         if target.server.code is not None:
             return gauge.cost(f"ended with exit code {target.server.code}")
         live = await target.server.probe("/livez", 30) == httpx.codes.OK

@@ -9,7 +9,8 @@ The timer measures three times, in seconds, and keeps them in a file that anothe
             of the tasks that handle their requests
 
 Whoever writes zeros into the file begins a new measurement. A callback that holds the loop for more than
-`LONG_SECONDS` is named on standard error, and how much of that was Python's search for cycles.
+`LONG_SECONDS` is named on standard error, how much of that was Python's search for cycles, and in which
+functions it was while it took long.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ import gc
 import mmap
 import struct
 import sys
+import threading
 from asyncio.events import Handle
+from collections import Counter
 from collections.abc import Coroutine
 from pathlib import Path
 from threading import get_native_id
-from time import monotonic, thread_time
+from time import monotonic, sleep, thread_time
+from traceback import extract_stack
 from typing import Any
 
 from stream_al.cli import main as command
@@ -33,24 +37,68 @@ __all__ = ["FORM", "TICK_SECONDS"]
 FORM = struct.Struct("ddd")
 TICK_SECONDS = 0.005
 LONG_SECONDS = 0.08
+LOOK_SECONDS = 0.01
+INNERMOST = 12  # functions of a stack that are named
 
 
 class _Search:
-    """How long Python searched for cycles."""
+    """How long Python searched for cycles.
+
+    Attributes:
+        seconds: That, since it was set to 0.
+        among: Of the longest search since then: its generation, and of which classes most objects are now.
+    """
 
     def __init__(self) -> None:
         self.seconds = self._began = 0.0
+        self.among = ""
 
-    def __call__(self, phase: str, _: dict[str, int]) -> None:
+    def __call__(self, phase: str, about: dict[str, int]) -> None:
         if phase == "start":
             self._began = thread_time()
-        else:
-            self.seconds += thread_time() - self._began
-
-    def tell(self, taken: float, handle: Handle) -> None:
-        """Name a callback that took long, and how much of it was the search."""
+            return
+        taken = thread_time() - self._began
+        self.seconds += taken
         if taken > LONG_SECONDS:
-            sys.stderr.write(f"held {taken:.3f} s, search for cycles {self.seconds:.3f} s: {handle!r:.300}\n")
+            objects = gc.get_objects()
+            classes = Counter(type(one).__name__ for one in objects).most_common(6)
+            self.among = f"generation {about['generation']}, {len(objects)} objects {classes}"
+
+
+class _Lookout(threading.Thread):
+    """Looks at what the event loop's thread does while one callback takes long.
+
+    Attributes:
+        began: When the callback that runs now began, by the clock; None between two.
+        seen: Where it was, at each look.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.began: float | None = None
+        self.seen: list[str] = []
+        self._watched = threading.get_ident()
+
+    def run(self) -> None:
+        while True:
+            sleep(LOOK_SECONDS)
+            began = self.began
+            if began is not None and monotonic() - began > LONG_SECONDS / 4:
+                stack = extract_stack(sys._current_frames()[self._watched])[-INNERMOST:]
+                self.seen.append(
+                    " > ".join(f"{Path(frame.filename).stem}.{frame.name}:{frame.lineno}" for frame in stack)
+                )
+
+
+def _tell(taken: float, handle: Handle, search: _Search, seen: list[str]) -> None:
+    """Name a callback that took long, how much of it was the search, and where it was."""
+    if taken > LONG_SECONDS:
+        sys.stderr.write(f"held {taken:.3f} s, search for cycles {search.seconds:.3f} s: {handle!r:.300}\n")
+        if search.among:
+            sys.stderr.write(f"held by a search: {search.among}\n")
+            search.among = ""
+        for where in dict.fromkeys(seen):
+            sys.stderr.write(f"held at {where}\n")
 
 
 def _watch(shared: mmap.mmap) -> None:
@@ -63,18 +111,21 @@ def _watch(shared: mmap.mmap) -> None:
             largest[place] = seconds
             FORM.pack_into(shared, 0, *largest)
 
-    search = _Search()
+    search, lookout = _Search(), _Lookout()
+    lookout.start()
 
     def timed(handle: Handle) -> None:
-        began, search.seconds = thread_time(), 0.0
+        began, search.seconds, lookout.seen = thread_time(), 0.0, []
+        lookout.began = monotonic()
         serves = _serves_http(handle)
         run_handle(handle)
         taken = thread_time() - began
+        lookout.began = None
         note(0, taken)
         if serves:
             *others, before = FORM.unpack_from(shared)
             FORM.pack_into(shared, 0, *others, before + taken)
-        search.tell(taken, handle)
+        _tell(taken, handle, search, lookout.seen)
 
     async def tick() -> None:
         statistics = Path(f"/proc/self/task/{get_native_id()}/schedstat")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stream_al.engine.explanation.words import MOST_TEXTS, MOST_WORDS, texts, word_effects, words
+from stream_al.engine.model.digest import finished
 from stream_al.engine.model.model import Model
 
 TOLD = [("free prize now", "spam"), ("dinner at home", "ham")] * 10
@@ -16,9 +17,8 @@ def learned() -> Model:
 
 
 def test_a_word_of_one_class_speaks_for_it_and_one_of_the_other_against_it() -> None:
-    found = word_effects(
-        learned(), {"text": "Prize and prize, dinner", "n": 1.0}, "text", ["prize", "dinner", "and"]
-    )
+    shown = {"text": "Prize and prize, dinner", "n": 1.0}
+    found = finished(word_effects(learned(), shown, "text", ["prize", "dinner", "and"]))
     assert found["prize"] > abs(found["and"])
     assert found["dinner"] < 0 < found["prize"]
 
@@ -31,11 +31,11 @@ def test_the_work_is_bounded() -> None:
 
 
 def test_a_model_without_two_classes_has_no_effects() -> None:
-    assert word_effects(Model("auto", seed=0), {"text": "a b c"}, "text", ["a"]) == {}
+    assert finished(word_effects(Model("auto", seed=0), {"text": "a b c"}, "text", ["a"])) == {}
 
 
 def test_nothing_of_the_model_changes() -> None:
     made = learned()
     before = made.digest()
-    word_effects(made, {"text": "free dinner now"}, "text", ["free", "dinner"])
+    assert finished(word_effects(made, {"text": "free dinner now"}, "text", ["free", "dinner"]))
     assert made.digest() == before

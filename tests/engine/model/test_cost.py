@@ -7,12 +7,20 @@ from typing import Any
 import pytest
 
 from stream_al.engine.model import classifier, faults
+from stream_al.engine.model import model as model_module
+from stream_al.engine.model.batch_scoring import scorer
+from stream_al.engine.model.digest import finished
 from stream_al.engine.model.expression import load
+from stream_al.engine.model.importance import predict_in_steps
 from stream_al.engine.model.introspection import parts
 from stream_al.engine.model.model import Model
-from stream_al.engine.model.pickling import TooLarge, dumps
+from stream_al.engine.model.pickling import TooLarge, dumps, loads
 from stream_al.engine.model.river_patches import MOST_PRODUCTS, Words
 from stream_al.engine.samples.table import sample_of
+from stream_al.engine.strategies import STRATEGIES
+from stream_al.engine.strategies.base import Candidates
+from stream_al.engine.strategies.least_confidence import least_confidence
+from stream_al.engine.strategies.product import Strategy
 from stream_al.errors import BadMessage
 
 WIDE = {f"n{place}": float(place % 7) for place in range(9000)}
@@ -160,3 +168,109 @@ def test_a_distribution_has_no_generator_before_it_is_asked_for_a_sample() -> No
     assert not any("_rng" in state for state in found)
     model.gaussians["a"]["x"].update(2.0)
     assert isinstance(model.gaussians["a"]["x"].sample(), float)
+
+
+def test_each_class_that_learns_every_example_makes_all_of_them_narrower() -> None:
+    """One-vs-rest learns an example once for each class, also one whose label is another class."""
+    model = Model("OneVsRestClassifier(GaussianNB())", seed=1, max_pairs=800)
+    for number in range(40):
+        features = {f"{number}-{place}": float(place) for place in range(3)}
+        model.learn({"x": float(number), **features}, f"class {number % 20}")
+        kept = sum(
+            len(of_class)
+            for one in model.classifier.river.classifiers.values()
+            for of_class in one.gaussians.values()
+        )
+        assert kept <= 800
+    assert model._known is not None
+    assert len(model._known._names) > 100 // 20
+    assert len(model._known.used(dict.fromkeys(model._known._names, 1.0))) == 100 // 20
+    assert "model.max_pairs" in model.left_out()["*"]
+
+
+def test_words_times_classes_are_fewer_where_each_class_has_words_of_its_own() -> None:
+    model = Model('OneVsRestClassifier(BagOfWords(on="body") | MultinomialNB())', seed=1)
+    for number in range(60):
+        model.learn({"body": "free entry"}, f"class {number}")
+    assert (model._words.known, model._words.of_text) == (200_000 // 480, 40_000 // 480)
+
+
+def test_a_member_of_an_ensemble_counts_for_the_pairs_too() -> None:
+    model = Model("BaggingClassifier(GaussianNB(), n_models=10)", seed=1, max_pairs=1000)
+    for number in range(20):
+        model.learn({f"n{place}": 1.0 for place in range(50)}, f"class {number}")
+    assert model._known is not None
+    assert len(model._known.used({f"n{place}": 1.0 for place in range(50)})) == 1000 // 10 // 20
+
+
+LOOKING_AHEAD = ["error_reduction", "model_change"]
+
+
+@pytest.mark.parametrize("strategy", LOOKING_AHEAD)
+def test_a_model_that_takes_long_to_copy_is_not_copied_for_each_sample(
+    strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The utility is then that of least confidence, and whether it is depends on what was learned alone."""
+    made = Strategy(strategy, STRATEGIES)
+    model = made.model("GaussianNB()", seed=1)
+    for number in range(6):
+        model.learn({f"n{place}": float(place % 5 + number) for place in range(300)}, "ab"[number % 2])
+    sample = sample_of("s", {"n1": 2.5})
+    assert model.copies_fast()
+    monkeypatch.setattr(model_module, "COPIED_PARTS", 500)
+    for one in (model, loads(dumps(model))):
+        one._copies_fast = None
+        assert not one.copies_fast()
+        monkeypatch.setattr(one, "with_example", lambda *given: pytest.fail("it was copied"))
+        predicted = one.predict_proba_many([sample])
+        candidates = Candidates([sample], predicted.labels, predicted.probabilities, one)
+        assert made.utilities(candidates).tolist() == least_confidence(candidates).tolist()
+
+
+def test_the_wider_the_last_examples_the_fewer_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Strategy("error_reduction", STRATEGIES).model("HoeffdingTreeClassifier()", seed=1)
+    for number in range(30):
+        model.learn({f"n{place}": float(place * number) for place in range(1000)}, "ab"[number % 2])
+    assert len(model.recent_predictions()) == 5, "2 classes with 1,000 features each, 10,000 in all"
+    copy = model.with_example(WIDE, "a")
+    counted = Counted(copy, monkeypatch)
+    copy.probabilities(WIDE)
+    assert counted.most <= 4000, "the copy has the same bound"
+
+
+def test_predictions_for_an_explanation_are_made_one_by_one_where_each_takes_long() -> None:
+    model = Model("GaussianNB()", seed=1)
+    for number in range(60):
+        model.learn({f"n{place}": float(place + number) for place in range(400)}, f"class {number % 30}")
+    samples = [sample_of(str(n), {f"n{place}": float(place * n) for place in range(400)}) for n in range(3)]
+    assert sum(1 for _ in predict_in_steps(model, samples)) == 3
+    found = finished(predict_in_steps(model, samples))
+    assert found.probabilities.tolist() == model.predict_proba_many(samples).probabilities.tolist()
+
+
+def test_a_record_that_is_too_wide_is_not_scored_in_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table has all features of its samples. Such a record is scored alone, by those that are used."""
+    widths = list[int]()
+
+    def watched(river: Any) -> Any:
+        made = scorer(river)
+        assert made is not None
+        whole = made.scores
+
+        def scores(table: Any) -> Any:
+            widths.append(len(table.names))
+            return whole(table)
+
+        monkeypatch.setattr(made, "scores", scores)
+        return made
+
+    monkeypatch.setattr("stream_al.engine.model.batch_scoring.scorer", watched)
+    model = Model("GaussianNB()", seed=1, max_features=10)
+    for number in range(8):
+        model.learn({f"n{place}": float(place * number) for place in range(10)}, "ab"[number % 2])
+    samples = [
+        sample_of(str(most), {f"n{place}": float(place) for place in range(most)}) for most in (10, 200)
+    ]
+    predicted = model.predict_proba_many(samples)
+    assert widths == [10]
+    assert predicted.rows()[1] == model.probabilities(samples[1].features)

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from river import linear_model, naive_bayes, preprocessing, proba
 
-from stream_al.engine.model.digest import digest
+from stream_al.engine.model.digest import digest, digest_in_steps
 
 bayes: Any = naive_bayes.GaussianNB
 distribution: Any = proba.Gaussian
@@ -179,3 +179,11 @@ def test_the_plan_of_a_pipeline_is_not_state() -> None:
     assert digest(pipeline) == before
     pipeline.learn_one({"a": 1.0}, y=True)
     assert digest(pipeline) != before
+
+
+def test_a_step_of_a_digest_is_short_whether_it_has_many_objects_or_large_ones() -> None:
+    """Arrays of 1,000 classes were hashed in one step, which held the event loop for 0.14 s."""
+    large = [np.full(250_000, float(number)) for number in range(20)]
+    assert sum(1 for _ in digest_in_steps(large)) >= 19
+    assert sum(1 for _ in digest_in_steps(list(map(float, range(20_000))))) >= 19
+    assert sum(1 for _ in digest_in_steps([1.0, "x"])) == 0

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from stream_al.engine.model.digest import finished
 from stream_al.engine.model.importance import (
     FEATURES,
     PREDICTIONS,
@@ -93,7 +94,7 @@ def test_a_part_of_the_features_has_the_importance_that_it_has_among_all() -> No
     model, recent = learned("auto", mixed)
     samples, whole = recent.samples(), feature_importance(model, recent)
     for name in feature_names(samples):
-        assert importances(model, samples, [name])[name] == pytest.approx(whole[name], abs=1e-6)
+        assert finished(importances(model, samples, [name]))[name] == pytest.approx(whole[name], abs=1e-6)
 
 
 @pytest.mark.parametrize("amount", [0.1, 0.9])

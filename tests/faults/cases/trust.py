@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from signal import SIGCONT, SIGSTOP
 from typing import Any
 
 from tests.faults import oracles
+from tests.faults.cases.rebalances import each_has_one
 from tests.faults.fault import Fault
 from tests.faults.flow import drain, labelling, wait_until
 from tests.faults.testbed import Figures, Testbed
+from tests.support.processes import Server
 from tests.support.world import HOSTILE, World
 
 __all__ = ["FAULTS", "same_digests"]
 
 CUSTOMERS, PAYMENTS = 8, 64
+PAIRS, FEWEST_SHARED = 40, 10
+SIDES = {0: b"0", 1: b"1"}  # keys, each of another partition
 
 
 async def repeated_ids(testbed: Testbed) -> Figures:
@@ -64,6 +70,87 @@ def _label(query: dict[str, Any], *, with_version: bool) -> dict[str, Any]:
     return {"id": query["id"], "label": _truth(query["features"]), **version}
 
 
+async def shared_ids(testbed: Testbed) -> Figures:
+    """Two replicas ask at once about two samples of one id, again and again; then one of them is killed."""
+    world = await testbed.world("budget.share=1.0", "kafka.session_timeout_seconds=2", "input.id=name")
+    servers = [testbed.server(world, name) for name in "ab"]
+    for server in servers:
+        await server.start()
+    await wait_until(lambda: each_has_one(*servers), "each has a partition")
+    rounds, sent = 0, 0
+
+    async def has_asked() -> bool:
+        return len({query["version"] for query in await world.queries()}) == 2 * sent
+
+    while len(await _versions_of_shared(world)) < (FEWEST_SHARED if testbed.quick else 10 * FEWEST_SHARED):
+        await _ask_at_once(world, servers, sent)
+        sent, rounds = sent + PAIRS, rounds + 1
+        await wait_until(has_asked, "all samples are asked about")
+    await servers[0].kill()
+    shared = await _versions_of_shared(world)
+
+    async def each_has_its_own() -> bool:
+        return len(await _open(world)) == 2 * sent
+
+    await wait_until(each_has_its_own, "each sample has a query of its own in the topic")
+    opened = await _open(world)
+    bare = [{"id": sample_id, "label": "WRONG"} for sample_id in shared]
+    labels = [
+        {"id": query["id"], "label": _side(query["features"]), "version": version}
+        for version, query in opened.items()
+    ]
+    await world.send(world.topics.labels, bare)
+    await world.send(world.topics.labels, labels * 2)
+    await servers[0].start()
+
+    async def learned() -> bool:
+        return len({example["id"] for example in await world.examples()}) == 2 * sent
+
+    await wait_until(learned, "all labels are joined")
+    wrong = [one["id"] for one in await world.examples() if one["label"] != _side(one["features"])]
+    assert not wrong, f"these have the label of another sample: {wrong}"
+    letters = await world.records(world.topics.labels + world.topics.dead_letter_suffix)
+    assert {letter.key.decode() for letter in letters if letter.key} == shared.keys(), (
+        "each bare one is refused"
+    )
+    await wait_until(lambda: same_digests(world, servers), "both have learned all")
+    return {"samples": 2 * sent, "rounds": rounds, "shared": len(shared), "wrong": 0, "kills": 1}
+
+
+async def _ask_at_once(world: World, servers: list[Server], start: int) -> None:
+    """Give both replicas samples of the same ids while neither can read what the other asks."""
+    for server in servers:
+        server.send(SIGSTOP)
+    names = [f"customer-{number}" for number in range(start, start + PAIRS)]
+    for side, key in SIDES.items():
+        rows = [
+            {"name": name, "features": {"x": float(side), "y": float(place)}}
+            for place, name in enumerate(names, start)
+        ]
+        await world.send(world.topics.samples, rows, [key] * PAIRS)
+    assert len({record.partition for record in await world.records(world.topics.samples)}) == len(SIDES)
+    for server in servers:
+        server.send(SIGCONT)
+
+
+def _side(features: dict[str, Any]) -> str:
+    return "up" if features["x"] else "down"
+
+
+async def _versions_of_shared(world: World) -> dict[str, set[str]]:
+    """The ids under which queries of several versions were published, and these versions."""
+    found = defaultdict[str, set[str]](set)
+    for query in await world.queries():
+        found[query["id"]].add(query["version"])
+    return {sample_id: versions for sample_id, versions in found.items() if len(versions) > 1}
+
+
+async def _open(world: World) -> dict[str, dict[str, Any]]:
+    """The queries that a reader of the compacted topic finds, by version."""
+    last = {query["id"]: query for query in await world.queries()}
+    return {query["version"]: query for query in last.values()}
+
+
 async def same_digests(world: World, servers: list[Any]) -> bool:
     end = len(await world.records(world.topics.examples))
     states = await oracles.statuses(servers)
@@ -113,6 +200,13 @@ FAULTS = (
         "each sample has a query of its own, every label is learned with the features that were shown, and "
         "the repetition is counted",
         repeated_ids,
+    ),
+    Fault(
+        "shared-ids",
+        "two replicas ask at once about two samples of one id, and one of them is killed",
+        "the earlier query is published again under an id of its own; each label is learned with its sample, "
+        "and one that does not say which of them it is for is refused",
+        shared_ids,
     ),
     Fault(
         "hostile-records",

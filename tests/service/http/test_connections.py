@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 import trustme
+from starlette.types import Receive, Scope, Send
+from uvicorn import Config
+from uvicorn.server import ServerState
 
 from stream_al.service.app import App
-from stream_al.service.http.connections import most_connections
+from stream_al.service.http.connections import Connection, Waiting, most_connections
 from tests.support.http_server import exchange, served
 
 PROBE = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -129,6 +132,31 @@ async def ask_on(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.01)
         if writer.transport.is_closing():
             await writer.drain()
+
+
+async def test_a_client_that_takes_nothing_of_a_response_without_end_is_ended() -> None:
+    """Its response is not complete, so the connection waits for no request: it waits for its client."""
+    disconnected = asyncio.Event()
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        left = asyncio.ensure_future(receive())  # ends with the connection
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while not left.done():
+            await send({"type": "http.response.body", "body": bytes(2**20), "more_body": True})
+        disconnected.set()
+
+    config = Config(endless, log_config=None, lifespan="off")
+    config.load()
+    state, waiting = ServerState(), Waiting(0.2)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(config, state, {}, waiting), "127.0.0.1", 0)
+    async with server, asyncio.timeout(20):
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname(), limit=1)
+        writer.write(KEPT)
+        await disconnected.wait()
+        writer.close()
+        await asyncio.gather(*state.tasks)
 
 
 async def test_a_tls_handshake_that_does_not_end_is_ended(

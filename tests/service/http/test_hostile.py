@@ -150,3 +150,25 @@ async def test_a_body_of_many_unknown_members_is_one_mistake(method: str, path: 
         if path == "/v1/settings":
             inner = problem(await client.request(method, path, json={"budget": many}), 422)
             assert len(inner["mistakes"]) == 1
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br, gzip", "deflate"])
+async def test_a_compressed_body_is_refused_before_it_is_read(coding: str) -> None:
+    """Nothing is unpacked, so a small body cannot become a large one."""
+    async with client_of(application()) as client:
+        headers = {**JSON, "content-encoding": coding}
+        given = problem(await client.post("/v1/labels", content=b"[]", headers=headers), 415)
+        assert "not compressed" in given["detail"]
+
+
+async def test_a_body_of_two_lengths_is_refused() -> None:
+    """A proxy in front may believe the other one, and take the rest of the body for a request."""
+    said = (
+        b"POST /v1/labels HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /v1/status HTTP/1.1\r\n"
+        b"Host: localhost\r\n\r\n"
+    )
+    async with served() as app:
+        got = await exchange(app.port, said)
+    assert got.startswith(b"HTTP/1.1 400 ")
+    assert got.count(b"HTTP/1.1 ") == 1, "the connection is closed"

@@ -8,6 +8,8 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from stream_al.messages import Example
 from stream_al.service.broker.protocols import Record
 from stream_al.service.timing.clock import Clock
@@ -86,6 +88,67 @@ async def test_with_many_classes_few_samples_are_decided_at_once(memory_world: M
     """Each is scored for every class: a hundred samples of a thousand classes took a fifth of a second."""
     world = await memory_world("limits.batch_records=50")
     replica = await world.start()
+    read = counting(replica)
+    for number in range(1000):
+        replica.app.local_model.model.learn({"x": float(number)}, f"class {number}")
+    made = [{"id": f"s{n}", "features": {"x": n}} for n in range(20)]
+    await world.send(world.topics.samples, made)
+    await world.until(lambda: _all_decided(world, made), "all samples are decided")
+    assert max(read) <= world.clock.pace.chunk_bytes // 20_000
+
+
+@pytest.mark.parametrize("strategy", ["error_reduction", "margin * model_change"])
+async def test_a_strategy_that_copies_the_model_takes_one_sample_at_a_time(
+    memory_world: MakeWorld, strategy: str
+) -> None:
+    """From the first sample on, though the ones before the model was ready took no time."""
+    world = await memory_world(
+        f"strategy={strategy}", "model.definition=GaussianNB()", "limits.batch_records=50"
+    )
+    replica = await world.start()
+    read = counting(replica)
+    made = await world.samples(20)
+    await world.until(lambda: _all_decided(world, made), "all samples are decided")
+    assert set(read) <= {0, 1}
+
+
+async def test_samples_of_a_river_model_take_longer_with_each_class(memory_world: MakeWorld) -> None:
+    """Several samples of 600 features and 150 classes, of which each took 55 ms, were scored at once."""
+    world = await memory_world("model.definition=GaussianNB()", "limits.batch_records=50")
+    replica = await world.start()
+    features = {f"n{place}": place / 7 for place in range(60)}
+    for number in range(80):
+        replica.app.local_model.model.learn(features, f"class {number}")
+    await world.send(world.topics.samples, [{"id": f"s{n}", "features": features} for n in range(60)])
+    records = await world.records(world.topics.samples)
+    chunk = next(TimeSlices(world.clock).cut(records, replica.app.selection.size))
+    assert len(chunk) * 60 * 80 <= 60_000, "no more than the largest record alone"
+
+
+async def test_large_labels_are_judged_one_by_one_from_the_first_batch_on(memory_world: MakeWorld) -> None:
+    """A label may bring features of its own, as many bytes as a sample."""
+    world = await memory_world("limits.batch_records=50", "labels.unsolicited=true")
+    replica = await world.start()
+    intake, read = replica.app.intake.stage, list[int]()
+    whole = intake.read
+
+    def counted(records: Sequence[Record]) -> Any:
+        read.append(sum(len(record.value or b"") for record in records) if len(records) > 1 else 0)
+        return whole(records)
+
+    intake.read = counted  # type: ignore[method-assign]
+    made = [{"id": f"s{n}", "label": "up", "features": {"text": "w" * 60_000}} for n in range(20)]
+    await world.send(world.topics.labels, made)
+    await world.until(lambda: _learned(world, 20), "all labels are joined")
+    assert max(read) <= world.clock.pace.chunk_bytes
+
+
+async def _learned(world: World, number: int) -> bool:
+    return len(await world.examples()) == number
+
+
+def counting(replica: Replica) -> list[int]:
+    """How many samples were scored at once, each time."""
     select, read = replica.app.selection, list[int]()
     whole = select.read
 
@@ -94,12 +157,7 @@ async def test_with_many_classes_few_samples_are_decided_at_once(memory_world: M
         return whole(records)
 
     select.read = counted  # type: ignore[method-assign]
-    for number in range(1000):
-        replica.app.local_model.model.learn({"x": float(number)}, f"class {number}")
-    made = [{"id": f"s{n}", "features": {"x": n}} for n in range(20)]
-    await world.send(world.topics.samples, made)
-    await world.until(lambda: _all_decided(world, made), "all samples are decided")
-    assert max(read) <= world.clock.pace.chunk_bytes // 20_000
+    return read
 
 
 async def test_queries_of_others_are_read_up_to_a_bound_and_reported_beyond_it(
