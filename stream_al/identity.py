@@ -9,6 +9,8 @@ label that is joined by such an id teaches the model the label of another sample
    `id#version` (`own_id`). That depends on its content alone: the same record read again has the same id, and
    a repetition of the same features is the same sample. Selection, labels that bring features, and the fold
    over examples apply this one rule, so whatever one of them could not know yet is made right by the next.
+   A stream may write such an id itself: one that ends with another sample's version is taken at any time, so
+   nobody can occupy the id that a later sample is to get.
 3. An id is known as taken by the queries of the batch, the pending queries, the labels that the model
    remembers, and the queries that were closed last. All of these are bounded.
 4. A label names the id of its *query*. It may bring the version of the query back, and is then joined with
@@ -48,6 +50,7 @@ __all__ = [
     "MAX_ID_CHARACTERS",
     "distinct_id",
     "id_text",
+    "is_of_another",
     "is_encoded",
     "key_of",
     "key_text",
@@ -61,6 +64,7 @@ VERSION_BYTES = 8
 EXACT = 2**53  # from it on, floats do not hold every whole number
 ENCODED = "base64:"
 
+_OWN = re.compile(rf"#(v[0-9a-f]{{{2 * VERSION_BYTES}}})\Z")  # the end of an id of its own
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
@@ -103,9 +107,20 @@ def own_id(given: str, version: str, versions: Callable[[str], str | None]) -> s
     ['customer-7', 'customer-7#v2']
     """
     own = distinct_id(given, version)
-    if versions(own) == version:  # it was found taken before
+    if versions(own) == version or is_of_another(given, version):  # it was found taken before, or always is
         return own
     return given if versions(given) in (None, version) else own
+
+
+def is_of_another(given: str, version: str) -> bool:
+    """Whether an id has the form of an id of its own, and another version in it.
+
+    >>> own = distinct_id("a", version_of({"x": 1}))
+    >>> [is_of_another(own, version_of({"x": x})) for x in (1, 2)], is_of_another("a#vat", "v1")
+    ([False, True], False)
+    """
+    found = _OWN.search(given)
+    return found is not None and found[1] != version
 
 
 def id_text(value: object) -> str | None:

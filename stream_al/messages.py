@@ -7,8 +7,10 @@ where it has no type. Both keep the limits of `stream_al.json_records`. After `d
 no reader has to check it again:
 
     ids        1 to `MAX_ID_CHARACTERS` characters
-    labels     a class without blanks around it, of a bounded length
+    labels     a class without blanks around it, of a bounded length; so are the classes of a prediction
     times      those of a query have a zone, so that they can be subtracted
+    texts      each has a bounded length, but features and payloads, which are bounded by the record: the rest
+               is kept by annotator, by class or by label, so that its bytes would have no bound
 
 Elsewhere: classes as text (`stream_al.class_names`), times as text (`stream_al.times`), and the records of
 the topics `control` and `leases` (`stream_al.replica_messages`). Samples have no type here, because each
@@ -51,6 +53,7 @@ __all__ = [
 MAX_LABEL_CHARACTERS = 512
 MAX_LABEL_BITS = 64
 MAX_VERSION_CHARACTERS = 64
+MAX_TEXT_CHARACTERS = 1000  # of a word of ours, of a time, of the name of a model; others may write them longer
 MAX_ANNOTATORS = 100  # of one sample
 MAX_OFFSET = 2**63 - 1
 
@@ -58,12 +61,17 @@ if TYPE_CHECKING:  # what a message holds once it is read
     Id: TypeAlias = str
     Name: TypeAlias = str
     Time: TypeAlias = str
+    Class: TypeAlias = ClassLabel
 else:  # what may be written; the messages turn it into text when they are made
     Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)] | int | float
-    Name = str | int | float
-    Time = str | int | float
+    Name = Annotated[str, msgspec.Meta(max_length=MAX_ID_CHARACTERS)] | int | float
+    Time = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)] | int | float
+    Class = Annotated[str, msgspec.Meta(max_length=MAX_LABEL_CHARACTERS)] | int | float | bool
 Offset = Annotated[int, msgspec.Meta(ge=0, le=MAX_OFFSET)]
-Annotators = Annotated[list[str], msgspec.Meta(max_length=MAX_ANNOTATORS)]
+Person = Annotated[str, msgspec.Meta(max_length=MAX_ID_CHARACTERS)]
+Annotators = Annotated[list[Person], msgspec.Meta(max_length=MAX_ANNOTATORS)]
+ClassName = Annotated[str, msgspec.Meta(max_length=MAX_LABEL_CHARACTERS + 2)]  # with quotes (`class_names`)
+Short = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
 TextId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
 Version = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_VERSION_CHARACTERS)]
 Comment = Annotated[str, msgspec.Meta(max_length=2000)]
@@ -78,15 +86,15 @@ class Prediction(msgspec.Struct, frozen=True):
         probabilities: Class to probability, the class as text.
     """
 
-    label: ClassLabel | None
-    probabilities: dict[str, float]
+    label: Class | None
+    probabilities: dict[ClassName, float]
 
 
 class ModelStamp(msgspec.Struct, frozen=True):
     """The model that made a prediction: its name, the fingerprint of its definition, the examples learned."""
 
-    name: str
-    version: str
+    name: Short
+    version: Short
     examples: int
 
 
@@ -114,16 +122,16 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
     utility: float
     threshold: float
     propensity: float | None
-    reason: str
-    strategy: str
+    reason: Short
+    strategy: Short
     model: ModelStamp
-    sampled_at: str
-    queried_at: str
-    expires_at: str
+    sampled_at: Short
+    queried_at: Short
+    expires_at: Short
     payload: Any = None
     pending: int = 0
-    version: str = ""
-    sample_id: str | None = None
+    version: Short = ""
+    sample_id: TextId | None = None
     second_of: TextId | None = None
     labelled_by: Annotators = []
     bought: tuple[Offset, Offset] | None = None
@@ -155,7 +163,7 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
     labelled_at: Time | None = None
     skipped: bool = False
     features: dict[str, Any] | None = None
-    via: str | None = None
+    via: Person | None = None
     version: Version | None = None
     guess_shown: bool | None = None
     comment: Comment | None = None
@@ -193,12 +201,12 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     features: dict[str, Any] | None = None
     annotator: Name | None = None
     propensity: float | None = None
-    reason: str | None = None
+    reason: Short | None = None
     prediction: Prediction | None = None
-    queried_at: str | None = None
+    queried_at: Short | None = None
     labelled_at: Time | None = None
     model: ModelStamp | None = None
-    via: str | None = None
+    via: Person | None = None
     version: Version | None = None
     payload: Any = None
     second_of: TextId | None = None
@@ -242,6 +250,7 @@ def decode(kind: type[M], value: bytes | None, *, max_bytes: int) -> M:
         return _with_class(message)  # type: ignore[return-value]  # of the same type
     if isinstance(message, Query):
         life_of(message)  # raises
+        moment(message.sampled_at)  # raises
     return message
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 from stream_al.identity import MAX_ID_CHARACTERS
-from stream_al.messages import MAX_VERSION_CHARACTERS, Offset
+from stream_al.messages import MAX_VERSION_CHARACTERS, Offset, Person, Short
 
 __all__ = [
     "MAX_LEASE_SECONDS",
@@ -49,8 +49,8 @@ class RuntimeSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     budget: RuntimeBudget
-    changed_at: str
-    by: str | None = None
+    changed_at: Short
+    by: Person | None = None
 
 
 class RuntimeModel(msgspec.Struct, frozen=True, omit_defaults=True, rename={"excluded": "voided"}):
@@ -64,8 +64,8 @@ class RuntimeModel(msgspec.Struct, frozen=True, omit_defaults=True, rename={"exc
     """
 
     excluded: Annotated[list[tuple[Offset, Offset]], msgspec.Meta(max_length=MAX_RANGES)]
-    changed_at: str
-    by: str | None = None
+    changed_at: Short
+    by: Person | None = None
 
 
 class ByHand(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -78,8 +78,8 @@ class ByHand(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     id: Text
-    asked_at: str
-    by: str | None = None
+    asked_at: Short
+    by: Person | None = None
 
 
 class Lease(msgspec.Struct, frozen=True, omit_defaults=True):

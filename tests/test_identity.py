@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from stream_al.engine.samples.sample import InputRules, read_sample
 from stream_al.errors import BadMessage
-from stream_al.identity import MAX_ID_CHARACTERS, id_text, key_of, key_text, own_id, version_of
+from stream_al.identity import (
+    MAX_ID_CHARACTERS,
+    distinct_id,
+    id_text,
+    key_of,
+    key_text,
+    own_id,
+    version_of,
+)
 from stream_al.messages import Example, Label, decode, decode_json
 
 law = settings(derandomize=True, deadline=None)
@@ -25,6 +33,10 @@ features = st.dictionaries(st.text(max_size=3), values, max_size=4)
 @law
 @given(st.lists(st.tuples(st.sampled_from(["a", "a#b", "i" * MAX_ID_CHARACTERS]), features), max_size=20))
 def test_no_two_samples_have_one_id_and_a_repetition_has_the_same(arrivals: list[Any]) -> None:
+    check_ids(arrivals)
+
+
+def check_ids(arrivals: list[Any]) -> None:
     names: dict[str, str] = {}
     shown: dict[tuple[str, str], str] = {}
     for sample_id, sample in arrivals:
@@ -34,6 +46,20 @@ def test_no_two_samples_have_one_id_and_a_repetition_has_the_same(arrivals: list
         assert own_id(sample_id, version, names.get) == own
         assert shown.setdefault((sample_id, version), own) == own
         assert len(own) <= MAX_ID_CHARACTERS
+
+
+few = st.integers(0, 3).map(lambda number: {"x": number})
+names_of_others = st.recursive(
+    st.sampled_from(["a", "i" * MAX_ID_CHARACTERS]),
+    lambda inner: st.builds(lambda name, sample: distinct_id(name, version_of(sample)), inner, few),
+    max_leaves=3,
+)
+
+
+@law
+@given(st.lists(st.tuples(names_of_others, few), max_size=12))
+def test_nobody_can_occupy_the_id_that_another_sample_is_to_get(arrivals: list[Any]) -> None:
+    check_ids(arrivals)
 
 
 @law

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,6 +31,8 @@ from stream_al.messages import (
     iso,
     label_text,
 )
+from stream_al.replica_messages import ByHand, Lease, RuntimeModel, RuntimeSettings
+from tests.support.stream import query
 
 KINDS: tuple[type[Label] | type[Example] | type[Query], ...] = (Label, Example, Query)
 LIMIT = 10_000_000
@@ -82,7 +86,7 @@ messages = {
         reason=st.text(max_size=8),
         strategy=st.text(max_size=8),
         model=st.builds(ModelStamp, st.text(max_size=4), st.text(max_size=4), st.integers(0, 2**60)),
-        sampled_at=st.text(max_size=8),
+        sampled_at=times,
         queried_at=times,
         expires_at=times,
         payload=things,
@@ -310,3 +314,38 @@ def test_braces_within_a_text_are_no_objects(text: str) -> None:
 def test_a_text_without_an_end_is_no_json(value: bytes) -> None:
     with pytest.raises(BadMessage, match="not JSON"):
         decode_json(value, max_bytes=LIMIT)
+
+
+def test_no_text_of_a_message_is_without_a_bound() -> None:
+    """Names, reasons, times and classes are kept by annotator, class or label: their bytes must be bounded."""
+    kinds = (*KINDS, RuntimeSettings, RuntimeModel, ByHand, Lease)
+    assert [place for kind in kinds for place in unbounded(msgspec.inspect.type_info(kind), kind.__name__)] == []
+
+
+BOUNDED_ELSEWHERE = ("Label.label", "Example.label")  # without the blanks around it: `label_too_long`
+
+
+def unbounded(found: Any, place: str) -> Iterator[str]:
+    """The places of texts without a largest length; features and payloads are bounded by the record alone."""
+    match found:
+        case msgspec.inspect.StrType() if found.max_length is None:
+            yield place
+        case msgspec.inspect.UnionType():
+            for one in found.types:
+                yield from unbounded(one, place)
+        case msgspec.inspect.ListType():
+            yield from unbounded(found.item_type, f"{place}[]")
+        case msgspec.inspect.DictType():
+            yield from unbounded(found.key_type, f"{place} names")
+            yield from unbounded(found.value_type, f"{place}[]")
+        case msgspec.inspect.StructType():
+            for member in found.fields:
+                whole = f"{place}.{member.name}"
+                if member.name not in ("features", "payload") and whole not in BOUNDED_ELSEWHERE:
+                    yield from unbounded(member.type, whole)
+
+
+@pytest.mark.parametrize("member", ["sampled_at", "queried_at", "expires_at"])
+@pytest.mark.parametrize("time", ["soon", "2026-01-01T00:00:00", ""])
+def test_every_time_of_a_query_is_a_moment(member: str, time: str) -> None:
+    assert reason(Query, encode({**query("a"), member: time})) == "bad_time"

@@ -18,7 +18,8 @@ in which dates of ISO 8601 stand in the order of time. A sample without the feat
 with it, not even `!=`; `is missing` finds it.
 
 The text comes from a request. It is parsed and never evaluated as code; its length, its depth and the
-number of its comparisons are limited.
+number of its comparisons are limited. So is the work for a row: each of its values, which may have a million
+characters, is brought into one case once, however many comparisons and listed values look at it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ FIELDS = ("@id", "@utility", "@threshold", "@reason", "@class", "@label", "@stat
 Row: TypeAlias = Mapping[str, Any]
 """The features of a sample by name, and its `FIELDS`; what it lacks is absent or None."""
 Test: TypeAlias = Callable[[Row], bool]
+_Part: TypeAlias = Callable[["_Values"], bool]  # of a test
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<quoted>"[^"]*"|'[^']*')|(?P<sign><=|>=|!=|=|<|>|\(|\)|,)|(?P<word>[\w@.:/#+\-]+)|(?P<other>\S))"""
@@ -81,7 +83,24 @@ def parse(text: str) -> Test:
         _refuse(
             f"the filter goes on with {parser.shown} where it could end: join comparisons by `and` or `or`"
         )
-    return test
+    return lambda row: test(_Values(row))
+
+
+class _Values:
+    """The values of a row, and their texts in one case, each made when it is first needed."""
+
+    __slots__ = ("_texts", "row")
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        self._texts: dict[str, str] = {}
+
+    def text(self, name: str) -> str:
+        """The text of a value that is there."""
+        found = self._texts.get(name)
+        if found is None:
+            found = self._texts[name] = _text(self.row[name]).casefold()
+        return found
 
 
 class _Parser:
@@ -117,27 +136,27 @@ class _Parser:
         if self.kind == "other":
             _refuse(f'{self.shown} has no meaning here: write texts that hold it in quotes, such as "a b"')
 
-    def any_of(self, depth: int) -> Test:
+    def any_of(self, depth: int) -> _Part:
         tests = [self.all_of(depth)]
         while self.word == "or":
             self._advance()
             tests.append(self.all_of(depth))
-        return tests[0] if len(tests) == 1 else lambda row: any(test(row) for test in tests)
+        return tests[0] if len(tests) == 1 else lambda values: any(test(values) for test in tests)
 
-    def all_of(self, depth: int) -> Test:
+    def all_of(self, depth: int) -> _Part:
         tests = [self.one(depth)]
         while self.word == "and":
             self._advance()
             tests.append(self.one(depth))
-        return tests[0] if len(tests) == 1 else lambda row: all(test(row) for test in tests)
+        return tests[0] if len(tests) == 1 else lambda values: all(test(values) for test in tests)
 
-    def one(self, depth: int) -> Test:
+    def one(self, depth: int) -> _Part:
         if depth > MAX_DEPTH:
             _refuse(f"the filter is nested deeper than {MAX_DEPTH}: write fewer brackets and `not`")
         if self.word == "not":
             self._advance()
             inner = self.one(depth + 1)
-            return lambda row: not inner(row)
+            return lambda values: not inner(values)
         if self.word == "(":
             self._advance()
             inner = self.any_of(depth + 1)
@@ -147,7 +166,7 @@ class _Parser:
             return inner
         return self.comparison()
 
-    def comparison(self) -> Test:
+    def comparison(self) -> _Part:
         self.comparisons += 1
         if self.comparisons > MAX_COMPARISONS:
             _refuse(f"the filter has more than {MAX_COMPARISONS} comparisons: write fewer")
@@ -162,7 +181,7 @@ class _Parser:
         self._advance()
         return _compares(name, sign, self._taken("a value"))
 
-    def _missing(self, name: str) -> Test:
+    def _missing(self, name: str) -> _Part:
         self._advance()
         negated = self.word == "not"
         if negated:
@@ -170,20 +189,20 @@ class _Parser:
         if (self.next or "").lower() != "missing":
             _refuse(f"after `is` write `missing` or `not missing`, as in `{name} is missing`")
         self._advance()
-        return lambda row: (row.get(name) is None) is not negated
+        return lambda values: (values.row.get(name) is None) is not negated
 
-    def _among(self, name: str) -> Test:
+    def _among(self, name: str) -> _Part:
         self._advance()
         if self.word != "(":
             _refuse(f"after `in` write values in brackets, as in `{name} in (1, 2)`")
-        tests: list[Test] = []
+        tests: list[_Part] = []
         while not tests or self.word == ",":
             self._advance()
             tests.append(_compares(name, "=", self._taken("a value")))
         if self.word != ")":
             _refuse("a list of values is not closed: write `)` at its end")
         self._advance()
-        return lambda row: any(test(row) for test in tests)
+        return lambda values: any(test(values) for test in tests)
 
     def _taken(self, what: str) -> str:
         """The next name or value."""
@@ -203,31 +222,31 @@ class _Parser:
         return found
 
 
-def _compares(name: str, sign: str, wanted: str) -> Test:
+def _compares(name: str, sign: str, wanted: str) -> _Part:
     """Whether a value of a row is as wanted."""
     compare, number, text = _SIGNS[sign], _number(wanted), wanted.casefold()
 
-    def test(row: Row) -> bool:
-        value = row.get(name)
+    def test(values: _Values) -> bool:
+        value = values.row.get(name)
         if value is None:
             return False
         if number is not None and sign != "contains":
             given = _number(value)
             if given is not None:
                 return compare(given, number)
-        return compare(_text(value).casefold(), text)
+        return compare(values.text(name), text)
 
     return test
 
 
-def _occurs(wanted: str) -> Test:
+def _occurs(wanted: str) -> _Part:
     """Whether a text occurs in the id or in a feature of a row."""
     text = wanted.casefold()
 
-    def test(row: Row) -> bool:
+    def test(values: _Values) -> bool:
         return any(
-            text in _text(value).casefold()
-            for name, value in row.items()
+            text in values.text(name)
+            for name, value in values.row.items()
             if value is not None and (name == "@id" or not name.startswith("@"))
         )
 

@@ -119,7 +119,7 @@ class Items:
         if item.number in self.asked:
             return "asked", None
         taken = self._taken
-        if item.query_id is None and taken.version(sample_id) is None:
+        if item.query_id is None and taken.version(sample_id) is None and "#" not in sample_id:
             return "none", None  # by far the most; a version costs more than a look
         version = version_of(sample.features)
         own = item.query_id or own_id(sample_id, version, taken.version)

@@ -137,6 +137,31 @@ def test_a_filter_is_limited_in_length_depth_and_number() -> None:
             parse(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"note in ({', '.join('abc')})",
+        " or ".join(["note = x"] * 50),
+        " or ".join(["note contains x"] * 50),
+        " or ".join(["x"] * 50),
+        "not x and not y",
+    ],
+)
+def test_a_value_is_brought_into_one_case_once(text: str) -> None:
+    """A value may have a million characters, so to do it for each comparison would hold the event loop."""
+
+    class Note(str):
+        __slots__ = ()
+        folded = 0
+
+        def casefold(self) -> str:
+            Note.folded += 1
+            return super().casefold()
+
+    parse(text)({"note": Note("what is Looked for"), "@id": "s"})
+    assert Note.folded == 1
+
+
 def test_and_binds_before_or_and_not_before_both() -> None:
     row = {"a": 1, "b": 2}
     assert parse("a = 1 or a = 9 and b = 9")(row)
