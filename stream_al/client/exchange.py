@@ -129,7 +129,7 @@ def call(request: Request, pace: Pace) -> Plan[Response]:
     """Send one request, and repeat it where that is harmless and may help.
 
     Returns:
-        A response below 400.
+        A response of a status from 200 to 299.
 
     Raises:
         ClientError: The last attempt has failed.
@@ -137,7 +137,7 @@ def call(request: Request, pace: Pace) -> Plan[Response]:
     deadline = pace.clock() + pace.seconds
     for number in count():
         event = yield Attempt(request, max(0.0, deadline - pace.clock()))
-        if isinstance(event, Response) and event.status < 400:
+        if isinstance(event, Response) and 200 <= event.status < 300:
             return event
         pause = _pause(number, event, pace.jitter())
         if not _may_repeat(request, event) or pace.clock() + pause >= deadline:
@@ -198,6 +198,8 @@ def _error(request: Request, event: Event) -> ClientError:
     with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         problem = msgspec.json.decode(event.body, type=_Problem)
     words = problem.detail or problem.title or _phrase(event.status)
+    if 300 <= event.status < 400:
+        words += "; no redirection is followed, since the token would go along: give the client that address"
     if event.status == HTTPStatus.UNAUTHORIZED:
         words += "; give the client a token that the service knows: token, token_file, STREAM_AL_CLIENT_TOKEN"
     more: dict[str, Any] = {

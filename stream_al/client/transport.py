@@ -76,7 +76,7 @@ class Transport:
                     if time.monotonic() > deadline:
                         return _late(self.connection, step)
                 return _response(response, body)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return _failure(self.connection, error)
 
 
@@ -121,7 +121,7 @@ class AsyncTransport:
                 return _response(response, body)
         except TimeoutError:
             return _late(self.connection, step)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return _failure(self.connection, error)
 
 
@@ -162,8 +162,16 @@ def _late(connection: Connection, step: Attempt) -> Failure:
     return Failure(f"{connection.url} did not respond within {step.seconds:.1f} s", sent=True)
 
 
-def _failure(connection: Connection, error: httpx.TransportError) -> Failure:
-    """Why there was no response. Only an error of connecting says that nothing was sent."""
+def _failure(connection: Connection, error: httpx.RequestError) -> Failure:
+    """Why there was no response. Only an error of connecting says that nothing was sent.
+
+    Raises:
+        ClientError: There was one, and it is not what its head says, as of another server.
+    """
+    if not isinstance(error, httpx.TransportError):
+        raise ClientError(
+            f"{connection.url} sent a response that cannot be read ({error}): check the address"
+        ) from None
     sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
     if isinstance(error, httpx.TimeoutException):
         return Failure(f"{connection.url} did not respond in time", sent)

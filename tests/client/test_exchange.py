@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import httpx
@@ -217,8 +218,37 @@ def test_a_token_is_sent_and_shows_nowhere() -> None:
 
 
 def test_a_redirection_is_not_followed_since_the_token_would_go_along() -> None:
+    """Nor is it taken for success: the label that was sent is nowhere."""
     server = LabelServer()
-    server.script.append(httpx.Response(307, headers={"location": "http://elsewhere/v1/status"}))
-    with Client(transport=server.transport(), token=CANARY) as client, pytest.raises(ClientError):
+    server.script += (
+        httpx.Response(307, headers={"location": "http://elsewhere/v1/status"}) for _ in range(2)
+    )
+    with Client(transport=server.transport(), token=CANARY) as client:
+        for send in (client.status, partial(client.correct, "a", "spam")):
+            with pytest.raises(ClientError, match="no redirection is followed"):
+                send()
+    assert len(server.seen) == 2
+
+
+async def test_a_body_that_is_not_what_its_head_says_is_an_error_of_ours() -> None:
+    server = LabelServer()
+    spoilt = {"content-encoding": "gzip"}
+    server.script += (httpx.Response(200, headers=spoilt, stream=Plain()) for _ in range(2))
+    with (
+        Client(transport=server.transport()) as client,
+        pytest.raises(ClientError, match="cannot be read"),
+    ):
         client.status()
-    assert len(server.seen) == 1
+    async with AsyncClient(transport=server.transport()) as other:
+        with pytest.raises(ClientError, match="cannot be read"):
+            await other.status()
+
+
+class Plain(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """What is not compressed."""
+
+    def __iter__(self) -> Any:
+        yield b"{}"
+
+    async def __aiter__(self) -> Any:
+        yield b"{}"
