@@ -30,7 +30,8 @@ from typing import Any
 
 __all__ = ["Cells", "Kind", "is_padded", "marked", "unmarked"]
 
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# A digit belongs to one part of a pattern alone, else a long text of digits would be tried in each division.
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 WITH_COMMA = re.compile(
     r"[+-]?([1-9]\d{0,2}(\.\d{3})+|\d+)(,\d*)?([eE][+-]?\d+)?", re.ASCII
 )  # with a decimal comma

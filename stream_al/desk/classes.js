@@ -19,7 +19,7 @@ export function typeNote(label, classes) {
 export function readings(text) {
   const typed = text.trim();
   const found = [{ type: "text", value: typed }];
-  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(typed) && Number.isFinite(Number(typed))) {
+  if (/^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(typed) && Number.isFinite(Number(typed))) {
     found.push({ type: "number", value: Number(typed) });
   }
   if (/^(true|false)$/i.test(typed)) found.push({ type: "true or false", value: typed.toLowerCase() === "true" });

@@ -46,12 +46,12 @@ MOST_ROWS = 200
 MOST_CHARACTERS = 2000  # of a cell of the table
 MOST_TEXT = 100_000
 MAX_DEPTH = 6
-_IMAGE = re.compile(
-    r"(data:image/|https?://[^\s]+\.(png|jpe?g|gif|webp|bmp|svg|avif)([?#]\S*)?$)", re.IGNORECASE
-)
-_AUDIO = re.compile(
-    r"(data:audio/|https?://[^\s]+\.(wav|mp3|ogg|oga|flac|m4a|aac|opus)([?#]\S*)?$)", re.IGNORECASE
-)
+_ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
+# The end of a path. It is searched for by itself: with the rest of the address around it, a long text would be
+# read again from each end of a path in it.
+_IMAGE = re.compile(r"\S\.(png|jpe?g|gif|webp|bmp|svg|avif)(?=[?#]|\Z)", re.IGNORECASE)
+_AUDIO = re.compile(r"\S\.(wav|mp3|ogg|oga|flac|m4a|aac|opus)(?=[?#]|\Z)", re.IGNORECASE)
+_MEDIA = {"image": _IMAGE, "audio": _AUDIO}
 _EXPLORE = "explore"
 
 
@@ -63,7 +63,7 @@ def key_of(query: Query) -> Key:
 def media(query: Query) -> set[str]:
     """Of `image` and `audio`, what the payload holds."""
     leaves = [value for _, value in _leaves(query.payload)]
-    return {name for name, form in (("image", _IMAGE), ("audio", _AUDIO)) if _first(leaves, form)}
+    return {kind for kind in _MEDIA if _first(leaves, kind)}
 
 
 def task_of(query: Query, application: str, shown: Configuration, *, predictions: bool) -> dict[str, Any]:
@@ -92,8 +92,8 @@ def task_of(query: Query, application: str, shown: Configuration, *, predictions
         "stream_al_expires_at": query.expires_at,
         "stream_al_second_of": query.second_of or "",
         "text": _text(query, leaves),
-        "image": _first(values, _IMAGE) or NO_IMAGE,
-        "audio": _first(values, _AUDIO) or NO_AUDIO,
+        "image": _first(values, "image") or NO_IMAGE,
+        "audio": _first(values, "audio") or NO_AUDIO,
         "features": _table(query, leaves),
         "payload": _clean(query.payload),
     }
@@ -133,12 +133,19 @@ def _leaves(value: Any, path: str = "", depth: int = 0) -> list[tuple[str, Any]]
     return found[:MOST_ROWS]
 
 
-def _first(values: Collection[Any], form: re.Pattern[str]) -> str | None:
-    return next((value for value in values if isinstance(value, str) and form.match(value)), None)
+def _first(values: Collection[Any], kind: str) -> str | None:
+    return next((value for value in values if isinstance(value, str) and _is_medium(value, kind)), None)
+
+
+def _is_medium(value: str, kind: str) -> bool:
+    if value[:20].lower().startswith(f"data:{kind}/"):
+        return True
+    found = _ADDRESS.fullmatch(value)
+    return found is not None and _MEDIA[kind].search(value, value.index("://") + 3) is not None
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and not _IMAGE.match(value) and not _AUDIO.match(value)
+    return isinstance(value, str) and not any(_is_medium(value, kind) for kind in _MEDIA)
 
 
 def _text(query: Query, leaves: Collection[tuple[str, Any]]) -> str:

@@ -90,3 +90,11 @@ def test_in_a_column_of_texts_only_the_empty_cell_is_missing() -> None:
     cells = Cells(missing=("unknown",))
     found = [cells.value(cell, Kind.TEXT) for cell in ("NA", "None", "", "unknown", "1")]
     assert found == ["NA", "None", None, None, "1"]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("text", ["1" * 500_000 + "x", "1." + "1" * 500_000 + "e", "." + "1" * 500_000 + "."])
+def test_a_text_of_many_digits_is_read_once(text: str) -> None:
+    """A sample's text may be so long, and an export as a CSV reads it; it took hours."""
+    assert marked(text) == text
+    assert Cells(decimal=",").kind(text) is Kind.TEXT

@@ -241,3 +241,12 @@ def test_a_response_of_another_form_is_never_taken_for_an_empty_page(body: bytes
     """Else a proxy's page of errors would look as if all tasks were gone."""
     with pytest.raises(Unavailable, match=r"label_studio\.url"):
         decoded(Page, body)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("end", [".png?", ".wav#"])
+def test_a_payload_of_any_text_is_read_once(end: str) -> None:
+    """A pattern that reads the rest of an address from each end of a path in it would take an hour here."""
+    text = "http://" + end * 150_000 + " "
+    assert media(query(payload={"x": text})) == set()
+    assert media(query(payload={"x": text.rstrip()})) == {"image" if end == ".png?" else "audio"}
