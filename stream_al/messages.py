@@ -53,7 +53,7 @@ __all__ = [
 MAX_LABEL_CHARACTERS = 512
 MAX_LABEL_BITS = 64
 MAX_VERSION_CHARACTERS = 64
-MAX_TEXT_CHARACTERS = 1000  # of a word of ours, of a time, of the name of a model; others may write them longer
+MAX_TEXT_CHARACTERS = 1000  # of a time, a reason, or the name of a model, as others may write them
 MAX_ANNOTATORS = 100  # of one sample
 MAX_OFFSET = 2**63 - 1
 

@@ -317,9 +317,9 @@ def test_a_text_without_an_end_is_no_json(value: bytes) -> None:
 
 
 def test_no_text_of_a_message_is_without_a_bound() -> None:
-    """Names, reasons, times and classes are kept by annotator, class or label: their bytes must be bounded."""
-    kinds = (*KINDS, RuntimeSettings, RuntimeModel, ByHand, Lease)
-    assert [place for kind in kinds for place in unbounded(msgspec.inspect.type_info(kind), kind.__name__)] == []
+    """Names, reasons, times and classes are kept by annotator, by class or by label."""
+    for kind in (*KINDS, RuntimeSettings, RuntimeModel, ByHand, Lease):
+        assert list(unbounded(msgspec.inspect.type_info(kind), kind.__name__)) == []
 
 
 BOUNDED_ELSEWHERE = ("Label.label", "Example.label")  # without the blanks around it: `label_too_long`

@@ -95,7 +95,9 @@ _MEMBERS: dict[str, Schema] = {
 
 # A reader takes whole numbers too: they mean the text of their digits.
 _WRITTEN_ID: Schema = {"anyOf": [ID, {"type": "integer"}]}
-_WRITTEN_NAME: Schema = {"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]}
+_WRITTEN_NAME: Schema = {
+    "anyOf": [{"type": "string", "maxLength": MAX_ID_CHARACTERS}, {"type": "integer"}, {"type": "null"}]
+}
 
 _OWN_MEMBERS: dict[type, dict[str, Schema]] = {
     Label: {"id": _WRITTEN_ID, "annotator": _WRITTEN_NAME},

@@ -47,8 +47,8 @@ MOST_CHARACTERS = 2000  # of a cell of the table
 MOST_TEXT = 100_000
 MAX_DEPTH = 6
 _ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
-# The end of a path. It is searched for by itself: with the rest of the address around it, a long text would be
-# read again from each end of a path in it.
+# The end of a path. It is searched for by itself: with the rest of the address around it, a long text would
+# be read again from each end of a path in it.
 _IMAGE = re.compile(r"\S\.(png|jpe?g|gif|webp|bmp|svg|avif)(?=[?#]|\Z)", re.IGNORECASE)
 _AUDIO = re.compile(r"\S\.(wav|mp3|ogg|oga|flac|m4a|aac|opus)(?=[?#]|\Z)", re.IGNORECASE)
 _MEDIA = {"image": _IMAGE, "audio": _AUDIO}

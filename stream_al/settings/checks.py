@@ -35,7 +35,7 @@ __all__ = [
 
 
 def _name(value: str) -> str:
-    if not re.fullmatch(r"[a-zA-Z0-9._-]{1,200}", value):
+    if not re.fullmatch(r"[a-zA-Z0-9._-]{1,200}", value) or value in {".", ".."}:  # it names a folder too
         raise ValueError(f"write 1 to 200 letters, digits, '.', '_' or '-', not {short(value)}")
     return value
 

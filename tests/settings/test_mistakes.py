@@ -138,6 +138,8 @@ def test_settings_that_contradict_each_other_are_mistakes(overrides: list[str], 
     "wrong",
     [
         "application=a b",
+        "application=..",
+        "model.name=.",
         "budget.exploration=1.1",
         "budget.pending=0",
         "budget.share=0",

@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stream_al.engine.encoding import integer, number
+
 __all__ = ["DIGITS", "Credit", "most_credit"]
 
 DIGITS = 9  # of a credit, and of e, so that sums of it are exact
@@ -103,9 +105,6 @@ class Credit:
             ValueError: These are not values that `encode` returned.
         """
         try:
-            credit, bought = float(values["credit"]), values["bought"]
+            return cls(number(values, "credit", 0.0, _LARGEST), integer(values, "bought"))
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a credit: {error!r}") from error
-        if not 0.0 <= credit <= _LARGEST or type(bought) is not int or not 0 <= bought <= _LARGEST:
-            raise ValueError("not a credit: a value is out of its range")
-        return cls(credit, bought)

@@ -113,13 +113,18 @@ class Points:
                 "numbers": packed(np.asarray(self._numbers).astype("<i4")),
                 "x": packed(steps[:, 0]),
                 "y": packed(steps[:, 1]),
-                "utility": packed(np.rint(255.0 * np.asarray(self._utilities)).astype(np.uint8)),
+                "utility": packed(_bytes(self._utilities)),
                 "class": packed(np.asarray(self._classes).astype("<i2")),
                 "label": packed(np.asarray(self._labels).astype("<i2")),
                 "reason": packed(np.asarray(self._reasons)),
                 "state": packed(np.asarray(self._states)),
             }
         )
+
+
+def _bytes(utilities: array[float]) -> NDArray[np.uint8]:
+    """Utilities as bytes. A query that others wrote may hold any number."""
+    return np.rint(255.0 * np.clip(np.asarray(utilities), 0.0, 1.0)).astype(np.uint8)
 
 
 def packed(numbers: NDArray[Any]) -> str:

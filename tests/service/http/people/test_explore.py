@@ -15,7 +15,7 @@ from stream_al.engine.budgets import Reason
 from stream_al.service.desk import explorer
 from tests.support.http_client import Open, problem
 from tests.support.replica import Replica
-from tests.support.stream import sample, truth
+from tests.support.stream import query, sample, truth
 from tests.support.world import World
 
 TYPES = {"numbers": "<i4", "x": "<i2", "y": "<i2", "utility": "u1", "class": "<i2", "label": "<i2"}
@@ -343,3 +343,32 @@ def test_reasons_on_the_map_are_those_of_decisions() -> None:
     from stream_al.service.desk.points import REASONS  # noqa: PLC0415 - only here
 
     assert [reason.value for reason in Reason] == REASONS
+
+
+FORGED: list[dict[str, Any]] = [
+    {"sampled_at": "soon"},
+    {"sampled_at": "2026-01-01T00:00:00"},
+    {"sampled_at": "0001-01-01T00:00:00+23:59"},
+    {"utility": 1e308},
+    {"utility": -5.0},
+    {"threshold": 1e308, "propensity": 1e-320},
+    {"features": {"a": {"b": [1, {"c": 2}]}, "x": [1, 2], "n": None, "@id": 5, "": 10**300}},
+    {"features": {}},
+    {"prediction": {"label": 10**30, "probabilities": {"": -1e300, "up": 1e308}}},
+    {"reason": "\x1b[31m", "model": {"name": "", "version": "\n", "examples": -(10**60)}},
+]
+
+
+async def test_no_query_that_others_write_takes_the_page_away(opened: Open) -> None:
+    world, replica, client = await opened()
+    await world.settle([s["id"] for s in await world.samples(20)])
+    await world.send(world.topics.queries, [{**query(f"q{n}"), **one} for n, one in enumerate(FORGED)])
+    await world.send(world.topics.queries, [query("the last")])
+    await world.until(lambda: "the last" in replica.app.pending, "all are read")
+    body, _ = await read_map(client, replica)
+    assert body["count"] > 20
+    for sort in explorer.SORTS:
+        found = await search(client, "not nothing", sort=sort, limit=200)
+        for one in found["items"]:
+            response = await client.get(f"/v1/explore/items/{one['number']}")
+            assert response.status_code == 200, response.text
