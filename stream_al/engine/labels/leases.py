@@ -203,7 +203,8 @@ class Leases:
         new = LivingLease(lease, self.now_ms + int(lease.seconds * 1000))
         known = self._living.get(lease.lease)
         if known is not None:
-            if (known.holder, known.lease.id) != (new.holder, lease.id):
+            # One of another annotator or sample would stand in two places, and its end would miss one.
+            if (known.holder, known.lease.id, known.sample) != (new.holder, lease.id, new.sample):
                 return Outcome.OVER, []
             self._live(new)
             return Outcome.RENEWED if lease.until is not None else Outcome.GRANTED, []

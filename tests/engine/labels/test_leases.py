@@ -250,3 +250,32 @@ def test_leases_are_bounded(monkeypatch: Any) -> None:
         state.fold(held.lease, msgspec.structs.replace(held, until=10**12), 0)
     assert max(len(state._ended), len(state.untidy())) <= 100
     assert len(state._ends) <= 2 * len(state) + 101
+
+
+FORGED = st.builds(
+    Lease,
+    lease=st.sampled_from("ab"),
+    id=st.sampled_from("pq"),
+    version=st.just("v1"),
+    holder=st.sampled_from("hi"),
+    seconds=st.sampled_from([1.0, SECONDS]),
+    annotator=st.sampled_from([None, "ann"]),
+    via=st.sampled_from([None, "h"]),
+    second_of=st.sampled_from([None, "p"]),
+    until=st.sampled_from([None, 0, LIFE_MS, 2**63 - 1]),
+)
+
+
+@law
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.none() | FORGED, st.integers(-1, 20_000)), max_size=20))
+def test_whatever_others_write_every_lease_can_end(records: list[Written]) -> None:
+    """A record that could not be folded would end every replica, at every start."""
+    leases = Leases()
+    for key, lease, at_ms in records:
+        leases.fold(key, lease and msgspec.structs.replace(lease, lease=key), at_ms)
+        for one in leases:
+            assert leases.holds_sample(*one.sample)
+            assert leases.of_query(one.lease.id) == one
+    for key in "abc":
+        leases.fold(key, None, 0)
+    assert (len(leases), leases.holders, leases._of_query, leases._of_sample) == (0, 0, {}, {})
