@@ -22,6 +22,7 @@ lower there than it would be among all labels. It compares annotators with each 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +32,10 @@ from stream_al.engine.randomness import uniform
 from stream_al.engine.trust.activelab import consensus_quality, labelled_score
 from stream_al.engine.trust.items import MARK, Item
 from stream_al.engine.trust.trust import Trust
+from stream_al.errors import BadMessage
 from stream_al.identity import MAX_ID_CHARACTERS
 from stream_al.messages import Example, ModelStamp, Query, iso
+from stream_al.times import moment
 
 __all__ = ["SECOND", "Candidate", "Wanted", "belongs", "candidates", "chosen", "second_query", "urgency"]
 
@@ -215,7 +218,7 @@ def second_query(
         reason=SECOND,
         strategy=STRATEGY,
         model=first.model or model,
-        sampled_at=first.queried_at or iso(now_ms),
+        sampled_at=_time(first.queried_at, now_ms),
         queried_at=iso(now_ms),
         expires_at=iso(now_ms + life_ms),
         pending=pending,
@@ -225,3 +228,12 @@ def second_query(
         labelled_by=[given.annotator for given in item.opinions.labels if given.annotator is not None],
         bought=bought,
     )
+
+
+def _time(text: str | None, now_ms: int) -> str:
+    """When the first query was made; now if the example, which others may have written, does not say it."""
+    with suppress(BadMessage):
+        if text is not None:
+            moment(text)
+            return text
+    return iso(now_ms)

@@ -165,7 +165,7 @@ class Trust:
         if item is None:
             return
         labels = item.opinions.labels
-        place = int(number) - 1 if number.isdigit() else 0
+        place = int(number) - 1 if number.isascii() and number.isdigit() else 0  # not every digit is a number
         if not 0 < place < len(labels) or not same_label(labels[place].label, former):
             return
         more = item.with_corrected(place, label)
