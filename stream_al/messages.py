@@ -74,6 +74,7 @@ ClassName = Annotated[str, msgspec.Meta(max_length=MAX_LABEL_CHARACTERS + 2)]  #
 Short = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
 TextId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
 Version = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_VERSION_CHARACTERS)]
+OwnVersion = Annotated[str, msgspec.Meta(max_length=MAX_VERSION_CHARACTERS)]  # empty if a query has none
 Comment = Annotated[str, msgspec.Meta(max_length=2000)]
 SkipReason = Annotated[str, msgspec.Meta(max_length=200)]
 
@@ -130,7 +131,7 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
     expires_at: Short
     payload: Any = None
     pending: int = 0
-    version: Short = ""
+    version: OwnVersion = ""
     sample_id: TextId | None = None
     second_of: TextId | None = None
     labelled_by: Annotators = []

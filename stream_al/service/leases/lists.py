@@ -66,7 +66,12 @@ class _Gathered:
         """The utilities and offsets in order, and which place each has here."""
         utilities, offsets = np.frombuffer(self.utilities), np.frombuffer(self.offsets, dtype=np.int64)
         order = np.lexsort((offsets, utilities))
-        return utilities[order], offsets[order], order.tolist()
+        utilities, offsets, places = utilities[order], offsets[order], order.tolist()
+        same = (utilities[1:] == utilities[:-1]) & (offsets[1:] == offsets[:-1])
+        edges = np.flatnonzero(np.diff(np.r_[False, same, False])).tolist()
+        for first, last in zip(edges[::2], edges[1::2], strict=True):
+            places[first : last + 1] = sorted(places[first : last + 1], key=self.ids.__getitem__)
+        return utilities, offsets, places
 
 
 class Lists:

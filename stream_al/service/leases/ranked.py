@@ -42,9 +42,12 @@ class _Block:
 
     def index(self, place: Place) -> int:
         """Where a place is, or where it belongs."""
-        utility, offset, _ = place
+        utility, offset, sample_id = place
         first = bisect_left(self.utilities, utility)
-        return bisect_left(self.offsets, offset, first, bisect_right(self.utilities, utility, first))
+        end = bisect_right(self.utilities, utility, first)
+        first = bisect_left(self.offsets, offset, first, end)
+        end = bisect_right(self.offsets, offset, first, end)
+        return bisect_left(self.ids, sample_id, first, end)
 
     def insert(self, place: Place) -> None:
         at = self.index(place)
@@ -53,7 +56,7 @@ class _Block:
 
     def discard(self, place: Place) -> bool:
         at = self.index(place)
-        if at == len(self) or (self.utilities[at], self.offsets[at]) != place[:2]:
+        if at == len(self) or (self.utilities[at], self.offsets[at], self.ids[at]) != place:
             return False
         del self.utilities[at], self.offsets[at], self.ids[at]
         return True
@@ -61,8 +64,8 @@ class _Block:
     def places(self, begin: int = 0, end: int | None = None) -> Iterator[Place]:
         return zip(self.utilities[begin:end], self.offsets[begin:end], self.ids[begin:end], strict=True)
 
-    def last(self) -> tuple[float, int]:
-        return self.utilities[-1], self.offsets[-1]
+    def last(self) -> Place:
+        return self.utilities[-1], self.offsets[-1], self.ids[-1]
 
     def split(self) -> tuple[_Block, _Block]:
         at = len(self) // 2
@@ -73,7 +76,10 @@ class _Block:
 
 
 class Ranked:
-    """Places of queries, in order. No two have one offset.
+    """Places of queries, in order. No two have one id.
+
+    Several may have one offset: partitions have offsets of their own, and queries that were given an id of
+    their own have none yet.
 
     >>> ranked = Ranked()
     >>> for place in [(-0.5, 1, "a"), (-0.9, 2, "b"), (-0.5, 0, "c")]:
@@ -84,7 +90,7 @@ class Ranked:
 
     def __init__(self) -> None:
         self._blocks: list[_Block] = []
-        self._lasts: list[tuple[float, int]] = []  # the last place of each block
+        self._lasts: list[Place] = []  # the last place of each block
         self._size = 0
 
     def __len__(self) -> int:
@@ -117,8 +123,8 @@ class Ranked:
         """Put a place where it belongs."""
         self._size += 1
         if not self._blocks:
-            self._blocks, self._lasts = [_Block(array("d"), array("q"), [])], [place[:2]]
-        at = min(bisect_left(self._lasts, place[:2]), len(self._blocks) - 1)
+            self._blocks, self._lasts = [_Block(array("d"), array("q"), [])], [place]
+        at = min(bisect_left(self._lasts, place), len(self._blocks) - 1)
         block = self._blocks[at]
         block.insert(place)
         if len(block) > MOST_IN_A_BLOCK:
@@ -129,7 +135,7 @@ class Ranked:
 
     def discard(self, place: Place) -> bool:
         """Remove a place; say whether it was there."""
-        at = bisect_left(self._lasts, place[:2])
+        at = bisect_left(self._lasts, place)
         if at == len(self._blocks) or not (block := self._blocks[at]).discard(place):
             return False
         self._size -= 1
