@@ -124,7 +124,8 @@ class Points:
 
 def _bytes(utilities: array[float]) -> NDArray[np.uint8]:
     """Utilities as bytes. A query that others wrote may hold any number."""
-    return np.rint(255.0 * np.clip(np.asarray(utilities), 0.0, 1.0)).astype(np.uint8)
+    found: NDArray[np.uint8] = np.rint(255.0 * np.clip(np.asarray(utilities), 0.0, 1.0)).astype(np.uint8)
+    return found
 
 
 def packed(numbers: NDArray[Any]) -> str:
