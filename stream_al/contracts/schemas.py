@@ -35,6 +35,7 @@ from stream_al.service.broker.dead_letters import (
 from stream_al.service.loops.intake import Intake
 from stream_al.service.loops.select import Select
 from stream_al.settings import BudgetSettings
+from stream_al.settings.checks import SMALLEST_SHARE
 from stream_al.settings.runtime_changes import CHANGEABLE, LARGEST
 
 __all__ = ["ID", "SCHEMAS", "Schema", "components"]
@@ -55,7 +56,7 @@ TYPED: dict[str, type] = {
 ID: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS}
 
 _SHARE = {"minimum": 0, "maximum": 1}
-_RANGES = {"share": {"exclusiveMinimum": 0, "maximum": 1}, "exploration": _SHARE}
+_RANGES: dict[str, Schema] = {"share": {"minimum": SMALLEST_SHARE, "maximum": 1}, "exploration": _SHARE}
 _COUNT = {"minimum": 1, "maximum": LARGEST}
 _TIME = {"format": "date-time"}
 _NOT_BLANK = {"pattern": r"\S"}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "SMALLEST_SHARE",
     "Count",
     "Inside",
     "Location",
@@ -26,6 +27,7 @@ __all__ = [
     "Place",
     "Seconds",
     "Servers",
+    "Share",
     "Topic",
     "as_metric",
     "did_you_mean",
@@ -33,10 +35,18 @@ __all__ = [
     "one_of",
 ]
 
+SMALLEST_SHARE = 1e-9
+
 
 def _name(value: str) -> str:
     if not re.fullmatch(r"[a-zA-Z0-9._-]{1,200}", value) or value in {".", ".."}:  # it names a folder too
         raise ValueError(f"write 1 to 200 letters, digits, '.', '_' or '-', not {short(value)}")
+    return value
+
+
+def _share(value: float) -> float:
+    if value < SMALLEST_SHARE:  # groups of 1/share samples, whose numbers no float holds
+        raise ValueError(f"write at least {SMALLEST_SHARE:g}: one label in a billion samples")
     return value
 
 
@@ -134,4 +144,5 @@ Location = Annotated[
 ]
 Servers = Annotated[str, AfterValidator(_servers)]
 Seconds = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, le=1), AfterValidator(_share)]
 Count = Annotated[int, Field(ge=1)]

@@ -10,6 +10,7 @@ from stream_al.engine.model.factory_path import check_path, is_factory
 from stream_al.settings.checks import (
     Count,
     Name,
+    Share,
     one_of,
 )
 from stream_al.settings.section import Section, sentences
@@ -104,9 +105,7 @@ class ModelSettings(Section):
 class BudgetSettings(Section):
     """How many labels may be bought. All caps hold at once."""
 
-    share: float = Field(
-        default=0.05, gt=0, le=1, description="Share of the samples whose label may be bought."
-    )
+    share: Share = Field(default=0.05, description="Share of the samples whose label may be bought.")
     manager: str = Field(default="stratified", description="The budget manager.")
     exploration: float = Field(
         default=0.05,

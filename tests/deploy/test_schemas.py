@@ -122,7 +122,7 @@ MADE = {
         RuntimeSettings,
         st.builds(
             RuntimeBudget,
-            share=st.none() | shares.filter(bool),
+            share=st.none() | st.floats(1e-9, 1),
             exploration=st.none() | shares,
             **{name: st.none() | st.integers(1, 2**31 - 1) for name in ("pending", "per_hour", "total")},
         ),

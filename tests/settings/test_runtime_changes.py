@@ -23,6 +23,7 @@ MISTAKES: list[tuple[dict[str, Any], list[str]]] = [
     ({"budget": {}}, ["write what to change"]),
     ({"budget": 7}, ["budget: write an object"]),
     ({"budget": {"share": 7}}, ["budget.share: write a number > 0 and <= 1, not 7"]),
+    ({"budget": {"share": 5e-324}}, ["budget.share: write at least 1e-09: one label in a billion samples"]),
     ({"budget": {"share": True}}, ["budget.share: write a number > 0 and <= 1, not True"]),
     ({"budget": {"share": "0.1"}}, ["budget.share: write a number > 0 and <= 1, not '0.1'"]),
     ({"budget": {"share": math.nan}}, ["budget.share: write a number > 0 and <= 1, not nan"]),
@@ -57,7 +58,7 @@ def test_every_mistake_is_named_and_nothing_of_the_request_is_taken(
 
 
 ranges: dict[str, st.SearchStrategy[Any]] = {
-    "share": st.floats(0, 1, exclude_min=True),
+    "share": st.floats(1e-9, 1),
     "exploration": st.floats(0, 1),
     **{name: st.integers(1, 2**31 - 1) for name in ("pending", "per_hour", "total")},
 }
