@@ -11,7 +11,9 @@ from typing import TypeVar
 
 from stream_al.engine.samples.table import Floats
 
-__all__ = ["wilson"]
+__all__ = ["Z_95", "wilson"]
+
+Z_95 = 1.959963984540054  # the 97.5% quantile of the normal distribution
 
 Number = TypeVar("Number", float, Floats)
 

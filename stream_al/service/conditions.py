@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from stream_al.engine.conditions import Condition, Conditions, Facts, Lost, Standstill
+from stream_al.engine.labels.rare_classes import advice, seen_classes
 from stream_al.messages import iso
 from stream_al.service.loops.consumer import Consumer
 from stream_al.service.loops.lag import LagMeter
@@ -110,5 +111,9 @@ class ConditionWatch:
             without_opinion=Lost(self.selection.without_opinion, self.problems.newest(Kind.NO_OPINION)),
             model_lag=self.lag.model,
             learned=learner.model.examples,
+            missed=advice(
+                seen_classes(learner.evaluation.current.per_class, learner.model.classes),
+                learner.rule.objective,
+            ),
             contradicting=learner.trust.tally.annotators.contradicting(),
         )

@@ -17,11 +17,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream_al.engine.intervals import wilson
+from stream_al.engine.intervals import Z_95, wilson
 
 __all__ = ["Accuracy", "Estimate"]
-
-Z_95 = 1.959963984540054  # the 97.5% quantile of the normal distribution
 
 
 @dataclass(frozen=True, slots=True)

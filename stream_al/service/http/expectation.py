@@ -39,11 +39,11 @@ NOTES = {
     Outcome.UNSOLICITED: "No query of this id with these features is known here. The model will learn the "
     "label with the features that it brings. It says nothing about the accuracy.",
     UNKNOWN: "No query of this id is known here. One will be looked for in the topic of the queries. If "
-    "there is none, the label becomes a dead letter (`unknown_id`, or `unknown_version` if it says a version), "
-    "because it brings no features.",
+    "there is none, the label becomes a dead letter (`unknown_id`, or `unknown_version` if it says a "
+    "version), because it brings no features.",
     OTHER_VERSION: "A query of this id is known here, and the label says another `version`. A query of that "
-    "version will be looked for in the topic of the queries. If there is none, the label becomes a dead letter "
-    "(`unknown_version`): send back the `version` that stands in the query.",
+    "version will be looked for in the topic of the queries. If there is none, the label becomes a dead "
+    "letter (`unknown_version`): send back the `version` that stands in the query.",
 }
 
 
