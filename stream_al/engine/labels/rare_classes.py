@@ -28,7 +28,7 @@ from stream_al.engine.model.objective import ACCURACY, BALANCED, EVIDENCE
 from stream_al.messages import ClassLabel, label_text
 from stream_al.terminal import printable
 
-__all__ = ["ENOUGH", "FEW", "MISSED", "RARE", "SeenClass", "advice", "seen_classes"]
+__all__ = ["ENOUGH", "FEW", "MISSED", "RARE", "SeenClass", "advice", "forewarning", "seen_classes"]
 
 RARE = 0.1
 MISSED = 0.1
@@ -97,13 +97,42 @@ of it with `stream-al labels import` (deploy/RECIPES.md, Rare classes)
             f"all {total:,} labels are of one class, {_name(seen[0])}, so nothing can be told apart: import "
             f"known cases of another class with `{IMPORT}`, or raise budget.share ({RECIPE})"
         )
-    rare = min(RARE, 0.5 / len(seen)) if seen else 0.0
+    rare = _rare_below(seen)
     enough = total >= ENOUGH and len(seen) <= MANY
     found = [one for one in seen if one.share < rare and (_missed(one) or (enough and one.labels < FEW))]
     if not found:
         return None
     found.sort(key=lambda one: (not _missed(one), -one.share))
     return f"{_what(found)}: {_remedy(found, objective)} ({RECIPE})"
+
+
+def forewarning(classes: Iterable[SeenClass], objective: str) -> str | None:
+    """One sentence about the rare classes of labels that no model has learned yet; None if nothing is to do.
+
+    Args:
+        classes: All classes; the share is that of the labels.
+        objective: The objective in force.
+
+    >>> classes = [SeenClass("fine", 0.97, 97), SeenClass("fraud", 0.03, 3)]
+    >>> print(forewarning(classes, "accuracy"))
+    the class fraud is rare (3.00% of the labels), and a model that serves the most probable class may never \
+name it: set model.objective=balanced, or model.objective='recall of fraud at precision 0.5', and import \
+known cases of it with `stream-al labels import` (deploy/RECIPES.md, Rare classes)
+    """
+    seen = list(classes)
+    found = [one for one in seen if one.share < _rare_below(seen)]
+    if not found or objective != ACCURACY or len(seen) > MANY or sum(one.labels for one in seen) < ENOUGH:
+        return None
+    found.sort(key=lambda one: -one.share)
+    return (
+        f"{_rare(found, 'labels')}, and a model that serves the most probable class "
+        f"may never name {'it' if len(found) == 1 else 'them'}: {_remedy(found, objective)} ({RECIPE})"
+    )
+
+
+def _rare_below(seen: Sequence[SeenClass]) -> float:
+    """The share below which a class is rare."""
+    return min(RARE, 0.5 / len(seen)) if seen else 0.0
 
 
 def _missed(one: SeenClass) -> bool:
@@ -116,11 +145,16 @@ def _what(found: Sequence[SeenClass]) -> str:
     state = f"few of its labels were bought ({labels})"
     if _missed(first):
         state = f"the model misses it (recall {_percent(first.recall or 0.0)}, {labels})"
+    return f"{_rare(found, 'samples')} and {state}"
+
+
+def _rare(found: Sequence[SeenClass], of: str) -> str:
+    first = found[0]
     others = [_name(one) for one in found[1:NAMED]]
     more = len(found) - NAMED
     so = f", and so {'is' if len(found) == 2 else 'are'} {', '.join(others)}" if others else ""
     so += f" and {more:,} more" if more > 0 else ""
-    return f"the class {_name(first)} is rare ({_percent(first.share)} of the samples{so}) and {state}"
+    return f"the class {_name(first)} is rare ({_percent(first.share)} of the {of}{so})"
 
 
 def _remedy(found: Sequence[SeenClass], objective: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-from stream_al.engine.intervals import Z_95, wilson
+from stream_al.engine.intervals import interval_95
 from stream_al.engine.labels.rare_classes import FEW, SeenClass, advice
 from stream_al.messages import ClassLabel
 
@@ -42,12 +42,12 @@ class ClassScore:
     @property
     def recall_interval(self) -> tuple[float, float]:
         """The 95% interval of the recall."""
-        return _interval(self.recall, self.samples)
+        return interval_95(self.recall, self.samples)
 
     @property
     def precision_interval(self) -> tuple[float, float] | None:
         """The 95% interval of the precision; None if no sample is predicted as the class."""
-        return _interval(self.precision, self.predicted) if self.predicted else None
+        return interval_95(self.precision, self.predicted) if self.predicted else None
 
     def record(self) -> dict[str, Any]:
         """The scores, ready for JSON."""
@@ -93,8 +93,3 @@ def about_rare_classes(scores: Sequence[ClassScore], objective: str) -> str | No
         if score.samples >= FEW
     ]
     return advice(seen, objective, bought=sum(score.labels for score in scores))
-
-
-def _interval(share: float, number: int) -> tuple[float, float]:
-    low, high = wilson(share, float(number), Z_95)
-    return max(0.0, low), min(1.0, high)

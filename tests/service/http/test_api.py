@@ -289,7 +289,7 @@ async def test_a_label_with_another_version_than_its_query_is_told_so(opened: Op
     await world.ask("q", "s")
     await world.label("s", "up")
     await world.until(lambda: len(replica.app.pending) == 1 and replica.offset == 1, "s is learned")
-    sent = [{"id": id, "label": "up", "version": "v0000000000000000"} for id in ("q", "s", "nowhere")]
+    sent = [{"id": one, "label": "up", "version": "v0000000000000000"} for one in ("q", "s", "nowhere")]
     body = (await client.post("/v1/labels", json=sent)).json()
     assert [one["expected"] for one in body["labels"]] == ["other_version", "other_version", "unknown"]
     assert "version" in body["notes"]["other_version"]
