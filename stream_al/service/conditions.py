@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from stream_al.engine.conditions import Condition, Conditions, Facts, Lost, Standstill
+from stream_al.engine.conditions import Condition, Conditions, Facts, Lost, Standstill, Type
 from stream_al.engine.labels.rare_classes import advice, seen_classes
 from stream_al.messages import iso
 from stream_al.service.loops.consumer import Consumer
@@ -62,9 +62,9 @@ class ConditionWatch:
         """Judge the facts of now; return all conditions, those that hold first."""
         for changed in self._conditions.observe(self._facts(), self._now_ms()):
             if changed.holds:
-                log.warning(
-                    "condition holds", type=changed.type.value, reason=changed.reason, why=changed.message
-                )
+                # A class that is missed asks for other settings, and is no fault.
+                say = log.info if changed.type is Type.CLASS_MISSED else log.warning
+                say("condition holds", type=changed.type.value, reason=changed.reason, why=changed.message)
             else:
                 log.info("condition is over", type=changed.type.value)
         conditions = list(self._conditions)
