@@ -10,9 +10,9 @@ accuracy. So each class is looked at:
              are at most `MANY` classes, since of many some always have few labels
 
 A rare class that is missed, or of which there are few labels, makes a sentence that says what to write. So do
-`ENOUGH` labels of one class alone. What helps is an objective that does not count by frequency
-(`engine.model.objective`), and known cases, which are imported before the stream begins. With such an
-objective in force already, labels are all that helps.
+`ENOUGH` labels of one class alone. What helps most are known cases, imported before the stream begins, and
+then an objective that does not count by frequency (`engine.model.objective`). With such an objective in force
+already, labels are all that helps.
 
 A recall that is estimated counts as missed once `FEW` labels of the class were bought: before that, the
 estimate says nothing. A recall that is known from all samples counts at once.
@@ -87,8 +87,8 @@ def advice(classes: Iterable[SeenClass], objective: str, *, bought: int | None =
     >>> classes = [SeenClass("fine", 0.97, 96, 1.0), SeenClass("fraud", 0.03, 4, 0.0)]
     >>> print(advice(classes, "accuracy"))
     the class fraud is rare (3.00% of the samples) and the model misses it (recall 0.00%, 4 labels): \
-set model.objective=balanced, or model.objective='recall of fraud at precision 0.5', and import known cases \
-of it with `stream-al labels import` (deploy/RECIPES.md, Rare classes)
+import known cases of it with `stream-al labels import`, and set model.objective=balanced, or \
+model.objective='recall of fraud at precision 0.5' (deploy/RECIPES.md, Rare classes)
     """
     seen = list(classes)
     total = sum(one.labels for one in seen) if bought is None else bought
@@ -116,8 +116,8 @@ def forewarning(classes: Iterable[SeenClass], objective: str) -> str | None:
     >>> classes = [SeenClass("fine", 0.97, 97), SeenClass("fraud", 0.03, 3)]
     >>> print(forewarning(classes, "accuracy"))
     the class fraud is rare (3.00% of the labels), and a model that serves the most probable class may never \
-name it: set model.objective=balanced, or model.objective='recall of fraud at precision 0.5', and import \
-known cases of it with `stream-al labels import` (deploy/RECIPES.md, Rare classes)
+name it: import known cases of it with `stream-al labels import`, and set model.objective=balanced, or \
+model.objective='recall of fraud at precision 0.5' (deploy/RECIPES.md, Rare classes)
     """
     seen = list(classes)
     found = [one for one in seen if one.share < _rare_below(seen)]
@@ -166,7 +166,7 @@ def _remedy(found: Sequence[SeenClass], objective: str) -> str:
     or_recall = f", or model.objective='recall of {name} at precision 0.5'"
     if name != label_text(found[0].label) or "'" in name:  # it is not shown as it has to be written
         or_recall = ""
-    return f"set model.objective=balanced{or_recall}, and {known}"
+    return f"{known}, and set model.objective=balanced{or_recall}"
 
 
 def _name(one: SeenClass) -> str:
