@@ -2,8 +2,8 @@
 
 A field is a feature, or all members of an array: `vector.0` to `vector.383` are the field `vector.*`. What a
 field looks like is what the encoder of the default model takes it for (`engine.learners.encoder`). Two things
-are added that the encoder does not tell apart: truth values, and numbers that are written as texts. Some of
-these are written for people, such as `1,234.50`, `12,5` or `$12`, and the encoder takes them for words.
+are added that the encoder does not tell apart: truth values, and numbers that are written as texts, which may
+be written for people, such as `1,234.50`, `12,5` or `$12`.
 
 The encoder judges what an id is after `MANY` values, so a handful of samples shows none.
 """
@@ -28,10 +28,6 @@ MUCH_MISSING = 0.5
 JUDGED = 20  # samples before a field is called constant
 LABEL_NAMES = {"label", "target", "class", "y", "is_fraud", "outcome", "ground_truth"}
 
-_FOR_PEOPLE = re.compile(
-    r"[+-]?(?:[$€£¥]|EUR|USD|GBP|CHF)? ?[+-]?(?:\d{1,3}(?:[,.'\u00a0\u202f]\d{3})+|\d+)(?:[.,]\d+)?"
-    r"[ \u00a0\u202f]?(?:[%$€£¥]|EUR|USD|GBP|CHF)?"
-)
 _INDEX = re.compile(r"\.\d+(?=\.|$)")
 _TYPES: dict[type, str] = {bool: "truth value", int: "number", float: "number", str: "text"}
 
@@ -54,9 +50,7 @@ class Field:
         samples: How many samples have it.
         features: How many features it has: more than one of an array.
         example: Its first value, printable.
-        looks_like: number, number in text, number for people, truth value, category, text, date, id,
-            array or unknown.
-        for_people: Its first number that is written for people, printable.
+        looks_like: number, number in text, truth value, category, text, date, id, array or unknown.
         left_out: Why the default model does not use it; None if it does.
         largest: The largest size of its numbers.
     """
@@ -67,13 +61,11 @@ class Field:
         self.samples = 0
         self.features: set[str] = set()
         self.example = ""
-        self.for_people = ""
         self.looks_like = "unknown"
         self.left_out: str | None = None
         self.largest = 0.0
         self._values: set[str] = set()
         self._numbers_in_text = 0
-        self._for_people = 0
 
     def add(self, feature: str, value: Any) -> None:
         """Note one value."""
@@ -86,11 +78,7 @@ class Field:
         if len(self._values) <= MAX_DISTINCT:
             self._values.add(f"{kind} {text}")
         if kind == "text":
-            is_number = read(value).number is not None
-            self._numbers_in_text += is_number
-            if not is_number and _FOR_PEOPLE.fullmatch(text.strip()):
-                self._for_people += 1
-                self.for_people = self.for_people or printable(text, 40)
+            self._numbers_in_text += read(value).number is not None
         else:
             self.largest = max(self.largest, min(abs(value), LINEAR))
 
@@ -108,11 +96,6 @@ class Field:
     def is_number_in_text(self) -> bool:
         """Whether nearly all of its values are texts that read as numbers."""
         return self._numbers_in_text > 0.95 * self.types.total()
-
-    @property
-    def is_number_for_people(self) -> bool:
-        """Whether nearly all of its values are numbers, and some are written for people."""
-        return self._for_people > 0 and (self._for_people + self._numbers_in_text > 0.95 * self.types.total())
 
     def missing(self, samples: int) -> float:
         """The share of the samples that lack it."""
@@ -212,12 +195,6 @@ class Fields:
                     "model.definition: "
                     "auto, which reads them as numbers too",
                 )
-        if written := [f for f in fields if f.looks_like == "number for people"]:
-            yield warning(
-                "fields",
-                f"{listed([f.name for f in written])} holds numbers as people write them, such as "
-                f"{written[0].for_people!r}, which no model reads as numbers: send numbers, such as 1234.5",
-            )
         yield from self._left_out(is_auto=is_auto)
         if leaks := [f.name for f in fields if f.name.lower().rpartition(".")[2] in LABEL_NAMES]:
             yield warning(
@@ -246,8 +223,7 @@ class Fields:
             yield note("fields", f"{listed(constant)} has one value in all records and tells nothing")
 
     def _left_out(self, *, is_auto: bool) -> Iterator[Finding]:
-        told = ("date", "number for people")
-        gone = [f.name for f in self.found.values() if f.left_out is not None and f.looks_like not in told]
+        gone = [f.name for f in self.found.values() if f.left_out is not None and f.looks_like != "date"]
         dates = [f.name for f in self.found.values() if f.looks_like == "date"]
         if gone and is_auto:
             why = self.found[gone[0]].left_out
@@ -275,4 +251,4 @@ def _looks_like(field: Field, kind: str) -> str:
         return "truth value"
     if field.is_number_in_text and kind in ("number", "category"):
         return "number in text"
-    return "number for people" if field.is_number_for_people else kind
+    return kind

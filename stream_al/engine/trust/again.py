@@ -126,8 +126,8 @@ def candidates(
 def belongs(seed: int, sample_id: str, partition: int, partitions: int) -> bool:
     """Whether a labelled sample is asked about by a partition: by one of them alone, whatever replica has it.
 
-    >>> [[belongs(7, one, partition, 2) for partition in (0, 1)] for one in "ab"]
-    [[True, False], [True, False]]
+    >>> [[belongs(7, one, partition, 2) for partition in (0, 1)] for one in "ae"]
+    [[False, True], [True, False]]
     """
     return int(uniform(seed, SECOND, sample_id) * partitions) == partition
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import structlog
 
 from stream_al.engine.labels.consensus import correction_of
-from stream_al.messages import Example, encode
+from stream_al.messages import ClassLabel, Example, encode
 from stream_al.service.broker.protocols import Broker, Group, Outgoing
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.timing.clock import Clock
@@ -45,6 +45,8 @@ class Consensus:
         self.topic = settings.topics.examples
         self.clock = clock
         self._seen = 0
+        self._written: dict[str, ClassLabel] = {}
+        """The corrections that were written and were not learned yet: the label, by the id of the sample."""
 
     async def step(self) -> None:
         """Write the corrections that are due, if there are second labels that were not looked at yet.
@@ -57,12 +59,17 @@ class Consensus:
         if not self.enabled or second_labels == self._seen or PARTITION not in set(self.labels.assignment()):
             return
         made: list[Example] = []
+        due: dict[str, ClassLabel] = {}
         weights, items = learner.trust.tally.weights(), list(learner.trust.items.several.values())
         async for item in TimeSlices(self.clock).one_by_one(items):
             one = correction_of(item, weights, learner.ledger)
-            if one is not None:
+            if one is None:
+                continue
+            due[item.id] = one.label
+            if self._written.get(item.id) != one.label:
                 made.append(one)
         if made:
             await self.broker.send([Outgoing(self.topic, one.id.encode(), encode(one)) for one in made])
             log.info("labels corrected by consensus", number=len(made))
+        self._written = due
         self._seen = second_labels

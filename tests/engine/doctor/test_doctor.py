@@ -119,23 +119,24 @@ def test_a_stream_of_ever_new_names_and_values_takes_bounded_room() -> None:
 @pytest.mark.parametrize(
     "form", ["{:,.2f}", "${:.2f}", "{:.0f}%", "€ {:,.2f}", "{:.2f} EUR", "-$12.{:.0f}", "12,{:.0f}"]
 )
-def test_numbers_as_people_write_them_are_told_and_not_called_ids(form: str) -> None:
+def test_numbers_as_people_write_them_are_numbers_in_text(form: str) -> None:
     """An amount such as `1,234.50` is new in every record; left out as an id, it would be missed silently."""
     records = examined(
-        [as_json({"amount": form.format(n * 13.7), "country": "NB"[n % 2]}) for n in range(300)]
+        [as_json({"amount": form.format(n * 37 % 300 * 13.7), "country": "NB"[n % 2]}) for n in range(300)]
     )
-    assert records.fields.found["amount"].looks_like == "number for people"
-    told = texts(records.fields.findings(is_auto=True))
-    assert "amount holds numbers as people write them, such as" in told
-    assert "nothing has to be done" not in told
+    assert records.fields.found["amount"].looks_like == "number in text"
+    assert "auto takes each as a number" in texts(records.fields.findings(is_auto=True))
+    assert "nothing has to be done" not in texts(records.fields.findings(is_auto=True))
+    told = texts(records.fields.findings(is_auto=False))
+    assert "the numbers of amount are sent as text, and a River model takes them for categories" in told
 
 
 @pytest.mark.parametrize(
     "form", ["+31 6 {:04d} 77", "192.168.1.{}", "AB {:04d}", "2026-01-02 10:{:02d}", "v1.{}.3"]
 )
-def test_codes_with_digits_are_no_numbers_for_people(form: str) -> None:
+def test_codes_with_digits_are_no_numbers(form: str) -> None:
     records = examined([as_json({"code": form.format(n % 60), "x": n % 7}) for n in range(300)])
-    assert "as people write them" not in texts(records.fields.findings(is_auto=True))
+    assert "are sent as text" not in texts(records.fields.findings(is_auto=False))
 
 
 def test_a_stream_of_ids_alone_names_them() -> None:

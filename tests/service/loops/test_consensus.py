@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
+from stream_al.service.broker.protocols import Broker, Outgoing
 from tests.service.corrections import agree, corrected
 from tests.service.second_labels import run
 from tests.support.stream import truth
@@ -37,3 +41,30 @@ async def test_a_wrong_label_is_corrected_by_the_labels_of_others(make_world: Ma
         await replica.app.consensus.step()
     assert len([e for e in await world.examples() if e.get("corrects")]) == 2
     assert a.app.local_model.learner.known[wrong] == given
+
+
+async def test_a_correction_is_written_once_while_it_is_not_learned_yet(make_world: MakeWorld) -> None:
+    """More second labels may come between the two."""
+    world = await make_world("labels.per_query=2", "budget.share=0.5")
+    a = await world.start("a")
+    consensus, kept = a.app.consensus, Kept()
+    consensus.broker = cast("Broker", kept)
+    await world.samples(40)
+    await world.until(world.queries, "something is asked")
+    wrong = (await world.queries())[0]["id"]
+    for start in range(40, 160, 40):
+        await run(world, [a], 40, start, wrong={wrong})
+    for _ in range(3):
+        consensus._seen = 0
+        await consensus.step()
+    assert [one.key for one in kept.sent] == [wrong.encode()]
+
+
+class Kept:
+    """A broker that only keeps what it is sent, so that nothing of it is learned."""
+
+    def __init__(self) -> None:
+        self.sent: list[Outgoing] = []
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        self.sent.extend(records)

@@ -8,7 +8,7 @@ nothing else; `cluster` puts all of them together.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import structlog
@@ -38,6 +38,7 @@ log = structlog.get_logger(__name__)
 FETCH_BYTES = 8 * 2**20  # of one partition at a time: it bounds the records that wait in memory
 METADATA_MS = 10_000  # after which a client asks again which partitions there are: new ones are read soon
 DIAGNOSIS_SECONDS = 5.0
+UNDO_SECONDS = 1.0
 
 
 class Connection:
@@ -113,7 +114,7 @@ class Connection:
             self._admin = admin
         return self._admin
 
-    async def connect(self, starting: Any, stop: Any) -> None:
+    async def connect(self, starting: Awaitable[None], stop: Callable[[], Awaitable[None]]) -> None:
         """Start a client; if the start fails, stop the client again.
 
         Args:
@@ -126,17 +127,18 @@ class Connection:
             Misconfigured: A broker responds and does not accept the settings.
         """
         servers = self.settings.bootstrap_servers
+        start = asyncio.ensure_future(starting)
         try:
-            await self.wait("connecting", starting)
+            await self.wait("connecting", asyncio.shield(start))
         except Unavailable as error:
-            await stop_client(stop(), 1.0)
+            await _undo(start, stop)
             mistake = await self._diagnosis() if isinstance(error.__cause__, KafkaError) else None
             if mistake and not self._accepted:
                 raise Misconfigured(mistake) from None
             away = f"no broker responds at {servers}: start Kafka, or set kafka.bootstrap_servers ({error})"
             raise Unavailable(mistake or away) from error
         except BaseException:
-            await stop_client(stop(), 1.0)
+            await _undo(start, stop)
             raise
         self._accepted = True
 
@@ -193,6 +195,22 @@ class Connection:
     async def _diagnosis(self) -> str | None:
         seconds = min(DIAGNOSIS_SECONDS, self.deadline_seconds)
         return await diagnosis(self.settings, self.options(), seconds)
+
+
+async def _undo(start: asyncio.Future[None], stop: Callable[[], Awaitable[None]]) -> None:
+    """Stop a client whose start has failed, or is awaited no more.
+
+    aiokafka does not close the connection over which it asks for the brokers if it is cancelled then. So a
+    start may end before it is cancelled.
+    """
+    try:
+        await asyncio.wait([start], timeout=UNDO_SECONDS)
+    finally:
+        start.cancel()  # has no effect if it has ended
+    await asyncio.wait([start], timeout=UNDO_SECONDS)
+    if start.done() and not start.cancelled():
+        start.exception()  # the caller raises it; without this asyncio logs it
+    await stop_client(stop(), UNDO_SECONDS)
 
 
 async def stop_client(stopping: Any, seconds: float) -> None:
