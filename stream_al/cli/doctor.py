@@ -41,7 +41,7 @@ def doctor(  # noqa: PLR0913 - one argument an option
     newest: Annotated[
         bool, typer.Option("--newest", help="Examine the newest samples instead of the first ones.")
     ] = False,
-    file: Annotated[Path | None, typer.Option(help=f"Examine a file instead. {FORMATS}")] = None,
+    file: Annotated[Path | None, typer.Option(help=f"Examine the labelled rows of a file. {FORMATS}")] = None,
     label: LabelPlace = None,
     as_json: AsJson = False,
     *,

@@ -2,6 +2,9 @@
 
 What the user does not say (`FileForm`) is found out from the first lines:
 
+- A first line such as `sep=;`, which spreadsheets write and understand, names the delimiter. Lines that begin
+  with `#` before the names of the columns are comments. The last of them is the names if it has as many cells
+  as the line below.
 - The delimiter is the one of `,` `;` tab `|` that gives most rows the number of columns of the first row;
   among equals it is the one with most columns.
 - The first line names the columns. If it looks like data, that is a mistake: the user has to say.
@@ -15,16 +18,17 @@ numbers there.
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TextIO
 
 from stream_al.datasets.cells import Cells, Kind
 from stream_al.datasets.columns import TypedColumns
-from stream_al.datasets.form import FileForm, Noticed
+from stream_al.datasets.form import FileForm, Noticed, plural
 from stream_al.datasets.table import MARKS, Table, grouped, label_column
 from stream_al.engine.samples.paths import nothing_at
 from stream_al.errors import Misconfigured
@@ -34,6 +38,7 @@ __all__ = ["delimited_table"]
 CSV_FIELD_CHARACTERS = 10_000_000
 LINE_CHARACTERS = 20_000_000
 FIRST_LINES = 50
+SEPARATOR = re.compile('"?sep=(.)"?', re.IGNORECASE)
 DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
 
 
@@ -45,9 +50,15 @@ class _Source:
     form: FileForm
     noticed: Noticed
     delimiter: str = ","
+    skipped: int = 0
+    """Lines before the names of the columns."""
 
     def mistake(self, text: str) -> Misconfigured:
         return Misconfigured(f"{self.path}: {text}")
+
+    def line(self, number: int) -> str:
+        """The name of a line, counted from 1 after those that are skipped."""
+        return f"line {number + self.skipped}"
 
 
 def delimited_table(
@@ -77,7 +88,7 @@ def delimited_table(
     source = _Source(path, form, noticed)
     csv.field_size_limit(CSV_FIELD_CHARACTERS)
     lines = _lines(source, text)
-    first = list(islice(lines, FIRST_LINES))
+    first = _after_preamble(source, list(islice(lines, FIRST_LINES)))
     source.delimiter = _delimiter(source, first)
     found = csv.reader(chain(first, lines), delimiter=source.delimiter, strict=True)
     names, begun = _header(source, found)
@@ -112,6 +123,31 @@ def _lines(source: _Source, text: TextIO) -> Iterator[str]:
         yield line
 
 
+def _after_preamble(source: _Source, first: list[str]) -> list[str]:
+    """The first lines without those before the names of the columns."""
+    lines, comments = first, 0
+    if lines and (said := SEPARATOR.fullmatch(lines[0].rstrip("\r\n"))):
+        if source.form.delimiter is None:
+            source.form = replace(source.form, delimiter=said[1])
+        lines = lines[1:]
+    while comments < len(lines) and lines[comments].startswith("#"):
+        comments += 1
+    if comments == FIRST_LINES:
+        raise source.mistake(f"the first {FIRST_LINES} lines are comments (#): remove them")
+    if 0 < comments < len(lines):
+        below = lines[comments:]
+        delimiter = _delimiter(source, below)
+        widths = [_widths([line], delimiter) for line in (lines[comments - 1], below[0])]
+        comments -= widths[0] == widths[1] and widths[0] != [1]  # it is the names
+        lines = lines[comments:]
+        if comments:
+            source.noticed.remarks.append(
+                f"left out: {plural(comments, 'line')} of comments (#) at the beginning"
+            )
+    source.skipped = len(first) - len(lines)
+    return lines
+
+
 def _delimiter(source: _Source, first: list[str]) -> str:
     given = source.form.delimiter
     if given is not None:
@@ -144,7 +180,7 @@ def _header(source: _Source, found: Iterator[list[str]]) -> tuple[list[str], lis
     if first is None:
         raise source.mistake("it is empty; the first line names the columns")
     if source.form.header is False:
-        return [f"column_{number}" for number in range(1, len(first) + 1)], [("line 1", first)]
+        return [f"column_{number}" for number in range(1, len(first) + 1)], [(source.line(1), first)]
     names = first if _is_exported(first) else [name.strip() for name in first]
     if source.form.header is None and _looks_like_data(names):
         raise source.mistake(
@@ -175,7 +211,7 @@ def _looks_like_data(names: list[str]) -> bool:
 
 def _numbered(source: _Source, found: Any) -> Iterator[tuple[str, list[str]]]:
     while (row := _next(source, found)) is not None:
-        yield f"line {found.line_num}", row
+        yield source.line(found.line_num), row
 
 
 def _next(source: _Source, found: Any) -> list[str] | None:
@@ -187,8 +223,8 @@ def _next(source: _Source, found: Any) -> list[str] | None:
                 return cells
     except csv.Error as error:
         raise source.mistake(
-            f"line {found.line_num} cannot be read: {error}; a quotation mark in a cell is written twice, "
-            "and the cell stands between quotation marks"
+            f"{source.line(found.line_num)} cannot be read: {error}; a quotation mark in a cell is written "
+            "twice, and the cell stands between quotation marks"
         ) from None
     return None
 

@@ -41,6 +41,8 @@ class Noticed:
         misfits: Cells that do not fit the type of their column, and count as missing, by column.
         first_misfit: The first of each column, in words.
         remarks: Other sentences.
+        label: The column or path of the label.
+        guessed: Whether the label is there only because the column is the last one.
     """
 
     unlabelled: int = 0
@@ -49,6 +51,8 @@ class Noticed:
     misfits: Counter[str] = field(default_factory=Counter)
     first_misfit: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    label: str = ""
+    guessed: bool = False
 
     def refuse(self, reason: str, place: str, detail: str) -> None:
         """Count a row that is left out."""
@@ -63,6 +67,11 @@ class Noticed:
     def sentences(self) -> Iterator[str]:
         """All of it, for a person."""
         yield from self.remarks
+        if self.guessed:
+            yield (
+                f"the label is the last column, {self.label[:60]!r}, because there is no column 'label'; say "
+                "--label for another one"
+            )
         if self.unlabelled:
             yield f"left out: {plural(self.unlabelled, 'row')} without a label"
         for reason, number in self.refused.items():

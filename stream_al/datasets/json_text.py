@@ -20,7 +20,7 @@ from stream_al.datasets.form import Noticed
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.malformed import hint
 
-__all__ = ["json_records"]
+__all__ = ["json_records", "wrapped"]
 
 RECORD_CHARACTERS = 20_000_000  # the longest record
 PIECE = 2**16
@@ -58,6 +58,18 @@ def json_records(path: Path, text: TextIO, noticed: Noticed) -> Iterator[tuple[s
             yield place, _object(text_of_line)
         except BadMessage as error:
             noticed.refuse(error.reason, place, str(error))
+
+
+def wrapped(record: Any) -> str | None:
+    """The member of an object that holds the records, if the object is none itself.
+
+    >>> wrapped({"total": 2, "data": [{"x": 1}, {"x": 2}]}), wrapped({"x": 1, "tags": ["a"]})
+    ('data', None)
+    """
+    if not isinstance(record, dict):
+        return None
+    arrays = [name for name, value in record.items() if isinstance(value, list) and value]
+    return next((name for name in arrays if all(isinstance(one, dict) for one in record[name])), None)
 
 
 def _lines(path: Path, text: TextIO) -> Iterator[tuple[int, str]]:

@@ -27,7 +27,7 @@ from typing import Any, BinaryIO, TextIO
 
 from stream_al.datasets.delimited import delimited_table
 from stream_al.datasets.form import FileForm, Noticed
-from stream_al.datasets.json_text import json_records
+from stream_al.datasets.json_text import json_records, wrapped
 from stream_al.datasets.labels import LabelCheck
 from stream_al.datasets.parquet import parquet_table
 from stream_al.datasets.table import FEATURES, Table
@@ -141,6 +141,7 @@ def _rows(path: Path, file: BinaryIO, wanted: Wanted, noticed: Noticed) -> Itera
             table = Table([], wanted.label or LABEL, json_records(path, text, noticed))
         else:
             table = _table(path, file, text, kind, wanted, noticed)
+        noticed.label, noticed.guessed = table.label, wanted.label is None and table.label != LABEL
         rules = replace(wanted.rules, id="position") if wanted.rules.id == "key" else wanted.rules
         wanted = replace(wanted, rules=_without_notes(rules, table.columns, noticed))
         yield from _Reader(path, table, wanted, noticed).read()
@@ -185,6 +186,7 @@ class _Reader:
         self.there = dict.fromkeys(table.columns)
         self.labels = LabelCheck(path, table.label)
         self.timed = False
+        self.wrapped: str | None = None
 
     def read(self) -> Iterator[Row]:
         """The rows.
@@ -192,10 +194,12 @@ class _Reader:
         Raises:
             Misconfigured: No record has a label, or none can be used, or the labels are no classes.
         """
-        given = 0
+        given = number = 0
         for number, (place, record) in enumerate(self.table.records, 1):
             if number <= KNOWN_RECORDS and not self.table.columns and len(self.there) < KNOWN_PATHS:
                 self.there.update(dict.fromkeys(named(record, KNOWN_PATHS)))
+            if number == 1 and not self.table.columns:
+                self.wrapped = wrapped(record)
             row = self._row(place, record, number)
             if row is not None:
                 given += 1
@@ -206,11 +210,24 @@ class _Reader:
         self.labels.end()
         if self.noticed.unlabelled or given:
             self._check_time()
-        if not given and self.noticed.unlabelled:
+        if not given:
+            self._refuse(number)
+
+    def _refuse(self, number: int) -> None:
+        """Say why none of a number of records can be used."""
+        if number == 1 and self.wrapped is not None:
+            raise Misconfigured(
+                f"{self.path}: it is one object, and its member {self.wrapped!r} is an array of objects: "
+                f"write this array alone into a file, as jq '.[\"{self.wrapped}\"]' does"
+            )
+        if self.noticed.unlabelled:
             if self.table.label not in self.there:
-                raise Misconfigured(f"{self.path}: {nothing_at(self.table.label, self.there)}; say --label")
+                raise Misconfigured(
+                    f"{self.path}: {nothing_at(self.table.label, self.there)}; say --label, since a row "
+                    "without its label is not used"
+                )
             raise Misconfigured(f"{self.path}: no row has a label at {self.table.label!r}")
-        if not given and self.noticed.refused:
+        if self.noticed.refused:
             reason, first = next(iter(self.noticed.first_refused.items()))
             raise Misconfigured(f"{self.path}: no row can be used ({reason}): {first}")
 

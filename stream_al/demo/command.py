@@ -65,6 +65,8 @@ def perform(options: DemoOptions, *, as_json: bool) -> int:
         console.print(wrong, style="bold", markup=False, soft_wrap=True)
     for sentence in ending.notes(demo):
         console.print(sentence, markup=False, soft_wrap=True)
+    if summary.rare_classes:
+        console.print(summary.rare_classes, style="bold", markup=False, soft_wrap=True)
     if not as_json and not wrong:
         console.print(ending.next_steps(), markup=False, soft_wrap=True)
     return 1 if wrong else 0

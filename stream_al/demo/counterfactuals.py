@@ -24,17 +24,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from itertools import chain, repeat
-from statistics import fmean
 
 from stream_al.datasets.rows import Row
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import Rule
 from stream_al.simulate.buyers import FixedBuyer
 from stream_al.simulate.delay import Arrivals
-from stream_al.simulate.measure import ClassScore, Confusion
+from stream_al.simulate.measure import Confusion
 from stream_al.simulate.run import run
 
-__all__ = ["RANDOM_RUNS", "mean_score", "prequential"]
+__all__ = ["RANDOM_RUNS", "prequential"]
 
 RANDOM_RUNS = 5
 
@@ -67,18 +66,3 @@ def prequential(
     for sample, predicted in zip(samples, done.predicted, strict=True):
         confusion.add(sample.label, predicted)
     return confusion
-
-
-def mean_score(scores: Sequence[ClassScore]) -> ClassScore:
-    """The mean of what several runs have done for one class.
-
-    >>> mean_score([ClassScore("spam", 9, 3, 0.5, 0.25), ClassScore("spam", 9, 5, 1.0, 0.75)])
-    ClassScore(label='spam', samples=9, labels=4, recall=0.75, precision=0.5)
-    """
-    return ClassScore(
-        label=scores[0].label,
-        samples=scores[0].samples,
-        labels=round(fmean(score.labels for score in scores)),
-        recall=fmean(score.recall for score in scores),
-        precision=fmean(score.precision for score in scores),
-    )

@@ -99,7 +99,7 @@ def prepare(options: DemoOptions, broker_port: int, snapshots: Path) -> DemoPlan
     wanted = Wanted(input_rules(given), options.label, form=options.form)
     name, recorded = named_rows(options.data, options.stream, wanted, noticed)
     stream = make_stream(name, islice(recorded, options.samples or SAMPLES), Columns())
-    notes = tuple(noticed.sentences())
+    notes = (*stream.remarks(), *noticed.sentences())
     rate = options.rate or (DESK_RATE if options.desk else inf)
     team = crew(profiles, stream.classes, given.seed)
     return DemoPlan(name, stream.rows, rate, team, given, notes, options.desk)

@@ -11,7 +11,7 @@ from statistics import fmean
 from time import monotonic
 
 from stream_al.demo.annotator import Colleagues, TopicAnnotators
-from stream_al.demo.counterfactuals import RANDOM_RUNS, mean_score, prequential
+from stream_al.demo.counterfactuals import RANDOM_RUNS, prequential
 from stream_al.demo.plan import DemoPlan
 from stream_al.demo.player import Player
 from stream_al.demo.scoreboard import Scoreboard
@@ -24,7 +24,8 @@ from stream_al.service.maintenance import create_topics
 from stream_al.service.serve import serving
 from stream_al.service.telemetry.problems import Kind
 from stream_al.simulate.baselines import random_positions
-from stream_al.simulate.measure import ClassScore, Confusion
+from stream_al.simulate.classes.scores import ClassScore, about_rare_classes, mean_score
+from stream_al.simulate.measure import Confusion
 
 __all__ = ["Demo", "Summary", "compare"]
 
@@ -50,6 +51,7 @@ class Summary:
         accuracy_all_labels: The same with every label.
         rarest: What the service has done for the class with the fewest samples.
         rarest_random: The same with as many labels bought at random, the mean of the draws.
+        rare_classes: What to do about the rare classes that the model misses; None if it misses none.
         seconds: The time from the first sample to the last label learned.
     """
 
@@ -64,6 +66,7 @@ class Summary:
     accuracy_all_labels: float
     rarest: ClassScore
     rarest_random: ClassScore
+    rare_classes: str | None
     seconds: float
 
 
@@ -234,6 +237,7 @@ def compare(demo: Demo, progress: Callable[[int, int], None] = lambda done, tota
     at_random = [counterfactual(bought, delays, nth) for nth, bought in enumerate(draws)]
     accuracies = [run.accuracy for run in at_random]
     whole = scoreboard.whole()
+    classes = whole.classes(scoreboard.bought)
     return Summary(
         samples=number,
         queries=scoreboard.queries,
@@ -244,12 +248,13 @@ def compare(demo: Demo, progress: Callable[[int, int], None] = lambda done, tota
         accuracy_random=fmean(accuracies),
         accuracy_random_runs=accuracies,
         accuracy_all_labels=counterfactual(range(number), [1], RANDOM_RUNS).accuracy,
-        rarest=whole.classes(scoreboard.bought)[0],
+        rarest=classes[0],
         rarest_random=mean_score(
             [
                 run.classes(Counter(plan.samples[position].label for position in bought))[0]
                 for run, bought in zip(at_random, draws, strict=True)
             ]
         ),
+        rare_classes=about_rare_classes(classes, plan.settings.model.objective),
         seconds=round(demo.seconds, 3),
     )

@@ -19,6 +19,7 @@ from rich.text import Text
 from stream_al.demo.ending import Interrupted
 from stream_al.demo.session import Demo, Summary
 from stream_al.messages import label_text
+from stream_al.simulate.classes.scores import ClassScore
 
 __all__ = ["View", "report", "report_of_part"]
 
@@ -121,10 +122,20 @@ def _rarest(summary: Summary) -> str:
         name = f"{name[:MOST_CHARACTERS]}..."
     return (
         f"The rarest class, {name}, has {_percent(found.samples / summary.samples)} of the samples: "
-        f"recall {_percent(found.recall)}, precision {_percent(found.precision)}, {found.labels:,} labels. "
-        f"At random: recall {_percent(at_random.recall)}, precision {_percent(at_random.precision)}, "
-        f"{at_random.labels:,} labels."
+        f"{_scores(found)}. At random: {_scores(at_random)}."
     )
+
+
+def _scores(score: ClassScore) -> str:
+    """Recall and precision, each with its 95% interval, and the labels bought."""
+    precise = score.precision_interval
+    precision = f"{_percent(score.precision)} ({_between(precise)})" if precise else "0"
+    recall = f"{_percent(score.recall)} ({_between(score.recall_interval)})"
+    return f"recall {recall}, precision {precision}, {score.labels:,} labels"
+
+
+def _between(interval: tuple[float, float]) -> str:
+    return " to ".join(f"{100 * end:.1f}" for end in interval)
 
 
 def _panel(demo: Demo) -> Panel:

@@ -14,6 +14,7 @@ something is wrong, so "no condition holds" means that all is well.
     NoOpinion          the model fails on most samples, or has learned nothing         after a while, if
                        although labels came                                            it fails on nearly all
     ModelBehind        for `BEHIND_SECONDS` the model has not read the last examples   no
+    ClassMissed        the model misses a rare class, or has few labels of it             no
     AnnotatorContradicts   second labels show that an annotator contradicts the rest       no
     Paused             an operator has paused selection                                no
 
@@ -61,6 +62,7 @@ class Type(StrEnum):
     LABELS_REFUSED = "LabelsRefused"
     NO_OPINION = "NoOpinion"
     MODEL_BEHIND = "ModelBehind"
+    CLASS_MISSED = "ClassMissed"
     ANNOTATOR_CONTRADICTS = "AnnotatorContradicts"
     PAUSED = "Paused"
 
@@ -94,6 +96,8 @@ class Facts:
         without_opinion: Of the last samples that the model should know something about, those it failed on.
         model_lag: How many examples the model has not read.
         learned: How many examples the model has learned.
+        missed: What to do about rare classes that the model misses (`engine.labels.rare_classes`); None if it
+            misses none.
         contradicting: The annotators who contradict the rest.
     """
 
@@ -108,6 +112,7 @@ class Facts:
     without_opinion: Lost = field(default_factory=Lost)
     model_lag: int = 0
     learned: int = 0
+    missed: str | None = None
     contradicting: Sequence[str] = ()
 
 
@@ -276,6 +281,10 @@ def _model_behind(facts: Facts) -> Finding | None:
     return Finding("ExamplesUnread", message, after_seconds=BEHIND_SECONDS)
 
 
+def _class_missed(facts: Facts) -> Finding | None:
+    return Finding("RareClass", facts.missed) if facts.missed else None
+
+
 def _annotator_contradicts(facts: Facts) -> Finding | None:
     if not facts.contradicting:
         return None
@@ -301,6 +310,7 @@ _RULES = {
     Type.LABELS_REFUSED: _labels_refused,
     Type.NO_OPINION: _no_opinion,
     Type.MODEL_BEHIND: _model_behind,
+    Type.CLASS_MISSED: _class_missed,
     Type.ANNOTATOR_CONTRADICTS: _annotator_contradicts,
     Type.PAUSED: _paused,
 }

@@ -11,9 +11,26 @@ from typing import TypeVar
 
 from stream_al.engine.samples.table import Floats
 
-__all__ = ["wilson"]
+__all__ = ["interval_95", "wilson"]
+
+Z_95 = 1.959963984540054  # the 97.5% quantile of the normal distribution
 
 Number = TypeVar("Number", float, Floats)
+
+
+def interval_95(share: float, n: float) -> tuple[float, float]:
+    """The ends of the 95% interval of a share, within [0, 1] and around the share itself.
+
+    Args:
+        share: The share found, in [0, 1] but for rounding.
+        n: How many samples it was found from.
+
+    >>> interval_95(0.0, 12.0)[0], round(interval_95(0.0, 12.0)[1], 3)
+    (0.0, 0.242)
+    """
+    low, high = wilson(min(1.0, share), n, Z_95)
+    # Rounding must not push an end past 0 or 1, nor past the share, which can be an end itself.
+    return min(share, max(0.0, low)), max(share, min(1.0, high))
 
 
 def wilson(share: Number, n: Number, z: float) -> tuple[Number, Number]:

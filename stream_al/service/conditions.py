@@ -10,7 +10,8 @@ from typing import Any
 
 import structlog
 
-from stream_al.engine.conditions import Condition, Conditions, Facts, Lost, Standstill
+from stream_al.engine.conditions import Condition, Conditions, Facts, Lost, Standstill, Type
+from stream_al.engine.labels.rare_classes import advice, seen_classes
 from stream_al.messages import iso
 from stream_al.service.loops.consumer import Consumer
 from stream_al.service.loops.lag import LagMeter
@@ -61,9 +62,9 @@ class ConditionWatch:
         """Judge the facts of now; return all conditions, those that hold first."""
         for changed in self._conditions.observe(self._facts(), self._now_ms()):
             if changed.holds:
-                log.warning(
-                    "condition holds", type=changed.type.value, reason=changed.reason, why=changed.message
-                )
+                # A class that is missed asks for other settings, and is no fault.
+                say = log.info if changed.type is Type.CLASS_MISSED else log.warning
+                say("condition holds", type=changed.type.value, reason=changed.reason, why=changed.message)
             else:
                 log.info("condition is over", type=changed.type.value)
         conditions = list(self._conditions)
@@ -110,5 +111,9 @@ class ConditionWatch:
             without_opinion=Lost(self.selection.without_opinion, self.problems.newest(Kind.NO_OPINION)),
             model_lag=self.lag.model,
             learned=learner.model.examples,
+            missed=advice(
+                seen_classes(learner.evaluation.current.per_class, learner.model.classes),
+                learner.rule.objective,
+            ),
             contradicting=learner.trust.tally.annotators.contradicting(),
         )

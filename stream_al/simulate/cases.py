@@ -32,9 +32,10 @@ from stream_al.simulate.baselines import (
     positions,
 )
 from stream_al.simulate.buyers import Buyer, Classifier, FixedBuyer, SelectorBuyer
+from stream_al.simulate.classes.scores import ClassScore
 from stream_al.simulate.crew import ANNOTATORS, CrewArrivals, crew, parse_crew
 from stream_al.simulate.delay import Delay, arrivals, later
-from stream_al.simulate.measure import ClassScore, Point, curve, worst_window
+from stream_al.simulate.measure import Point, curve, worst_window
 from stream_al.simulate.people.second_labels import Audit, SecondLabels, audit
 from stream_al.simulate.run import BATCH, Again, Run, Timing, identity, run, warm_up
 from stream_al.simulate.stream import Stream
@@ -189,7 +190,7 @@ class Result:
             "per_query": case.wanted.per_query,
             "second_share": case.wanted.second_share,
             "audit": self.audit and asdict(self.audit),
-            "classes": [asdict(score) for score in self.classes[:MOST_CLASSES]],
+            "classes": [score.record() for score in self.classes[:MOST_CLASSES]],
         }
 
 

@@ -27,6 +27,7 @@ from stream_al.engine.model.objective import ACCURACY
 from stream_al.engine.trust.again import Wanted
 from stream_al.simulate.baselines import ALL_LABELS, RANDOM
 from stream_al.simulate.cases import Case, Result
+from stream_al.simulate.classes.scores import about_rare_classes, mean_scores
 
 __all__ = ["MEASURES", "Choice", "choose", "percent", "sentence", "value"]
 
@@ -58,6 +59,7 @@ class Choice:
         random: The mean measure with labels bought at random and the same model.
         all_labels: The mean measure with all labels and the same model.
         samples: The number of samples.
+        advice: What to do about the rare classes that the setting misses; empty if it misses none.
     """
 
     budget: float
@@ -73,6 +75,7 @@ class Choice:
     random: float
     all_labels: float
     samples: int
+    advice: str = ""
 
     def settings(self, exploration: float, objective: str = ACCURACY) -> str:
         """The setting as YAML for a settings file."""
@@ -87,14 +90,15 @@ class Choice:
         return yaml.safe_dump(values, sort_keys=False, width=1000, allow_unicode=True)
 
 
-def choose(results: Sequence[Result], measure: str) -> list[Choice]:
+def choose(results: Sequence[Result], measure: str, objective: str = ACCURACY) -> list[Choice]:
     """The choice at each budget, lowest first.
 
     Args:
         results: The results of all runs.
         measure: The measure to choose by, a name in `MEASURES`.
+        objective: The objective of all runs.
     """
-    return [_choice(results, budget, measure) for budget in _budgets(results)]
+    return [_choice(results, budget, measure, objective) for budget in _budgets(results)]
 
 
 def value(result: Result, measure: str) -> float:
@@ -119,8 +123,12 @@ def sentence(choice: Choice) -> str:
         f"At a budget of {percent(choice.budget)}: {choice.strategy} with {settings} "
         f"({among}): {noun} {show(choice.reached)} with {choice.labels:,.0f} labels; "
         f"{show(choice.random)} with labels bought at random, "
-        f"{show(choice.all_labels)} with all {choice.samples:,}.{verdict}"
+        f"{show(choice.all_labels)} with all {choice.samples:,}.{verdict}{_sentence(choice.advice)}"
     )
+
+
+def _sentence(text: str) -> str:
+    return f" {text[0].upper()}{text[1:]}." if text else ""
 
 
 def percent(share: float) -> str:
@@ -136,7 +144,7 @@ def _budgets(results: Iterable[Result]) -> list[float]:
     return sorted({result.case.budget for result in results if not result.case.is_baseline})
 
 
-def _choice(results: Sequence[Result], budget: float, measure: str) -> Choice:
+def _choice(results: Sequence[Result], budget: float, measure: str, objective: str) -> Choice:
     compared: dict[Setting, dict[Condition, Result]] = defaultdict(dict)
     for result in results:
         if result.case.budget == budget and not result.case.is_baseline:
@@ -171,6 +179,7 @@ def _choice(results: Sequence[Result], budget: float, measure: str) -> Choice:
         random=baseline(RANDOM, budget),
         all_labels=baseline(ALL_LABELS, 1.0),
         samples=runs[0].samples,
+        advice=about_rare_classes(mean_scores([run.classes for run in runs]), objective) or "",
     )
 
 

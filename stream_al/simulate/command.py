@@ -40,7 +40,7 @@ def perform(options: SimulationOptions, rules: InputRulesOf, source: TopicSource
         found = _run(plan, options.jobs, aside, shown, as_json=as_json)
     for note in [*plan.notes, *_problems(found)]:
         aside.print(note, markup=False)
-    chosen = choose(found, options.measure)
+    chosen = choose(found, options.measure, plan.terms.objective)
     if not as_json:
         out.print(tables(found, options.measure))
     _print_choice(aside if as_json else out, chosen, plan)

@@ -27,30 +27,12 @@ from math import ceil, exp, log
 
 from stream_al.engine.labels.judge import same_label
 from stream_al.messages import ClassLabel
+from stream_al.simulate.classes.scores import ClassScore
 
-__all__ = ["INTERVALS", "ClassScore", "Confusion", "Point", "curve", "worst_window"]
+__all__ = ["INTERVALS", "Confusion", "Point", "curve", "worst_window"]
 
 INTERVALS = 10
 POINTS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class ClassScore:
-    """What a run has done for one class.
-
-    Attributes:
-        label: The class.
-        samples: The number of samples of the class.
-        labels: The number of labels bought of it, by the truth.
-        recall: Its recall.
-        precision: Its precision.
-    """
-
-    label: ClassLabel
-    samples: int
-    labels: int
-    recall: float
-    precision: float
 
 
 @dataclass(slots=True)
@@ -113,6 +95,7 @@ class Confusion:
                 labels=bought.get(label, 0),
                 recall=self.recognised[label] / count,
                 precision=self.recognised[label] / max(1, self.predicted[label]),
+                predicted=self.predicted[label],
             )
             for label, count in sorted(self.true.items(), key=lambda item: item[1])
         ]

@@ -148,7 +148,7 @@ def prepare(
     noticed = Noticed()
     name, found, notes = _read(options, given, with_id(rules(given), options.id), source, noticed)
     stream = make_stream(name, islice(found, options.samples), columns, progress)
-    notes += noticed.sentences()
+    notes += [*stream.remarks(), *noticed.sentences()]
     if not several and (given.labels.per_query > 1 or given.labels.second_share):
         notes.append(ONE_ANNOTATOR)
     crew(parse_crew(options.annotators) if options.annotators else (), stream.classes, given.seed)  # raises

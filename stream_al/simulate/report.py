@@ -10,6 +10,7 @@ from stream_al.errors import Misconfigured
 from stream_al.simulate import plots
 from stream_al.simulate.cases import NO_MODEL, Result
 from stream_al.simulate.choice import Choice, sentence
+from stream_al.simulate.classes.table import CLASS_HEADINGS
 from stream_al.simulate.plan import SimulationPlan
 from stream_al.simulate.table import (
     AUDIT_HEADINGS,
@@ -18,6 +19,7 @@ from stream_al.simulate.table import (
     TableRow,
     audit_cells,
     cells,
+    class_cells,
     letters,
     sections,
     title,
@@ -108,6 +110,7 @@ def _body(
     for section in found:
         yield f"<section><h2>{escape(title(section))}</h2>"
         yield _table(section, named)
+        yield _lines(CLASS_HEADINGS, [("own", cells) for cells in class_cells(section, named)])
         for model, letter in named.items():
             yield _heading(model, letter)
             yield plots.learning_figure(_of(section.rows, model), section.budget)
@@ -120,7 +123,8 @@ WORDS = (
     "geometric mean of the recalls of all classes, and the rarest recall is that of the class with the "
     "fewest samples. The worst window is the largest number of labels bought in any 10 / budget samples in "
     "a row, relative to what the budget allows in them. All-labels is a horizontal line and not a curve, "
-    "because it buys far more labels than the others."
+    "because it buys far more labels than the others. The intervals of a class say how far another stream of "
+    "the same kind may differ."
 )
 
 

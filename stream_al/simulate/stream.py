@@ -20,7 +20,8 @@ from stream_al.datasets.labels import parse_label
 from stream_al.datasets.rows import Row, Wanted, rows
 from stream_al.engine.samples.sample import InputRules, flat_features
 from stream_al.errors import Misconfigured
-from stream_al.messages import ClassLabel
+from stream_al.messages import ClassLabel, label_text
+from stream_al.terminal import printable
 
 __all__ = ["BUNDLED", "UNITS", "Columns", "Stream", "bundled", "make_stream", "moment", "named_rows"]
 
@@ -28,6 +29,7 @@ BUNDLED = {"shuttle": "Shuttle", "segments": "ImageSegments"}
 """The datasets of River's package that a stream may name, and River's names of them."""
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 """Seconds of each unit of time."""
+MOST_CHARACTERS = 40  # of a class, to show
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,23 @@ class Stream:
     def classes(self) -> list[ClassLabel]:
         """Every label, in order of first appearance."""
         return list(dict.fromkeys(row.label for row in self.rows))
+
+    def remarks(self) -> list[str]:
+        """What the user should know before the figures are believed, in sentences.
+
+        >>> Stream("s", [Row({"x": 1}, "ok")]).remarks()[0][:34]
+        'every sample has the label ok, so '
+        """
+        classes = self.classes
+        if len(classes) != 1:
+            return []
+        text = label_text(classes[0])
+        shown = printable(text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}...")
+        remark = (
+            f"every sample has the label {shown}, so there is nothing to tell apart and no figure says "
+            "anything: name the column of the class with --label, or take a longer part of the stream"
+        )
+        return [remark]
 
     def first(self, number: int) -> Stream:
         """The first samples of the stream."""

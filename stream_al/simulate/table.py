@@ -12,9 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from stream_al.engine.trust.again import Wanted
-from stream_al.simulate.baselines import ALL_LABELS, BASELINE
+from stream_al.simulate.baselines import ALL_LABELS, BASELINE, RANDOM
 from stream_al.simulate.cases import NO_MODEL, Case, Result
 from stream_al.simulate.choice import percent, value
+from stream_al.simulate.classes.table import CLASS_HEADINGS, class_rows
 from stream_al.simulate.crew import ANNOTATORS
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "TableRow",
     "audit_cells",
     "cells",
+    "class_cells",
     "letters",
     "sections",
     "tables",
@@ -130,6 +132,22 @@ def audit_cells(row: TableRow, letter: str) -> tuple[str, ...] | None:
     return row.name(letter), *(f"{mean(figures):,.0f}" for figures in zip(*audits, strict=True))
 
 
+def class_cells(section: Section, named: dict[str, str]) -> list[tuple[str, ...]]:
+    """The cells of the rarest classes, one for each of `CLASS_HEADINGS`.
+
+    They are those of the best setting, and of labels bought at random for the same model.
+    """
+    best = next(row for row in section.rows if not row.case.is_baseline)
+    letter = named.get(best.case.model, "")
+    ways = [(best.name(letter), [run.classes for run in best.runs])]
+    ways += [
+        (row.name(letter), [run.classes for run in row.runs])
+        for row in section.rows
+        if row.case.strategy == RANDOM and row.case.is_baseline and row.case.model == best.case.model
+    ]
+    return list(class_rows(ways))
+
+
 def title(section: Section) -> str:
     """The title of a section.
 
@@ -155,6 +173,7 @@ def tables(results: Sequence[Result], measure: str) -> RenderableType:
             style = "dim" if row.case.is_baseline else "bold"
             table.add_row(*map(Text, cells(row, named.get(row.case.model, ""))), style=style)
         parts += [Text(title(section)), table, Text()]
+        parts += [_class_table(class_cells(section, named)), Text()]
         audits = [found for row in section.rows if (found := audit_cells(row, named.get(row.case.model, "")))]
         if audits:
             parts += [_table(AUDIT_HEADINGS, audits), Text()]
@@ -167,6 +186,17 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     table.add_column(headings[0])
     for heading in headings[1:]:
         table.add_column(heading.replace(" ", "\n"), justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _class_table(rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+    for heading in CLASS_HEADINGS:
+        words = heading in ("class", "labels bought by")
+        least = 8 if heading == "class" else None
+        table.add_column(heading, justify="left" if words else "right", no_wrap=not words, min_width=least)
     for row in rows:
         table.add_row(*map(Text, row))
     return table

@@ -144,6 +144,17 @@ def test_arrays_on_lines_are_no_csv(tmp_path: Path) -> None:
         list(rows(path))
 
 
+@pytest.mark.parametrize("indent", [None, 1])
+def test_an_object_around_the_records_is_told_with_the_way_out(tmp_path: Path, indent: int | None) -> None:
+    path = tmp_path / "recorded.json"
+    records = [{"x": 1.5, "label": "a"}, {"x": 2.5, "label": "b"}]
+    path.write_text(json.dumps({"total": 2, "data": records}, indent=indent))
+    with pytest.raises(
+        Misconfigured, match=r"its member 'data' is an array of objects: .*jq '\.\[\"data\"\]'"
+    ):
+        list(rows(path))
+
+
 def test_another_column_of_a_parquet_file_may_be_the_label(tmp_path: Path) -> None:
     path = parquet_of(tmp_path / "s.parquet", kind=["a", "b"], x=[1, 2])
     assert [row.label for row in rows(path, Wanted(label="kind"))] == ["a", "b"]

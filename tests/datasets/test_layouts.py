@@ -48,6 +48,16 @@ UNDERSTOOD: dict[str, tuple[str | bytes, FileForm]] = {
     "delimiters at the end of the rows": (PLAIN.replace("a\n", "a,,\n"), FileForm()),
     "blank lines, and lines of delimiters": (PLAIN.replace("a\n", "a\n\n,,\n"), FileForm()),
     "a column of row numbers without a name": (",x,y,label\n0,1.5,red,a\n1,2.5,blue,b\n", FileForm()),
+    "the first line of a spreadsheet": ("sep=;\n" + PLAIN.replace(",", ";"), FileForm()),
+    "the same in quotation marks, and an unusual delimiter": (
+        '\ufeff"sep=^"\r\n' + PLAIN.replace(",", "^"),
+        FileForm(),
+    ),
+    "comments": ("# exported, on Monday\n#\n" + PLAIN, FileForm()),
+    "the first line of a spreadsheet, and comments": (
+        "sep=\t\n# a,b\n" + PLAIN.replace(",", "\t"),
+        FileForm(),
+    ),
     "no line at the end": (PLAIN.rstrip("\n"), FileForm()),
 }
 
@@ -102,6 +112,8 @@ REFUSED: list[tuple[str | bytes, dict[str, Any], str]] = [
     ("x y label\n1 2 a\n", {}, "there is one column, 'x y label', .* --delimiter"),
     ('x,label\n"a"b,c\n', {}, "line 2 cannot be read: .* quotation mark"),
     ('x,label\n"a,b\nc,d\n', {}, "line 3 cannot be read: .* quotation mark"),
+    ("sep=;\n# a comment\nx;y;label\n1;2;a\n3;b\n", {}, "line 5 has not the header's 3 columns: it has 2"),
+    ("#\n" * 60 + PLAIN, {}, "the first 50 lines are comments .*: remove them"),
     (PLAIN.replace("red", "rouge-é").encode("latin-1"), {}, "not utf-8 .*0xe9.*: say --encoding"),
     (PLAIN, {"form": FileForm(encoding="none")}, "--encoding: write"),
     (PLAIN, {"form": FileForm(encoding="zip")}, "--encoding: write"),
@@ -124,6 +136,24 @@ def test_a_layout_that_is_not_understood_is_one_sentence(
     with pytest.raises(Misconfigured, match=said) as caught:
         list(rows(written(tmp_path, content), Wanted(**wanted)))
     assert "\n" not in str(caught.value)
+
+
+def test_the_last_comment_is_the_names_if_it_has_as_many_cells(tmp_path: Path) -> None:
+    noticed = Noticed()
+    found = list(rows(written(tmp_path, "# of a shop, in May\n#x,y,label\n1.5,red,a\n"), noticed=noticed))
+    assert [(row.features, row.label) for row in found] == [({"#x": 1.5, "y": "red"}, "a")]
+    assert list(noticed.sentences()) == ["left out: 1 line of comments (#) at the beginning"]
+
+
+def test_a_label_that_is_the_last_column_alone_is_remarked(tmp_path: Path) -> None:
+    """A column that is called `label`, or named by the user, is no guess."""
+    content = PLAIN.replace("label", "kind")
+    for given, named, remarks in ((content, None, 1), (content, "kind", 0), (PLAIN, None, 0)):
+        noticed = Noticed()
+        list(rows(written(tmp_path, given), Wanted(label=named), noticed))
+        said = list(noticed.sentences())
+        assert len(said) == remarks
+        assert all("the last column, 'kind'" in one and "--label" in one for one in said)
 
 
 def test_what_does_not_keep_a_file_from_being_used_is_remarked(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from stream_al.demo.session import Summary
 from stream_al.demo.view import report
 from stream_al.engine.labels.lifecycle import diagram
 from stream_al.settings import page
-from stream_al.simulate.measure import ClassScore
+from stream_al.simulate.classes.scores import ClassScore
 from tests.demo.picture import FILE as PICTURE
 from tests.documents.markdown import ROOT, between
 from tests.faults.table import markdown
@@ -37,7 +37,9 @@ def test_the_picture_shows_what_the_demo_prints() -> None:
     """All but the figures, which change from run to run. To renew it: `python -m tests.demo.picture`."""
     console = Console(width=100, record=True, file=StringIO())
     rarest = ClassScore(0, 1, 1, 0.5, 0.5)
-    console.print(report(Summary(1, 1, 1, 0.5, 0.5, 0.5, 0.5, [0.5] * RANDOM_RUNS, 0.5, rarest, rarest, 1.0)))
+    console.print(
+        report(Summary(1, 1, 1, 0.5, 0.5, 0.5, 0.5, [0.5] * RANDOM_RUNS, 0.5, rarest, rarest, None, 1.0))
+    )
     printed = words(console.export_text())
     assert "accuracy" in printed
     assert printed <= words(PICTURE.read_text(encoding="utf-8"))

@@ -59,6 +59,7 @@ WRONG: list[tuple[Facts, str, str, bool]] = [
     (Facts(without_opinion=lost(60, 100)), "NoOpinion", "ModelFails", False),
     (Facts(without_opinion=lost(10, 10)), "NoOpinion", "ModelFails", True),
     (Facts(model_lag=101), "ModelBehind", "ExamplesUnread", False),
+    (Facts(missed="the class fraud is rare"), "ClassMissed", "RareClass", False),
     (Facts(contradicting=["eve"], learned=1), "AnnotatorContradicts", "SecondLabelsDisagree", False),
     (Facts(paused=True), "Paused", "ByOperator", False),
 ]

@@ -332,6 +332,23 @@ async def test_known_labels_are_tried_in_place_of_imagined_ones(kafka_world: Mak
     assert "SoftmaxRegression()" in text
 
 
+def test_a_file_is_examined_with_its_labels_and_says_where_they_are(tmp_path: Path) -> None:
+    """Which column, how many of each class, and what to write about a rare one."""
+    file, runner = tmp_path / "rows.csv", CliRunner()
+    lines = [f"{n * 37 % 101},{'fraud' if n % 50 == 7 else 'ok'}" for n in range(200)]
+    for name, where in (("kind", "the label is the last column, 'kind'"), ("label", "is taken from 'label'")):
+        file.write_text("\n".join([f"amount,{name}", *lines]))
+        result = runner.invoke(cli, ["doctor", "--file", str(file)])
+        assert result.exit_code == 0
+        assert where in result.stdout
+        assert "…" not in result.stdout
+        assert "Labels: ok (text, 196), fraud (text, 4)" in result.stdout
+        assert "the class fraud is rare (2.00% of the labels)" in result.stdout
+        assert "model.objective=balanced" in result.stdout
+    balanced = runner.invoke(cli, ["doctor", "--file", str(file), "--set", "model.objective=balanced"])
+    assert "is rare" not in balanced.stdout
+
+
 def test_the_command_prints_json_and_ends_with_1_on_errors_alone(tmp_path: Path) -> None:
     """Without a terminal, and with every control character of the stream escaped."""
     file = tmp_path / "rows.jsonl"

@@ -64,6 +64,35 @@ def problems(replica: Replica) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["kind"], row["reason"]): row for row in status(replica.app)["problems"]}
 
 
+@pytest.mark.parametrize("rare", [2, 20])
+async def test_a_rare_class_with_few_labels_is_a_condition_that_says_what_to_set(
+    memory_world: MakeWorld, rare: int
+) -> None:
+    """Two of sixty labels are few. Twenty are not, and then no condition holds."""
+    world = await memory_world("model.definition=GaussianNB()")
+    replica = await world.start()
+    ids = [f"q{n}" for n in range(60)]
+    asked = [query(one) for one in ids]
+    for one in asked:
+        one["model"]["version"] = replica.app.local_model.learner.version
+    await world.send(world.topics.queries, asked)
+    labels = [{"id": one, "label": "fraud" if n < rare else "fine"} for n, one in enumerate(ids)]
+    with capture_logs() as lines:
+        await world.send(world.topics.labels, labels)
+        await world.until(lambda: replica.offset == 60, "all are folded")
+        found = held(replica)
+    if rare > 2:
+        assert "ClassMissed" not in found
+        return
+    assert "the class fraud is rare" in found["ClassMissed"]["message"]
+    assert "model.objective=balanced" in found["ClassMissed"]["message"]
+    assert replica.metric("condition", type="ClassMissed") == 1
+    (line,) = [one for one in lines if one.get("type") == "ClassMissed" and one["event"] == "condition holds"]
+    assert line["log_level"] == "info"
+    async with client_of(replica) as client:
+        assert (await client.get("/readyz")).status_code == 200
+
+
 async def test_labels_that_the_model_refuses_are_told_with_the_feature_and_the_remedy(
     memory_world: MakeWorld,
 ) -> None:

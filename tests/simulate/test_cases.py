@@ -17,8 +17,8 @@ from stream_al.errors import Misconfigured, Unavailable
 from stream_al.simulate.baselines import ALL_LABELS, BASELINE, LAST_LABEL, MAJORITY, PERIODIC, RANDOM
 from stream_al.simulate.cases import NO_MODEL, Case, Grid, Result, Terms, cases, simulate
 from stream_al.simulate.choice import choose, sentence
+from stream_al.simulate.classes.scores import ClassScore
 from stream_al.simulate.jobs import results
-from stream_al.simulate.measure import ClassScore
 from stream_al.simulate.stream import Stream
 from stream_al.simulate.table import sections
 

@@ -91,6 +91,45 @@ def test_the_table_ends_with_the_choice_and_yaml_that_the_service_takes(
     assert [(run["model"], run["budget"]) for run in chosen] == [("GaussianNB()", 0.1)]
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ((), ("model.objective=balanced", "model.objective='recall of fraud at precision 0.5'")),
+        (("--set", "model.objective=balanced"), ("budget.share",)),
+    ],
+)
+def test_a_rare_class_that_is_missed_comes_with_what_to_do(
+    simulate: Any, tmp_path: Path, options: tuple[str, ...], says: tuple[str, ...]
+) -> None:
+    """Twelve frauds among 300 payments, and 15 labels: the table shows them, and the text the way out."""
+    path = tmp_path / "payments.csv"
+    lines = [f"{k * 37 % 101},{k * 61 % 89},{'fraud' if k % 25 == 7 else 'ok'}" for k in range(300)]
+    path.write_text("\n".join(["x,y,label", *lines]))
+    said = simulate(path, "--models", "GaussianNB()", *options)
+    assert said.code == 0
+    assert re.search(r"fraud +12 .*\d \(\d+ to \d+\)", said.out.replace("%", ""))
+    text = " ".join(said.out.split())
+    assert "The class fraud is rare (4.00% of the samples)" in text
+    assert not [part for part in (*says, "stream-al labels import", "deploy/RECIPES.md") if part not in text]
+    (run,) = [
+        one
+        for one in simulate(path, "--models", "GaussianNB()", "--json", *options).runs
+        if "str" in one["manager"]
+    ]
+    rarest = run["classes"][0]
+    assert (rarest["label"], rarest["samples"]) == ("fraud", 12)
+    assert rarest["recall_interval"][0] <= rarest["recall"] <= rarest["recall_interval"][1]
+
+
+def test_a_stream_of_one_class_is_said_to_be_one(simulate: Any, tmp_path: Path) -> None:
+    path = tmp_path / "payments.csv"
+    path.write_text("\n".join(["x,label", *(f"{k},ok" for k in range(60))]))
+    said = simulate(path, "--models", "GaussianNB()")
+    assert said.code == 0
+    assert "every sample has the label ok" in said.err
+    assert "--label" in said.err
+
+
 def test_second_labels_are_compared_with_none_and_the_choice_can_be_loaded(
     simulate: Any, recording: Path, tmp_path: Path
 ) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from stream_al.engine.doctor.findings import Finding, error, listed, note, printable, warning
+from stream_al.engine.labels.rare_classes import SeenClass, forewarning
+from stream_al.engine.model.objective import ACCURACY
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Label, decode, encode
 
@@ -81,11 +83,12 @@ class Labels:
             ],
         }
 
-    def findings(self, *, queried: Collection[str] | None) -> Iterator[Finding]:
+    def findings(self, *, queried: Collection[str] | None, objective: str = ACCURACY) -> Iterator[Finding]:
         """What is wrong with the labels.
 
         Args:
             queried: The ids of all queries and examples; None if not all of them could be read.
+            objective: The objective of the settings.
         """
         for reason, number in self.unread.items():
             blank = "; send skipped: true where there is no class" if reason == "no_label" else ""
@@ -94,6 +97,10 @@ class Labels:
                 f"{number} of {self.number} labels cannot be used ({reason}): {self._why[reason]}{blank}",
             )
         yield from self._classes()
+        total = self.classes.total()
+        seen = [SeenClass(label, number / total, number) for (_, label), number in self.classes.items()]
+        if warned := forewarning(seen, objective):
+            yield warning("labels", warned)
         if queried is not None and (unknown := [one for one in sorted(self.ids) if one not in queried]):
             of_all = len(unknown) == len(self.ids)
             what = (

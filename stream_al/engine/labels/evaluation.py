@@ -17,11 +17,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream_al.engine.intervals import wilson
+from stream_al.engine.intervals import interval_95
 
 __all__ = ["Accuracy", "Estimate"]
-
-Z_95 = 1.959963984540054  # the 97.5% quantile of the normal distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +73,4 @@ class Accuracy:
             return None
         n = self.weight**2 / self.weight_squared
         mean = self.weight_correct / self.weight
-        low, high = wilson(min(1.0, mean), n, Z_95)
-        # Rounding must not push an end past 0 or 1, nor past the estimate, which can be an end itself.
-        return Estimate(mean, min(mean, max(0.0, low)), max(mean, min(1.0, high)), n)
+        return Estimate(mean, *interval_95(mean, n), n)

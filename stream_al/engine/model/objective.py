@@ -47,7 +47,7 @@ from stream_al.engine.model.predictions import likeliest_label
 from stream_al.errors import Misconfigured
 from stream_al.messages import ClassLabel, class_names, label_text
 
-__all__ = ["ACCURACY", "Balanced", "RecallAtPrecision", "Rule", "rule"]
+__all__ = ["ACCURACY", "BALANCED", "EVIDENCE", "Balanced", "RecallAtPrecision", "Rule", "rule"]
 
 ACCURACY = "accuracy"
 BALANCED = "balanced"

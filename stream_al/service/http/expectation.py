@@ -22,6 +22,7 @@ from stream_al.service.timing.time_slices import TimeSlices
 __all__ = ["expectations", "refuse_unsolicited"]
 
 UNKNOWN = "unknown"
+OTHER_VERSION = "other_version"
 REFUSED = "refused"
 
 NOTES = {
@@ -35,10 +36,14 @@ NOTES = {
     "will be recorded and not learned.",
     REFUSED: "This annotator has labelled the sample already, and the query asks for the label of another "
     "one. The label becomes a dead letter (`same_annotator`), and the query stays pending.",
-    Outcome.UNSOLICITED: "No query of this id is known here. The model will learn the label with the "
-    "features that it brings. It says nothing about the accuracy.",
+    Outcome.UNSOLICITED: "No query of this id with these features is known here. The model will learn the "
+    "label with the features that it brings. It says nothing about the accuracy.",
     UNKNOWN: "No query of this id is known here. One will be looked for in the topic of the queries. If "
-    "there is none, the label becomes a dead letter (`unknown_id`), because it brings no features.",
+    "there is none, the label becomes a dead letter (`unknown_id`, or `unknown_version` if it says a "
+    "version), because it brings no features.",
+    OTHER_VERSION: "A query of this id is known here, and the label says another `version`. A query of that "
+    "version will be looked for in the topic of the queries. If there is none, the label becomes a dead "
+    "letter (`unknown_version`): send back the `version` that stands in the query.",
 }
 
 
@@ -59,19 +64,21 @@ def refuse_unsolicited(expected: dict[str, Any]) -> None:
         if one["expected"] == Outcome.UNSOLICITED:
             raise HTTPException(
                 403,
-                f"no query of the id {one['id'][:100]!r} is known here, so its features are not of one: send "
+                f"no query of the id {one['id'][:100]!r} with these features is known here: send "
                 "the label without features, use a token with the role admin, or set labels.unsolicited=true",
             )
 
 
 def _expected(app: App, label: Label, taken: TakenIds) -> str:
     """The outcome after the labels before it in the same request, which are noted in `taken`."""
-    label, version = addressed(label, taken.version)
+    asked, (label, version) = label.id, addressed(label, taken.version)
     pending = None if label.id in taken.batch else app.pending.get(label.id)
     known = taken.known(label.id)
     try:
         joined = join(label, at_ms=app.pending.time.now_ms, pending=pending, known=known, version=version)
     except BadMessage as error:
+        if error.reason == "unknown_version" and taken.version(asked) is not None:
+            return OTHER_VERSION
         return REFUSED if error.reason == "same_annotator" else UNKNOWN
     if joined.example is not None:
         taken.note(joined.example)

@@ -77,8 +77,8 @@ class Expected(BaseModel):
 
     id: str
     expected: str = Field(
-        description="labelled, second, skipped, expired, duplicate, conflict, unsolicited, refused or "
-        "unknown. The service decides when it reads the label."
+        description="labelled, second, skipped, expired, duplicate, conflict, unsolicited, refused, "
+        "other_version or unknown. The service decides when it reads the label."
     )
 
 

@@ -87,7 +87,9 @@ async def examine(settings: Settings, survey: Survey, *, number: int, newest: bo
     known = {sample.id: label for sample, label in examples}
     if topics.labels in excerpts:
         report.labels = _labels(settings, excerpts[topics.labels], known)
-        found += report.labels.findings(queried=_queried(settings, excerpts, known))
+        found += report.labels.findings(
+            queried=_queried(settings, excerpts, known), objective=settings.model.objective
+        )
         known = report.labels.known | known
     if topics.samples in excerpts:
         for record in excerpts[topics.samples].records:
@@ -112,11 +114,16 @@ def examine_file(settings: Settings, path: Path, *, label: str | None, form: Fil
     """
     report = Report(f"the first rows of {path}", _records(settings))
     wanted = Wanted(input_rules(settings), label, form=form, allowed=allowed_classes(settings))
-    known, noticed = dict[str, ClassLabel](), Noticed()
+    known, noticed, labels = dict[str, ClassLabel](), Noticed(), Labels()
     for row in islice(rows(path, wanted, noticed), number):
         report.records.take(sample_of(row.id, row.features), FILE)
         known[row.id] = row.label
-    report.found += [warning("records", printable(sentence)) for sentence in noticed.sentences()]
+        labels.count(row.id, row.label)
+    report.labels = labels
+    report.found += [warning("records", sentence) for sentence in noticed.sentences()]
+    if not noticed.guessed:
+        report.found.append(note("labels", f"the label of each row is taken from {noticed.label!r}"))
+    report.found += labels.findings(queried=None, objective=settings.model.objective)
     _conclude(report, settings, [], known, now_ms=0)
     return report
 

@@ -283,6 +283,20 @@ async def test_the_response_to_labels_says_what_becomes_of_each(opened: Open) ->
         await world.until(lambda o=outcome: replica.metric("labels_total", outcome=o) == 1, outcome)  # type: ignore[misc]
 
 
+async def test_a_label_with_another_version_than_its_query_is_told_so(opened: Open) -> None:
+    """The query is known here, whether it waits or has its label; the version is what does not fit."""
+    world, replica, client = await opened()
+    await world.ask("q", "s")
+    await world.label("s", "up")
+    await world.until(lambda: len(replica.app.pending) == 1 and replica.offset == 1, "s is learned")
+    sent = [{"id": one, "label": "up", "version": "v0000000000000000"} for one in ("q", "s", "nowhere")]
+    body = (await client.post("/v1/labels", json=sent)).json()
+    assert [one["expected"] for one in body["labels"]] == ["other_version", "other_version", "unknown"]
+    assert "version" in body["notes"]["other_version"]
+    assert "No query" not in body["notes"]["other_version"]
+    await world.until(lambda: replica.metric("labels_total", outcome="unknown_version") == 3, "all are read")
+
+
 async def test_a_label_whose_own_features_cannot_be_used_is_refused(opened: Open) -> None:
     world, _, client = await opened()
     response = await client.post("/v1/labels", json={"id": "a", "label": "up", "features": {"x": None}})

@@ -1,0 +1,1 @@
+"""What a run has done for each class: its scores, and their table."""
