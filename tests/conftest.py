@@ -12,12 +12,14 @@ A line at the end of the run says which one it was.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from stream_al.demo.broker import embedded, free_port
 from stream_al.service.broker.kafka import producer
@@ -26,6 +28,22 @@ from tests.broker.kafka import IN_CI, IS_INSTALLED, KafkaBroker
 from tests.support.world import MakeWorld, World, open_world
 
 _USED = pytest.StashKey[str]()
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """No test sees where another one has sent the log: its stream is closed by then."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        ours = [
+            one for one in root.handlers if isinstance(one.formatter, structlog.stdlib.ProcessorFormatter)
+        ]
+        for handler in ours:
+            root.removeHandler(handler)
+        root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
