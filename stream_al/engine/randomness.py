@@ -9,6 +9,7 @@ exploring is independent of a random utility.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -71,24 +72,43 @@ class Draws:
     def uniform(self, *shape: int) -> NDArray[np.float64]:
         """Numbers in [0, 1)."""
         number = math.prod(shape)
-        bits = np.arange(self._drawn + 1, self._drawn + 1 + number, dtype=np.uint64)
+        drawn = _hashed(self._key, self._drawn, number).reshape(shape)
         self._drawn += number
-        bits *= _GOLDEN
-        bits += self._key
-        bits ^= bits >> np.uint64(30)
-        bits *= _FIRST
-        bits ^= bits >> np.uint64(27)
-        bits *= _SECOND
-        bits ^= bits >> np.uint64(31)
-        drawn: NDArray[np.float64] = ((bits >> np.uint64(11)) * np.float64(_UNIT)).reshape(shape)
         return drawn
 
     def normal(self, *shape: int) -> NDArray[np.float64]:
         """Numbers of the standard normal distribution, by Box and Muller's transform."""
-        radius, angle = self.uniform(2, *shape)
-        drawn: NDArray[np.float64] = np.sqrt(-2.0 * np.log1p(-radius)) * np.cos(2.0 * math.pi * angle)
-        return drawn
+        return _normal(*self.uniform(2, *shape))
+
+    @staticmethod
+    def normals(seed: int, purpose: str, steps: Sequence[int], number: int) -> NDArray[np.float64]:
+        """Of each of several steps, a row a step, what `Draws(seed, purpose, step).normal(number)` gives.
+
+        >>> two = Draws.normals(0, "directions", [3, 4], 5)
+        >>> (two[1] == Draws(0, "directions", 4).normal(5)).all()
+        True
+        """
+        keys = np.array([Draws(seed, purpose, step)._key for step in steps])
+        drawn = _hashed(keys, 0, 2 * number)
+        return _normal(drawn[:, :number], drawn[:, number:])
 
     def permutation(self, number: int) -> NDArray[np.intp]:
         """The numbers below a number, in random order."""
         return np.argsort(self.uniform(number), kind="stable")
+
+
+def _hashed(key: NDArray[np.uint64], first: int, number: int) -> NDArray[np.float64]:
+    """The numbers in [0, 1) from place `first` on; a row a key if there are several."""
+    bits = np.arange(first + 1, first + 1 + number, dtype=np.uint64) * _GOLDEN + key
+    bits ^= bits >> np.uint64(30)
+    bits *= _FIRST
+    bits ^= bits >> np.uint64(27)
+    bits *= _SECOND
+    bits ^= bits >> np.uint64(31)
+    drawn: NDArray[np.float64] = (bits >> np.uint64(11)) * np.float64(_UNIT)
+    return drawn
+
+
+def _normal(radius: NDArray[np.float64], angle: NDArray[np.float64]) -> NDArray[np.float64]:
+    drawn: NDArray[np.float64] = np.sqrt(-2.0 * np.log1p(-radius)) * np.cos(2.0 * math.pi * angle)
+    return drawn

@@ -60,9 +60,8 @@ class FourierSoftmax(RowClassifier):
             return  # there are only texts so far
         known, width = len(self._directions), row.z.shape[1]
         if width > known:
-            columns = range(known, width)
-            new = [Draws(self.seed, "directions", column).normal(self.features) for column in columns]
-            self._directions = np.concatenate([self._directions, np.rint(np.array(new) * STEPS)])
+            new = Draws.normals(self.seed, "directions", range(known, width), self.features)
+            self._directions = np.concatenate([self._directions, np.rint(new * STEPS)])
         if classes > len(self._bias):
             self._bias, self._weights = grown(self._bias, classes), grown(self._weights, classes)
         seen = self._see(row)

@@ -77,6 +77,7 @@ class Columns:
         self._rises = np.zeros(0, np.int64)
         self._last = np.zeros(0)
         self._looks_like_id = np.zeros(0, np.bool_)
+        self._new: list[int] = []  # of each column that there is no room for yet: the feature
         self._scale = self._measure()
 
     def learn(self, x: Mapping[Any, Any]) -> tuple[Rows, Ints]:
@@ -89,6 +90,7 @@ class Columns:
         numbers: dict[int, float] = {}
         tokens: list[str] = []
         here: list[int] = []
+        ids: dict[int, bool] = {}
         features = self._features
         for name, value in sorted(((str(name), value) for name, value in x.items()), key=_by_name):
             feature = features.get(name)
@@ -112,12 +114,15 @@ class Columns:
             elif value_read.number is not None and feature.names_id and feature.column >= 0:
                 feature.note(repr(value_read.number), 1, is_number=True)
             if feature.names_id and feature.column >= 0:
-                self._looks_like_id[feature.column] = feature.is_id
+                ids[feature.column] = feature.is_id
+        self._widen()
+        self._looks_like_id[list(ids)] = list(ids.values())
         self._present[here] += 1
         tokens += self._missing(here)
         tokens = list(dict.fromkeys(tokens))
         known, given_up = self.vocabulary.learn(tokens, self.examples)
         self._give_columns(tokens[: len(known)])
+        self._widen()
         known = np.sort(known)
         row = np.full((1, self.width), np.nan)
         row[0, list(numbers)] = list(numbers.values())
@@ -168,8 +173,6 @@ class Columns:
             return None
         feature = Feature(name, len(self._features))
         self._features[name] = feature
-        self._since = np.append(self._since, self.examples - 1)
-        self._present = np.append(self._present, 0)
         return feature
 
     def _learn_numbers(self, feature: Feature, value_read: Value, numbers: dict[int, float]) -> None:
@@ -187,12 +190,23 @@ class Columns:
         return MAX_NUMBERS - (self.width - self._indicators)
 
     def _add_column(self, feature: int) -> int:
+        """A new column for a feature; -1 for a token. `_widen` makes room for it."""
+        self._new.append(feature)
         self.width += 1
-        self.scales.widen(self.width)
-        self._feature_of = np.append(self._feature_of, feature)
-        for name in ("_values", "_whole", "_rises", "_last", "_looks_like_id"):
-            setattr(self, name, grown(getattr(self, name), self.width))
         return self.width - 1
+
+    def _widen(self) -> None:
+        """Make room for what is new, at once: a first record of 1,500 numbers brings 1,500 columns."""
+        fresh = len(self._features) - len(self._since)
+        if fresh:
+            self._since = np.append(self._since, np.full(fresh, self.examples - 1))
+            self._present = grown(self._present, len(self._features))
+        if self._new:
+            self.scales.widen(self.width)
+            self._feature_of = np.append(self._feature_of, np.array(self._new, np.intp))
+            for name in ("_values", "_whole", "_rises", "_last", "_looks_like_id"):
+                setattr(self, name, grown(getattr(self, name), self.width))
+            self._new = []
 
     def _missing(self, here: Sequence[int]) -> list[str]:
         """The tokens of the features that most examples have and this one has not."""
