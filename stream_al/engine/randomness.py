@@ -85,7 +85,7 @@ class Draws:
         """Of each of several steps, a row a step, what `Draws(seed, purpose, step).normal(number)` gives.
 
         >>> two = Draws.normals(0, "directions", [3, 4], 5)
-        >>> (two[1] == Draws(0, "directions", 4).normal(5)).all()
+        >>> bool((two[1] == Draws(0, "directions", 4).normal(5)).all())
         True
         """
         keys = np.array([Draws(seed, purpose, step)._key for step in steps])
