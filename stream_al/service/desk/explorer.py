@@ -37,7 +37,7 @@ __all__ = ["MOST_PENDING", "SORTS", "Explorer"]
 MAP_SECONDS = 5.0  # for which a map is kept at least
 MOST_SHARE = 0.02  # of a processor, for the maps of all viewers together
 MOST_PENDING = 2000  # older pending queries on the map, the newest ones
-CHUNK = 50
+CHUNK, CHUNK_VALUES = 50, 50_000  # samples that are encoded at once, unless they have more values together
 PLACED_AT_ONCE = 1000
 MOST_SCALED = 1000  # samples that the scale of the features is measured by
 SORTS = ("utility", "newest", "id")
@@ -265,7 +265,7 @@ class Explorer:
         points = Points(model.classes)
         chunk: list[Sample] = []
         blocks: list[NDArray[np.float32]] = []
-        moments = Moments(WIDTH)
+        moments, values = Moments(WIDTH), 0
 
         def encode_chunk() -> None:
             block = vectors(model, chunk, scale)
@@ -276,8 +276,10 @@ class Explorer:
         async for item, sample in self._read(slices):
             points.append(item, *self.items.fate(item, sample))
             chunk.append(sample)
-            if len(chunk) == CHUNK:
+            values += len(sample.shape.names)
+            if len(chunk) == CHUNK or values >= CHUNK_VALUES:
                 encode_chunk()
+                values = 0
         encode_chunk()
         await asyncio.sleep(0)
         found = np.concatenate(blocks)
