@@ -30,7 +30,7 @@ from time import monotonic, sleep, thread_time
 from traceback import extract_stack
 from typing import Any
 
-from stream_al.cli import main as command
+from stream_al.__main__ import main as command  # it limits the threads of matrix products
 
 __all__ = ["FORM", "TICK_SECONDS"]
 
