@@ -43,6 +43,8 @@ __all__ = ["digest", "digest_in_steps", "finished"]
 T = TypeVar("T")
 STEP = 1000  # objects: a few milliseconds
 OBJECT_BYTES = 1000  # of an array: to hash them takes as long as an object
+BLOCK_BYTES = 1_000_000  # of an array that are hashed at once
+PLAIN = "biufcSUmM"  # the kinds of arrays whose bytes say all
 REDUCTION = 10  # objects: to take one apart that is no plain value takes as long
 
 _SIZE = 16
@@ -115,6 +117,10 @@ def _walk_in_steps(root: object, visits: dict[int, int]) -> Generator[None, None
                 continue
             visits[id(obj)] = len(visits)
             alive.append(obj)
+        if isinstance(obj, np.ndarray | np.generic) and np.asarray(obj).dtype.kind in PLAIN:
+            yield from _hash_array(hashed, kind, np.asarray(obj))
+            walked += np.asarray(obj).nbytes % BLOCK_BYTES // OBJECT_BYTES + REDUCTION
+            continue
         content, children = _open(obj, visits)
         walked += len(content) // OBJECT_BYTES + (0 if kind in _OPENINGS else REDUCTION)
         hashed.update(_token(kind, content))
@@ -130,8 +136,9 @@ def _open(obj: Any, visits: dict[int, int]) -> _Opened:
         return b"".join(sorted(map(_walk, obj, visited))), []
     if opening := _OPENINGS.get(kind):
         return opening(obj)
-    if isinstance(obj, np.ndarray | np.generic):
-        return _array(np.asarray(obj))
+    if isinstance(obj, np.ndarray | np.generic):  # of objects
+        array = np.asarray(obj)
+        return _shape(array), array.tolist() if array.ndim else [array.item()]
     return _reduce(obj)
 
 
@@ -159,13 +166,22 @@ def _first(pair: tuple[object, object]) -> bytes:
     return _walk(pair[0], {})
 
 
-def _array(array: np.ndarray[Any, Any]) -> _Opened:
-    shape = f"{array.dtype.str}{array.shape}".encode()
-    if array.dtype.kind not in "biufcSUmM":
-        return shape, array.tolist() if array.ndim else [array.item()]
-    if array.dtype.kind == "f":
-        array = np.where(np.isnan(array), np.array(np.nan, array.dtype), array + np.array(0, array.dtype))
-    return shape + array.tobytes(), []
+def _hash_array(hashed: blake2b, kind: Any, array: np.ndarray[Any, Any]) -> Generator[None, None, None]:
+    """Hash an array of plain values, a block at a time."""
+    shape, flat = _shape(array), array.reshape(-1)
+    hashed.update(_frame(kind, len(shape) + array.nbytes) + shape)
+    length = max(1, BLOCK_BYTES // max(1, array.itemsize))
+    for begin in range(0, len(flat), length):
+        if begin:
+            yield
+        block = flat[begin : begin + length]
+        if block.dtype.kind == "f":  # one NaN, one zero
+            block = np.where(np.isnan(block), np.array(np.nan, block.dtype), block + np.array(0, block.dtype))
+        hashed.update(block.tobytes())
+
+
+def _shape(array: np.ndarray[Any, Any]) -> bytes:
+    return f"{array.dtype.str}{array.shape}".encode()
 
 
 def _flat(pairs: Iterable[tuple[object, object]]) -> list[object]:
@@ -174,8 +190,12 @@ def _flat(pairs: Iterable[tuple[object, object]]) -> list[object]:
 
 def _token(kind: Any, content: bytes) -> bytes:
     """Frame a piece, so that no two sequences of pieces give the same bytes."""
+    return _frame(kind, len(content)) + content
+
+
+def _frame(kind: Any, length: int) -> bytes:
     name = _name(kind)
-    return b"%d:%b%d:%b" % (len(name), name, len(content), content)
+    return b"%d:%b%d:" % (len(name), name, length)
 
 
 def _name(obj: Any) -> bytes:

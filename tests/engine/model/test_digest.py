@@ -187,3 +187,11 @@ def test_a_step_of_a_digest_is_short_whether_it_has_many_objects_or_large_ones()
     assert sum(1 for _ in digest_in_steps(large)) >= 19
     assert sum(1 for _ in digest_in_steps(list(map(float, range(20_000))))) >= 19
     assert sum(1 for _ in digest_in_steps([1.0, "x"])) == 0
+
+
+def test_a_large_array_is_hashed_in_blocks() -> None:
+    """Other tasks run after each megabyte of it, and the digest is that of the whole."""
+    array = np.arange(1_000_000.0)
+    assert len(list(digest_in_steps(array))) >= 7
+    assert digest(array) == digest(array[::-1].copy()[::-1])
+    assert digest(array) != digest(array + (array == 999_999.0))
