@@ -39,6 +39,10 @@ class State:
     history: History | None = None
     credit: Credit = field(default_factory=Credit)
 
+    def is_later_than(self, other: State) -> bool:
+        """Whether it is the later one of two states of a partition: what was bought only grows."""
+        return self.spent.bought > other.spent.bought
+
 
 def encode(state: State, name: str, manager: BudgetManager) -> str:
     """The state as text of at most `STATE_LIMIT_BYTES` bytes of ASCII.

@@ -13,9 +13,8 @@ were all, a total of 50 labels would be bought again after every such move. So t
 Kafka deletes the offsets of a group without members a week after its last commit, by default. So the copy is
 written once a day though nothing has changed.
 
-With a topic, Kafka deletes all offsets on it, the copies too. So a topic that is created anew under the
-running service takes over what this replica knows: `saved` falls back on it, and the last save writes all
-of it.
+With a topic, Kafka deletes all offsets on it, the copies too. So if a topic is created anew under the running
+service, the last save writes what this replica has committed, of every partition that it has held.
 
 An operator moves offsets while the service is stopped, so the copy is complete then. After a crash it may
 lack the last second.
@@ -30,6 +29,7 @@ from stream_al.service.timing.clock import Clock
 __all__ = ["Accounts"]
 
 REFRESH_SECONDS = 24 * 3600.0
+STOP_SECONDS = 1.0
 
 
 class Accounts:
@@ -49,7 +49,6 @@ class Accounts:
         self._group = f"{application}.accounts"
         self._topic = topic
         self._saved: dict[int, str] = {}
-        self._known: dict[int, Position] = {}  # of every partition that this replica has held
         self._is_lost = False
 
     def lost(self) -> None:
@@ -59,8 +58,7 @@ class Accounts:
     async def saved(self, partition: int) -> str:
         """The copy of the state of a partition; empty if there is none."""
         found = await self._broker.kept_positions(self._group, self._topic, [partition])
-        copy = found.get(partition) or self._known.get(partition)
-        return copy.metadata if copy is not None else ""
+        return found[partition].metadata if partition in found else ""
 
     async def save(self, consumer: Consumer) -> None:
         """Save the states that have changed. Raises Unavailable."""
@@ -70,10 +68,8 @@ class Accounts:
             for number, one in consumer.partitions.items()
             if number in held
         }
-        self._known |= states
         if self._is_lost:
-            count = consumer.group.partition_count()
-            states = {number: one for number, one in self._known.items() if number < count}
+            states = await self._not_kept(consumer)
         now = self._clock.monotonic()
         if now - self._refreshed_at >= REFRESH_SECONDS:
             self._saved, self._refreshed_at = {}, now
@@ -81,3 +77,24 @@ class Accounts:
         if changed:
             await self._broker.keep_positions(self._group, self._topic, changed)
         self._saved = {n: one.metadata for n, one in states.items()}
+
+    async def _not_kept(self, consumer: Consumer) -> dict[int, Position]:
+        """What this replica has committed last, but for states of which another one has kept a later copy.
+
+        A partition may have moved on since this replica has held it, and the new topic may have fewer.
+        """
+        reader = self._broker.reader(self._topic)  # the group may still believe that there is no topic
+        await reader.start()
+        try:
+            there = await reader.end_offsets()
+        finally:
+            await reader.stop(STOP_SECONDS)
+        known = {number: one for number, one in consumer.committed.items() if number in there}
+        kept = await self._broker.kept_positions(self._group, self._topic, list(known))
+
+        def is_later(number: int, one: Position) -> bool:
+            state, copy = (consumer.stage.decode(number, each.metadata) for each in (one, kept[number]))
+            later: bool = state.is_later_than(copy)
+            return later
+
+        return {number: one for number, one in known.items() if number not in kept or is_later(number, one)}

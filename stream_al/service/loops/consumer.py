@@ -68,6 +68,7 @@ class Consumer:
     Attributes:
         copy_of: Finds the copy of the state of a partition whose commit has none; None where there is none.
         partitions: The partitions whose states are loaded.
+        committed: What this process has committed last, of every partition that it has ever held.
         lag: Records not yet read, by partition held, when last measured.
         paused: Whether an operator has paused it.
         lost: Of the last records, with which ones something was lost.
@@ -97,6 +98,7 @@ class Consumer:
         self.on_step = on_step
         self.copy_of: Callable[[int], Awaitable[str]] | None = None
         self.partitions: dict[int, PartitionState] = {}
+        self.committed: dict[int, Position] = {}
         self.lag: dict[int, int] = {}
         self.lost = RecentShare()
         self.lost_why = ""
@@ -143,9 +145,9 @@ class Consumer:
             acks = [await self._send(group) for group in work.sends]  # 3
             self._report("acknowledged")
             self._check_generation()
-            await self.group.commit(
-                {p: Position(one.offset, self.stage.encode(one.state)) for p, one in after.items()}
-            )  # 4
+            positions = {p: Position(one.offset, self.stage.encode(one.state)) for p, one in after.items()}
+            await self.group.commit(positions)  # 4
+            self.committed |= positions
             self._report("committed")
         except (Unavailable, Superseded):
             self._rewind(batch)
@@ -242,7 +244,8 @@ class Consumer:
                 first = records[0].offset if records else self._positions[number]
                 metadata = position.metadata if position else ""
                 if not metadata and self.copy_of is not None:
-                    metadata = await self.copy_of(number)
+                    last = self.committed.get(number)
+                    metadata = await self.copy_of(number) or (last.metadata if last else "")
                     self._check_generation()
                 state = self.stage.decode(number, metadata)
                 if position is None:

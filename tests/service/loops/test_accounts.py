@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from stream_al.errors import StateLost
 from stream_al.service.broker.protocols import Position
 from stream_al.service.maintenance import reset_offsets
+from tests.faults.admin import create, delete_topic
 from tests.service.hands import Hands
 from tests.support.oracles import broker_of
 from tests.support.world import MakeWorld, World
@@ -53,16 +57,67 @@ async def test_a_replica_keeps_the_accounts_of_a_topic_that_is_created_anew(memo
     world.at_pace(accounts_seconds=0.01)
     replica = await world.start()
     await world.settle([s["id"] for s in await world.samples(60)])
-    accounts, topic = replica.app.accounts, world.topics.samples
+    accounts, select, topic = replica.app.accounts, replica.app.select, world.topics.samples
     await world.until(lambda: accounts.saved(0), "the copy is saved")
     copy = await accounts.saved(0)
-    broker_of(world).groups[accounts._group, topic].committed.clear()
-    assert await accounts.saved(0) == copy, "the partition of the new topic is loaded with it"
-    await accounts.save(replica.app.select)
-    assert not await world.client.kept_positions(accounts._group, topic, [0]), "it is saved already"
-    accounts.lost()
-    await accounts.save(replica.app.select)
-    assert (await world.client.kept_positions(accounts._group, topic, [0]))[0].metadata == copy
+    for group in (accounts._group, f"{world.settings.application}.select"):
+        broker_of(world).groups[group, topic].committed.clear()
+    select.partitions.clear()
+    await world.settle([s["id"] for s in await world.samples(60, start=60)])
+    assert len({q["id"] for q in await world.queries()}) == TOTAL, (
+        "the new partition begins with what was bought"
+    )
+    await replica.stop()
+    for known in ({}, {0: Position(60, copy)}):
+        broker_of(world).groups[accounts._group, topic].committed.clear()
+        select.partitions.clear()  # they were revoked with the old topic
+        select.committed = dict(known)
+        accounts.lost()
+        await accounts.save(select)
+        assert (await accounts.saved(0) == copy) == bool(known)
+
+
+async def test_the_total_holds_when_kafka_deletes_the_topic_at_once(kafka_world: MakeWorld) -> None:
+    """Before the first copy of the accounts: what was committed is known all the same."""
+    world = await kafka_world("budget.share=0.5", f"budget.total={TOTAL}", "topics.partitions=2")
+    if not world.keeps_metadata:
+        pytest.skip("the embedded broker drops the metadata of commits")
+    world.at_pace(accounts_seconds=3600, topics_seconds=0.1)
+    replica, topic = await world.start(), world.topics.samples
+    await world.settle([s["id"] for s in await world.samples(60)])
+    await delete_topic(world, topic)
+    await create(world, topic)
+    with pytest.raises(StateLost, match="was deleted and created anew"):
+        await asyncio.wait_for(replica.task, 20)
+    world.replicas.remove(replica)
+    await reset_offsets(world.settings, world.connect(world.settings), topic, "earliest")
+    await world.start("b")
+    await world.settle([s["id"] for s in await world.samples(60, start=60)])
+    assert len({q["id"] for q in await world.queries()}) == TOTAL
+
+
+async def test_a_later_account_of_another_replica_stays_when_the_topic_is_created_anew(
+    memory_world: MakeWorld,
+) -> None:
+    """A partition may have moved on since a replica held it, and its new owner has bought more."""
+    world = await memory_world("budget.share=0.5", "budget.total=20", "topics.partitions=1")
+    world.at_pace(accounts_seconds=3600)
+    replica = await world.start()
+    accounts, select, topic = replica.app.accounts, replica.app.select, world.topics.samples
+    await world.settle([s["id"] for s in await world.samples(8)])
+    await accounts.save(select)
+    early = dict(select.committed)
+    await world.settle([s["id"] for s in await world.samples(8, start=8)])
+    late = dict(select.committed)
+    for mine, theirs, left in ((early, late, late), (late, early, late), (early, {}, early)):
+        broker_of(world).groups[accounts._group, topic].committed.clear()
+        await world.client.keep_positions(accounts._group, topic, theirs)
+        select.partitions.clear()  # it holds none: they were revoked with the old topic
+        select.committed = dict(mine)
+        accounts.lost()
+        await accounts.save(select)
+        kept = await world.client.kept_positions(accounts._group, topic, [0])
+        assert kept[0].metadata == left[0].metadata
 
 
 async def test_the_state_in_a_commit_counts_and_not_its_copy(memory_world: MakeWorld) -> None:
