@@ -4,9 +4,8 @@
 Here both meet what is pending:
 
 - A sample whose next query is pending, or was closed without a label a while ago, is not asked about.
-- What people want to have relabelled waits here, until the budget pays for it (`engine.trust.by_hand`). It
-  is asked about by the partition that its id belongs to, and after `GRACE_MS` by any. `service.desk.requests`
-  keeps it over a restart.
+- What people want to have relabelled waits here, until the budget of a partition pays for it
+  (`engine.trust.by_hand`). `service.desk.requests` keeps it over a restart.
 - A second query carries its number in the account of its partition. If a crash came between sending and the
   commit, the batch is decided again, and the queries up to the number that was read from the topic count as
   sent. So a crash buys nothing twice, although other samples may come first by then.
@@ -16,8 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
-from stream_al.engine.trust.again import Candidate, belongs, candidates, chosen
-from stream_al.engine.trust.by_hand import by_hand
+from stream_al.engine.trust.again import Candidate, candidates, chosen
+from stream_al.engine.trust.by_hand import by_hand, may_buy
 from stream_al.messages import Query, encode
 from stream_al.service.broker.protocols import Outgoing
 from stream_al.service.engine_settings import wanted
@@ -28,7 +27,6 @@ from stream_al.settings import Settings
 __all__ = ["MOST_BY_HAND", "SecondQueries"]
 
 MOST_BY_HAND = 500  # that wait at once
-GRACE_MS = 60_000  # for which the other partitions leave a sample to its own one
 
 
 class SecondQueries:
@@ -119,8 +117,10 @@ class SecondQueries:
         for sample_id, at_ms in self.by_hand.items():
             if len(found) == most:
                 break
-            own = belongs(self._seed, sample_id, partition, partitions)
-            if sample_id in done or not (own or now_ms - at_ms > GRACE_MS):
+            waited_ms = now_ms - at_ms
+            if sample_id in done or not may_buy(
+                self._seed, sample_id, partition, partitions, waited_ms=waited_ms
+            ):
                 continue
             candidate = by_hand(self.local_model.learner.trust, sample_id)
             if isinstance(candidate, str):
