@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,14 @@ from stream_al.errors import Misconfigured
 
 if TYPE_CHECKING:
     from stream_al.datasets.form import FileForm, Noticed
+    from stream_al.engine.doctor.mismatch import Mismatch
     from stream_al.service.broker.protocols import Broker
     from stream_al.service.maintenance import Imported, ImportOutcomes
     from stream_al.settings import Settings
 
 __all__ = ["ImportReport", "import_file"]
 
+COMPARED = 1000  # rows whose features are compared with those of the samples
 OUTCOMES = {
     "learned": "learned",
     "refused": "refused by the model, which cannot learn them",
@@ -83,7 +86,8 @@ def import_file(
         label: The path of the label, if the user names it.
         identity: The path of the id, if the user names it.
         form: What the user says of the file.
-        check: Whether to compute what the model makes of the rows.
+        check: Whether to compare the features with those of the samples before, and to compute what the model
+            makes of the rows.
 
     Raises:
         Misconfigured: The file cannot be read; nothing was sent. Or no row was new and usable.
@@ -112,9 +116,45 @@ def import_file(
         with bar("learning") as progress:
             return await maintenance.import_outcomes(given, broker, imported, progress)
 
+    if check:
+        _refuse_strange(given, file, [row.features for row in islice(rows(file, wanted), COMPARED)], noticed)
     imported = run(given, seed)
     outcomes = run(given, partial(learn, imported)) if check else None
     return ImportReport(imported.number, outcomes, noticed)
+
+
+def _refuse_strange(
+    given: Settings, file: Path, features: Sequence[Mapping[str, Any]], noticed: Noticed
+) -> None:
+    """Refuse a file whose features no sample has: the model would learn it and never use what it learned."""
+    from stream_al.engine.doctor.findings import listed  # noqa: PLC0415 - `--help` need not load River
+    from stream_al.service.broker.kafka import Kafka  # noqa: PLC0415
+    from stream_al.service.broker.kafka.survey import Survey  # noqa: PLC0415
+    from stream_al.service.maintenance.doctor import compared_with_samples  # noqa: PLC0415
+
+    async def compare(broker: Broker) -> Mismatch | None:
+        assert isinstance(broker, Kafka)  # noqa: S101 - what `run` makes
+        try:
+            return await compared_with_samples(given, Survey(broker.connection), features)
+        finally:
+            await broker.connection.stop(1.0)
+
+    found, topic = run(given, compare), given.topics.samples
+    if found is None:
+        return
+    if found.strange == found.examples:
+        names = list(dict.fromkeys(name for row in features for name in row))
+        raise Misconfigured(
+            f"{file}: no sample of the topic {topic} has any of its features ({listed(names)}; the samples "
+            f"have {listed(found.known)}), so the model would learn nothing for this stream: name them as "
+            "they are named there, or set input.features to where they are; --no-check imports them all the "
+            "same"
+        )
+    if found.unknown:
+        noticed.remarks.append(
+            f"no sample of the topic {topic} has {listed(found.unknown)}: what the model learns of it is of "
+            "no use there, and it may be known too late, as the label is; input.exclude leaves it out"
+        )
 
 
 def _digest(file: Path) -> str:

@@ -102,7 +102,10 @@ def labels_import(  # noqa: PLR0913 - one argument an option
     identity: IdPlace = None,
     check: Annotated[
         bool,
-        typer.Option(help="Learn all examples as a replica does, to say what became of the rows."),
+        typer.Option(
+            help="Compare the features with those of the newest samples before, and learn all examples as a "
+            "replica does after, to say what became of the rows."
+        ),
     ] = True,
     as_json: AsJson = False,
     *,

@@ -71,6 +71,12 @@ async def with_strange_labels(world: World, records: Records) -> None:
     await world.send(world.topics.labels, [{"id": f"other-{number}", "label": "up"} for number in range(3)])
 
 
+async def with_examples_of_another_stream(world: World, records: Records) -> None:
+    await world.send(world.topics.samples, records)
+    kept = [{"id": f"t{n}", "features": {"words": n}, "label": ("up", "down")[n % 2]} for n in range(6)]
+    await world.send(world.topics.examples, kept)
+
+
 async def with_labels_of_two_types(world: World, records: Records) -> None:
     await world.send(world.topics.samples, records)
     await world.ask("txn-1", "txn-2", "txn-3")
@@ -140,6 +146,21 @@ FAULTS = {
     ),
     "labels that belong to no query": Fault(
         "error", "labels", ("none of the labels", "other-0"), sound(), (MIXED,), with_strange_labels
+    ),
+    "examples of another stream": Fault(
+        "error",
+        "labels",
+        ("6 of 6 examples", "the samples have amount, card.visits", "topics of its own", "rollback"),
+        sound(),
+        ("model.definition=auto",),
+        with_examples_of_another_stream,
+    ),
+    "dates in several forms under auto": Fault(
+        "warning",
+        "fields",
+        ("at changes its type", "'25.01.2026 10:00'", "send one type"),
+        sound(at=lambda n: f"2{n % 9}.01.2026 10:00" if n % 2 else 1_767_225_600 + n * 7919 % 9973),
+        ("model.definition=auto",),
     ),
     "one class typed 1 and '1'": Fault(
         "error",
@@ -236,6 +257,21 @@ async def test_a_sound_stream_has_no_errors_and_no_warnings(kafka_world: MakeWor
         "country": "category",
     }
     assert (described["model"]["refused"], described["model"]["labels"]) == (0, "imagined")
+
+
+async def test_numbers_that_auto_reads_in_texts_need_no_change_of_the_stream(kafka_world: MakeWorld) -> None:
+    """A River model takes such a text for something else than a number, so it is warned about there."""
+
+    def price(number: int) -> float | str:
+        return f"1 {number * 31 % 900:03d},50 €" if number % 3 else number * 31 % 17 / 4
+
+    world = await kafka_world("model.definition=auto")
+    await world.send(world.topics.samples, sound(price=price))
+    report = await examined(world)
+    assert grave(report) == []
+    assert any("price is a number in some records" in one.text for one in report.findings)
+    (said,) = grave(await with_fault(kafka_world, Fault("", "", (), sound(price=price))))
+    assert "price changes its type between records (number and text, such as '1 " in said[2]
 
 
 async def test_a_topic_that_is_missing_or_deletes_what_was_paid_for_is_an_error(

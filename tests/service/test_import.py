@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from stream_al import settings as app_settings
 from stream_al.cli import main
 from stream_al.service.broker.kafka import Kafka
+from stream_al.service.broker.protocols import Outgoing
 from stream_al.service.maintenance import create_topics
 from tests.broker.address import KafkaAddress
 
@@ -24,7 +26,30 @@ t2;7;10001;plain;2;ok
 t3;8,25;00501;NA;3;
 t4;NA;00501;-;4;unsure
 """
-Run = Callable[..., tuple[object, str, str]]
+
+
+class Run:
+    """Runs commands on an application with topics of its own."""
+
+    def __init__(
+        self, settings: app_settings.Settings, command: Callable[..., tuple[object, str, str]]
+    ) -> None:
+        self._settings, self._command = settings, command
+
+    def __call__(self, *words: object) -> tuple[object, str, str]:
+        return self._command(*words)
+
+    def send(self, role: str, values: list[Any]) -> None:
+        """Send records to one of its topics."""
+        topic = getattr(self._settings.topics, role)
+
+        async def send() -> None:
+            broker = Kafka(self._settings)
+            await broker.start()
+            await broker.send([Outgoing(topic, None, json.dumps(value).encode()) for value in values])
+            await broker.stop(5.0)
+
+        asyncio.run(send())
 
 
 @pytest.fixture
@@ -55,7 +80,7 @@ def run(
             said = capsys.readouterr()
             return ended.value.code, said.out, said.err
 
-        return command
+        return Run(settings, command)
 
     return application
 
@@ -98,6 +123,29 @@ def test_an_import_that_the_model_refuses_whole_fails(run: Callable[[], Run], tm
     assert "2 refused by the model" in err
     assert "too_many_classes: 2, such as: the label 'c' would be class 3, and the limit is 2" in err
     assert command("labels", "import", tmp_path / "second", "--no-check")[0] == 0
+
+
+def test_a_file_whose_features_no_sample_has_is_refused_before_anything_is_sent(
+    run: Callable[[], Run], tmp_path: Path
+) -> None:
+    """The labels would be learned and never used. Where a part of the names fits, the others are named."""
+    command = run()
+    stream = [{"transaction": {"id": f"s{number}", "amount": number, "note": "a"}} for number in range(30)]
+    command.send("samples", stream)
+    for name, member in (("strange", "betrag"), ("known", "amount")):
+        lines = [
+            {"transaction": {"id": f"{name}{n}", member: n, "chargeback": n}, "label": n % 2} for n in (1, 2)
+        ]
+        (tmp_path / name).write_text("\n".join(map(json.dumps, lines)))
+    code, _, err = command("labels", "import", tmp_path / "strange")
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "has any of its features (betrag, chargeback; the samples have amount, note)" in err
+    assert command("examples", "export")[1] == ""
+    code, _, err = command("labels", "import", tmp_path / "known")
+    assert code == 0
+    assert "has chargeback: what the model learns of it is of no use there" in err
+    assert command("labels", "import", tmp_path / "strange", "--no-check")[0] == 0
+    assert len(command("examples", "export")[1].splitlines()) == 4
 
 
 def test_a_file_that_cannot_be_used_sends_nothing(run: Callable[[], Run], tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
     records    the records that can be read and those that cannot, ids, times
     trial      the model, tried on samples; which field it cannot take, and what to write instead
     labels     the labels: classes, ids that match no query
+    mismatch   examples whose features the samples do not have
     topics     the topics against what the service needs, and how far its groups have come
 
 Every rule is here, and none of it reads anything: the command `stream-al doctor` and the running service

@@ -50,6 +50,7 @@ class Field:
         samples: How many samples have it.
         features: How many features it has: more than one of an array.
         example: Its first value, printable.
+        text: Its first text, printable.
         looks_like: number, number in text, truth value, category, text, date, id, array or unknown.
         left_out: Why the default model does not use it; None if it does.
         largest: The largest size of its numbers.
@@ -60,7 +61,7 @@ class Field:
         self.types: Counter[str] = Counter()
         self.samples = 0
         self.features: set[str] = set()
-        self.example = ""
+        self.example = self.text = ""
         self.looks_like = "unknown"
         self.left_out: str | None = None
         self.largest = 0.0
@@ -79,6 +80,7 @@ class Field:
             self._values.add(f"{kind} {text}")
         if kind == "text":
             self._numbers_in_text += read(value).number is not None
+            self.text = self.text or printable(text, 40)
         else:
             self.largest = max(self.largest, min(abs(value), LINEAR))
 
@@ -91,6 +93,11 @@ class Field:
     def distinct(self) -> int:
         """How many different values it has, counted up to one more than `MAX_DISTINCT`."""
         return len(self._values)
+
+    @property
+    def is_number_to_auto(self) -> bool:
+        """Whether nearly all of its values are numbers, or texts that read as numbers."""
+        return self.types["number"] + self._numbers_in_text > 0.95 * self.types.total()
 
     @property
     def is_number_in_text(self) -> bool:
@@ -177,13 +184,7 @@ class Fields:
                 f"more than half of the records lack {listed(missing)}: check the paths and the senders, or "
                 "leave these out with input.exclude",
             )
-        if mixed := [f.name for f in fields if len(f.types) > 1]:
-            kinds = " and ".join(sorted(self.found[mixed[0]].types))
-            yield warning(
-                "fields",
-                f"{listed(mixed)} changes its type between records ({kinds}): send one type, since a model "
-                "takes each type for something else",
-            )
+        yield from self._mixed(is_auto=is_auto)
         if texts := [f.name for f in fields if f.looks_like == "number in text"]:
             what = f"the numbers of {listed(texts)} are sent as text"
             if is_auto:
@@ -204,6 +205,24 @@ class Fields:
             )
         if self.more:
             yield note("fields", f"only the first {MAX_FIELDS} fields are examined; there are more")
+
+    def _mixed(self, *, is_auto: bool) -> Iterator[Finding]:
+        mixed = [f for f in self.found.values() if len(f.types) > 1]
+        read = [f for f in mixed if is_auto and f.is_number_to_auto]
+        if read:
+            yield note(
+                "fields",
+                f"{listed([f.name for f in read])} is a number in some records and a text in others, such as "
+                f"{read[0].text!r}: auto reads these texts as numbers",
+            )
+        if others := [f for f in mixed if f not in read]:
+            kinds = " and ".join(sorted(others[0].types))
+            such = f", such as {others[0].text!r}" if others[0].text else ""
+            yield warning(
+                "fields",
+                f"{listed([f.name for f in others])} changes its type between records ({kinds}{such}): send "
+                "one type, since a model takes each type for something else",
+            )
 
     def _constant(self) -> Iterator[Finding]:
         if self.samples < JUDGED:

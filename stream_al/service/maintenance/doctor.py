@@ -5,15 +5,16 @@ A running service does not notice it: no consumer group is joined and nothing is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 from stream_al.datasets.form import FileForm, Noticed
 from stream_al.datasets.rows import Wanted, rows
-from stream_al.engine.doctor.findings import Finding, error, note, printable, warning
+from stream_al.engine.doctor.findings import Finding, error, listed, note, printable, warning
 from stream_al.engine.doctor.labels import Labels
+from stream_al.engine.doctor.mismatch import Mismatch, mismatch
 from stream_al.engine.doctor.records import Records
 from stream_al.engine.doctor.report import Report
 from stream_al.engine.doctor.topics import (
@@ -36,11 +37,12 @@ from stream_al.service.broker.topics import max_message_bytes, query_life_ms, re
 from stream_al.service.engine_settings import allowed_classes, input_rules, model_of
 from stream_al.settings import Settings
 
-__all__ = ["examine", "examine_file"]
+__all__ = ["compared_with_samples", "examine", "examine_file"]
 
 SECONDS = 20.0  # to read one topic
 MAX_IDS = 20_000  # queries and examples whose ids are compared with those of the labels
 MAX_LABELS = 5_000
+MAX_COMPARED = 200  # samples whose features are compared with those of a file
 FILE = "the file"  # where ids are from
 CODEC = "install the package that reads it, or set compression.type of the senders to gzip or none"
 
@@ -92,10 +94,9 @@ async def examine(settings: Settings, survey: Survey, *, number: int, newest: bo
         )
         known = report.labels.known | known
     if topics.samples in excerpts:
-        for record in excerpts[topics.samples].records:
-            place = position_id(record.topic, record.partition, record.offset)
-            report.records.add(record.value, key=record.key, position=place, timestamp_ms=record.timestamp_ms)
+        _add(report.records, excerpts[topics.samples])
         _conclude(report, settings, [sample for sample, _ in examples], known, now_ms)
+        found += _strange(report.records, [sample for sample, _ in examples], settings)
     return report
 
 
@@ -128,6 +129,24 @@ def examine_file(settings: Settings, path: Path, *, label: str | None, form: Fil
     return report
 
 
+async def compared_with_samples(
+    settings: Settings, survey: Survey, examples: Iterable[Iterable[str]]
+) -> Mismatch | None:
+    """Compare examples, each given by the names of its features, with the newest samples of the topic.
+
+    None if the topic does not exist, cannot be read, or holds no sample.
+    """
+    topic, records = settings.topics.samples, _records(settings)
+    try:
+        if not (await survey.topics([topic]))[topic].partitions:
+            return None
+        excerpt = await survey.excerpt(topic, MAX_COMPARED, newest=True, seconds=SECONDS)
+    except StreamAlError:  # whether a login may read samples shows to the service; an import need not
+        return None
+    _add(records, excerpt)
+    return mismatch((one.features for one in records.samples), examples)
+
+
 def _conclude(
     report: Report,
     settings: Settings,
@@ -152,6 +171,24 @@ def _conclude(
             is_auto = reads_as_auto(make(definition))
     report.found += records.findings(is_auto=is_auto, now_ms=now_ms)
     report.found += _summary(report.trial)
+
+
+def _strange(records: Records, examples: list[Sample], settings: Settings) -> list[Finding]:
+    """Whether the examples have the features of the samples."""
+    compared = mismatch((one.features for one in records.samples), (one.features for one in examples))
+    if compared is None or 2 * compared.strange < max(1, compared.examples):
+        return []
+    names = settings.topics
+    return [
+        error(
+            "labels",
+            f"{compared.strange} of {compared.examples} examples in {names.examples} have no feature of the "
+            f"samples (the samples have {listed(compared.known)}), so nothing is learned from them: if they "
+            "are those of another stream, give this one topics of its own (topics.examples, .queries, "
+            ".labels, .control, .leases); if they were imported, name the columns like the features of the "
+            "stream, and exclude the first import by a rollback",
+        )
+    ]
 
 
 def _summary(tried: Trial | None) -> list[Finding]:
