@@ -30,6 +30,7 @@ from stream_al.class_names import ClassLabel, class_names, label_text
 from stream_al.errors import BadMessage
 from stream_al.identity import MAX_ID_CHARACTERS, id_text
 from stream_al.json_records import LARGEST_RECORD, decode_json, decoded, encode
+from stream_al.terminal import printable
 from stream_al.times import iso, moment, time_text
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
 
 MAX_LABEL_CHARACTERS = 512
 MAX_LABEL_BITS = 64
+MOST_NAME, MOST_NAMES = 40, 10  # characters of a member in an error, and members
 MAX_VERSION_CHARACTERS = 64
 MAX_TEXT_CHARACTERS = 1000  # of a time, a reason, or the name of a model, as others may write them
 MAX_ANNOTATORS = 100  # of one sample
@@ -246,8 +248,13 @@ def decode(kind: type[M], value: bytes | None, *, max_bytes: int) -> M:
     Raises:
         BadMessage: With a reason of `decode_json`, or `bad_fields`, `bad_time`, `no_label`, `label_too_long`.
     """
+    if kind is Label:
+        try:
+            return _with_class(decoded(_decoder(kind), value, max_bytes))  # type: ignore[return-value]  # a label
+        except BadMessage as error:
+            raise _without_member(error, value, max_bytes) from None
     message: M = decoded(_decoder(kind), value, max_bytes)
-    if isinstance(message, Label | Example):
+    if isinstance(message, Example):
         return _with_class(message)  # type: ignore[return-value]  # of the same type
     if isinstance(message, Query):
         life_of(message)  # raises
@@ -279,6 +286,24 @@ def _with_class(message: Label | Example) -> Label | Example:
     if isinstance(label, int) and label.bit_length() > MAX_LABEL_BITS:
         raise BadMessage("label_too_long", f"`label` is a whole number of more than {MAX_LABEL_BITS} bits")
     return message
+
+
+def _without_member(error: BadMessage, value: bytes | None, max_bytes: int) -> BadMessage:
+    """An error about a label that lacks a member, with the members that it has: one may be misspelt."""
+    if error.reason not in ("bad_fields", "no_label"):
+        return error
+    record = decode_json(value, max_bytes=max_bytes)
+    lacking = [name for name in ("id", "label") if isinstance(record, dict) and name not in record]
+    if not lacking:
+        return error
+    others = [name for name in record if name != "via"]
+    there = ", ".join(printable(name[:MOST_NAME]) for name in others[:MOST_NAMES])
+    more = ", ..." if len(others) > MOST_NAMES else ""
+    return BadMessage(
+        error.reason,
+        f"there is no member `{lacking[0]}`, but {there or 'none'}{more}: "
+        'a label is {"id": ..., "label": ...}, or with "skipped": true in place of the class',
+    )
 
 
 def _settle(message: Label | Example) -> None:

@@ -17,11 +17,12 @@ from stream_al.terminal import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from stream_al.service.broker.kafka.survey import Survey
     from stream_al.service.broker.protocols import Broker, Record
     from stream_al.settings import Settings
     from stream_al.simulate.topic import KnownLabel
 
-__all__ = ["bar", "fetch", "known_labels", "run", "say"]
+__all__ = ["bar", "fetch", "known_labels", "run", "say", "survey"]
 
 T = TypeVar("T")
 
@@ -40,6 +41,21 @@ def run(given: Settings, work: Callable[[Broker], Coroutine[Any, Any, T]]) -> T:
         return asyncio.run(with_broker())
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def survey(given: Settings, look: Callable[[Survey], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine with a survey of the cluster that the settings name."""
+    from stream_al.service.broker.kafka import Kafka  # noqa: PLC0415
+    from stream_al.service.broker.kafka.survey import Survey  # noqa: PLC0415
+
+    async def work(broker: Broker) -> T:
+        assert isinstance(broker, Kafka)  # noqa: S101 - what `run` makes
+        try:
+            return await look(Survey(broker.connection))
+        finally:
+            await broker.connection.stop(1.0)
+
+    return run(given, work)
 
 
 def fetch(given: Settings, topic: str, wanted: Callable[[int], bool]) -> list[Record]:

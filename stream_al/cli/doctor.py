@@ -12,13 +12,13 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from stream_al import settings
-from stream_al.cli.broker import run
+from stream_al.cli.broker import survey
 from stream_al.cli.options import FORMATS, AsJson, ConfigFile, LabelPlace, Overrides, with_file_form
 from stream_al.datasets.form import FileForm
 
 if TYPE_CHECKING:
     from stream_al.engine.doctor.report import Report
-    from stream_al.service.broker.protocols import Broker
+    from stream_al.service.broker.kafka.survey import Survey
     from stream_al.settings import Settings
 
 __all__ = ["cli"]
@@ -65,23 +65,19 @@ def doctor(  # noqa: PLR0913 - one argument an option
 def _examined(
     given: Settings, number: int, file: Path | None, label: str | None, form: FileForm, *, newest: bool
 ) -> Report:
-    from stream_al.service.broker.kafka import Kafka  # noqa: PLC0415 - `--help` need not load River
-    from stream_al.service.broker.kafka.survey import Survey  # noqa: PLC0415
-    from stream_al.service.maintenance.doctor import examine, examine_file  # noqa: PLC0415
+    from stream_al.service.maintenance.doctor import (  # noqa: PLC0415 - `--help` need not load River
+        examine,
+        examine_file,
+    )
     from stream_al.service.timing.clock import SYSTEM_CLOCK  # noqa: PLC0415
 
     if file is not None:
         return examine_file(given, file, label=label, form=form, number=number)
 
-    async def work(broker: Broker) -> Report:
-        assert isinstance(broker, Kafka)  # noqa: S101 - what `run` makes
-        try:
-            survey = Survey(broker.connection)
-            return await examine(given, survey, number=number, newest=newest, now_ms=SYSTEM_CLOCK.wall_ms())
-        finally:
-            await broker.connection.stop(1.0)
+    async def look(cluster: Survey) -> Report:
+        return await examine(given, cluster, number=number, newest=newest, now_ms=SYSTEM_CLOCK.wall_ms())
 
-    return run(given, work)
+    return survey(given, look)
 
 
 def _print(report: Report) -> None:

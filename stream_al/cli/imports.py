@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,18 +11,20 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_al.cli.broker import bar, run
+from stream_al.cli.broker import bar, run, survey
 from stream_al.errors import Misconfigured
 
 if TYPE_CHECKING:
     from stream_al.datasets.form import FileForm, Noticed
     from stream_al.engine.doctor.mismatch import Mismatch
+    from stream_al.service.broker.kafka.survey import Survey
     from stream_al.service.broker.protocols import Broker
     from stream_al.service.maintenance import Imported, ImportOutcomes
     from stream_al.settings import Settings
 
 __all__ = ["ImportReport", "import_file"]
 
+MANY = 10  # rows of one class that are no small step
 COMPARED = 1000  # rows whose features are compared with those of the samples
 OUTCOMES = {
     "learned": "learned",
@@ -42,11 +45,13 @@ class ImportReport:
         sent: The rows that were sent to the topic of the examples.
         outcomes: What the model makes of them; None if that was not computed.
         noticed: What was noticed while the file was read.
+        only_class: The class of all rows, in words; None if there are several.
     """
 
     sent: int
     outcomes: ImportOutcomes | None
     noticed: Noticed
+    only_class: str | None = None
 
     @property
     def is_in_vain(self) -> bool:
@@ -66,6 +71,11 @@ class ImportReport:
     def sentences(self) -> Iterator[str]:
         """It for a person."""
         yield from self.noticed.sentences()
+        if self.only_class is not None and self.sent >= MANY:
+            yield (
+                f"all rows are of the class {self.only_class}: import about as many of other classes too, "
+                "or the model takes too much for it until labels of the others are bought"
+            )
         yield f"{self.sent:,} examples imported"
         if self.outcomes is None:
             return
@@ -94,6 +104,7 @@ def import_file(
     """
     from stream_al.datasets.form import Noticed  # noqa: PLC0415 - `--help` need not load River
     from stream_al.datasets.rows import Wanted, rows  # noqa: PLC0415
+    from stream_al.engine.labels.spelling import shown  # noqa: PLC0415
     from stream_al.engine.samples.sample import with_id  # noqa: PLC0415
     from stream_al.service import maintenance  # noqa: PLC0415
     from stream_al.service.engine_settings import allowed_classes, input_rules  # noqa: PLC0415
@@ -102,7 +113,8 @@ def import_file(
     rules = with_id(input_rules(given), identity)
     wanted = Wanted(rules, label, form=form, source=source, allowed=allowed_classes(given))
     noticed = Noticed()
-    total = sum(1 for _ in rows(file, wanted, noticed))  # finds every mistake before anything is sent
+    classes = Counter(row.label for row in rows(file, wanted, noticed))  # every mistake shows before sending
+    total = classes.total()
     if not total:
         raise Misconfigured(f"{file}: it holds no row with a label")
 
@@ -120,7 +132,8 @@ def import_file(
         _refuse_strange(given, file, [row.features for row in islice(rows(file, wanted), COMPARED)], noticed)
     imported = run(given, seed)
     outcomes = run(given, partial(learn, imported)) if check else None
-    return ImportReport(imported.number, outcomes, noticed)
+    only = shown(next(iter(classes))) if len(classes) == 1 else None
+    return ImportReport(imported.number, outcomes, noticed, only)
 
 
 def _refuse_strange(
@@ -128,18 +141,12 @@ def _refuse_strange(
 ) -> None:
     """Refuse a file whose features no sample has: the model would learn it and never use what it learned."""
     from stream_al.engine.doctor.findings import listed  # noqa: PLC0415 - `--help` need not load River
-    from stream_al.service.broker.kafka import Kafka  # noqa: PLC0415
-    from stream_al.service.broker.kafka.survey import Survey  # noqa: PLC0415
     from stream_al.service.maintenance.doctor import compared_with_samples  # noqa: PLC0415
 
-    async def compare(broker: Broker) -> Mismatch | None:
-        assert isinstance(broker, Kafka)  # noqa: S101 - what `run` makes
-        try:
-            return await compared_with_samples(given, Survey(broker.connection), features)
-        finally:
-            await broker.connection.stop(1.0)
+    async def compare(cluster: Survey) -> Mismatch | None:
+        return await compared_with_samples(given, cluster, features)
 
-    found, topic = run(given, compare), given.topics.samples
+    found, topic = survey(given, compare), given.topics.samples
     if found is None:
         return
     if found.strange == found.examples:

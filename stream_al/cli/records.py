@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stream_al import settings
-from stream_al.cli.broker import bar, run, say
+from stream_al.cli.broker import bar, run, say, survey
 from stream_al.cli.imports import import_file
 from stream_al.cli.options import (
     FORMATS,
@@ -40,6 +41,7 @@ offsets_cli = typer.Typer(help="The offsets of the service.", no_args_is_help=Tr
 def topics_create(config: ConfigFile = None, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Create the topics that do not exist."""
     from stream_al.service import maintenance  # noqa: PLC0415
+    from stream_al.service.maintenance.doctor import misspelt_topic  # noqa: PLC0415
 
     given = settings.load(config, overrides or [])
     created, there = run(given, lambda broker: maintenance.create_topics(given, broker))
@@ -50,6 +52,9 @@ def topics_create(config: ConfigFile = None, overrides: Overrides = None, as_jso
         typer.echo(f"created {topic}")
     for topic in there:
         typer.echo(f"exists  {topic}")
+    if given.topics.samples in created:
+        for finding in survey(given, partial(misspelt_topic, given)):
+            say(f"{given.topics.samples} is new, and {finding.text}")
 
 
 @examples_cli.command("export")

@@ -12,7 +12,7 @@ from stream_al.invocation import again_with
 from stream_al.simulate import report
 from stream_al.simulate.cases import Result, cases
 from stream_al.simulate.choice import Choice, choose, sentence
-from stream_al.simulate.estimate import LONG_SECONDS, fewer, seconds_needed
+from stream_al.simulate.estimate import LONG_SECONDS, costs, fewer
 from stream_al.simulate.jobs import results
 from stream_al.simulate.plan import InputRulesOf, SimulationOptions, SimulationPlan, TopicSource, prepare
 from stream_al.simulate.progress import Shown, duration, showing
@@ -52,10 +52,11 @@ def perform(options: SimulationOptions, rules: InputRulesOf, source: TopicSource
 def _run(plan: SimulationPlan, jobs: int, aside: Console, shown: Shown, *, as_json: bool) -> list[Result]:
     todo = list(cases(plan.grid))
     samples = len(plan.stream.rows) - plan.terms.warm_start
-    needed = seconds_needed(todo, plan.stream, plan.terms, jobs)
-    if needed is not None and needed > LONG_SECONDS:
+    seconds = costs(todo, plan.stream, plan.terms)
+    needed = sum(seconds or []) / min(jobs, len(todo))
+    if needed > LONG_SECONDS:
         _warn(aside, len(plan.stream.rows), needed)
-    shown.begin(f"{len(todo)} runs", len(todo) * samples)
+    shown.begin(f"{len(todo)} runs", len(todo) * samples, seconds)
     found = []
     running = results(todo, plan.stream, plan.terms, jobs, shown.done)
     with closing(running):

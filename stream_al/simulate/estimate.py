@@ -10,13 +10,12 @@ kinds that are not measured are taken to cost the mean of those that are.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from stream_al.simulate.cases import Case, Terms, simulate
 from stream_al.simulate.stream import Stream
 
-__all__ = ["LONG_SECONDS", "fewer", "seconds_needed"]
+__all__ = ["LONG_SECONDS", "costs", "fewer"]
 
 SAMPLES = 200
 FEW = 20  # times as many samples in all runs are no work that needs an estimate
@@ -26,34 +25,35 @@ SHORT_SECONDS = 60.0  # what the smaller comparison should take
 FEWEST = 500  # samples; fewer say too little
 
 
-def seconds_needed(todo: Sequence[Case], stream: Stream, terms: Terms, jobs: int) -> float | None:
-    """The seconds that the runs will take; None if that is not worth measuring, or a run fails.
+def costs(todo: Sequence[Case], stream: Stream, terms: Terms) -> list[float] | None:
+    """The seconds that each run will take; None if that is not worth measuring, or a run fails.
 
     Args:
         todo: The runs.
         stream: The stream.
         terms: What all runs have in common.
-        jobs: How many runs are made at the same time.
     """
     samples = len(stream.rows) - terms.warm_start
     if samples * len(todo) <= FEW * SAMPLES or samples <= 2 * SAMPLES:
         return None
-    kinds = Counter((case.strategy, case.manager, case.model) for case in todo)
     first: dict[tuple[str, str, str], Case] = {}
     for case in todo:
-        first.setdefault((case.strategy, case.manager, case.model), case)
+        first.setdefault(_kind(case), case)
     head = stream.first(terms.warm_start + SAMPLES)
-    costs: dict[tuple[str, str, str], float] = {}
+    measured: dict[tuple[str, str, str], float] = {}
     for kind, case in first.items():
-        if sum(costs.values()) >= MOST_SECONDS:
+        if sum(measured.values()) >= MOST_SECONDS:
             break
         try:
-            costs[kind] = simulate(case, head, terms).seconds
+            measured[kind] = simulate(case, head, terms).seconds
         except Exception:  # noqa: BLE001 - the run itself will say what is wrong
             return None
-    mean = sum(costs.values()) / len(costs)
-    work = sum(number * costs.get(kind, mean) for kind, number in kinds.items())
-    return work * samples / SAMPLES / min(jobs, len(todo))
+    mean = sum(measured.values()) / len(measured)
+    return [measured.get(_kind(case), mean) * samples / SAMPLES for case in todo]
+
+
+def _kind(case: Case) -> tuple[str, str, str]:
+    return case.strategy, case.manager, case.model
 
 
 def fewer(samples: int, seconds: float) -> int:

@@ -5,7 +5,7 @@ Both go to standard error. A line says how much is done and about how long the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 
@@ -38,24 +38,33 @@ class Shown:
         self._bar.update(self._task, description=f"reading {rows:,}")
         self._line(lambda: f"reading: {rows:,} rows")
 
-    def begin(self, what: str, total: int) -> None:
+    def begin(self, what: str, total: int, costs: Sequence[float] | None = None) -> None:
         """Begin with the runs.
 
         Args:
             what: What is done.
             total: The number of samples in all runs.
+            costs: What each run costs, in their order and in any unit; without it all cost the same. A run
+                that learns every label costs many times as much as the others.
         """
         self._began, self._what, self._total = self._clock(), what, total
-        self._bar.update(self._task, description=what, total=total)
+        self._costs = list(costs) if costs and sum(costs) > 0.0 else [1.0]
+        self._bar.update(self._task, description=what, total=sum(self._costs))
 
     def done(self, number: int) -> None:
         """So many samples are done in all runs."""
-        self._bar.update(self._task, completed=number)
+        self._bar.update(self._task, completed=self._work(number))
         self._line(lambda: self._text(number))
 
+    def _work(self, number: int) -> float:
+        """What was spent on these samples, in the unit of the costs: runs are made in their order."""
+        runs = number * len(self._costs) / self._total
+        whole = int(runs)
+        return sum(self._costs[:whole]) + sum(self._costs[whole : whole + 1]) * (runs - whole)
+
     def _text(self, number: int) -> str:
-        spent = self._clock() - self._began
-        left = f", about {duration(spent * (self._total - number) / number)} left" if number else ""
+        spent, work = self._clock() - self._began, self._work(number)
+        left = f", about {duration(spent * (sum(self._costs) - work) / work)} left" if work > 0.0 else ""
         share = 100 * number / self._total
         return (
             f"{self._what}: {number:,} of {self._total:,} samples ({share:.0f} %) in {duration(spent)}{left}"

@@ -148,6 +148,17 @@ def test_a_file_whose_features_no_sample_has_is_refused_before_anything_is_sent(
     assert len(command("examples", "export")[1].splitlines()) == 4
 
 
+def test_known_cases_of_one_class_alone_are_said_to_need_others(
+    run: Callable[[], Run], tmp_path: Path
+) -> None:
+    """The model takes too much for the class then."""
+    for labels, is_said in (("a" * 12, True), ("a" * 11 + "b", False), ("a" * 3, False)):
+        lines = [{"transaction": {"id": f"t{n}", "x": n}, "label": label} for n, label in enumerate(labels)]
+        (tmp_path / "known").write_text("\n".join(map(json.dumps, lines)))
+        _, _, err = run()("labels", "import", tmp_path / "known")
+        assert ('all rows are of the class "a": import about as many' in err) == is_said
+
+
 def test_a_file_that_cannot_be_used_sends_nothing(run: Callable[[], Run], tmp_path: Path) -> None:
     command = run()
     (tmp_path / "seed.csv").write_text(NESTED + "t5;1\n")

@@ -16,7 +16,7 @@ from stream_al.datasets.rows import Row
 from stream_al.invocation import again_with
 from stream_al.simulate import command, estimate
 from stream_al.simulate.cases import Case, Grid, Terms, cases
-from stream_al.simulate.estimate import MOST_SECONDS, SAMPLES, fewer, seconds_needed
+from stream_al.simulate.estimate import MOST_SECONDS, SAMPLES, fewer
 from stream_al.simulate.progress import LINE_SECONDS, Shown
 from stream_al.simulate.stream import Stream
 
@@ -51,26 +51,23 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
 def test_the_estimate_is_the_cost_of_the_first_samples_over_all_samples_and_runs(
     costs: dict[str, float],
 ) -> None:
-    """In several processes it is as much shorter as runs are made at once."""
     runs = todo("cheap", "dear", seeds=3)
-    needed = seconds_needed(runs, stream(10 * SAMPLES), TERMS, 1)
-    assert needed is not None
-    assert needed == pytest.approx(10 * sum(costs[case.model] for case in runs))
-    assert seconds_needed(runs, stream(10 * SAMPLES), TERMS, 4) == pytest.approx(needed / 4)
+    found = estimate.costs(runs, stream(10 * SAMPLES), TERMS)
+    assert found == pytest.approx([10 * costs[case.model] for case in runs])
 
 
 def test_measuring_ends_and_counts_the_others_as_the_mean(costs: dict[str, float]) -> None:
     costs["dear"] = 2 * MOST_SECONDS
     runs = todo("dear", "cheap")
     assert runs[0].model == "dear"
-    needed = seconds_needed(runs, stream(10 * SAMPLES), TERMS, 1)
-    assert needed is not None
-    assert needed == pytest.approx(10 * len(runs) * costs["dear"])
+    assert estimate.costs(runs, stream(10 * SAMPLES), TERMS) == pytest.approx(
+        [10 * costs["dear"]] * len(runs)
+    )
 
 
 @pytest.mark.usefixtures("costs")
 def test_a_short_comparison_is_not_measured() -> None:
-    assert seconds_needed(todo("dear"), stream(2 * SAMPLES), TERMS, 1) is None
+    assert estimate.costs(todo("dear"), stream(2 * SAMPLES), TERMS) is None
 
 
 def test_a_run_that_fails_is_left_to_fail_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +75,7 @@ def test_a_run_that_fails_is_left_to_fail_itself(monkeypatch: pytest.MonkeyPatch
         raise ValueError("of the model")
 
     monkeypatch.setattr(estimate, "simulate", fail)
-    assert seconds_needed(todo("any"), stream(50 * SAMPLES), TERMS, 1) is None
+    assert estimate.costs(todo("any"), stream(50 * SAMPLES), TERMS) is None
 
 
 @pytest.mark.parametrize(
@@ -103,7 +100,7 @@ def test_a_long_comparison_is_announced_with_a_smaller_one(
 ) -> None:
     from stream_al.cli import main  # noqa: PLC0415
 
-    monkeypatch.setattr(command, "seconds_needed", lambda *_: 4000.0)
+    monkeypatch.setattr(command, "costs", lambda todo, *_: [4000.0 / len(todo)] * len(todo))
     monkeypatch.setattr(
         sys, "argv", ["stream-al", "simulate", "--stream", "segments", "--model", "GaussianNB()"]
     )
@@ -130,6 +127,20 @@ def test_without_a_terminal_a_line_now_and_then_says_how_much_is_left() -> None:
     assert first == "reading: 1,000 rows"
     assert len(lines) == 4
     assert lines[-1] == "4 runs: 3,990 of 4,000 samples (100 %) in 40 s, about 0 s left"
+
+
+def test_what_is_left_is_told_by_what_the_runs_cost() -> None:
+    """A first run that costs nine times as much as the second one is nine tenths of the time."""
+    now, out = 0.0, io.StringIO()
+    console = Console(file=out, width=200)
+    bar = Progress(console=console, disable=True)
+    shown = Shown(console, bar, bar.add_task("", total=None), lambda: now)
+    shown.begin("2 runs", 200, [90.0, 10.0])
+    for seconds, number in ((45.0, 50), (90.0, 100), (95.0, 150)):
+        now = seconds
+        shown.done(number)
+    left = [line.rpartition(", about ")[2] for line in out.getvalue().splitlines()]
+    assert left == ["55 s left", "10 s left"]
 
 
 def test_the_smaller_comparison_has_enough_samples_and_no_more_than_there_are() -> None:

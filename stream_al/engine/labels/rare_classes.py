@@ -14,6 +14,9 @@ A rare class that is missed, or of which there are few labels, makes a sentence 
 then an objective that does not count by frequency (`engine.model.objective`). With such an objective in force
 already, labels are all that helps.
 
+A class that looks like another one of which there are more labels, such as `Fraud` beside `fraud`, is left
+out: it is a mistake of the sender, and is reported as one (`engine.labels.spelling`).
+
 A recall that is estimated counts as missed once `FEW` labels of the class were bought: before that, the
 estimate says nothing. A recall that is known from all samples counts at once.
 """
@@ -22,8 +25,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from stream_al.engine.labels.class_figures import PerClass
+from stream_al.engine.labels.spelling import likeness
 from stream_al.engine.model.objective import ACCURACY, BALANCED, EVIDENCE
 from stream_al.messages import ClassLabel, label_text
 from stream_al.terminal import printable
@@ -100,6 +105,7 @@ model.objective='recall of fraud at precision 0.5' (deploy/RECIPES.md, Rare clas
     rare = _rare_below(seen)
     enough = total >= ENOUGH and len(seen) <= MANY
     found = [one for one in seen if one.share < rare and (_missed(one) or (enough and one.labels < FEW))]
+    found = _without_misspelt(found, seen)
     if not found:
         return None
     found.sort(key=lambda one: (not _missed(one), -one.share))
@@ -120,7 +126,7 @@ name it: import known cases of it with `stream-al labels import`, and set model.
 model.objective='recall of fraud at precision 0.5' (deploy/RECIPES.md, Rare classes)
     """
     seen = list(classes)
-    found = [one for one in seen if one.share < _rare_below(seen)]
+    found = _without_misspelt([one for one in seen if one.share < _rare_below(seen)], seen)
     if not found or objective != ACCURACY or len(seen) > MANY or sum(one.labels for one in seen) < ENOUGH:
         return None
     found.sort(key=lambda one: -one.share)
@@ -133,6 +139,16 @@ model.objective='recall of fraud at precision 0.5' (deploy/RECIPES.md, Rare clas
 def _rare_below(seen: Sequence[SeenClass]) -> float:
     """The share below which a class is rare."""
     return min(RARE, 0.5 / len(seen)) if seen else 0.0
+
+
+def _without_misspelt(found: Iterable[SeenClass], seen: Sequence[SeenClass]) -> list[SeenClass]:
+    """Without those that are another class in another type or case: they are to be corrected."""
+    usual: dict[str | Fraction, SeenClass] = {}
+    for one in seen:
+        look = likeness(one.label)
+        if look not in usual or one.labels > usual[look].labels:
+            usual[look] = one
+    return [one for one in found if usual[likeness(one.label)] is one]
 
 
 def _missed(one: SeenClass) -> bool:

@@ -33,7 +33,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream_al.service.http.browsers import foreign
 from stream_al.service.http.rate import RateLimit
-from stream_al.service.http.roles import Access, Caller, Role, Rule
+from stream_al.service.http.roles import Access, Caller, Role, Rule, why_unknown
 from stream_al.service.http.schemas import problem
 from stream_al.service.timing.clock import Clock
 from stream_al.service.timing.deadline import Deadline
@@ -177,7 +177,7 @@ class Guard:
         if not self.access.needs_token and (why := self._foreign(method, headers)):
             return problem(403, "Forbidden", why, headers=CLOSE_CONNECTION)
         if rule.role > Role.OPEN and (caller is None or caller.role < rule.role):
-            return _access_refusal(rule.role, caller)
+            return _access_refusal(rule.role, caller, headers.get(b"authorization", ""))
         return _refused_body(headers)
 
     def _foreign(self, method: str, headers: dict[bytes, str]) -> str | None:
@@ -232,9 +232,9 @@ class BodyLimit:
         await self.app(scope, limited, send)
 
 
-def _access_refusal(needed: Role, caller: Caller | None) -> ASGIApp:
+def _access_refusal(needed: Role, caller: Caller | None, authorization: str) -> ASGIApp:
     if caller is None:
-        return _denied(401, "this token is unknown", error="invalid_token")
+        return _denied(401, why_unknown(authorization), error="invalid_token")
     if caller.role is Role.OPEN:
         return _denied(401, "send the header `Authorization: Bearer TOKEN`")
     role = needed.name.lower()

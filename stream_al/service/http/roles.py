@@ -24,7 +24,7 @@ from typing import NamedTuple
 from stream_al.service.http.tokens_file import TokensFile
 from stream_al.settings import HTTPSettings
 
-__all__ = ["DEFAULT_RULE", "RULES", "Access", "Caller", "Role", "Rule"]
+__all__ = ["DEFAULT_RULE", "RULES", "Access", "Caller", "Role", "Rule", "why_unknown"]
 
 
 class Role(IntEnum):
@@ -99,6 +99,23 @@ class Caller(NamedTuple):
 
     name: str | None
     role: Role
+
+
+def why_unknown(authorization: str) -> str:
+    """What may be wrong with a header whose token is unknown, told by the header alone.
+
+    >>> why_unknown("Token abc"), why_unknown("Bearer team:abc")
+    ('send the header `Authorization: Bearer TOKEN`, with the word Bearer', \
+'this token is unknown: send the part behind the colon, without the name')
+    >>> why_unknown("Bearer abc")
+    'this token is unknown'
+    """
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        return "send the header `Authorization: Bearer TOKEN`, with the word Bearer"
+    if ":" in token:  # a token has none
+        return "this token is unknown: send the part behind the colon, without the name"
+    return "this token is unknown"
 
 
 WITHOUT_TOKEN = Caller(None, Role.OPEN)

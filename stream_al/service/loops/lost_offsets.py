@@ -28,7 +28,8 @@ async def refuse_lost_offsets(application: str, samples: Group, queries: Reader)
         raise StateLost(
             f"the group {application}.select has no offsets on {samples.topic}, but {queries.topic} holds "
             "queries. Kafka deletes the offsets of a topic that is deleted and of a group that is idle for "
-            "long; and the setting `application` names the group. Choose where to continue: "
-            "`stream-al offsets reset --to earliest` decides again about all that the topic holds, "
-            "`--to latest` decides about new samples only"
+            "long; and the setting `application` names the group. If the queries are those of another "
+            "application, give this one topics of its own (topics.queries, .labels, .examples, .control, "
+            ".leases). Otherwise choose where to continue: `stream-al offsets reset --to earliest` decides "
+            "again about all that the topic holds, `--to latest` decides about new samples only"
         )

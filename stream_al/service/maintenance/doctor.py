@@ -37,7 +37,7 @@ from stream_al.service.broker.topics import max_message_bytes, query_life_ms, re
 from stream_al.service.engine_settings import allowed_classes, input_rules, model_of
 from stream_al.settings import Settings
 
-__all__ = ["compared_with_samples", "examine", "examine_file"]
+__all__ = ["compared_with_samples", "examine", "examine_file", "misspelt_topic"]
 
 SECONDS = 20.0  # to read one topic
 MAX_IDS = 20_000  # queries and examples whose ids are compared with those of the labels
@@ -93,6 +93,8 @@ async def examine(settings: Settings, survey: Survey, *, number: int, newest: bo
             queried=_queried(settings, excerpts, known), objective=settings.model.objective
         )
         known = report.labels.known | known
+    if not (topics.samples in excerpts and excerpts[topics.samples].records):
+        found += await misspelt_topic(settings, survey)
     if topics.samples in excerpts:
         _add(report.records, excerpts[topics.samples])
         _conclude(report, settings, [sample for sample, _ in examples], known, now_ms)
@@ -187,6 +189,19 @@ def _strange(records: Records, examples: list[Sample], settings: Settings) -> li
             "are those of another stream, give this one topics of its own (topics.examples, .queries, "
             ".labels, .control, .leases); if they were imported, name the columns like the features of the "
             "stream, and exclude the first import by a rollback",
+        )
+    ]
+
+
+async def misspelt_topic(settings: Settings, survey: Survey) -> list[Finding]:
+    """Which topics may be meant by the one of the samples, which is new or holds nothing."""
+    own = {one.name for one in required_topics(settings)}
+    like = await survey.like(settings.topics.samples, besides=own)
+    if not like:
+        return []
+    return [
+        warning(
+            "topics", f"the broker also has {listed(like)}: if that is your stream, correct topics.samples"
         )
     ]
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from stream_al.engine.labels.class_figures import PerClass
-from stream_al.engine.labels.rare_classes import ENOUGH, FEW, SeenClass, advice, seen_classes
+from stream_al.engine.labels.rare_classes import ENOUGH, FEW, SeenClass, advice, forewarning, seen_classes
 from stream_al.engine.model.objective import ACCURACY, BALANCED, rule
 from stream_al.messages import ClassLabel
 
@@ -59,6 +59,16 @@ def test_the_settings_that_it_names_are_understood() -> None:
     assert [rule(quoted or plain).objective for quoted, plain in named] == [BALANCED, RECALL]
     assert "stream-al labels import" in told
     assert "RECIPES.md" in told
+
+
+def test_a_class_that_another_one_is_misspelt_as_is_not_asked_for() -> None:
+    """It is to be corrected, and no known cases of it are to be imported."""
+    strange: list[ClassLabel] = ["Fraud", "FRAUD", 1, "1"]
+    classes = [*seen(0.03, 30, 0.0), *(SeenClass(label, 0.001, 1, None) for label in strange)]
+    told = advice(classes, ACCURACY) or ""
+    assert told.startswith("the class fraud is rare (3.00% of the samples, and so is 1)")
+    few = [SeenClass("fine", 0.9, 90), SeenClass("fraud", 0.02, 2), SeenClass("Fraud", 0.01, 1)]
+    assert (forewarning(few, ACCURACY) or "").startswith("the class fraud is rare (2.00% of the labels)")
 
 
 @pytest.mark.parametrize("label", ["a" * 300, "it's", "two\nlines", "\x1b[2J"])

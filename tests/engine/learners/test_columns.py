@@ -55,6 +55,23 @@ def test_an_id_is_not_used() -> None:
     assert (one == other).all()
 
 
+def test_dates_of_which_some_are_in_a_form_that_is_not_read_are_used_and_no_ids() -> None:
+    draw = random.Random(1)  # noqa: S311 -- a fixed stream
+    hours = [draw.randrange(10, 24) for _ in range(90)]
+    columns = learned(
+        [
+            {
+                "at": f"{n % 28 + 1}.11.2026 {hour}:{n % 60}:01"
+                if n % 3
+                else f"2026-11-{n % 28 + 1:02}T{hour}:00:00Z"
+            }
+            for n, hour in enumerate(hours)
+        ]
+    )
+    assert columns.left_out() == {}
+    assert columns.kinds() == {"at": "date"}
+
+
 def test_what_repeats_is_no_id() -> None:
     draw = random.Random(1)  # noqa: S311 -- a fixed stream
     columns = learned(

@@ -10,6 +10,8 @@ from types import TracebackType
 import msgspec
 import pytest
 
+from stream_al.errors import BadMessage
+from stream_al.messages import Label, decode
 from stream_al.service.broker.dead_letters import HEADER_PREFIX
 from stream_al.service.broker.protocols import Outgoing, Record
 from stream_al.service.http.status import status
@@ -103,6 +105,25 @@ def check_letter(letter: Record, origin: Record, stage: str) -> None:
     assert (facts["partition"], facts["offset"]) == (str(origin.partition), str(origin.offset))
     assert facts["stage"] == stage
     assert facts["message"]
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (b'{"id":"q","class":"up"}', "there is no member `label`, but id, class: a label is {"),
+        (b'{"query":"q","label":"up"}', "there is no member `id`, but query, label: a label is {"),
+        (b'{"labels":[{"id":"q"}],"via":"t"}', "there is no member `id`, but labels: a label is {"),
+        (b"{}", "there is no member `id`, but none: "),
+        (b'{"id":"q","label":null}', "`label` is null or blank"),
+        (b'{"id":"q","label":{}}', "Expected `bool | int | float | str | null`, got `object`"),
+        (b'{"id":"q","a\\u001b[2J' + b"b" * 500 + b'":1}', "`label`, but id, a\\x1b[2J" + "b" * 35 + ": a"),
+    ],
+)
+def test_a_label_without_a_member_is_refused_with_the_members_that_it_has(value: bytes, says: str) -> None:
+    """One of them may be misspelt, or hold the label."""
+    with pytest.raises(BadMessage) as refused:
+        decode(Label, value, max_bytes=10_000)
+    assert says in str(refused.value)
 
 
 async def test_the_sample_of_a_query_that_is_too_large_becomes_a_dead_letter(

@@ -154,7 +154,7 @@ class Columns:
                     reasons[feature.name] = "an id, new every time"
                 else:
                     reasons[feature.name] = "rises from example to example"
-            elif feature.is_id and not feature.is_numeric:
+            elif feature.is_id and not feature.is_numeric and not feature.dates:
                 reasons[feature.name] = "an id, new every time"
         return reasons
 

@@ -7,8 +7,9 @@ it reads is bounded in records, bytes and time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAuthorizationFailedError, UnknownTopicOrPartitionError, for_code
@@ -26,6 +27,7 @@ __all__ = ["Excerpt", "Survey"]
 MAX_BYTES = 64 * 2**20  # of the records of one topic
 EMPTY_POLLS = 2  # after which a topic is taken to have no more; its last offsets may hold no records
 ATTEMPTS, PAUSE_SECONDS = 5, 0.5
+SIMILAR, LIKENESS = 3, 0.8  # names that are like one, and how like they are (difflib)
 STOP_SECONDS = 2.0
 NO_PERMISSION = "this login may not describe them: give it the permissions to describe and read topics"
 
@@ -88,6 +90,17 @@ class Survey:
         }
         hidden = {name: TopicState(name, problem=NO_PERMISSION) for name in refused if name not in found}
         return {name: found.get(name) or hidden.get(name) or TopicState(name) for name in wanted}
+
+    async def like(self, name: str, *, besides: Container[str]) -> list[str]:
+        """The names of topics, besides some, that are spelt like a name; the most similar first.
+
+        Raises:
+            Unavailable: No broker responds.
+            Misconfigured: A broker responds and does not accept the settings.
+        """
+        admin = await self._connection.admin()
+        listed = await self._connection.wait("listing topics", admin.list_topics())
+        return get_close_matches(name, [one for one in listed if one not in besides], SIMILAR, LIKENESS)
 
     async def _configs(self, names: list[str]) -> tuple[dict[str, dict[str, str]], set[str]]:
         """The configuration of each topic, as far as the broker gives it, and the topics it refuses."""
