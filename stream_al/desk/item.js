@@ -26,7 +26,7 @@ export function whySelected(item) {
   const share = (value) => `${(100 * value).toPrecision(2)}%`;
   if (item.second) return "A second opinion: another person has labelled this sample, and two labels show what can be trusted.";
   if (reason === "explore") return `Drawn at random (a chance of ${share(propensity)}), so that accuracy can be measured over the whole stream.`;
-  if (reason === "warmup") return "The model knows fewer than two classes yet, so it asks about whatever comes.";
+  if (reason === "warmup") return "Drawn at random: when this sample came, the model knew fewer than two classes.";
   if (reason === "manual") return "Sent to labelling by hand.";
   const enough = threshold > 0.005 ? `, and ${threshold.toFixed(2)} was enough` : "";
   return `The model is in doubt: a label is worth ${utility.toFixed(2)} of 1 here${enough}.`;

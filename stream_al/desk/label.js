@@ -134,9 +134,9 @@ class LabelPage {
   }
 
   emptyCard() {
-    const { pending, free } = this.leases;
+    const { pending, free, asking } = this.leases;
     const others = pending > 0 && free === 0;
-    const waiting = pending === null;
+    const waiting = pending === null || (asking && free > 0);
     return h(
       "div",
       { class: "card empty" },

@@ -44,6 +44,11 @@ export class Leases {
     return this.items[0] || null;
   }
 
+  /** Whether a request for queries is on its way. */
+  get asking() {
+    return this._filling !== null;
+  }
+
   /** Somebody is at the keys. */
   touch() {
     this._active = performance.now();
@@ -54,8 +59,9 @@ export class Leases {
     const item = this.items.shift();
     this._done.add(nameOf(item.query));
     if (this._done.size > KEPT) this._done.delete(this._done.values().next().value);
+    const filled = this.fill();
     this._onChange();
-    this.fill();
+    if (!this.current) filled.then(() => this._onChange());
     return item;
   }
 
