@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -74,7 +75,7 @@ class LeasedQuery(msgspec.Struct, frozen=True):
 
 
 class LeasePage(msgspec.Struct, frozen=True):
-    """The leases of one holder.
+    """The leases of one holder; iterating over it gives the queries.
 
     Attributes:
         leases: What the holder held already, then the most useful free queries.
@@ -85,3 +86,11 @@ class LeasePage(msgspec.Struct, frozen=True):
     leases: list[LeasedQuery]
     pending: int = 0
     free: int = 0
+
+    def __iter__(self) -> Iterator[LeasedQuery]:
+        """The leased queries, in the order of `leases`."""
+        return iter(self.leases)
+
+    def __len__(self) -> int:
+        """How many are leased."""
+        return len(self.leases)

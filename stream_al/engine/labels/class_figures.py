@@ -7,8 +7,8 @@ figures show what it does for a class:
     precision   the share of the samples predicted as the class that are of it
 
 Each is an accuracy over a part of the stream: the samples whose label, or whose prediction, is the class. So
-the estimate and the interval of `evaluation` serve for both, over the labels of that part. A prediction of an
-untrained model is none: it counts against the recall of the true class and against the precision of none.
+the estimate and the interval of `evaluation` serve for both, over the labels of that part. A sample for which
+an untrained model had no prediction counts for neither (`evaluation` says why); its label is counted.
 
 *Bounded.* The first `MOST` classes of the stream have figures of their own, and all further ones are counted
 together: a sample of any of them is predicted correctly if its own class is predicted. An example costs the
@@ -34,11 +34,13 @@ class ClassFigures:
 
     Attributes:
         labels: How many labels of the class were bought.
+        weight: How many samples of the stream they stand for, with a prediction or without.
         recall: Of the samples of the class.
         precision: Of the samples predicted as the class.
     """
 
     labels: int = 0
+    weight: float = 0.0
     recall: Accuracy = field(default_factory=Accuracy)
     precision: Accuracy = field(default_factory=Accuracy)
 
@@ -70,12 +72,14 @@ class PerClass:
             predicted: What was predicted when it was queried; None without a prediction.
             propensity: The probability with which the sample was selected, in (0, 1].
         """
-        correct = predicted is not None and same_label(predicted, label)
         figures = self._of(label)
         figures.labels += 1
+        figures.weight += 1.0 / propensity
+        if predicted is None:
+            return
+        correct = same_label(predicted, label)
         figures.recall.update(correct=correct, propensity=propensity)
-        if predicted is not None:
-            self._of(predicted).precision.update(correct=correct, propensity=propensity)
+        self._of(predicted).precision.update(correct=correct, propensity=propensity)
 
     def _of(self, label: ClassLabel) -> ClassFigures:
         if label not in self.classes:

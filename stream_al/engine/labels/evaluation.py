@@ -11,6 +11,10 @@ The interval is Wilson's at Kish's effective size (`engine.intervals`).
 
 The predictions that are compared are those of the queries, made before their labels were learned: the
 evaluation is prequential.
+
+A sample counts only if a class was predicted for it. Where labels come hours or days late, all that is asked
+about until then is asked about by a model that knows no class. To count this as errors would show an accuracy
+near 0% with a narrow interval, of a model that may be right ever since, for as long as the sums are kept.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ class Figures:
 
     Attributes:
         version: The version; None if it is unknown.
-        labels: How many labels they are estimated from.
+        labels: How many labels were bought. Accuracy, recall and precision are estimated from those for whose
+            samples a class was predicted.
         overall: Accuracy over the whole stream.
         recent: The same, with fading memory.
         per_class: Recall and precision of each class over the whole stream.
@@ -44,18 +45,20 @@ class Figures:
     per_class: PerClass = field(default_factory=PerClass)
 
     def update(self, label: ClassLabel, predicted: ClassLabel | None, *, propensity: float) -> bool:
-        """Count one label that was bought; return whether the prediction was right.
+        """Count one label that was bought; return whether there was a prediction and it was right.
 
         Args:
             label: The label.
             predicted: What was predicted when it was queried; None without a prediction.
             propensity: The probability with which the sample was selected, in (0, 1].
         """
-        correct = predicted is not None and same_label(predicted, label)
         self.labels += 1
+        self.per_class.update(label, predicted, propensity=propensity)
+        if predicted is None:
+            return False
+        correct = same_label(predicted, label)
         self.overall.update(correct=correct, propensity=propensity)
         self.recent.update(correct=correct, propensity=propensity)
-        self.per_class.update(label, predicted, propensity=propensity)
         return correct
 
 

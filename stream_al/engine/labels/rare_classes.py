@@ -71,11 +71,11 @@ def seen_classes(figures: PerClass, learned: Mapping[ClassLabel, int]) -> list[S
             (`engine.labels.evaluation`).
         learned: The number of examples of each class that the model has learned, imported ones too.
     """
-    total = sum(one.recall.weight for one in (*figures.classes.values(), figures.others))
+    total = sum(one.weight for one in (*figures.classes.values(), figures.others))
     found = []
     for label, one in figures.classes.items():
         estimate = one.recall.estimate() if one.labels >= FEW else None
-        share = one.recall.weight / total if total else 0.0
+        share = one.weight / total if total else 0.0
         labels = max(one.labels, learned.get(label, 0))
         found.append(SeenClass(label, share, labels, estimate.accuracy if estimate else None))
     return found

@@ -43,7 +43,7 @@ def test_recall_is_over_the_samples_of_a_class_and_precision_over_those_predicte
     )
     rare = found.classes["rare"]
     assert rare.labels == 3
-    assert known(rare.recall.estimate()).accuracy == pytest.approx(2 / (2 + 10 + 1))
+    assert known(rare.recall.estimate()).accuracy == pytest.approx(2 / (2 + 10))
     assert known(rare.precision.estimate()).accuracy == pytest.approx(2 / (2 + 4))
     assert known(rare.precision.estimate()).effective == pytest.approx(6**2 / (4 + 16))
 
@@ -57,8 +57,9 @@ def test_no_more_than_the_stated_number_of_classes_is_kept_and_no_label_is_lost(
     every = [*found.classes.values(), found.others]
     assert len(found.classes) <= MOST
     assert sum(figures.labels for figures in every) == len(given_)
-    weight = sum(1 / propensity for *_, propensity in given_)
+    weight = sum(1 / propensity for _, predicted, propensity in given_ if predicted is not None)
     assert sum(figures.recall.weight for figures in every) == pytest.approx(weight)
+    assert sum(figures.weight for figures in every) == pytest.approx(sum(1 / one[2] for one in given_))
 
 
 def test_the_classes_beyond_the_limit_are_counted_together() -> None:

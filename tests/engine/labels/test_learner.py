@@ -230,12 +230,21 @@ def test_the_prediction_of_the_query_is_evaluated() -> None:
     assert figures.recent.weight < figures.overall.weight  # earlier examples fade
 
 
-def test_no_prediction_counts_as_a_wrong_one() -> None:
-    """The estimate covers the whole stream, and so the time before the model is trained."""
+def test_a_sample_without_a_prediction_is_no_error_of_the_model() -> None:
+    """Where labels come late, many samples are asked about by a model that knows no class."""
     learner = learner_of()
-    learner.fold(stamped(example("a", "x", propensity=0.5, prediction=Prediction(None, {})), learner), 0)
-    overall = learner.evaluation.current.overall
-    assert (overall.weight, overall.weight_correct) == (2.0, 0.0)
+    for number in range(50):
+        early = example(f"early-{number}", "x", propensity=0.5, prediction=Prediction(None, {}))
+        learner.fold(stamped(early, learner), number)
+    figures = learner.evaluation.current
+    assert (figures.overall.estimate(), figures.recent.estimate()) == (None, None)
+    assert figures.per_class.classes["x"].recall.estimate() is None
+    right = example("late", "x", propensity=0.5, prediction=Prediction("x", {"x": 1.0}))
+    learner.fold(stamped(right, learner), 50)
+    found = figures.overall.estimate()
+    assert found is not None
+    assert found.accuracy == 1.0
+    assert (figures.labels, figures.per_class.classes["x"].labels) == (51, 51)
 
 
 @pytest.mark.parametrize("propensity", [None, 0.0, -0.5, 1.5, 1e-200, 5e-324, float("nan"), float("inf")])

@@ -34,10 +34,11 @@ HOSTILE: list[ClassLabel] = [
 ]
 
 
-def learner(*labels: ClassLabel) -> Learner:
+def learner(*labels: ClassLabel, wrong: ClassLabel | None = None) -> Learner:
+    """A learner of these labels. All were predicted, or the first and every second one wrongly as another."""
     found = Learner(Model("GaussianNB()", seed=0), KnownLabels(10_000))
     for number, label in enumerate(labels):
-        said = Prediction(label if number % 2 else None, {})
+        said = Prediction(label if number % 2 or wrong is None else wrong, {})
         example = Example(f"{number}", label, {"x": 1.0}, propensity=0.5, prediction=said)
         found.fold(stamped(example, found), number)
     return found
@@ -82,18 +83,18 @@ def test_a_learner_that_replaces_another_leaves_none_of_its_classes() -> None:
 
 
 def test_the_status_lists_recall_precision_and_labels_of_each_class() -> None:
-    found = describe_model("model", learner("spam", "spam", "1", 1))["per_class"]
+    found = describe_model("model", learner("spam", "spam", "1", 1, wrong="1"))["per_class"]
     spam, text, number = found["classes"]
     assert (spam["class"], text["class"], number["class"]) == ("spam", "1", 1)
     assert spam["labels"] == 2
     assert spam["recall"]["estimate"] == 0.5
     assert 0.0 < spam["recall"]["low"] < 0.5 < spam["recall"]["high"] < 1.0
-    assert (spam["precision"]["estimate"], text["precision"]) == (1.0, None)
+    assert (spam["precision"]["estimate"], text["precision"]["estimate"]) == (1.0, 0.5)
     assert found["others"] == {"labels": 0, "recall": None, "precision": None}
 
 
 def test_the_status_and_the_metrics_show_the_accuracy_of_the_model_before_beside_its_own() -> None:
-    metrics, found = Metrics("test"), learner("spam", "spam")
+    metrics, found = Metrics("test"), learner("spam", "spam", wrong="ham")
     assert describe_model("model", found)["previous"] is None
     old = Example("old", "spam", {"x": 1.0}, propensity=0.5, prediction=Prediction("ham", {}))
     found.fold(msgspec.structs.replace(old, model=ModelStamp("model", "old version", 5)), 2)

@@ -12,7 +12,8 @@ from tests.support.http_client import Open
 
 async def test_a_point_says_what_the_status_says(opened: Open) -> None:
     world, replica, client = await opened("model.definition=auto")
-    await world.settle([s["id"] for s in await world.samples(60)])
+    await world.settle([s["id"] for s in await world.samples(60)])  # the model knows no class at their queries
+    await world.settle([s["id"] for s in await world.samples(60, 60)])
     await world.until(lambda: replica.app.metrics.samples.labels("pass", "below"), "counted")
     figures = replica.app.desk.figures
 
@@ -23,7 +24,7 @@ async def test_a_point_says_what_the_status_says(opened: Open) -> None:
 
     async def complete() -> bool:
         found = await point()
-        return [found[name] for name in ("labels", "queries", "examples", "samples")] == [12, 12, 12, 60]
+        return [found[name] for name in ("labels", "queries", "examples", "samples")] == [24, 24, 24, 120]
 
     await world.until(complete, "all is counted")
     found, status = await point(), (await client.get("/v1/status")).json()
@@ -35,9 +36,9 @@ async def test_a_point_says_what_the_status_says(opened: Open) -> None:
         {name: one["weight"] for name, one in model["members"].items()}, abs=1e-4
     )
     assert (found["share"], found["pending"], found["classes"]) == (0.2, 0, 2)
-    assert found["allowed"] == pytest.approx(12)
-    assert sum(found["utility"]) == 60
-    assert sum(found["delays"]) == 12
+    assert found["allowed"] == pytest.approx(24)
+    assert sum(found["utility"]) == 120
+    assert sum(found["delays"]) == 24
     assert set(found["thresholds"]) == set(status["budget"]["partitions"])
     assert (found["drifts"], found["paused"], found["asked"], found["manual"]) == (0, False, 0, 0)
 
