@@ -8,6 +8,7 @@ import { button, fill, h } from "./dom.js";
 import { CATEGORIES, OTHER, createMap, gradient, unpack } from "./map.js";
 
 const PAGE = 25;
+const MOST_NAMES = 20; // features that are named where a filter finds nothing
 const MOST_ASKED = 500;
 const MOST_EXPORTED = 1000;
 const COLOURS = { utility: "utility", class: "predicted class", label: "label", reason: "reason" };
@@ -21,6 +22,7 @@ const SORTS = { newest: "newest first", utility: "most useful first", id: "by id
 export async function mount(root, { api, session, announce, fail, parameters, navigate }) {
   let map = null; // what the service sent, unpacked
   let colourBy = "utility";
+  let features = []; // the names of those of the items that were shown last
   let matched = null; // numbers that the filter finds; null for all
   let where = parameters.get("where") || (parameters.get("id") ? `@id = ${quoted(parameters.get("id"))}` : "");
   let sort = "newest";
@@ -281,7 +283,11 @@ export async function mount(root, { api, session, announce, fail, parameters, na
   // ------------------------------------------------------------------ the table
 
   function drawTable(found) {
-    const names = [...new Set(found.items.flatMap((one) => Object.keys(one.features || {})))].slice(0, 5);
+    const all = [...new Set(found.items.flatMap((one) => Object.keys(one.features || {})))];
+    if (all.length) features = all; // a filter may name one that no item has
+    const names = all.slice(0, 5);
+    const there = features.slice(0, MOST_NAMES).join(", ") + (features.length > MOST_NAMES ? ", …" : "");
+    const nothing = features.length ? `The filter finds nothing. The features of the items are ${there}.` : "The filter finds nothing.";
     const head = ["Choose", "Item", "Utility", "Predicted", "Label", "State", "Reason", ...names];
     const rows = found.items.map((one) =>
       h(
@@ -301,7 +307,7 @@ export async function mount(root, { api, session, announce, fail, parameters, na
       table,
       found.items.length
         ? h("table", { class: "items" }, h("caption", { class: "visually-hidden" }, "Items"), h("thead", {}, h("tr", {}, head.map((one) => h("th", { scope: "col" }, one)))), h("tbody", {}, rows))
-        : h("p", { class: "chart-empty" }, where.trim() ? "The filter finds nothing." : "No sample has come yet."),
+        : h("p", { class: "chart-empty" }, where.trim() ? nothing : "No sample has come yet."),
     );
     const end = Math.min(found.matched, offset + PAGE);
     fill(

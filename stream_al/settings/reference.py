@@ -18,6 +18,9 @@ HEAD = """\
 3. a YAML file, named by `--config` or by `STREAM_AL_CONFIG`: `budget: {share: 0.02}`
 4. the default
 
+Lists are written as in YAML everywhere: `STREAM_AL_LABELS__CLASSES='[0, 1]'`,
+`--set 'input.exclude=[id, "*.internal"]'`.
+
 `stream-al config check` lists every mistake at once. `stream-al config show` prints the settings in force,
 without the secrets.
 """

@@ -221,7 +221,8 @@ class Reading:
             expected = type_text(_FIELDS[path])
             article = "" if expected.startswith(("one of", "true")) else "a "
             shown = "" if given.value is None or _is_secret(path) else f", not {short(given.value)}"
-            words = [f"write {article}{expected}{shown}"]
+            such = ", such as [a, b]" if expected.startswith("list") else ""
+            words = [f"write {article}{expected}{such}{shown}"]
         self.mistakes.extend(f"{path}: {sentence} ({given.source})" for sentence in words)
 
 

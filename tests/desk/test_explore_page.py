@@ -196,6 +196,9 @@ async def test_a_mistake_in_the_filter_is_said_in_a_sentence(desks: MakeDesks, o
     wanted = {f"s{n}" for n in range(10) if sample(n)["features"]["x"] > 0.5}
     await expect(page.locator("table.items tbody tr")).to_have_count(len(wanted))
     assert (await rows(page)).keys() == wanted
+    await page.get_by_label("Search and filter").fill("amount > 0.5")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("The filter finds nothing. The features of the items are ")).to_be_visible()
 
 
 async def test_each_colouring_has_a_legend_with_the_counts(desks: MakeDesks, open_desk: OpenDesk) -> None:

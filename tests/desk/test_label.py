@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.desk.desk_server import MakeDesks, OpenDesk, Served
 from tests.desk.labelling import KEYS, asked, shown
@@ -249,6 +249,33 @@ async def queried(world: World, served: Served, sample_id: str) -> dict[str, Any
     await world.ask(sample_id)
     await world.until(lambda: len(served.app.pending) == 1, "it is known")
     return (await world.queries())[0]
+
+
+async def test_while_queries_are_fetched_it_is_not_said_that_there_are_none(
+    desks: MakeDesks, open_desk: OpenDesk
+) -> None:
+    """Who labels faster than the next queries come sees that they are on their way."""
+    world, (served,) = await desks()
+    await asked(world, [served], 20)
+    page = await open_desk(served)
+    await expect(page.locator(".item")).to_be_visible()
+    held: list[Route] = []
+    free = asyncio.Event()
+
+    async def wait(route: Route) -> None:
+        held.append(route)
+        await free.wait()
+        await route.continue_()
+
+    await page.route("**/v1/leases", wait)
+    while await page.locator(".item h1").count():
+        before = await shown(page)
+        await page.keyboard.press("1")
+        await expect(page.locator("main")).not_to_contain_text(before)
+    assert held
+    await expect(page.get_by_role("heading", name="Looking for queries")).to_be_visible()
+    free.set()
+    await expect(page.locator(".item")).to_be_visible()
 
 
 async def test_a_new_class_has_the_type_that_was_chosen(desks: MakeDesks, open_desk: OpenDesk) -> None:

@@ -54,7 +54,9 @@ def test_a_mistake_says_what_to_write_what_was_written_and_where() -> None:
     )
     assert mistake("http.enabled=perhaps").startswith("http.enabled: write true or false, not 'perhaps'")
     assert mistake("log.format=xml").startswith("log.format: write one of auto, json, text, not 'xml'")
-    assert mistake("input.include=amount").startswith("input.include: write a list of texts, not 'amount'")
+    assert mistake("input.include=amount").startswith(
+        "input.include: write a list of texts, such as [a, b], not 'amount'"
+    )
     assert mistake("topics.samples=null").startswith("topics.samples: write a text (")
     assert mistake("kafka=3").startswith("kafka: write a mapping of its settings")
 

@@ -12,7 +12,9 @@ from tests.support.http_client import Open
 
 async def test_a_point_says_what_the_status_says(opened: Open) -> None:
     world, replica, client = await opened("model.definition=auto")
-    await world.settle([s["id"] for s in await world.samples(60)])  # the model knows no class at their queries
+    await world.settle(
+        [s["id"] for s in await world.samples(60)]
+    )  # the model knows no class at their queries
     await world.settle([s["id"] for s in await world.samples(60, 60)])
     await world.until(lambda: replica.app.metrics.samples.labels("pass", "below"), "counted")
     figures = replica.app.desk.figures
