@@ -43,7 +43,7 @@ def run(given: Settings, work: Callable[[Broker], Coroutine[Any, Any, T]]) -> T:
         raise typer.Exit(130) from None
 
 
-def survey(given: Settings, look: Callable[[Survey], Coroutine[Any, Any, T]]) -> T:
+def survey(given: Settings, inspect: Callable[[Survey], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine with a survey of the cluster that the settings name."""
     from stream_al.service.broker.kafka import Kafka  # noqa: PLC0415
     from stream_al.service.broker.kafka.survey import Survey  # noqa: PLC0415
@@ -51,7 +51,7 @@ def survey(given: Settings, look: Callable[[Survey], Coroutine[Any, Any, T]]) ->
     async def work(broker: Broker) -> T:
         assert isinstance(broker, Kafka)  # noqa: S101 - what `run` makes
         try:
-            return await look(Survey(broker.connection))
+            return await inspect(Survey(broker.connection))
         finally:
             await broker.connection.stop(1.0)
 

@@ -74,10 +74,10 @@ def _examined(
     if file is not None:
         return examine_file(given, file, label=label, form=form, number=number)
 
-    async def look(cluster: Survey) -> Report:
+    async def work(cluster: Survey) -> Report:
         return await examine(given, cluster, number=number, newest=newest, now_ms=SYSTEM_CLOCK.wall_ms())
 
-    return survey(given, look)
+    return survey(given, work)
 
 
 def _print(report: Report) -> None:

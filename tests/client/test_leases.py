@@ -118,7 +118,7 @@ def test_a_client_goes_on_with_the_queries_of_its_holder() -> None:
         first = client.lease(3)
     assert (first.pending, first.free) == (70, 67)
     with client_of(server, holder="me") as client:
-        assert [query.lease for query in client.lease(3).leases] == [query.lease for query in first.leases]
+        assert [query.lease for query in client.lease(3)] == [query.lease for query in first.leases]
         client.renew(first.leases[0])
         client.release(first.leases[0])
         client.release(first.leases[0])  # once more is harmless

@@ -259,35 +259,6 @@ async def test_a_sound_stream_has_no_errors_and_no_warnings(kafka_world: MakeWor
     assert (described["model"]["refused"], described["model"]["labels"]) == (0, "imagined")
 
 
-async def test_a_topic_that_holds_nothing_beside_one_that_is_spelt_like_it_is_a_warning(
-    kafka_world: MakeWorld,
-) -> None:
-    """The wrong name is created, and then waits for ever. Topics of the service itself are not meant."""
-    world = await kafka_world()
-    assert not [one for one in (await examined(world)).findings if one.about == "topics"]
-    meant = f"{world.topics.samples}s"
-    await world.client.create_topics([Topic(meant, 1, 1, {})])
-    said = [one.text for one in (await examined(world)).findings if one.about == "topics"]
-    assert said == [f"the broker also has {meant}: if that is your stream, correct topics.samples"]
-    await world.send(world.topics.samples, sound())
-    assert not [one for one in (await examined(world)).findings if one.about == "topics"]
-
-
-async def test_numbers_that_auto_reads_in_texts_need_no_change_of_the_stream(kafka_world: MakeWorld) -> None:
-    """A River model takes such a text for something else than a number, so it is warned about there."""
-
-    def price(number: int) -> float | str:
-        return f"1 {number * 31 % 900:03d},50 €" if number % 3 else number * 31 % 17 / 4
-
-    world = await kafka_world("model.definition=auto")
-    await world.send(world.topics.samples, sound(price=price))
-    report = await examined(world)
-    assert grave(report) == []
-    assert any("price is a number in some records" in one.text for one in report.findings)
-    (said,) = grave(await with_fault(kafka_world, Fault("", "", (), sound(price=price))))
-    assert "price changes its type between records (number and text, such as '1 " in said[2]
-
-
 async def test_a_topic_that_is_missing_or_deletes_what_was_paid_for_is_an_error(
     kafka_world: MakeWorld, kafka: KafkaAddress
 ) -> None:

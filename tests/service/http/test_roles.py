@@ -45,6 +45,25 @@ async def test_every_route_needs_its_role(closed: FastAPI, method: str, path: st
             assert response.status_code != 401
 
 
+@pytest.mark.parametrize(
+    ("authorization", "says"),
+    [
+        (f"Bearer team:{UNREGISTERED}", "send the part behind the colon"),
+        (f"Token {UNREGISTERED}", "with the word Bearer"),
+        (UNREGISTERED, "with the word Bearer"),
+        (f"Bearer {UNREGISTERED}", "this token is unknown"),
+    ],
+)
+async def test_a_token_in_the_wrong_form_is_refused_with_the_right_one(
+    closed: FastAPI, authorization: str, says: str
+) -> None:
+    async with client_of(closed) as client:
+        response = await client.get("/v1/status", headers={"Authorization": authorization})
+    assert response.status_code == 401
+    assert says in response.json()["detail"]
+    assert UNREGISTERED not in response.text
+
+
 @every_route
 def test_the_openapi_document_has_the_roles_of_the_table(closed: FastAPI, method: str, path: str) -> None:
     operation, rule = closed.openapi()["paths"][path][method.lower()], RULES[method, path]

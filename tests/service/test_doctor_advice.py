@@ -1,0 +1,36 @@
+"""What the doctor advises about names of topics and about numbers in texts."""
+
+from __future__ import annotations
+
+from stream_al.service.broker.protocols import Topic
+from tests.service.test_doctor import Fault, examined, grave, sound, with_fault
+from tests.support.world import MakeWorld
+
+
+async def test_a_topic_that_holds_nothing_beside_one_that_is_spelt_like_it_is_a_warning(
+    kafka_world: MakeWorld,
+) -> None:
+    """The wrong name is created, and then waits for ever. Topics of the service itself are not meant."""
+    world = await kafka_world()
+    assert not [one for one in (await examined(world)).findings if one.about == "topics"]
+    meant = f"{world.topics.samples}s"
+    await world.client.create_topics([Topic(meant, 1, 1, {})])
+    said = [one.text for one in (await examined(world)).findings if one.about == "topics"]
+    assert said == [f"the broker also has {meant}: if that is your stream, correct topics.samples"]
+    await world.send(world.topics.samples, sound())
+    assert not [one for one in (await examined(world)).findings if one.about == "topics"]
+
+
+async def test_numbers_that_auto_reads_in_texts_need_no_change_of_the_stream(kafka_world: MakeWorld) -> None:
+    """A River model takes such a text for something else than a number, so it is warned about there."""
+
+    def price(number: int) -> float | str:
+        return f"1 {number * 31 % 900:03d},50 €" if number % 3 else number * 31 % 17 / 4
+
+    world = await kafka_world("model.definition=auto")
+    await world.send(world.topics.samples, sound(price=price))
+    report = await examined(world)
+    assert grave(report) == []
+    assert any("price is a number in some records" in one.text for one in report.findings)
+    (said,) = grave(await with_fault(kafka_world, Fault("", "", (), sound(price=price))))
+    assert "price changes its type between records (number and text, such as '1 " in said[2]
