@@ -159,7 +159,13 @@ FAULTS = {
         "warning",
         "fields",
         ("at changes its type", ".01.2026 10:00'", "send one type"),
-        sound(at=lambda n: f"2{n % 9}.01.2026 10:00" if n % 2 else 1_767_225_600 + n * 7919 % 9973),
+        sound(
+            at=lambda n: (
+                f"2026-01-2{n % 9}T10:00:00Z",
+                f"2{n % 9}.01.2026 10:00",
+                1_767_225_600 + n * 7919 % 9973,
+            )[n % 3]
+        ),
         ("model.definition=auto",),
     ),
     "one class typed 1 and '1'": Fault(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from stream_al.engine.doctor.mismatch import Mismatch
+from stream_al.service.broker.kafka import Kafka
+from stream_al.service.broker.kafka.survey import Survey
 from stream_al.service.broker.protocols import Topic
+from stream_al.service.maintenance.doctor import compared_with_samples
 from tests.service.test_doctor import Fault, examined, grave, sound, with_fault
 from tests.support.world import MakeWorld
 
@@ -34,3 +38,17 @@ async def test_numbers_that_auto_reads_in_texts_need_no_change_of_the_stream(kaf
     assert any("price is a number in some records" in one.text for one in report.findings)
     (said,) = grave(await with_fault(kafka_world, Fault("", "", (), sound(price=price))))
     assert "price changes its type between records (number and text, such as '1 " in said[2]
+
+
+async def test_the_features_of_a_file_are_compared_wherever_its_ids_are(kafka_world: MakeWorld) -> None:
+    """The settings of an import name the place of the id in the file, which the stream may not have."""
+    world = await kafka_world("input.id=Number")
+    await world.send(world.topics.samples, sound())
+    broker = Kafka(world.settings)
+    try:
+        found = await compared_with_samples(
+            world.settings, Survey(broker.connection), [["Betrag"], ["amount"]]
+        )
+    finally:
+        await broker.connection.stop(5.0)
+    assert found == Mismatch(2, 1, ("Betrag",), ("id", "amount", "card.visits"))

@@ -139,7 +139,7 @@ def test_a_file_whose_features_no_sample_has_is_refused_before_anything_is_sent(
         (tmp_path / name).write_text("\n".join(map(json.dumps, lines)))
     code, _, err = command("labels", "import", tmp_path / "strange")
     assert (code, len(err.splitlines())) == (2, 1)
-    assert "has any of its features (betrag, chargeback; the samples have amount, note)" in err
+    assert "has any of its features (betrag, chargeback; the samples have id, amount, note)" in err
     assert command("examples", "export")[1] == ""
     code, _, err = command("labels", "import", tmp_path / "known")
     assert code == 0

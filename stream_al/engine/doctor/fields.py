@@ -50,7 +50,7 @@ class Field:
         samples: How many samples have it.
         features: How many features it has: more than one of an array.
         example: Its first value, printable.
-        text: Its first text, printable.
+        text: Its first text, printable: one that reads as no number and no date, if there is one.
         looks_like: number, number in text, truth value, category, text, date, id, array or unknown.
         left_out: Why the default model does not use it; None if it does.
         largest: The largest size of its numbers.
@@ -67,6 +67,7 @@ class Field:
         self.largest = 0.0
         self._values: set[str] = set()
         self._numbers_in_text = 0
+        self._text_is_plain = False
 
     def add(self, feature: str, value: Any) -> None:
         """Note one value."""
@@ -79,8 +80,11 @@ class Field:
         if len(self._values) <= MAX_DISTINCT:
             self._values.add(f"{kind} {text}")
         if kind == "text":
-            self._numbers_in_text += read(value).number is not None
-            self.text = self.text or printable(text, 40)
+            found = read(value)
+            self._numbers_in_text += found.number is not None
+            is_plain = found.number is None and found.date is None
+            if not self.text or (is_plain and not self._text_is_plain):
+                self.text, self._text_is_plain = printable(text, 40), is_plain
         else:
             self.largest = max(self.largest, min(abs(value), LINEAR))
 

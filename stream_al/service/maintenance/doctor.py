@@ -28,7 +28,7 @@ from stream_al.engine.doctor.topics import (
     topic_findings,
 )
 from stream_al.engine.doctor.trial import MAX_TRIED, Trial, finished, reads_as_auto, trial
-from stream_al.engine.samples.sample import position_id
+from stream_al.engine.samples.sample import position_id, with_id
 from stream_al.engine.samples.table import Sample, sample_of
 from stream_al.errors import BadMessage, StreamAlError
 from stream_al.messages import ClassLabel, Example, decode
@@ -138,7 +138,8 @@ async def compared_with_samples(
 
     None if the topic does not exist, cannot be read, or holds no sample.
     """
-    topic, records = settings.topics.samples, _records(settings)
+    topic = settings.topics.samples  # its ids do not matter, and may lie elsewhere than those of a file
+    records = Records(with_id(input_rules(settings), "position"), max_bytes=settings.input.max_bytes)
     try:
         if not (await survey.topics([topic]))[topic].partitions:
             return None
