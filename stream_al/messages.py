@@ -252,7 +252,7 @@ def decode(kind: type[M], value: bytes | None, *, max_bytes: int) -> M:
         try:
             return _with_class(decoded(_decoder(kind), value, max_bytes))  # type: ignore[return-value]  # a label
         except BadMessage as error:
-            raise _without_member(error, value, max_bytes) from None
+            raise _told_by_members(error, value, max_bytes) from None
     message: M = decoded(_decoder(kind), value, max_bytes)
     if isinstance(message, Example):
         return _with_class(message)  # type: ignore[return-value]  # of the same type
@@ -288,8 +288,8 @@ def _with_class(message: Label | Example) -> Label | Example:
     return message
 
 
-def _without_member(error: BadMessage, value: bytes | None, max_bytes: int) -> BadMessage:
-    """An error about a label that lacks a member, with the members that it has: one may be misspelt."""
+def _told_by_members(error: BadMessage, value: bytes | None, max_bytes: int) -> BadMessage:
+    """The error about a label, with the members that it has where one is lacking: one may be misspelt."""
     if error.reason not in ("bad_fields", "no_label"):
         return error
     record = decode_json(value, max_bytes=max_bytes)
@@ -299,11 +299,9 @@ def _without_member(error: BadMessage, value: bytes | None, max_bytes: int) -> B
     others = [name for name in record if name != "via"]
     there = ", ".join(printable(name[:MOST_NAME]) for name in others[:MOST_NAMES])
     more = ", ..." if len(others) > MOST_NAMES else ""
-    return BadMessage(
-        error.reason,
-        f"there is no member `{lacking[0]}`, but {there or 'none'}{more}: "
-        'a label is {"id": ..., "label": ...}, or with "skipped": true in place of the class',
-    )
+    told = f"there is no member `{lacking[0]}`, but {there or 'none'}{more}: a label is "
+    error.args = (told + '{"id": ..., "label": ...}, or with "skipped": true in place of the class',)
+    return error
 
 
 def _settle(message: Label | Example) -> None:

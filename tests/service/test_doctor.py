@@ -18,38 +18,17 @@ from typer.testing import CliRunner
 
 from stream_al.cli import cli
 from stream_al.demo.broker import embedded, free_port
-from stream_al.engine.doctor.findings import Severity
 from stream_al.engine.doctor.report import Report
 from stream_al.service.broker.kafka import Kafka
-from stream_al.service.broker.kafka.survey import Survey
 from stream_al.service.broker.protocols import Topic
-from stream_al.service.maintenance.doctor import examine
 from stream_al.service.timing.clock import SYSTEM_CLOCK
 from stream_al.settings import load
 from tests.broker.address import KafkaAddress
+from tests.service.examination import MIXED, NUMBER, examined, grave, sound
 from tests.support.world import MakeWorld, World
 
-NUMBER = 40
 LINEAR = "model.definition=StandardScaler() | LogisticRegression()"
-MIXED = (
-    "model.definition=(SelectType(Number) | StandardScaler()) + (SelectType(str) | OneHotEncoder()) "
-    "| LogisticRegression()"
-)
 Records = Iterable[Any]
-
-
-def sound(**more: Callable[[int], Any]) -> list[dict[str, Any]]:
-    """Payments without a fault, and with further members that depend on the number of the record."""
-    records = []
-    for number in range(NUMBER):
-        record = {
-            "id": f"txn-{number}",
-            "amount": (number * 37 % 101) / 7,
-            "card": {"visits": number * 7 % 11},
-        }
-        added = {name: value(number) for name, value in more.items()}
-        records.append(record | {name: value for name, value in added.items() if value is not None})
-    return records
 
 
 def without_id(record: dict[str, Any]) -> dict[str, Any]:
@@ -207,35 +186,12 @@ FAULTS = {
 }
 
 
-async def examined(world: World, *, newest: bool = False) -> Report:
-    broker = Kafka(world.settings)
-    try:
-        return await examine(
-            world.settings,
-            Survey(broker.connection),
-            number=100,
-            newest=newest,
-            now_ms=SYSTEM_CLOCK.wall_ms(),
-        )
-    finally:
-        await broker.connection.stop(5.0)
-
-
 async def with_fault(make_world: MakeWorld, fault: Fault) -> Report:
     world = await make_world(*fault.settings)
     await (
         fault.send(world, fault.records) if fault.send else world.send(world.topics.samples, fault.records)
     )
     return await examined(world)
-
-
-def grave(report: Report) -> list[tuple[str, str, str]]:
-    """The findings that are no notes."""
-    return [
-        (one.severity.value, one.about, one.text)
-        for one in report.findings
-        if one.severity is not Severity.NOTE
-    ]
 
 
 @pytest.mark.parametrize("name", FAULTS)

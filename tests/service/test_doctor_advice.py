@@ -7,7 +7,7 @@ from stream_al.service.broker.kafka import Kafka
 from stream_al.service.broker.kafka.survey import Survey
 from stream_al.service.broker.protocols import Topic
 from stream_al.service.maintenance.doctor import compared_with_samples
-from tests.service.test_doctor import Fault, examined, grave, sound, with_fault
+from tests.service.examination import MIXED, examined, grave, sound
 from tests.support.world import MakeWorld
 
 
@@ -36,7 +36,9 @@ async def test_numbers_that_auto_reads_in_texts_need_no_change_of_the_stream(kaf
     report = await examined(world)
     assert grave(report) == []
     assert any("price is a number in some records" in one.text for one in report.findings)
-    (said,) = grave(await with_fault(kafka_world, Fault("", "", (), sound(price=price))))
+    river = await kafka_world(MIXED)
+    await river.send(river.topics.samples, sound(price=price))
+    (said,) = grave(await examined(river))
     assert "price changes its type between records (number and text, such as '1 " in said[2]
 
 
