@@ -142,15 +142,18 @@ class Requests:
         over: list[tuple[int, int]] = []
         if not places:
             return over
-        reader = self._broker.reader(self._selection.settings.topics.samples)
+        reader = self._broker.reader(self._selection.settings.topics.samples, expiring=True)
         await reader.start()
         try:
             begins, ends = await reader.beginning_offsets(), await reader.end_offsets()
+            for partition, end in ends.items():  # else all that the topic holds would come first
+                await reader.seek(partition, end)
             for partition, offset in places:
                 record = None
                 if begins.get(partition, 0) <= offset < ends.get(partition, 0):
                     await reader.seek(partition, offset)
                     record = await self._record(reader, partition, offset)
+                    await reader.seek(partition, ends[partition])
                 if not self._wait(record, self._label.get((partition, offset), "")):
                     over.append((partition, offset))
         finally:

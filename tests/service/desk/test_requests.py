@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
+import pytest
+
+from stream_al.service.broker.protocols import Record
 from stream_al.service.desk.requests import LABEL, RELABEL
 from stream_al.service.telemetry.problems import Kind
 from tests.support.http_client import client_of
+from tests.support.memory_client import MemoryReader
+from tests.support.oracles import broker_of
+from tests.support.oracles import client_of as memory_client_of
 from tests.support.replica import Replica
 from tests.support.world import MakeWorld, World
 
@@ -100,3 +107,56 @@ async def test_records_that_are_no_requests_are_passed_over(memory_world: MakeWo
     replica = await world.start("a")
     assert len(replica.app.requests) == 0
     assert replica.app.ready
+
+
+async def waiting(world: World, *given: int) -> list[str]:
+    """Let a label of each of these samples be asked for, by its place, while no replica runs; return ids."""
+    made = await world.records(world.topics.samples)
+    chosen = [made[number] for number in given]
+    ids = [(one.key or b"").decode() for one in chosen]
+    asked_for = [{"id": one, "asked_at": "2026-01-01T00:00:00.000Z"} for one in ids]
+    keys = [b"label:%d:%d" % (one.partition, one.offset) for one in chosen]
+    await world.send(world.topics.control, asked_for, keys=keys)
+    return ids
+
+
+async def test_a_sample_that_expires_while_it_is_read_again_ends_no_replica(memory_world: MakeWorld) -> None:
+    """Retention removes samples at any moment, also between two steps of the search for one."""
+    world = await memory_world("topics.partitions=1", "budget.share=0.01")
+    await world.samples(40)
+    (sample_id,) = await waiting(world, 5)
+    replica = world.launch("a")
+    reads = count()
+
+    def hook(step: str, topic: str) -> None:
+        if (step, topic) == ("read", world.topics.samples) and next(reads) == 3:  # begin and end are known
+            broker_of(world).truncate(topic, 0, 20)
+
+    memory_client_of(replica).hook = hook
+    await world.until(lambda: "sample_gone" in requests(replica), "it is said")
+    assert [one.sample for one in replica.app.problems if one.kind is Kind.REQUEST] == [sample_id]
+    await world.until(lambda: over(world, LABEL), "it is over")
+    assert not replica.task.done()
+
+
+async def test_to_find_a_sample_again_reads_no_others(
+    memory_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a topic with much before it would be read for minutes, and the sample not be found in time."""
+    world = await memory_world("topics.partitions=3", "budget.share=0.01")
+    await world.samples(1500)
+    ids = await waiting(world, 100, -100)
+    read = list[Record]()
+    fetch = MemoryReader._fetch
+
+    def spied(self: MemoryReader, most: int) -> list[Record]:
+        found = fetch(self, most)
+        if self.broker is replica.broker and self.topic == world.topics.samples:
+            read.extend(found)
+        return found
+
+    monkeypatch.setattr(MemoryReader, "_fetch", spied)
+    replica = world.launch("a")
+    await world.until(lambda: len(replica.app.selection.asked) == 2, "both wait again")
+    assert {one.sample.id for one in replica.app.selection.asked.without(())} == set(ids)
+    assert len(read) <= 2 * 100
