@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
 import pytest
 
+from stream_al.errors import Unavailable
 from stream_al.service.broker.protocols import Record
 from stream_al.service.desk.requests import LABEL, RELABEL
 from stream_al.service.telemetry.problems import Kind
@@ -15,6 +17,7 @@ from tests.support.memory_client import MemoryReader
 from tests.support.oracles import broker_of
 from tests.support.oracles import client_of as memory_client_of
 from tests.support.replica import Replica
+from tests.support.stream import sample
 from tests.support.world import MakeWorld, World
 
 SHARE = "budget.share=0.2"
@@ -109,6 +112,18 @@ async def test_records_that_are_no_requests_are_passed_over(memory_world: MakeWo
     assert replica.app.ready
 
 
+def hold(world: World, replica: Replica) -> Callable[[], None]:
+    """Let a replica read no samples; return what lets it read all of them at once."""
+
+    def away(step: str, topic: str) -> None:
+        if (step, topic) == ("poll", world.topics.samples):
+            raise Unavailable("not yet")
+
+    client = memory_client_of(replica)
+    client.hook = away
+    return lambda: setattr(client, "hook", lambda step, topic: None)
+
+
 async def waiting(world: World, *given: int) -> list[str]:
     """Let a label of each of these samples be asked for, by its place, while no replica runs; return ids."""
     made = await world.records(world.topics.samples)
@@ -160,3 +175,38 @@ async def test_to_find_a_sample_again_reads_no_others(
     await world.until(lambda: len(replica.app.selection.asked) == 2, "both wait again")
     assert {one.sample.id for one in replica.app.selection.asked.without(())} == set(ids)
     assert len(read) <= 2 * 100
+
+
+async def test_a_sample_that_came_twice_is_paid_for_once(memory_world: MakeWorld) -> None:
+    """Both are on the map, and a person asks for both: they are one sample, and get one query."""
+    world = await memory_world("topics.partitions=1", "budget.share=0.2")
+    replica = await world.start("a")
+    await world.samples(8)
+    twin = sample(3)
+    await world.send(world.topics.samples, [twin, sample(8), twin, sample(9)])
+    await world.until(lambda: replica.app.desk.recent.total == 12, "all are kept")
+    twins = [one.number for one in replica.app.desk.recent if one.arrival.id == twin["id"]]
+    release = hold(world, replica)  # then the samples come as one batch, which pays for both
+    await asked(replica, "/v1/explore/ask", {"numbers": twins})
+    await world.samples(40, 20)
+    release()
+    await world.until(lambda: not replica.app.selection.asked, "none waits")
+    queries = [one["id"] for one in await world.queries()]
+    assert queries.count(twin["id"]) == 1
+
+
+async def test_two_who_want_the_same_second_label_pay_for_one(memory_world: MakeWorld) -> None:
+    """The share of second labels is about to ask about a sample, and a person wants it relabelled."""
+    world = await memory_world("topics.partitions=1", "budget.share=0.5", "labels.second_share=0.5")
+    replica = await world.start("a")
+    await world.settle([one["id"] for one in await world.samples(20)])
+    second = replica.app.selection.second
+    asked_about = {one["id"] for one in await world.queries()}
+    ids = [one.item.id for one in second._all() if one.id not in asked_about]
+    release = hold(world, replica)
+    await asked(replica, "/v1/quality/relabel", {"ids": ids[:4]})
+    await world.samples(20, 20)
+    release()
+    await world.until(lambda: not second.by_hand, "none waits")
+    queries = [one["id"] for one in await world.queries()]
+    assert sorted(set(queries)) == sorted(queries)
