@@ -8,7 +8,7 @@ applied that the topic holds now. Both use one reader, by these rules:
    may hold records that it has not applied yet.
 3. A topic may end in a gap, which holds no record to apply. Then the position of the reader decides, while no
    task holds any record.
-4. A task may be cancelled while it holds records, by a deadline. Those that it has not applied are read again.
+4. A deadline may cancel a task while it holds records. Those that it has not applied are read again.
 """
 
 from __future__ import annotations
