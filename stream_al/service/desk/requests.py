@@ -13,7 +13,7 @@ it; after a while any other, since a partition may have no samples. A sample to 
 that reads its partition. One that has just begun to read the partition reads the sample again, at its place.
 
 *Crashes.* A request is accepted when its record is confirmed. The null is sent after its query. In between
-the query says that it is over, so nobody is asked twice.
+the query, or its label, says that it is over, so nobody is asked twice.
 
 *What is lost is said.* If the samples hold the sample no longer, or the model knows too little of it to ask
 again, it is a problem of the kind `request`.
@@ -31,6 +31,7 @@ from stream_al.messages import decode, encode, iso
 from stream_al.replica_messages import ByHand
 from stream_al.service.broker.protocols import Broker, Outgoing, Reader, Record
 from stream_al.service.loops.asked import Wanted, has_query
+from stream_al.service.loops.second_queries import Relabelling
 from stream_al.service.loops.select import Select
 from stream_al.service.loops.taken_ids import TakenIds
 from stream_al.service.telemetry.problems import Kind
@@ -72,7 +73,8 @@ class Requests:
         """Keep requests to relabel, which wait already. Raises Unavailable, and then they wait no longer."""
         ids = list(sample_ids)
         try:
-            await self._send([(RELABEL + one.encode(), one) for one in ids], by)
+            wanted = self._selection.second.by_hand
+            await self._send([(RELABEL + one.encode(), wanted[one].query) for one in ids], by)
         except BaseException:
             self._selection.second.forget(ids)
             raise
@@ -112,7 +114,7 @@ class Requests:
             self._selection.second.forget([sample_id])
         elif sample_id not in self._relabel:
             self._relabel.add(sample_id)
-            self._selection.second.by_hand.setdefault(sample_id, at_ms)
+            self._selection.second.by_hand.setdefault(sample_id, Relabelling(at_ms, found.id))
 
     async def step(self) -> None:
         """Restore what has to wait here, and remove what is over. Raises Unavailable."""
@@ -134,7 +136,7 @@ class Requests:
     async def _send(self, records: list[tuple[bytes, str]], by: str | None) -> None:
         now = iso(self._selection.clock.wall_ms())
         await self._broker.send(
-            [Outgoing(self._topic, key, encode(ByHand(sample_id, now, by))) for key, sample_id in records]
+            [Outgoing(self._topic, key, encode(ByHand(named, now, by))) for key, named in records]
         )
 
     async def _restore(self, places: list[tuple[int, int]]) -> list[tuple[int, int]]:

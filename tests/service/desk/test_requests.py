@@ -14,7 +14,7 @@ from stream_al.service.desk.requests import LABEL, RELABEL
 from stream_al.service.telemetry.problems import Kind
 from tests.support.http_client import client_of
 from tests.support.memory_client import MemoryReader
-from tests.support.oracles import broker_of
+from tests.support.oracles import broker_of, lag
 from tests.support.oracles import client_of as memory_client_of
 from tests.support.replica import Replica
 from tests.support.stream import sample
@@ -210,3 +210,34 @@ async def test_two_who_want_the_same_second_label_pay_for_one(memory_world: Make
     await world.until(lambda: not second.by_hand, "none waits")
     queries = [one["id"] for one in await world.queries()]
     assert sorted(set(queries)) == sorted(queries)
+
+
+async def test_a_sample_that_was_relabelled_before_a_restart_is_not_asked_about_again(
+    memory_world: MakeWorld,
+) -> None:
+    """The process ends between the query and the note that it was paid for, and its label comes meanwhile."""
+    world = await memory_world(SHARE, "topics.partitions=1")
+    replica = await world.start("a")
+    await world.settle([one["id"] for one in await world.samples(20)])
+    chosen = (await world.examples())[0]["id"]
+    await asked(replica, "/v1/quality/relabel", {"ids": [chosen]})
+
+    def away(step: str, topic: str) -> None:
+        if (step, topic) == ("send", world.topics.control):
+            raise Unavailable("it dies before it can note that")
+
+    memory_client_of(replica).hook = away
+    await world.samples(20, 20)
+
+    async def bought() -> bool:
+        return f"{chosen}~2" in {one["id"] for one in await world.queries()}
+
+    await world.until(bought, "another annotator is asked")
+    await world.until(lambda: not lag(world), "all is committed")
+    await replica.stop()
+    second = await world.start("b")
+    await world.label(f"{chosen}~2", annotator="bob")
+    await world.until(lambda: second.app.local_model.learner.trust.second_labels == 1, "it is labelled")
+    await world.samples(40, 40)
+    await world.until(lambda: over(world, RELABEL), "it waits no longer")
+    assert f"{chosen}~3" not in {one["id"] for one in await world.queries()}
