@@ -98,7 +98,10 @@ async def test_a_refused_correction_waits_until_the_broker_has_its_label(memory_
     world = await memory_world()
     given = ["label_studio.url=http://localhost", "label_studio.service_url=http://localhost"]
     environ = {"STREAM_AL_LABEL_STUDIO__TOKEN": "canary"}
-    settings, client = load(overrides=[*world.written, *given], environ=environ), MemoryClient(broker_of(world))
+    settings, client = (
+        load(overrides=[*world.written, *given], environ=environ),
+        MemoryClient(broker_of(world)),
+    )
     bridge = Bridge(settings, client, Client(settings.label_studio, 5), world.clock)
     bridge.corrections = with_service(lambda request: httpx.Response(422, json={"detail": "no such label"}))
 

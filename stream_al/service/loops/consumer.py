@@ -68,7 +68,7 @@ class Consumer:
     Attributes:
         copy_of: Finds the copy of the state of a partition whose commit has none; None where there is none.
         partitions: The partitions whose states are loaded.
-        committed: The last commit that this process has made or read, of each partition that it has ever held.
+        committed: The last commit that this process made or read, of each partition that it has ever held.
         lag: Records not yet read, by partition held, when last measured.
         paused: Whether an operator has paused it.
         lost: Of the last records, with which ones something was lost.

@@ -126,10 +126,10 @@ class SecondQueries:
         found: list[Candidate] = []
         over: list[str] = []
         now_ms = self.pending.time.now_ms
-        for sample_id, wanted in self.by_hand.items():
+        for sample_id, one in self.by_hand.items():
             if len(found) == most:
                 break
-            waited_ms = now_ms - wanted.at_ms
+            waited_ms = now_ms - one.at_ms
             if sample_id in done or not may_buy(
                 self._seed, sample_id, partition, partitions, waited_ms=waited_ms
             ):
@@ -138,7 +138,7 @@ class SecondQueries:
             if isinstance(candidate, str):
                 self.dropped[sample_id] = candidate
                 over.append(sample_id)
-            elif candidate.id != wanted.query or version(candidate.id) is not None:
+            elif candidate.id != one.query or version(candidate.id) is not None:
                 over.append(sample_id)
             else:
                 found.append(candidate)
