@@ -30,6 +30,7 @@ from stream_al.identity import MAX_ID_CHARACTERS, version_of
 from stream_al.messages import decode, encode, iso
 from stream_al.replica_messages import ByHand
 from stream_al.service.broker.protocols import Broker, Outgoing, Reader, Record
+from stream_al.service.control import LABEL, RELABEL
 from stream_al.service.loops.asked import Wanted, has_query
 from stream_al.service.loops.second_queries import Relabelling
 from stream_al.service.loops.select import Select
@@ -37,9 +38,8 @@ from stream_al.service.loops.taken_ids import TakenIds
 from stream_al.service.telemetry.problems import Kind
 from stream_al.service.timing.deadline import Deadline
 
-__all__ = ["LABEL", "RELABEL", "Requests"]
+__all__ = ["Requests"]
 
-RELABEL, LABEL = b"relabel:", b"label:"
 MAX_BYTES = 10_000
 MOST = 2000  # that are known of
 AT_ONCE = 20  # samples read again in one step

@@ -10,7 +10,7 @@ import pytest
 
 from stream_al.errors import Unavailable
 from stream_al.service.broker.protocols import Record
-from stream_al.service.desk.requests import LABEL, RELABEL
+from stream_al.service.control import LABEL, RELABEL
 from stream_al.service.telemetry.problems import Kind
 from tests.support.http_client import client_of
 from tests.support.memory_client import MemoryReader
