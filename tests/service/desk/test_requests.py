@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from itertools import count
 from typing import Any
 
 import pytest
 
+from stream_al.engine.trust.again import owner
+from stream_al.engine.trust.by_hand import GRACE_MS, STAGGER_MS
 from stream_al.errors import Unavailable
 from stream_al.service.broker.protocols import Record
 from stream_al.service.control import LABEL, RELABEL
@@ -241,3 +244,32 @@ async def test_a_sample_that_was_relabelled_before_a_restart_is_not_asked_about_
     await world.samples(40, 40)
     await world.until(lambda: over(world, RELABEL), "it waits no longer")
     assert f"{chosen}~3" not in {one["id"] for one in await world.queries()}
+
+
+async def test_a_sample_whose_own_partition_is_quiet_is_asked_about_by_one_other(
+    memory_world: MakeWorld,
+) -> None:
+    """Several partitions that may all buy its query from one moment on would pay for it once each."""
+    world = await memory_world(SHARE, "topics.partitions=3")
+    a, b = await world.start("a"), await world.start("b")
+    await world.settle([one["id"] for one in await world.samples(60)])
+    seed, topic = world.settings.seed, world.topics.samples
+    chosen = next(one["id"] for one in await world.examples() if owner(seed, one["id"], 3) == 0)
+    await asked(a, "/v1/quality/relabel", {"ids": [chosen]})
+    await world.until(lambda: chosen in b.app.selection.second.by_hand, "both know it")
+    releases = [hold(world, a), hold(world, b)]
+
+    def behind(step: str, topic: str) -> None:
+        if (step, topic) == ("read", world.topics.queries):
+            raise Unavailable("a moment later")
+
+    broker_of(world).now_ms += GRACE_MS + STAGGER_MS // 2
+    made = [one for one in map(sample, range(60, 300)) if zlib.crc32(str(one["id"]).encode()) % 3]
+    await world.send(topic, made)
+    for release in releases:
+        release()
+    for replica in (a, b):  # neither knows yet what the other one asks at this moment
+        memory_client_of(replica).hook = behind
+    await world.until(lambda: not lag(world), "all is committed")
+    queries = [one["id"] for one in await world.queries()]
+    assert queries.count(f"{chosen}~2") == 1
