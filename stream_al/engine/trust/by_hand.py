@@ -4,8 +4,9 @@ The query is the next one of its sample, as `engine.trust.again` makes it: blind
 have labelled the sample. It is paid for like the label of a sample that a person asks for
 (`engine.budgets.manual`): the next purchase of the budget manager is its own. So it costs no label more, and
 needs no `labels.second_share`. The partition that the sample belongs to buys it (`engine.trust.again`). But a
-partition without samples buys nothing. So after `GRACE_MS` the next partition may buy it too, and each further
-one `STAGGER_MS` later: if several began at one moment, each would pay before it had read of the others' query.
+partition without samples buys nothing. So after `GRACE_MS` the next partition may buy it too, and each
+further one `STAGGER_MS` later. If several began at one moment, each would pay before it had read of the query
+of another one.
 
 Only what the service has bought can be asked about again: a label that nobody was asked for has no prediction
 made before it, by which it could be weighed.

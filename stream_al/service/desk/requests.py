@@ -9,8 +9,9 @@ works:
     a null under its key     it was paid for, or it cannot be any more
 
 *Who asks.* A sample to relabel waits on every replica, and the partition that its id belongs to asks about
-it; after a while the others, one by one, since a partition may have no samples. A sample to label waits on the replica
-that reads its partition. One that has just begun to read the partition reads the sample again, at its place.
+it; after a while the others, one by one, since a partition may have no samples. A sample to label waits on
+the replica that reads its partition. One that has just begun to read the partition reads the sample again, at
+its place.
 
 *Crashes.* A request is accepted when its record is confirmed. The null is sent after its query. In between
 the query, or its label, says that it is over, so nobody is asked twice.
