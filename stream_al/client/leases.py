@@ -103,6 +103,7 @@ class Feed:
         """Note that a query got its label or was skipped."""
         with self._lock:
             self._renew_at.pop(self._of_query.pop(query_id, ""), None)
+            self._ready = deque(one for one in self._ready if one.id != query_id)
             self._done[query_id] = self._operations.pace.clock()
             while len(self._done) > MOST_DONE:
                 self._done.popitem(last=False)

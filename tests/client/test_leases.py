@@ -90,6 +90,16 @@ def test_a_label_that_is_never_read_keeps_no_other_query_back(ahead: int) -> Non
     transport.close()
 
 
+def test_a_query_that_got_its_label_before_it_was_shown_is_not_shown() -> None:
+    """Such as by `send_labels`, while it is leased ahead."""
+    server = LabelServer(MANY[:6])
+    with client_of(server) as client:
+        queries = client.queries(ahead=6)
+        assert next(queries).id == MANY[0]
+        client.send_labels({"id": one, "label": "spam"} for one in MANY[:5])
+        assert [one.id for one in queries] == MANY[5:6]
+
+
 def test_at_most_fifty_queries_are_passed_over() -> None:
     """They stay leased, so that the rest comes; and they are given back at the end."""
     server = LabelServer(MANY)
@@ -243,6 +253,20 @@ def test_what_cannot_be_renewed_or_given_back_is_said_and_ends_by_itself() -> No
     assert feed.held
     assert "not given back" in transport.run(feed.give_back())[0]
     assert not feed.held
+    transport.close()
+
+
+def test_a_response_that_cannot_be_read_ends_no_renewal() -> None:
+    """As from a proxy that fails once: the thread that renews would end, and all leases with it, unsaid."""
+    server = LabelServer(["q1"], lease_seconds=300)
+    feed, transport = feed_of(server)
+    transport.run(feed.next(0.0))
+    server.now = 200.0
+    torn = {"content-encoding": "gzip"}
+    server.script.append(httpx.Response(200, headers=torn, content=iter([b"no gzip"])))
+    assert "not renewed" in transport.run(feed.keep())[0]
+    assert transport.run(feed.keep()) == []
+    assert feed.held
     transport.close()
 
 
