@@ -212,7 +212,7 @@ def feed_of(server: LabelServer, ahead: int = 2) -> tuple[Feed, Transport]:
     """A feed whose time is that of the server."""
     from stream_al.client.connection import Connection  # noqa: PLC0415
 
-    operations = Operations(Pace(0.05, lambda: server.now, lambda: 0.0), "me")
+    operations = Operations(Pace(DEADLINE_SECONDS, lambda: server.now, lambda: 0.0), "me")
     return Feed(operations, ahead), Transport(Connection("http://localhost"), server.transport())
 
 
