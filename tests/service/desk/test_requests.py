@@ -185,17 +185,17 @@ async def test_a_sample_that_came_twice_is_paid_for_once(memory_world: MakeWorld
     world = await memory_world("topics.partitions=1", "budget.share=0.2")
     replica = await world.start("a")
     await world.samples(8)
-    twin = sample(3)
-    await world.send(world.topics.samples, [twin, sample(8), twin, sample(9)])
+    repeated = sample(3)
+    await world.send(world.topics.samples, [repeated, sample(8), repeated, sample(9)])
     await world.until(lambda: replica.app.desk.recent.total == 12, "all are kept")
-    twins = [one.number for one in replica.app.desk.recent if one.arrival.id == twin["id"]]
+    both = [one.number for one in replica.app.desk.recent if one.arrival.id == repeated["id"]]
     release = hold(world, replica)  # then the samples come as one batch, which pays for both
-    await asked(replica, "/v1/explore/ask", {"numbers": twins})
+    await asked(replica, "/v1/explore/ask", {"numbers": both})
     await world.samples(40, 20)
     release()
     await world.until(lambda: not replica.app.selection.asked, "none waits")
     queries = [one["id"] for one in await world.queries()]
-    assert queries.count(twin["id"]) == 1
+    assert queries.count(repeated["id"]) == 1
 
 
 async def test_two_who_want_the_same_second_label_pay_for_one(memory_world: MakeWorld) -> None:
