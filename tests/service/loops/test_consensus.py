@@ -75,6 +75,7 @@ class Kept:
 async def test_a_persons_decision_stays_that_the_consensus_did_not_know_of(memory_world: MakeWorld) -> None:
     """The replica that writes the consensus is a moment behind: it has not read yet what a person decided."""
     world = await memory_world("labels.per_query=2", "budget.share=0.5")
+    world.at_pace(correction_seconds=0.05)
     a = await world.start("a")
     a.app.consensus.enabled = False
     await world.samples(40)
