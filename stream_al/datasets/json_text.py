@@ -98,9 +98,7 @@ def _objects(path: Path, begun: str, text: TextIO, *, array: bool) -> Iterator[t
     number, ended, inside = 0, False, array
     while True:
         rest = rest.lstrip(" \t\r\n,")
-        if array and rest.startswith(
-            "]" if inside else "["
-        ):  # some programs write an array a page
+        if array and rest.startswith("]" if inside else "["):  # some programs write an array a page
             inside, rest = not inside, rest[1:]
             continue
         if array and rest and not inside:
