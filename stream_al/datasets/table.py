@@ -72,7 +72,7 @@ def require_distinct(path: Path, columns: Sequence[str]) -> None:
     if doubled:
         places = [str(place) for place, name in enumerate(columns, 1) if name == doubled[0]]
         raise Misconfigured(
-            f"{path}: the columns {' and '.join(places)} have one name, {doubled[0]!r}: rename one"
+            f"{path}: the columns {' and '.join(places)} have one name, {doubled[0][:60]!r}: rename one"
         )
 
 

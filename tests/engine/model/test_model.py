@@ -86,20 +86,6 @@ def test_predicting_changes_nothing(definition: str) -> None:
     assert model.digest() == fold(definition).digest()
 
 
-@every_model
-def test_predicting_changes_nothing_after_examples_that_river_fails_on(definition: str) -> None:
-    """River may learn a part of such an example, and must not make up for the rest when it predicts."""
-    asked, unasked = Model(definition, seed=7), Model(definition, seed=7)
-    for number, (features, label) in enumerate(islice(examples(MODELS[definition]), 20)):
-        spoilt = {**features, f"new {number}": "a text"} if number % 4 == 1 else features
-        for model in (asked, unasked):
-            with contextlib.suppress(BadMessage):
-                model.learn(spoilt, label)
-        for sample in (spoilt, {**features, **dict.fromkeys(spoilt.keys() - features.keys(), 1.0)}):
-            predict(asked, sample)
-        assert asked.digest() == unasked.digest()
-
-
 def test_the_fold_is_the_same_in_every_process() -> None:
     runs = [
         subprocess.Popen(
