@@ -182,6 +182,8 @@ def moment(value: Any, unit: float = 1.0) -> float | None:
     """
     try:
         seconds = float(value) * unit
+    except OverflowError:
+        return None
     except (TypeError, ValueError):
         try:
             read = datetime.fromisoformat(value)
