@@ -22,6 +22,7 @@ from stream_al.engine.model.expression import load
 from stream_al.engine.model.model import Model
 from stream_al.engine.samples.sample import InputRules
 from stream_al.engine.samples.table import Sample, sample_of
+from stream_al.identity import version_of
 from stream_al.messages import ClassLabel
 
 NOW_MS = 1_800_000_000_000
@@ -258,6 +259,24 @@ def test_a_label_without_a_class_and_classes_that_differ_in_type_or_case_are_err
     assert '1.0 (number) and "1" (text) look like one class' in found
     assert "1 of 7 labels cannot be used (no_label)" in found
     assert "send skipped: true" in found
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [({"y": "a", "x": 5}, True), ({"x": 5.0, "y": "a"}, True), ({"x": True, "y": "a"}, False)],
+)
+def test_an_id_comes_again_with_other_features_if_it_names_another_sample(
+    other: dict[str, Any], same: bool
+) -> None:
+    """By the version of a sample, as in the service."""
+    one = {"x": 5 if same else 1, "y": "a"}
+    found = texts(
+        examined([as_json({"id": "a", **each}) for each in (one, other)]).findings(
+            is_auto=True, now_ms=NOW_MS
+        )
+    )
+    assert ("come again with other features" in found) == (version_of(one) != version_of(other)) == (not same)
+    assert ("come again with equal features" in found) == same
 
 
 PAIRS = [(True, "true"), (1, "1.0"), ("no  fraud", "No fraud"), (1, True), (0, "1"), ("a", "b")]
