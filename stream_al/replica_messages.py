@@ -72,7 +72,7 @@ class ByHand(msgspec.Struct, frozen=True, omit_defaults=True):
     """A label that a person asks for by hand, until the budget has paid for it. A null ends it.
 
     Attributes:
-        id: The id of the sample.
+        id: The id of the sample; or that of the query, where another annotator is wanted.
         asked_at: The time of the request, by the clock of the replica that received it.
         by: The name of the token that it was requested with; None if no token was needed.
     """

@@ -8,6 +8,8 @@ connection and sleeps nowhere, so one plan serves the client that blocks and the
     Attempt   | sends a request, waits at most so many seconds   | a Response, or a Failure
     Pause     | waits                                            | None
 
+A response that cannot be read is an error, which the transport raises in the plan.
+
 *Repetition.* A request is repeated until its deadline, with growing pauses, if that is harmless. It is always
 harmless if the request did not reach the service (no connection, 429). Otherwise only if the request says so:
 what has an id is recognised by the service, so a label that comes twice counts once.

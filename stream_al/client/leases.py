@@ -9,7 +9,8 @@ request. So no two clocks have to agree.
 
 A query that is passed stays leased. If it were given back at once, it would be the most useful free query
 again, and come back forever. A query that is done may stand in the next response still, because the service
-reads labels a little later. It is not shown again.
+reads labels a little later. It is not shown again, and other free queries wait for that, but not for longer
+than `IN_FLIGHT_SECONDS`: the label may have been refused, or is not read for hours. Then they come beside it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ DEFAULT_SECONDS = 300.0  # the length of a lease, if the service does not say it
 SHORTEST_RENEWAL_SECONDS = 0.2
 SHORT_SECONDS = 5.0  # for renewing a lease, and for giving back what is held
 LOOK_SECONDS = 0.5  # between two looks at a queue that is empty
-IN_FLIGHT_SECONDS = 0.1
+SOON_SECONDS = 0.1  # between two looks while a label is on its way
+IN_FLIGHT_SECONDS = 5.0  # for which a label counts as on its way
 
 Waiting: TypeAlias = Callable[[LeasePage], None]
 """Called at each look at a queue that holds no free query."""
@@ -62,7 +64,7 @@ class Feed:
         self._length_known = False
         self._resumes = operations.resumes
         self._of_query: dict[str, str] = {}  # query to lease
-        self._done: OrderedDict[str, None] = OrderedDict()  # ids of queries
+        self._done: OrderedDict[str, float] = OrderedDict()  # when a query was done, by its id
         self._lock = Lock()
 
     @property
@@ -74,11 +76,11 @@ class Feed:
     def next(self, wait: float, waiting: Waiting = ignore) -> Plan[LeasedQuery | None]:
         """The next query; None if there is none for so many seconds. `waiting` is called meanwhile."""
         clock = self._operations.pace.clock
-        deadline = clock() + wait
+        deadline, unread = clock() + wait, 0
         while True:
             if (found := self._take()) is not None:
                 return found
-            passed = len(self.held)
+            passed = len(self.held) + unread
             if passed >= MOST_AT_ONCE:
                 return None
             yield from self._learn_length()
@@ -86,18 +88,23 @@ class Feed:
             page = yield from self._operations.lease(min(passed + self._count, MOST_AT_ONCE))
             if self._accept(page, asked_at):
                 continue
-            in_flight = page.free > 0 and any(self._is_done(one) for one in page.leases)
+            done = self._done_seconds(page)
+            before, unread = unread, sum(since >= IN_FLIGHT_SECONDS for since in done)
+            if page.free > 0 and unread > before:
+                continue
+            in_flight = page.free > 0 and len(done) > unread
             if not in_flight and clock() >= deadline:
                 return None
             if not in_flight:
                 waiting(page)
-            yield Pause(IN_FLIGHT_SECONDS if in_flight else max(0.0, min(LOOK_SECONDS, deadline - clock())))
+            yield Pause(SOON_SECONDS if in_flight else max(0.0, min(LOOK_SECONDS, deadline - clock())))
 
     def done(self, query_id: str) -> None:
         """Note that a query got its label or was skipped."""
         with self._lock:
             self._renew_at.pop(self._of_query.pop(query_id, ""), None)
-            self._done[query_id] = None
+            self._ready = deque(one for one in self._ready if one.id != query_id)
+            self._done[query_id] = self._operations.pace.clock()
             while len(self._done) > MOST_DONE:
                 self._done.popitem(last=False)
 
@@ -168,9 +175,11 @@ class Feed:
         with self._lock:
             return self._ready.popleft() if self._ready else None
 
-    def _is_done(self, leased: LeasedQuery) -> bool:
+    def _done_seconds(self, page: LeasePage) -> list[float]:
+        """Of the queries in a page that are done already: for how long."""
+        now = self._operations.pace.clock()
         with self._lock:
-            return leased.id in self._done
+            return [now - self._done[one.id] for one in page.leases if one.id in self._done]
 
     def _accept(self, page: LeasePage, asked_at: float) -> bool:
         """Take what is new in a page; whether there is anything."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from stream_al.client.connection import Connection
 from stream_al.client.errors import ClientError
-from stream_al.client.exchange import Attempt, Event, Failure, Plan, Request, Response
+from stream_al.client.exchange import Attempt, Event, Failure, Pause, Plan, Request, Response, Step
 from stream_al.errors import Misconfigured
 
 try:
@@ -48,19 +48,22 @@ class Transport:
 
     def run(self, plan: Plan[T]) -> T:
         """Carry out a plan. Raises what the plan raises."""
-        event: Event = None
+        event: Event | ClientError = None
         with closing(plan):
             while True:
                 try:
-                    step = plan.send(event)
+                    step = _next(plan, event)
                 except StopIteration as ended:
                     result: T = ended.value
                     return result
-                if isinstance(step, Attempt):
-                    event = self._attempt(step)
-                else:
+                event = None
+                if isinstance(step, Pause):
                     time.sleep(step.seconds)
-                    event = None
+                    continue
+                try:
+                    event = self._attempt(step)
+                except ClientError as error:
+                    event = error
 
     def close(self) -> None:
         """Close the connections."""
@@ -94,19 +97,22 @@ class AsyncTransport:
 
     async def run(self, plan: Plan[T]) -> T:
         """Carry out a plan. Raises what the plan raises."""
-        event: Event = None
+        event: Event | ClientError = None
         with closing(plan):
             while True:
                 try:
-                    step = plan.send(event)
+                    step = _next(plan, event)
                 except StopIteration as ended:
                     result: T = ended.value
                     return result
-                if isinstance(step, Attempt):
-                    event = await self._attempt(step)
-                else:
+                event = None
+                if isinstance(step, Pause):
                     await asyncio.sleep(step.seconds)
-                    event = None
+                    continue
+                try:
+                    event = await self._attempt(step)
+                except ClientError as error:
+                    event = error
 
     async def close(self) -> None:
         """Close the connections."""
@@ -123,6 +129,11 @@ class AsyncTransport:
             return _late(self.connection, step)
         except httpx.RequestError as error:
             return _failure(self.connection, error)
+
+
+def _next(plan: Plan[T], event: Event | ClientError) -> Step:
+    """Send an event into a plan; its next step. An error is raised there: the plan may go on with others."""
+    return plan.throw(event) if isinstance(event, ClientError) else plan.send(event)
 
 
 def _needed() -> Any:

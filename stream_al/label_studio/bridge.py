@@ -274,7 +274,8 @@ class Bridge:
         accepted, refused = await self.corrections.step(self.is_open)
         self.metrics.labels.labels("corrected").inc(accepted)
         if refused:
-            await self.broker.send([self._outgoing(label) for label in refused])
+            await self.broker.send([self._outgoing(label) for label in refused.values()])
+            self.corrections.sent(refused)
             self.metrics.labels.labels("changed").inc(len(refused))
         if accepted or refused:
             log.info("corrections sent", accepted=accepted, refused=len(refused))

@@ -21,7 +21,7 @@ not delivered is sent as a label.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,13 +87,15 @@ class Corrections:
         self._waiting[annotation] = key, label
         return True
 
-    async def step(self, is_open: Callable[[Key], bool]) -> tuple[int, list[Label]]:
-        """Send some; return how many were accepted, and the labels that have to be sent instead."""
-        accepted, refused = 0, list[Label]()
+    async def step(self, is_open: Callable[[Key], bool]) -> tuple[int, dict[int, Label]]:
+        """Send some; return how many were accepted, and the labels that have to be sent instead.
+
+        These wait until `sent` says that they were sent.
+        """
+        accepted, refused = 0, dict[int, Label]()
         for annotation, (key, label) in list(self._waiting.items())[:AT_ONCE]:
             try:
                 await self._send(label)
-                accepted += 1
             except Unavailable as error:
                 log.warning("a correction waits", id=key[0], waiting=len(self._waiting), why=str(error))
                 break
@@ -102,9 +104,16 @@ class Corrections:
                     self._waiting[annotation] = self._waiting.pop(annotation)
                     continue
                 log.warning("a changed annotation corrects nothing", id=key[0], why=str(error))
-                refused.append(label)
-            del self._waiting[annotation]
+                refused[annotation] = label
+            else:
+                accepted += 1
+                del self._waiting[annotation]
         return accepted, refused
+
+    def sent(self, annotations: Iterable[int]) -> None:
+        """Note that these were sent as labels."""
+        for annotation in annotations:
+            del self._waiting[annotation]
 
     async def close(self) -> None:
         """Close the connections."""

@@ -51,12 +51,12 @@ from stream_al.service.timing.clock import Clock
 from stream_al.settings import BudgetSettings, Settings
 from stream_al.settings.runtime_changes import in_force
 
-__all__ = ["MODEL", "SETTINGS", "TIME", "Control"]
+__all__ = ["LABEL", "MODEL", "RELABEL", "SETTINGS", "TIME", "Control"]
 
 log = structlog.get_logger(__name__)
 
 SETTINGS, MODEL, TIME = b"settings", b"model", b"time"
-REQUESTS = b"relabel:", b"label:"
+RELABEL, LABEL = b"relabel:", b"label:"
 MAX_BYTES = 100_000
 MAX_TRIES = 10
 
@@ -174,7 +174,7 @@ class Control:
         if key == TIME:
             return
         try:
-            if key.startswith(REQUESTS):
+            if key.startswith((RELABEL, LABEL)):
                 self.on_request(record)
                 return
             {SETTINGS: self._apply_settings, MODEL: self._apply_model}.get(key, _refuse_key)(record)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from stream_al.client import AsyncClient, Client, NotAllowed
-from stream_al.client.exchange import Pace
+from stream_al.client.exchange import Event, Pace, Pause
 from stream_al.client.leases import MOST_AT_ONCE, Feed
 from stream_al.client.operations import Operations
 from stream_al.client.transport import Transport
@@ -61,6 +61,43 @@ def test_a_query_whose_label_is_on_its_way_is_not_shown_again() -> None:
             shown.append(query.id)
             client.label(query, "spam")
     assert shown == MANY[:12]
+
+
+@pytest.mark.parametrize("ahead", [1, 5])
+def test_a_label_that_is_never_read_keeps_no_other_query_back(ahead: int) -> None:
+    """The service may refuse it later, or read no labels for hours: the loop goes on, and ends."""
+    server = LabelServer(MANY[:12], lease_seconds=1e9)
+    feed, transport = feed_of(server, ahead)
+    plan, shown = feed.next(0.0), list[str]()
+    event: Event = None
+    for _ in range(3000):
+        try:
+            step = plan.send(event)
+        except StopIteration as ended:
+            if ended.value is None:
+                break
+            shown.append(ended.value.id)
+            feed.done(shown[-1])  # and the query stays pending
+            plan, event = feed.next(0.0), None
+            continue
+        if isinstance(step, Pause):
+            server.now, event = server.now + step.seconds, None
+        else:
+            event = transport._attempt(step)
+    else:
+        pytest.fail("it looks for queries forever")
+    assert shown == MANY[:12]
+    transport.close()
+
+
+def test_a_query_that_got_its_label_before_it_was_shown_is_not_shown() -> None:
+    """Such as by `send_labels`, while it is leased ahead."""
+    server = LabelServer(MANY[:6])
+    with client_of(server) as client:
+        queries = client.queries(ahead=6)
+        assert next(queries).id == MANY[0]
+        client.send_labels({"id": one, "label": "spam"} for one in MANY[:5])
+        assert [one.id for one in queries] == MANY[5:6]
 
 
 def test_at_most_fifty_queries_are_passed_over() -> None:
@@ -171,12 +208,12 @@ async def test_leases_are_renewed_while_a_query_is_thought_about() -> None:
             break
 
 
-def feed_of(server: LabelServer) -> tuple[Feed, Transport]:
+def feed_of(server: LabelServer, ahead: int = 2) -> tuple[Feed, Transport]:
     """A feed whose time is that of the server."""
     from stream_al.client.connection import Connection  # noqa: PLC0415
 
-    operations = Operations(Pace(0.05, lambda: server.now, lambda: 0.0), "me")
-    return Feed(operations, 2), Transport(Connection("http://localhost"), server.transport())
+    operations = Operations(Pace(DEADLINE_SECONDS, lambda: server.now, lambda: 0.0), "me")
+    return Feed(operations, ahead), Transport(Connection("http://localhost"), server.transport())
 
 
 def test_a_lease_is_renewed_when_half_of_its_time_is_over() -> None:
@@ -216,6 +253,20 @@ def test_what_cannot_be_renewed_or_given_back_is_said_and_ends_by_itself() -> No
     assert feed.held
     assert "not given back" in transport.run(feed.give_back())[0]
     assert not feed.held
+    transport.close()
+
+
+def test_a_response_that_cannot_be_read_ends_no_renewal() -> None:
+    """As from a proxy that fails once: the thread that renews would end, and all leases with it, unsaid."""
+    server = LabelServer(["q1"], lease_seconds=300)
+    feed, transport = feed_of(server)
+    transport.run(feed.next(0.0))
+    server.now = 200.0
+    torn = {"content-encoding": "gzip"}
+    server.script.append(httpx.Response(200, headers=torn, content=iter([b"no gzip"])))
+    assert "not renewed" in transport.run(feed.keep())[0]
+    assert transport.run(feed.keep()) == []
+    assert feed.held
     transport.close()
 
 

@@ -72,6 +72,7 @@ async def test_no_page_has_a_serious_finding_of_axe(
         await expect(page.locator("dialog[open]")).to_be_visible()
         await check(f"dialog-{'help' if key == '?' else key}")
         await page.keyboard.press("Escape")
+        await expect(page.locator("dialog[open]")).to_have_count(0)
     assert not {name: bad for name, bad in found.items() if bad}
 
 

@@ -9,15 +9,19 @@ from typing import Any
 import httpx
 import pytest
 
-from stream_al.errors import Misconfigured
+from stream_al.errors import Misconfigured, Unavailable
 from stream_al.label_studio import corrections
 from stream_al.label_studio.annotations import Annotation, Task
+from stream_al.label_studio.bridge import Bridge
+from stream_al.label_studio.client import Client
 from stream_al.label_studio.corrections import MOST_WAITING, Corrections, corrects
 from stream_al.messages import Label
 from stream_al.service.http.api import api
 from stream_al.service.http.roles import Role
 from stream_al.settings import load
 from tests.support.http_server import CLOSED, TOKENS, client_of
+from tests.support.memory_client import MemoryClient
+from tests.support.oracles import broker_of
 from tests.support.world import MakeWorld
 
 KEY = ("q", "v")
@@ -54,8 +58,8 @@ async def test_the_right_to_correct_is_that_of_the_token(
     changed = Label(sample["id"], other, annotator="label-studio:7")
     assert found.add(1, (sample["id"], ""), changed)
     accepted, refused = await found.step(lambda key: False)
-    assert (accepted, refused) == ((1, []) if role is Role.ADMIN else (0, [changed]))
-    assert len(found) == 0
+    assert (accepted, refused) == ((1, {}) if role is Role.ADMIN else (0, {1: changed}))
+    assert len(found) == len(refused)
     last = [one for one in await world.examples() if one["id"] == sample["id"]][-1]
     assert bool(last.get("corrects")) == (role is Role.ADMIN)
     if role is Role.ADMIN:
@@ -75,17 +79,42 @@ async def test_a_correction_waits_while_the_service_is_away(status: int | None) 
         return httpx.Response(found, json={})
 
     found = with_service(respond)
-    assert await found.step(lambda key: False) == (0, [])
+    assert await found.step(lambda key: False) == (0, {})
     assert len(found) == 1
-    assert await found.step(lambda key: False) == (1, [])
+    assert await found.step(lambda key: False) == (1, {})
     assert len(found) == 0
 
 
 async def test_a_refused_correction_waits_while_its_first_label_is_on_its_way() -> None:
     found = with_service(lambda request: httpx.Response(422, json={"detail": "has no label yet"}))
-    assert await found.step(lambda key: True) == (0, [])
-    assert await found.step(lambda key: key != KEY) == (0, [RIGHT])
+    assert await found.step(lambda key: True) == (0, {})
+    assert await found.step(lambda key: key != KEY) == (0, {1: RIGHT})
+    found.sent([1])
     assert len(found) == 0
+
+
+async def test_a_refused_correction_waits_until_the_broker_has_its_label(memory_world: MakeWorld) -> None:
+    """Else a broker that is away for a moment would cost what the annotator has said."""
+    world = await memory_world()
+    given = ["label_studio.url=http://localhost", "label_studio.service_url=http://localhost"]
+    environ = {"STREAM_AL_LABEL_STUDIO__TOKEN": "canary"}
+    settings, client = (
+        load(overrides=[*world.written, *given], environ=environ),
+        MemoryClient(broker_of(world)),
+    )
+    bridge = Bridge(settings, client, Client(settings.label_studio, 5), world.clock)
+    bridge.corrections = with_service(lambda request: httpx.Response(422, json={"detail": "no such label"}))
+
+    def away(step: str, topic: str) -> None:
+        raise Unavailable("away")
+
+    client.hook = away
+    with pytest.raises(Unavailable):
+        await bridge._correct()
+    client.hook = lambda step, topic: None
+    await bridge._correct()
+    await bridge._correct()
+    assert [one["label"] for one in await world.messages(world.topics.labels)] == [RIGHT.label]
 
 
 async def test_what_the_service_says_is_read_up_to_a_limit() -> None:
@@ -98,7 +127,7 @@ async def test_what_the_service_says_is_read_up_to_a_limit() -> None:
             yield b"[" * 10_000
 
     found = with_service(lambda request: httpx.Response(404, content=long()))
-    assert await found.step(lambda key: False) == (0, [RIGHT])
+    assert await found.step(lambda key: False) == (0, {1: RIGHT})
     assert len(sent) < 20
     assert len(corrections._detail(b"x" * 10**5)) <= 300
 
@@ -114,9 +143,9 @@ async def test_the_token_is_read_again_and_a_file_without_one_lets_corrections_w
     found = with_service(respond, f"label_studio.service_token_file={file}")
     for text in ("", "two words"):
         file.write_text(text)
-        assert await found.step(lambda key: False) == (0, [])
+        assert await found.step(lambda key: False) == (0, {})
     file.write_text("secret\n")
-    assert await found.step(lambda key: False) == (1, [])
+    assert await found.step(lambda key: False) == (1, {})
     assert seen == ["Bearer secret"]
 
 

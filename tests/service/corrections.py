@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from stream_al.engine.labels.corrections import CONSENSUS
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.learner import Learner
 from stream_al.messages import ClassLabel, Example, decode
@@ -30,7 +31,8 @@ async def right_at_once(world: World, excluded: Exclusions = NONE) -> Learner:
     right: dict[int, ClassLabel] = {}
     for at, one in log:
         if one.corrects and one.id in first:
-            right[first[one.id]] = one.label
+            if one.reason != CONSENSUS or first[one.id] not in right:  # no person's decision, nor its own
+                right[first[one.id]] = one.label
         elif one.features is not None:
             first.setdefault(one.id, at)
     learner = fresh_learner(world.settings)

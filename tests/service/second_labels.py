@@ -27,7 +27,7 @@ async def run(world: World, replicas: list[Replica], number: int, start: int = 0
     ids = {one["id"] for one in await world.samples(number, start)}
 
     async def settled() -> bool:
-        if not await world.decided() >= ids:
+        if not await world.decided() >= ids or not await world.all_applied():
             return False
         await label_as(world, ["ann", "bob", "eve"], **how)
         examples = await world.examples()

@@ -52,13 +52,7 @@ async def check_offsets(world: World) -> None:
 
 
 async def check_end(world: World, replica: Replica, ids: list[str], crashes: int) -> None:
-    """Queries, examples and the budget are right after all has come to rest.
-
-    A batch that was sent and not committed is decided again, and may ask about other samples. So all is at
-    rest only when every batch is committed and what the last ones asked about is learned too.
-    """
-    await world.until(lambda: not lag(world), "all is committed")
-    await world.settle(ids)
+    """Queries, examples and the budget are right after all has come to rest (`World.settle`)."""
     asked = {q["id"] for q in await world.queries()}
     said = [p for p in await world.messages(str(world.topics.predictions)) if p["queried"]]
     assert {p["id"] for p in said} <= asked

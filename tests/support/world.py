@@ -207,16 +207,46 @@ class World:
         wanted = set(ids)
 
         async def settled() -> bool:
-            if not await self.decided() >= wanted:
+            if not await self.decided() >= wanted or not await self.all_applied():
                 return False
             await self.label_queries()
             asked = {q["id"] for q in await self.queries()}
             learned = {e["id"] for e in await self.examples()}
             end = len(await self.records(self.topics.examples))
-            running = [r for r in self.replicas if not r.task.done()]
-            return asked <= learned and all(r.offset == end and not r.app.pending for r in running)
+            return asked <= learned and all(r.offset == end and not r.app.pending for r in self.running)
 
         await self.until(settled, "all is decided, labelled and learned")
+
+    @property
+    def running(self) -> list[Replica]:
+        """The replicas that have not ended."""
+        return [replica for replica in self.replicas if not replica.task.done()]
+
+    async def all_applied(self) -> bool:
+        """Whether every batch of samples and labels is committed and counted.
+
+        What a batch has sent is in the topics a moment before its commit, and is counted a moment after it.
+        A batch that was sent and not committed is decided again, and may ask about other samples.
+        """
+        return await self._applied("select", self.topics.samples) and await self._applied(
+            "intake", self.topics.labels
+        )
+
+    async def _applied(self, stage: str, topic: str) -> bool:
+        await self.records(topic)
+        async with self._one_at_a_time:
+            reader, _ = self._readers[topic]
+            ends, first = await reader.end_offsets(), await reader.beginning_offsets()
+        committed = await self.client.kept_positions(f"{self.settings.application}.{stage}", topic, ends)
+        if any(max(committed[p].offset if p in committed else 0, first[p]) < end for p, end in ends.items()):
+            return False
+        consumers = [c for one in self.running for c in one.app.consumers if c.stage.name == stage]
+        return all(
+            state.offset >= ends[p]
+            for consumer in consumers
+            for p, state in consumer.partitions.items()
+            if p in consumer.group.assignment()
+        )
 
     def at_end(self, *endings: Callable[[], Awaitable[None]]) -> None:
         """End something together with this world."""

@@ -29,7 +29,8 @@ for some minutes of log time, to undo a slip.
 *Consensus.* Where the labels of several annotators contradict the first one (`engine.trust`), the service
 calls `by_consensus` and appends what it returns to the examples, like any other example. The record itself
 makes all replicas follow. It does so once for a sample: what a person has decided, or the consensus before,
-stays until a person corrects it. So no two sides correct each other for ever.
+stays until a person corrects it. So no two sides correct each other for ever. The ledger keeps to that too: a
+replica may write a consensus that has not read a person's decision yet.
 
     >>> from stream_al.engine.labels.judge import KnownLabels
     >>> ledger = Ledger(KnownLabels(remember=10))
@@ -49,7 +50,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from stream_al.engine.labels.judge import same_label
-from stream_al.engine.labels.ledger import MOST, Ledger
+from stream_al.engine.labels.ledger import CONSENSUS, MOST, Ledger
 from stream_al.engine.trust.items import MARK
 from stream_al.errors import Misconfigured
 from stream_al.messages import ClassLabel, Example
@@ -66,7 +67,7 @@ __all__ = [
     "correction",
 ]
 
-PERSON, CONSENSUS = "correction", "consensus"
+PERSON = "correction"
 """The reason of a correction: a person's decision, or that of several annotators' labels."""
 
 

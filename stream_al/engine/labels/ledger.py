@@ -9,6 +9,7 @@
     a correction    a label                       CORRECTED      its label counts from here on
     a correction    a second label                CORRECTED      `engine.trust` takes it instead
     a correction    nothing                       UNCORRECTED    nothing; also if there are too many
+    by consensus    a correction                  DUPLICATE      nothing: its writer did not know of that
     any             an operator excluded it       EXCLUDED       nothing
 
 A ledger reads no features and asks no model, so it passes over a log many times faster than a learner does.
@@ -36,8 +37,10 @@ from stream_al.engine.labels.lifecycle import Event
 from stream_al.identity import own_id, version_of
 from stream_al.messages import ClassLabel, Example
 
-__all__ = ["MOST", "Corrected", "Ledger", "Outcome"]
+__all__ = ["CONSENSUS", "MOST", "Corrected", "Ledger", "Outcome"]
 
+CONSENSUS = "consensus"
+"""The reason of a correction that no person has decided on."""
 MOST = 50_000
 """The samples that can be corrected."""
 MOST_EXCLUDED = 10_000
@@ -106,7 +109,7 @@ class Ledger:
             return self._second(example, example.second_of, offset)
         self.sample = sample_id, version = self.sample_of(example)
         if example.corrects:
-            return self._correct(sample_id, example.label, offset)
+            return self._correct(sample_id, example, offset)
         if example.features is None and sample_id not in self.known:
             return Outcome.FORGOTTEN
         event = self.known.add(sample_id, example.label, version, offset)
@@ -157,13 +160,15 @@ class Ledger:
             return Outcome.SECOND
         return Outcome.DUPLICATE if event is Event.SAME_LABEL else Outcome.CONFLICT
 
-    def _correct(self, sample_id: str, label: ClassLabel, offset: int) -> Outcome:
-        first = self.known.offset(sample_id)
+    def _correct(self, sample_id: str, example: Example, offset: int) -> Outcome:
+        first, label = self.known.offset(sample_id), example.label
         if first is None and sample_id in self.known:
             self.known.correct_further(sample_id, intern(label) if isinstance(label, str) else label, offset)
             return Outcome.CORRECTED
         if first is None or (first not in self.corrected and len(self.corrected) >= MOST):
             return Outcome.UNCORRECTED
+        if first in self.corrected and example.reason == CONSENSUS:
+            return Outcome.DUPLICATE
         if first in self.corrected or not same_label(self.known[sample_id], label):
             kept = intern(label) if isinstance(label, str) else label
             self.corrected[first] = Corrected(kept, offset)

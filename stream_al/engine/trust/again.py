@@ -37,7 +37,7 @@ from stream_al.identity import MAX_ID_CHARACTERS
 from stream_al.messages import Example, ModelStamp, Query, iso
 from stream_al.times import moment
 
-__all__ = ["SECOND", "Candidate", "Wanted", "belongs", "candidates", "chosen", "second_query", "urgency"]
+__all__ = ["SECOND", "Candidate", "Wanted", "candidates", "chosen", "owner", "second_query", "urgency"]
 
 SECOND = "second"
 """The reason of a second query."""
@@ -126,13 +126,13 @@ def candidates(
     return found
 
 
-def belongs(seed: int, sample_id: str, partition: int, partitions: int) -> bool:
-    """Whether a labelled sample is asked about by a partition: by one of them alone, whatever replica has it.
+def owner(seed: int, sample_id: str, partitions: int) -> int:
+    """The partition that asks about a labelled sample: one of them alone, whatever replica has it.
 
-    >>> [[belongs(7, one, partition, 2) for partition in (0, 1)] for one in "ae"]
-    [[False, True], [True, False]]
+    >>> [owner(7, one, 2) for one in "ae"]
+    [1, 0]
     """
-    return int(uniform(seed, SECOND, sample_id) * partitions) == partition
+    return int(uniform(seed, SECOND, sample_id) * partitions)
 
 
 def chosen(
@@ -164,7 +164,7 @@ def chosen(
     for one in ranked:
         if len(found) >= most:
             break
-        own = belongs(seed, one.item.id, partition, partitions)
+        own = owner(seed, one.item.id, partitions) == partition
         if not own or taken(one.id) or (one.rank == DISPUTE and open_disputes >= MOST_OPEN):
             continue
         found.append(one)

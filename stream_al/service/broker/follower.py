@@ -8,6 +8,7 @@ applied that the topic holds now. Both use one reader, by these rules:
    may hold records that it has not applied yet.
 3. A topic may end in a gap, which holds no record to apply. Then the position of the reader decides, while no
    task holds any record.
+4. A deadline may cancel a task while it holds records. Those that it has not applied are read again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from stream_al.service.broker.protocols import Reader, Record, is_behind
+from stream_al.service.broker.protocols import Reader, Record, is_behind, read_again
 from stream_al.service.timing.clock import Clock
 from stream_al.service.timing.time_slices import TimeSlices
 
@@ -55,7 +56,12 @@ class Follower:
         """Read and apply one batch of records; return their number."""
         async with self._one_reader:
             records = await self.reader.poll(self._max_records, timeout_seconds)
-            async for record in self._time_slices.one_by_one(records):
-                self._apply(record)
-                self._applied[record.partition] = record.next_offset
+            try:
+                async for record in self._time_slices.one_by_one(records):
+                    self._apply(record)
+                    self._applied[record.partition] = record.next_offset
+            except BaseException:
+                left = [one for one in records if one.offset >= self._applied.get(one.partition, 0)]
+                await read_again(self.reader, left)
+                raise
         return len(records)

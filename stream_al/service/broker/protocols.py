@@ -32,6 +32,7 @@ __all__ = [
     "Record",
     "Topic",
     "is_behind",
+    "read_again",
 ]
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -204,6 +205,12 @@ async def is_behind(reader: Reader, end_offsets: Mapping[int, int]) -> bool:
     """Whether a reader has not reached these offsets yet."""
     positions = await reader.positions()
     return any(positions.get(partition, 0) < offset for partition, offset in end_offsets.items())
+
+
+async def read_again(reader: Reader, records: Sequence[Record]) -> None:
+    """Let a reader bring records again: whoever has read them was cancelled before they were applied."""
+    for partition, offset in {one.partition: one.offset for one in reversed(records)}.items():
+        await reader.seek(partition, offset)
 
 
 class Broker(Protocol):

@@ -9,11 +9,12 @@ works:
     a null under its key     it was paid for, or it cannot be any more
 
 *Who asks.* A sample to relabel waits on every replica, and the partition that its id belongs to asks about
-it; after a while any other, since a partition may have no samples. A sample to label waits on the replica
-that reads its partition. One that has just begun to read the partition reads the sample again, at its place.
+it; after a while the others, one by one, since a partition may have no samples. A sample to label waits on
+the replica that reads its partition. One that has just begun to read the partition reads the sample again, at
+its place.
 
 *Crashes.* A request is accepted when its record is confirmed. The null is sent after its query. In between
-the query says that it is over, so nobody is asked twice.
+the query, or its label, says that it is over, so nobody is asked twice.
 
 *What is lost is said.* If the samples hold the sample no longer, or the model knows too little of it to ask
 again, it is a problem of the kind `request`.
@@ -30,15 +31,16 @@ from stream_al.identity import MAX_ID_CHARACTERS, version_of
 from stream_al.messages import decode, encode, iso
 from stream_al.replica_messages import ByHand
 from stream_al.service.broker.protocols import Broker, Outgoing, Reader, Record
+from stream_al.service.control import LABEL, RELABEL
 from stream_al.service.loops.asked import Wanted, has_query
+from stream_al.service.loops.second_queries import Relabelling
 from stream_al.service.loops.select import Select
 from stream_al.service.loops.taken_ids import TakenIds
 from stream_al.service.telemetry.problems import Kind
 from stream_al.service.timing.deadline import Deadline
 
-__all__ = ["LABEL", "RELABEL", "Requests"]
+__all__ = ["Requests"]
 
-RELABEL, LABEL = b"relabel:", b"label:"
 MAX_BYTES = 10_000
 MOST = 2000  # that are known of
 AT_ONCE = 20  # samples read again in one step
@@ -72,7 +74,8 @@ class Requests:
         """Keep requests to relabel, which wait already. Raises Unavailable, and then they wait no longer."""
         ids = list(sample_ids)
         try:
-            await self._send([(RELABEL + one.encode(), one) for one in ids], by)
+            wanted = self._selection.second.by_hand
+            await self._send([(RELABEL + one.encode(), wanted[one].query) for one in ids], by)
         except BaseException:
             self._selection.second.forget(ids)
             raise
@@ -112,7 +115,7 @@ class Requests:
             self._selection.second.forget([sample_id])
         elif sample_id not in self._relabel:
             self._relabel.add(sample_id)
-            self._selection.second.by_hand.setdefault(sample_id, at_ms)
+            self._selection.second.by_hand.setdefault(sample_id, Relabelling(at_ms, found.id))
 
     async def step(self) -> None:
         """Restore what has to wait here, and remove what is over. Raises Unavailable."""
@@ -134,7 +137,7 @@ class Requests:
     async def _send(self, records: list[tuple[bytes, str]], by: str | None) -> None:
         now = iso(self._selection.clock.wall_ms())
         await self._broker.send(
-            [Outgoing(self._topic, key, encode(ByHand(sample_id, now, by))) for key, sample_id in records]
+            [Outgoing(self._topic, key, encode(ByHand(named, now, by))) for key, named in records]
         )
 
     async def _restore(self, places: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -142,15 +145,18 @@ class Requests:
         over: list[tuple[int, int]] = []
         if not places:
             return over
-        reader = self._broker.reader(self._selection.settings.topics.samples)
+        reader = self._broker.reader(self._selection.settings.topics.samples, expiring=True)
         await reader.start()
         try:
             begins, ends = await reader.beginning_offsets(), await reader.end_offsets()
+            for partition, end in ends.items():  # else all that the topic holds would come first
+                await reader.seek(partition, end)
             for partition, offset in places:
                 record = None
                 if begins.get(partition, 0) <= offset < ends.get(partition, 0):
                     await reader.seek(partition, offset)
                     record = await self._record(reader, partition, offset)
+                    await reader.seek(partition, ends[partition])
                 if not self._wait(record, self._label.get((partition, offset), "")):
                     over.append((partition, offset))
         finally:

@@ -99,20 +99,9 @@ class Review:
             upto, slices = learner.offset, TimeSlices(self._clock)
             samples = slices.one_by_one(list(learner.trust.last.samples.values()))
             cases = [case async for sample in samples if (case := self._case(sample)) is not None]
-            found = await self._searched(cases, slices)
+            found = await slices.in_steps(search(cases, self._seed))
             self._found = learner, upto, self._clock.monotonic(), found
             return found
-
-    async def _searched(self, cases: list[Case], slices: TimeSlices) -> Found:
-        steps = search(cases, self._seed)
-        while True:
-            with slices.working():
-                try:
-                    next(steps)
-                except StopIteration as end:
-                    found: Found = end.value
-                    return found
-            await slices.over()
 
     def _case(self, sample: Labelled) -> Case | None:
         if not sample.bought or sample.predicted is None or not sample.propensity:

@@ -14,7 +14,7 @@ Kafka deletes the offsets of a group without members a week after its last commi
 written once a day though nothing has changed.
 
 With a topic, Kafka deletes all offsets on it, the copies too. So if a topic is created anew under the running
-service, the last save writes what this replica has committed, of every partition that it has held.
+service, the last save writes the last commits that this replica knows of all partitions that it has held.
 
 An operator moves offsets while the service is stopped, so the copy is complete then. After a crash it may
 lack the last second.
@@ -79,7 +79,7 @@ class Accounts:
         self._saved = {n: one.metadata for n, one in states.items()}
 
     async def _not_kept(self, consumer: Consumer) -> dict[int, Position]:
-        """What this replica has committed last, but for states of which another one has kept a later copy.
+        """The last commits that it knows, but for states of which another replica has kept a later copy.
 
         A partition may have moved on since this replica has held it, and the new topic may have fewer.
         """

@@ -144,17 +144,18 @@ class BatchQueries:
 
     def still_asked(self, most: int) -> list[Wanted]:
         """The next samples that people asked for and that have no query yet, at most so many."""
-        found = list[Wanted]()
+        found = dict[tuple[str, str], Wanted]()
         if self._asked.is_empty():
-            return found
+            return []
         for one in self._asked.without(self._done):
             if len(found) == most:
                 break
-            if has_query(one.sample.id, one.version, self._version):  # since it was asked for
+            sample = one.sample.id, one.version
+            if sample in found or has_query(*sample, self._version):  # it came twice, or has a query by now
                 self._done.append(one.number)
             else:
-                found.append(one)
-        return found
+                found[sample] = one
+        return list(found.values())
 
     def ask_by_hand(self, messages: DecisionMessages, wanted: Sequence[Wanted]) -> None:
         """Ask for the labels of samples that people want."""

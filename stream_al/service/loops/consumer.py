@@ -68,7 +68,7 @@ class Consumer:
     Attributes:
         copy_of: Finds the copy of the state of a partition whose commit has none; None where there is none.
         partitions: The partitions whose states are loaded.
-        committed: What this process has committed last, of every partition that it has ever held.
+        committed: The last commit that this process made or read, of each partition that it has ever held.
         lag: Records not yet read, by partition held, when last measured.
         paused: Whether an operator has paused it.
         lost: Of the last records, with which ones something was lost.
@@ -251,6 +251,8 @@ class Consumer:
                 if position is None:
                     begun[number] = Position(first, self.stage.encode(state))
                 loaded[number] = PartitionState(state, position.offset if position else first)
+                if metadata:
+                    self.committed[number] = Position(loaded[number].offset, metadata)
                 in_place = in_place and loaded[number].offset == first
         if begun:  # from now on the group has offsets: if they are gone one day, that is a loss
             await self.group.commit(begun)

@@ -60,11 +60,13 @@ class Expiry:
         expired: list[str] = []
         if self.pending.overdue():
             expired = self.pending.expired(MAX_CLOSED, await self._judged())
+        entries = {sample_id: self.pending.entry(sample_id) for sample_id in expired}
         if tombstones:
             over = [*expired, *self.pending.orphaned()[:MAX_CLOSED]]
             await self.broker.send([self.pending.tombstone(sample_id) for sample_id in over])
-        for sample_id in expired:
-            self.pending.close(sample_id)
+        for sample_id, entry in entries.items():
+            if self.pending.entry(sample_id) is entry:  # else the id has got another query meanwhile
+                self.pending.close(sample_id)
         if responsible:
             self.metrics.expired.inc(len(expired))
             await self._publish()

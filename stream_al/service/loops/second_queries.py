@@ -14,6 +14,7 @@ Here both meet what is pending:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from typing import NamedTuple
 
 from stream_al.engine.trust.again import Candidate, candidates, chosen
 from stream_al.engine.trust.by_hand import by_hand, may_buy
@@ -24,9 +25,21 @@ from stream_al.service.loops.pending import PendingQueries
 from stream_al.service.model.local_model import LocalModel
 from stream_al.settings import Settings
 
-__all__ = ["MOST_BY_HAND", "SecondQueries"]
+__all__ = ["MOST_BY_HAND", "Relabelling", "SecondQueries"]
 
 MOST_BY_HAND = 500  # that wait at once
+
+
+class Relabelling(NamedTuple):
+    """That a person wants to have a sample relabelled.
+
+    Attributes:
+        at_ms: The log time of the request, in milliseconds.
+        query: The id of the query that is wanted. If it is over when its turn comes, so is the request.
+    """
+
+    at_ms: int
+    query: str
 
 
 class SecondQueries:
@@ -38,8 +51,7 @@ class SecondQueries:
         pending: Knows the second queries that were sent.
 
     Attributes:
-        by_hand: The ids of the samples that people want to have relabelled, the first one asked for first,
-            with the log time of the request, in milliseconds.
+        by_hand: What people want to have relabelled, by the id of the sample, the first one asked for first.
         dropped: Why some of them cannot be asked about any more, by id.
     """
 
@@ -49,7 +61,7 @@ class SecondQueries:
         self.topic = settings.topics.queries
         self._seed = settings.seed
         self._wanted = wanted(settings)
-        self.by_hand: dict[str, int] = {}
+        self.by_hand: dict[str, Relabelling] = {}
         self.dropped: dict[str, str] = {}
         self._ranked: tuple[object, int, list[Candidate]] = (None, -1, [])
 
@@ -91,7 +103,7 @@ class SecondQueries:
             return "it waits for the budget already"
         if len(self.by_hand) >= MOST_BY_HAND:
             return f"{MOST_BY_HAND} samples wait already: ask again when the budget has paid for some"
-        self.by_hand[sample_id] = self.pending.time.now_ms
+        self.by_hand[sample_id] = Relabelling(self.pending.time.now_ms, found.id)
         return None
 
     def next_by_hand(
@@ -114,10 +126,10 @@ class SecondQueries:
         found: list[Candidate] = []
         over: list[str] = []
         now_ms = self.pending.time.now_ms
-        for sample_id, at_ms in self.by_hand.items():
+        for sample_id, one in self.by_hand.items():
             if len(found) == most:
                 break
-            waited_ms = now_ms - at_ms
+            waited_ms = now_ms - one.at_ms
             if sample_id in done or not may_buy(
                 self._seed, sample_id, partition, partitions, waited_ms=waited_ms
             ):
@@ -126,7 +138,7 @@ class SecondQueries:
             if isinstance(candidate, str):
                 self.dropped[sample_id] = candidate
                 over.append(sample_id)
-            elif version(candidate.id) is not None:
+            elif candidate.id != one.query or version(candidate.id) is not None:
                 over.append(sample_id)
             else:
                 found.append(candidate)

@@ -70,12 +70,12 @@ class Select:
         tracing: Traces the way from a sample to its query.
 
     Attributes:
-            on_samples: Called with the samples of every batch, when they are read.
-            on_decided: Called with what was decided, a partition at a time, once it is committed; None calls
+        on_samples: Called with the samples of every batch, when they are read.
+        on_decided: Called with what was decided, a partition at a time, once it is committed; None calls
             nothing.
-            asked: The samples whose labels people have asked for.
-            without_opinion: Of the last samples since the model knew two classes, which ones it had no
-            prediction for.
+        asked: The samples whose labels people have asked for.
+        without_opinion: Of the last samples since the model knew two classes, which ones it had no prediction
+            for.
     """
 
     name = "select"
@@ -262,6 +262,8 @@ class _BatchDecision:
         again = queries.again(partition, context.partitions, state.credit, self.selector.extra, len(arrivals))
         context, before = replace(context, again=again.number), state.credit.bought
         made, state = self.selector.decide(state, arrivals, context)
+        # What the share of second labels asks about, no person need ask about: those come after it.
+        queries.ask_again(messages, partition, range(before + 1, state.credit.bought + 1), again)
         if asked:
             made, places = displace(made, len(asked))
             queries.ask_by_hand(messages, asked[: len(places)])
@@ -272,7 +274,6 @@ class _BatchDecision:
             self._note(messages, arrival, decision)
             if decision.selected:
                 queries.ask(messages, record, sample, arrival, decision)
-        queries.ask_again(messages, partition, range(before + 1, state.credit.bought + 1), again)
         if context.ready:
             self.silent += [not arrival.probabilities for _, (_, arrival) in items]
         if made:

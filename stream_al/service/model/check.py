@@ -69,15 +69,8 @@ class ModelCheck:
                 await self._enough.wait()
         except TimeoutError:
             self._enough.set()
-        slices = TimeSlices(self._clock)
-        work = self._check()
         try:
-            while True:
-                with slices.working():
-                    next(work)
-                await slices.over()
-        except StopIteration as end:
-            self.findings = end.value
+            self.findings = await TimeSlices(self._clock).in_steps(self._check())
         except (MemoryError, RecursionError) as error:  # the trial is too large for this process
             log.warning("the model was not checked", why=type(error).__name__)
             self.findings = []

@@ -27,8 +27,10 @@ the time of one core at most, however many corrections come.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
@@ -218,23 +220,31 @@ class LocalModel:
         """Fold what the next poll brings; return the number of records."""
         self.progress.step(self.clock.monotonic())
         async with self._one_reader:
-            drifts = self.learner.drift.found
+            drifts, outcomes = self.learner.drift.found, Counter[Outcome]()
             began = self.clock.monotonic()
-            records, outcomes = await self._replay.step(timeout_seconds, self._max_examples, self._folded)
-            drifts = self.learner.drift.found - drifts
-        if records:
-            if self.restored and self.learner.overdue:
-                self._conform()
-            self._report.learned(self.learner, outcomes)
-            if self.restored:  # what a start replays was traced, and its drifts reported, when it came
-                self.tracing.learned(records, self.clock.monotonic() - began)
-                self._report.drifted(self.learner, drifts)
+            try:
+                records = await self._replay.step(
+                    timeout_seconds, self._max_examples, partial(self._folded, outcomes)
+                )
+            finally:  # what was folded counts, too, if this task was cancelled
+                if outcomes:
+                    self._learned(outcomes, self.learner.drift.found - drifts)
+        if records and self.restored:  # what a start replays was traced when it came
+            self.tracing.learned(records, self.clock.monotonic() - began)
         self.progress.step(self.clock.monotonic())
         return len(records)
 
-    def _folded(self, example: Example, outcome: Outcome) -> None:
+    def _learned(self, outcomes: Counter[Outcome], drifts: int) -> None:
+        if self.restored and self.learner.overdue:
+            self._conform()
+        self._report.learned(self.learner, outcomes)
+        if self.restored:  # what a start replays was reported when it came
+            self._report.drifted(self.learner, drifts)
+
+    def _folded(self, outcomes: Counter[Outcome], example: Example, outcome: Outcome) -> None:
         # A batch of a slow model may take longer than the watchdog waits.
         self.progress.step(self.clock.monotonic())
+        outcomes[outcome] += 1
         if self.restored:  # what a start replays was reported when it came
             self._report.folded(self.learner, example, outcome)
             if outcome in (Outcome.LEARNED, Outcome.REFUSED):

@@ -16,7 +16,6 @@ Otherwise:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -26,7 +25,7 @@ from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.errors import BadMessage, Misconfigured, StateLost, Unavailable
 from stream_al.messages import Example, decode
-from stream_al.service.broker.protocols import Reader, Record
+from stream_al.service.broker.protocols import Reader, Record, read_again
 from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.model.scout import Scout
@@ -154,8 +153,10 @@ class Replay:
         timeout_seconds: float,
         max_records: int,
         on_example: Callable[[Example, Outcome], None] = lambda example, outcome: None,
-    ) -> tuple[Sequence[Record], Counter[Outcome]]:
-        """Fold what the next poll brings; return the records, and how many had each outcome.
+    ) -> Sequence[Record]:
+        """Fold what the next poll brings; return the records.
+
+        If it is cancelled, what it has not folded is read again.
 
         Args:
             timeout_seconds: Longest wait for records.
@@ -165,25 +166,23 @@ class Replay:
         Raises:
             Misconfigured: The topic has got another partition meanwhile.
         """
-        outcomes: Counter[Outcome] = Counter()
         records = await self.reader.poll(max_records, timeout_seconds)
         self._check_order(1 + max((record.partition for record in records), default=PARTITION))
         began = self.clock.monotonic()
-        async for record in self._time_slices.one_by_one(records):
-            if record.offset >= self.learner.offset:
-                self._fold(record, outcomes, on_example)
-            if record.next_offset == self.learner.offset:
-                self.anchor = Anchor.of(record)
+        try:
+            async for record in self._time_slices.one_by_one(records):
+                if record.offset >= self.learner.offset:
+                    self._fold(record, on_example)
+                if record.next_offset == self.learner.offset:
+                    self.anchor = Anchor.of(record)
+        except BaseException:
+            await read_again(self.reader, [one for one in records if one.offset >= self.learner.offset])
+            raise
         if records:
             self.metrics.update_seconds.observe(self.clock.monotonic() - began)
-        return records, outcomes
+        return records
 
-    def _fold(
-        self,
-        record: Record,
-        outcomes: Counter[Outcome],
-        on_example: Callable[[Example, Outcome], None],
-    ) -> None:
+    def _fold(self, record: Record, on_example: Callable[[Example, Outcome], None]) -> None:
         try:
             example = decode(Example, record.value, max_bytes=self._max_bytes)
         except BadMessage as error:
@@ -192,9 +191,7 @@ class Replay:
             self.metrics.dead_letters.labels("learn", error.reason).inc()
             self.learner.skip(record.offset)
             return
-        outcome = self.learner.fold(example, record.offset)
-        outcomes[outcome] += 1
-        on_example(example, outcome)
+        on_example(example, self.learner.fold(example, record.offset))
 
     async def _begin_at(self, begin: int, end: int, scout: Scout, found: Corrections | None) -> Corrections:
         """Begin with the first record of the topic, if no example before it counts; return corrections."""

@@ -211,6 +211,19 @@ def test_every_reason_why_a_label_cannot_be_corrected_has_its_sentence(
     assert (again.label, again.reason, again.corrects, again.features) == ("c", "consensus", True, None)
 
 
+def test_a_consensus_never_takes_the_place_of_a_correction() -> None:
+    """It may be written by a replica that did not know of the correction; a person's one always counts."""
+    ledger = Ledger(KnownLabels(10))
+    ledger.enter(example("p", "a"), 0)
+    by_consensus = Example("p", "c", corrects=True, reason=CONSENSUS)
+    assert ledger.enter(by_consensus, 1) is Outcome.CORRECTED
+    assert ledger.enter(Example("p", "d", corrects=True, reason=CONSENSUS), 2) is Outcome.DUPLICATE
+    assert ledger.known["p"] == "c"
+    assert ledger.enter(Example("p", "b", corrects=True), 3) is Outcome.CORRECTED
+    assert ledger.enter(by_consensus, 4) is Outcome.DUPLICATE
+    assert (ledger.known["p"], ledger.decided_at("p")) == ("b", 3)
+
+
 @pytest.mark.parametrize(
     ("via", "at_ms", "now_ms", "minutes", "reason"),
     [

@@ -81,6 +81,7 @@ async def test_a_corrected_sample_says_so_and_keeps_its_first_label(opened: Open
     await world.until(lambda: replica.offset == 3, "the correction is read")
     (item,) = (await client.get("/v1/quality/items?id=s1")).json()["items"]
     assert (item["label"], item["corrected"], item["labels"][0]["label"]) == ("down", True, "up")
+    await world.until(lambda: replica.app.select.partitions, "it has partitions that buy")
     assert (await client.post("/v1/quality/relabel", json={"ids": ["s1"]})).json()["refused"] == [
         {"id": "s1", "why": "somebody has decided on its label already"}
     ]

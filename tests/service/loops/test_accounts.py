@@ -96,6 +96,27 @@ async def test_the_total_holds_when_kafka_deletes_the_topic_at_once(kafka_world:
     assert len({q["id"] for q in await world.queries()}) == TOTAL
 
 
+async def test_the_accounts_of_a_quiet_stream_outlive_its_topic(memory_world: MakeWorld) -> None:
+    """A replica that has read no sample since its start knows what was bought before, too."""
+    world = await memory_world("budget.share=0.5", f"budget.total={TOTAL}", "topics.partitions=2")
+    world.at_pace(accounts_seconds=0.01)
+    replica = await world.start()
+    await world.settle([s["id"] for s in await world.samples(60)])
+    bought = {p: one.state for p, one in replica.app.select.partitions.items()}
+    await replica.stop()
+    after = await world.start("b")
+    accounts, select, topic = after.app.accounts, after.app.select, world.topics.samples
+    await world.until(lambda: len(select.partitions) == 2, "it has taken over both partitions")
+    await after.stop()
+    for group in (accounts._group, f"{world.settings.application}.select"):
+        broker_of(world).groups[group, topic].committed.clear()  # as Kafka does
+    select.partitions.clear()  # they were revoked with the old topic
+    accounts.lost()
+    await accounts.save(select)
+    for number, state in bought.items():
+        assert select.stage.decode(number, await accounts.saved(number)) == state
+
+
 async def test_a_later_account_of_another_replica_stays_when_the_topic_is_created_anew(
     memory_world: MakeWorld,
 ) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+from stream_al.errors import Unavailable
 from stream_al.service.broker.protocols import Broker, Outgoing
 from tests.service.corrections import agree, corrected
 from tests.service.second_labels import run
+from tests.support.oracles import client_of
 from tests.support.stream import truth
 from tests.support.world import MakeWorld
 
@@ -68,3 +70,30 @@ class Kept:
 
     async def send(self, records: Sequence[Outgoing]) -> None:
         self.sent.extend(records)
+
+
+async def test_a_persons_decision_stays_that_the_consensus_did_not_know_of(memory_world: MakeWorld) -> None:
+    """The replica that writes the consensus is a moment behind: it has not read yet what a person decided."""
+    world = await memory_world("labels.per_query=2", "budget.share=0.5")
+    world.at_pace(correction_seconds=0.05)
+    a = await world.start("a")
+    a.app.consensus.enabled = False
+    await world.samples(40)
+    await world.until(world.queries, "something is asked")
+    wrong = (await world.queries())[0]["id"]
+    for start in range(40, 160, 40):
+        await run(world, [a], 40, start, wrong={wrong})
+
+    def behind(step: str, topic: str) -> None:
+        if (step, topic) == ("read", world.topics.examples):
+            raise Unavailable("a moment later")
+
+    client_of(a).hook = behind
+    await corrected(world, {wrong: "sideways"})
+    a.app.consensus.enabled = True
+    await a.app.consensus.step()
+    client_of(a).hook = lambda step, topic: None
+    reasons = [e.get("reason") for e in await world.examples() if e.get("corrects")]
+    assert reasons == [None, "consensus"]
+    await agree(world, [a])
+    assert a.app.local_model.learner.known[wrong] == "sideways"

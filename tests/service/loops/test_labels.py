@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
+from stream_al.service.broker.protocols import Outgoing
+from tests.support.oracles import broker_of, client_of
 from tests.support.replica import Replica
+from tests.support.stream import query
 from tests.support.world import MakeWorld, World
 
 LIFE_MS = 1500
@@ -115,6 +120,32 @@ async def test_a_query_without_a_label_expires_in_log_time(make_world: MakeWorld
     await world.until(lambda: replica.metric("expired_queries_total") == 1, "the query is expired")
     assert await world.open_queries() == {"long"}
     await world.until(lambda: len(replica.app.pending) == 1, "one query waits")
+
+
+async def test_a_query_that_is_published_while_an_older_one_of_its_id_expires_stays_open(
+    memory_world: MakeWorld,
+) -> None:
+    """A sample has come again, and its new query is read while the tombstones of old ones are sent."""
+    world = await memory_world()
+    world.at_pace(expiry_seconds=0.05)
+    replica = await world.start()
+    others = [f"old-{number}" for number in range(50)]
+    await world.ask("again", *others, life_ms=LIFE_MS)
+    await world.until(lambda: len(replica.app.pending) == 51, "the queries are known")
+    broker, queries = broker_of(world), world.topics.queries
+    new = Outgoing(queries, b"again", msgspec.json.encode(query("again", 3_600_000)))
+
+    def hook(step: str, topic: str) -> None:
+        if (step, topic) == ("sent", queries):  # of the first tombstone
+            client_of(replica).hook = lambda step, topic: None
+            broker.append(new)
+
+    client_of(replica).hook = hook
+    await pass_time(world, LIFE_MS + 1)
+    await world.ask("long")  # a record by which the log's time is seen
+    await world.until(lambda: replica.metric("expired_queries_total") == 51, "the old queries are expired")
+    await world.until(lambda: len(replica.app.pending) == 2, "two queries wait")
+    assert await world.open_queries() == {"long", "again"}
 
 
 async def test_a_label_that_nobody_asked_for_is_learned_if_it_brings_features(make_world: MakeWorld) -> None:

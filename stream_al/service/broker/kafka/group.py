@@ -133,11 +133,13 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's
 
     def pause(self, partitions: Iterable[int]) -> None:
         """Stop reading partitions, but keep them."""
-        self._consumer.pause(*self._held(partitions))
+        if held := self._held(partitions):
+            self._consumer.pause(*held)
 
     def resume(self, partitions: Iterable[int]) -> None:
         """Read paused partitions again."""
-        self._consumer.resume(*self._held(partitions))
+        if held := self._held(partitions):
+            self._consumer.resume(*held)
 
     def positions(self) -> dict[int, int]:
         """The next offset to read, for each partition held whose position is known."""
@@ -229,4 +231,4 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's
             what = f"finding the start of {self.topic}"
             await self._connection.wait(what, self._consumer.seek_to_beginning(tp))
         else:
-            self._consumer.seek(tp, end)
+            self.seek(tp.partition, end)
