@@ -43,6 +43,7 @@ __all__ = [
     "PredictionRecord",
     "Query",
     "class_names",
+    "class_of",
     "decode",
     "decode_json",
     "encode",
@@ -273,18 +274,32 @@ def life_of(query: Query) -> int:
     return int((moment(query.expires_at) - moment(query.queried_at)).total_seconds() * 1000)
 
 
-def _with_class(message: Label | Example) -> Label | Example:
-    """The message, with a label that names a class: without blanks around it (`engine.labels.spelling`)."""
-    label: ClassLabel | None = message.label
-    if isinstance(label, str) and label != label.strip():
-        label = label.strip()
-        message = msgspec.structs.replace(message, label=label)
-    if label in (None, "") and not (isinstance(message, Label) and message.skipped):
-        raise BadMessage("no_label", "`label` is null or blank, and `skipped` is not true")
-    if isinstance(label, str) and len(label) > MAX_LABEL_CHARACTERS:
-        raise BadMessage("label_too_long", f"`label` has more than {MAX_LABEL_CHARACTERS} characters")
-    if isinstance(label, int) and label.bit_length() > MAX_LABEL_BITS:
+def class_of(label: ClassLabel | None) -> ClassLabel | None:
+    """The class that a label names: without blanks around it (`engine.labels.spelling`); None if it is blank.
+
+    Raises:
+        BadMessage: `label_too_long`.
+
+    >>> class_of(" fraud "), class_of("  ")
+    ('fraud', None)
+    """
+    if isinstance(label, str):
+        label = label.strip() or None
+        if label is not None and len(label) > MAX_LABEL_CHARACTERS:
+            raise BadMessage("label_too_long", f"`label` has more than {MAX_LABEL_CHARACTERS} characters")
+    elif isinstance(label, int) and label.bit_length() > MAX_LABEL_BITS:
         raise BadMessage("label_too_long", f"`label` is a whole number of more than {MAX_LABEL_BITS} bits")
+    return label
+
+
+def _with_class(message: Label | Example) -> Label | Example:
+    """The message, with a label that names a class."""
+    given: ClassLabel | None = message.label
+    label = class_of(given)
+    if label is None and not (isinstance(message, Label) and message.skipped):
+        raise BadMessage("no_label", "`label` is null or blank, and `skipped` is not true")
+    if isinstance(given, str) and label != given:
+        return msgspec.structs.replace(message, label=label or "")
     return message
 
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 __all__ = ["printable"]
 
 
-def printable(text: str) -> str:
+def printable(text: str, most: int | None = None) -> str:
     r"""A text that a terminal shows and never obeys.
 
     Control characters, and those that turn the direction of writing, become escapes. So no text moves the
     cursor, changes the title of the window, or looks like two lines.
 
-    >>> printable("caf\u00e9 \x1b[2J\u202e\n")
-    'café \\x1b[2J\\u202e\\n'
+    Args:
+        text: The text.
+        most: How many of its characters are shown; None for all.
+
+    >>> printable("caf\u00e9 \x1b[2J\u202e\n"), printable("abcdef", 4)
+    ('café \\x1b[2J\\u202e\\n', 'abcd...')
     """
+    if most is not None and len(text) > most:
+        text = f"{text[:most]}..."
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -131,8 +131,8 @@ class TypedColumns:
         if MOSTLY * len(given) <= numbers < len(given):
             odd = next(cell for kind, cell in given if kind is not Kind.NUMBER)
             self.noticed.remarks.append(
-                f"column {name!r} is text because of {odd[:40]!r}, while {numbers:,} of {len(given):,} cells "
-                f"are numbers; if it means a missing value, say --missing {odd[:40]!r}"
+                f"column {name[:60]!r} is text because of {odd[:40]!r}, while {numbers:,} of {len(given):,} "
+                f"cells are numbers; if it means a missing value, say --missing {odd[:40]!r}"
             )
 
 

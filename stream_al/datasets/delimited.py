@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -29,8 +28,8 @@ from typing import Any, TextIO
 from stream_al.datasets.cells import Cells, Kind
 from stream_al.datasets.columns import TypedColumns
 from stream_al.datasets.form import FileForm, Noticed, plural
-from stream_al.datasets.table import MARKS, Table, grouped, label_column
-from stream_al.engine.samples.paths import nothing_at
+from stream_al.datasets.table import MARKS, Table, grouped, label_column, require_distinct
+from stream_al.engine.samples.paths import listed, nothing_at
 from stream_al.errors import Misconfigured
 
 __all__ = ["delimited_table"]
@@ -184,13 +183,10 @@ def _header(source: _Source, found: Iterator[list[str]]) -> tuple[list[str], lis
     names = first if _is_exported(first) else [name.strip() for name in first]
     if source.form.header is None and _looks_like_data(names):
         raise source.mistake(
-            f"the first line looks like data ({', '.join(names[:5])}) and not like names of columns: say "
+            f"the first line looks like data ({listed(names[:5])}) and not like names of columns: say "
             "--no-header, or --header if these are names"
         )
-    doubled = [name for name, number in Counter(names).items() if name and number > 1]
-    if doubled:
-        places = [str(place) for place, name in enumerate(names, 1) if name == doubled[0]]
-        raise source.mistake(f"the columns {' and '.join(places)} have one name, {doubled[0]!r}: rename one")
+    require_distinct(source.path, names)
     unnamed = [str(place) for place, name in enumerate(names[:-1], 1) if not name]
     if unnamed:
         source.noticed.remarks.append(f"column {', '.join(unnamed)} has no name and is left out")

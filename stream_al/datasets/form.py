@@ -79,8 +79,8 @@ class Noticed:
             yield f"left out: {plural(number, 'row')} without a usable sample ({reason}), such as {first}"
         for column, number in self.misfits.items():
             yield (
-                f"column {column!r}: {plural(number, 'cell')} without the type of the rows before, such as "
-                f"{self.first_misfit[column]}, taken as missing; if it holds texts, say --text {column}"
+                f"column {column[:60]!r}: {plural(number, 'cell')} without the type of the rows before, such "
+                f"as {self.first_misfit[column]}, taken as missing; if it holds texts, name it with --text"
             )
 
 

@@ -1,9 +1,10 @@
-"""Records of a JSON file: one object a line, an array of objects, or objects one after the other.
+"""Records of a JSON file: one object a line, arrays of objects, or objects of several lines.
 
 Objects on lines of their own, which is what the export writes, are read line by line, each by the decoder
-that reads the records of topics. A line that it cannot read is left out and counted, as the service puts such
-a record aside. In any other layout an object may have many lines. It is then found by
-Python's decoder, in a text that is read piece by piece, so the file is never in memory as a whole.
+that reads the records of topics. A line that it cannot read is a record all the same, so that the records
+after it keep their numbers; it is left out and counted, as the service puts such a record aside. In any other
+layout an object may have many lines. It is then found by Python's decoder, in a text that is read piece by
+piece, so the file is never in memory as a whole.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from typing import Any, TextIO
 
 import msgspec
 
-from stream_al.datasets.form import Noticed
+from stream_al.datasets.table import Record
 from stream_al.errors import BadMessage, Misconfigured
-from stream_al.malformed import hint
+from stream_al.json_records import decode_json
 
 __all__ = ["json_records", "wrapped"]
 
@@ -27,13 +28,12 @@ PIECE = 2**16
 LONGEST_WORD = len("-Infinity")
 
 
-def json_records(path: Path, text: TextIO, noticed: Noticed) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects in a text, each with its place in words.
+def json_records(path: Path, text: TextIO) -> Iterator[tuple[str, Record]]:
+    """The objects in a text, each with its place in words; for a line that is none, what is wrong with it.
 
     Args:
         path: The file, to name.
         text: Its text.
-        noticed: Counts the lines that are left out.
 
     Raises:
         Misconfigured: It is no JSON, or holds anything else than objects.
@@ -55,9 +55,10 @@ def json_records(path: Path, text: TextIO, noticed: Noticed) -> Iterator[tuple[s
     for number_of_line, text_of_line in chain([first], lines):
         place = f"line {number_of_line}"
         try:
-            yield place, _object(text_of_line)
+            record: Record = _object(text_of_line)
         except BadMessage as error:
-            noticed.refuse(error.reason, place, str(error))
+            record = error.kept()
+        yield place, record
 
 
 def wrapped(record: Any) -> str | None:
@@ -90,30 +91,26 @@ def _is_whole(line: str) -> bool:
     return True
 
 
-def _objects(path: Path, begun: str, text: TextIO, *, array: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of an array, or objects one after the other."""
+def _objects(path: Path, begun: str, text: TextIO, *, array: bool) -> Iterator[tuple[str, Record]]:
+    """The objects of arrays, or objects one after the other."""
     decoder = JSONDecoder()
     rest = begun.lstrip()[1:] if array else begun
-    number, ended = 0, False
+    number, ended, inside = 0, False, array
     while True:
         rest = rest.lstrip(" \t\r\n,")
-        if array and rest.startswith("]"):
-            return
-        try:
-            end = decoder.raw_decode(rest)[1] if rest else 0
-        except RecursionError:
-            raise Misconfigured(f"{path}: record {number + 1} is nested too deeply") from None
-        except JSONDecodeError as error:
-            if ended or not _may_go_on(error):
-                raise Misconfigured(f"{path}: record {number + 1} is not JSON: {error.msg}") from None
-            end = 0
+        if array and rest.startswith("]" if inside else "["):  # some programs write an array a page
+            inside, rest = not inside, rest[1:]
+            continue
+        if array and rest and not inside:
+            raise Misconfigured(f"{path}: after an array, behind record {number}, comes {rest[:20]!r}")
+        end = _end_of(path, decoder, rest, number + 1, ended=ended)
         if end:
             number += 1
             yield f"record {number}", _member(path, number, rest[:end])
             rest = rest[end:]
             continue
         if ended:
-            if array:
+            if inside:
                 raise Misconfigured(f"{path}: it ends before the array does")
             return
         if len(rest) > RECORD_CHARACTERS:
@@ -121,6 +118,18 @@ def _objects(path: Path, begun: str, text: TextIO, *, array: bool) -> Iterator[t
         more = text.read(max(PIECE, len(rest)))  # at least as much again, so a long record is not read often
         ended = not more
         rest += more
+
+
+def _end_of(path: Path, decoder: JSONDecoder, rest: str, number: int, *, ended: bool) -> int:
+    """The length of the value that a text begins with; 0 if the text has none, or is cut off within it."""
+    try:
+        return decoder.raw_decode(rest)[1] if rest else 0
+    except RecursionError:
+        raise Misconfigured(f"{path}: record {number} is nested too deeply") from None
+    except JSONDecodeError as error:
+        if ended or not _may_go_on(error):
+            raise Misconfigured(f"{path}: record {number} is not JSON: {error.msg}") from None
+        return 0
 
 
 def _may_go_on(error: JSONDecodeError) -> bool:
@@ -137,12 +146,8 @@ def _member(path: Path, number: int, text: str) -> dict[str, Any]:
 
 
 def _object(text: str) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise BadMessage(
-            "not_json", f"it is not JSON: {error}{hint(text.encode(errors='replace'))}"
-        ) from None
+    value = text.encode("utf-8", "surrogatepass")
+    found = decode_json(value, max_bytes=len(value))
     if not isinstance(found, dict):
         raise BadMessage("not_an_object", "it is no object, and a record is one")
     return found

@@ -1,9 +1,9 @@
 """Rows of a Parquet file, read and written with pyarrow, which the extra `parquet` installs.
 
 Types that JSON lacks are converted, so that the same rows in another format are the same stream: a date or a
-time becomes ISO 8601 text, a decimal a number, a duration its seconds, and a map an object. Bytes become
-their text if they are UTF-8, as some programs write all texts, and base64 if not. NaN, which data frames
-write for a missing cell, counts as missing.
+time becomes ISO 8601 text, a UUID its text, a decimal a number, a duration its seconds, and a map an object.
+Bytes become their text if they are UTF-8, as some programs write all texts, and base64 if not. NaN, which
+data frames write for a missing cell, counts as missing.
 
 A column has one type. A feature that is a number in one sample and a text in another is written as JSON, and
 the column says so in its metadata. So every value comes back as it was.
@@ -18,10 +18,11 @@ from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import UUID
 
 import msgspec
 
-from stream_al.datasets.table import Table, grouped, label_column
+from stream_al.datasets.table import Record, Table, grouped, label_column, require_distinct
 from stream_al.errors import Misconfigured
 
 __all__ = ["parquet_table", "write_parquet"]
@@ -53,11 +54,12 @@ def parquet_table(path: Path, file: BinaryIO, *, label: str | None, objects: Col
     columns = list(table.schema_arrow.names)
     if not columns:
         raise Misconfigured(f"{path}: it is empty; it has not one column")
+    require_distinct(path, columns)
     as_json = {field.name for field in table.schema_arrow if (field.metadata or {}).get(FORM) == AS_JSON}
 
     group = grouped(columns, objects)
 
-    def read() -> Iterator[tuple[str, dict[str, Any]]]:
+    def read() -> Iterator[tuple[str, Record]]:
         number = 0
         try:
             for batch in table.iter_batches(batch_size=AT_ONCE):
@@ -154,6 +156,8 @@ def _plain(value: Any) -> Any:
         return [None if _missing(member) else _plain(member) for member in value]
     if isinstance(value, datetime | date | time):
         return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
     return _text(value) if isinstance(value, bytes) else _number(value)
 
 

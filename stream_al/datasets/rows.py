@@ -8,7 +8,7 @@ all formats:
 - The label is at the path that the user names; else in the column or member `label`; else, in a CSV or
   Parquet file, in the last column. A row without a label is left out and counted.
 - An id is where `input.id` says. A file has no keys, so with `input.id: key` and where there is no id, the
-  row's id is the name of the source and the number of the row.
+  row's id is the name of the source and the number of the row. A row that is left out has a number too.
 - A row from which no sample can be read is left out and counted, as the service puts such a record aside.
 
 In a CSV or Parquet file, a column whose name begins with `_` is a note about the row and no feature, unless
@@ -30,11 +30,11 @@ from stream_al.datasets.form import FileForm, Noticed
 from stream_al.datasets.json_text import json_records, wrapped
 from stream_al.datasets.labels import LabelCheck
 from stream_al.datasets.parquet import parquet_table
-from stream_al.datasets.table import FEATURES, Table
+from stream_al.datasets.table import FEATURES, Record, Table
 from stream_al.datasets.text import decoded, first_bytes, format_of, opened
 from stream_al.engine.labels.spelling import AllowedClasses
 from stream_al.engine.samples.labelled import LABEL, Labelled, Places, read_labelled
-from stream_al.engine.samples.paths import named, nothing_at
+from stream_al.engine.samples.paths import listed, named, nothing_at
 from stream_al.engine.samples.sample import AUTO, WHOLE, InputRules
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import ClassLabel
@@ -138,7 +138,7 @@ def _rows(path: Path, file: BinaryIO, wanted: Wanted, noticed: Noticed) -> Itera
     kind = format_of(path, first, wanted.form.encoding)
     with decoded(file, first, wanted.form.encoding) as text:
         if kind == "json":
-            table = Table([], wanted.label or LABEL, json_records(path, text, noticed))
+            table = Table([], wanted.label or LABEL, json_records(path, text))
         else:
             table = _table(path, file, text, kind, wanted, noticed)
         noticed.label, noticed.guessed = table.label, wanted.label is None and table.label != LABEL
@@ -166,7 +166,7 @@ def _without_notes(rules: InputRules, columns: list[str], noticed: Noticed) -> I
     if not notes:
         return rules
     noticed.remarks.append(
-        f"{', '.join(notes[:5])}: columns that begin with _ are no features, unless input.include names them"
+        f"{listed(notes[:5])}: columns that begin with _ are no features, unless input.include names them"
     )
     escaped = [name.replace("[", "[[]").replace("*", "[*]").replace("?", "[?]") for name in notes]
     return replace(rules, exclude=(*rules.exclude, *escaped))
@@ -196,10 +196,8 @@ class _Reader:
         """
         given = number = 0
         for number, (place, record) in enumerate(self.table.records, 1):
-            if number <= KNOWN_RECORDS and not self.table.columns and len(self.there) < KNOWN_PATHS:
-                self.there.update(dict.fromkeys(named(record, KNOWN_PATHS)))
-            if number == 1 and not self.table.columns:
-                self.wrapped = wrapped(record)
+            if isinstance(record, dict) and not self.table.columns:
+                self._look(record, number)
             row = self._row(place, record, number)
             if row is not None:
                 given += 1
@@ -212,6 +210,13 @@ class _Reader:
             self._check_time()
         if not given:
             self._refuse(number)
+
+    def _look(self, record: dict[str, Any], number: int) -> None:
+        """Remember the paths of one of the first records, to name them where a path leads to nothing."""
+        if number <= KNOWN_RECORDS and len(self.there) < KNOWN_PATHS:
+            self.there.update(dict.fromkeys(named(record, KNOWN_PATHS)))
+        if number == 1:
+            self.wrapped = wrapped(record)
 
     def _refuse(self, number: int) -> None:
         """Say why none of a number of records can be used."""
@@ -231,8 +236,10 @@ class _Reader:
             reason, first = next(iter(self.noticed.first_refused.items()))
             raise Misconfigured(f"{self.path}: no row can be used ({reason}): {first}")
 
-    def _row(self, place: str, record: Any, number: int) -> Row | None:
+    def _row(self, place: str, record: Record, number: int) -> Row | None:
         try:
+            if isinstance(record, BadMessage):
+                raise record
             found = read_labelled(
                 record, self.rules, self.places, key=None, position=f"{self.source}-{number}"
             )

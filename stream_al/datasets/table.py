@@ -8,16 +8,27 @@ service.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from stream_al.engine.samples.labelled import CORRECTED, LABEL
 from stream_al.engine.samples.paths import nothing_at
-from stream_al.errors import Misconfigured
+from stream_al.errors import BadMessage, Misconfigured
 
-__all__ = ["EXPORTED", "EXPORTED_TEXTS", "FEATURES", "MARKS", "Table", "grouped", "label_column"]
+__all__ = [
+    "EXPORTED",
+    "EXPORTED_TEXTS",
+    "FEATURES",
+    "MARKS",
+    "Record",
+    "Table",
+    "grouped",
+    "label_column",
+    "require_distinct",
+]
 
 MARKS = ("id", "label", "annotator", "propensity", "reason", "queried_at", "labelled_at")
 """The first columns of an exported table, by which it is known again."""
@@ -32,20 +43,37 @@ EXPORTED_TEXTS = (
 """Those of them that hold texts."""
 FEATURES = "features"
 
+Record: TypeAlias = dict[str, Any] | BadMessage
+"""A record, or what is wrong with it."""
+
 
 @dataclass
 class Table:
     """A table.
 
     Attributes:
-        columns: The names of its columns, in their order.
+        columns: The names of its columns, in their order; none if its rows are no flat ones.
         label: The column of the label.
         records: Each row as a record, without what is missing, and its place in words.
     """
 
     columns: list[str]
     label: str
-    records: Iterator[tuple[str, dict[str, Any]]]
+    records: Iterator[tuple[str, Record]]
+
+
+def require_distinct(path: Path, columns: Sequence[str]) -> None:
+    """Refuse columns of one name, since one of them would be lost; columns without a name are none.
+
+    Raises:
+        Misconfigured: Two columns have one name.
+    """
+    doubled = [name for name, number in Counter(columns).items() if name and number > 1]
+    if doubled:
+        places = [str(place) for place, name in enumerate(columns, 1) if name == doubled[0]]
+        raise Misconfigured(
+            f"{path}: the columns {' and '.join(places)} have one name, {doubled[0][:60]!r}: rename one"
+        )
 
 
 def grouped(columns: Collection[str], objects: Collection[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:

@@ -20,6 +20,7 @@ from stream_al.demo.ending import Interrupted
 from stream_al.demo.session import Demo, Summary
 from stream_al.messages import label_text
 from stream_al.simulate.classes.scores import ClassScore
+from stream_al.terminal import printable
 
 __all__ = ["View", "report", "report_of_part"]
 
@@ -117,9 +118,7 @@ def _legend() -> list[str]:
 def _rarest(summary: Summary) -> str:
     """What the service has done for the rarest class, and what labels at random would have done."""
     found, at_random = summary.rarest, summary.rarest_random
-    name = label_text(found.label)
-    if len(name) > MOST_CHARACTERS:
-        name = f"{name[:MOST_CHARACTERS]}..."
+    name = printable(label_text(found.label), MOST_CHARACTERS)
     return (
         f"The rarest class, {name}, has {_percent(found.samples / summary.samples)} of the samples: "
         f"{_scores(found)}. At random: {_scores(at_random)}."

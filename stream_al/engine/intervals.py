@@ -11,24 +11,26 @@ from typing import TypeVar
 
 from stream_al.engine.samples.table import Floats
 
-__all__ = ["interval_95", "wilson"]
+__all__ = ["Z_95", "Z_99", "interval", "wilson"]
 
 Z_95 = 1.959963984540054  # the 97.5% quantile of the normal distribution
+Z_99 = 2.5758293035489004  # the 99.5% quantile
 
 Number = TypeVar("Number", float, Floats)
 
 
-def interval_95(share: float, n: float) -> tuple[float, float]:
-    """The ends of the 95% interval of a share, within [0, 1] and around the share itself.
+def interval(share: float, n: float, z: float = Z_95) -> tuple[float, float]:
+    """The ends of the interval of a share, within [0, 1] and around the share itself.
 
     Args:
         share: The share found, in [0, 1] but for rounding.
         n: How many samples it was found from.
+        z: The quantile of the normal distribution; that of 95% by default.
 
-    >>> interval_95(0.0, 12.0)[0], round(interval_95(0.0, 12.0)[1], 3)
+    >>> interval(0.0, 12.0)[0], round(interval(0.0, 12.0)[1], 3)
     (0.0, 0.242)
     """
-    low, high = wilson(min(1.0, share), n, Z_95)
+    low, high = wilson(min(1.0, share), n, z)
     # Rounding must not push an end past 0 or 1, nor past the share, which can be an end itself.
     return min(share, max(0.0, low)), max(share, min(1.0, high))
 

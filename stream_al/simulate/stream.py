@@ -63,8 +63,7 @@ class Stream:
         classes = self.classes
         if len(classes) != 1:
             return []
-        text = label_text(classes[0])
-        shown = printable(text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}...")
+        shown = printable(label_text(classes[0]), MOST_CHARACTERS)
         remark = (
             f"every sample has the label {shown}, so there is nothing to tell apart and no figure says "
             "anything: name the column of the class with --label, or take a longer part of the stream"
@@ -183,6 +182,8 @@ def moment(value: Any, unit: float = 1.0) -> float | None:
     """
     try:
         seconds = float(value) * unit
+    except OverflowError:
+        return None
     except (TypeError, ValueError):
         try:
             read = datetime.fromisoformat(value)

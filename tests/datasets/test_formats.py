@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 import pytest
@@ -109,6 +110,24 @@ def test_a_type_without_a_counterpart_in_json_costs_no_row(tmp_path: Path) -> No
     ]
 
 
+def test_ids_that_are_uuids_are_their_texts(tmp_path: Path) -> None:
+    ids = [UUID(int=7), UUID(int=2**127)]
+    table = {"id": pa.array([one.bytes for one in ids], pa.uuid()), "x": [1, 2], "label": ["a", "b"]}
+    parquet.write_table(pa.table(table), tmp_path / "s.parquet")
+    assert [row.id for row in rows(tmp_path / "s.parquet")] == list(map(str, ids))
+
+
+def test_columns_of_one_name_are_a_mistake_in_every_table(tmp_path: Path) -> None:
+    """One of them would be lost."""
+    names = ["x", "x", "label"]
+    (tmp_path / "s.csv").write_text(f"{','.join(names)}\n1,2,a\n")
+    columns = [pa.array([1]), pa.array([2]), pa.array(["a"])]
+    parquet.write_table(pa.Table.from_arrays(columns, names=names), tmp_path / "s.parquet")
+    for name in ("s.csv", "s.parquet"):
+        with pytest.raises(Misconfigured, match="the columns 1 and 2 have one name, 'x': rename one"):
+            list(rows(tmp_path / name))
+
+
 def test_a_time_beyond_the_calendar_names_its_column(tmp_path: Path) -> None:
     """Microseconds taken for milliseconds lie in a year that Python has no date for."""
     late = pa.array([1_767_225_600_000_000], pa.timestamp("ms"))
@@ -129,7 +148,8 @@ def test_a_line_that_is_no_record_is_left_out_and_counted(tmp_path: Path, bad: s
     path = tmp_path / "s.jsonl"
     path.write_text(f'{{"x": 1, "label": "a"}}\n{bad}\n{{"x": 3, "label": "b"}}\n')
     noticed = Noticed()
-    assert [row.features["x"] for row in rows(path, noticed=noticed)] == [1, 3]
+    found = [(row.features["x"], row.id) for row in rows(path, noticed=noticed)]
+    assert found == [(1, "row-1"), (3, "row-3")]  # so a line that is corrected changes no id of another one
     (said,) = noticed.sentences()
     assert "1 row without a usable sample" in said
     assert "line 2" in said

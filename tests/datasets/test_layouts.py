@@ -138,6 +138,24 @@ def test_a_layout_that_is_not_understood_is_one_sentence(
     assert "\n" not in str(caught.value)
 
 
+STRANGE = '"a\nb\x1b[2J","' + "c" * 100_000 + '"'
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        (f"{STRANGE},7,label\n1,2,3,a\n", {}),
+        (f"{STRANGE},{STRANGE},label\n1,2,3,4,a\n", {}),
+        (f"{STRANGE},y,label\n1,2,3,a\n", {"label": "kind"}),
+    ],
+)
+def test_no_name_of_a_column_breaks_a_sentence(tmp_path: Path, content: str, wanted: dict[str, Any]) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        list(rows(written(tmp_path, content), Wanted(**wanted)))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1000
+
+
 def test_the_last_comment_is_the_names_if_it_has_as_many_cells(tmp_path: Path) -> None:
     noticed = Noticed()
     found = list(rows(written(tmp_path, "# of a shop, in May\n#x,y,label\n1.5,red,a\n"), noticed=noticed))

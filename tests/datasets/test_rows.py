@@ -198,9 +198,21 @@ def test_an_array_larger_than_the_pieces_in_which_it_is_read_gives_all_its_rows(
         assert [features.get("x") for features, _ in found] == [line["x"] for line in lines]
 
 
+@pytest.mark.parametrize("between", ["\n", "", " , ", "\n" * 100_000])
+def test_all_arrays_of_a_file_are_read(tmp_path: Path, between: str) -> None:
+    """Programs that fetch pages write an array for each."""
+    pages = [[{"x": 1, "label": "a"}, {"x": 2, "label": "b"}], [], [{"x": 3, "label": "a"}]]
+    found = read(write(tmp_path, "s.json", between.join(map(json.dumps, pages)) + "\n"))
+    assert found == [({"x": 1}, "a"), ({"x": 2}, "b"), ({"x": 3}, "a")]
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        '[{"x":1,"label":"a"}] and more',
+        '[{"x":1,"label":"a"}]\n{"x":2,"label":"b"}\n',
+        '[{"x":1,"label":"a"}]]',
+        '[{"x":1,"label":"a"}]\n[',
         '[{"x":1,"label":"a"},{"x":',
         '[{"x":1,"label":"a"}',
         '[{"x":NaN,"label":"a"}]',

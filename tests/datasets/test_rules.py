@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from stream_al.engine.labels.spelling import AllowedClasses
 from stream_al.engine.samples.paths import named
 from stream_al.engine.samples.sample import InputRules, read_sample
 from stream_al.errors import BadMessage, Misconfigured
+from stream_al.messages import Example, decode, decode_json
 
 RULES = [
     InputRules(),
@@ -126,3 +128,54 @@ def test_a_record_that_the_service_refuses_is_no_row(tmp_path: Path) -> None:
     (tmp_path / "s").write_text(json.dumps(record))
     with pytest.raises(Misconfigured, match="too_deep"):
         list(rows(tmp_path / "s", Wanted(rules)))
+
+
+LABELS = [
+    "a" * 512,
+    "a" * 513,
+    " " * 600 + "a",
+    "é" * 512,
+    2**63,
+    2**64,
+    -(2**65),
+    0,
+    1.5,
+    1e300,
+    True,
+    "",
+    " ",
+]
+
+
+@pytest.mark.parametrize("label", LABELS, ids=lambda label: repr(label)[:12])
+def test_a_label_of_a_file_is_one_that_the_service_reads(tmp_path: Path, label: Any) -> None:
+    """An import writes it into the log of examples, where every replica would else refuse it for ever."""
+    record = {"id": "a", "features": {"x": 1}, "label": label}
+    expected: list[Any] = []
+    with suppress(BadMessage):
+        expected = [decode(Example, json.dumps(record).encode(), max_bytes=10_000).label]
+    (tmp_path / "s").write_text(f'{json.dumps(record)}\n{{"x": 1, "label": "other"}}\n')
+    assert [row.label for row in rows(tmp_path / "s")] == [*expected, "other"]
+
+
+def test_an_infinite_label_means_no_value_in_every_table(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"x": [1, 2], "label": [float("inf"), 2.0]}), tmp_path / "s.parquet")
+    (tmp_path / "s.csv").write_text("x,label\n1,inf\n2,2.0\n")
+    for name in ("s.parquet", "s.csv"):
+        assert [row.label for row in rows(tmp_path / name)] == [2]
+
+
+LINES = [
+    *("[" * 300 + "]" * 300, "[" * 100_000, '{"x": 1e999}', f'{{"x": {"9" * 5000}}}', '{"x": NaN}', "x"),
+    f'{{"x": [{",".join(["{}"] * 50_001)}]}}',
+]
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line[:9])
+def test_a_line_is_refused_for_the_reason_of_the_service(tmp_path: Path, line: str) -> None:
+    with pytest.raises(BadMessage) as caught:
+        read_sample(decode_json(line.encode(), max_bytes=10**6), InputRules(), key=None, position="p")
+    (tmp_path / "s.jsonl").write_text(f'{{"x": 1, "label": "a"}}\n{line}\n')
+    noticed = Noticed()
+    assert len(list(rows(tmp_path / "s.jsonl", noticed=noticed))) == 1
+    assert noticed.refused == {caught.value.reason: 1}

@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import httpx
 import pytest
+from rich.console import Console
 
 from stream_al.client import Client, Unreachable
 from stream_al.datasets.rows import Row
@@ -23,13 +25,14 @@ from stream_al.demo.annotator import Colleagues, TopicAnnotators
 from stream_al.demo.counterfactuals import prequential
 from stream_al.demo.ending import Interrupted, notes
 from stream_al.demo.scoreboard import Scoreboard
-from stream_al.demo.session import Demo
-from stream_al.demo.view import report_of_part
+from stream_al.demo.session import Demo, Summary
+from stream_al.demo.view import report, report_of_part
 from stream_al.engine.model.model import Model
 from stream_al.messages import Label, ModelStamp, Prediction, PredictionRecord, Query, decode, encode
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.settings import Settings
 from stream_al.simulate.baselines import random_positions
+from stream_al.simulate.classes.scores import ClassScore
 from stream_al.simulate.crew import crew, parse_crew
 from tests.support.children import children
 
@@ -308,3 +311,12 @@ def test_each_label_of_a_counterfactual_has_a_delay_of_its_own() -> None:
         return prequential(samples, model, {0, 1}, delays).correct
 
     assert right([1, 8]) == right([1, 8, 1]) < right([1, 2]) == right([1, 2, 8])
+
+
+def test_a_class_of_a_file_does_not_command_the_terminal() -> None:
+    score = ClassScore("\x1b[2J" + "long" * 50, samples=3, labels=1, recall=0.5, precision=0.5, predicted=3)
+    summary = Summary(9, 3, 3, 0.3, 0.3, 0.5, 0.5, [0.5], 0.5, score, score, None, 1.0)
+    out = StringIO()
+    Console(file=out, width=200).print(report(summary))
+    assert "The rarest class, \\x1b[2Jlong" in out.getvalue()
+    assert "\x1b" not in out.getvalue()

@@ -40,6 +40,12 @@ def test_times_are_numbers_or_iso_8601() -> None:
     assert stream.labelled == [inf, inf, 0.0]  # a label without a time never comes
 
 
+@pytest.mark.parametrize("time", [10**400, "soon", True, [5], 1e309])
+def test_what_is_no_time_is_a_mistake(time: object) -> None:
+    with pytest.raises(Misconfigured, match="name a column of numbers or of times"):
+        made([Row({"x": 1}, 0, time=time)], time="at")
+
+
 def test_the_time_of_the_label_is_no_feature(tmp_path: Path) -> None:
     """It would reveal whether there is a label, and often which. The time of the sample may be a feature."""
     path = tmp_path / "s.csv"

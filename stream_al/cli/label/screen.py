@@ -128,7 +128,7 @@ def _keys() -> RenderableType:
 
 def _line(text: str) -> str:
     """One line that no text of a stranger breaks."""
-    return printable(text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}...")
+    return printable(text, MOST_CHARACTERS)
 
 
 def _lines(text: str) -> str:

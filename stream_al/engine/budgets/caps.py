@@ -32,6 +32,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from stream_al.engine.encoding import integer
+
 __all__ = ["UNBOUNDED", "Account", "Caps", "hour_of"]
 
 Binding = Literal["per_hour", "total"]
@@ -40,7 +42,6 @@ UNBOUNDED = 2**31
 """The room if no cap is set."""
 
 HOUR_MS = 3_600_000
-_LARGEST = 2**63 - 1
 
 
 def hour_of(timestamp_ms: int) -> int:
@@ -93,13 +94,10 @@ class Account:
             ValueError: These are not values that `encode` returned.
         """
         try:
-            hour, bought_this_hour, bought = (values[m] for m in ("hour", "bought_this_hour", "bought"))
-        except (KeyError, TypeError) as error:
+            bought = integer(values, "bought")
+            return cls(integer(values, "hour"), integer(values, "bought_this_hour", bought), bought)
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not an account: {error!r}") from error
-        whole = all(type(value) is int for value in (hour, bought_this_hour, bought))
-        if not whole or not 0 <= hour <= _LARGEST or not 0 <= bought_this_hour <= bought <= _LARGEST:
-            raise ValueError("not an account: a value is out of its range")
-        return cls(hour, bought_this_hour, bought)
 
 
 @dataclass(frozen=True, slots=True)

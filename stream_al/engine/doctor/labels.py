@@ -1,7 +1,7 @@
 """The labels: which classes they name, and whether they belong to queries.
 
-Two labels that differ in type or in case alone are nearly always meant as one class, and a model
-learns them as two. A label whose id no query has is not joined with features, so nothing is learned from it.
+Two classes that look alike (`engine.labels.spelling`) are nearly always meant as one, and a model learns them
+as two. A label whose id no query has is not joined with features, so nothing is learned from it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any
 
 from stream_al.engine.doctor.findings import Finding, error, listed, note, printable, warning
 from stream_al.engine.labels.rare_classes import SeenClass, forewarning
+from stream_al.engine.labels.spelling import likeness, shown
 from stream_al.engine.model.objective import ACCURACY
 from stream_al.errors import BadMessage
-from stream_al.messages import ClassLabel, Label, decode, encode
+from stream_al.messages import ClassLabel, Label, decode
 
 __all__ = ["Labels"]
 
@@ -97,8 +98,10 @@ class Labels:
                 f"{number} of {self.number} labels cannot be used ({reason}): {self._why[reason]}{blank}",
             )
         yield from self._classes()
-        total = self.classes.total()
-        seen = [SeenClass(label, number / total, number) for (_, label), number in self.classes.items()]
+        given = Counter[ClassLabel]()  # 1, 1.0 and true are one class
+        for (_, label), number in self.classes.items():
+            given[label] += number
+        seen = [SeenClass(label, number / given.total(), number) for label, number in given.items()]
         if warned := forewarning(seen, objective):
             yield warning("labels", warned)
         if queried is not None and (unknown := [one for one in sorted(self.ids) if one not in queried]):
@@ -114,17 +117,16 @@ class Labels:
             )
 
     def _classes(self) -> Iterator[Finding]:
-        alike: dict[str, list[tuple[str, ClassLabel]]] = defaultdict(list)
+        alike: dict[object, list[tuple[str, ClassLabel]]] = defaultdict(list)
         for kind, label in self.classes:
-            whole = float(label).is_integer() if isinstance(label, int | float) else False
-            alike[str(int(label)) if whole else str(label).casefold()].append((kind, label))
+            alike[likeness(label)].append((kind, label))
         for same in alike.values():
             if len({label for _, label in same}) > 1:  # 1, 1.0 and true are one class
-                shown = " and ".join(f"{_shown(label)} ({kind})" for kind, label in same[:4])
+                classes = " and ".join(f"{shown(label)} ({kind})" for kind, label in same[:4])
                 yield error(
                     "labels",
-                    f"{shown} look like one class and are learned as several: let all annotators send one of "
-                    "them",
+                    f"{classes} look like one class and are learned as several: let all annotators send one "
+                    "of them",
                 )
         if len(self.classes) > MANY_CLASSES:
             named = [str(label) for _, label in list(self.classes)]
@@ -138,8 +140,3 @@ class Labels:
             yield note(
                 "labels", "all labels are of one class; nothing can be told apart until another one comes"
             )
-
-
-def _shown(label: ClassLabel) -> str:
-    """A class as JSON writes it, so that 1 and "1" differ."""
-    return encode(label).decode()

@@ -17,7 +17,7 @@ from stream_al.engine.doctor.findings import Finding, error, listed, note, print
 from stream_al.engine.samples.sample import AUTO, WHOLE, InputRules, read_sample
 from stream_al.engine.samples.table import Sample
 from stream_al.errors import BadMessage
-from stream_al.identity import is_encoded
+from stream_al.identity import is_encoded, version_of
 from stream_al.messages import decode_json, iso
 
 __all__ = ["Records", "Unread"]
@@ -85,7 +85,7 @@ class Records:
         self.fields = Fields()
         self.times: list[int] = []
         self._envelopes: Counter[str] = Counter()
-        self._features_of: dict[str, int] = {}
+        self._versions: dict[str, str] = {}
         self._repeated: Counter[str] = Counter()
         self._contradicted: dict[str, str] = {}
 
@@ -117,8 +117,8 @@ class Records:
         self.sources[source] += 1
         self.samples.append(sample)
         self.fields.add(sample.features)
-        same = hash((sample.shape.names, sample.values))
-        if self._features_of.setdefault(sample.id, same) != same:
+        version = version_of(sample.features)
+        if self._versions.setdefault(sample.id, version) != version:
             self._contradicted[sample.id] = printable(sample.id, 40)
         self._repeated[sample.id] += 1
 

@@ -26,16 +26,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from math import isfinite
 from typing import Any, NoReturn, TypeAlias
 
 from stream_al.errors import BadMessage
 
-__all__ = ["FIELDS", "MAX_CHARACTERS", "Row", "Test", "parse"]
+__all__ = ["FIELDS", "MAX_CHARACTERS", "Row", "Test", "number_of", "parse", "text_of"]
 
 MAX_CHARACTERS = 1000
 MAX_DEPTH = 20
 MAX_COMPARISONS = 50
+MAX_NUMERAL = 40  # characters of a number that a person writes
 FIELDS = ("@id", "@utility", "@threshold", "@reason", "@class", "@label", "@state", "@age")
 
 Row: TypeAlias = Mapping[str, Any]
@@ -99,7 +101,7 @@ class _Values:
         """The text of a value that is there."""
         found = self._texts.get(name)
         if found is None:
-            found = self._texts[name] = _text(self.row[name]).casefold()
+            found = self._texts[name] = text_of(self.row[name]).casefold()
         return found
 
 
@@ -224,14 +226,14 @@ class _Parser:
 
 def _compares(name: str, sign: str, wanted: str) -> _Part:
     """Whether a value of a row is as wanted."""
-    compare, number, text = _SIGNS[sign], _number(wanted), wanted.casefold()
+    compare, number, text = _SIGNS[sign], number_of(wanted), wanted.casefold()
 
     def test(values: _Values) -> bool:
         value = values.row.get(name)
         if value is None:
             return False
         if number is not None and sign != "contains":
-            given = _number(value)
+            given = number_of(value)
             if given is not None:
                 return compare(given, number)
         return compare(values.text(name), text)
@@ -253,14 +255,23 @@ def _occurs(wanted: str) -> _Part:
     return test
 
 
-def _number(value: Any) -> float | int | None:
-    """A value as a finite number; None if it is none."""
+def number_of(value: Any) -> float | int | None:
+    """A value, or what was written for one, as a finite number; None if it is none.
+
+    Whole numbers stay whole, since ids have more digits than a float holds.
+
+    >>> number_of("9007199254740993"), number_of(" 1e3"), number_of(True), number_of("red")
+    (9007199254740993, 1000.0, None, None)
+    """
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
         return value  # Python compares integers of any size exactly
-    if isinstance(value, str) and len(value) > 40:  # no number that a person writes
-        return None
+    if isinstance(value, str):
+        if len(value) > MAX_NUMERAL:
+            return None
+        with suppress(ValueError):
+            return int(value)
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -268,7 +279,8 @@ def _number(value: Any) -> float | int | None:
     return number if isfinite(number) else None
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value as the text that is compared, where it is no number or is compared with none."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) and value.bit_length() > 1000:

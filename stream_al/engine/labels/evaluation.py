@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream_al.engine.intervals import interval_95
+from stream_al.engine.intervals import interval
 
 __all__ = ["Accuracy", "Estimate"]
 
@@ -77,4 +77,4 @@ class Accuracy:
             return None
         n = self.weight**2 / self.weight_squared
         mean = self.weight_correct / self.weight
-        return Estimate(mean, *interval_95(mean, n), n)
+        return Estimate(mean, *interval(mean, n), n)

@@ -186,8 +186,7 @@ def _remedy(found: Sequence[SeenClass], objective: str) -> str:
 
 
 def _name(one: SeenClass) -> str:
-    text = label_text(one.label)
-    return printable(text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}...")
+    return printable(label_text(one.label), MOST_CHARACTERS)
 
 
 def _percent(share: float) -> str:

@@ -28,6 +28,7 @@ SHARED = 1.0
 PRIOR = 0.5
 EVERY, FADE, MEMORY = 256, 0.9, 2048
 LARGEST_TABLE = 2_000_000  # numbers: tokens times classes
+SMALLEST = 1e-240  # a variance; the square of the largest distance, divided by it, is still finite
 
 
 class NaiveBayes(RowClassifier):
@@ -110,7 +111,7 @@ class NaiveBayes(RowClassifier):
         # A class that has not seen a column takes the column's own distribution for it.
         mean = np.where(value_counts > 0.0, self._mean[:, use], self._all_mean[use])
         variance = (self._m2[:, use] + SHARED * common) / (value_counts + SHARED)
-        varies = variance > 0.0  # a column of one value tells no classes apart
+        varies = variance > SMALLEST  # a column of one value tells no classes apart
         inverse = np.divide(0.5, variance, out=np.ones_like(variance), where=varies)
         rate = np.where(varies, np.sqrt(inverse), 0.0)
         offset = 0.5 * np.log(inverse)

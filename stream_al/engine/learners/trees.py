@@ -40,6 +40,7 @@ __all__ = ["Trees"]
 MAX_BYTES = 32_000_000  # of all nodes
 MAX_NODES = 2048  # of a tree
 MAX_DEPTH = 64
+FARTHEST = 1e30  # from the center; a sum of as large numbers is finite in float32, in all columns
 PRIOR = 0.1
 _LOG2 = float(np.log(2.0))
 _FEW = 4096  # leaves whose predictions are computed at once, times 100 numbers
@@ -124,7 +125,7 @@ class Trees:
         self._make_room()
         path = self.path(x, which)
         levels, number = path.shape
-        z = ((x - self.center[which]) * self.rate[which]).astype(np.float32)
+        z = np.clip((x - self.center[which]) * self.rate[which], -FARTHEST, FARTHEST).astype(np.float32)
         total, own = self._total[path], self._counts[path, label]
         low, high = self._low[path, : self.width], self._high[path, : self.width]
         beyond = np.maximum(np.maximum(low - z, z - high), np.float32(0.0))

@@ -44,8 +44,9 @@ import numpy as np
 
 from stream_al.engine.intervals import wilson
 from stream_al.engine.model.predictions import likeliest_label
+from stream_al.engine.trust.opinions import key_of
 from stream_al.errors import Misconfigured
-from stream_al.messages import ClassLabel, class_names, label_text
+from stream_al.messages import ClassLabel, class_names
 
 __all__ = ["ACCURACY", "BALANCED", "EVIDENCE", "Balanced", "RecallAtPrecision", "Rule", "rule"]
 
@@ -153,7 +154,7 @@ class RecallAtPrecision(Rule):
     """The rule of the objective `recall of CLASS at precision P`.
 
     Attributes:
-        wanted: The class, as text.
+        wanted: The class, as the key that it has in a prediction (`stream_al.class_names`).
         precision: The precision that is asked for.
         recent: Of the last examples with a prediction: the probability of the class, whether it is the label,
             and the inverse propensity.
@@ -174,12 +175,13 @@ class RecallAtPrecision(Rule):
     def learn(self, predicted: Mapping[str, float], label: ClassLabel, *, propensity: float) -> None:
         """Let the example count in the estimates of precision."""
         if len(predicted) > 1 and 0.0 <= (p := predicted.get(self.wanted, 0.0)) <= 1.0:
-            self.recent.append((p, label_text(label) == self.wanted, 1.0 / propensity))
+            self.recent.append((p, key_of(label, predicted) == self.wanted, 1.0 / propensity))
             self._found = []
 
     def label(self, probabilities: Mapping[ClassLabel, float]) -> ClassLabel | None:
         """The class if its probability reaches the threshold, else the most probable of the others."""
-        wanted = next((label for label in probabilities if label_text(label) == self.wanted), None)
+        names = zip(class_names(*probabilities), probabilities, strict=True)
+        wanted = next((label for name, label in names if name == self.wanted), None)
         threshold = self.threshold
         if wanted is None or threshold is None or len(probabilities) < 2:
             return likeliest_label(probabilities)

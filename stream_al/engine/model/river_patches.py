@@ -241,10 +241,12 @@ class StandardScaler(preprocessing.StandardScaler):
 
     def transform_one(self, x: dict[Any, Any]) -> dict[Any, Any]:
         """Scale the features that were learned; the others become 0, as with River's."""
-        if x.keys() <= self.means.keys():  # nearly always; then River's changes nothing either
+        # A feature on which learning failed, such as a text, may have a mean and no variance.
+        complete = self.vars if self.with_std else self.means
+        if x.keys() <= complete.keys():  # nearly always; then River's changes nothing either
             known: dict[Any, Any] = super().transform_one(x)  # type: ignore[no-untyped-call]
             return known
-        learned = {name: value for name, value in x.items() if name in self.means}
+        learned = {name: value for name, value in x.items() if name in complete}
         scaled = super().transform_one(learned)  # type: ignore[no-untyped-call]
         return {name: scaled.get(name, 0.0 if self.with_std else value) for name, value in x.items()}
 

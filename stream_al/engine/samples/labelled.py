@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any, NamedTuple
 
 from stream_al.engine.samples.paths import value_at
 from stream_al.engine.samples.sample import AUTO, InputRules, read_sample
 from stream_al.engine.samples.table import Sample
 from stream_al.errors import BadMessage
-from stream_al.messages import ClassLabel, Example
+from stream_al.messages import ClassLabel, Example, class_of
 
 __all__ = ["CORRECTED", "LABEL", "Labelled", "Places", "is_example", "read_labelled"]
 
@@ -71,7 +72,7 @@ def read_labelled(
         position: The id, if there is no other.
 
     Raises:
-        BadMessage: As `read_sample`, or `bad_label`.
+        BadMessage: As `read_sample`, or `bad_label`, or `label_too_long`.
 
     >>> found = read_labelled({"x": 1, "truth": {"kind": "up"}}, InputRules(), Places("truth.kind"), key=None,
     ...     position="p")
@@ -108,11 +109,11 @@ def is_example(record: Any) -> bool:
 
 def _label(record: Any, path: str) -> ClassLabel | None:
     found = value_at(record, path)
-    if found is None or (isinstance(found, float) and found != found):  # noqa: PLR0124 - only NaN differs
+    if isinstance(found, float) and not isfinite(found):  # only a file can hold it, and it means no value
         return None
-    if not isinstance(found, str | int | float):
+    if found is not None and not isinstance(found, str | int | float):
         raise BadMessage("bad_label", f"`{path[:100]}` holds no text, number or truth value")
-    return (found.strip() or None) if isinstance(found, str) else found  # as `engine.labels.spelling` says
+    return class_of(found)
 
 
 def _text(found: Any) -> str | None:

@@ -11,9 +11,12 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-__all__ = ["named", "nothing_at", "value_at"]
+from stream_al.terminal import printable
+
+__all__ = ["listed", "named", "nothing_at", "value_at"]
 
 SHOWN = 20
+MOST_CHARACTERS = 60  # of a name in a sentence; a cell of a file may have millions
 
 
 def value_at(record: Any, path: str) -> Any:
@@ -80,4 +83,13 @@ def nothing_at(path: str, there: Iterable[str], *, kind: str = "nothing at") -> 
     if not names:
         return f"there is {kind} {path!r}"
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return f"there is {kind} {path!r}; there are {', '.join(names[:SHOWN])}{more}"
+    return f"there is {kind} {path!r}; there are {listed(names[:SHOWN])}{more}"
+
+
+def listed(names: Iterable[str]) -> str:
+    r"""Names that a stranger may have written, as a list in a sentence.
+
+    >>> listed(["a", "b\n" + 99 * "c"])
+    'a, b\\nccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc...'
+    """
+    return ", ".join(printable(name, MOST_CHARACTERS) for name in names)

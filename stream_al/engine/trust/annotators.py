@@ -18,14 +18,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from stream_al.engine.intervals import wilson
+from stream_al.engine.intervals import Z_95, Z_99, interval
 from stream_al.engine.trust.speed import Pace, Speed
 
 __all__ = ["MOST", "Annotators", "Reliability", "Share"]
 
 MOST = 100
-Z_95 = 1.959963984540054
-Z_99 = 2.5758293035489004
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,7 @@ class Share:
         if not cases:
             return cls(None, None, None, 0)
         share = part / cases
-        low, high = wilson(share, float(cases), z)
-        return cls(share, min(share, max(0.0, low)), max(share, min(1.0, high)), cases)
+        return cls(share, *interval(share, cases, z), cases)
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from math import ceil, floor, sqrt
 
+from stream_al.engine.intervals import Z_95
 from stream_al.errors import BadMessage
 from stream_al.times import moment
 
@@ -23,7 +24,6 @@ __all__ = ["BREAK_SECONDS", "Pace", "Speed"]
 MOST = 200
 BREAK_SECONDS = 600.0
 FEWEST = 6  # of fewer gaps not even all of them hold the median with 95%
-Z_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-from stream_al.engine.intervals import interval_95
+from stream_al.engine.intervals import interval
 from stream_al.engine.labels.rare_classes import FEW, SeenClass, advice
 from stream_al.messages import ClassLabel
 
@@ -42,12 +42,12 @@ class ClassScore:
     @property
     def recall_interval(self) -> tuple[float, float]:
         """The 95% interval of the recall."""
-        return interval_95(self.recall, self.samples)
+        return interval(self.recall, self.samples)
 
     @property
     def precision_interval(self) -> tuple[float, float] | None:
         """The 95% interval of the precision; None if no sample is predicted as the class."""
-        return interval_95(self.precision, self.predicted) if self.predicted else None
+        return interval(self.precision, self.predicted) if self.predicted else None
 
     def record(self) -> dict[str, Any]:
         """The scores, ready for JSON."""

@@ -51,5 +51,4 @@ def _share(share: float, interval: tuple[float, float]) -> str:
 
 
 def _name(score: ClassScore) -> str:
-    text = label_text(score.label)
-    return printable(text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}...")
+    return printable(label_text(score.label), MOST_CHARACTERS)

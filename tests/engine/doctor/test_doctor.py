@@ -16,11 +16,13 @@ from stream_al.engine.doctor.records import Records
 from stream_al.engine.doctor.report import Report
 from stream_al.engine.doctor.topics import GroupState, Needed, TopicState, group_findings, topic_findings
 from stream_al.engine.doctor.trial import Trial, finished, trial
+from stream_al.engine.labels.spelling import lookalikes
 from stream_al.engine.learners.encoder.columns import Columns
 from stream_al.engine.model.expression import load
 from stream_al.engine.model.model import Model
 from stream_al.engine.samples.sample import InputRules
 from stream_al.engine.samples.table import Sample, sample_of
+from stream_al.identity import version_of
 from stream_al.messages import ClassLabel
 
 NOW_MS = 1_800_000_000_000
@@ -257,6 +259,43 @@ def test_a_label_without_a_class_and_classes_that_differ_in_type_or_case_are_err
     assert '1.0 (number) and "1" (text) look like one class' in found
     assert "1 of 7 labels cannot be used (no_label)" in found
     assert "send skipped: true" in found
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [({"y": "a", "x": 5}, True), ({"x": 5.0, "y": "a"}, True), ({"x": True, "y": "a"}, False)],
+)
+def test_an_id_comes_again_with_other_features_if_it_names_another_sample(
+    other: dict[str, Any], same: bool
+) -> None:
+    """By the version of a sample, as in the service."""
+    one = {"x": 5 if same else 1, "y": "a"}
+    found = texts(
+        examined([as_json({"id": "a", **each}) for each in (one, other)]).findings(
+            is_auto=True, now_ms=NOW_MS
+        )
+    )
+    assert ("come again with other features" in found) == (version_of(one) != version_of(other)) == (not same)
+    assert ("come again with equal features" in found) == same
+
+
+PAIRS = [(True, "true"), (1, "1.0"), ("no  fraud", "No fraud"), (1, True), (0, "1"), ("a", "b")]
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_it_calls_those_classes_alike_that_the_service_warns_of(one: Any, other: Any) -> None:
+    labels = Labels()
+    labels.count("a", one)
+    labels.count("b", other)
+    found = texts(labels.findings(queried=None))
+    assert ("look like one class" in found) == bool(lookalikes(list(dict.fromkeys([one, other]))))
+
+
+def test_equal_labels_of_several_types_are_one_class_and_not_a_rare_one() -> None:
+    labels = Labels()
+    for number in range(100):
+        labels.count(str(number), (1, 0, 0.0, True)[number % 4] if number > 4 else False)
+    assert "rare" not in texts(labels.findings(queried=None))
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,16 @@ def test_a_value_is_brought_into_one_case_once(text: str) -> None:
     assert Note.folded == 1
 
 
+def test_an_id_of_64_bits_is_found_and_its_neighbour_is_not() -> None:
+    """A float cannot hold it, and would be the number beside it."""
+    wanted = 2**53 + 1
+    for value in (wanted, str(wanted)):
+        assert parse(f"customer = {wanted}")({"customer": value})
+        assert parse(f"customer in (7, {wanted})")({"customer": value})
+        assert not parse(f"customer = {wanted - 1}")({"customer": value})
+        assert parse(f"customer > {wanted - 1}")({"customer": value})
+
+
 def test_and_binds_before_or_and_not_before_both() -> None:
     row = {"a": 1, "b": 2}
     assert parse("a = 1 or a = 9 and b = 9")(row)

@@ -153,6 +153,14 @@ def test_nothing_grows_without_bound() -> None:
     assert len(pickle.dumps(columns)) < 10_000_000
 
 
+def test_long_texts_take_no_more_bytes_than_short_ones() -> None:
+    """What is kept of a text shows whether it comes again; the text itself may have a million characters."""
+    rows: list[dict[str, object]] = [{"a": f"{n}" * 5000, "b": f"{n % 5}" * 5000} for n in range(100)]
+    columns = learned(rows)
+    assert columns.kinds() == {"a": "id", "b": "category"}
+    assert len(pickle.dumps(columns)) < 20_000
+
+
 def test_words_that_come_again_are_known_though_others_were_given_up() -> None:
     draw = random.Random(1)  # noqa: S311 -- a fixed stream
     columns = Columns()
@@ -179,6 +187,6 @@ def test_numbers_are_read_however_they_are_written(value: object, number: float 
     assert read_number == number or (number is None and 2.0**53 < read_number < 1e20)
 
 
-@pytest.mark.parametrize("value", [None, "", "  ", float("nan"), "NaN"])
+@pytest.mark.parametrize("value", [None, "", "  ", float("nan"), "NaN", "-nan", "+nan"])
 def test_nothing_is_read_as_nothing(value: object) -> None:
     assert read(value) == (None, None, None)

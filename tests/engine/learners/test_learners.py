@@ -168,6 +168,24 @@ def test_no_value_breaks_or_poisons_it(kind: type[RowClassifier]) -> None:
     assert (told == [label for _, label in good]).mean() > 0.9
 
 
+@every
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("first", [0.0, 1.8e308], ids=("alike", "one huge"))
+@pytest.mark.parametrize("size", [1e-20, 1e-40, 1e-100, 1e-155, 1e-160, 5e-324], ids=str)
+def test_no_tiny_difference_breaks_or_poisons_it(
+    kind: type[RowClassifier], size: float, first: float
+) -> None:
+    """The square of a difference may be too small to divide by, and its reciprocal too large to multiply."""
+    model = kind()
+    model.learn_one({"x": 0.0, "tiny": first}, 0)
+    for place in range(60):
+        model.learn_one({"x": float(place % 2), "tiny": size * (place % 7)}, place % 2)
+    for tiny in (0.0, 3 * size, 1.0, 1.8e308):
+        shares = model.predict_proba_table(records([({"x": float(x), "tiny": tiny}, x) for x in (0, 1)]))
+        assert np.isfinite(shares).all()
+    assert [model.predict_one({"x": float(x)}) for x in (0, 1)] == [0, 1]
+
+
 PROGRAM = """
 from stream_al.engine.model.digest import digest
 from tests.engine.learners.mixed_streams import KINDS, payments, records, taught

@@ -7,7 +7,8 @@ feature is missing, the pipelines are River's to the last digits.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from contextlib import suppress
+from itertools import islice, product
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from stream_al.engine.model import river_patches
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.pickling import dumps, loads
 from stream_al.engine.samples.table import sample_of
+from stream_al.errors import BadMessage
+from tests.support.models import MODELS, examples
 
 PIPELINES = [
     "(SelectType(Number) | StandardScaler()) + (SelectType(str) | OneHotEncoder()) | LogisticRegression()",
@@ -110,3 +113,18 @@ def test_a_pipeline_by_types_survives_a_snapshot() -> None:
     model = Model(PIPELINES[0], seed=1)
     model.learn(WHOLE, "up")
     assert loads(dumps(model)).digest() == model.digest()
+
+
+@pytest.mark.parametrize("definition", MODELS)
+def test_predicting_changes_nothing_after_examples_that_river_fails_on(definition: str) -> None:
+    """River may learn a part of such an example, and must not make up for the rest when it predicts."""
+    asked, unasked = Model(definition, seed=7), Model(definition, seed=7)
+    for number, (features, label) in enumerate(islice(examples(MODELS[definition]), 20)):
+        spoilt = {**features, f"new {number}": "a text"} if number % 4 == 1 else features
+        for model in (asked, unasked):
+            with suppress(BadMessage):
+                model.learn(spoilt, label)
+        for sample in (spoilt, {**features, **dict.fromkeys(spoilt.keys() - features.keys(), 1.0)}):
+            with suppress(BadMessage):
+                asked.probabilities(sample)
+        assert asked.digest() == unasked.digest()

@@ -254,3 +254,16 @@ def test_a_class_may_have_any_text() -> None:
     assert isinstance(found, RecallAtPrecision)
     assert (found.wanted, found.precision) == ("a class at precision 0.1 or so", 0.25)
     assert rule(found.objective) == found
+
+
+def test_a_class_that_reads_like_the_wanted_one_is_another_class() -> None:
+    """The text "1" is written `"1"` where the number 1 is a class too, as in every prediction."""
+    found = rule("recall of 1 at precision 0.5")
+    for _ in range(20):
+        found.learn({'"1"': 0.9, "1": 0.05, "no": 0.05}, "1", propensity=1.0)
+        found.learn({'"1"': 0.05, "1": 0.9, "no": 0.05}, 1, propensity=1.0)
+    assert isinstance(found, RecallAtPrecision)
+    assert sum(hit for _, hit, _ in found.recent) == 20
+    assert found.label({"1": 0.05, 1: 0.9, "no": 0.05}) == 1
+    assert found.label({"1": 0.9, 1: 0.05, "no": 0.05}) == "1"
+    assert found.label({"1": 0.05, 1: 0.05, "no": 0.9}) == "no"

@@ -75,6 +75,7 @@ values = st.one_of(
     st.booleans(),
     st.integers(-3, 3),
     st.floats(-5, 5),
+    st.sampled_from([2**53, 2**53 + 1, f"{2**53 + 1}", 10**400]),
     st.sampled_from(["NL", "nl", "b e", "it's", "1", "2.5", "and", "x" * 101, "'\"", "", "nan"]),
 )
 rows = st.lists(

@@ -16,7 +16,7 @@ mean the same.
 
 Everything has a limit: `MAX_FEATURES` names of `MAX_NAME` characters, `MAX_NUMBERS` columns of numbers
 (further ones are taken by their order of magnitude, as tokens), the vocabulary's own. All of it takes less
-than 10 MB.
+than 10 MB of memory for 500 features, and less than 70 MB at the limits.
 """
 
 from __future__ import annotations

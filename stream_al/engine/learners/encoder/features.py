@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from hashlib import blake2b
 from typing import Any
 
 from stream_al.engine.learners.encoder.quantities import shows_decimal_comma
@@ -41,7 +42,7 @@ class Feature:
         texts: How many of its values were texts, or integers where the name is an id's.
         fresh: How many of these were new.
         words: How many words they have in all.
-        recent: The last of them.
+        recent: The last of them, long ones as a digest: a record may have a million characters.
         numeric: How many of them were numbers.
         commas: How many of its values showed a decimal comma, less those that showed none.
     """
@@ -96,6 +97,8 @@ class Feature:
         self.texts += 1
         self.numeric += is_number
         self.words += count
+        if len(text) > MAX_CATEGORY:
+            text = "\0" + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         self.fresh += text not in self.recent
         self.recent[text] = None
         if len(self.recent) > RECENT:

@@ -7,7 +7,7 @@ is read here by itself, without knowing its column:
     "3.5", "1,5", "12 kg", "$7"    a number (`quantities`), and a text too, as a postal code is
     "2026-01-02T03:04:05Z"         a date: seconds since 1970, second of the day, day of the week
     "red", "free entry to win"     a text
-    None, NaN, "", "nan"           nothing
+    None, NaN, "", "nan", "-nan"   nothing
 
 Numbers are brought into a range in which squares and sums of them stay finite: up to 2**53 they are taken as
 they are, beyond it by their order of magnitude, so 1.8e308 is large and not infinite.
@@ -121,9 +121,11 @@ def _read_text(text: str, *, decimal_comma: bool = False, quantities: bool = Tru
                 return Value(text=text)
         if not decimal_comma:  # it would make 1234 of "1.234"
             try:
-                return Value(_squeezed(float(text)), text)
+                plain = float(text)
             except ValueError:
                 pass
+            else:
+                return NOTHING if math.isnan(plain) else Value(_squeezed(plain), text)
     found = number(text, decimal_comma=decimal_comma) if quantities else None
     return Value(text=text) if found is None else Value(_squeezed(found), text)
 

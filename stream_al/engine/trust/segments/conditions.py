@@ -18,11 +18,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from stream_al.engine.explore.filter import number_of, text_of
 
 __all__ = ["Condition", "conditions", "features_of"]
 
@@ -33,7 +34,6 @@ MOST_VALUES = 12
 FEWEST_NUMBERS = 10  # different numbers; fewer are values
 MOST_FEATURES = 200
 MAX_CHARACTERS = 100
-MAX_NUMERAL = 40  # as in `engine.explore.filter`
 _PLAIN = re.compile(r"[A-Za-z_][\w.]*")
 _WORDS = {"and", "or", "not", "in", "is", "contains"}
 
@@ -106,26 +106,19 @@ def _ranges(name: str, feature: str, numbers: NDArray[np.float64], known: Any) -
 
 
 def _read(value: Any) -> float | str | None:
-    """A value as a filter compares it: a number, or a text in lower case; None if it is neither."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        try:
-            number = float(value)
-        except OverflowError:
-            return None
-        return number if isfinite(number) else None
-    if not isinstance(value, str) or len(value) > MAX_CHARACTERS:
+    """A value as a filter compares it: a number, or a text in lower case; None if it is neither.
+
+    A whole number that no float holds is neither, since the cases are held in arrays of floats.
+    """
+    if value is None or (isinstance(value, str) and len(value) > MAX_CHARACTERS):
         return None
-    if len(value) <= MAX_NUMERAL:
-        try:
-            number = float(value)
-        except ValueError:
-            pass  # no number: it is compared as text below
-        else:
-            if isfinite(number):
-                return number
-    return value.casefold()
+    number = number_of(value)
+    if number is None:
+        return text_of(value).casefold() if isinstance(value, str | bool) else None
+    try:
+        return float(number) if float(number) == number else None
+    except OverflowError:
+        return None
 
 
 def _quoted(text: str, *, always: bool = False) -> str:
