@@ -227,12 +227,14 @@ ROWS: dict[str, tuple[Panel, ...]] = {
     "Model": (
         Panel(
             "Accuracy and its 95% interval",
-            "Accuracy over all samples, estimated from about the last 200 labels, with its interval. `all` "
-            "is since the first label of this model. After a drift that the model cannot follow, it falls "
+            "Accuracy over all samples for which a class was predicted, estimated from about the last 200 "
+            "labels, with its interval. `predicted` is the share of these samples, and `all` the accuracy "
+            "since the first label of this model. After a drift that the model cannot follow, it falls "
             "and stays low. `/v1/model` has the accuracy of the model before this one.",
             {
                 **{bound: _accuracy(bound) for bound in ("low", "estimate", "high")},
                 "all": 'avg(stream_al_accuracy_ratio{span="all",bound="estimate"})',
+                "predicted": "avg(stream_al_predicted_ratio)",
             },
             unit="percentunit",
             kind="band",

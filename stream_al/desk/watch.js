@@ -24,7 +24,7 @@ export async function mount(root, { api, session, announce, fail }) {
     budget: lineChart("Query rate and budget", { format: percent, low: 0, hint: "Share of the samples whose label was asked for." }),
     threshold: lineChart("Threshold", { low: 0, high: 1, hint: "A sample is asked about from this utility on, by partition." }),
     utility: barChart("Utility of the samples", { hint: "How informative a label would be, over the time shown.", format: share, column: "Utility up to" }),
-    accuracy: lineChart("Accuracy", { format: percent, high: 1, hint: "Estimated over all samples, with its 95% interval." }),
+    accuracy: lineChart("Accuracy", { format: percent, high: 1, hint: "Estimated over all samples for which a class was predicted, with its 95% interval." }),
     delay: barChart("Label delay", { kind: "s3", hint: "Time from a query to its label, over the time shown.", format: share, column: "Up to" }),
     members: lineChart("Members of the model", { format: percent, low: 0, hint: "How much each member weighs in the mixture." }),
     pending: lineChart("Pending queries", { low: 0, hint: "Queries that wait for their label." }),
@@ -171,7 +171,7 @@ export async function mount(root, { api, session, announce, fail }) {
     const given = [
       ["Arrivals", `${short(arrivals)}/s`],
       ["Asked for", percent(asked), `budget ${percent(now.share)}`],
-      ["Accuracy", percent(accuracy?.accuracy), accuracy ? `${percent(accuracy.low)} to ${percent(accuracy.high)}` : "no label yet"],
+      ["Accuracy", percent(accuracy?.accuracy), accuracy ? `${percent(accuracy.low)} to ${percent(accuracy.high)}${covered(now.predicted)}` : "nothing was predicted yet"],
       ["Labels learned", short(now.examples), now.classes === 1 ? "1 class" : `${now.classes} classes`],
       ["Pending", short(now.pending), now.asked ? `${now.asked} asked for by hand` : ""],
       ["Label delay", median(delays).replace("half within ", "≤ ") || "–", "median"],
@@ -263,6 +263,11 @@ export async function mount(root, { api, session, announce, fail }) {
     clearTimeout(timer);
     sizes.disconnect();
   };
+}
+
+/** What the accuracy says nothing about, if it is worth a word. */
+function covered(predicted) {
+  return predicted !== null && predicted < 0.99 ? `, of the ${percent(predicted)} with a prediction` : "";
 }
 
 function share(value, total) {

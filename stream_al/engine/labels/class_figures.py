@@ -81,6 +81,11 @@ class PerClass:
         figures.recall.update(correct=correct, propensity=propensity)
         self._of(predicted).precision.update(correct=correct, propensity=propensity)
 
+    @property
+    def weight(self) -> float:
+        """How many samples of the stream all labels stand for, with a prediction or without."""
+        return sum(one.weight for one in (*self.classes.values(), self.others))
+
     def _of(self, label: ClassLabel) -> ClassFigures:
         if label not in self.classes:
             if len(self.classes) >= MOST:

@@ -44,6 +44,21 @@ class Figures:
     recent: Accuracy = field(default_factory=lambda: Accuracy(decay=RECENT))
     per_class: PerClass = field(default_factory=PerClass)
 
+    @property
+    def predicted(self) -> float | None:
+        """The share of the stream for which a class was predicted, estimated; None without labels.
+
+        The accuracy says nothing about the rest.
+
+        >>> figures = Figures()
+        >>> for predicted in (None, "ham", "ham"):
+        ...     correct = figures.update("ham", predicted, propensity=0.5)
+        >>> figures.predicted, figures.overall.estimate().accuracy
+        (0.6666666666666666, 1.0)
+        """
+        weight = self.per_class.weight
+        return self.overall.weight / weight if weight else None
+
     def update(self, label: ClassLabel, predicted: ClassLabel | None, *, propensity: float) -> bool:
         """Count one label that was bought; return whether there was a prediction and it was right.
 

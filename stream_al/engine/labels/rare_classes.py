@@ -71,7 +71,7 @@ def seen_classes(figures: PerClass, learned: Mapping[ClassLabel, int]) -> list[S
             (`engine.labels.evaluation`).
         learned: The number of examples of each class that the model has learned, imported ones too.
     """
-    total = sum(one.weight for one in (*figures.classes.values(), figures.others))
+    total = figures.weight
     found = []
     for label, one in figures.classes.items():
         estimate = one.recall.estimate() if one.labels >= FEW else None

@@ -104,6 +104,7 @@ class Figures:
             "thresholds": {name: round(value, 4) for name, value in thresholds},
             "utility": metrics.utility.counts,
             "accuracy": {"recent": _estimate(current.recent), "all": _estimate(current.overall)},
+            "predicted": current.predicted,
             "delays": delays,
             "delay_seconds": round(delay_sum, 1),
             "drifts": learner.drift.found,

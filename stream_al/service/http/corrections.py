@@ -83,7 +83,7 @@ def correction_routes(web: FastAPI, app: App) -> None:
         The role admin may correct every label. The role label may correct a label that came with its own
         token, for `labels.correct_minutes`.
         """
-        given = {**wanted.model_dump(exclude_none=True), "via": caller_name(request)}
+        given = {**wanted.model_dump(exclude_unset=True), "via": caller_name(request)}
         label = decode(Label, encode(given), max_bytes=app.settings.input.max_bytes)
         assert label.label is not None  # noqa: S101 - `decode` refuses a label without a class
         right = allowed_classes(app.settings).named_by(label.label)

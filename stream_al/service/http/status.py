@@ -93,6 +93,7 @@ def describe_model(name: str, learner: Learner) -> dict[str, Any]:
 def _quality(figures: Figures) -> dict[str, Any]:
     return {
         "accuracy": {"all": _estimate(figures.overall), "recent": _estimate(figures.recent)},
+        "predicted": figures.predicted,
         "per_class": per_class(figures.per_class),
     }
 

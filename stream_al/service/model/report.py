@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from hashlib import blake2b
+from math import nan
 
 import structlog
 from prometheus_client import Gauge
@@ -62,6 +63,7 @@ class LearnerReport:
         current, previous = learner.evaluation.current, learner.evaluation.previous
         for span, accuracy in (("all", current.overall), ("recent", current.recent)):
             _show(metrics.accuracy, span, accuracy)
+        metrics.predicted.set(nan if current.predicted is None else current.predicted)
         if previous is not None:
             _show(metrics.accuracy, "previous", previous.overall)
         classes = current.per_class.classes
