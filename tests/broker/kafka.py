@@ -6,7 +6,6 @@ All calls block. From a coroutine use `await asyncio.to_thread(broker.restart)`.
 from __future__ import annotations
 
 import base64
-import fcntl
 import hashlib
 import os
 import re
@@ -23,6 +22,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from tests.support.cache import held_cache
 
 IN_CI = os.environ.get("CI") == "true"  # where what is missing is a failure and never a skip
 IS_INSTALLED = bool(shutil.which("java") and shutil.which("mvn"))
@@ -183,11 +184,8 @@ class KafkaBroker:
         pom = _POM.read_bytes()
         version = re.findall(rb"<kafka.version>(.*?)</", pom)[0].decode()
         name = f"kafka-{version}-{hashlib.sha256(pom).hexdigest()[:8]}"
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        cache = root / "stream_al-tests" / name
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        with (cache.parent / "kafka.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # the workers of a run fetch it once
+        with held_cache("kafka") as folder:
+            cache = folder / name
             if not cache.is_dir():
                 with tempfile.TemporaryDirectory(dir=cache.parent) as scratch:
                     for part in ("broker", "tools"):

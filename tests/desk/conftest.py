@@ -7,13 +7,13 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.desk.desk_server import SERVED, MakeDesks, OpenDesk, Served, serve
+from tests.support.cache import held_cache
 from tests.support.world import MakeWorld, World
 
 AXE = "4.10.3"
@@ -33,17 +33,16 @@ def _need(program: str) -> str:
 @pytest.fixture(scope="session")
 def axe() -> str:
     """The script of axe-core, fetched once from npm."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "stream_al-tests"
-    file = cache / f"axe-{AXE}.min.js"
-    if not file.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        packed = [_need("npm"), "pack", f"axe-core@{AXE}", "--silent", "--pack-destination", str(cache)]
-        subprocess.run(packed, check=True, timeout=FETCH_SECONDS, cwd=cache)  # noqa: S603
-        with tarfile.open(cache / f"axe-core-{AXE}.tgz") as archive:
-            member = archive.extractfile("package/axe.min.js")
-            assert member is not None
-            file.write_bytes(member.read())
-    return file.read_text(encoding="utf-8")
+    with held_cache("axe") as cache:
+        file = cache / f"axe-{AXE}.min.js"
+        if not file.exists():
+            packed = [_need("npm"), "pack", f"axe-core@{AXE}", "--silent", "--pack-destination", str(cache)]
+            subprocess.run(packed, check=True, timeout=FETCH_SECONDS, cwd=cache)  # noqa: S603
+            with tarfile.open(cache / f"axe-core-{AXE}.tgz") as archive:
+                member = archive.extractfile("package/axe.min.js")
+                assert member is not None
+                file.write_bytes(member.read())
+        return file.read_text(encoding="utf-8")
 
 
 @pytest.fixture

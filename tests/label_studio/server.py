@@ -20,6 +20,7 @@ from pathlib import Path
 import httpx
 
 from stream_al.demo.broker import free_port
+from tests.support.cache import held_cache
 
 __all__ = ["LABEL_STUDIO_VERSION", "PASSWORD", "LabelStudio"]
 
@@ -67,15 +68,15 @@ class LabelStudio:
     @classmethod
     def begin(cls, directory: Path) -> LabelStudio:
         """A running server with an empty database."""
-        cache = installed()
+        prepared = installed() / DATABASE
         directory.mkdir(parents=True, exist_ok=True)
-        prepared = cache / DATABASE
-        if not prepared.exists():
-            with tempfile.TemporaryDirectory(dir=cache) as scratch:
-                first = cls(Path(scratch))
-                first.start()
-                first.stop()
-                Path(scratch, DATABASE).rename(prepared)
+        with held_cache("label-studio-database") as cache:
+            if not prepared.exists():
+                with tempfile.TemporaryDirectory(dir=cache) as scratch:
+                    first = cls(Path(scratch))
+                    first.start()
+                    first.stop()
+                    Path(scratch, DATABASE).rename(prepared)
         shutil.copy(prepared, directory / DATABASE)
         server = cls(directory)
         server.start()
@@ -121,17 +122,17 @@ class LabelStudio:
 
 def installed() -> Path:
     """The directory of the environment; it is made at the first call. One that is cut off is never used."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stream_al-tests"
     name = f"label-studio-{LABEL_STUDIO_VERSION}-py{sys.version_info.major}.{sys.version_info.minor}"
-    cache = root / name
-    if not (cache / "complete").exists():
-        shutil.rmtree(cache, ignore_errors=True)
-        cache.mkdir(parents=True)
-        _run([sys.executable, "-m", "venv", str(cache / "env")])
-        pip = [str(cache / "env" / "bin" / "python"), "-m", "pip", "install", "-q", "--no-input"]
-        _run([*pip, f"label-studio=={LABEL_STUDIO_VERSION}"])
-        (cache / "complete").touch()
-    return cache
+    with held_cache("label-studio") as folder:
+        cache = folder / name
+        if not (cache / "complete").exists():
+            shutil.rmtree(cache, ignore_errors=True)
+            cache.mkdir(parents=True)
+            _run([sys.executable, "-m", "venv", str(cache / "env")])
+            pip = [str(cache / "env" / "bin" / "python"), "-m", "pip", "install", "-q", "--no-input"]
+            _run([*pip, f"label-studio=={LABEL_STUDIO_VERSION}"])
+            (cache / "complete").touch()
+        return cache
 
 
 def _run(command: list[str]) -> None:
