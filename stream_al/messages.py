@@ -312,7 +312,7 @@ def _told_by_members(error: BadMessage, value: bytes | None, max_bytes: int) -> 
     if not lacking:
         return error
     others = [name for name in record if name != "via"]
-    there = ", ".join(printable(name[:MOST_NAME]) for name in others[:MOST_NAMES])
+    there = ", ".join(printable(name, MOST_NAME) for name in others[:MOST_NAMES])
     more = ", ..." if len(others) > MOST_NAMES else ""
     told = f"there is no member `{lacking[0]}`, but {there or 'none'}{more}: a label is "
     error.args = (told + '{"id": ..., "label": ...}, or with "skipped": true in place of the class',)

@@ -18,9 +18,13 @@ async def tile(page: Page, name: str) -> str:
 
 
 async def busy(world: World, served: Served) -> None:
-    """Samples, queries and labels, with a point of the figures before and after."""
+    """Samples, queries and labels, with a point of the figures before and after.
+
+    The model knows no class at the queries of the first half, and predicts at those of the second one.
+    """
     served.app.desk.figures.take()
-    await world.settle([one["id"] for one in await world.samples(80)])
+    for start in (0, 40):
+        await world.settle([one["id"] for one in await world.samples(40, start)])
     await world.until(lambda: served.app.desk.recent.total == 80, "all is counted")
     await world.until(lambda: served.app.local_model.model.examples == 16, "all is learned")
     await world.until(lambda: not served.app.pending, "nothing is pending")
@@ -43,6 +47,8 @@ async def test_the_charts_show_the_numbers_of_the_service(desks: MakeDesks, open
     assert await tile(page, "Labels learned") == str(point["examples"]) == "16"
     assert await tile(page, "Pending") == "0"
     assert await tile(page, "Asked for") == "20%"
+    assert 0 < point["predicted"] < 1
+    await expect(page.locator(".tile:has(dt:text-is('Accuracy'))")).to_contain_text("with a prediction")
     members = await page.locator(".chart[aria-label='Members of the model'] svg").get_attribute("aria-label")
     for member, weight in point["members"].items():
         found = re.search(rf"{member}: ([\d.]+)%", members or "")

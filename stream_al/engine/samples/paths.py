@@ -90,6 +90,6 @@ def listed(names: Iterable[str]) -> str:
     r"""Names that a stranger may have written, as a list in a sentence.
 
     >>> listed(["a", "b\n" + 99 * "c"])
-    'a, b\\nccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc...'
+    'a, b\\ncccccccccccccccccccccccccccccccccccccccccccccccccccccccccc...'
     """
     return ", ".join(printable(name, MOST_CHARACTERS) for name in names)

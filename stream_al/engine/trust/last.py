@@ -22,7 +22,7 @@ from stream_al.messages import ClassLabel, Example, encode
 __all__ = ["MOST", "Labelled", "Last", "Note"]
 
 MOST = 5000
-OVERHEAD = 600  # bytes of memory for a sample besides its example and its comments
+OVERHEAD = 600  # bytes of memory for a sample besides its example and the texts of its labels
 MAX_BYTES = 2**23
 
 
@@ -39,6 +39,12 @@ class Note:
     def of(cls, example: Example) -> Note:
         """The label of an example."""
         return cls(annotator_of(example), example.label, example.comment, example.flagged)
+
+    @property
+    def characters(self) -> int:
+        """How much text it has."""
+        label = self.label if isinstance(self.label, str) else ""
+        return len(self.annotator or "") + len(label) + len(self.comment or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,9 @@ class Last:
     bytes: int = 0
 
     def add(self, example: Example, sample_id: str, version: str, offset: int, *, bought: bool) -> None:
-        """Keep a sample with its first label."""
+        """Keep a sample with its first label, as the newest one."""
+        if (former := self.samples.pop(sample_id, None)) is not None:
+            self.bytes -= _size(former)
         record = encode(example)
         if len(record) > self.max_bytes // 10:
             record = b""
@@ -152,4 +160,4 @@ class Last:
 
 
 def _size(sample: Labelled) -> int:
-    return OVERHEAD + len(sample.record) + sum(4 * len(note.comment or "") for note in sample.notes)
+    return OVERHEAD + len(sample.record) + sum(4 * note.characters for note in sample.notes)

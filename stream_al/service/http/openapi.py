@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from stream_al.service.http.json_body import CHECKED
 from stream_al.service.http.roles import DEFAULT_RULE, RULES, Role
 from stream_al.service.http.schemas import problems
 
@@ -44,6 +45,8 @@ def _add_access(document: dict[str, Any]) -> None:
             codes.append(403)
             if "requestBody" in operation:
                 codes.append(415)
+            if path.startswith(CHECKED):
+                codes.append(422)
             if rule.limited:
                 codes.append(429)
             for code, response in problems(*codes).items():

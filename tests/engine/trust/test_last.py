@@ -40,6 +40,15 @@ def test_the_bytes_and_the_number_are_bounded_whatever_comes(
         assert all(len(one.record) <= 900 for one in last.samples.values())
 
 
+@pytest.mark.parametrize("texts", [{"annotator": "a" * 500}, {"label": "l" * 500}, {"comment": "c" * 500}])
+def test_every_text_of_a_second_label_counts(texts: dict[str, str]) -> None:
+    last = Last()
+    last.add(first("s1"), "s1", "v", 0, bought=True)
+    before = last.bytes
+    last.note(msgspec.structs.replace(first("s1~2", second_of="s1"), **texts))
+    assert last.bytes >= before + 4 * 500
+
+
 def test_the_oldest_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 3)
     last = Last()

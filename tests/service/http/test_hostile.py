@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
 
 from stream_al.service.app import App
 from stream_al.service.http.guard import HEADERS
+from stream_al.service.http.roles import RULES
 from tests.support.http_client import Open, problem
 from tests.support.http_server import application, client_of, exchange, served
 
@@ -150,6 +152,15 @@ async def test_a_body_of_many_unknown_members_is_one_mistake(method: str, path: 
         if path == "/v1/settings":
             inner = problem(await client.request(method, path, json={"budget": many}), 422)
             assert len(inner["mistakes"]) == 1
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(way for way in RULES if way[1].startswith("/v1/")))
+async def test_an_unknown_parameter_is_refused_and_not_passed_over(method: str, path: str) -> None:
+    """A misspelt filter would give everything, and nobody would notice."""
+    async with client_of(application()) as client:
+        response = await client.request(method, re.sub("{[a-z]+}", "a", path), params={"wehre": "x > 1"})
+        told = problem(response, 422)
+        assert (told["reason"], "'wehre'" in told["detail"]) == ("unknown_parameter", True)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br, gzip", "deflate"])
