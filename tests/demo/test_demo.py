@@ -34,14 +34,18 @@ from stream_al.settings import Settings
 from stream_al.simulate.baselines import random_positions
 from stream_al.simulate.classes.scores import ClassScore
 from stream_al.simulate.crew import crew, parse_crew
-from tests.support.children import children
+from tests.support.children import PATIENCE_SECONDS, children
 
 COMMAND = [sys.executable, "-m", "stream_al", "demo", "--port", "0"]
 STAMP = ModelStamp("model", "v", 0)
 
+pytestmark = pytest.mark.timeout(3 * PATIENCE_SECONDS)
+
 
 def performed(*options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=100, check=False)  # noqa: S603
+    return subprocess.run(  # noqa: S603 - our own command
+        [*COMMAND, *options], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +95,7 @@ def interrupted(*options: str, when: Callable[[str], bool]) -> tuple[int, str, s
     started = children(demo.pid)
     assert started
     demo.send_signal(signal.SIGINT)
-    out, rest = demo.communicate(timeout=20)
+    out, rest = demo.communicate(timeout=PATIENCE_SECONDS)
     for pid in started:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
@@ -151,7 +155,7 @@ def test_at_the_desk_a_person_labels_beside_a_colleague_until_ctrl_c() -> None:
     assert not status["examples"]["outcomes"].get("conflict")
     started = children(demo.pid)
     demo.send_signal(signal.SIGINT)
-    out, rest = demo.communicate(timeout=30)
+    out, rest = demo.communicate(timeout=PATIENCE_SECONDS)
     assert demo.returncode == 0, said + rest
     assert "Traceback" not in said + rest
     assert '"audit"' not in said + rest  # a line for each label would bury the rest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import NewTopic
@@ -31,6 +31,7 @@ from stream_al.settings import Settings
 __all__ = ["Kafka"]
 
 CREATED_POLL_SECONDS = 0.05
+REPLACED_SECONDS = 1.0  # the time that a consumer has to stop when another one takes its place
 
 
 class Kafka:
@@ -118,16 +119,11 @@ class Kafka:
 
     async def keep_positions(self, group: str, topic: str, positions: Mapping[int, Position]) -> None:
         """Commit for a group that has no members. Raises Unavailable."""
-        if group not in self._keepers:
-            self._keepers[group] = await self.connection.consumer(group_id=group, auto_offset_reset="none")
-        keeper = self._keepers[group]
         offsets = {
             TopicPartition(topic, p): OffsetAndMetadata(one.offset, one.metadata)
             for p, one in positions.items()
         }
-        keeper.assign(list(offsets))  # aiokafka commits for what is assigned only
-        keeper.pause(*offsets)
-        await self._commit(group, keeper, offsets)
+        await self._commit(group, await self._keeper(group, topic, offsets.keys()), offsets)
 
     async def kept_positions(self, group: str, topic: str, partitions: Iterable[int]) -> dict[int, Position]:
         """What was committed for a group, without the partitions that have no commit."""
@@ -141,6 +137,26 @@ class Kafka:
             return topic_ids(await self.connection.wait("reading the ids of topics", request))
         except (NotImplementedError, IncompatibleBrokerVersion):
             return {}
+
+    async def _keeper(self, group: str, topic: str, wanted: Set[TopicPartition]) -> AIOKafkaConsumer:
+        """A consumer outside the group that commits for it: aiokafka commits for what is assigned only.
+
+        It is assigned once, and replaced if it lacks a partition. aiokafka fails if a consumer is assigned
+        again while it still looks for the coordinator, as it does after a commit that was cut off.
+        """
+        keeper = self._keepers.get(group)
+        if keeper is not None and wanted <= keeper.assignment():
+            return keeper
+        if keeper is not None:
+            del self._keepers[group]
+            await stop_client(keeper.stop(), REPLACED_SECONDS)
+        there = await self.connection.partitions(topic)
+        tps = wanted | {TopicPartition(topic, partition) for partition in there}
+        keeper = await self.connection.consumer(group_id=group, auto_offset_reset="none")
+        keeper.assign(list(tps))
+        keeper.pause(*tps)
+        self._keepers[group] = keeper
+        return keeper
 
     async def _commit(
         self, group: str, consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, OffsetAndMetadata]
