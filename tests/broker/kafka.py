@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tests.support.cache import held_cache
+from tests.cache import held_cache
 
 IN_CI = os.environ.get("CI") == "true"  # where what is missing is a failure and never a skip
 IS_INSTALLED = bool(shutil.which("java") and shutil.which("mvn"))

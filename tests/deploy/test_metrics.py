@@ -40,13 +40,13 @@ def test_every_reason_for_a_dead_letter_begins_at_zero() -> None:
 
 NO_LETTER = {
     *("binary_model", "too_many_classes", "model_error", "bad_label", "bad_time"),
-    *("too_many_records", "bad_filter", "slow_filter", "unknown_member"),  # a request
+    *("too_many_records", "bad_filter", "slow_filter", "unknown_member", "unknown_parameter"),  # a request
     *("unusable_id", "several_classes", "no_class"),  # Label Studio
 }
 """What a model cannot do is not the record's fault: it is a problem (`telemetry.problems`) and no letter. Nor
 is a bad label in a file, which is left out of the import. A query with a bad time is passed over, and a
-request with too many records, or with a filter that cannot be read, is refused. What the bridge to Label
-Studio cannot use stays there."""
+request with too many records, an unknown name, or a filter that cannot be read, is refused. What the bridge
+to Label Studio cannot use stays there."""
 
 
 async def send_examples(world: World, learner: Learner) -> int:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from tests.cache import held_cache
 from tests.desk.desk_server import SERVED, MakeDesks, OpenDesk, Served, serve
-from tests.support.cache import held_cache
 from tests.support.world import MakeWorld, World
 
 AXE = "4.10.3"

@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx
 
 from stream_al.demo.broker import free_port
-from tests.support.cache import held_cache
+from tests.cache import held_cache
 
 __all__ = ["LABEL_STUDIO_VERSION", "PASSWORD", "LabelStudio"]
 
