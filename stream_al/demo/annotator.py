@@ -16,6 +16,7 @@ from stream_al.client import AsyncClient, LeasedQuery
 from stream_al.errors import BadMessage, StreamAlError
 from stream_al.messages import ClassLabel, Label, Query, decode, encode
 from stream_al.service.broker.protocols import Broker, Outgoing, Record
+from stream_al.service.broker.readers import started
 from stream_al.service.broker.topics import max_message_bytes
 from stream_al.settings import Settings
 from stream_al.simulate.annotator import SimulatedAnnotator, Wait
@@ -70,16 +71,12 @@ class TopicAnnotators:
 
     async def run(self) -> None:
         """Label queries until cancelled."""
-        reader = self.broker.reader(self.topics.queries, expiring=True)
-        await reader.start()
-        try:
+        async with started(self.broker.reader(self.topics.queries, expiring=True)) as reader:
             while True:
                 due = self._waiting[0][0] - time() if self._waiting else IDLE_SECONDS
                 for record in await reader.poll(AT_ONCE, min(max(due, 0.0), IDLE_SECONDS)):
                     self._see(record)
                 await self._send_labels()
-        finally:
-            await asyncio.shield(reader.stop(1.0))
 
     def _see(self, record: Record) -> None:
         if record.value is None:

@@ -6,7 +6,6 @@ prediction of null (the model knows no class) is wrong, and so is a missing one.
 
 from __future__ import annotations
 
-import asyncio
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ import msgspec
 
 from stream_al.messages import ClassLabel, PredictionRecord
 from stream_al.service.broker.protocols import Reader
+from stream_al.service.broker.readers import started
 from stream_al.simulate.measure import Confusion
 
 __all__ = ["Scoreboard"]
@@ -69,13 +69,10 @@ class Scoreboard:
 
     async def run(self) -> None:
         """Count until cancelled."""
-        await self.reader.start()
-        try:
+        async with started(self.reader):
             while True:
                 for record in await self.reader.poll(AT_ONCE, 0.1):
                     self.count(msgspec.json.decode(record.value or b"", type=PredictionRecord))
-        finally:
-            await asyncio.shield(self.reader.stop(1.0))
 
     def count(self, record: PredictionRecord) -> None:
         """Count one prediction. Only the first prediction of a sample counts."""

@@ -383,9 +383,6 @@ class App:
         if self._started:
             with suppress(Unavailable):  # a slow store costs the snapshot, not the orderly stop
                 await within(deadline.left / 2, "the last snapshot", self.local_model.save())
-            parts = (self.local_model, self.pending, self.control, self.leasing)
-            readers = [part.reader for part in parts]
-            await asyncio.gather(*(reader.stop(deadline.left / 2) for reader in readers))
         await self.tracing.stop(deadline.left / 2)
-        await self.broker.stop(deadline.left)
+        await self.broker.stop(deadline.left)  # and all readers, also those of a start that was cut off
         log.info("stopped", examples=self.local_model.learner.offset)

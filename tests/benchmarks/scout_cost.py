@@ -19,7 +19,8 @@ from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.learner import Learner
 from stream_al.messages import Example, decode, encode
 from stream_al.service.broker.kafka.cluster import Kafka
-from stream_al.service.broker.protocols import Reader, is_behind
+from stream_al.service.broker.protocols import Reader
+from stream_al.service.broker.readers import is_behind
 from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.model.scout import Scout
 from stream_al.service.timing.clock import SYSTEM_CLOCK

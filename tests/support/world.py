@@ -19,7 +19,8 @@ from pydantic import SecretStr
 from stream_al.errors import Unavailable
 from stream_al.service import maintenance
 from stream_al.service.broker.kafka import Kafka
-from stream_al.service.broker.protocols import Broker, Headers, Outgoing, Reader, Record, Topic, is_behind
+from stream_al.service.broker.protocols import Broker, Headers, Outgoing, Reader, Record, Topic
+from stream_al.service.broker.readers import is_behind
 from stream_al.service.broker.topics import required_topics
 from stream_al.service.control import TIME
 from stream_al.service.timing.clock import Clock

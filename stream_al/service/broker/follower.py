@@ -16,7 +16,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from stream_al.service.broker.protocols import Reader, Record, is_behind, read_again
+from stream_al.service.broker.protocols import Reader, Record
+from stream_al.service.broker.readers import is_behind, read_again
 from stream_al.service.timing.clock import Clock
 from stream_al.service.timing.time_slices import TimeSlices
 

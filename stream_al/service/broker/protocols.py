@@ -31,8 +31,6 @@ __all__ = [
     "Reader",
     "Record",
     "Topic",
-    "is_behind",
-    "read_again",
 ]
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -201,18 +199,6 @@ class Reader(Protocol):
         """Continue at an offset."""
 
 
-async def is_behind(reader: Reader, end_offsets: Mapping[int, int]) -> bool:
-    """Whether a reader has not reached these offsets yet."""
-    positions = await reader.positions()
-    return any(positions.get(partition, 0) < offset for partition, offset in end_offsets.items())
-
-
-async def read_again(reader: Reader, records: Sequence[Record]) -> None:
-    """Let a reader bring records again: whoever has read them was cancelled before they were applied."""
-    for partition, offset in {one.partition: one.offset for one in reversed(records)}.items():
-        await reader.seek(partition, offset)
-
-
 class Broker(Protocol):
     """A client of a broker."""
 
@@ -220,7 +206,7 @@ class Broker(Protocol):
         """Connect; wait for a broker that is away. Raises Unavailable at the deadline."""
 
     async def stop(self, deadline_seconds: float) -> None:
-        """Disconnect; give up quietly after the deadline."""
+        """Disconnect, with all groups and readers; give up quietly after the deadline."""
 
     def group(self, name: str, topic: str, start: str) -> Group:
         """A member of a group, not joined yet; a new group begins at `start`: `earliest` or `latest`."""

@@ -31,6 +31,7 @@ from stream_al.identity import MAX_ID_CHARACTERS, version_of
 from stream_al.messages import decode, encode, iso
 from stream_al.replica_messages import ByHand
 from stream_al.service.broker.protocols import Broker, Outgoing, Reader, Record
+from stream_al.service.broker.readers import started
 from stream_al.service.control import LABEL, RELABEL
 from stream_al.service.loops.asked import Wanted, has_query
 from stream_al.service.loops.second_queries import Relabelling
@@ -146,8 +147,7 @@ class Requests:
         if not places:
             return over
         reader = self._broker.reader(self._selection.settings.topics.samples, expiring=True)
-        await reader.start()
-        try:
+        async with started(reader):
             begins, ends = await reader.beginning_offsets(), await reader.end_offsets()
             for partition, end in ends.items():  # else all that the topic holds would come first
                 await reader.seek(partition, end)
@@ -159,8 +159,6 @@ class Requests:
                     await reader.seek(partition, ends[partition])
                 if not self._wait(record, self._label.get((partition, offset), "")):
                     over.append((partition, offset))
-        finally:
-            await reader.stop(STOP_SECONDS)
         return over
 
     async def _record(self, reader: Reader, partition: int, offset: int) -> Record | None:

@@ -21,6 +21,7 @@ from stream_al.errors import Unavailable
 from stream_al.messages import Example, Label, decode, encode, iso
 from stream_al.service.app import App
 from stream_al.service.broker.protocols import Outgoing
+from stream_al.service.broker.readers import started
 from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.engine_settings import allowed_classes
 from stream_al.service.http.guard import add_to_audit, caller_name, caller_role
@@ -138,8 +139,7 @@ async def _check(app: App, request: Request, sample_id: str) -> None:
 async def _given(app: App, offset: int) -> Given:
     """The label at an offset of the examples, as the log has it."""
     reader = app.broker.reader(app.settings.topics.examples)
-    await reader.start()
-    try:
+    async with started(reader):
         if offset < (await reader.beginning_offsets())[PARTITION]:
             return Given(None, 0)  # the topic no longer says whose it was
         await reader.seek(PARTITION, offset)
@@ -150,5 +150,3 @@ async def _given(app: App, offset: int) -> Given:
         record = records[0]
         example = decode(Example, record.value, max_bytes=max_message_bytes(app.settings.input))
         return Given(example.via if record.offset == offset else None, record.timestamp_ms)
-    finally:
-        await reader.stop(STOP_SECONDS)

@@ -23,6 +23,7 @@ lack the last second.
 from __future__ import annotations
 
 from stream_al.service.broker.protocols import Broker, Position
+from stream_al.service.broker.readers import started
 from stream_al.service.loops.consumer import Consumer
 from stream_al.service.timing.clock import Clock
 
@@ -84,11 +85,8 @@ class Accounts:
         A partition may have moved on since this replica has held it, and the new topic may have fewer.
         """
         reader = self._broker.reader(self._topic)  # the group may still believe that there is no topic
-        await reader.start()
-        try:
+        async with started(reader):
             there = await reader.end_offsets()
-        finally:
-            await reader.stop(STOP_SECONDS)
         known = {number: one for number, one in consumer.committed.items() if number in there}
         kept = await self._broker.kept_positions(self._group, self._topic, list(known))
 

@@ -23,11 +23,11 @@ from stream_al.engine.labels.refusals import Refusal
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Example, decode, encode, iso
 from stream_al.service.broker.protocols import Broker, Outgoing, Record
+from stream_al.service.broker.readers import started
 from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.maintenance.topics import (
     CHUNK,
-    STOP_SECONDS,
     Progress,
     opened,
     opened_control,
@@ -135,14 +135,11 @@ async def _learn_corrections(
         authors[first] = by, iso(record.timestamp_ms)
 
     reader, max_bytes = broker.reader(settings.topics.examples), max_message_bytes(settings.input)
-    await reader.start()
-    try:
+    async with started(reader):
         begin, end = (await reader.beginning_offsets())[PARTITION], (await reader.end_offsets())[PARTITION]
         slices = TimeSlices(SYSTEM_CLOCK)
         scout = Scout(reader, PARTITION, learner.excluded, max_bytes, slices, lambda: None)
         learner.correct(await scout.corrections(learner.ledger, begin, end, note))
-    finally:
-        await reader.stop(STOP_SECONDS)
     return authors
 
 

@@ -18,7 +18,8 @@ from enum import IntEnum
 
 from stream_al.service.broker.dead_letters import Place, marker_in, replay_of
 from stream_al.service.broker.protocols import Broker
-from stream_al.service.maintenance.topics import STOP_SECONDS, read_topic
+from stream_al.service.broker.readers import started
+from stream_al.service.maintenance.topics import read_topic
 from stream_al.settings import Settings
 
 __all__ = ["LetterStates", "State", "committed", "letter_states", "state_of"]
@@ -66,12 +67,8 @@ async def letter_states(settings: Settings, broker: Broker, topic: str) -> Lette
     """The states of the dead letters that come from a topic."""
     name = topic + settings.topics.dead_letter_suffix
     read = await committed(settings, broker, topic)
-    reader = broker.reader(name)
-    await reader.start()
-    try:
+    async with started(broker.reader(name)) as reader:
         states = LetterStates(await reader.beginning_offsets(), await reader.end_offsets())
-    finally:
-        await reader.stop(STOP_SECONDS)
     async for record in read_topic(broker, name, lambda done, total: None):
         if (marker := marker_in(record)) and marker.letter.topic == name:
             states.see(marker.letter, state_of(marker.record, read))
@@ -84,12 +81,8 @@ async def committed(settings: Settings, broker: Broker, topic: str) -> dict[int,
     """The next offset that the service reads of a topic, by partition."""
     stage = "select" if topic == settings.topics.samples else "intake"
     group = broker.group(f"{settings.application}.{stage}", topic, "earliest")
-    reader = broker.reader(topic)
-    await reader.start()
-    try:
+    async with started(broker.reader(topic)) as reader:
         partitions = list(await reader.end_offsets())
-    finally:
-        await reader.stop(STOP_SECONDS)
     found = {partition: await group.committed(partition) for partition in partitions}
     return {partition: position.offset for partition, position in found.items() if position}
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.learner import Learner
 from stream_al.service.broker.protocols import Broker, Reader
+from stream_al.service.broker.readers import started
 from stream_al.service.control import Control
 from stream_al.service.engine_settings import fresh_learner
-from stream_al.service.maintenance.topics import STOP_SECONDS, Progress, opened, opened_control
+from stream_al.service.maintenance.topics import Progress, opened, opened_control
 from stream_al.service.model.local_model import LocalModel
 from stream_al.service.model.replay import PARTITION
 from stream_al.service.model.snapshots import Snapshots
@@ -44,8 +45,7 @@ async def load_model(
         local_model = LocalModel(
             lambda: broker.reader(topic), settings, snapshots, metrics, problems, SYSTEM_CLOCK
         )
-        await local_model.reader.start()
-        try:
+        async with started(local_model.reader):
             if rebuild:
                 await _fit_exclusions(control, local_model.reader, from_here=from_here)
             if control.model_record:
@@ -53,8 +53,6 @@ async def load_model(
             await local_model.restore(progress)
             if rebuild:
                 await local_model.save()
-        finally:
-            await local_model.reader.stop(STOP_SECONDS)
         return local_model.learner
 
 

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 from stream_al.errors import Misconfigured
-from stream_al.service.broker.protocols import Broker, Record, is_behind
+from stream_al.service.broker.protocols import Broker, Record
+from stream_al.service.broker.readers import is_behind, started
 from stream_al.service.broker.topics import required_topics
 from stream_al.service.control import Control
 from stream_al.service.telemetry.metrics import Metrics
@@ -76,9 +77,7 @@ async def reset_offsets(settings: Settings, broker: Broker, topic: str, to: str)
 
 async def read_topic(broker: Broker, topic: str, progress: Progress) -> AsyncIterator[Record]:
     """All records that a topic holds now."""
-    reader = broker.reader(topic)
-    await reader.start()
-    try:
+    async with started(broker.reader(topic)) as reader:
         first, end = await reader.beginning_offsets(), await reader.end_offsets()
         total = sum(end[p] - first[p] for p in end)
         done = 0
@@ -87,17 +86,12 @@ async def read_topic(broker: Broker, topic: str, progress: Progress) -> AsyncIte
                 done += 1
                 yield record
             progress(min(done, total), total)
-    finally:
-        await reader.stop(STOP_SECONDS)
 
 
 @asynccontextmanager
 async def opened_control(settings: Settings, broker: Broker) -> AsyncIterator[Control]:
     """What operators have changed while the service ran, up to now. The broker is connected already."""
     control = Control(broker, settings, Metrics(settings.application), SYSTEM_CLOCK)
-    await control.reader.start()
-    try:
+    async with started(control.reader):
         await control.catch_up()
         yield control
-    finally:
-        await control.reader.stop(STOP_SECONDS)

@@ -41,7 +41,8 @@ from stream_al.engine.model.pickling import dumps
 from stream_al.engine.recent import RecentShare
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.messages import Example, ModelStamp
-from stream_al.service.broker.protocols import Reader, is_behind
+from stream_al.service.broker.protocols import Reader
+from stream_al.service.broker.readers import is_behind, started
 from stream_al.service.model.replay import PARTITION, Replay
 from stream_al.service.model.report import LearnerReport
 from stream_al.service.model.snapshots import Snapshots
@@ -57,7 +58,6 @@ __all__ = ["LocalModel"]
 
 log = structlog.get_logger(__name__)
 
-READER_STOP_SECONDS = 1.0
 DIGESTED = "digested"
 MAX_EXAMPLES = 500  # of one batch
 
@@ -316,8 +316,7 @@ class LocalModel:
         replay = self._new_replay(reader)
         corrected = len(self.learner.ledger.corrected)
         log.info("rebuilding the model", excluded=len(excluded), corrected=corrected)
-        try:
-            await reader.start()
+        async with started(reader):
             end = {PARTITION: await replay.begin(on_read=self._read)}
             while self.excluded == excluded and await is_behind(reader, end):
                 await replay.step(1.0, self._max_examples, self._refolded)
@@ -327,8 +326,6 @@ class LocalModel:
                     await replay.step(1.0, self._max_examples, self._refolded)
                 if self.excluded == excluded:
                     self._replace(replay)
-        finally:
-            await reader.stop(READER_STOP_SECONDS)
 
     def _replace(self, replay: Replay) -> None:
         """Put the replay in force. Its new reader may bring examples again; they are folded once."""

@@ -25,7 +25,8 @@ from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.learner import Learner, Outcome
 from stream_al.errors import BadMessage, Misconfigured, StateLost, Unavailable
 from stream_al.messages import Example, decode
-from stream_al.service.broker.protocols import Reader, Record, read_again
+from stream_al.service.broker.protocols import Reader, Record
+from stream_al.service.broker.readers import read_again
 from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.model.scout import Scout

@@ -21,7 +21,8 @@ from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.ledger import Ledger
 from stream_al.errors import BadMessage
 from stream_al.messages import Example, decode
-from stream_al.service.broker.protocols import Reader, Record, is_behind
+from stream_al.service.broker.protocols import Reader, Record
+from stream_al.service.broker.readers import is_behind
 from stream_al.service.timing.time_slices import TimeSlices
 
 __all__ = ["Scout"]

@@ -17,7 +17,7 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 
 from stream_al.errors import Misconfigured, Unavailable
-from stream_al.service.broker.kafka.connection import Connection, stop_client
+from stream_al.service.broker.kafka.connection import Connection
 from stream_al.service.broker.kafka.conversion import error_text
 from stream_al.service.broker.kafka.group import KafkaGroup
 from stream_al.service.broker.kafka.producer import Producer
@@ -49,12 +49,11 @@ class Kafka:
         await self._producer.start()
 
     async def stop(self, deadline_seconds: float) -> None:
-        """Disconnect; give up quietly after the deadline."""
+        """Disconnect, groups and readers too; give up quietly after the deadline."""
         deadline = Deadline(deadline_seconds, self._clock)
-        keepers, self._keepers = list(self._keepers.values()), {}
-        await asyncio.gather(*(stop_client(keeper.stop(), deadline.left) for keeper in keepers))
-        await self.connection.stop(deadline.left)
+        self._keepers = {}
         await self._producer.stop(deadline)
+        await self.connection.stop(deadline.left)
 
     def group(self, name: str, topic: str, start: str) -> KafkaGroup:
         """A member of a group, not joined yet."""
@@ -114,7 +113,7 @@ class Kafka:
             moved = {tp: OffsetAndMetadata(at, states.get(tp.partition, "")) for tp, at in offsets.items()}
             await self._commit(group, consumer, moved)
         finally:
-            await stop_client(consumer.stop(), self.connection.deadline_seconds)
+            await self.connection.close(consumer.stop, self.connection.deadline_seconds)
         return {tp.partition: offset for tp, offset in offsets.items()}
 
     async def keep_positions(self, group: str, topic: str, positions: Mapping[int, Position]) -> None:
@@ -149,7 +148,7 @@ class Kafka:
             return keeper
         if keeper is not None:
             del self._keepers[group]
-            await stop_client(keeper.stop(), REPLACED_SECONDS)
+            await self.connection.close(keeper.stop, REPLACED_SECONDS)
         there = await self.connection.partitions(topic)
         tps = wanted | {TopicPartition(topic, partition) for partition in there}
         keeper = await self.connection.consumer(group_id=group, auto_offset_reset="none")

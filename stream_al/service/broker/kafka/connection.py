@@ -3,6 +3,9 @@
 Producer, consumers and admin client are separate clients of aiokafka. They share their options, their
 deadline and the way in which a failed start is explained. The group and the reader get a `Connection` and
 nothing else; `cluster` puts all of them together.
+
+The connection owns its clients: it knows each of them from its start to its stop. So whatever is cut off, in
+the middle of a start or of a stop, the last stop of the connection leaves no client behind.
 """
 
 from __future__ import annotations
@@ -31,9 +34,11 @@ from stream_al.service.broker.protocols import Position
 from stream_al.service.timing.deadline import within
 from stream_al.settings import KafkaSettings, LimitSettings
 
-__all__ = ["Connection", "stop_client"]
+__all__ = ["Connection"]
 
 log = structlog.get_logger(__name__)
+
+Stop = Callable[[], Awaitable[None]]
 
 FETCH_BYTES = 8 * 2**20  # of one partition at a time: it bounds the records that wait in memory
 METADATA_MS = 10_000  # after which a client asks again which partitions there are: new ones are read soon
@@ -56,14 +61,25 @@ class Connection:
         self._poll_ms = int(limits.poll_seconds * 1000)
         self._client_id = settings.client_id or application
         self._admin: AIOKafkaAdminClient | None = None
+        self._clients: set[Stop] = set()
+        """How to stop each client that was started and not stopped."""
         self._accepted = False
         """Whether a broker has accepted these settings once."""
 
     async def stop(self, deadline_seconds: float) -> None:
-        """Stop the admin client; give up quietly after the deadline."""
-        if self._admin is not None:
-            await stop_client(self._admin.close(), deadline_seconds)
+        """Stop every client that still runs; give up quietly after the deadline."""
         self._admin = None
+        await asyncio.gather(*(self.close(stop, deadline_seconds) for stop in list(self._clients)))
+
+    async def close(self, stop: Stop, deadline_seconds: float) -> None:
+        """Stop one client; give up quietly after the deadline.
+
+        Args:
+            stop: The client's method that stops it, as `connect` was given it.
+            deadline_seconds: Longest wait.
+        """
+        self._clients.discard(stop)
+        await _stopped(stop(), deadline_seconds)
 
     def options(self) -> dict[str, Any]:
         """The options of every client of aiokafka.
@@ -114,7 +130,7 @@ class Connection:
             self._admin = admin
         return self._admin
 
-    async def connect(self, starting: Awaitable[None], stop: Callable[[], Awaitable[None]]) -> None:
+    async def connect(self, starting: Awaitable[None], stop: Stop) -> None:
         """Start a client; if the start fails, stop the client again.
 
         Args:
@@ -128,17 +144,18 @@ class Connection:
         """
         servers = self.settings.bootstrap_servers
         start = asyncio.ensure_future(starting)
+        self._clients.add(stop)
         try:
             await self.wait("connecting", asyncio.shield(start))
         except Unavailable as error:
-            await _undo(start, stop)
+            await self._undo(start, stop)
             mistake = await self._diagnosis() if isinstance(error.__cause__, KafkaError) else None
             if mistake and not self._accepted:
                 raise Misconfigured(mistake) from None
             away = f"no broker responds at {servers}: start Kafka, or set kafka.bootstrap_servers ({error})"
             raise Unavailable(mistake or away) from error
         except BaseException:
-            await _undo(start, stop)
+            await self._undo(start, stop)
             raise
         self._accepted = True
 
@@ -196,24 +213,23 @@ class Connection:
         seconds = min(DIAGNOSIS_SECONDS, self.deadline_seconds)
         return await diagnosis(self.settings, self.options(), seconds)
 
+    async def _undo(self, start: asyncio.Future[None], stop: Stop) -> None:
+        """Stop a client whose start has failed, or is awaited no more.
 
-async def _undo(start: asyncio.Future[None], stop: Callable[[], Awaitable[None]]) -> None:
-    """Stop a client whose start has failed, or is awaited no more.
-
-    aiokafka does not close the connection over which it asks for the brokers if it is cancelled then. So a
-    start may end before it is cancelled.
-    """
-    try:
+        aiokafka does not close the connection over which it asks for the brokers if it is cancelled then. So
+        a start may end before it is cancelled.
+        """
+        try:
+            await asyncio.wait([start], timeout=UNDO_SECONDS)
+        finally:
+            start.cancel()  # has no effect if it has ended
         await asyncio.wait([start], timeout=UNDO_SECONDS)
-    finally:
-        start.cancel()  # has no effect if it has ended
-    await asyncio.wait([start], timeout=UNDO_SECONDS)
-    if start.done() and not start.cancelled():
-        start.exception()  # the caller raises it; without this asyncio logs it
-    await stop_client(stop(), UNDO_SECONDS)
+        if start.done() and not start.cancelled():
+            start.exception()  # the caller raises it; without this asyncio logs it
+        await self.close(stop, UNDO_SECONDS)
 
 
-async def stop_client(stopping: Any, seconds: float) -> None:
+async def _stopped(stopping: Any, seconds: float) -> None:
     """Wait until a client has stopped, at most until the deadline; ignore the failures of a broker.
 
     The stop runs as a task of its own. aiokafka's consumer cancels its own tasks while it stops; if the

@@ -17,7 +17,7 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 
 from stream_al.errors import Superseded, Unavailable
-from stream_al.service.broker.kafka.connection import Connection, stop_client
+from stream_al.service.broker.kafka.connection import Connection
 from stream_al.service.broker.kafka.conversion import error_text, offset_lost, to_record
 from stream_al.service.broker.protocols import Position, Record
 from stream_al.service.timing.deadline import within
@@ -65,7 +65,7 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's
         """Leave the group; give up quietly after the deadline."""
         clients = [client for client in (self._running, self._probe) if client is not None]
         self._running = self._probe = None
-        await asyncio.gather(*(stop_client(client.stop(), deadline_seconds) for client in clients))
+        await asyncio.gather(*(self._connection.close(client.stop, deadline_seconds) for client in clients))
 
     async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
         """Begin a generation: everything read so far is stale."""

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 
 from stream_al.errors import Unavailable
 from stream_al.service.broker.kafka.batches import BATCH_BYTES, send_all
-from stream_al.service.broker.kafka.connection import Connection, stop_client
+from stream_al.service.broker.kafka.connection import Connection
 from stream_al.service.broker.protocols import Ack, Outgoing
 from stream_al.service.timing.deadline import Deadline
 
@@ -55,11 +55,13 @@ class Producer:
 
     async def stop(self, deadline: Deadline) -> None:
         """Disconnect; give up quietly after the deadline."""
-        if self._running is not None:
-            await stop_client(self._running.stop(), deadline.left)
-        self._running = None
-        for stopping in list(self._stopping):
-            await stop_client(stopping, deadline.left)
+        running, self._running = self._running, None
+        if running is not None:
+            await self._connection.close(running.stop, deadline.left)
+        if self._stopping:
+            _, late = await asyncio.wait(self._stopping, timeout=deadline.left)
+            for stopping in late:
+                stopping.cancel()
 
     async def send(self, records: Sequence[Outgoing]) -> list[Ack]:
         """Send records and wait until the broker has every one. Raises Unavailable."""
@@ -84,6 +86,8 @@ class Producer:
         """Use a producer no more; it stops in the background."""
         if self._running is producer:
             self._running = None
-        stopping = asyncio.create_task(stop_client(producer.stop(), self._connection.deadline_seconds))
+        stopping = asyncio.create_task(
+            self._connection.close(producer.stop, self._connection.deadline_seconds)
+        )
         self._stopping.add(stopping)
         stopping.add_done_callback(self._stopping.discard)

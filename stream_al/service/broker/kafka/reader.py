@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from stream_al.errors import Unavailable
-from stream_al.service.broker.kafka.connection import Connection, stop_client
+from stream_al.service.broker.kafka.connection import Connection
 from stream_al.service.broker.kafka.conversion import offset_lost, to_record
 from stream_al.service.broker.protocols import Record
 
@@ -51,9 +51,9 @@ class KafkaReader:
 
     async def stop(self, deadline_seconds: float) -> None:
         """Stop; give up quietly after the deadline."""
-        if self._running is not None:
-            await stop_client(self._running.stop(), deadline_seconds)
-        self._running = None
+        running, self._running = self._running, None
+        if running is not None:
+            await self._connection.close(running.stop, deadline_seconds)
 
     async def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
         """The next records, in order within a partition; empty if none came in time."""

@@ -18,7 +18,8 @@ from stream_al.engine.doctor.topics import GroupState, TopicState
 from stream_al.errors import StreamAlError, Unavailable
 from stream_al.service.broker.kafka.connection import Connection
 from stream_al.service.broker.kafka.reader import KafkaReader
-from stream_al.service.broker.protocols import Record, is_behind
+from stream_al.service.broker.protocols import Record
+from stream_al.service.broker.readers import is_behind, started
 from stream_al.service.timing.clock import SYSTEM_CLOCK, Clock
 from stream_al.service.timing.deadline import Deadline
 
@@ -28,7 +29,6 @@ MAX_BYTES = 64 * 2**20  # of the records of one topic
 EMPTY_POLLS = 2  # after which a topic is taken to have no more; its last offsets may hold no records
 ATTEMPTS, PAUSE_SECONDS = 5, 0.5
 SIMILAR, LIKENESS = 3, 0.8  # names that are like one, and how like they are (difflib)
-STOP_SECONDS = 2.0
 NO_PERMISSION = "this login may not describe them: give it the permissions to describe and read topics"
 
 
@@ -146,10 +146,8 @@ class Survey:
         Raises:
             StreamAlError: The topic cannot be read.
         """
-        reader = KafkaReader(self._connection, topic, expiring=True)
         deadline = Deadline(seconds, self._clock)
-        try:
-            await reader.start()
+        async with started(KafkaReader(self._connection, topic, expiring=True)) as reader:
             begin, end = await reader.beginning_offsets(), await reader.end_offsets()
             if newest:
                 each = -(-number // max(1, len(end)))
@@ -165,8 +163,6 @@ class Survey:
                 size += sum(len(record.value or b"") for record in batch)
                 empty = 0 if batch else empty + 1
             whole = not newest and not await is_behind(reader, end)
-        finally:
-            await reader.stop(STOP_SECONDS)
         return Excerpt(records, whole, begin, end)
 
 

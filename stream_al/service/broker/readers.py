@@ -1,0 +1,34 @@
+"""What everyone does with a reader: start and stop it, ask how far it is, let it read again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from stream_al.service.broker.protocols import Reader, Record
+
+__all__ = ["is_behind", "read_again", "started"]
+
+STOP_SECONDS = 2.0
+
+
+@asynccontextmanager
+async def started(reader: Reader) -> AsyncIterator[Reader]:
+    """A reader that runs. It is stopped at the end, also if only a part of its start was done."""
+    try:
+        await reader.start()
+        yield reader
+    finally:
+        await reader.stop(STOP_SECONDS)
+
+
+async def is_behind(reader: Reader, end_offsets: Mapping[int, int]) -> bool:
+    """Whether a reader has not reached these offsets yet."""
+    positions = await reader.positions()
+    return any(positions.get(partition, 0) < offset for partition, offset in end_offsets.items())
+
+
+async def read_again(reader: Reader, records: Sequence[Record]) -> None:
+    """Let a reader bring records again: whoever has read them was cancelled before they were applied."""
+    for partition, offset in {one.partition: one.offset for one in reversed(records)}.items():
+        await reader.seek(partition, offset)
