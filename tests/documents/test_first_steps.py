@@ -22,10 +22,10 @@ from tests.broker.address import KafkaAddress
 from tests.documents.curl import request
 from tests.documents.markdown import README, ROOT, block, commands
 from tests.support.processes import Server, run
+from tests.support.replica import DEADLINE_SECONDS
 from tests.support.world import MakeWorld
 
 SAMPLES = 120  # of which a budget of 2 % asks for two labels at least
-DEADLINE_SECONDS = 60.0
 
 
 def message(name: str) -> dict[str, Any]:

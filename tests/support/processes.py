@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import httpx
 
-from stream_al.demo.broker import free_port
+from tests.ports import free_port
 
 __all__ = ["ROOT", "SERVE", "Server", "command", "environment", "options", "run"]
 
