@@ -140,7 +140,7 @@ def test_at_the_desk_a_person_labels_beside_a_colleague_until_ctrl_c() -> None:
     while demo.poll() is None and "The desk is at " not in said:
         said += demo.stderr.readline()
     url = said.rpartition("The desk is at ")[2].partition("/desk")[0]
-    assert httpx.get(f"{url}/desk", trust_env=False).status_code == 200
+    assert httpx.get(f"{url}/desk", timeout=PATIENCE_SECONDS, trust_env=False).status_code == 200
     with Client(url, annotator="person") as client:
         mine = []
         for query in client.queries(ahead=1, wait=60):

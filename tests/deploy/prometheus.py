@@ -101,7 +101,7 @@ class Prometheus:
             f"--web.listen-address=127.0.0.1:{self.port}",
         ]
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)  # noqa: S603
-        self._http = httpx.AsyncClient(base_url=self.url, timeout=10, trust_env=False)
+        self._http = httpx.AsyncClient(base_url=self.url, timeout=DEADLINE_SECONDS, trust_env=False)
 
     async def start(self) -> None:
         """Wait until it responds."""

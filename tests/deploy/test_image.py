@@ -236,7 +236,9 @@ async def test_what_compose_starts_works_together(image: Image, kafka: KafkaAddr
     service = await start("stream-al-1")
     demo = await start("demo", "--samples", "400", "--rate", "400", "--delay", "0")
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_SECONDS, trust_env=False
+        ) as http:
 
             async def learned() -> bool:
                 with suppress(httpx.TransportError):

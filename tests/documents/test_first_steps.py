@@ -77,7 +77,9 @@ async def test_the_first_steps_lead_to_a_query_and_its_label_is_learned(
     server = Server(settings, tmp_path, "first")
     try:
         await server.start()
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{server.port}", timeout=DEADLINE_SECONDS, trust_env=False
+        ) as client:
             await label_one(client, server)
     finally:
         await server.close()

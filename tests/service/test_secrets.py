@@ -157,7 +157,12 @@ async def test_a_running_service_shows_no_secret(locked: Locked, tmp_path: Path)
     log = tmp_path / "log"
     async with (
         serving(environ, log) as process,
-        httpx.AsyncClient(base_url=f"https://127.0.0.1:{port}", verify=False, trust_env=False) as client,  # noqa: S501 - the name is another one
+        httpx.AsyncClient(
+            base_url=f"https://127.0.0.1:{port}",
+            verify=False,  # noqa: S501 - the name is another one
+            timeout=DEADLINE_SECONDS,
+            trust_env=False,
+        ) as client,
     ):
         async with asyncio.timeout(DEADLINE_SECONDS):
             while not await ready(client):

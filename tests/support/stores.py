@@ -108,7 +108,7 @@ class S3Server:
         )
         # Until `ask_for_keys` any signature is accepted.
         signed = {"Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/s3/aws4_request"}
-        self.http = httpx.Client(base_url=self.url, headers=signed, timeout=10, trust_env=False)
+        self.http = httpx.Client(base_url=self.url, headers=signed, timeout=DEADLINE_SECONDS, trust_env=False)
         end = time.monotonic() + DEADLINE_SECONDS
         while not self._made():
             assert self._process.poll() is None
