@@ -171,7 +171,7 @@ class Selector:
         utilities = self.strategy.utilities(candidates).tolist()
         sketches: Sequence[Point | None] = [None] * len(samples)
         if self.strategy.uses_history:
-            sketches = split(model.sketches(samples).tobytes())
+            sketches = split(model.references().sketches(samples).tobytes())
         scored = [
             ScoredSample(sample.id, probabilities, utility, sketch, at_ms, None, sample.draw)
             for sample, probabilities, utility, sketch, at_ms in zip(

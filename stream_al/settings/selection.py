@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pydantic import Field, ValidationInfo, field_validator
 
 from stream_al.engine.model.factory_path import check_path, is_factory
+from stream_al.engine.model.limits import Limits
 from stream_al.settings.checks import (
     Count,
     Name,
@@ -63,6 +64,10 @@ class ModelSettings(Section):
         "predictions. If the list is empty, these strategies compare the members of the model, which must "
         "then be an ensemble.",
     )
+
+    def limits(self) -> Limits:
+        """How many classes and features the model may learn."""
+        return Limits(self.max_classes, self.max_features, self.max_pairs)
 
     def factories(self) -> list[str]:
         """The import paths among the definitions: to build these models runs the user's code."""

@@ -157,9 +157,7 @@ def prepare(
     terms = Terms(
         exploration=budget.exploration,
         most_pending=budget.pending,
-        max_classes=given.model.max_classes,
-        max_features=given.model.max_features,
-        max_pairs=given.model.max_pairs,
+        limits=given.model.limits(),
         objective=given.model.objective,
         committee=tuple(given.model.committee),
         target=given.target(),

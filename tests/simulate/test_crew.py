@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_al.datasets.rows import Row
+from stream_al.engine.model.limits import Limits
 from stream_al.errors import Misconfigured
 from stream_al.simulate.annotator import Hours, SimulatedAnnotator, Wait
 from stream_al.simulate.cases import Case, Terms, simulate
@@ -131,7 +132,7 @@ ROWS = [
     for k in range(400)
 ]
 STREAM = Stream("s", ROWS, clock=[60.0 * k for k in range(400)])
-TERMS = Terms(exploration=0.1, most_pending=1000, max_classes=10)
+TERMS = Terms(exploration=0.1, most_pending=1000, limits=Limits(10))
 
 
 def run(text: str, delay: str = "0") -> Any:

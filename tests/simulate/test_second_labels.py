@@ -9,6 +9,7 @@ import pytest
 from stream_al.datasets.rows import Row
 from stream_al.engine.labels.corrections import Corrections
 from stream_al.engine.labels.judge import same_label
+from stream_al.engine.model.limits import Limits
 from stream_al.engine.trust.again import Wanted
 from stream_al.messages import ClassLabel
 from stream_al.simulate.cases import Case, Terms, play, simulate
@@ -19,7 +20,7 @@ from stream_al.simulate.stream import Stream
 
 ROWS = [Row({"x": k * 37 % 101, "y": k * 61 % 89}, "up" if k * 37 % 101 > 50 else "down") for k in range(600)]
 STREAM = Stream("line", ROWS)
-TERMS = Terms(exploration=0.1, most_pending=1000, max_classes=100)
+TERMS = Terms(exploration=0.1, most_pending=1000, limits=Limits(100))
 THREE = "ann: error=0.2; bob: error=0.2; eve: error=0.2"
 CASE = Case("margin", "stratified", "GaussianNB()", 0.5, "0", 0.0, 3, THREE, Wanted(2, 0.2))
 

@@ -29,6 +29,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from stream_al.engine.model.limits import DEFAULT_LIMITS, Limits
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.sketch import Points
 from stream_al.engine.samples.table import Floats
@@ -158,9 +159,7 @@ class Strategy:
         definition: str,
         *,
         seed: int,
-        max_classes: int = 1000,
-        max_features: int = 4000,
-        max_pairs: int = 60_000,
+        limits: Limits = DEFAULT_LIMITS,
         committee: Sequence[str] = (),
     ) -> Model:
         """The untrained model, with everything that this strategy needs and no more.
@@ -176,9 +175,7 @@ class Strategy:
         model = Model(
             definition,
             seed=seed,
-            max_classes=max_classes,
-            max_features=max_features,
-            max_pairs=max_pairs,
+            limits=limits,
             committee=committee if Need.MEMBERS in self.needs else (),
             reference_set=Need.REFERENCE_SET in self.needs,
         )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from cleanlab.rank import get_label_quality_scores
 
 from stream_al.engine.labels.judge import same_label
+from stream_al.engine.model.limits import Limits
 from stream_al.engine.randomness import uniform
 from stream_al.engine.trust.again import Candidate, Wanted, urgency
 from stream_al.engine.trust.items import EXPLORED
@@ -26,7 +27,7 @@ __all__ = ["ARMS", "NONE", "OURS", "Arm", "Order", "measured"]
 
 BUDGET = 0.1
 SUSPICIOUS = 0.3  # a label of a lower probability counts as suspicious
-TERMS = Terms(exploration=0.1, most_pending=10_000, max_classes=100)
+TERMS = Terms(exploration=0.1, most_pending=10_000, limits=Limits(100))
 
 Order = Callable[[Candidate], tuple[Any, ...]]
 

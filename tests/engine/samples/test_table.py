@@ -207,9 +207,9 @@ def test_a_sketch_does_not_depend_on_the_other_samples(given_features: dict[str,
     model = model_for("novelty")
     assert model.reference_set is not None
     others = [given for given, _ in stream(30)]
-    made = model.sketches(samples_of([*others, given_features, *others]))
+    made = model.references().sketches(samples_of([*others, given_features, *others]))
     assert made[30].tobytes() == project(given_features, model.reference_set.scale())
     shape = sample_of("", others[0]).shape
-    regular = model.sketches([Sample("", shape, tuple(given.values())) for given in others])
+    regular = model.references().sketches([Sample("", shape, tuple(given.values())) for given in others])
     assert regular.tobytes() == made[:30].tobytes()
     assert not math.isnan(float(made.sum()))

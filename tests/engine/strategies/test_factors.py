@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from stream_al.engine.model.classifier import Classifier
 from stream_al.engine.model.model import RECENT_PREDICTIONS, Model
 from stream_al.engine.samples.table import sample_of
 from stream_al.engine.strategies import Candidates
@@ -94,12 +95,12 @@ def test_lookahead_predicts_what_a_model_that_learned_the_label_predicts(definit
 def test_a_label_that_cannot_be_learned_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model = folded("model_change", "GaussianNB()", clouds())
 
-    def refuse(self: Model, features: Features, label: ClassLabel) -> None:
+    def refuse(self: Classifier, features: Features, target: object) -> None:
         raise BadMessage("model_error", "not this one")
 
     asked = candidate(model, {"x": 1.0, "y": 1.0})
     assert model_change(asked) > 0.0
-    monkeypatch.setattr(Model, "learn", refuse)
+    monkeypatch.setattr(Classifier, "learn", refuse)
     assert model_change(asked) == 0.0
     assert error_reduction(asked) == pytest.approx(0.5)
 

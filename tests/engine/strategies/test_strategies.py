@@ -97,7 +97,7 @@ def history_of(text: str) -> HistoryCursor:
     history = History().cursor()
     if strategy(text).uses_history:
         for number, (features, _) in enumerate(examples(20)):
-            sketch = trained(text).sketch(features)
+            sketch = trained(text).references().sketch(features)
             history.percentile_ranks(parts_of(text, number / 20, sketch, history, pending=5))
             history.remember(sketch, selected=number % 3 == 0)
     return history
