@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["printable"]
+from collections.abc import Sequence
+
+__all__ = ["listed", "printable"]
+
+NAMES, NAME_CHARACTERS = 5, 60  # of a list in a sentence; a cell of a file may have millions
 
 
 def printable(text: str, most: int | None = None) -> str:
@@ -21,3 +25,13 @@ def printable(text: str, most: int | None = None) -> str:
     if most is not None and len(text) > most:
         text = f"{text[:most]}..."
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def listed(names: Sequence[str], most: int = NAMES) -> str:
+    r"""The first names of a list, as they stand in a sentence, and how many more there are.
+
+    >>> listed(["a", "b\n" + 99 * "c"]), listed(list("abcdefg"))
+    ('a, b\\nccccccccccccccccccccccccccccccccccccccccccccccccccccccccc...', 'a, b, c, d, e and 2 more')
+    """
+    shown = ", ".join(printable(name, NAME_CHARACTERS) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"

@@ -39,6 +39,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from stream_al.engine.recent import RecentShare
+from stream_al.terminal import listed
 
 __all__ = ["Condition", "Conditions", "Facts", "Lost", "Standstill", "Type"]
 
@@ -288,10 +289,8 @@ def _class_missed(facts: Facts) -> Finding | None:
 def _annotator_contradicts(facts: Facts) -> Finding | None:
     if not facts.contradicting:
         return None
-    names = ", ".join(f"{name:.60}" for name in facts.contradicting[:FEW])
-    more = len(facts.contradicting) - FEW
     message = (
-        f"{names}{f' and {more} more' if more > 0 else ''} agree with the other annotators much less than "
+        f"{listed(facts.contradicting, FEW)} agree with the other annotators much less than "
         "these agree among themselves: see `GET /v1/quality`, and talk about the guidelines"
     )
     return Finding("SecondLabelsDisagree", message)

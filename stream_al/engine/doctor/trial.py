@@ -26,13 +26,14 @@ from itertools import cycle, islice
 from typing import Any, TypeAlias, TypeVar
 
 from stream_al.engine.doctor.fields import Field, Fields, field_of
-from stream_al.engine.doctor.findings import Finding, error, listed, printable, warning
+from stream_al.engine.doctor.findings import Finding, error, warning
 from stream_al.engine.learners.base import RowClassifier
 from stream_al.engine.model.introspection import last_step, parts
 from stream_al.engine.model.model import Model
 from stream_al.engine.samples.table import Sample
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import ClassLabel
+from stream_al.terminal import listed, printable
 
 __all__ = ["MAX_TRIED", "MakeModel", "Trial", "finished", "reads_as_auto", "trial"]
 
@@ -211,7 +212,7 @@ def _explained(
     lacking = _MISSING.fullmatch(cause)
     if lacking and lacking[1] not in refused[0].features:
         remedy = "send it always, or set model.definition: auto, which takes missing values"
-        return error("model", f"{what}, which lack {printable(lacking[1])} ({cause}); {remedy}"), []
+        return error("model", f"{what}, which lack {listed([lacking[1]])} ({cause}); {remedy}"), []
     names = yield from _culprits(make, definition, refused[0])
     proposal = yield from _proposal(make, definition, tried, fields)
     write = f"write model.definition: {proposal}, or auto" if proposal else "set model.definition: auto"

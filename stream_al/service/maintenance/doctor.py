@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stream_al.datasets.form import FileForm, Noticed
 from stream_al.datasets.rows import Wanted, rows
-from stream_al.engine.doctor.findings import Finding, error, listed, note, printable, warning
+from stream_al.engine.doctor.findings import Finding, error, note, warning
 from stream_al.engine.doctor.labels import Labels
 from stream_al.engine.doctor.mismatch import Mismatch, mismatch
 from stream_al.engine.doctor.records import Records
@@ -36,6 +36,7 @@ from stream_al.service.broker.kafka.survey import Excerpt, Survey
 from stream_al.service.broker.topics import max_message_bytes, query_life_ms, required_topics
 from stream_al.service.engine_settings import allowed_classes, input_rules, model_of
 from stream_al.settings import Settings
+from stream_al.terminal import listed
 
 __all__ = ["compared_with_samples", "examine", "examine_file", "misspelt_topic"]
 
@@ -211,7 +212,7 @@ def _summary(tried: Trial | None) -> list[Finding]:
     if tried is None or not tried.tried or tried.refused:
         return []
     labels = "imagined labels" if tried.imagined else "the labels that are known"
-    return [note("model", f"{printable(tried.definition)} takes all of {tried.tried} records with {labels}")]
+    return [note("model", f"{listed([tried.definition])} takes all of {tried.tried} records with {labels}")]
 
 
 def _newest_broker_time(states: Mapping[str, TopicState], excerpts: Mapping[str, Excerpt]) -> int:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.engine.doctor.fields import MAX_DISTINCT, MAX_FIELDS, Fields
-from stream_al.engine.doctor.findings import MAX_FINDINGS, printable, sorted_findings, warning
+from stream_al.engine.doctor.findings import MAX_FINDINGS, sorted_findings, warning
 from stream_al.engine.doctor.labels import Labels
 from stream_al.engine.doctor.records import Records
 from stream_al.engine.doctor.report import Report
@@ -24,6 +24,7 @@ from stream_al.engine.samples.sample import InputRules
 from stream_al.engine.samples.table import Sample, sample_of
 from stream_al.identity import version_of
 from stream_al.messages import ClassLabel
+from stream_al.terminal import printable
 
 NOW_MS = 1_800_000_000_000
 DAY_MS = 86_400_000
