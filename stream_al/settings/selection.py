@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from stream_al.engine.model.factory_path import check_path, is_factory
+from stream_al.engine.model.definition.factory_path import check_path, is_factory
 from stream_al.engine.model.limits import Limits
 from stream_al.settings.checks import (
     Count,
@@ -76,7 +76,7 @@ class ModelSettings(Section):
     @field_validator("definition", mode="after")
     @classmethod
     def _can_be_built(cls, value: str, info: ValidationInfo) -> str:
-        from stream_al.engine.model import expression  # noqa: PLC0415 (River is slow to import)
+        from stream_al.engine.model.definition import expression  # noqa: PLC0415 (River is slow to import)
 
         with sentences():
             if may_build([value], info):

@@ -27,8 +27,8 @@ from stream_al.engine.learners.base import RowClassifier
 from stream_al.engine.model.batch_scoring import part_scores
 from stream_al.engine.model.classes import Classes
 from stream_al.engine.model.classifier import Classifier
+from stream_al.engine.model.definition.expression import load
 from stream_al.engine.model.digest import digest, digest_in_steps, finished
-from stream_al.engine.model.expression import load
 from stream_al.engine.model.faults import advice, features_refused
 from stream_al.engine.model.feature_limits import FeatureLimits
 from stream_al.engine.model.introspection import parts

@@ -18,7 +18,7 @@ from stream_al.engine.doctor.topics import GroupState, Needed, TopicState, group
 from stream_al.engine.doctor.trial import Trial, finished, trial
 from stream_al.engine.labels.spelling import lookalikes
 from stream_al.engine.learners.encoder.columns import Columns
-from stream_al.engine.model.expression import load
+from stream_al.engine.model.definition.expression import load
 from stream_al.engine.model.model import Model
 from stream_al.engine.samples.sample import InputRules
 from stream_al.engine.samples.table import Sample, sample_of

@@ -9,8 +9,8 @@ import pytest
 from stream_al.engine.model import classifier, faults
 from stream_al.engine.model import model as model_module
 from stream_al.engine.model.batch_scoring import scorer
+from stream_al.engine.model.definition.expression import load
 from stream_al.engine.model.digest import finished
-from stream_al.engine.model.expression import load
 from stream_al.engine.model.importance import predict_in_steps
 from stream_al.engine.model.introspection import parts
 from stream_al.engine.model.limits import Limits

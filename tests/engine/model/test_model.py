@@ -20,15 +20,15 @@ from hypothesis import strategies as st
 from river import base
 
 from stream_al.engine.labels.judge import same_label
-from stream_al.engine.model import expression
 from stream_al.engine.model import model as module
+from stream_al.engine.model.definition import expression
+from stream_al.engine.model.definition.validation import REFUSED_CLASSES, writes_when_read
 from stream_al.engine.model.digest import digest
 from stream_al.engine.model.limits import Limits
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.pickling import dumps
 from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.model.river_patches import PATCHED
-from stream_al.engine.model.validation import REFUSED_CLASSES, writes_when_read
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import ClassLabel
 from tests.support.models import MODELS, Example, examples, fold

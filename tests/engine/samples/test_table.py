@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.engine.model.batch_scoring import scorer
-from stream_al.engine.model.expression import load
+from stream_al.engine.model.definition.expression import load
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.sketch import project
 from stream_al.engine.samples.table import Sample, Table, sample_of

@@ -10,14 +10,14 @@ An expression has Python's syntax and River's names, and is never evaluated. Its
 and only these have a meaning: `auto` and the classes of `engine.learners`, a River class (by its short name
 or any end of its path: `Log`, `losses.Log`, `optim.losses.Log`), a call of one, `|` and `+` between
 estimators, literals, and the type names that `SelectType` takes (`int`, `float`, `str`, `bool`, `Number`).
-Anything else is refused, with an error that says what to write. Numbers have limits (`engine.model.counts`).
-So an expression runs no code but that of River and of this package, whoever wrote it.
+Anything else is refused, with an error that says what to write. Numbers have limits (`counts`). So an
+expression runs no code but that of River and of this package, whoever wrote it.
 
 **A factory runs code by design.** Its module is imported and the function is called, with all rights of the
 process: whoever may write `model.definition` or `model.committee` as an import path, or the files of a module
 on Python's path, can do whatever the service can. Only the settings of a process name a definition; no topic
 and no HTTP request does. To read settings without running a factory, leave its path unbuilt
-(`engine.model.factory_path`, `stream_al.settings.load`, `stream-al config check`).
+(`factory_path`, `stream_al.settings.load`, `stream-al config check`).
 
 The model is a deterministic fold over its examples. Therefore every estimator that takes a `seed` and was
 given none gets the service's, and some classes are replaced (`engine.model.river_patches`).
@@ -38,10 +38,10 @@ import river.api
 from river import base
 
 from stream_al.engine import learners
-from stream_al.engine.model.counts import MOST_BYTES, Counts
-from stream_al.engine.model.factory_path import check_path, is_factory
+from stream_al.engine.model.definition.counts import MOST_BYTES, Counts
+from stream_al.engine.model.definition.factory_path import check_path, is_factory
+from stream_al.engine.model.definition.validation import LEFT_OUT, problem_with
 from stream_al.engine.model.river_patches import PATCHED
-from stream_al.engine.model.validation import LEFT_OUT, problem_with
 from stream_al.errors import Misconfigured
 
 if TYPE_CHECKING:

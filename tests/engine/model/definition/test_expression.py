@@ -13,9 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from river import compose, ensemble, linear_model, naive_bayes, neighbors, optim, preprocessing, tree
 
-from stream_al.engine.model import expression
+from stream_al.engine.model.definition import expression
+from stream_al.engine.model.definition.expression import MAX_DEPTH, MAX_LENGTH, load, parse
 from stream_al.engine.model.digest import digest
-from stream_al.engine.model.expression import MAX_DEPTH, MAX_LENGTH, load, parse
 from stream_al.engine.model.introspection import parts
 from stream_al.engine.model.river_patches import StandardScaler
 from stream_al.errors import Misconfigured

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from river import ensemble
 
-from stream_al.engine.model import counts, expression
-from stream_al.engine.model.counts import EXPONENTS, MOST, MOST_BYTES, MOST_MEMBERS, Counts
-from stream_al.engine.model.expression import load, parse
-from stream_al.engine.model.validation import problem_with
+from stream_al.engine.model.definition import counts, expression
+from stream_al.engine.model.definition.counts import EXPONENTS, MOST, MOST_BYTES, MOST_MEMBERS, Counts
+from stream_al.engine.model.definition.expression import load, parse
+from stream_al.engine.model.definition.validation import problem_with
 from stream_al.errors import Misconfigured
 
 
