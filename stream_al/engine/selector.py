@@ -44,7 +44,7 @@ from stream_al.engine.model.sketch import COMPONENTS, Point, points
 from stream_al.engine.partition_state import State
 from stream_al.engine.samples.table import Sample, sample_of
 from stream_al.engine.strategies import Candidates, Failure, ScoredSample
-from stream_al.engine.strategies.history import History, split
+from stream_al.engine.strategies.history.history import History, split
 from stream_al.errors import BadMessage
 
 __all__ = ["Selector"]

@@ -34,7 +34,7 @@ from stream_al.engine.model.model import Model
 from stream_al.engine.model.sketch import Points
 from stream_al.engine.samples.table import Floats
 from stream_al.engine.strategies.base import Candidates, Factor, HistoryFactor, ModelFactor, Need
-from stream_al.engine.strategies.history import HistoryCursor
+from stream_al.engine.strategies.history.history import HistoryCursor
 from stream_al.errors import Misconfigured
 
 __all__ = ["Strategy", "factors"]

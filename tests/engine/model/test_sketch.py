@@ -23,7 +23,7 @@ from stream_al.engine.model.digest import digest
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.reference_set import FEATURES, RECENT, ReferenceSet
 from stream_al.engine.model.sketch import COMPONENTS, points, project, spread, squared_distances
-from stream_al.engine.strategies.history import QUERIES, SAMPLES, VALUES, History
+from stream_al.engine.strategies.history.history import QUERIES, SAMPLES, VALUES, History
 
 law = settings(derandomize=True, deadline=None, max_examples=100)
 anything = st.dictionaries(

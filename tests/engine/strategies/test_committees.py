@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from stream_al.engine.model.model import Model
 from stream_al.engine.strategies import Candidate, strategy
-from stream_al.engine.strategies.committee import MemberProbabilities
-from stream_al.engine.strategies.consensus_entropy import consensus, consensus_entropy
-from stream_al.engine.strategies.mean_kl import divergence, mean_kl
-from stream_al.engine.strategies.vote_entropy import vote_entropy, votes
+from stream_al.engine.strategies.committee.consensus_entropy import consensus, consensus_entropy
+from stream_al.engine.strategies.committee.mean_kl import divergence, mean_kl
+from stream_al.engine.strategies.committee.members import MemberProbabilities
+from stream_al.engine.strategies.committee.vote_entropy import vote_entropy, votes
 from stream_al.errors import Misconfigured
 from tests.support.clouds import Features, candidate, clouds, folded
 

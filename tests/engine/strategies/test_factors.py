@@ -15,9 +15,9 @@ from stream_al.engine.model.model import RECENT_PREDICTIONS, Model
 from stream_al.engine.samples.table import sample_of
 from stream_al.engine.strategies import Candidates
 from stream_al.engine.strategies.class_balance import class_balance
-from stream_al.engine.strategies.error_reduction import error_reduction
 from stream_al.engine.strategies.gradient_length import gradient_length
-from stream_al.engine.strategies.model_change import model_change
+from stream_al.engine.strategies.lookahead.error_reduction import error_reduction
+from stream_al.engine.strategies.lookahead.model_change import model_change
 from stream_al.engine.strategies.probabilistic_gain import CLASSES, gain, probabilistic_gain
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel

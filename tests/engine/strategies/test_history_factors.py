@@ -12,10 +12,10 @@ from stream_al.engine.model.model import Model
 from stream_al.engine.model.sketch import Point, points
 from stream_al.engine.samples.table import Floats
 from stream_al.engine.strategies import strategy
-from stream_al.engine.strategies.density import density
-from stream_al.engine.strategies.diversity import diversity
-from stream_al.engine.strategies.history import History, HistoryCursor
-from stream_al.engine.strategies.novelty import novelty
+from stream_al.engine.strategies.history.density import density
+from stream_al.engine.strategies.history.diversity import diversity
+from stream_al.engine.strategies.history.history import History, HistoryCursor
+from stream_al.engine.strategies.history.novelty import novelty
 from tests.support.clouds import clouds, folded
 
 law = settings(derandomize=True, deadline=None, max_examples=60)

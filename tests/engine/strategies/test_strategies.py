@@ -21,7 +21,7 @@ from stream_al.engine.samples.table import sample_of
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import STRATEGIES, Candidates, Factor, Need, ScoredSample, factors, strategy
 from stream_al.engine.strategies.base import HistoryFactor, ModelFactor
-from stream_al.engine.strategies.history import History, HistoryCursor
+from stream_al.engine.strategies.history.history import History, HistoryCursor
 from stream_al.errors import Misconfigured
 from stream_al.messages import ClassLabel
 

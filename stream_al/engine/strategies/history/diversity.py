@@ -19,14 +19,14 @@ import numpy as np
 
 from stream_al.engine.model.sketch import Points, points, spread, squared_distances
 from stream_al.engine.samples.table import Floats
-from stream_al.engine.strategies.history import HistoryCursor
+from stream_al.engine.strategies.history.history import HistoryCursor
 
 
 def diversity(sketches: Points, history: HistoryCursor, pending: int = 0) -> Floats:
     """How far the nearest recent query is, relative to the distance between two samples.
 
     >>> near, far = bytes(16), bytes([100] * 16)
-    >>> from stream_al.engine.strategies.history import History
+    >>> from stream_al.engine.strategies.history.history import History
     >>> cursor = History(samples=near + far, queries=near).cursor()
     >>> [round(float(value), 2) for value in diversity(points(near + far), cursor)]
     [0.0, 0.86]

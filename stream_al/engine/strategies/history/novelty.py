@@ -17,14 +17,14 @@ import numpy as np
 
 from stream_al.engine.model.sketch import COMPONENTS, STEP, Points, points, squared_distances
 from stream_al.engine.samples.table import Floats
-from stream_al.engine.strategies.history import HistoryCursor
+from stream_al.engine.strategies.history.history import HistoryCursor
 
 
 def novelty(sketches: Points, history: HistoryCursor, pending: int) -> Floats:
     """How far the nearest pending query is.
 
     >>> here, there = bytes(16), bytes([32] * 16)
-    >>> from stream_al.engine.strategies.history import History
+    >>> from stream_al.engine.strategies.history.history import History
     >>> cursor, both = History(queries=here).cursor(), points(here + there)
     >>> novelty(both, cursor, pending=0).tolist(), novelty(both, cursor, pending=1).tolist()
     ([1.0, 1.0], [0.0, 0.5])

@@ -15,14 +15,14 @@ import numpy as np
 
 from stream_al.engine.model.sketch import Points, points, spread, squared_distances
 from stream_al.engine.samples.table import Floats
-from stream_al.engine.strategies.history import HistoryCursor
+from stream_al.engine.strategies.history.history import HistoryCursor
 
 
 def density(sketches: Points, history: HistoryCursor, pending: int = 0) -> Floats:
     """The mean similarity to the recent samples.
 
     >>> usual, outlier = bytes(16), bytes([100] * 16)
-    >>> from stream_al.engine.strategies.history import History
+    >>> from stream_al.engine.strategies.history.history import History
     >>> cursor = History(samples=usual * 40 + bytes([9] * 16) * 20).cursor()
     >>> likely, unlikely = density(points(usual + outlier), cursor)
     >>> bool(likely > 0.5 > 0.01 > unlikely)

@@ -14,7 +14,7 @@ from math import log
 
 import numpy as np
 
-from stream_al.engine.strategies.committee import MemberProbabilities, by_committee
+from stream_al.engine.strategies.committee.members import MemberProbabilities, by_committee
 
 
 def divergence(members: MemberProbabilities) -> float:

@@ -12,7 +12,7 @@ nothing would change, 1 that no error would be left. It costs one copy of the mo
 from __future__ import annotations
 
 from stream_al.engine.strategies.base import Candidate
-from stream_al.engine.strategies.lookahead import RecentPredictions, lookahead, uncertainty
+from stream_al.engine.strategies.lookahead.lookahead import RecentPredictions, lookahead, uncertainty
 
 
 def error_reduction(candidate: Candidate) -> float:

@@ -8,7 +8,7 @@ members agree and are certain, and high where they agree and are uncertain.
 
 from __future__ import annotations
 
-from stream_al.engine.strategies.committee import MemberProbabilities, by_committee
+from stream_al.engine.strategies.committee.members import MemberProbabilities, by_committee
 from stream_al.engine.strategies.entropy import uncertainty
 
 

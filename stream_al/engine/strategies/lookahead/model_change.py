@@ -11,7 +11,7 @@ trees and forests. It costs one copy of the model for each likely label.
 from __future__ import annotations
 
 from stream_al.engine.strategies.base import Candidate
-from stream_al.engine.strategies.lookahead import RecentPredictions, lookahead, uncertainty
+from stream_al.engine.strategies.lookahead.lookahead import RecentPredictions, lookahead, uncertainty
 
 
 def model_change(candidate: Candidate) -> float:
