@@ -10,7 +10,7 @@ import pytest
 from stream_al.datasets.rows import rows
 from stream_al.errors import Misconfigured
 from stream_al.service import maintenance
-from stream_al.service.http.changes import roll_back
+from stream_al.service.http.operators.changes import roll_back
 from stream_al.service.maintenance import CorrectedLabel
 from tests.service.corrections import agree
 from tests.support.world import MakeWorld, World

@@ -30,7 +30,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from stream_al.service.http.guard import secured
+from stream_al.service.http.access.guard import secured
 from stream_al.service.http.schemas import problem
 
 __all__ = ["BACKLOG", "Connection", "Listener", "Waiting", "most_connections"]
@@ -140,7 +140,7 @@ class Connection(H11Protocol):
     """A connection that ends when its client keeps it waiting.
 
     It waits from its begin, and from each response, until the head of a request is complete; and while its
-    client does not take the response. The body of a request has its own limit (`guard.BodyLimit`).
+    client does not take the response. The body of a request has its own limit (`access.guard.BodyLimit`).
     """
 
     def __init__(

@@ -18,8 +18,8 @@ from stream_al.engine.budgets.caps import Caps, hour_of
 from stream_al.identity import MAX_ID_CHARACTERS
 from stream_al.messages import ClassLabel
 from stream_al.service.app import App
+from stream_al.service.http.access.guard import caller_name, caller_role
 from stream_al.service.http.desk_files import INDEX, DeskFiles
-from stream_al.service.http.guard import caller_name, caller_role
 from stream_al.service.http.schemas import problems
 from stream_al.service.model.explanation import Explanations
 

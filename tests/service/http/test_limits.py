@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from stream_al.service.http.roles import Role
+from stream_al.service.http.access.roles import Role
 from tests.support.http_client import Open, problem
 from tests.support.http_server import CLOSED, TOKENS, application, bearing, client_of, exchange, served
 

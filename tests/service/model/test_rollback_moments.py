@@ -14,7 +14,7 @@ from stream_al.errors import Misconfigured, StateLost, Unavailable
 from stream_al.messages import Example
 from stream_al.service import maintenance
 from stream_al.service.app import App
-from stream_al.service.http.changes import restore, roll_back
+from stream_al.service.http.operators.changes import restore, roll_back
 from stream_al.service.model.replay import Replay
 from stream_al.service.timing.clock import Clock, Pace
 from tests.support.exclusion import agree, digest_of, restarted, taught

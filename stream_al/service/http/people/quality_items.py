@@ -18,7 +18,7 @@ from stream_al.messages import MAX_LABEL_CHARACTERS, MAX_OFFSET, ClassLabel, dec
 from stream_al.service.app import App
 from stream_al.service.desk.asking import refusal
 from stream_al.service.desk.review import ANY, Wanted
-from stream_al.service.http.guard import add_to_audit, caller_name
+from stream_al.service.http.access.guard import add_to_audit, caller_name
 from stream_al.service.http.schemas import problem, problems
 from stream_al.service.loops.taken_ids import TakenIds
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_al.service.http.rate import RateLimit
+from stream_al.service.http.access.rate import RateLimit
 
 rates = st.floats(0.1, 50)
 gaps = st.lists(st.floats(0, 3), max_size=80)

@@ -21,7 +21,7 @@ import hmac
 from enum import IntEnum
 from typing import NamedTuple
 
-from stream_al.service.http.tokens_file import TokensFile
+from stream_al.service.http.access.tokens_file import TokensFile
 from stream_al.settings import HTTPSettings
 
 __all__ = ["DEFAULT_RULE", "RULES", "Access", "Caller", "Role", "Rule", "why_unknown"]

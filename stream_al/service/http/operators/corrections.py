@@ -24,8 +24,8 @@ from stream_al.service.broker.protocols import Outgoing
 from stream_al.service.broker.readers import started
 from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.engine_settings import allowed_classes
-from stream_al.service.http.guard import add_to_audit, caller_name, caller_role
-from stream_al.service.http.roles import Role
+from stream_al.service.http.access.guard import add_to_audit, caller_name, caller_role
+from stream_al.service.http.access.roles import Role
 from stream_al.service.http.schemas import problems
 from stream_al.service.loops.taken_ids import TakenIds
 from stream_al.service.model.replay import PARTITION

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from stream_al.service import maintenance
-from stream_al.service.http.changes import roll_back
-from stream_al.service.http.roles import Role
+from stream_al.service.http.access.roles import Role
+from stream_al.service.http.operators.changes import roll_back
 from tests.service.corrections import agree
 from tests.support.http_client import Open, Opened, fail_sends, problem
 from tests.support.http_server import CLOSED, TOKENS, bearing

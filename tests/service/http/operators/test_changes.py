@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from stream_al.errors import Misconfigured
-from stream_al.service.http import changes
-from stream_al.service.http.changes import change_settings, settings_in_force
+from stream_al.service.http.operators import changes
+from stream_al.service.http.operators.changes import change_settings, settings_in_force
 from stream_al.service.http.status import status
 from tests.support.flow import decided
 from tests.support.replica import Replica

@@ -31,9 +31,9 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stream_al.service.http.browsers import foreign
-from stream_al.service.http.rate import RateLimit
-from stream_al.service.http.roles import Access, Caller, Role, Rule, why_unknown
+from stream_al.service.http.access.browsers import foreign
+from stream_al.service.http.access.rate import RateLimit
+from stream_al.service.http.access.roles import Access, Caller, Role, Rule, why_unknown
 from stream_al.service.http.schemas import problem
 from stream_al.service.timing.clock import Clock
 from stream_al.service.timing.deadline import Deadline

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from stream_al.errors import Misconfigured
-from stream_al.service.http.roles import RULES, Access, Role
+from stream_al.service.http.access.roles import RULES, Access, Role
 from stream_al.settings import load
 from tests.support.http_server import CLOSED, TOKENS, UNREGISTERED, application, bearing, client_of
 from tests.support.processes import run

@@ -7,8 +7,8 @@ import pytest
 from stream_al.engine.trust import trust
 from stream_al.identity import version_of
 from stream_al.messages import Example
-from stream_al.service.http import quality
-from tests.service.http.quality_log import FEATURES, first, fold, further
+from stream_al.service.http.people import quality
+from tests.service.http.people.quality_log import FEATURES, first, fold, further
 from tests.support.http_client import Open
 
 

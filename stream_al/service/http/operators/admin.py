@@ -9,8 +9,8 @@ from fastapi import Body, FastAPI, Request
 
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.app import App
-from stream_al.service.http import changes
-from stream_al.service.http.guard import add_to_audit, caller_name
+from stream_al.service.http.access.guard import add_to_audit, caller_name
+from stream_al.service.http.operators import changes
 from stream_al.service.http.schemas import (
     ExclusionChange,
     Paused,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream_al.service.http.roles import RULES, Role
+from stream_al.service.http.access.roles import RULES, Role
 from tests.support.http_server import CLOSED, TOKENS, application, bearing, client_of
 
 EVERY_ROUTE = list(RULES)

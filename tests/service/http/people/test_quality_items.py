@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from stream_al.engine.trust import last
-from tests.service.http.quality_log import first, fold, further
+from tests.service.http.people.quality_log import first, fold, further
 from tests.support.http_client import Open
 from tests.support.world import World
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stream_al.errors import Misconfigured
-from stream_al.service.http.roles import Access
+from stream_al.service.http.access.roles import Access
 from stream_al.settings import HTTPSettings
 
 ANN, BOB = "ann-0123456789abcdef", "bob-0123456789abcdef"

@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from stream_al.logs import configure
+from stream_al.service.http.access.roles import Role
 from stream_al.service.http.api import api
-from stream_al.service.http.roles import Role
 from stream_al.settings import load
 from tests.support.http_server import CLOSED, TOKENS, UNREGISTERED, application, bearing, client_of
 from tests.support.world import MakeWorld
