@@ -1,4 +1,4 @@
-"""The annotators of the demo. They know the truth, and label as a simulated crew does (`simulate.crew`).
+"""The annotators of the demo. They know the truth, and label as a simulated crew does (`simulate.people`).
 
 `TopicAnnotators` are clients of the topics like any other, and label every query. `Colleagues` sit at desks
 of their own: they lease queries over HTTP, one at a time, so that a person at the desk gets the others.
@@ -19,8 +19,8 @@ from stream_al.service.broker.protocols import Broker, Outgoing, Record
 from stream_al.service.broker.readers import started
 from stream_al.service.broker.topics import max_message_bytes
 from stream_al.settings import Settings
-from stream_al.simulate.annotator import SimulatedAnnotator, Wait
-from stream_al.simulate.crew import Crew, Profile
+from stream_al.simulate.people.annotator import SimulatedAnnotator, Wait
+from stream_al.simulate.people.crew import Crew, Profile
 
 __all__ = ["Colleagues", "TopicAnnotators", "punctual"]
 

@@ -20,7 +20,6 @@ from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import strategy
 from stream_al.engine.trust.again import Wanted
 from stream_al.messages import ClassLabel
-from stream_al.simulate.annotator import SimulatedAnnotator
 from stream_al.simulate.baselines import (
     ALL_LABELS,
     BASELINE,
@@ -33,11 +32,12 @@ from stream_al.simulate.baselines import (
     positions,
 )
 from stream_al.simulate.buyers import Buyer, Classifier, FixedBuyer, SelectorBuyer
-from stream_al.simulate.classes.scores import ClassScore
-from stream_al.simulate.crew import ANNOTATORS, CrewArrivals, crew, parse_crew
 from stream_al.simulate.delay import Delay, arrivals, later
-from stream_al.simulate.measure import Point, curve, worst_window
+from stream_al.simulate.people.annotator import SimulatedAnnotator
+from stream_al.simulate.people.crew import ANNOTATORS, CrewArrivals, crew, parse_crew
 from stream_al.simulate.people.second_labels import Audit, SecondLabels, audit
+from stream_al.simulate.results.class_scores import ClassScore
+from stream_al.simulate.results.measure import Point, curve, worst_window
 from stream_al.simulate.run import BATCH, Again, Run, Timing, identity, run, warm_up
 from stream_al.simulate.stream import Stream
 
@@ -61,7 +61,7 @@ class Case:
         delay: The label delay, as written.
         annotator_error: The probability of a wrong label.
         seed: The seed of every random choice.
-        annotators: The crew that gives the labels, as written (`simulate.crew`); empty for one annotator.
+        annotators: The crew that gives the labels, as written (`people.crew`); empty for one annotator.
         wanted: How many labels are wanted of a sample.
     """
 
@@ -125,7 +125,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of a run. `simulate.measure` defines its measures.
+    """The result of a run. `simulate.results.measure` defines its measures.
 
     Attributes:
         case: The run.

@@ -17,11 +17,11 @@ from stream_al.engine.trust.again import Wanted
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.simulate.baselines import ALL_LABELS, BASELINE, LAST_LABEL, MAJORITY, PERIODIC, RANDOM
 from stream_al.simulate.cases import NO_MODEL, Case, Grid, Result, Terms, cases, simulate
-from stream_al.simulate.choice import choose, sentence
-from stream_al.simulate.classes.scores import ClassScore
 from stream_al.simulate.jobs import results
+from stream_al.simulate.results.choice import choose, sentence
+from stream_al.simulate.results.class_scores import ClassScore
+from stream_al.simulate.results.table import sections
 from stream_al.simulate.stream import Stream
-from stream_al.simulate.table import sections
 
 ROWS = [Row({"x": k * 37 % 101, "y": k * 61 % 89}, "up" if k * 37 % 101 > 50 else "down") for k in range(400)]
 STREAM = Stream("lines", ROWS)

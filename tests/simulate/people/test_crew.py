@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from stream_al.datasets.rows import Row
 from stream_al.engine.model.limits import Limits
 from stream_al.errors import Misconfigured
-from stream_al.simulate.annotator import Hours, SimulatedAnnotator, Wait
 from stream_al.simulate.cases import Case, Terms, simulate
-from stream_al.simulate.crew import ANNOTATORS, Crew, CrewArrivals, crew, parse_crew, split
 from stream_al.simulate.delay import later
+from stream_al.simulate.people.annotator import Hours, SimulatedAnnotator, Wait
+from stream_al.simulate.people.crew import ANNOTATORS, Crew, CrewArrivals, crew, parse_crew, split
 from stream_al.simulate.run import identity
 from stream_al.simulate.stream import Stream
 

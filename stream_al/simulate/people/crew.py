@@ -1,4 +1,4 @@
-"""A crew: several simulated annotators who share the queries. Pure, as `simulate.annotator` is.
+"""A crew: several simulated annotators who share the queries. Pure, as `simulate.people.annotator` is.
 
 A query goes to the annotator who can begin it first. If several can begin at the same moment, one is drawn.
 An annotator with a speed begins a label when the one before it is done, so a crew that is too slow falls
@@ -30,8 +30,8 @@ from typing import NamedTuple
 from stream_al.engine.randomness import uniform
 from stream_al.errors import Misconfigured
 from stream_al.messages import ClassLabel, class_names
-from stream_al.simulate.annotator import AT_ONCE, Hours, SimulatedAnnotator, Wait
 from stream_al.simulate.delay import Arrivals, seconds_of
+from stream_al.simulate.people.annotator import AT_ONCE, Hours, SimulatedAnnotator, Wait
 
 __all__ = ["ANNOTATORS", "Crew", "CrewArrivals", "Profile", "Task", "crew", "parse_crew", "split"]
 

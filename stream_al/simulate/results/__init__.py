@@ -1,0 +1,1 @@
+"""The results of runs: their measures, the settings to choose, and how both are shown."""
