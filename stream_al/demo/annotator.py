@@ -17,7 +17,6 @@ from stream_al.errors import BadMessage, StreamAlError
 from stream_al.messages import ClassLabel, Label, Query, decode, encode
 from stream_al.service.broker.protocols import Broker, Outgoing, Record
 from stream_al.service.broker.readers import started
-from stream_al.service.broker.topics import max_message_bytes
 from stream_al.settings import Settings
 from stream_al.simulate.people.annotator import SimulatedAnnotator, Wait
 from stream_al.simulate.people.crew import Crew, Profile
@@ -58,7 +57,7 @@ class TopicAnnotators:
         self.crew = crew
         self.labelled = 0
         self._state = crew.begin
-        self._max_bytes = max_message_bytes(settings.input)
+        self._max_bytes = settings.input.max_message_bytes
         self._seen: set[str] = set()
         self._waiting: list[
             tuple[float, int, Label]

@@ -33,7 +33,7 @@ from stream_al.engine.samples.table import Sample, sample_of
 from stream_al.errors import BadMessage, StreamAlError
 from stream_al.messages import ClassLabel, Example, decode
 from stream_al.service.broker.kafka.survey import Excerpt, Survey
-from stream_al.service.broker.topics import max_message_bytes, query_life_ms, required_topics
+from stream_al.service.broker.topics import query_life_ms, required_topics
 from stream_al.service.engine_settings import allowed_classes, input_rules, model_of
 from stream_al.settings import Settings
 from stream_al.terminal import listed
@@ -288,7 +288,7 @@ def _examples(settings: Settings, excerpt: Excerpt | None) -> list[tuple[Sample,
     found = []
     for record in excerpt.records if excerpt else ():
         with suppress(BadMessage):
-            example = decode(Example, record.value, max_bytes=max_message_bytes(settings.input))
+            example = decode(Example, record.value, max_bytes=settings.input.max_message_bytes)
             if example.features:
                 found.append((sample_of(example.id, example.features), example.label))
     return found

@@ -21,8 +21,7 @@ from stream_al.errors import Unavailable
 from stream_al.messages import Example, Label, decode, encode, iso
 from stream_al.service.app import App
 from stream_al.service.broker.protocols import Outgoing
-from stream_al.service.broker.readers import started
-from stream_al.service.broker.topics import max_message_bytes
+from stream_al.service.broker.readers import next_record, started
 from stream_al.service.engine_settings import allowed_classes
 from stream_al.service.http.access.guard import add_to_audit, caller_name, caller_role
 from stream_al.service.http.access.roles import Role
@@ -144,9 +143,6 @@ async def _given(app: App, offset: int) -> Given:
             return Given(None, 0)  # the topic no longer says whose it was
         await reader.seek(PARTITION, offset)
         deadline = Deadline(app.settings.limits.deadline_seconds, app.clock)
-        while not (records := await reader.poll(1, 1.0)):
-            if not deadline.left:
-                raise Unavailable(f"reading the example {offset} took too long: try again")
-        record = records[0]
-        example = decode(Example, record.value, max_bytes=max_message_bytes(app.settings.input))
+        record = await next_record(reader, deadline, f"the example {offset}")
+        example = decode(Example, record.value, max_bytes=app.settings.input.max_message_bytes)
         return Given(example.via if record.offset == offset else None, record.timestamp_ms)
