@@ -29,9 +29,6 @@ CERTAINTIES = ["entropy", "least_confidence", "margin"]
 PRODUCTS = ["margin * diversity^0.5", "entropy^2*density ^ .3", " * ".join(STRATEGIES)]
 every_strategy = pytest.mark.parametrize("text", [*STRATEGIES, *PRODUCTS])
 every_certainty = pytest.mark.parametrize("name", CERTAINTIES)
-every_history_factor = pytest.mark.parametrize(
-    "name", [name for name, factor in STRATEGIES.items() if isinstance(factor, HistoryFactor)]
-)
 law = settings(derandomize=True, deadline=None, max_examples=80)
 slow_law = settings(law, max_examples=20)
 

@@ -19,8 +19,6 @@ from tests.support.world import World
 
 __all__ = ["FAULTS"]
 
-CREATE_TIME = {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(2**63 - 1)}
-
 
 async def transactions(testbed: Testbed) -> Figures:
     """Samples and labels come in transactions; half of them are aborted."""

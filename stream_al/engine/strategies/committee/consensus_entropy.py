@@ -8,7 +8,7 @@ members agree and are certain, and high where they agree and are uncertain.
 
 from __future__ import annotations
 
-from stream_al.engine.strategies.committee.members import MemberProbabilities, by_committee
+from stream_al.engine.strategies.committee.members import MemberProbabilities
 from stream_al.engine.strategies.entropy import uncertainty
 
 
@@ -20,6 +20,3 @@ def consensus(members: MemberProbabilities) -> float:
     1.0
     """
     return uncertainty(members.mean(axis=0).tolist())
-
-
-consensus_entropy = by_committee(consensus)

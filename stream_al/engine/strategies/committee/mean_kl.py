@@ -14,7 +14,7 @@ from math import log
 
 import numpy as np
 
-from stream_al.engine.strategies.committee.members import MemberProbabilities, by_committee
+from stream_al.engine.strategies.committee.members import MemberProbabilities
 
 
 def divergence(members: MemberProbabilities) -> float:
@@ -30,6 +30,3 @@ def divergence(members: MemberProbabilities) -> float:
     total = float((members * np.log(ratios)).sum())
     largest: float = number * log(min(number, classes))
     return total / largest
-
-
-mean_kl = by_committee(divergence)

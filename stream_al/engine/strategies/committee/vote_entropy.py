@@ -13,7 +13,7 @@ from math import log
 
 import numpy as np
 
-from stream_al.engine.strategies.committee.members import MemberProbabilities, by_committee
+from stream_al.engine.strategies.committee.members import MemberProbabilities
 from stream_al.engine.strategies.entropy import uncertainty
 
 
@@ -27,6 +27,3 @@ def votes(members: MemberProbabilities) -> float:
     number, classes = members.shape
     shares = np.bincount(members.argmax(axis=1), minlength=classes) / number
     return uncertainty(shares.tolist()) * log(classes) / log(min(number, classes))
-
-
-vote_entropy = by_committee(votes)
