@@ -1,8 +1,8 @@
 """Bearer tokens for HTTP, written as `name:token`. The audit log shows the name and never the token.
 
 A token consists of the characters of RFC 6750's `b64token`, so it contains no colon, comma or blank. A
-short token can be guessed, so it is refused. No message here quotes
-what was written, because that may be a token.
+short token can be guessed, so it is refused. No message here quotes what was written, because that may be a
+token.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The classes of a model: which ones there are, and what River calls them.
 
-They come from the examples, in order of first appearance. Which labels name one class says
-`engine.labels.spelling`. A class is spelled as its first example spelled it.
+They come from the examples, in order of first appearance. `engine.labels.spelling` says
+which labels name one class. A class is spelled as its first example spelled it.
 
 River's trees sort the classes, so texts among numbers make a tree fail on every sample that it meets
 thereafter. Therefore River gets targets of one kind, texts or numbers (truth values are numbers), by the kind

@@ -3,7 +3,7 @@
 Replicas predict for different samples, so a prediction must not change the fold. Some of River's classes
 change while they predict: they enter unknown features into their tables, initialise weights, or draw random
 numbers. A classifier that has one of them, or any part that is not River's, predicts from a copy. The copy is
-made again after each example. (Which classes do so, says `definition.validation`; `river_patches`
+made again after each example. (`definition.validation` says which classes do so; `river_patches`
 replaces those that can be repaired.) Where a class draws numbers to predict (`LDA`, `PoissonInclusion`,
 random projections, factorisation machines), a prediction depends on those made from the same copy before it;
 the fold does not.

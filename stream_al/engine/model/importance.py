@@ -21,7 +21,7 @@ replaced.
     Robnik-Sikonja, Kononenko: Explaining classifications for individual instances. IEEE TKDE 20(5), 2008.
 
 The work is bounded: `KEPT` examples, `FEATURES` features, and about `PREDICTIONS` predictions. A model that
-learns costs more than this, and nothing of it is on the way of a sample. It is done in steps, each of as many
+learns costs more than this, and no sample waits for it. It is done in steps, each of as many
 predictions as take a few milliseconds, or of one.
 """
 

@@ -1,6 +1,6 @@
 """Limits: how many classes and features a model may learn.
 
-Who keeps to them: for classes `engine.model.classes`, for features `engine.model.feature_limits`.
+`engine.model.classes` refuses further classes, and `engine.model.feature_limits` leaves out further features.
 """
 
 from __future__ import annotations

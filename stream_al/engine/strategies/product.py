@@ -15,11 +15,10 @@ Where factors depend on the history, the product is one of *percentile ranks*:
     utility = rank(product of the model factors) * product of rank(history factor)^strength
 
 A rank is that of a value among the partition's last values, in (0, 1). The probabilities of many models
-saturate: with margins of 0.1 and 1e-9 in one stream, history factors, which vary within an order of
-    magnitude,
-would have no influence. A factor that is equal for all samples, such as novelty while no query is pending,
-has a rank of one half and changes nothing. No rank is 0: a sample that repeats a query has the lowest rank,
-and is still bought if no better sample comes.
+saturate: with margins of 0.1 and 1e-9 in one stream, history factors would have no influence, since they vary
+within an order of magnitude. A factor that is equal for all samples, such as novelty while no query is
+pending, has a rank of one half and changes nothing. No rank is 0: a sample that repeats a query has the
+lowest rank, and is still bought if no better sample comes.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ uvicorn limits none of the following, and anybody who reaches the port can do al
         each failed accept with a traceback, 59 MB in 80 s
     bytes that are no HTTP: one line in the log for each
 
-So a connection that waits for its client ends after a time; if all are in use, the one that has waited
-longest makes room for a new one, so that idle ones never keep the others out, and a request that has come
-is not lost to them; and what a client does wrong is told to the client and not to the log.
+So a connection that waits for its client ends after a time. If all are in use, the one that has waited
+longest makes room for a new one: idle ones never keep others out, and no request that has come is lost. What
+a client does wrong is told to the client and not to the log.
 """
 
 from __future__ import annotations

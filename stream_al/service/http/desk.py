@@ -1,7 +1,7 @@
 """The desk over HTTP: its files, and what it needs to start.
 
 The desk does what any client may do: everything else that it shows and sends goes through the routes that
-everyone has. What is read here is at hand, and each list is bounded.
+everyone has. What is read here is in memory, and each list is bounded.
 """
 
 from __future__ import annotations
