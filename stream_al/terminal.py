@@ -1,12 +1,13 @@
-"""Text for a terminal. What stands in a record, a file or a request may be written by a stranger."""
+"""Texts as people see them. What stands in a record, a file or a request may be written by a stranger."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["listed", "printable"]
+__all__ = ["cut", "listed", "printable", "quoted"]
 
 NAMES, NAME_CHARACTERS = 5, 60  # of a list in a sentence; a cell of a file may have millions
+QUOTED_CHARACTERS = 60
 
 
 def printable(text: str, most: int | None = None) -> str:
@@ -35,3 +36,21 @@ def listed(names: Sequence[str], most: int = NAMES) -> str:
     """
     shown = ", ".join(printable(name, NAME_CHARACTERS) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+
+
+def cut(text: str, most: int) -> str:
+    """A text of `most` characters at most. Three of them are dots if something is left out.
+
+    >>> cut("abcdef", 6), cut("abcdefg", 6)
+    ('abcdef', 'abc...')
+    """
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def quoted(text: str) -> str:
+    r"""What a user wrote, as it stands in an error: on one line, in quotes, and short.
+
+    >>> quoted("margin *\n nothing")
+    "'margin * nothing'"
+    """
+    return repr(cut(" ".join(text.split()), QUOTED_CHARACTERS))

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, label_text
+from stream_al.terminal import cut
 
 __all__ = ["Classes"]
 
@@ -110,8 +111,8 @@ class Classes:
             one, other = map(_short, self.counts)
             raise BadMessage(
                 "binary_model",
-                f"{_cut(self.model)} tells only two classes apart, {one} and {other}, and the label is "
-                f"{_short(label)}: set model.definition to auto, SoftmaxRegression(), or "
+                f"{cut(self.model, MOST_CHARACTERS)} tells only two classes apart, {one} and {other}, and "
+                f"the label is {_short(label)}: set model.definition to auto, SoftmaxRegression(), or "
                 "OneVsRestClassifier(...) around this one; or set labels.classes to the two, so that the "
                 "query of such a label stays open",
                 subject=_short(label),
@@ -140,8 +141,4 @@ def _number_besides(taken: set[ClassLabel]) -> int:
 
 
 def _short(label: ClassLabel) -> str:
-    return _cut(repr(label))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
+    return cut(repr(label), MOST_CHARACTERS)

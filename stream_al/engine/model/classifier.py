@@ -38,7 +38,7 @@ from stream_al.engine.model.introspection import (
 )
 from stream_al.engine.model.pickling import TooLarge, dumps, loads
 from stream_al.engine.samples.table import Floats, Sample
-from stream_al.errors import BadMessage
+from stream_al.errors import BadMessage, described
 
 __all__ = ["Classifier"]
 
@@ -65,7 +65,7 @@ class _RiverCall:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, Exception) and not isinstance(error, BadMessage | MemoryError | RecursionError):
-            reason = f"{type(error).__name__}: {' '.join(str(error)[:MOST_CHARACTERS].split())}"
+            reason = described(error, MOST_CHARACTERS)
             raise BadMessage("model_error", f"River cannot {self.what} these features ({reason})") from error
 
 

@@ -36,7 +36,7 @@ from stream_al.engine.model.limits import DEFAULT_LIMITS, Limits
 from stream_al.engine.model.predictions import Predictions, distribution
 from stream_al.engine.model.reference_set import ReferenceSet
 from stream_al.engine.model.samplers import Renamed
-from stream_al.errors import BadMessage
+from stream_al.errors import BadMessage, described
 from stream_al.messages import ClassLabel
 
 if TYPE_CHECKING:
@@ -195,8 +195,8 @@ class Model:
             return lambda some: copy.learn(some, target)
 
         found = features_refused(self._features.used(features), learner)
-        said = str((error.__cause__ and f"{type(error.__cause__).__name__}: {error.__cause__}") or error)
-        return next(iter(found), ""), advice(definition, features, found, " ".join(said.split()))
+        said = described(error.__cause__) if error.__cause__ else str(error)
+        return next(iter(found), ""), advice(definition, features, found, said)
 
     def probabilities(self, features: Mapping[str, object]) -> dict[ClassLabel, float]:
         """Return the probability of every class learned; empty without a prediction.

@@ -35,6 +35,7 @@ from stream_al.engine.samples.table import Floats
 from stream_al.engine.strategies.base import Candidates, Factor, HistoryFactor, ModelFactor, Need
 from stream_al.engine.strategies.history.history import HistoryCursor
 from stream_al.errors import Misconfigured
+from stream_al.terminal import quoted
 
 __all__ = ["Strategy", "factors"]
 
@@ -64,11 +65,11 @@ def factors(text: str) -> list[tuple[str, float]]:
         if not match:
             raise Misconfigured(
                 f"write factors joined by *, each with a strength if it needs one, such as "
-                f"margin * diversity^0.5, not {_short(text)}"
+                f"margin * diversity^0.5, not {quoted(text)}"
             )
         name, strength = match[1], float(match[2] or 1.0)
         if name in found:
-            raise Misconfigured(f"write {name} once, with a strength such as {name}^2, not {_short(text)}")
+            raise Misconfigured(f"write {name} once, with a strength such as {name}^2, not {quoted(text)}")
         if not 0.0 < strength <= STRONGEST:
             raise Misconfigured(
                 f"write a strength above 0 and up to {STRONGEST:g} for {name}, not {match[2]}"
@@ -103,7 +104,7 @@ class Strategy:
         powers = factors(text)
         for name, _ in powers:
             if name not in known:
-                raise Misconfigured(f"write factors out of {', '.join(known)}, not {_short(name)}")
+                raise Misconfigured(f"write factors out of {', '.join(known)}, not {quoted(name)}")
         self.text = " * ".join(name if power == 1.0 else f"{name}^{_plain(power)}" for name, power in powers)
         chosen = [(name, known[name], power) for name, power in powers]
         self._model_factors = [(f.utilities, power) for _, f, power in chosen if isinstance(f, ModelFactor)]
@@ -193,8 +194,3 @@ def _bounded(utilities: Floats) -> Floats:
 
 def _plain(power: float) -> str:
     return f"{power:.9f}".rstrip("0").rstrip(".")
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return repr(line if len(line) <= 60 else f"{line[:57]}...")

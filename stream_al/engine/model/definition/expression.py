@@ -42,7 +42,8 @@ from stream_al.engine.model.definition.counts import MOST_BYTES, Counts
 from stream_al.engine.model.definition.factory_path import check_path, is_factory
 from stream_al.engine.model.definition.validation import LEFT_OUT, problem_with
 from stream_al.engine.model.river_patches import PATCHED
-from stream_al.errors import Misconfigured
+from stream_al.errors import Misconfigured, described
+from stream_al.terminal import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,12 +97,12 @@ def parse(text: str, *, seed: int) -> base.Base:
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         reason = getattr(error, "msg", None) or str(error) or "too deeply nested"
         raise Misconfigured(
-            f"{_quoted(text)} is not an expression ({reason}); write one such as "
+            f"{quoted(text)} is not an expression ({reason}); write one such as "
             "StandardScaler() | LogisticRegression()."
         ) from error
     built = _Builder(text.strip(), seed).build(tree.body, 1)
     if not isinstance(built, base.Base):
-        raise Misconfigured(f"{_quoted(text)} names no model; write a River class such as GaussianNB().")
+        raise Misconfigured(f"{quoted(text)} names no model; write a River class such as GaussianNB().")
     return built
 
 
@@ -142,7 +143,7 @@ def _call(path: str) -> object:
         return factory()
     except (Exception, SystemExit) as error:  # the user's code may raise anything
         raise Misconfigured(
-            f"The factory {path} failed ({type(error).__name__}: {_line(str(error))}); it must be importable "
+            f"The factory {path} failed ({described(error)}); it must be importable "
             "and return a River classifier when called without arguments."
         ) from error
 
@@ -212,7 +213,7 @@ class _Builder:
         except Misconfigured:
             raise
         except Exception as error:  # a constructor may raise anything
-            reason = _line(str(error)) or type(error).__name__
+            reason = " ".join(str(error).split()) or type(error).__name__
             takes = ", ".join(signature.parameters) or "none"
             raise Misconfigured(f"{path} cannot use its arguments ({reason}); it takes {takes}.") from error
 
@@ -231,7 +232,7 @@ class _Builder:
         )
 
     def source(self, node: ast.AST | None) -> str:
-        return _quoted((node and ast.get_source_segment(self.text, node)) or self.text)
+        return quoted((node and ast.get_source_segment(self.text, node)) or self.text)
 
 
 def _find(path: str) -> type:
@@ -242,7 +243,7 @@ def _find(path: str) -> type:
         raise Misconfigured(f"{path!r} is the name of several classes; write {' or '.join(sorted(found))}.")
     near = difflib.get_close_matches(path, _index(), n=3)
     advice = f"did you mean {' or '.join(map(repr, near))}?" if near else "its API reference lists the names."
-    raise Misconfigured(f"River has no {_quoted(path)}; {advice}")
+    raise Misconfigured(f"River has no {quoted(path)}; {advice}")
 
 
 @functools.cache
@@ -274,12 +275,3 @@ def _is_usable(member: object) -> TypeGuard[type]:
         and not inspect.isabstract(member)
         and not member.__module__.endswith(".base")
     )
-
-
-def _quoted(text: str) -> str:
-    line = _line(text)
-    return repr(line if len(line) <= 60 else f"{line[:57]}...")
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

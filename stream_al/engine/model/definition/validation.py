@@ -23,6 +23,7 @@ from river.proba.base import Distribution
 
 from stream_al.engine.model.introspection import parts
 from stream_al.engine.model.pickling import dumps, loads
+from stream_al.errors import described
 
 __all__ = ["LEFT_OUT", "REFUSED_CLASSES", "WRITES_WHEN_READ", "problem_with", "writes_when_read"]
 
@@ -133,7 +134,7 @@ def _problem_with_copy(model: object, most_bytes: int | None) -> str | None:
         data = dumps(model)
         copy = loads(data)
     except Exception as error:  # noqa: BLE001 -- pickling calls whatever the parts define
-        return f"cannot be pickled for snapshots ({_line(error)}); define its functions in a module"
+        return f"cannot be pickled for snapshots ({described(error)}); define its functions in a module"
     if most_bytes is not None and len(data) > most_bytes:
         return f"takes {len(data):,} bytes before its first example; an expression may take {most_bytes:,}"
     try:
@@ -156,7 +157,3 @@ def _problem_with_part(part: object) -> str | None:
             if not isinstance(step, _STEPS):
                 return f"{type(step).__name__} before the end of a pipeline; put a transformer there"
     return None
-
-
-def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
