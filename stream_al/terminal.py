@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["cut", "listed", "printable", "quoted"]
+__all__ = ["listed", "printable", "quoted", "shortened"]
 
 NAMES, NAME_CHARACTERS = 5, 60  # of a list in a sentence; a cell of a file may have millions
 QUOTED_CHARACTERS = 60
@@ -38,10 +38,10 @@ def listed(names: Sequence[str], most: int = NAMES) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
 
 
-def cut(text: str, most: int) -> str:
+def shortened(text: str, most: int) -> str:
     """A text of `most` characters at most. Three of them are dots if something is left out.
 
-    >>> cut("abcdef", 6), cut("abcdefg", 6)
+    >>> shortened("abcdef", 6), shortened("abcdefg", 6)
     ('abcdef', 'abc...')
     """
     return text if len(text) <= most else f"{text[: most - 3]}..."
@@ -53,4 +53,4 @@ def quoted(text: str) -> str:
     >>> quoted("margin *\n nothing")
     "'margin * nothing'"
     """
-    return repr(cut(" ".join(text.split()), QUOTED_CHARACTERS))
+    return repr(shortened(" ".join(text.split()), QUOTED_CHARACTERS))

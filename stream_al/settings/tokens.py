@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-__all__ = ["ROLES", "Token", "different", "listed", "of_file"]
+__all__ = ["ROLES", "Token", "different", "of_file", "of_text"]
 
 ROLES = ("read", "label", "admin")
 """The roles. Each role may do everything that the roles before it may do."""
@@ -29,13 +29,13 @@ class Token:
     secret: str = field(repr=False)
 
 
-def listed(role: str, text: str) -> list[Token]:
+def of_text(role: str, text: str) -> list[Token]:
     """The tokens of a role in one text, separated by commas or blanks, with or without names.
 
     Raises:
         ValueError: With a sentence that says what to write.
 
-    >>> listed("read", "grafana:0123456789abcdef, fedcba9876543210")
+    >>> of_text("read", "grafana:0123456789abcdef, fedcba9876543210")
     [Token(role='read', name='grafana'), Token(role='read', name='read-2')]
     """
     tokens = []

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, label_text
-from stream_al.terminal import cut
+from stream_al.terminal import shortened
 
 __all__ = ["Classes"]
 
@@ -111,8 +111,8 @@ class Classes:
             one, other = map(_short, self.counts)
             raise BadMessage(
                 "binary_model",
-                f"{cut(self.model, MOST_CHARACTERS)} tells only two classes apart, {one} and {other}, and "
-                f"the label is {_short(label)}: set model.definition to auto, SoftmaxRegression(), or "
+                f"{shortened(self.model, MOST_CHARACTERS)} tells only two classes apart, {one} and {other}, "
+                f"and the label is {_short(label)}: set model.definition to auto, SoftmaxRegression(), or "
                 "OneVsRestClassifier(...) around this one; or set labels.classes to the two, so that the "
                 "query of such a label stays open",
                 subject=_short(label),
@@ -141,4 +141,4 @@ def _number_besides(taken: set[ClassLabel]) -> int:
 
 
 def _short(label: ClassLabel) -> str:
-    return cut(repr(label), MOST_CHARACTERS)
+    return shortened(repr(label), MOST_CHARACTERS)

@@ -33,10 +33,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stream_al.engine.model.digest import finished
 from stream_al.engine.model.predictions import Predictions
 from stream_al.engine.randomness import uniform
 from stream_al.engine.samples.table import Sample, is_numeric, sample_of, with_shared_shapes
+from stream_al.engine.steps import finished
 
 if TYPE_CHECKING:
     from stream_al.engine.model.model import Model

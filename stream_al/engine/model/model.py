@@ -28,7 +28,7 @@ from stream_al.engine.model.batch_scoring import part_scores
 from stream_al.engine.model.classes import Classes
 from stream_al.engine.model.classifier import Classifier
 from stream_al.engine.model.definition.expression import load
-from stream_al.engine.model.digest import digest, digest_in_steps, finished
+from stream_al.engine.model.digest import digest, digest_in_steps
 from stream_al.engine.model.faults import advice, features_refused
 from stream_al.engine.model.feature_limits import FeatureLimits
 from stream_al.engine.model.introspection import parts
@@ -36,6 +36,7 @@ from stream_al.engine.model.limits import DEFAULT_LIMITS, Limits
 from stream_al.engine.model.predictions import Predictions, distribution
 from stream_al.engine.model.reference_set import ReferenceSet
 from stream_al.engine.model.samplers import Renamed
+from stream_al.engine.steps import finished
 from stream_al.errors import BadMessage, described
 from stream_al.messages import ClassLabel
 

@@ -14,7 +14,7 @@ from stream_al.engine.labels.refusals import Refusal
 from stream_al.service.app import App
 from stream_al.service.loops.consumer import Consumer
 
-__all__ = ["describe_model", "interval", "model_status", "per_class", "status"]
+__all__ = ["describe_model", "interval_of", "model_status", "per_class", "status"]
 
 
 def status(app: App) -> dict[str, Any]:
@@ -140,10 +140,13 @@ def per_class(found: PerClass) -> dict[str, Any]:
 
 def _figures(figures: ClassFigures) -> dict[str, Any]:
     shares = {"recall": figures.recall, "precision": figures.precision}
-    return {"labels": figures.labels, **{name: interval(share.estimate()) for name, share in shares.items()}}
+    return {
+        "labels": figures.labels,
+        **{name: interval_of(share.estimate()) for name, share in shares.items()},
+    }
 
 
-def interval(found: Estimate | None) -> dict[str, float] | None:
+def interval_of(found: Estimate | None) -> dict[str, float] | None:
     """A share of a class or of a segment with its interval, as the responses have it."""
     if found is None:
         return None

@@ -27,9 +27,10 @@ from stream_al.engine.doctor.topics import (
     group_findings,
     topic_findings,
 )
-from stream_al.engine.doctor.trial import MAX_TRIED, Trial, finished, reads_as_auto, trial
+from stream_al.engine.doctor.trial import MAX_TRIED, Trial, reads_as_auto, trial
 from stream_al.engine.samples.sample import position_id, with_id
 from stream_al.engine.samples.table import Sample, sample_of
+from stream_al.engine.steps import finished
 from stream_al.errors import BadMessage, StreamAlError
 from stream_al.messages import ClassLabel, Example, decode
 from stream_al.service.broker.kafka.survey import Excerpt, Survey

@@ -16,7 +16,7 @@ from stream_al.engine.model.limits import Limits
 from stream_al.engine.randomness import uniform
 from stream_al.engine.trust.again import Candidate, Wanted, urgency
 from stream_al.engine.trust.items import EXPLORED
-from stream_al.engine.trust.opinions import key_of
+from stream_al.engine.trust.opinions import class_key
 from stream_al.engine.trust.thresholds import self_confidence
 from stream_al.messages import ClassLabel, Example
 from stream_al.simulate.cases import ONE_LABEL, Case, Terms, play
@@ -117,11 +117,11 @@ def _listed(first: Sequence[Example], wrong: npt.NDArray[np.bool_], number: int)
 def _scores(first: Sequence[Example]) -> npt.NDArray[np.float64]:
     """Cleanlab's score of each label; labels without a prediction get 1."""
     said = [_said(one) for one in first]
-    keys = sorted({key for one in said for key in one} | {key_of(one.label, {}) for one in first})
+    keys = sorted({key for one in said for key in one} | {class_key(one.label, {}) for one in first})
     scores = np.ones(len(first))
     known = [place for place, one in enumerate(said) if len(one) > 1]
     if known:
-        labels = np.array([keys.index(key_of(first[place].label, said[place])) for place in known])
+        labels = np.array([keys.index(class_key(first[place].label, said[place])) for place in known])
         rows = np.array([[said[place].get(key, 0.0) for key in keys] for place in known])
         scores[known] = get_label_quality_scores(labels, rows, method="self_confidence")
     return scores

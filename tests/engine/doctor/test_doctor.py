@@ -15,13 +15,14 @@ from stream_al.engine.doctor.labels import Labels
 from stream_al.engine.doctor.records import Records
 from stream_al.engine.doctor.report import Report
 from stream_al.engine.doctor.topics import GroupState, Needed, TopicState, group_findings, topic_findings
-from stream_al.engine.doctor.trial import Trial, finished, trial
+from stream_al.engine.doctor.trial import Trial, trial
 from stream_al.engine.labels.spelling import lookalikes
 from stream_al.engine.learners.encoder.columns import Columns
 from stream_al.engine.model.definition.expression import load
 from stream_al.engine.model.model import Model
 from stream_al.engine.samples.sample import InputRules
 from stream_al.engine.samples.table import Sample, sample_of
+from stream_al.engine.steps import finished
 from stream_al.identity import version_of
 from stream_al.messages import ClassLabel
 from stream_al.terminal import printable

@@ -10,7 +10,6 @@ from stream_al.engine.model import classifier, faults
 from stream_al.engine.model import model as model_module
 from stream_al.engine.model.batch_scoring import scorer
 from stream_al.engine.model.definition.expression import load
-from stream_al.engine.model.digest import finished
 from stream_al.engine.model.importance import predict_in_steps
 from stream_al.engine.model.introspection import parts
 from stream_al.engine.model.limits import Limits
@@ -18,6 +17,7 @@ from stream_al.engine.model.model import Model
 from stream_al.engine.model.pickling import TooLarge, dumps, loads
 from stream_al.engine.model.river_patches import MOST_PRODUCTS, Words
 from stream_al.engine.samples.table import sample_of
+from stream_al.engine.steps import finished
 from stream_al.engine.strategies import STRATEGIES
 from stream_al.engine.strategies.base import Candidates
 from stream_al.engine.strategies.least_confidence import least_confidence

@@ -12,13 +12,13 @@ nothing would change, 1 that no error would be left. It costs one copy of the mo
 from __future__ import annotations
 
 from stream_al.engine.strategies.base import Candidate
-from stream_al.engine.strategies.lookahead.lookahead import RecentPredictions, lookahead, uncertainty
+from stream_al.engine.strategies.lookahead.lookahead import RecentPredictions, lookahead, without_lookahead
 
 
 def error_reduction(candidate: Candidate) -> float:
     """The expected error now, as a share of its sum with the expected error after the label."""
     if not candidate.model.copies_fast():
-        return uncertainty(candidate)
+        return without_lookahead(candidate)
     now = expected_error(candidate.model.recent_predictions())
     after = sum(p * expected_error(then) for p, then in lookahead(candidate))
     return now / (now + after) if now + after > 0.0 else 0.5

@@ -17,7 +17,7 @@ from stream_al.engine.strategies.base import Candidate
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
 
-__all__ = ["RecentPredictions", "lookahead", "uncertainty"]
+__all__ = ["RecentPredictions", "lookahead", "without_lookahead"]
 
 LABELS = 5
 
@@ -34,7 +34,7 @@ def lookahead(candidate: Candidate) -> Iterator[tuple[float, RecentPredictions]]
         yield p, after.recent_predictions()
 
 
-def uncertainty(candidate: Candidate) -> float:
+def without_lookahead(candidate: Candidate) -> float:
     """The least confidence of a sample, for a model that takes too long to look ahead.
 
     Returns:

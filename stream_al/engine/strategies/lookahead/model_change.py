@@ -11,13 +11,13 @@ trees and forests. It costs one copy of the model for each likely label.
 from __future__ import annotations
 
 from stream_al.engine.strategies.base import Candidate
-from stream_al.engine.strategies.lookahead.lookahead import RecentPredictions, lookahead, uncertainty
+from stream_al.engine.strategies.lookahead.lookahead import RecentPredictions, lookahead, without_lookahead
 
 
 def model_change(candidate: Candidate) -> float:
     """The expected change of the distributions over the last examples."""
     if not candidate.model.copies_fast():
-        return uncertainty(candidate)
+        return without_lookahead(candidate)
     now = candidate.model.recent_predictions()
     return sum(p * variation(now, then) for p, then in lookahead(candidate))
 

@@ -19,7 +19,7 @@ from stream_al.service.desk.asking import refusal
 from stream_al.service.desk.review import ANY, Wanted
 from stream_al.service.http.access.guard import add_to_audit, caller_name
 from stream_al.service.http.schemas import problem, problems
-from stream_al.service.http.status import interval
+from stream_al.service.http.status import interval_of
 from stream_al.service.loops.taken_ids import TakenIds
 
 __all__ = ["quality_items_routes"]
@@ -177,8 +177,8 @@ def quality_items_routes(web: FastAPI, app: App) -> None:
             {
                 "where": one.where,
                 "cases": one.cases,
-                "error": interval(one.error),
-                "rest": interval(one.rest),
+                "error": interval_of(one.error),
+                "rest": interval_of(one.rest),
                 "p": one.p,
             }
             for one in found.segments
