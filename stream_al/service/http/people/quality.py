@@ -131,8 +131,8 @@ class ProposedCorrection(BaseModel):
     outvoted: bool = Field(description="Whether more labels say so than the first; else the model decides.")
 
 
-class Asked(BaseModel):
-    """How many labels are asked for."""
+class LabelsWanted(BaseModel):
+    """How many labels of each sample are asked for."""
 
     per_query: int
     second_share: float
@@ -156,7 +156,7 @@ class VoterWeights(BaseModel):
 class Quality(BaseModel):
     """The quality of the labels. Every list has at most 100 entries, the matrix 51 classes."""
 
-    asked: Asked
+    asked: LabelsWanted
     confusion: ConfusionMatrix
     per_class: dict[str, Any] = Field(description="Labels, recall and precision of each class.")
     second_labels: SecondLabels
