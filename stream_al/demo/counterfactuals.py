@@ -30,7 +30,7 @@ from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import Rule
 from stream_al.simulate.buyers import FixedBuyer
 from stream_al.simulate.delay import Arrivals
-from stream_al.simulate.results.measure import Confusion
+from stream_al.simulate.measure import Confusion
 from stream_al.simulate.run import run
 
 __all__ = ["RANDOM_RUNS", "prequential"]

@@ -16,7 +16,7 @@ import msgspec
 from stream_al.messages import ClassLabel, PredictionRecord
 from stream_al.service.broker.protocols import Reader
 from stream_al.service.broker.readers import started
-from stream_al.simulate.results.measure import Confusion
+from stream_al.simulate.measure import Confusion
 
 __all__ = ["Scoreboard"]
 

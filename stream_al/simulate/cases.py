@@ -32,12 +32,12 @@ from stream_al.simulate.baselines import (
     positions,
 )
 from stream_al.simulate.buyers import Buyer, Classifier, FixedBuyer, SelectorBuyer
+from stream_al.simulate.class_scores import ClassScore
 from stream_al.simulate.delay import Delay, arrivals, later
+from stream_al.simulate.measure import Point, curve, worst_window
 from stream_al.simulate.people.annotator import SimulatedAnnotator
 from stream_al.simulate.people.crew import ANNOTATORS, CrewArrivals, crew, parse_crew
 from stream_al.simulate.people.second_labels import Audit, SecondLabels, audit
-from stream_al.simulate.results.class_scores import ClassScore
-from stream_al.simulate.results.measure import Point, curve, worst_window
 from stream_al.simulate.run import BATCH, Again, Run, Timing, identity, run, warm_up
 from stream_al.simulate.stream import Stream
 
@@ -125,7 +125,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of a run. `simulate.results.measure` defines its measures.
+    """The result of a run. `simulate.measure` defines its measures.
 
     Attributes:
         case: The run.

@@ -20,9 +20,9 @@ from stream_al.engine.trust.again import Wanted as SecondLabels
 from stream_al.errors import Misconfigured
 from stream_al.settings import Settings
 from stream_al.simulate.cases import Grid, Terms
+from stream_al.simulate.choice import MEASURES
 from stream_al.simulate.delay import Delay
 from stream_al.simulate.people.crew import ANNOTATORS, crew, parse_crew, split
-from stream_al.simulate.results.choice import MEASURES
 from stream_al.simulate.stream import UNITS, Columns, Stream, make_stream, moment, named_rows
 from stream_al.simulate.topic import LABEL_TIME, TIME, KnownLabel, TopicRecord, recorded
 

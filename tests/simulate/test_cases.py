@@ -17,9 +17,9 @@ from stream_al.engine.trust.again import Wanted
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.simulate.baselines import ALL_LABELS, BASELINE, LAST_LABEL, MAJORITY, PERIODIC, RANDOM
 from stream_al.simulate.cases import NO_MODEL, Case, Grid, Result, Terms, cases, simulate
+from stream_al.simulate.choice import choose, sentence
+from stream_al.simulate.class_scores import ClassScore
 from stream_al.simulate.jobs import results
-from stream_al.simulate.results.choice import choose, sentence
-from stream_al.simulate.results.class_scores import ClassScore
 from stream_al.simulate.results.table import sections
 from stream_al.simulate.stream import Stream
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import metrics
 
-from stream_al.simulate.results.measure import INTERVALS, POINTS, Confusion, curve, worst_window
+from stream_al.simulate.measure import INTERVALS, POINTS, Confusion, curve, worst_window
 
 pairs = st.lists(
     st.tuples(st.integers(0, 3), st.one_of(st.integers(0, 3), st.none())), min_size=1, max_size=80

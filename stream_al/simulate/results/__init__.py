@@ -1,1 +1,1 @@
-"""The results of runs: their measures, the settings to choose, and how both are shown."""
+"""The results of runs as people see them: a table, learning curves, and a report of both."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from stream_al.messages import label_text
-from stream_al.simulate.results.class_scores import ClassScore, mean_scores
+from stream_al.simulate.class_scores import ClassScore, mean_scores
 from stream_al.terminal import printable
 
 __all__ = ["CLASS_HEADINGS", "MOST", "class_rows"]

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from stream_al.errors import Misconfigured
 from stream_al.simulate.baselines import ALL_LABELS, LAST_LABEL, MAJORITY, PERIODIC, RANDOM
-from stream_al.simulate.results.choice import MEASURES
-from stream_al.simulate.results.measure import Point
+from stream_al.simulate.choice import MEASURES
+from stream_al.simulate.measure import Point
 from stream_al.simulate.results.table import TableRow
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from stream_al.errors import Misconfigured
 from stream_al.simulate.cases import NO_MODEL, Result
+from stream_al.simulate.choice import Choice, sentence
 from stream_al.simulate.plan import SimulationPlan
 from stream_al.simulate.results import plots
-from stream_al.simulate.results.choice import Choice, sentence
 from stream_al.simulate.results.class_table import CLASS_HEADINGS
 from stream_al.simulate.results.table import (
     AUDIT_HEADINGS,

@@ -14,8 +14,8 @@ from rich.text import Text
 from stream_al.engine.trust.again import Wanted
 from stream_al.simulate.baselines import ALL_LABELS, BASELINE, RANDOM
 from stream_al.simulate.cases import NO_MODEL, Case, Result
+from stream_al.simulate.choice import percent, value
 from stream_al.simulate.people.crew import ANNOTATORS
-from stream_al.simulate.results.choice import percent, value
 from stream_al.simulate.results.class_table import CLASS_HEADINGS, class_rows
 
 __all__ = [

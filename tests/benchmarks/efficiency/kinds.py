@@ -24,7 +24,7 @@ from stream_al.settings import Settings
 from stream_al.simulate.baselines import random_positions
 from stream_al.simulate.buyers import FixedBuyer, SelectorBuyer
 from stream_al.simulate.delay import later
-from stream_al.simulate.results.measure import Confusion
+from stream_al.simulate.measure import Confusion
 from stream_al.simulate.run import run
 from tests.benchmarks.efficiency.streams import load
 from tests.benchmarks.text_table import TextTable
