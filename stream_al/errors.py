@@ -25,6 +25,7 @@ __all__ = [
     "StreamAlError",
     "Superseded",
     "Unavailable",
+    "described",
 ]
 
 
@@ -86,3 +87,16 @@ class Misconfigured(StreamAlError):
     def __init__(self, *mistakes: str) -> None:
         super().__init__("\n".join(mistakes))
         self.mistakes = mistakes
+
+
+def described(error: BaseException, most: int | None = None) -> str:
+    r"""An error of another library on one line: its type and its text.
+
+    Args:
+        error: The error.
+        most: How many characters of its text count; None for all.
+
+    >>> described(TypeError("unsupported\n operand"))
+    'TypeError: unsupported operand'
+    """
+    return f"{type(error).__name__}: {' '.join(str(error)[:most].split())}"

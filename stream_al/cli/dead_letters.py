@@ -117,8 +117,9 @@ def dlq_replay(
             "--set",
             "-s",
             metavar="PATH=VALUE",
-            help="Change the record, such as amount=12.5, or a setting, such as kafka.tls=true. A path that "
-            "begins as a setting does is a setting, unless `record.` stands before it. Repeatable.",
+            help="Change a member of the record, such as amount=12.5, or a setting, such as "
+            "limits.deadline_seconds=60. A path that begins with the name of a section of the settings is a "
+            "setting. `record.` before it makes it a member of the record. Repeatable.",
         ),
     ] = None,
     topic: DeadTopic = None,
@@ -134,7 +135,7 @@ def dlq_replay(
 ) -> None:
     """Send dead letters back to their topic, each once; `dlq list` then shows how that ended.
 
-    With --json, `sent_as` names the first ones and the records that were made of them.
+    With --json, `sent_as` has the first dead letters, each with the record that was sent.
     """
     from stream_al.service import maintenance  # noqa: PLC0415
     from stream_al.service.maintenance.edits import edited  # noqa: PLC0415

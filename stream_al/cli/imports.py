@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stream_al.service.broker.protocols import Broker
     from stream_al.service.maintenance import Imported, ImportOutcomes
     from stream_al.settings import Settings
+from stream_al.terminal import listed
 
 __all__ = ["ImportReport", "import_file"]
 
@@ -140,7 +141,6 @@ def _refuse_strange(
     given: Settings, file: Path, features: Sequence[Mapping[str, Any]], noticed: Noticed
 ) -> None:
     """Refuse a file whose features no sample has: the model would learn it and never use what it learned."""
-    from stream_al.engine.doctor.findings import listed  # noqa: PLC0415 - `--help` need not load River
     from stream_al.service.maintenance.doctor import compared_with_samples  # noqa: PLC0415
 
     async def compare(cluster: Survey) -> Mismatch | None:

@@ -48,7 +48,7 @@ Crew = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 # --- files -----------------------------------------------------------------------------------------------
-FILE = "Of a file"
+FILE = "How to read the file"
 FORMATS = "CSV, JSON lines, a JSON array, or Parquet; compressed with gzip or not. The content says which."
 """The files that are read, for the help of a command."""
 
@@ -74,7 +74,7 @@ Delimiter = Annotated[
     str | None,
     typer.Option(
         metavar="CHARACTER",
-        help="What is between the cells of a CSV; tab and space are names.",
+        help="Character between the cells of a CSV. Write tab and space as words.",
         show_default="found out: , ; tab or |",
         rich_help_panel=FILE,
     ),
@@ -100,7 +100,7 @@ Decimal = Annotated[
     str | None,
     typer.Option(
         metavar="CHARACTER",
-        help="What is before the fraction of a number in a CSV, . or ,",
+        help="Decimal separator of the numbers in a CSV: . or ,",
         show_default="found out for each column",
         rich_help_panel=FILE,
     ),

@@ -122,7 +122,7 @@ def simulate(  # noqa: PLR0913 - one argument an option
     stream: Annotated[str | None, typer.Option(help="A dataset of River: shuttle or segments.")] = None,
     topic: Annotated[str | None, typer.Option(help="A topic on the broker of the settings.")] = None,
     begin: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="Begin of the range of the topic, ISO 8601.")
+        str | None, typer.Option("--from", metavar="TIME", help="Start of the range of the topic, ISO 8601.")
     ] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="End of the range.")] = None,
     label: LabelPlace = None,

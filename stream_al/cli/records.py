@@ -108,8 +108,8 @@ def labels_import(  # noqa: PLR0913 - one argument an option
     check: Annotated[
         bool,
         typer.Option(
-            help="Compare the features with those of the newest samples before, and learn all examples as a "
-            "replica does after, to say what became of the rows."
+            help="Before: compare the features with those of the newest samples. After: learn all examples "
+            "as a replica does, to say what became of the rows."
         ),
     ] = True,
     as_json: AsJson = False,

@@ -29,8 +29,9 @@ from stream_al.datasets.cells import Cells, Kind
 from stream_al.datasets.columns import TypedColumns
 from stream_al.datasets.form import FileForm, Noticed, plural
 from stream_al.datasets.table import MARKS, Table, grouped, label_column, require_distinct
-from stream_al.engine.samples.paths import listed, nothing_at
+from stream_al.engine.samples.paths import nothing_at
 from stream_al.errors import Misconfigured
+from stream_al.terminal import listed
 
 __all__ = ["delimited_table"]
 
@@ -183,7 +184,7 @@ def _header(source: _Source, found: Iterator[list[str]]) -> tuple[list[str], lis
     names = first if _is_exported(first) else [name.strip() for name in first]
     if source.form.header is None and _looks_like_data(names):
         raise source.mistake(
-            f"the first line looks like data ({listed(names[:5])}) and not like names of columns: say "
+            f"the first line looks like data ({listed(names)}) and not like names of columns: say "
             "--no-header, or --header if these are names"
         )
     require_distinct(source.path, names)

@@ -34,10 +34,11 @@ from stream_al.datasets.table import FEATURES, Record, Table
 from stream_al.datasets.text import decoded, first_bytes, format_of, opened
 from stream_al.engine.labels.spelling import AllowedClasses
 from stream_al.engine.samples.labelled import LABEL, Labelled, Places, read_labelled
-from stream_al.engine.samples.paths import listed, named, nothing_at
+from stream_al.engine.samples.paths import named, nothing_at
 from stream_al.engine.samples.sample import AUTO, WHOLE, InputRules
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import ClassLabel
+from stream_al.terminal import listed
 
 __all__ = ["Row", "Wanted", "rows"]
 
@@ -166,7 +167,7 @@ def _without_notes(rules: InputRules, columns: list[str], noticed: Noticed) -> I
     if not notes:
         return rules
     noticed.remarks.append(
-        f"{listed(notes[:5])}: columns that begin with _ are no features, unless input.include names them"
+        f"{listed(notes)}: columns that begin with _ are no features, unless input.include names them"
     )
     escaped = [name.replace("[", "[[]").replace("*", "[*]").replace("?", "[?]") for name in notes]
     return replace(rules, exclude=(*rules.exclude, *escaped))

@@ -1,4 +1,4 @@
-"""The annotators of the demo. They know the truth, and label as a simulated crew does (`simulate.crew`).
+"""The annotators of the demo. They know the truth, and label as a simulated crew does (`simulate.people`).
 
 `TopicAnnotators` are clients of the topics like any other, and label every query. `Colleagues` sit at desks
 of their own: they lease queries over HTTP, one at a time, so that a person at the desk gets the others.
@@ -17,10 +17,9 @@ from stream_al.errors import BadMessage, StreamAlError
 from stream_al.messages import ClassLabel, Label, Query, decode, encode
 from stream_al.service.broker.protocols import Broker, Outgoing, Record
 from stream_al.service.broker.readers import started
-from stream_al.service.broker.topics import max_message_bytes
 from stream_al.settings import Settings
-from stream_al.simulate.annotator import SimulatedAnnotator, Wait
-from stream_al.simulate.crew import Crew, Profile
+from stream_al.simulate.people.annotator import SimulatedAnnotator, Wait
+from stream_al.simulate.people.crew import Crew, Profile
 
 __all__ = ["Colleagues", "TopicAnnotators", "punctual"]
 
@@ -58,7 +57,7 @@ class TopicAnnotators:
         self.crew = crew
         self.labelled = 0
         self._state = crew.begin
-        self._max_bytes = max_message_bytes(settings.input)
+        self._max_bytes = settings.input.max_message_bytes
         self._seen: set[str] = set()
         self._waiting: list[
             tuple[float, int, Label]

@@ -26,7 +26,7 @@ from stream_al.service.broker.kafka import Kafka
 from stream_al.service.broker.protocols import Broker
 from stream_al.service.maintenance import opened
 from stream_al.settings import Settings
-from stream_al.simulate.crew import crew
+from stream_al.simulate.people.crew import crew
 from stream_al.simulate.stream import bundled
 
 __all__ = ["main", "play"]

@@ -17,7 +17,7 @@ from stream_al.demo.annotator import punctual
 from stream_al.errors import Misconfigured
 from stream_al.service.engine_settings import input_rules
 from stream_al.settings import Settings
-from stream_al.simulate.crew import Crew, Profile, crew, parse_crew
+from stream_al.simulate.people.crew import Crew, Profile, crew, parse_crew
 from stream_al.simulate.stream import Columns, make_stream, named_rows
 
 __all__ = ["DemoOptions", "DemoPlan", "prepare"]

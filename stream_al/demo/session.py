@@ -24,7 +24,7 @@ from stream_al.service.maintenance import create_topics
 from stream_al.service.serve import serving
 from stream_al.service.telemetry.problems import Kind
 from stream_al.simulate.baselines import random_positions
-from stream_al.simulate.classes.scores import ClassScore, about_rare_classes, mean_score
+from stream_al.simulate.class_scores import ClassScore, about_rare_classes, mean_score
 from stream_al.simulate.measure import Confusion
 
 __all__ = ["Demo", "Summary", "compare"]

@@ -19,7 +19,7 @@ from rich.text import Text
 from stream_al.demo.ending import Interrupted
 from stream_al.demo.session import Demo, Summary
 from stream_al.messages import label_text
-from stream_al.simulate.classes.scores import ClassScore
+from stream_al.simulate.class_scores import ClassScore
 from stream_al.terminal import printable
 
 __all__ = ["View", "report", "report_of_part"]

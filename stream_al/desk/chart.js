@@ -47,7 +47,7 @@ export function duration(seconds) {
 }
 
 /** Round numbers between two ends, at most about `count` of them. */
-export function ticks(low, high, count = 4) {
+function ticks(low, high, count = 4) {
   const span = high - low;
   if (!(span > 0)) return [low];
   const raw = span / count;
@@ -245,7 +245,7 @@ export function barChart(title, { format = short, kind = "s1", hint = "", column
   return { root: parts.root, update, redraw };
 }
 
-export function legendItem(kind, text) {
+function legendItem(kind, text) {
   return h("span", { class: "legend-item" }, h("span", { class: `swatch ${kind}`, "aria-hidden": "true" }), text);
 }
 

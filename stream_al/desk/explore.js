@@ -6,17 +6,13 @@
 import { percent, short } from "./chart.js";
 import { button, fill, h } from "./dom.js";
 import { CATEGORIES, OTHER, createMap, gradient, unpack } from "./map.js";
+import { REASONS, STATES, samplePanel, shown } from "./sample.js";
 
 const PAGE = 25;
 const MOST_NAMES = 20; // features that are named where a filter finds nothing
 const MOST_ASKED = 500;
 const MOST_EXPORTED = 1000;
 const COLOURS = { utility: "utility", class: "predicted class", label: "label", reason: "reason" };
-const REASONS = {
-  uncertain: "uncertain: asked for", explore: "drawn at random", warmup: "first samples", manual: "asked for by hand",
-  below: "not chosen", spent: "budget spent", capped: "a cap was reached", displaced: "gave its place",
-};
-const STATES = { none: "", pending: "waits for its label", labelled: "labelled", asked: "waits for the budget" };
 const SORTS = { newest: "newest first", utility: "most useful first", id: "by id" };
 
 export async function mount(root, { api, session, announce, fail, parameters, navigate }) {
@@ -344,38 +340,16 @@ export async function mount(root, { api, session, announce, fail, parameters, na
       fill(panel, h("h2", {}, "Item"), h("p", { class: "muted" }, "Click a point of the map, or an id in the table, to see it here: its features, its neighbours, and why it was chosen or not."));
       return;
     }
-    const probabilities = Object.entries(item.probabilities).sort((a, b) => b[1] - a[1]).slice(0, 6);
-    const admin = session.role === "admin";
     fill(
       panel,
-      h("h2", { class: "item-id" }, item.id),
-      h("p", { class: "why" }, item.why),
-      h(
-        "p",
-        { class: "row" },
-        STATES[item.state] ? h("span", { class: `chip ${item.state === "labelled" ? "" : "accent"}` }, STATES[item.state]) : null,
-        item.label !== null ? h("span", { class: "chip" }, `label: ${item.label}`) : null,
-        item.state === "none" && number(item) ? button("Ask for its label", () => ask([item.number]), { kind: "small", disabled: !admin, title: admin ? null : "This needs the role admin" }) : null,
-        item.state === "pending" ? button("Label it", () => navigate("label", { id: item.id }), { kind: "small" }) : null,
-        button(chosen.has(item.number) ? "Do not choose" : "Choose", () => { chosen.has(item.number) ? chosen.delete(item.number) : chosen.add(item.number); drawChosen(); drawPanel(item); }, { kind: "small" }),
-      ),
-      h("h3", {}, "Prediction"),
-      probabilities.length
-        ? h("div", { class: "guess" }, probabilities.map(([name, value]) => h("div", { class: "guess-row" }, h("span", {}, name), h("span", { class: "number" }, `${(100 * value).toFixed(1)}%`), h("progress", { max: 1, value, "aria-label": `${name}: ${percent(value)}` }))))
-        : h("p", { class: "muted" }, "The model had none."),
-      h("h3", {}, "Decision"),
-      pairs([
-        ["utility", item.utility.toFixed(3)], ["threshold", item.threshold.toFixed(3)],
-        ["propensity", item.reason === "manual" ? "none" : item.propensity.toFixed(4)], ["reason", REASONS[item.reason] || item.reason],
-        ["decided when the model knew", `${short(item.examples)} examples`], ["arrived", new Date(item.at).toLocaleString()],
-      ]),
-      h("h3", {}, "Features"),
-      pairs(Object.entries(item.features).slice(0, 200).map(([name, value]) => [name, shown(value)])),
-      item.payload === null || item.payload === undefined ? null : [h("h3", {}, "Payload"), h("pre", { class: "json", tabindex: "0" }, JSON.stringify(item.payload, null, 2).slice(0, 4000))],
-      h("h3", {}, "Nearest items"),
-      item.neighbours.length
-        ? h("ul", { class: "near" }, item.neighbours.map((one) => h("li", {}, button(one.id, () => open(one.number), { kind: "plain link" }), h("span", { class: "muted number" }, ` ${one.label !== null ? `label ${one.label}` : `predicted ${one.class ?? "–"}`}, distance ${short(one.distance)}`))))
-        : h("p", { class: "muted" }, "There are none."),
+      ...samplePanel(item, {
+        admin: session.role === "admin",
+        isChosen: chosen.has(item.number),
+        ask: () => ask([item.number]),
+        label: () => navigate("label", { id: item.id }),
+        choose: () => { chosen.has(item.number) ? chosen.delete(item.number) : chosen.add(item.number); drawChosen(); drawPanel(item); },
+        open,
+      }),
     );
   }
 
@@ -387,18 +361,6 @@ export async function mount(root, { api, session, announce, fail, parameters, na
     themes.disconnect();
     view.stop();
   };
-}
-
-const number = (item) => item.number >= 0;
-
-function pairs(given) {
-  return h("table", { class: "features" }, h("tbody", {}, given.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, value)))));
-}
-
-function shown(value) {
-  if (value === null || value === undefined) return "–";
-  if (typeof value === "number" && !Number.isInteger(value)) return value.toLocaleString("en", { maximumSignificantDigits: 6 });
-  return String(value);
 }
 
 function quoted(text) {

@@ -21,7 +21,7 @@ export function hiddenFor(item) {
 }
 
 /** Why a query was selected, in one sentence. */
-export function whySelected(item) {
+function whySelected(item) {
   const { reason, utility, threshold, propensity } = item.query;
   const share = (value) => `${(100 * value).toPrecision(2)}%`;
   if (item.second) return "A second opinion: another person has labelled this sample, and two labels show what can be trusted.";

@@ -13,7 +13,7 @@ const MOST_JSON = 50_000;
 const AUTOPLAY = "stream_al.autoplay";
 
 /** What kind of medium an address leads to: image, sound, link, or null if it is no address. */
-export function mediumOf(text) {
+function mediumOf(text) {
   if (/^data:image\/[a-z0-9.+-]+[;,]/i.test(text)) return "image";
   if (/^data:audio\/[a-z0-9.+-]+[;,]/i.test(text)) return "sound";
   if (!/^https?:\/\/\S+$/i.test(text) || !safeLink(text)) return null;

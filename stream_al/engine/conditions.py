@@ -39,6 +39,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from stream_al.engine.recent import RecentShare
+from stream_al.terminal import listed
 
 __all__ = ["Condition", "Conditions", "Facts", "Lost", "Standstill", "Type"]
 
@@ -116,8 +117,8 @@ class Facts:
     contradicting: Sequence[str] = ()
 
 
-class Finding(NamedTuple):
-    """That a condition holds: why, and whether the replica does not do its work."""
+class Cause(NamedTuple):
+    """Why a condition holds, and whether the replica then does not do its work."""
 
     reason: str
     message: str
@@ -170,13 +171,13 @@ class Conditions:
         """Judge the facts of now; return the conditions that have begun or ended to hold."""
         changed = []
         for kind, before in self._now.items():
-            finding = _RULES[kind](facts)
-            if finding is None:
+            cause = _RULES[kind](facts)
+            if cause is None:
                 self._found_ms.pop(kind, None)
                 after = Condition(kind, False, "", "", now_ms)
             else:
                 seconds = (now_ms - self._found_ms.setdefault(kind, now_ms)) / 1000
-                after = _held(kind, finding, seconds, now_ms)
+                after = _held(kind, cause, seconds, now_ms)
             if after.holds == before.holds:
                 after = Condition(
                     kind, after.holds, after.reason, after.message, before.since_ms, after.unready
@@ -215,38 +216,38 @@ class Standstill:
         return frozenset(name for name in waiting if self._since[name][1] <= limit_ms)
 
 
-def _held(kind: Type, finding: Finding, seconds: float, now_ms: int) -> Condition:
-    holds = seconds >= finding.after_seconds
+def _held(kind: Type, cause: Cause, seconds: float, now_ms: int) -> Condition:
+    holds = seconds >= cause.after_seconds
     wait = 0 if kind is Type.BROKER_AWAY else UNREADY_SECONDS
-    unready = holds and finding.unready and seconds >= finding.after_seconds + wait
-    reason, message = (finding.reason, finding.message) if holds else ("", "")
+    unready = holds and cause.unready and seconds >= cause.after_seconds + wait
+    reason, message = (cause.reason, cause.message) if holds else ("", "")
     return Condition(kind, holds, reason, message, now_ms, unready)
 
 
-def _broker_away(facts: Facts) -> Finding | None:
+def _broker_away(facts: Facts) -> Cause | None:
     if not facts.broker_away:
         return None
-    return Finding("CallsFail", "calls to the broker fail; the log says which", unready=True)
+    return Cause("CallsFail", "calls to the broker fail; the log says which", unready=True)
 
 
-def _partition_stopped(facts: Facts) -> Finding | None:
+def _partition_stopped(facts: Facts) -> Cause | None:
     if not facts.stopped:
         return None
     said = "; ".join(f"{name}: {why}" for name, why in sorted(facts.stopped.items()))
-    return Finding("BadRecords", said, unready=True)
+    return Cause("BadRecords", said, unready=True)
 
 
-def _partition_unread(facts: Facts) -> Finding | None:
+def _partition_unread(facts: Facts) -> Cause | None:
     if not facts.unread:
         return None
     message = (
         f"records wait in {', '.join(sorted(facts.unread))}, and nobody reads them: see whether all replicas "
         "run, and restart the one that holds the partition"
     )
-    return Finding("NoMovement", message, unready=bool(facts.unread_here))
+    return Cause("NoMovement", message, unready=bool(facts.unread_here))
 
 
-def _labels_refused(facts: Facts) -> Finding | None:
+def _labels_refused(facts: Facts) -> Cause | None:
     for reason, lost, here, what in (
         ("ModelRefuses", facts.refused, facts.refused_here, "the model refused"),
         ("Unusable", facts.unusable, facts.unusable.recent, "this replica could not use"),
@@ -254,53 +255,51 @@ def _labels_refused(facts: Facts) -> Finding | None:
         recent = lost.recent
         if recent.number >= FEW and recent.share > MANY:
             message = f"{what} {recent.number} of the last {recent.total} labels; the last one: {lost.why}"
-            return Finding(reason, message, unready=here.total >= SOME and here.share >= NEARLY_ALL)
+            return Cause(reason, message, unready=here.total >= SOME and here.share >= NEARLY_ALL)
     return None
 
 
-def _no_opinion(facts: Facts) -> Finding | None:
+def _no_opinion(facts: Facts) -> Cause | None:
     recent, refused = facts.without_opinion.recent, facts.refused.recent
     if recent.total >= SOME and recent.share > MOST:
         message = (
             f"the model has no opinion about {recent.number} of the last {recent.total} samples; "
             f"{facts.without_opinion.why or 'it gives no probabilities for them'}"
         )
-        return Finding("ModelFails", message, unready=recent.share >= NEARLY_ALL)
+        return Cause("ModelFails", message, unready=recent.share >= NEARLY_ALL)
     if facts.learned == 0 and refused.total >= SOME:
         message = f"{refused.total} labels came, and the model has learned none of them: {facts.refused.why}"
-        return Finding("NothingLearned", message)
+        return Cause("NothingLearned", message)
     return None
 
 
-def _model_behind(facts: Facts) -> Finding | None:
+def _model_behind(facts: Facts) -> Cause | None:
     if facts.model_lag <= BEHIND_EXAMPLES:
         return None
     message = (
         f"the model has not read the last {facts.model_lag} examples, so this replica decides with an old one"
     )
-    return Finding("ExamplesUnread", message, after_seconds=BEHIND_SECONDS)
+    return Cause("ExamplesUnread", message, after_seconds=BEHIND_SECONDS)
 
 
-def _class_missed(facts: Facts) -> Finding | None:
-    return Finding("RareClass", facts.missed) if facts.missed else None
+def _class_missed(facts: Facts) -> Cause | None:
+    return Cause("RareClass", facts.missed) if facts.missed else None
 
 
-def _annotator_contradicts(facts: Facts) -> Finding | None:
+def _annotator_contradicts(facts: Facts) -> Cause | None:
     if not facts.contradicting:
         return None
-    names = ", ".join(f"{name:.60}" for name in facts.contradicting[:FEW])
-    more = len(facts.contradicting) - FEW
     message = (
-        f"{names}{f' and {more} more' if more > 0 else ''} agree with the other annotators much less than "
+        f"{listed(facts.contradicting, FEW)} agree with the other annotators much less than "
         "these agree among themselves: see `GET /v1/quality`, and talk about the guidelines"
     )
-    return Finding("SecondLabelsDisagree", message)
+    return Cause("SecondLabelsDisagree", message)
 
 
-def _paused(facts: Facts) -> Finding | None:
+def _paused(facts: Facts) -> Cause | None:
     if not facts.paused:
         return None
-    return Finding("ByOperator", "an operator has paused selection; `POST /v1/resume` ends it")
+    return Cause("ByOperator", "an operator has paused selection; `POST /v1/resume` ends it")
 
 
 _RULES = {

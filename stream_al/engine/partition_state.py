@@ -15,7 +15,7 @@ from typing import Any
 from stream_al.engine.budgets import BudgetManager
 from stream_al.engine.budgets.caps import Account
 from stream_al.engine.budgets.second_labels import Credit
-from stream_al.engine.strategies.history import History
+from stream_al.engine.strategies.history.history import History
 
 __all__ = ["STATE_LIMIT_BYTES", "State", "decode", "encode"]
 

@@ -76,16 +76,14 @@ class Draws:
         self._drawn += number
         return drawn
 
-    def normal(self, *shape: int) -> NDArray[np.float64]:
-        """Numbers of the standard normal distribution, by Box and Muller's transform."""
-        return _normal(*self.uniform(2, *shape))
-
     @staticmethod
     def normals(seed: int, purpose: str, steps: Sequence[int], number: int) -> NDArray[np.float64]:
-        """Of each of several steps, a row a step, what `Draws(seed, purpose, step).normal(number)` gives.
+        """Numbers of the standard normal distribution for each of several steps, a row a step.
+
+        They are made by Box and Muller's transform. A row depends on its own step alone.
 
         >>> two = Draws.normals(0, "directions", [3, 4], 5)
-        >>> bool((two[1] == Draws(0, "directions", 4).normal(5)).all())
+        >>> bool((two[1] == Draws.normals(0, "directions", [4], 5)[0]).all())
         True
         """
         keys = np.array([Draws(seed, purpose, step)._key for step in steps])

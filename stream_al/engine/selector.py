@@ -17,7 +17,7 @@ none.
 (The entropy of one class is 0, and a strategy that used it would never ask for the first label.) A sample
 that the model fails on is decided about like any other: it counts in the budget, exploration selects it with
 the same probability as any other, and where the model fails on all samples their utilities are tied, so the
-budget is spent as ever. With 1 in the place of 0, a tenth of samples that a model can neither predict nor
+budget is spent as usual. With 1 in the place of 0, a tenth of samples that a model can neither predict nor
 learn would take all labels of a budget of 5%.
 
 The lowest cap binds. The manager is told how much room is left, and samples of different hours are decided
@@ -44,7 +44,7 @@ from stream_al.engine.model.sketch import COMPONENTS, Point, points
 from stream_al.engine.partition_state import State
 from stream_al.engine.samples.table import Sample, sample_of
 from stream_al.engine.strategies import Candidates, Failure, ScoredSample
-from stream_al.engine.strategies.history import History, split
+from stream_al.engine.strategies.history.history import History, split
 from stream_al.errors import BadMessage
 
 __all__ = ["Selector"]
@@ -171,7 +171,7 @@ class Selector:
         utilities = self.strategy.utilities(candidates).tolist()
         sketches: Sequence[Point | None] = [None] * len(samples)
         if self.strategy.uses_history:
-            sketches = split(model.sketches(samples).tobytes())
+            sketches = split(model.references().sketches(samples).tobytes())
         scored = [
             ScoredSample(sample.id, probabilities, utility, sketch, at_ms, None, sample.draw)
             for sample, probabilities, utility, sketch, at_ms in zip(

@@ -76,9 +76,7 @@ def model_of(settings: Settings) -> Callable[[str], Model]:
         return strategy(settings.strategy).model(
             definition,
             seed=settings.seed,
-            max_classes=given.max_classes,
-            max_features=given.max_features,
-            max_pairs=given.max_pairs,
+            limits=given.limits(),
             committee=given.committee,
         )
 

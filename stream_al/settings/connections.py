@@ -15,7 +15,7 @@ from stream_al.settings.checks import (
     is_loopback,
 )
 from stream_al.settings.section import Section, belongs_to_a_certificate
-from stream_al.settings.tokens import Token, listed
+from stream_al.settings.tokens import Token, of_text
 
 __all__ = ["HTTPSettings", "KafkaSettings"]
 
@@ -175,19 +175,19 @@ class HTTPSettings(Section):
         """The bearer tokens in the settings, without those of the file."""
         texts = {"read": self.read_tokens, "label": self.label_tokens, "admin": self.admin_tokens}
         return [
-            token for role, text in texts.items() if text for token in listed(role, text.get_secret_value())
+            token for role, text in texts.items() if text for token in of_text(role, text.get_secret_value())
         ]
 
     @field_validator("read_tokens", "label_tokens", "admin_tokens", mode="after")
     @classmethod
     def _are_tokens(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if value is not None:
-            given = listed(str(info.field_name).partition("_")[0], value.get_secret_value())
+            given = of_text(str(info.field_name).partition("_")[0], value.get_secret_value())
             secrets = {token.secret for token in given}
             names = {token.name for token in given}
             for other in ("read", "label"):
                 text = info.data.get(f"{other}_tokens")
-                for token in listed(other, text.get_secret_value()) if text else []:
+                for token in of_text(other, text.get_secret_value()) if text else []:
                     if token.secret in secrets or token.name in names:
                         raise ValueError(f"write other names and tokens than in http.{other}_tokens")
         return value

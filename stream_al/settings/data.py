@@ -24,6 +24,7 @@ from stream_al.settings.yaml_text import as_written
 __all__ = ["InputSettings", "LabelSettings", "QuerySettings", "TopicSettings"]
 
 MAX_CLASSES = 10_000
+ADDED_BYTES = 100_000  # what a query or an example adds to the sample: probabilities, names and times
 
 
 class TopicSettings(Section):
@@ -113,6 +114,11 @@ class InputSettings(Section):
         default=1000,
         description="Most characters of the name of a feature. For a nested one, the names on the way count.",
     )
+
+    @property
+    def max_message_bytes(self) -> int:
+        """The largest query or example: the sample, its features flattened, and what the service adds."""
+        return 2 * self.max_bytes + ADDED_BYTES
 
 
 class QuerySettings(Section):

@@ -38,7 +38,4 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except Misconfigured as error:
-        mistakes = error.mistakes
-    else:
-        return
-    raise ValueError(*(text.removeprefix("model.definition: ") for text in mistakes))
+        raise ValueError(*(text.removeprefix("model.definition: ") for text in error.mistakes)) from None

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from stream_al.engine.model.factory_path import check_path, is_factory
+from stream_al.engine.model.definition.factory_path import check_path, is_factory
+from stream_al.engine.model.limits import Limits
 from stream_al.settings.checks import (
     Count,
     Name,
@@ -64,6 +65,10 @@ class ModelSettings(Section):
         "then be an ensemble.",
     )
 
+    def limits(self) -> Limits:
+        """How many classes and features the model may learn."""
+        return Limits(self.max_classes, self.max_features, self.max_pairs)
+
     def factories(self) -> list[str]:
         """The import paths among the definitions: to build these models runs the user's code."""
         return list(filter(is_factory, dict.fromkeys([self.definition, *self.committee])))
@@ -71,7 +76,7 @@ class ModelSettings(Section):
     @field_validator("definition", mode="after")
     @classmethod
     def _can_be_built(cls, value: str, info: ValidationInfo) -> str:
-        from stream_al.engine.model import expression  # noqa: PLC0415 (River is slow to import)
+        from stream_al.engine.model.definition import expression  # noqa: PLC0415 (River is slow to import)
 
         with sentences():
             if may_build([value], info):

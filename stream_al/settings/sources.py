@@ -104,11 +104,8 @@ def option_mistakes(paths: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     except Misconfigured as error:
-        mistakes = error.mistakes
-    else:
-        return
-    options = {path: option for option, path in paths.items()}
-    raise Misconfigured(*(_as_option(mistake, options) for mistake in mistakes))
+        options = {path: option for option, path in paths.items()}
+        raise Misconfigured(*(_as_option(mistake, options) for mistake in error.mistakes)) from None
 
 
 def _as_option(mistake: str, options: Mapping[str, str]) -> str:

@@ -1,8 +1,8 @@
 """Bearer tokens for HTTP, written as `name:token`. The audit log shows the name and never the token.
 
 A token consists of the characters of RFC 6750's `b64token`, so it contains no colon, comma or blank. A
-short token can be guessed, so it is refused. No message here quotes
-what was written, because that may be a token.
+short token can be guessed, so it is refused. No message here quotes what was written, because that may be a
+token.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-__all__ = ["ROLES", "Token", "different", "listed", "of_file"]
+__all__ = ["ROLES", "Token", "different", "of_file", "of_text"]
 
 ROLES = ("read", "label", "admin")
 """The roles. Each role may do everything that the roles before it may do."""
@@ -29,13 +29,13 @@ class Token:
     secret: str = field(repr=False)
 
 
-def listed(role: str, text: str) -> list[Token]:
+def of_text(role: str, text: str) -> list[Token]:
     """The tokens of a role in one text, separated by commas or blanks, with or without names.
 
     Raises:
         ValueError: With a sentence that says what to write.
 
-    >>> listed("read", "grafana:0123456789abcdef, fedcba9876543210")
+    >>> of_text("read", "grafana:0123456789abcdef, fedcba9876543210")
     [Token(role='read', name='grafana'), Token(role='read', name='read-2')]
     """
     tokens = []

@@ -13,13 +13,13 @@ from stream_al.datasets.rows import Row
 from stream_al.engine.budgets.caps import Caps
 from stream_al.engine.labels.judge import KnownLabels
 from stream_al.engine.labels.learner import Learner
+from stream_al.engine.model.limits import DEFAULT_LIMITS, Limits
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.objective import ACCURACY, rule
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import strategy
 from stream_al.engine.trust.again import Wanted
 from stream_al.messages import ClassLabel
-from stream_al.simulate.annotator import SimulatedAnnotator
 from stream_al.simulate.baselines import (
     ALL_LABELS,
     BASELINE,
@@ -32,10 +32,11 @@ from stream_al.simulate.baselines import (
     positions,
 )
 from stream_al.simulate.buyers import Buyer, Classifier, FixedBuyer, SelectorBuyer
-from stream_al.simulate.classes.scores import ClassScore
-from stream_al.simulate.crew import ANNOTATORS, CrewArrivals, crew, parse_crew
+from stream_al.simulate.class_scores import ClassScore
 from stream_al.simulate.delay import Delay, arrivals, later
 from stream_al.simulate.measure import Point, curve, worst_window
+from stream_al.simulate.people.annotator import SimulatedAnnotator
+from stream_al.simulate.people.crew import ANNOTATORS, CrewArrivals, crew, parse_crew
 from stream_al.simulate.people.second_labels import Audit, SecondLabels, audit
 from stream_al.simulate.run import BATCH, Again, Run, Timing, identity, run, warm_up
 from stream_al.simulate.stream import Stream
@@ -60,7 +61,7 @@ class Case:
         delay: The label delay, as written.
         annotator_error: The probability of a wrong label.
         seed: The seed of every random choice.
-        annotators: The crew that gives the labels, as written (`simulate.crew`); empty for one annotator.
+        annotators: The crew that gives the labels, as written (`people.crew`); empty for one annotator.
         wanted: How many labels are wanted of a sample.
     """
 
@@ -102,9 +103,7 @@ class Terms:
     Attributes:
         exploration: The share of the budget that is spent at random.
         most_pending: No label is bought while this many are pending.
-        max_classes: The most classes that a model learns.
-        max_features: The most features that a River model learns.
-        max_pairs: The most pairs of a class and a feature, likewise.
+        limits: How many classes and features a model may learn.
         objective: What says which label to predict. Baselines without a model predict as they do.
         committee: Definitions of further classifiers, for strategies that compare several predictions.
         target: Class, as text, to the share that the labels should have of it; None for equal shares.
@@ -116,9 +115,7 @@ class Terms:
 
     exploration: float
     most_pending: int
-    max_classes: int
-    max_features: int = 4000
-    max_pairs: int = 60_000
+    limits: Limits = DEFAULT_LIMITS
     objective: str = ACCURACY
     committee: tuple[str, ...] = ()
     target: Mapping[str, float] | None = None
@@ -294,7 +291,7 @@ def play(
         classifier,
         buyer,
         timing,
-        rule=rule(objective, terms.max_classes),
+        rule=rule(objective, terms.limits.classes),
         annotate=annotate,
         again=again,
         most_pending=number if case.is_baseline else terms.most_pending,
@@ -322,16 +319,14 @@ def _learner(case: Case, terms: Terms, before: Sequence[Row]) -> Learner:
     """The learner before the first sample of a run."""
     model = _model(case, terms)
     warm_up(before, model)
-    return Learner(model, KnownLabels(REMEMBER), rule=rule(terms.objective, terms.max_classes))
+    return Learner(model, KnownLabels(REMEMBER), rule=rule(terms.objective, terms.limits.classes))
 
 
 def _model(case: Case, terms: Terms) -> Model:
     return strategy(case.strategy).model(
         case.model,
         seed=case.seed,
-        max_classes=terms.max_classes,
-        max_features=terms.max_features,
-        max_pairs=terms.max_pairs,
+        limits=terms.limits,
         committee=terms.committee,
     )
 
@@ -355,11 +350,5 @@ def _baseline(case: Case, terms: Terms, samples: int) -> tuple[Classifier, Buyer
     if case.model == NO_MODEL:
         classifier = LastLabel() if case.strategy == LAST_LABEL else Majority()
     else:
-        classifier = Model(
-            case.model,
-            seed=case.seed,
-            max_classes=terms.max_classes,
-            max_features=terms.max_features,
-            max_pairs=terms.max_pairs,
-        )
+        classifier = Model(case.model, seed=case.seed, limits=terms.limits)
     return classifier, FixedBuyer(positions(case.strategy, case.budget, samples, case.seed))

@@ -27,7 +27,7 @@ from stream_al.engine.model.objective import ACCURACY
 from stream_al.engine.trust.again import Wanted
 from stream_al.simulate.baselines import ALL_LABELS, RANDOM
 from stream_al.simulate.cases import Case, Result
-from stream_al.simulate.classes.scores import about_rare_classes, mean_scores
+from stream_al.simulate.class_scores import about_rare_classes, mean_scores
 
 __all__ = ["MEASURES", "Choice", "choose", "percent", "sentence", "value"]
 

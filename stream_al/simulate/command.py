@@ -9,14 +9,14 @@ from contextlib import closing
 from rich.console import Console
 
 from stream_al.invocation import again_with
-from stream_al.simulate import report
 from stream_al.simulate.cases import Result, cases
 from stream_al.simulate.choice import Choice, choose, sentence
 from stream_al.simulate.estimate import LONG_SECONDS, costs, fewer
 from stream_al.simulate.jobs import results
 from stream_al.simulate.plan import InputRulesOf, SimulationOptions, SimulationPlan, TopicSource, prepare
 from stream_al.simulate.progress import Shown, duration, showing
-from stream_al.simulate.table import tables
+from stream_al.simulate.results import report
+from stream_al.simulate.results.table import tables
 from stream_al.simulate.workers import interruptible
 
 __all__ = ["perform"]

@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any
 
-from stream_al.errors import Misconfigured, StreamAlError, Unavailable
+from stream_al.errors import Misconfigured, StreamAlError, Unavailable, described
 from stream_al.simulate.cases import Case, Result, Terms, simulate
 from stream_al.simulate.stream import Stream
 from stream_al.simulate.workers import workers
@@ -91,7 +91,7 @@ def _made(case: Case, stream: Stream, terms: Terms, progress: Progress) -> Resul
     except StreamAlError:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        reason = described(error)
         what = f"{case.strategy}, {case.manager}, {case.model}, budget {case.budget:g}, delay {case.delay}"
         raise Misconfigured(f"the run of {what} failed ({reason}); correct it or leave it out") from error
 

@@ -27,7 +27,7 @@ from math import ceil, exp, log
 
 from stream_al.engine.labels.judge import same_label
 from stream_al.messages import ClassLabel
-from stream_al.simulate.classes.scores import ClassScore
+from stream_al.simulate.class_scores import ClassScore
 
 __all__ = ["INTERVALS", "Confusion", "Point", "curve", "worst_window"]
 

@@ -21,8 +21,8 @@ from stream_al.errors import Misconfigured
 from stream_al.settings import Settings
 from stream_al.simulate.cases import Grid, Terms
 from stream_al.simulate.choice import MEASURES
-from stream_al.simulate.crew import ANNOTATORS, crew, parse_crew, split
 from stream_al.simulate.delay import Delay
+from stream_al.simulate.people.crew import ANNOTATORS, crew, parse_crew, split
 from stream_al.simulate.stream import UNITS, Columns, Stream, make_stream, moment, named_rows
 from stream_al.simulate.topic import LABEL_TIME, TIME, KnownLabel, TopicRecord, recorded
 
@@ -157,9 +157,7 @@ def prepare(
     terms = Terms(
         exploration=budget.exploration,
         most_pending=budget.pending,
-        max_classes=given.model.max_classes,
-        max_features=given.model.max_features,
-        max_pairs=given.model.max_pairs,
+        limits=given.model.limits(),
         objective=given.model.objective,
         committee=tuple(given.model.committee),
         target=given.target(),

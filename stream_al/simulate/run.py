@@ -33,8 +33,8 @@ from stream_al.engine.strategies import ScoredSample
 from stream_al.engine.trust.again import Candidate
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, class_names
-from stream_al.simulate.annotator import truthful
 from stream_al.simulate.buyers import Buyer, Classifier, SelectorBuyer
+from stream_al.simulate.people.annotator import truthful
 from stream_al.simulate.people.second_labels import SecondLabels
 
 __all__ = ["BATCH", "Again", "Crew", "Run", "Timing", "identity", "run", "warm_up"]

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from threading import Thread
+from types import FrameType
 from typing import Any, TypeVar
 
 __all__ = ["interruptible", "workers"]
@@ -63,30 +64,38 @@ def interruptible() -> Iterator[None]:
 
     A shell starts a command in the background with SIGINT ignored, and Python then leaves it ignored.
     """
-    before = {number: signal.getsignal(number) for number in INTERRUPTS}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
+    with _handled(
+        {
+            signal.SIGINT: signal.default_int_handler,
+            signal.SIGTERM: lambda *_: signal.raise_signal(signal.SIGINT),
+        }
+    ):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Postpone interrupts to the end of the block. A process that is started inside ignores Ctrl-C."""
     came: list[int] = []
-    before = {n: signal.signal(n, lambda number, _: came.append(number)) for n in INTERRUPTS}
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with _handled(dict.fromkeys(INTERRUPTS, lambda number, _: came.append(number))):
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        for first in came[:1]:
+            signal.raise_signal(first)
+
+
+@contextmanager
+def _handled(handlers: Mapping[signal.Signals, Callable[[int, FrameType | None], object]]) -> Iterator[None]:
+    """Handle signals in the block in another way."""
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        for first in came[:1]:
-            signal.raise_signal(first)
 
 
 def _begin(parent: Connection, begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:

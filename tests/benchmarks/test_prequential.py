@@ -12,7 +12,7 @@ from stream_al.engine.budgets import Context
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.predictions import likeliest_label
 from stream_al.messages import ClassLabel
-from stream_al.simulate.annotator import SimulatedAnnotator
+from stream_al.simulate.people.annotator import SimulatedAnnotator
 from tests.benchmarks.efficiency.learners import definition
 from tests.benchmarks.efficiency.policies import policy
 from tests.benchmarks.efficiency.policies.ours import Ours

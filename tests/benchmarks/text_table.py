@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.console import Console
 from rich.table import Table
 
-__all__ = ["TextTable"]
+__all__ = ["TextTable", "wide_console"]
+
+WIDTH = 150  # of tables that go to a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +41,9 @@ class TextTable:
         lines = [self.header, *self.rows]
         written = ["| " + " | ".join(line) + " |" for line in lines]
         return "\n".join([written[0], "|---" * len(self.header) + "|", *written[1:]])
+
+
+def wide_console() -> Console:
+    """Standard output, with room for a table also where it is a file."""
+    terminal = Console()
+    return terminal if terminal.is_terminal else Console(width=WIDTH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from stream_al.cli import cli
 from stream_al.cli.examples import EXAMPLES
+from stream_al.settings import describe
 
 NO_RESULTS = {
     *("serve", "label-studio"),  # they run until they are ended
@@ -56,6 +58,15 @@ def test_every_example_is_one_that_the_command_takes(name: str) -> None:
 def test_every_option_is_described(name: str) -> None:
     described = {one.name: getattr(one, "help", None) for one in COMMANDS[name].params}
     assert all(described.values()), described
+
+
+@every_command
+def test_every_setting_that_a_help_names_exists(name: str) -> None:
+    command, settings = COMMANDS[name], {row.path for row in describe()}
+    sections = {path.partition(".")[0] for path in settings if "." in path}
+    text = " ".join([command.help, *(getattr(one, "help", None) or "" for one in command.params)])
+    named = set(re.findall(rf"\b(?:{'|'.join(sections)})(?:\.[a-z_]+)+", text))
+    assert named <= settings
 
 
 @every_command

@@ -12,8 +12,8 @@ import pytest
 
 from stream_al.client import AsyncClient, Client, LeasedQuery, LeaseOver, NotAllowed, Refused
 from stream_al.service.app import App
+from stream_al.service.http.access.roles import Role
 from stream_al.service.http.api import api
-from stream_al.service.http.roles import Role
 from stream_al.service.serve import serving
 from tests.support.flow import decided
 from tests.support.http_server import CLOSED, TOKENS

@@ -32,8 +32,8 @@ from stream_al.messages import Label, ModelStamp, Prediction, PredictionRecord, 
 from stream_al.service.broker.protocols import Ack, Outgoing, Record
 from stream_al.settings import Settings
 from stream_al.simulate.baselines import random_positions
-from stream_al.simulate.classes.scores import ClassScore
-from stream_al.simulate.crew import crew, parse_crew
+from stream_al.simulate.class_scores import ClassScore
+from stream_al.simulate.people.crew import crew, parse_crew
 from tests.support.children import PATIENCE_SECONDS, children
 
 COMMAND = [sys.executable, "-m", "stream_al", "demo", "--port", "0"]

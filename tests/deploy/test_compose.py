@@ -25,7 +25,7 @@ from stream_al.errors import Misconfigured
 from stream_al.messages import Label, ModelStamp, Prediction, Query, decode, encode
 from stream_al.service.broker.protocols import Outgoing
 from stream_al.service.broker.topics import required_topics
-from stream_al.settings.tokens import listed
+from stream_al.settings.tokens import of_text
 from stream_al.simulate.stream import BUNDLED
 from tests.deploy.compose import (
     EXAMPLE,
@@ -193,7 +193,7 @@ def test_replicas_listen_on_all_addresses_only_with_tokens() -> None:
         assert given.host == "0.0.0.0"  # noqa: S104 - in the container
         assert not given.open
         assert given.admin_tokens
-        assert listed("admin", given.admin_tokens.get_secret_value())
+        assert of_text("admin", given.admin_tokens.get_secret_value())
         without = {k: v for k, v in environ(service).items() if "TOKENS" not in k}
         with pytest.raises(Misconfigured):
             settings.load(environ=without)

@@ -40,6 +40,12 @@ def test_the_files_are_what_the_code_makes() -> None:
     assert {f"schemas/{path.name}" for path in (DEPLOY / "schemas").glob("*.json")} <= wanted.keys()
 
 
+def test_no_name_of_a_schema_tells_in_which_module_the_code_has_it() -> None:
+    """Two models of one name would have their modules in their names, and a module may be moved."""
+    document = json.loads((DEPLOY / "openapi.json").read_text(encoding="utf-8"))
+    assert not [name for name in document["components"]["schemas"] if "__" in name]
+
+
 SETTINGS = [
     [],
     COMMITTED,

@@ -13,7 +13,7 @@ import yaml
 from deploy.kubernetes import stateful_set
 from deploy.kubernetes.rules import ALERTS, RULE, manifest
 from stream_al import __version__, settings
-from stream_al.service.http.roles import RULES, Role
+from stream_al.service.http.access.roles import RULES, Role
 from stream_al.settings import Settings
 from stream_al.settings.tokens import ROLES, of_file
 from tests.deploy.image import last

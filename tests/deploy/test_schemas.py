@@ -38,7 +38,7 @@ from stream_al.replica_messages import (
 from stream_al.service.broker.dead_letters import HEADER_PREFIX, MAX_MESSAGE_CHARACTERS, dead_letter
 from stream_al.service.broker.protocols import Outgoing, Record
 from stream_al.service.control import TIME
-from stream_al.service.http import changes
+from stream_al.service.http.operators import changes
 from tests.support.world import MakeWorld
 
 VALID = {name: jsonschema_rs.validator_for(schema) for name, schema in SCHEMAS.items()}

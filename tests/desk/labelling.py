@@ -7,6 +7,7 @@ from functools import partial
 from playwright.async_api import Page
 
 from tests.desk.desk_server import Served
+from tests.support.flow import decided
 from tests.support.world import World
 
 KEYS = {"down": "1", "up": "2"}
@@ -26,7 +27,3 @@ async def asked(world: World, replicas: list[Served], number: int) -> None:
         await world.until(partial(decided, world, start), "the samples are decided")
     total = len(await world.open_queries())
     await world.until(lambda: all(len(one.app.pending) == total for one in replicas), "all are known")
-
-
-async def decided(world: World, number: int) -> bool:
-    return len(await world.decided()) >= number

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from stream_al.service.http.roles import Role
+from stream_al.service.http.access.roles import Role
 from tests.desk.desk_server import MakeDesks, OpenDesk, Served
 from tests.support.http_server import CLOSED, TOKENS
 from tests.support.stream import sample, truth

@@ -12,6 +12,7 @@ from playwright.async_api import Page, Route, expect
 
 from tests.desk.desk_server import MakeDesks, OpenDesk, Served
 from tests.desk.labelling import KEYS, asked, shown
+from tests.support.flow import joined
 from tests.support.stream import sample, truth
 from tests.support.world import World
 
@@ -74,10 +75,6 @@ async def test_sessions_on_two_replicas_never_label_the_same_query(
 
     await world.until(lambda: sum(outcomes().values()) >= 2 * LABELS, "all are counted")
     assert outcomes() == {"labelled": 2 * LABELS, "duplicate": 0, "conflict": 0}
-
-
-async def joined(world: World, number: int) -> bool:
-    return len(await world.examples()) >= number
 
 
 async def learned(world: World, sample_id: str) -> bool:

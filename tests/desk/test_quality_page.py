@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 
 from stream_al.identity import version_of
 from stream_al.messages import Example, Prediction
-from stream_al.service.http.roles import Role
+from stream_al.service.http.access.roles import Role
 from tests.desk.desk_server import MakeDesks, OpenDesk, Served
 from tests.desk.labelling import KEYS, asked, shown
 from tests.support.http_server import CLOSED, TOKENS

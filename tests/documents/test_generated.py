@@ -12,7 +12,7 @@ from stream_al.demo.session import Summary
 from stream_al.demo.view import report
 from stream_al.engine.labels.lifecycle import diagram
 from stream_al.settings import page
-from stream_al.simulate.classes.scores import ClassScore
+from stream_al.simulate.class_scores import ClassScore
 from tests.demo.picture import FILE as PICTURE
 from tests.documents.markdown import ROOT, between
 from tests.faults.table import markdown

@@ -10,7 +10,7 @@ from typing import Any
 from stream_al.engine.budgets.caps import Account
 from stream_al.engine.budgets.second_labels import Credit
 from stream_al.engine.partition_state import State, decode, encode
-from stream_al.engine.strategies.history import History
+from stream_al.engine.strategies.history.history import History
 from tests.support.managers import WARM, every_manager, manager_of, names, with_pending
 
 HUGE = 10**400  # no float holds it

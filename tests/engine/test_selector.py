@@ -20,7 +20,7 @@ from stream_al.engine.randomness import uniform
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import STRATEGIES, ScoredSample
 from stream_al.engine.strategies.base import HistoryFactor
-from stream_al.engine.strategies.history import QUERIES, SAMPLES, VALUES, History
+from stream_al.engine.strategies.history.history import QUERIES, SAMPLES, VALUES, History
 from stream_al.errors import Misconfigured
 
 law = settings(derandomize=True, deadline=None, max_examples=40)

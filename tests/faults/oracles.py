@@ -44,6 +44,11 @@ async def committed(world: World) -> int:
     return sum(position.offset for position in (await committed_samples(world)).values())
 
 
+async def has_committed(world: World, samples: int) -> bool:
+    """Whether so many samples are committed."""
+    return await committed(world) == samples
+
+
 async def statuses(servers: Sequence[Server]) -> list[Status]:
     """The status of every replica."""
     return [await server.status() for server in servers]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 
-from stream_al.engine.model.expression import load
+from stream_al.engine.model.definition.expression import load
 from stream_al.engine.samples.sample import InputRules, read_sample
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import Example, Label, Query, decode, decode_json
@@ -54,7 +54,7 @@ def main() -> None:
         "stream_al.json_records",
         "stream_al.messages",
         "stream_al.engine.samples.sample",
-        "stream_al.engine.model.expression",
+        "stream_al.engine.model.definition.expression",
     ):
         for found in vars(sys.modules[module]).values():
             if callable(found) and getattr(found, "__module__", "") == module and hasattr(found, "__code__"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,6 @@ import pytest
 from tests.label_studio.hands import Hands
 from tests.label_studio.server import LabelStudio
 from tests.support.world import World
-
-MakeHands = Callable[..., Awaitable[Hands]]
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ from stream_al.label_studio.client import Client
 from stream_al.label_studio.ledger import Ledger
 from stream_al.label_studio.listener import Served, listening
 from stream_al.label_studio.project import SECRET_HEADER, Project
+from stream_al.service.http.access.roles import Role
 from stream_al.service.http.api import api
-from stream_al.service.http.roles import Role
 from tests.label_studio.hands import Hands
 from tests.support.http_server import CLOSED, TOKENS, client_of
 from tests.support.replica import DEADLINE_SECONDS

@@ -16,8 +16,8 @@ from stream_al.label_studio.bridge import Bridge
 from stream_al.label_studio.client import Client
 from stream_al.label_studio.corrections import MOST_WAITING, Corrections, corrects
 from stream_al.messages import Label
+from stream_al.service.http.access.roles import Role
 from stream_al.service.http.api import api
-from stream_al.service.http.roles import Role
 from stream_al.settings import load
 from tests.support.http_server import CLOSED, TOKENS, client_of
 from tests.support.memory_client import MemoryClient

@@ -10,14 +10,11 @@ import pytest
 from stream_al.datasets.rows import rows
 from stream_al.errors import Misconfigured
 from stream_al.service import maintenance
-from stream_al.service.http.changes import roll_back
+from stream_al.service.http.operators.changes import roll_back
 from stream_al.service.maintenance import CorrectedLabel
 from tests.service.corrections import agree
+from tests.support.flow import quiet
 from tests.support.world import MakeWorld, World
-
-
-def quiet(*numbers: int) -> None:
-    """Ignore the progress."""
 
 
 async def correct(world: World, sample_id: str, label: str) -> CorrectedLabel:

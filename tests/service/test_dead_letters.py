@@ -20,12 +20,9 @@ from stream_al.service.maintenance import DeadLetter, Replays, State
 from stream_al.service.maintenance.edits import edited
 from stream_al.settings import Settings
 from stream_al.terminal import printable
+from tests.support.flow import quiet
 from tests.support.replica import DEADLINE_SECONDS
 from tests.support.world import MakeWorld, World
-
-
-def quiet(*numbers: int) -> None:
-    """Ignore the progress."""
 
 
 async def letters(world: World) -> list[Record]:

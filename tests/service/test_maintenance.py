@@ -12,11 +12,8 @@ import pytest
 from stream_al.datasets.rows import Row
 from stream_al.engine.labels.learner import Outcome
 from stream_al.service import maintenance
+from tests.support.flow import quiet
 from tests.support.world import MakeWorld, World
-
-
-def quiet(*numbers: int) -> None:
-    """Ignore the progress."""
 
 
 async def learned(world: World, number: int) -> None:

@@ -12,20 +12,21 @@ import yaml
 from stream_al import settings as app_settings
 from stream_al.datasets.rows import Row
 from stream_al.engine.budgets.caps import Caps
+from stream_al.engine.model.limits import Limits
 from stream_al.engine.trust.again import Wanted
 from stream_al.errors import Misconfigured, Unavailable
 from stream_al.simulate.baselines import ALL_LABELS, BASELINE, LAST_LABEL, MAJORITY, PERIODIC, RANDOM
 from stream_al.simulate.cases import NO_MODEL, Case, Grid, Result, Terms, cases, simulate
 from stream_al.simulate.choice import choose, sentence
-from stream_al.simulate.classes.scores import ClassScore
+from stream_al.simulate.class_scores import ClassScore
 from stream_al.simulate.jobs import results
+from stream_al.simulate.results.table import sections
 from stream_al.simulate.stream import Stream
-from stream_al.simulate.table import sections
 
 ROWS = [Row({"x": k * 37 % 101, "y": k * 61 % 89}, "up" if k * 37 % 101 > 50 else "down") for k in range(400)]
 STREAM = Stream("lines", ROWS)
 SCORES = (ClassScore("up", 40, 4, 0.5, 0.5),)
-TERMS = Terms(exploration=0.1, most_pending=1000, max_classes=100)
+TERMS = Terms(exploration=0.1, most_pending=1000, limits=Limits(100))
 GRID = Grid(
     strategies=["margin", "random"],
     managers=["stratified"],
@@ -263,10 +264,10 @@ def test_every_run_is_in_the_table_best_first() -> None:
 
 def test_a_river_model_learns_no_more_features_than_the_settings_say() -> None:
     """The bound of `model.max_features` holds in a simulation as in the service."""
-    few = replace(TERMS, max_features=1, max_pairs=2)
+    few = replace(TERMS, limits=Limits(features=1, pairs=2))
     case = Case("margin", "stratified", "GaussianNB()", 0.5, "0", 0.0, 0)
     baseline = replace(case, strategy=ALL_LABELS, manager=BASELINE)
     for one in (case, baseline):
         whole = simulate(one, STREAM, TERMS).curve
-        for terms in (few, replace(few, max_features=10_000), replace(few, max_pairs=60_000)):
+        for terms in (few, replace(TERMS, limits=Limits(features=1)), replace(TERMS, limits=Limits(pairs=2))):
             assert simulate(one, STREAM, terms).curve != whole

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from stream_al.datasets.rows import Row
+from stream_al.engine.model.limits import Limits
 from stream_al.invocation import again_with
 from stream_al.simulate import command, estimate
 from stream_al.simulate.cases import Case, Grid, Terms, cases
@@ -20,7 +21,7 @@ from stream_al.simulate.estimate import MOST_SECONDS, SAMPLES, fewer
 from stream_al.simulate.progress import LINE_SECONDS, Shown
 from stream_al.simulate.stream import Stream
 
-TERMS = Terms(exploration=0.1, most_pending=100, max_classes=10)
+TERMS = Terms(exploration=0.1, most_pending=100, limits=Limits(10))
 
 
 def stream(samples: int) -> Stream:

@@ -24,10 +24,10 @@ from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import ScoredSample
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Example, Prediction
-from stream_al.simulate.annotator import SimulatedAnnotator
 from stream_al.simulate.buyers import FixedBuyer, SelectorBuyer
 from stream_al.simulate.delay import Arrivals, Delay, arrivals, later
 from stream_al.simulate.measure import Confusion
+from stream_al.simulate.people.annotator import SimulatedAnnotator
 from stream_al.simulate.run import Run, identity, run, warm_up
 from stream_al.simulate.stream import Stream
 

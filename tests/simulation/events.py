@@ -13,7 +13,7 @@ from stream_al.messages import Example, encode
 from stream_al.service.broker.protocols import Record
 from stream_al.service.broker.topics import query_life_ms
 from stream_al.service.engine_settings import fresh_learner
-from stream_al.service.http import changes
+from stream_al.service.http.operators import changes
 from stream_al.service.model.snapshots import Anchor, Snapshots
 from tests.simulation.client import NetworkFaults
 from tests.simulation.clock import Identity

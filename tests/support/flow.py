@@ -15,3 +15,12 @@ async def run(world: World, number: int = 120, start: int = 0) -> list[str]:
 async def decided(world: World, number: int) -> bool:
     """Whether so many samples are decided."""
     return len(await world.decided()) >= number
+
+
+async def joined(world: World, number: int) -> bool:
+    """Whether there are so many examples."""
+    return len(await world.examples()) >= number
+
+
+def quiet(*numbers: int) -> None:
+    """Ignore the progress of a maintenance command."""

@@ -12,8 +12,8 @@ from fastapi import FastAPI
 
 from stream_al.errors import Unavailable
 from stream_al.service.app import App
+from stream_al.service.http.access.roles import Role
 from stream_al.service.http.api import api
-from stream_al.service.http.roles import Role
 from stream_al.service.serve import serving
 from stream_al.settings import load
 from tests.support.memory_broker import MemoryBroker

@@ -4,7 +4,7 @@
 the next one is given, for `HOLD_SECONDS` at most, and can be taken back meanwhile. A label that was sent
 before is corrected: its query is shown again, and the next class replaces it.
 
-*The guess* is hidden until it is asked for, because who sees it, tends to agree. It is never shown for
+*The guess* is hidden until it is asked for, because whoever sees it tends to agree. It is never shown for
 explored samples and for second labels: they say how good the model and the labels are.
 """
 

@@ -3,7 +3,7 @@
 A sample's *percentile rank* is the rank of its utility among the last `NEIGHBOURS` utilities, in the middle
 of equal ones. Which rank is a high one is decided by the last `RANKS` percentile ranks. Utilities drift, as a
 model learns and as a stream changes. A rank among neighbours means the same all the time, and while utilities
-rise for long, a rank above the neighbours is nothing special and a higher one is required.
+rise for a long time, a rank above the neighbours is nothing special and a higher one is required.
 
 A percentile rank is kept as a doubled rank out of 2 `NEIGHBOURS`, a whole number that fits a byte.
 """

@@ -9,9 +9,9 @@ is lost is never made up by a burst. In any window of W samples at most
 
     B W + (1 + e) (the bound of the manager) + most_credit
 
-labels are bought, first and second together. The caps count both (`engine.budgets.caps`). Where a cap leaves
-room for few labels, first ones leave that room free which the second ones due for them will take. They leave
-none where no sample can be asked about again, since a service that has no label yet has no such sample.
+labels are bought, first and second together. The caps count both (`engine.budgets.caps`). Where a cap
+leaves room for few labels, room is kept for the second labels that the first ones will earn. None is kept
+while no sample can be asked about again, such as before the first label.
 """
 
 from __future__ import annotations

@@ -15,9 +15,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stream_al.engine.doctor.findings import Finding, error, listed, note, printable, warning
+from stream_al.engine.doctor.findings import Finding, error, note, warning
 from stream_al.engine.learners.encoder.columns import Columns
 from stream_al.engine.learners.encoder.values import LINEAR, read
+from stream_al.terminal import listed, printable
 
 __all__ = ["MAX_FIELDS", "Field", "Fields", "field_of"]
 

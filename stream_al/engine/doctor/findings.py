@@ -10,27 +10,24 @@ terminal would obey instead of show is written as an escape.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stream_al import terminal
+from stream_al.terminal import printable
 
 __all__ = [
     "MAX_FINDINGS",
     "Finding",
     "Severity",
     "error",
-    "listed",
     "note",
-    "printable",
     "sorted_findings",
     "warning",
 ]
 
 MAX_FINDINGS = 100
 MAX_TEXT = 600  # characters of a finding
-SHOWN = 5  # names in a list
 
 
 class Severity(StrEnum):
@@ -79,22 +76,3 @@ def sorted_findings(findings: Iterable[Finding]) -> list[Finding]:
     """
     order = list(Severity)
     return sorted(dict.fromkeys(findings), key=lambda one: order.index(one.severity))[:MAX_FINDINGS]
-
-
-def printable(text: str, limit: int = 80) -> str:
-    r"""A text that a terminal shows and never obeys (`stream_al.terminal`), cut to a number of characters.
-
-    >>> printable("red\x1b[31m\u202e"), printable("abcdef", 4)
-    ('red\\x1b[31m\\u202e', 'abc…')
-    """
-    return terminal.printable(text if len(text) <= limit else f"{text[: limit - 1]}…")
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first names of a list, and how many more there are.
-
-    >>> listed(["a", "b"]), listed(list("abcdefg"))
-    ('a, b', 'a, b, c, d, e and 2 more')
-    """
-    shown = ", ".join(printable(name) for name in names[:SHOWN])
-    return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"

@@ -10,12 +10,13 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from stream_al.engine.doctor.findings import Finding, error, listed, note, printable, warning
+from stream_al.engine.doctor.findings import Finding, error, note, warning
 from stream_al.engine.labels.rare_classes import SeenClass, forewarning
 from stream_al.engine.labels.spelling import likeness, shown
 from stream_al.engine.model.objective import ACCURACY
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Label, decode
+from stream_al.terminal import listed, printable
 
 __all__ = ["Labels"]
 
@@ -79,7 +80,7 @@ class Labels:
             "skipped": self.skipped,
             "unread": dict(self.unread),
             "classes": [
-                {"class": printable(str(label)), "type": kind, "labels": number}
+                {"class": printable(str(label), 80), "type": kind, "labels": number}
                 for (kind, label), number in self.classes.most_common(MANY_CLASSES)
             ],
         }

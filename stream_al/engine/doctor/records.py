@@ -13,12 +13,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from stream_al.engine.doctor.fields import Fields
-from stream_al.engine.doctor.findings import Finding, error, listed, note, printable, warning
+from stream_al.engine.doctor.findings import Finding, error, note, warning
 from stream_al.engine.samples.sample import AUTO, WHOLE, InputRules, read_sample
 from stream_al.engine.samples.table import Sample
 from stream_al.errors import BadMessage
 from stream_al.identity import is_encoded, version_of
 from stream_al.messages import decode_json, iso
+from stream_al.terminal import listed, printable
 
 __all__ = ["Records", "Unread"]
 
@@ -129,7 +130,7 @@ class Records:
     def _source(self, record: dict[str, Any], key: bytes | None) -> str:
         if self.rules.id != AUTO:
             named = {"key": "the record's key", "position": "the record's position"}
-            return named.get(self.rules.id, f"the member {printable(self.rules.id)}")
+            return named.get(self.rules.id, f"the member {listed([self.rules.id])}")
         if record.get("id") is not None:
             return "the member id"
         return "the record's position" if key is None else "the record's key"
@@ -187,7 +188,7 @@ class Records:
             if self.samples and not any(fnmatchcase(name, pattern) for name in names):
                 yield warning(
                     "fields",
-                    f"input.include: {printable(pattern)} matches no field; there are {listed(names)}",
+                    f"input.include: {listed([pattern])} matches no field; there are {listed(names)}",
                 )
 
     def _ids(self) -> Iterator[Finding]:

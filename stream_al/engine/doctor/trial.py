@@ -12,8 +12,7 @@ What it refuses is narrowed down to fields:
 Then a definition is proposed that keeps the classifier and puts River's usual pipeline for mixed records
 before it. It is proposed only if it takes all the samples of the trial.
 
-A trial is a generator: it yields after every piece of work, so that a service can do other things between
-two pieces. `finished` runs one to its end.
+A trial is made in steps (`engine.steps`), so that a service can do other things in between.
 """
 
 from __future__ import annotations
@@ -23,18 +22,19 @@ import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from stream_al.engine.doctor.fields import Field, Fields, field_of
-from stream_al.engine.doctor.findings import Finding, error, listed, printable, warning
+from stream_al.engine.doctor.findings import Finding, error, warning
 from stream_al.engine.learners.base import RowClassifier
 from stream_al.engine.model.introspection import last_step, parts
 from stream_al.engine.model.model import Model
 from stream_al.engine.samples.table import Sample
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import ClassLabel
+from stream_al.terminal import listed, printable
 
-__all__ = ["MAX_TRIED", "MakeModel", "Trial", "finished", "reads_as_auto", "trial"]
+__all__ = ["MAX_TRIED", "MakeModel", "Trial", "reads_as_auto", "trial"]
 
 MAX_TRIED = 200  # samples
 MAX_REASONS = 3  # different refusals that are narrowed down
@@ -54,7 +54,6 @@ REFUSED = "refused"
 _CAUSE = re.compile(r"River cannot .*? these features \((.*)\)", re.DOTALL)
 _MISSING = re.compile(r"KeyError: '([^']*)'")
 
-T = TypeVar("T")
 MakeModel: TypeAlias = Callable[[str], Model]
 """Makes a fresh model from a definition. Raises Misconfigured."""
 
@@ -78,15 +77,6 @@ class Trial:
     imagined: bool = True
     uses: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
-
-
-def finished(work: Generator[None, None, T]) -> T:
-    """Run a generator to its end, and return what it returns."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]  # what the generator's type says
 
 
 def reads_as_auto(model: Model) -> bool:
@@ -118,6 +108,7 @@ def trial(
         ...     fields.add(sample.features)
         >>> fields.finish()
         >>> make = lambda definition: Model(definition, seed=1)
+        >>> from stream_al.engine.steps import finished
         >>> found = finished(trial(make, "StandardScaler() | LogisticRegression()", samples, fields, {}))
         >>> found.refused, "merchant" in found.findings[0].text, "OneHotEncoder()" in found.findings[0].text
         (20, True, True)
@@ -211,7 +202,7 @@ def _explained(
     lacking = _MISSING.fullmatch(cause)
     if lacking and lacking[1] not in refused[0].features:
         remedy = "send it always, or set model.definition: auto, which takes missing values"
-        return error("model", f"{what}, which lack {printable(lacking[1])} ({cause}); {remedy}"), []
+        return error("model", f"{what}, which lack {listed([lacking[1]])} ({cause}); {remedy}"), []
     names = yield from _culprits(make, definition, refused[0])
     proposal = yield from _proposal(make, definition, tried, fields)
     write = f"write model.definition: {proposal}, or auto" if proposal else "set model.definition: auto"

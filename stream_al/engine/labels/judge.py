@@ -15,8 +15,7 @@ says which stage its events lead to.
 
 `KnownLabels` holds the label that counts for each sample, which is the first one or its correction, with the
 sample's version (`stream_al.identity`) and the offset of its first example. It remembers a bounded number of
-samples and forgets the oldest first. What it forgets depends on the log alone,
-so all replicas forget alike.
+samples and forgets the oldest first. What it forgets depends on the log alone, so all replicas forget alike.
 """
 
 from __future__ import annotations

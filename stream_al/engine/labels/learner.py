@@ -21,7 +21,7 @@ and a lost model is rebuilt by folding again.
     second        `GET /v1/quality`
     refused       a problem, `refusals`, and if there are many the condition `LabelsRefused`
     forgotten     nothing more: intake has reported the conflict
-    voided        the ranges of excluded examples in the status
+    voided        nothing: an operator excluded it. The status has the ranges (`voided`)
     corrected     the number of corrections in the status; the model is rebuilt
     uncorrected   a problem: a correction without effect
 

@@ -36,7 +36,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stream_al.engine.learners.base import RowClassifier, distribution
+from stream_al.engine.learners.base import RowClassifier, normalised
 from stream_al.engine.learners.bayes import NaiveBayes
 from stream_al.engine.learners.calibration import Temperatures
 from stream_al.engine.learners.encoder.batch import Record
@@ -170,7 +170,7 @@ class Auto(RowClassifier):
         for weight, prediction in zip(weights.tolist(), predicted, strict=True):
             if weight:
                 mixed += weight * prediction
-        return distribution(mixed)
+        return normalised(mixed)
 
     def _weights(self, active: Bools) -> Floats:
         least = self._losses[active].min()

@@ -28,7 +28,7 @@ from stream_al.engine.learners.encoder.batch import Record
 from stream_al.engine.learners.encoder.columns import Columns
 from stream_al.engine.learners.encoder.rows import Floats, Ints, Rows
 
-__all__ = ["RowClassifier", "distribution", "softmax"]
+__all__ = ["RowClassifier", "normalised", "softmax"]
 
 
 class RowClassifier(base.Classifier):
@@ -84,7 +84,7 @@ class RowClassifier(base.Classifier):
         total = found[0].copy()
         for prediction in found[1:]:
             total += prediction
-        return distribution(total)
+        return normalised(total)
 
     def forget(self, tokens: Ints) -> None:
         """Forget what is known of these tokens."""
@@ -103,7 +103,7 @@ class RowClassifier(base.Classifier):
         """The probabilities of each prediction of the samples; an empty list while there is none."""
 
 
-def distribution(scores: Floats) -> Floats:
+def normalised(scores: Floats) -> Floats:
     """Scores as shares of their sum, over the classes, which are the last axis."""
     probabilities: Floats = scores / scores.sum(axis=-1, keepdims=True)
     return probabilities
@@ -111,4 +111,4 @@ def distribution(scores: Floats) -> Floats:
 
 def softmax(logs: Floats) -> Floats:
     """Probabilities from logarithms of scores, over the classes, which are the last axis."""
-    return distribution(np.exp(logs - logs.max(axis=-1, keepdims=True)))
+    return normalised(np.exp(logs - logs.max(axis=-1, keepdims=True)))

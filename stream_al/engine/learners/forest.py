@@ -8,7 +8,7 @@ of the columns, so a forest may hold trees on several:
 
 A tree keeps the scale that it began with. At the start that is a guess, so all trees are grown anew, from all
 examples so far, after 5, 15 and 40 examples. Later they are grown anew in turn, one every `pace` examples,
-each on the scale of its day; a new tree does not vote until it has learned `pace` examples. So the forest
+each on the scale of that time; a new tree does not vote until it has learned `pace` examples. So the forest
 remembers the last `n_trees * pace` examples at most, it cannot grow without bound, and it follows a stream
 that changes.
 """

@@ -6,13 +6,13 @@
     rate      = step / (1 + |z|^2 / (long sqrt(1 + |z|^2 / WIDE)))
 
 A step that does not shrink with time follows a stream that changes. It shrinks with the length of the sample,
-as in normalised least mean squares, so that 500 columns, or a text of 100 words, do not throw the weights
-about; z is cut off at 3 deviations for the same reason.
+as in normalised least mean squares, so that 500 columns, or a text of 100 words, do not change the weights
+too much; z is cut off at 3 deviations for the same reason.
 
 A step changes the logits of its own sample by rate |z|^2, and those of another one by rate z z', which is
 |z|^2 / sqrt(d) where the d columns are independent. So the root lets wide samples take longer steps, and
 disturbs the others no more than narrow ones do. Without it the probabilities of 256 columns were nearly even
-for the first hundred examples, and a mixture did not hear a learner that was right.
+for the first hundred examples, and a mixture gave this learner little weight although it was right.
 
 A prediction rounds the weights to 2**-20, so that their products with the steps of the rows are integers, and
 the same in any order of summation (`rows`).

@@ -9,7 +9,7 @@ ties, and one matrix product gives the keys of a batch:
 Of each sample the smallest k keys are wanted, of a thousand. The examples are split into 64 blocks; the k
 smallest keys lie in the k blocks whose smallest keys are smallest, so only those are looked through.
 
-The examples are put on the scale of the day when their number has grown by a sixteenth, and every hundred
+The examples are put on the current scale when their number has grown by a sixteenth, and every hundred
 examples. In between, samples are put on the scale of the examples, and columns that came since do not count.
 """
 

@@ -1,7 +1,7 @@
 """The last examples, kept to be learned again.
 
 Of an example its numbers are kept in the units of the stream, and its tokens. When it is learned again, it is
-put on the scale of that day, and has the columns of that day. At most `size` examples are kept, each no
+put on the scale of that time, and has the columns of that time. At most `size` examples are kept, each no
 larger than a row may be: 1,792 numbers and 1,024 tokens.
 """
 

@@ -18,10 +18,10 @@ that was certain of everything reaches z = 2 with its first error, and no more t
 `PAUSE` examples lie between two detections: what is relearned after one (`auto`) must come from after the
 one before. The first `FIRST` examples are not judged, since the probabilities are not calibrated yet.
 
-The threshold is a trade. On eight streams that stay as they are, `Auto` detected a drift about once in 1,000
-examples, and lost 1.0 point of accuracy (standard error 0.3) over the first 500, most of it where a concept
-needs many examples. A threshold of 2.5 would halve that (0.3, with 0.2), and the gain on streams that change
-as well (1.0 in place of 2.4): it misses changes of a part of the features.
+The threshold is a compromise. On eight streams that stay as they are, `Auto` detected a drift about once in
+1,000 examples, and lost 1.0 point of accuracy (standard error 0.3) over the first 500, most of it where a
+concept needs many examples. A threshold of 2.5 would halve that (0.3, with 0.2), and the gain on streams that
+change as well (1.0 in place of 2.4): it misses changes of a part of the features.
 
     Dawid: Statistical theory: the prequential approach. JRSS A 147, 1984.
     Gama, Medas, Castillo, Rodrigues: Learning with drift detection. SBIA 2004.

@@ -20,7 +20,7 @@ A prediction mixes the nodes on the path from the leaf to the root, each against
     Willems, Shtarkov, Tjalkens: The context-tree weighting method. IEEE Trans. Information Theory, 1995.
 
 All trees take a step at once, so an example costs some NumPy calls a level, whatever the number of trees.
-Nodes come in pairs of siblings from one pool, as `descent` wants them.
+Nodes come in pairs of siblings from one pool, as `descent` needs them.
 """
 
 from __future__ import annotations

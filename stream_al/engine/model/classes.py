@@ -1,7 +1,7 @@
 """The classes of a model: which ones there are, and what River calls them.
 
-They come from the examples, in order of first appearance. Which labels name one class says
-`engine.labels.spelling`. A class is spelled as its first example spelled it.
+They come from the examples, in order of first appearance. `engine.labels.spelling` says
+which labels name one class. A class is spelled as its first example spelled it.
 
 River's trees sort the classes, so texts among numbers make a tree fail on every sample that it meets
 thereafter. Therefore River gets targets of one kind, texts or numbers (truth values are numbers), by the kind
@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, label_text
+from stream_al.terminal import shortened
 
 __all__ = ["Classes"]
 
@@ -110,8 +111,8 @@ class Classes:
             one, other = map(_short, self.counts)
             raise BadMessage(
                 "binary_model",
-                f"{_cut(self.model)} tells only two classes apart, {one} and {other}, and the label is "
-                f"{_short(label)}: set model.definition to auto, SoftmaxRegression(), or "
+                f"{shortened(self.model, MOST_CHARACTERS)} tells only two classes apart, {one} and {other}, "
+                f"and the label is {_short(label)}: set model.definition to auto, SoftmaxRegression(), or "
                 "OneVsRestClassifier(...) around this one; or set labels.classes to the two, so that the "
                 "query of such a label stays open",
                 subject=_short(label),
@@ -140,8 +141,4 @@ def _number_besides(taken: set[ClassLabel]) -> int:
 
 
 def _short(label: ClassLabel) -> str:
-    return _cut(repr(label))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
+    return shortened(repr(label), MOST_CHARACTERS)

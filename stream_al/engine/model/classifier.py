@@ -3,7 +3,7 @@
 Replicas predict for different samples, so a prediction must not change the fold. Some of River's classes
 change while they predict: they enter unknown features into their tables, initialise weights, or draw random
 numbers. A classifier that has one of them, or any part that is not River's, predicts from a copy. The copy is
-made again after each example. (Which classes do so, says `validation.WRITES_WHEN_READ`; `river_patches`
+made again after each example. (`definition.validation` says which classes do so; `river_patches`
 replaces those that can be repaired.) Where a class draws numbers to predict (`LDA`, `PoissonInclusion`,
 random projections, factorisation machines), a prediction depends on those made from the same copy before it;
 the fold does not.
@@ -27,7 +27,8 @@ from stream_al.engine.learners import Auto
 from stream_al.engine.learners.base import RowClassifier
 from stream_al.engine.learners.encoder.batch import Record
 from stream_al.engine.model.bounds import bounded
-from stream_al.engine.model.expression import load
+from stream_al.engine.model.definition.expression import load
+from stream_al.engine.model.definition.validation import writes_when_read
 from stream_al.engine.model.introspection import (
     descend,
     has_copy_for_each_class,
@@ -36,9 +37,8 @@ from stream_al.engine.model.introspection import (
     relative_cost,
 )
 from stream_al.engine.model.pickling import TooLarge, dumps, loads
-from stream_al.engine.model.validation import writes_when_read
 from stream_al.engine.samples.table import Floats, Sample
-from stream_al.errors import BadMessage
+from stream_al.errors import BadMessage, described
 
 __all__ = ["Classifier"]
 
@@ -65,7 +65,7 @@ class _RiverCall:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, Exception) and not isinstance(error, BadMessage | MemoryError | RecursionError):
-            reason = f"{type(error).__name__}: {' '.join(str(error)[:MOST_CHARACTERS].split())}"
+            reason = described(error, MOST_CHARACTERS)
             raise BadMessage("model_error", f"River cannot {self.what} these features ({reason})") from error
 
 

@@ -29,18 +29,19 @@ import struct
 from collections import Counter
 from hashlib import blake2b
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from river.compose import Pipeline
 from river.proba.base import Distribution
 
+from stream_al.engine.steps import finished
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
-__all__ = ["digest", "digest_in_steps", "finished"]
+__all__ = ["digest", "digest_in_steps"]
 
-T = TypeVar("T")
 STEP = 1000  # objects: a few milliseconds
 OBJECT_BYTES = 1000  # of an array: to hash them takes as long as an object
 BLOCK_BYTES = 1_000_000  # of an array that are hashed at once
@@ -80,16 +81,6 @@ def digest_in_steps(obj: object) -> Generator[None, None, str]:
 
 def _walk(root: object, visits: dict[int, int]) -> bytes:
     return finished(_walk_in_steps(root, visits))
-
-
-def finished(steps: Generator[None, None, T]) -> T:
-    """Take all steps at once; return the result."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: T = end.value
-            return found
 
 
 def _walk_in_steps(root: object, visits: dict[int, int]) -> Generator[None, None, bytes]:

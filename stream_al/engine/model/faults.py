@@ -17,6 +17,7 @@ from contextlib import suppress
 from math import isfinite
 
 from stream_al.errors import BadMessage
+from stream_al.terminal import shortened
 
 __all__ = ["advice", "features_at_fault", "features_refused", "kind_of"]
 
@@ -120,7 +121,7 @@ def advice(definition: str, features: Mapping[str, object], at_fault: tuple[str,
     "the model LogisticRegression() cannot take the text in the feature 'currency' (TypeError): encode it in \
 the definition, leave it out by input.exclude, or set model.definition to auto"
     """
-    name = definition if len(definition) <= 80 else f"{definition[:77]}..."
+    name = shortened(definition, 80)
     if not at_fault:
         return (
             f"the model {name} fails on an example ({error}): set model.definition to auto, or correct the "

@@ -21,7 +21,7 @@ replaced.
     Robnik-Sikonja, Kononenko: Explaining classifications for individual instances. IEEE TKDE 20(5), 2008.
 
 The work is bounded: `KEPT` examples, `FEATURES` features, and about `PREDICTIONS` predictions. A model that
-learns costs more than this, and nothing of it is on the way of a sample. It is done in steps, each of as many
+learns costs more than this, and no sample waits for it. It is done in steps, each of as many
 predictions as take a few milliseconds, or of one.
 """
 
@@ -33,10 +33,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stream_al.engine.model.digest import finished
 from stream_al.engine.model.predictions import Predictions
 from stream_al.engine.randomness import uniform
 from stream_al.engine.samples.table import Sample, is_numeric, sample_of, with_shared_shapes
+from stream_al.engine.steps import finished
 
 if TYPE_CHECKING:
     from stream_al.engine.model.model import Model

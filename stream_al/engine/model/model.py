@@ -1,6 +1,7 @@
 """The model: a classifier that is a function of its definition and of the examples learned, in order.
 
-Files of their own: the classifier (`classifier`), the classes (`classes`), a prediction (`predictions`).
+Files of their own: the classifier (`classifier`), the classes (`classes`), how many classes and features it
+learns (`limits`, `feature_limits`), a prediction (`predictions`).
 
 **With one class learned, that class has probability 1**, and before there is none. River is not called before
 two classes are learned: several of its models take their shape from the first features that they meet, also
@@ -26,29 +27,28 @@ from stream_al.engine.learners.base import RowClassifier
 from stream_al.engine.model.batch_scoring import part_scores
 from stream_al.engine.model.classes import Classes
 from stream_al.engine.model.classifier import Classifier
-from stream_al.engine.model.digest import digest, digest_in_steps, finished
-from stream_al.engine.model.expression import load
+from stream_al.engine.model.definition.expression import load
+from stream_al.engine.model.digest import digest, digest_in_steps
 from stream_al.engine.model.faults import advice, features_refused
-from stream_al.engine.model.introspection import has_copy_for_each_class, parts
+from stream_al.engine.model.feature_limits import FeatureLimits
+from stream_al.engine.model.introspection import parts
+from stream_al.engine.model.limits import DEFAULT_LIMITS, Limits
 from stream_al.engine.model.predictions import Predictions, distribution
 from stream_al.engine.model.reference_set import ReferenceSet
-from stream_al.engine.model.river_patches import WordBound, Words
 from stream_al.engine.model.samplers import Renamed
-from stream_al.engine.samples.known_features import KnownFeatures
-from stream_al.errors import BadMessage
+from stream_al.engine.steps import finished
+from stream_al.errors import BadMessage, described
 from stream_al.messages import ClassLabel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
-    from stream_al.engine.model.sketch import Point, Sketches
     from stream_al.engine.samples.table import Floats, Sample
 
 __all__ = ["Model"]
 
 RECENT_PREDICTIONS = 25  # examples by which a model is compared with itself after one more example
 RECENT_VALUES = 10_000  # that these examples have at most, times the classes of a River model
-CLASSES_AT_ONCE = 4
 COPIED_PARTS = 3000  # objects with attributes: a copy takes some 4 ms, and five are made for a sample
 
 
@@ -58,9 +58,7 @@ class Model:
     Args:
         definition: `auto`, a River expression, or the import path of a factory.
         seed: For the parts of an expression that draw at random.
-        max_classes: The most classes to learn.
-        max_features: The most names of features that a River classifier may meet, times its relative cost.
-        max_pairs: The most pairs of a class and a feature, likewise.
+        limits: How many classes and features to learn.
         committee: Definitions of further classifiers, which learn the same examples and vote one by one.
         reference_set: Whether to keep the last examples and the scale of each feature.
 
@@ -89,9 +87,7 @@ class Model:
         definition: str,
         *,
         seed: int,
-        max_classes: int = 1000,
-        max_features: int = 4000,
-        max_pairs: int = 60_000,
+        limits: Limits = DEFAULT_LIMITS,
         committee: Sequence[str] = (),
         reference_set: bool = False,
     ) -> None:
@@ -101,39 +97,23 @@ class Model:
         self.classifier = Classifier(river)
         self._classes = Classes(
             binary=not river._multiclass,
-            limit=max_classes,
+            limit=limits.classes,
             model=definition,
             named=any(isinstance(part, Renamed) for part in parts(river)),
         )
-        most_names = max(1, max_features // self.classifier.cost)
-        most_pairs = max(1, max_pairs // self.classifier.pair_cost)
-        self._words = WordBound(most_names, self.classifier.pair_cost)
-        for part in parts(river):
-            if isinstance(part, Words):
-                part.bound = self._words
-        bounded_itself = isinstance(river, RowClassifier)
-        self._known: KnownFeatures | None = None
-        if not bounded_itself:
-            every = has_copy_for_each_class(river)
-            self._known = KnownFeatures(most_names, most_pairs, in_every_class=every)
+        self._features = FeatureLimits(self.classifier, limits)
         self._recent_predictions: list[dict[ClassLabel, float]] | None = None
         self._digest: str | None = None
         self._copies_fast: bool | None = None
         # Each has a seed of its own: two members of one definition and one seed would always agree.
         self.committee: list[Model] = [
-            Model(
-                member,
-                seed=seed + number,
-                max_classes=max_classes,
-                max_features=max_features,
-                max_pairs=max_pairs,
-            )
+            Model(member, seed=seed + number, limits=limits)
             for number, member in enumerate(committee, start=1)
         ]
         self.reference_set = ReferenceSet() if reference_set else None
         kept = [member.fingerprint for member in self.committee], reference_set
-        limits = max_classes if bounded_itself else (max_classes, most_names, most_pairs)
-        self.fingerprint: str = digest((definition, seed, limits, river_version, digest(river), kept))
+        bounds = self._features.fingerprint
+        self.fingerprint: str = digest((definition, seed, bounds, river_version, digest(river), kept))
 
     @property
     def classes(self) -> dict[ClassLabel, int]:
@@ -152,8 +132,7 @@ class Model:
 
     def relative_work(self) -> float:
         """Return how many times as long a value takes as in `auto`: more for each class of a River model."""
-        work = len(self.classes) * self.classifier.pair_cost / CLASSES_AT_ONCE
-        return 1.0 if self._known is None else max(1.0, work)
+        return self._features.relative_work(len(self.classes))
 
     @property
     def ready(self) -> bool:
@@ -182,17 +161,20 @@ class Model:
         """
         self._classes.admit(label)
         if label not in self.classes:
-            self._words.fit(len(self.classes) + 1)
-        self._digest = self._recent_predictions = self._copies_fast = None
-        some = features if self._known is None else self._known.admitted(features, label)
-        self.classifier.learn(some, self._classes.target(label))
-        self._classes.count(label)
-        self.examples += 1
+            self._features.fit(len(self.classes) + 1)
+        self._learn(self._features.admitted(features, label), label)
         for member in self.committee:
             with suppress(BadMessage):  # the others go on, on every replica alike
                 member.learn(features, label)
         if self.reference_set is not None:
             self.reference_set.learn(features, label)
+
+    def _learn(self, features: Mapping[str, object], label: ClassLabel) -> None:
+        """Learn features that are within the limits."""
+        self._digest = self._recent_predictions = self._copies_fast = None
+        self.classifier.learn(features, self._classes.target(label))
+        self._classes.count(label)
+        self.examples += 1
 
     def explain(
         self, features: Mapping[str, object], label: ClassLabel, error: BadMessage
@@ -213,9 +195,9 @@ class Model:
             copy = self.classifier.trial_copy(definition)
             return lambda some: copy.learn(some, target)
 
-        found = features_refused(self._used(features), learner)
-        said = str((error.__cause__ and f"{type(error.__cause__).__name__}: {error.__cause__}") or error)
-        return next(iter(found), ""), advice(definition, features, found, " ".join(said.split()))
+        found = features_refused(self._features.used(features), learner)
+        said = described(error.__cause__) if error.__cause__ else str(error)
+        return next(iter(found), ""), advice(definition, features, found, said)
 
     def probabilities(self, features: Mapping[str, object]) -> dict[ClassLabel, float]:
         """Return the probability of every class learned; empty without a prediction.
@@ -226,7 +208,7 @@ class Model:
         if not self.ready:
             return dict.fromkeys(self.classes, 1.0)
         return distribution(
-            self.classes, self.classifier.scores(self._used(features), self._classes.targets())
+            self.classes, self.classifier.scores(self._features.used(features), self._classes.targets())
         )
 
     def predict_proba_many(self, samples: Sequence[Sample]) -> Predictions:
@@ -255,14 +237,10 @@ class Model:
             self.classifier.river,
             samples,
             targets,
-            one_by_one=lambda features: self.classifier.scores(self._used(features), targets),
-            is_too_wide=self._known.is_too_wide if self._known else lambda features: False,
+            one_by_one=lambda features: self.classifier.scores(self._features.used(features), targets),
+            is_too_wide=self._features.is_too_wide,
         )
         return Predictions.of(labels, scores, failed)
-
-    def _used(self, features: Mapping[str, object]) -> Mapping[str, object]:
-        """The features that the classifier gets for a prediction."""
-        return features if self._known is None else self._known.used(features)
 
     def members(self, features: Mapping[str, object]) -> list[dict[ClassLabel, float]]:
         """Return the probabilities of each voter: of the committee if there is one, else of the ensemble.
@@ -276,7 +254,7 @@ class Model:
                 found.append({label: voted.get(label, 0.0) for label in self.classes} if voted else {})
         if not self.committee and self.ready:
             with suppress(BadMessage):
-                rows = self.classifier.members(self._used(features), self._classes.targets())
+                rows = self.classifier.members(self._features.used(features), self._classes.targets())
                 found += [distribution(self.classes, scores) for scores in rows]
         return [probabilities for probabilities in found if probabilities]
 
@@ -304,9 +282,7 @@ class Model:
         river = self.classifier.river
         if isinstance(river, RowClassifier):
             return river.columns.left_out()
-        if self._known is None or not self._known.left_out:
-            return {}
-        return {"*": f"{self._known.left_out} times there was no room (model.max_features, model.max_pairs)"}
+        return self._features.left_out()
 
     def transformed(self, features: Mapping[str, object]) -> dict[Any, Any]:
         """Return the features as the last step of the pipeline gets them.
@@ -314,23 +290,17 @@ class Model:
         Raises:
             BadMessage: River fails on these features (`model_error`).
         """
-        return self.classifier.inputs(self._used(features))
+        return self.classifier.inputs(self._features.used(features))
 
-    def sketch(self, features: Mapping[str, object]) -> Point:
-        """Return a sample as a small vector, on the scale of the examples.
-
-        Raises:
-            ValueError: The model keeps no reference set.
-        """
-        return self._references().sketch(features)
-
-    def sketches(self, samples: Sequence[Sample]) -> Sketches:
-        """Return samples as small vectors, one a row.
+    def references(self) -> ReferenceSet:
+        """Return the reference set.
 
         Raises:
-            ValueError: The model keeps no reference set.
+            ValueError: The model keeps none.
         """
-        return self._references().sketches(samples)
+        if self.reference_set is None:
+            raise ValueError("this model keeps no reference set; make it by Strategy.model")
+        return self.reference_set
 
     def with_example(self, features: Mapping[str, object], label: ClassLabel) -> Model:
         """Return the model as it would be after this example: a copy, without committee.
@@ -345,30 +315,25 @@ class Model:
             self.__dict__,
             classifier=self.classifier.temporary_copy(),
             _classes=self._classes.copy(),
-            _known=None,  # it is not to learn a name
             committee=[],
-            reference_set=None,
         )
-        copy.learn(self._used(features), label)
-        copy.reference_set, copy._known = self.reference_set, self._known
+        copy._classes.admit(label)
+        copy._learn(self._features.used(features), label)  # the limits are shared, and learn no name
         return copy
 
     def copies_fast(self) -> bool:
         """Return whether a copy for each sample is made in time, by what was learned; always for `auto`."""
         if self._copies_fast is None:
-            large = (
-                self._known is not None
-                and next(islice(parts(self.classifier.river), COPIED_PARTS, None), None) is not None
-            )
-            self._copies_fast = not large
+            more = islice(parts(self.classifier.river), COPIED_PARTS, None)
+            self._copies_fast = self._features.known is None or next(more, None) is None
         return self._copies_fast
 
     def recent_predictions(self) -> list[dict[ClassLabel, float]]:
         """Return the probabilities of the last examples it keeps; empty where it has none or fails."""
         if self._recent_predictions is None:
-            most = RECENT_VALUES // (1 if self._known is None else max(1, len(self.classes)))
+            most = RECENT_VALUES // (1 if self._features.known is None else max(1, len(self.classes)))
             of = self.reference_set
-            samples = [] if of is None else of.latest(RECENT_PREDICTIONS, most, self._used)
+            samples = [] if of is None else of.latest(RECENT_PREDICTIONS, most, self._features.used)
             self._recent_predictions = self.predict_proba_many(samples).rows()
         return self._recent_predictions
 
@@ -384,15 +349,10 @@ class Model:
                 kept.append((yield from member.digest_in_steps()))  # noqa: PERF401 - a comprehension cannot yield
             if self.reference_set is not None:
                 kept.append((yield from digest_in_steps(self.reference_set)))
-            if self._known is not None:
-                kept.append((yield from digest_in_steps(self._known)))
+            if self._features.known is not None:
+                kept.append((yield from digest_in_steps(self._features.known)))
             self._digest = yield from digest_in_steps((self.classifier.river, self.classes, *kept))
         return self._digest
-
-    def _references(self) -> ReferenceSet:
-        if self.reference_set is None:
-            raise ValueError("this model keeps no reference set; make it by Strategy.model")
-        return self.reference_set
 
     def __getstate__(self) -> dict[str, Any]:
         # A restored model computes its digest anew, so that a snapshot can prove itself.

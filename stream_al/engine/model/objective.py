@@ -44,7 +44,7 @@ import numpy as np
 
 from stream_al.engine.intervals import wilson
 from stream_al.engine.model.predictions import likeliest_label
-from stream_al.engine.trust.opinions import key_of
+from stream_al.engine.trust.opinions import class_key
 from stream_al.errors import Misconfigured
 from stream_al.messages import ClassLabel, class_names
 
@@ -175,7 +175,7 @@ class RecallAtPrecision(Rule):
     def learn(self, predicted: Mapping[str, float], label: ClassLabel, *, propensity: float) -> None:
         """Let the example count in the estimates of precision."""
         if len(predicted) > 1 and 0.0 <= (p := predicted.get(self.wanted, 0.0)) <= 1.0:
-            self.recent.append((p, key_of(label, predicted) == self.wanted, 1.0 / propensity))
+            self.recent.append((p, class_key(label, predicted) == self.wanted, 1.0 / propensity))
             self._found = []
 
     def label(self, probabilities: Mapping[ClassLabel, float]) -> ClassLabel | None:

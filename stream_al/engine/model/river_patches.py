@@ -3,7 +3,7 @@
 A model must be the same on every replica that learned the same examples, whatever else the process does. A
 few of River's classes are not, for reasons that have nothing to do with what they compute. An expression that
 names one of them gets the replacement from here, or from `engine.model.samplers`; a factory may import it.
-Classes that cannot be repaired are refused (`engine.model.validation`).
+Classes that cannot be repaired are refused (`engine.model.definition.validation`).
 
 A missing feature is absent from a sample (`engine.samples.sample`). Most of River's transformers pass over
 what is absent. The few that are told a feature by its name raise `KeyError` on a sample without it, so that

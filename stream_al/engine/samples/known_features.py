@@ -2,7 +2,7 @@
 
 River keeps something for each name of a feature, and most of its models for each name and class. A stream
 with new names in every record makes such a model grow without end: 150 classes with 2,000 names each took a
-`GaussianNB` from 145 MB to 1,170 MB. So two numbers are bounded at the model's door:
+`GaussianNB` from 145 MB to 1,170 MB. So two numbers are bounded:
 
     names    distinct names, over all classes
     pairs    distinct pairs of a class and a name that came with it
@@ -25,8 +25,8 @@ digest. They are kept in dictionaries, in the order in which they came, since a 
 all, such as in a `OneVsRestClassifier`, every name that is used is met by all classes. So no more names are
 used than `max_pairs / classes`, in narrow records too: those that came first.
 
-`auto` and its members need no such door: their encoder has its own (`engine.learners.encoder.columns`). The
-words of a text that a `BagOfWords` makes are made behind the door; it bounds them itself
+`auto` and its members need no such bounds: their encoder has its own (`engine.learners.encoder.columns`). The
+words that a `BagOfWords` finds in a text are no features of the record. It bounds them itself
 (`engine.model.river_patches`).
 """
 

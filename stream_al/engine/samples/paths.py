@@ -11,12 +11,11 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-from stream_al.terminal import printable
+from stream_al.terminal import listed
 
-__all__ = ["listed", "named", "nothing_at", "value_at"]
+__all__ = ["named", "nothing_at", "value_at"]
 
-SHOWN = 20
-MOST_CHARACTERS = 60  # of a name in a sentence; a cell of a file may have millions
+SHOWN = 20  # names
 
 
 def value_at(record: Any, path: str) -> Any:
@@ -82,14 +81,4 @@ def nothing_at(path: str, there: Iterable[str], *, kind: str = "nothing at") -> 
         return f"there is {kind} {path!r}; did you mean {' or '.join(map(repr, near[:3]))}?"
     if not names:
         return f"there is {kind} {path!r}"
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return f"there is {kind} {path!r}; there are {listed(names[:SHOWN])}{more}"
-
-
-def listed(names: Iterable[str]) -> str:
-    r"""Names that a stranger may have written, as a list in a sentence.
-
-    >>> listed(["a", "b\n" + 99 * "c"])
-    'a, b\\ncccccccccccccccccccccccccccccccccccccccccccccccccccccccccc...'
-    """
-    return ", ".join(printable(name, MOST_CHARACTERS) for name in names)
+    return f"there is {kind} {path!r}; there are {listed(names, SHOWN)}"

@@ -7,6 +7,10 @@ A strategy is a product of *factors* (see `product`). Most depend on the model a
 sample is read. The others depend on the partition's history of samples and queries. They are computed when
 the sample is decided about, since each decision changes the history for the next sample.
 
+Factors of one kind share a folder: those that compare the members of a committee (`committee`), those that
+compare a sample with the history (`history`), and those that learn the sample on a copy of the model
+(`lookahead`).
+
 A new factor is one file with one function and one line in `STRATEGIES`. The function takes a batch of
 candidates, or one candidate and is wrapped in `each`. It gets only samples with the probabilities of two
 classes or more; the utility of all others is a law of the selector (`engine.selector`).
@@ -26,22 +30,22 @@ from stream_al.engine.strategies.base import (
     each,
 )
 from stream_al.engine.strategies.class_balance import class_balance
-from stream_al.engine.strategies.committee import by_committees
-from stream_al.engine.strategies.consensus_entropy import consensus
-from stream_al.engine.strategies.density import density
-from stream_al.engine.strategies.diversity import diversity
+from stream_al.engine.strategies.committee.consensus_entropy import consensus
+from stream_al.engine.strategies.committee.mean_kl import divergence
+from stream_al.engine.strategies.committee.members import by_committees
+from stream_al.engine.strategies.committee.vote_entropy import votes
 from stream_al.engine.strategies.entropy import entropy
-from stream_al.engine.strategies.error_reduction import error_reduction
 from stream_al.engine.strategies.gradient_length import gradient_length
+from stream_al.engine.strategies.history.density import density
+from stream_al.engine.strategies.history.diversity import diversity
+from stream_al.engine.strategies.history.novelty import novelty
 from stream_al.engine.strategies.least_confidence import least_confidence
+from stream_al.engine.strategies.lookahead.error_reduction import error_reduction
+from stream_al.engine.strategies.lookahead.model_change import model_change
 from stream_al.engine.strategies.margin import margin
-from stream_al.engine.strategies.mean_kl import divergence
-from stream_al.engine.strategies.model_change import model_change
-from stream_al.engine.strategies.novelty import novelty
 from stream_al.engine.strategies.probabilistic_gain import probabilistic_gain
 from stream_al.engine.strategies.product import Strategy, factors
 from stream_al.engine.strategies.random import random
-from stream_al.engine.strategies.vote_entropy import votes
 
 __all__ = [
     "STRATEGIES",

@@ -13,7 +13,7 @@ from msgspec import Struct
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.sketch import Point, Points
 from stream_al.engine.samples.table import Floats, Sample
-from stream_al.engine.strategies.history import HistoryCursor
+from stream_al.engine.strategies.history.history import HistoryCursor
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
 

@@ -15,11 +15,10 @@ Where factors depend on the history, the product is one of *percentile ranks*:
     utility = rank(product of the model factors) * product of rank(history factor)^strength
 
 A rank is that of a value among the partition's last values, in (0, 1). The probabilities of many models
-saturate: with margins of 0.1 and 1e-9 in one stream, history factors, which vary within an order of
-    magnitude,
-would have no influence. A factor that is equal for all samples, such as novelty while no query is pending,
-has a rank of one half and changes nothing. No rank is 0: a sample that repeats a query has the lowest rank,
-and is still bought if no better sample comes.
+saturate: with margins of 0.1 and 1e-9 in one stream, history factors would have no influence, since they vary
+within an order of magnitude. A factor that is equal for all samples, such as novelty while no query is
+pending, has a rank of one half and changes nothing. No rank is 0: a sample that repeats a query has the
+lowest rank, and is still bought if no better sample comes.
 """
 
 from __future__ import annotations
@@ -29,12 +28,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from stream_al.engine.model.limits import DEFAULT_LIMITS, Limits
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.sketch import Points
 from stream_al.engine.samples.table import Floats
 from stream_al.engine.strategies.base import Candidates, Factor, HistoryFactor, ModelFactor, Need
-from stream_al.engine.strategies.history import HistoryCursor
+from stream_al.engine.strategies.history.history import HistoryCursor
 from stream_al.errors import Misconfigured
+from stream_al.terminal import quoted
 
 __all__ = ["Strategy", "factors"]
 
@@ -64,11 +65,11 @@ def factors(text: str) -> list[tuple[str, float]]:
         if not match:
             raise Misconfigured(
                 f"write factors joined by *, each with a strength if it needs one, such as "
-                f"margin * diversity^0.5, not {_short(text)}"
+                f"margin * diversity^0.5, not {quoted(text)}"
             )
         name, strength = match[1], float(match[2] or 1.0)
         if name in found:
-            raise Misconfigured(f"write {name} once, with a strength such as {name}^2, not {_short(text)}")
+            raise Misconfigured(f"write {name} once, with a strength such as {name}^2, not {quoted(text)}")
         if not 0.0 < strength <= STRONGEST:
             raise Misconfigured(
                 f"write a strength above 0 and up to {STRONGEST:g} for {name}, not {match[2]}"
@@ -103,7 +104,7 @@ class Strategy:
         powers = factors(text)
         for name, _ in powers:
             if name not in known:
-                raise Misconfigured(f"write factors out of {', '.join(known)}, not {_short(name)}")
+                raise Misconfigured(f"write factors out of {', '.join(known)}, not {quoted(name)}")
         self.text = " * ".join(name if power == 1.0 else f"{name}^{_plain(power)}" for name, power in powers)
         chosen = [(name, known[name], power) for name, power in powers]
         self._model_factors = [(f.utilities, power) for _, f, power in chosen if isinstance(f, ModelFactor)]
@@ -158,9 +159,7 @@ class Strategy:
         definition: str,
         *,
         seed: int,
-        max_classes: int = 1000,
-        max_features: int = 4000,
-        max_pairs: int = 60_000,
+        limits: Limits = DEFAULT_LIMITS,
         committee: Sequence[str] = (),
     ) -> Model:
         """The untrained model, with everything that this strategy needs and no more.
@@ -176,9 +175,7 @@ class Strategy:
         model = Model(
             definition,
             seed=seed,
-            max_classes=max_classes,
-            max_features=max_features,
-            max_pairs=max_pairs,
+            limits=limits,
             committee=committee if Need.MEMBERS in self.needs else (),
             reference_set=Need.REFERENCE_SET in self.needs,
         )
@@ -197,8 +194,3 @@ def _bounded(utilities: Floats) -> Floats:
 
 def _plain(power: float) -> str:
     return f"{power:.9f}".rstrip("0").rstrip(".")
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return repr(line if len(line) <= 60 else f"{line[:57]}...")

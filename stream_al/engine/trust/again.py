@@ -6,8 +6,8 @@
 
 Among equals comes the lowest score of ActiveLab, which is the label most in doubt. That order finds the most
 wrong labels for the same second labels: on `electricity` with a tenth of wrong labels 30 of 90, where samples
-drawn at random first find 8 of 95, suspicious labels first (`engine.trust.thresholds`) 9, and any order of
-chance 10. The lowest self-confidence finds the same, and does not know of several labels
+drawn at random first find 8 of 95, suspicious labels first (`engine.trust.thresholds`) 9, and a random
+order 10. The lowest self-confidence finds the same, and does not know of several labels
 (tests/benchmarks/README.md, "Second labels").
 
 *Anew or again?* ActiveLab also compares these scores with those of new samples, and would choose between

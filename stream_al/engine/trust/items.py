@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from stream_al.engine.trust.opinions import Given, Opinions, key_of
+from stream_al.engine.trust.opinions import Given, Opinions, class_key
 from stream_al.messages import ClassLabel, Example, encode
 
 __all__ = ["EXPLORED", "MARK", "MOST_LABELS", "Item", "Items", "annotator_of", "forgotten_item", "item_of"]
@@ -150,6 +150,6 @@ def opinions_of(labels: list[Given], probabilities: dict[str, float]) -> Opinion
     """Opinions, whose probabilities are no other numbers, whatever was in the log."""
     classes = max(2, len(probabilities))
     keys = sorted(probabilities, key=probabilities.__getitem__, reverse=True)[:MOST_PROBABILITIES]
-    own = [key_of(given.label, probabilities) for given in labels]
+    own = [class_key(given.label, probabilities) for given in labels]
     kept = {key: min(1.0, max(0.0, probabilities[key])) for key in [*keys, *own] if key in probabilities}
     return Opinions(tuple(labels), kept, classes)

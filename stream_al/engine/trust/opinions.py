@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from stream_al.messages import ClassLabel, encode, label_text
 
-__all__ = ["Given", "Opinions", "key_of", "most_probable"]
+__all__ = ["Given", "Opinions", "class_key", "most_probable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Opinions:
 
     def keys(self) -> list[str]:
         """The key of each label."""
-        return [key_of(given.label, self.probabilities) for given in self.labels]
+        return [class_key(given.label, self.probabilities) for given in self.labels]
 
     def majority(self) -> str:
         """The key that most labels have; of equals the one that the model holds for more probable.
@@ -59,10 +59,10 @@ class Opinions:
         return len(counts) > 1 and counts[0] == counts[1]
 
 
-def key_of(label: ClassLabel, probabilities: Mapping[str, float]) -> str:
+def class_key(label: ClassLabel, probabilities: Mapping[str, float]) -> str:
     """The key of a class in probabilities.
 
-    >>> key_of(1, {"1": 0.5}), key_of("1", {"1": 0.5}), key_of("1", {"1": 0.5, '"1"': 0.5})
+    >>> class_key(1, {"1": 0.5}), class_key("1", {"1": 0.5}), class_key("1", {"1": 0.5, '"1"': 0.5})
     ('1', '1', '"1"')
     """
     if isinstance(label, str) and (quoted := encode(label).decode()) in probabilities:

@@ -1,10 +1,11 @@
 """The speed of an annotator: the time from one label to the next, by the clock that stamped the labels.
 
-The time from a query to its label says how long the query lay around. The time between two labels of one
+The time from a query to its label says mostly how long the query waited. The time between two labels of one
 annotator says how long the second one took, unless there was a break between them: a gap of more than
 `BREAK_SECONDS` is left out. The median is not moved by the few long gaps that remain. Its interval needs no
-assumption about how gaps are spread: the true median lies between two of the sorted gaps, as many heads lie
-within two bounds among as many coins (David, Nagaraja: Order Statistics, 2003, section 7.1).
+assumption about how gaps are spread. The number of gaps below the true median is distributed as the number of
+heads among as many coins, and that says between which two of the sorted gaps the median lies (David,
+Nagaraja: Order Statistics, 2003, section 7.1).
 
 *Bounded.* The last `MOST` gaps of an annotator are kept.
 """

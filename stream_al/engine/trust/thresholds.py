@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stream_al.engine.trust.opinions import key_of, most_probable
+from stream_al.engine.trust.opinions import class_key, most_probable
 from stream_al.messages import ClassLabel
 
 __all__ = ["Thresholds", "normalised_margin", "self_confidence"]
@@ -58,12 +58,14 @@ class Thresholds:
         """Whether a label is suspicious by the labels before it."""
         most = most_probable(probabilities)
         return (
-            most is not None and most != key_of(label, probabilities) and probabilities[most] >= self.of(most)
+            most is not None
+            and most != class_key(label, probabilities)
+            and probabilities[most] >= self.of(most)
         )
 
     def add(self, label: ClassLabel, probabilities: Mapping[str, float]) -> None:
         """Count a label."""
-        key = key_of(label, probabilities)
+        key = class_key(label, probabilities)
         if key in self.sums or len(self.sums) < MOST:
             weight, total = self.sums.get(key, (0.0, 0.0))
             self.sums[key] = (
@@ -78,7 +80,7 @@ def self_confidence(label: ClassLabel, probabilities: Mapping[str, float]) -> fl
     >>> self_confidence("spam", {"ham": 0.75, "spam": 0.25})
     0.25
     """
-    return probabilities.get(key_of(label, probabilities), 0.0)
+    return probabilities.get(class_key(label, probabilities), 0.0)
 
 
 def normalised_margin(label: ClassLabel, probabilities: Mapping[str, float]) -> float:
@@ -87,6 +89,6 @@ def normalised_margin(label: ClassLabel, probabilities: Mapping[str, float]) -> 
     >>> normalised_margin("spam", {"ham": 0.75, "spam": 0.25})
     0.25
     """
-    key = key_of(label, probabilities)
+    key = class_key(label, probabilities)
     other = max((p for one, p in probabilities.items() if one != key), default=0.0)
     return (probabilities.get(key, 0.0) - other + 1.0) / 2.0

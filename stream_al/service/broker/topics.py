@@ -10,17 +10,11 @@ from __future__ import annotations
 
 from stream_al.engine.budgets.caps import HOUR_MS
 from stream_al.service.broker.protocols import Topic
-from stream_al.settings import InputSettings, QuerySettings, Settings, TopicSettings
+from stream_al.settings import QuerySettings, Settings, TopicSettings
 
-__all__ = ["max_message_bytes", "query_life_ms", "required_topics", "topic_purposes"]
+__all__ = ["query_life_ms", "required_topics", "topic_purposes"]
 
 MINUTE_MS = 60_000
-ADDED_BYTES = 100_000  # what a query or an example adds to the sample: probabilities, names and times
-
-
-def max_message_bytes(given: InputSettings) -> int:
-    """The largest query or example: the sample with features flattened, and what the service adds to it."""
-    return 2 * given.max_bytes + ADDED_BYTES
 
 
 def query_life_ms(given: QuerySettings) -> int:
@@ -47,7 +41,7 @@ def required_topics(settings: Settings) -> list[Topic]:
         "retention.ms": str(4 * lease_ms + HOUR_MS),
         "segment.ms": str(HOUR_MS),  # what is in use is neither compacted nor deleted
     }
-    large = {"max.message.bytes": str(max_message_bytes(settings.input))}
+    large = {"max.message.bytes": str(settings.input.max_message_bytes)}
     replicas = given.replication_factor
     topics = [
         Topic(given.samples, given.partitions, replicas, broker_time),

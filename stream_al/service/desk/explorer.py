@@ -4,7 +4,7 @@ Nothing of this is computed before somebody asks. Then it is done in time slices
 other, so that the event loop is never held: samples are read from their records again, encoded, and
 projected (`engine.explore`). A map is kept for some seconds, for all who ask meanwhile, and longer if it took
 long, so that making maps takes a small share of a processor however often people ask. Its vectors are kept
-until the next map, for the neighbours of a sample; to look at a sample that is on it makes no other map.
+until the next map, for the neighbours of a sample. To look at a sample of the map makes no new map.
 """
 
 from __future__ import annotations

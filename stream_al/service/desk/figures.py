@@ -1,6 +1,6 @@
 """Figures: what this process did over the last hour, a point every few seconds, for the page Watch.
 
-A point holds what is at hand: counters since the start, of which a reader takes differences, and the state
+A point holds what is in memory: counters since the start, of which a reader takes differences, and the state
 of now. Nothing is computed for it that takes longer with more samples, labels or queries.
 """
 

@@ -16,7 +16,7 @@ its place.
 *Crashes.* A request is accepted when its record is confirmed. The null is sent after its query. In between
 the query, or its label, says that it is over, so nobody is asked twice.
 
-*What is lost is said.* If the samples hold the sample no longer, or the model knows too little of it to ask
+*Losses are reported.* If the samples hold the sample no longer, or the model knows too little of it to ask
 again, it is a problem of the kind `request`.
 """
 

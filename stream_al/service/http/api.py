@@ -25,12 +25,7 @@ from stream_al.messages import Label, class_names, decode, decode_json, encode
 from stream_al.service.app import App
 from stream_al.service.broker.protocols import Headers, Outgoing
 from stream_al.service.engine_settings import allowed_classes, input_rules
-from stream_al.service.http.admin import admin_routes
-from stream_al.service.http.corrections import correction_routes
-from stream_al.service.http.desk import desk_routes
-from stream_al.service.http.docs_page import CONTENT_POLICY, page
-from stream_al.service.http.expectation import expectations, refuse_unsolicited
-from stream_al.service.http.guard import (
+from stream_al.service.http.access.guard import (
     BodyLimit,
     Guard,
     add_to_audit,
@@ -38,15 +33,20 @@ from stream_al.service.http.guard import (
     caller_role,
     charge_records,
 )
+from stream_al.service.http.access.rate import RateLimit
+from stream_al.service.http.access.roles import Access, Role
+from stream_al.service.http.desk import desk_routes
+from stream_al.service.http.docs_page import CONTENT_POLICY, page
+from stream_al.service.http.expectation import expectations, refuse_unsolicited
 from stream_al.service.http.json_body import JSONRoute
 from stream_al.service.http.openapi import describe_access
+from stream_al.service.http.operators.admin import admin_routes
+from stream_al.service.http.operators.corrections import correction_routes
 from stream_al.service.http.people.explore import explore_routes
 from stream_al.service.http.people.leases import lease_routes
+from stream_al.service.http.people.quality import quality_routes
 from stream_al.service.http.people.quality_items import quality_items_routes
 from stream_al.service.http.people.watch import watch_routes
-from stream_al.service.http.quality import quality_routes
-from stream_al.service.http.rate import RateLimit
-from stream_al.service.http.roles import Access, Role
 from stream_al.service.http.schemas import (
     AcceptedLabels,
     AcceptedSamples,

@@ -8,9 +8,9 @@ uvicorn limits none of the following, and anybody who reaches the port can do al
         each failed accept with a traceback, 59 MB in 80 s
     bytes that are no HTTP: one line in the log for each
 
-So a connection that waits for its client ends after a time; if all are in use, the one that has waited
-longest makes room for a new one, so that idle ones never keep the others out, and a request that has come
-is not lost to them; and what a client does wrong is told to the client and not to the log.
+So a connection that waits for its client ends after a time. If all are in use, the one that has waited
+longest makes room for a new one: idle ones never keep others out, and no request that has come is lost. What
+a client does wrong is told to the client and not to the log.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from stream_al.service.http.guard import secured
+from stream_al.service.http.access.guard import secured
 from stream_al.service.http.schemas import problem
 
 __all__ = ["BACKLOG", "Connection", "Listener", "Waiting", "most_connections"]
@@ -140,7 +140,7 @@ class Connection(H11Protocol):
     """A connection that ends when its client keeps it waiting.
 
     It waits from its begin, and from each response, until the head of a request is complete; and while its
-    client does not take the response. The body of a request has its own limit (`guard.BodyLimit`).
+    client does not take the response. The body of a request has its own limit (`access.guard.BodyLimit`).
     """
 
     def __init__(

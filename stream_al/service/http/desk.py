@@ -1,7 +1,7 @@
 """The desk over HTTP: its files, and what it needs to start.
 
 The desk does what any client may do: everything else that it shows and sends goes through the routes that
-everyone has. What is read here is at hand, and each list is bounded.
+everyone has. What is read here is in memory, and each list is bounded.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from stream_al.engine.budgets.caps import Caps, hour_of
 from stream_al.identity import MAX_ID_CHARACTERS
 from stream_al.messages import ClassLabel
 from stream_al.service.app import App
+from stream_al.service.http.access.guard import caller_name, caller_role
 from stream_al.service.http.desk_files import INDEX, DeskFiles
-from stream_al.service.http.guard import caller_name, caller_role
 from stream_al.service.http.schemas import problems
 from stream_al.service.model.explanation import Explanations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document, completed with the roles from `roles.RULES`, so that no route repeats its role."""
+"""The OpenAPI document, completed with the roles from `access.roles`, so that no route repeats its role."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from stream_al.service.http.access.roles import DEFAULT_RULE, RULES, Role
 from stream_al.service.http.json_body import CHECKED
-from stream_al.service.http.roles import DEFAULT_RULE, RULES, Role
 from stream_al.service.http.schemas import problems
 
 __all__ = ["describe_access"]

@@ -7,14 +7,14 @@ from typing import Any
 
 from stream_al import __version__
 from stream_al.engine.labels.class_figures import ClassFigures, PerClass
-from stream_al.engine.labels.evaluation import Accuracy
+from stream_al.engine.labels.evaluation import Accuracy, Estimate
 from stream_al.engine.labels.figures import Figures
 from stream_al.engine.labels.learner import Learner
 from stream_al.engine.labels.refusals import Refusal
 from stream_al.service.app import App
 from stream_al.service.loops.consumer import Consumer
 
-__all__ = ["describe_model", "model_status", "per_class", "status"]
+__all__ = ["describe_model", "interval_of", "model_status", "per_class", "status"]
 
 
 def status(app: App) -> dict[str, Any]:
@@ -140,11 +140,15 @@ def per_class(found: PerClass) -> dict[str, Any]:
 
 def _figures(figures: ClassFigures) -> dict[str, Any]:
     shares = {"recall": figures.recall, "precision": figures.precision}
-    return {"labels": figures.labels, **{name: _interval(share) for name, share in shares.items()}}
+    return {
+        "labels": figures.labels,
+        **{name: interval_of(share.estimate()) for name, share in shares.items()},
+    }
 
 
-def _interval(share: Accuracy) -> dict[str, float] | None:
-    if (found := share.estimate()) is None:
+def interval_of(found: Estimate | None) -> dict[str, float] | None:
+    """A share of a class or of a segment with its interval, as the responses have it."""
+    if found is None:
         return None
     return {"estimate": found.accuracy, "low": found.low, "high": found.high, "effective": found.effective}
 

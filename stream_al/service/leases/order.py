@@ -7,7 +7,7 @@ put back when its lease ends.
 *Second queries* ask another annotator for a sample that one has labelled. They would lie at the front of the
 order of the annotator who may not have them, and be passed over each time. So the free queries have one list
 for each set of annotators who have labelled the sample, and an annotator is served from the lists that do not
-name him. In the list that further sets share, at most `MOST_PASSED` queries are passed over at a time.
+name them. In the list that further sets share, at most `MOST_PASSED` queries are passed over at a time.
 """
 
 from __future__ import annotations

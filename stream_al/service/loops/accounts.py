@@ -1,4 +1,4 @@
-"""Accounts: a second copy of what each partition has bought, for the day on which an operator moves offsets.
+"""Accounts: a second copy of what each partition has bought, for the case that an operator moves offsets.
 
 The state of a partition (its threshold, its budget, the labels bought in the hour and in total) is committed
 together with its offset. A tool that moves the offsets of a group writes offsets without any state. If that

@@ -1,6 +1,6 @@
 """Lost offsets: a group that has decided before, and whose offsets the broker has deleted.
 
-To begin again at the first sample would buy labels a second time, without a word. The first commit of a
+To begin again at the first sample would buy labels a second time, silently. The first commit of a
 partition comes before its first query. So queries without any commit mean that the commits are gone.
 """
 

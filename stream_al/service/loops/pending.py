@@ -32,7 +32,6 @@ from stream_al.identity import distinct_id, version_of
 from stream_al.messages import Query, decode, life_of
 from stream_al.service.broker.follower import Follower
 from stream_al.service.broker.protocols import Ack, Headers, Outgoing, Reader, Record
-from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.leases.order import QueryOrder
 from stream_al.service.loops.log_time import LogTime
 from stream_al.service.pending.entries import Entries
@@ -88,7 +87,7 @@ class PendingQueries:
         self._problems = problems
         self.on_clash = on_clash
         self.topic = settings.topics.queries
-        self.max_bytes = max_message_bytes(settings.input)
+        self.max_bytes = settings.input.max_message_bytes
         self.follower = Follower(reader, settings.limits.batch_records, self._apply, clock)
         self.time = time or LogTime(settings.limits, clock)
         self._read: dict[int, int] = {}

@@ -15,7 +15,6 @@ from stream_al.engine.labels.spelling import AllowedClasses
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import ClassLabel, Example, decode, encode, iso
 from stream_al.service.broker.protocols import Broker, Outgoing
-from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.engine_settings import allowed_classes
 from stream_al.service.maintenance.topics import Progress, opened, opened_control, read_topic
 from stream_al.service.timing.clock import SYSTEM_CLOCK
@@ -77,7 +76,7 @@ async def correct_label(
 
 async def _ledger(settings: Settings, broker: Broker, progress: Progress) -> Ledger:
     """What all examples say of labels."""
-    ledger, max_bytes = Ledger(KnownLabels(settings.labels.remember)), max_message_bytes(settings.input)
+    ledger, max_bytes = Ledger(KnownLabels(settings.labels.remember)), settings.input.max_message_bytes
     async with opened_control(settings, broker) as control:
         excluded = control.exclusions
     async for record in read_topic(broker, settings.topics.examples, progress):

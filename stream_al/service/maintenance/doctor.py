@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stream_al.datasets.form import FileForm, Noticed
 from stream_al.datasets.rows import Wanted, rows
-from stream_al.engine.doctor.findings import Finding, error, listed, note, printable, warning
+from stream_al.engine.doctor.findings import Finding, error, note, warning
 from stream_al.engine.doctor.labels import Labels
 from stream_al.engine.doctor.mismatch import Mismatch, mismatch
 from stream_al.engine.doctor.records import Records
@@ -27,15 +27,17 @@ from stream_al.engine.doctor.topics import (
     group_findings,
     topic_findings,
 )
-from stream_al.engine.doctor.trial import MAX_TRIED, Trial, finished, reads_as_auto, trial
+from stream_al.engine.doctor.trial import MAX_TRIED, Trial, reads_as_auto, trial
 from stream_al.engine.samples.sample import position_id, with_id
 from stream_al.engine.samples.table import Sample, sample_of
+from stream_al.engine.steps import finished
 from stream_al.errors import BadMessage, StreamAlError
 from stream_al.messages import ClassLabel, Example, decode
 from stream_al.service.broker.kafka.survey import Excerpt, Survey
-from stream_al.service.broker.topics import max_message_bytes, query_life_ms, required_topics
+from stream_al.service.broker.topics import query_life_ms, required_topics
 from stream_al.service.engine_settings import allowed_classes, input_rules, model_of
 from stream_al.settings import Settings
+from stream_al.terminal import listed
 
 __all__ = ["compared_with_samples", "examine", "examine_file", "misspelt_topic"]
 
@@ -211,7 +213,7 @@ def _summary(tried: Trial | None) -> list[Finding]:
     if tried is None or not tried.tried or tried.refused:
         return []
     labels = "imagined labels" if tried.imagined else "the labels that are known"
-    return [note("model", f"{printable(tried.definition)} takes all of {tried.tried} records with {labels}")]
+    return [note("model", f"{listed([tried.definition])} takes all of {tried.tried} records with {labels}")]
 
 
 def _newest_broker_time(states: Mapping[str, TopicState], excerpts: Mapping[str, Excerpt]) -> int:
@@ -287,7 +289,7 @@ def _examples(settings: Settings, excerpt: Excerpt | None) -> list[tuple[Sample,
     found = []
     for record in excerpt.records if excerpt else ():
         with suppress(BadMessage):
-            example = decode(Example, record.value, max_bytes=max_message_bytes(settings.input))
+            example = decode(Example, record.value, max_bytes=settings.input.max_message_bytes)
             if example.features:
                 found.append((sample_of(example.id, example.features), example.label))
     return found

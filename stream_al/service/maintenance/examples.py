@@ -24,7 +24,6 @@ from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel, Example, decode, encode, iso
 from stream_al.service.broker.protocols import Broker, Outgoing, Record
 from stream_al.service.broker.readers import started
-from stream_al.service.broker.topics import max_message_bytes
 from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.maintenance.topics import (
     CHUNK,
@@ -104,7 +103,7 @@ async def _learned(settings: Settings, broker: Broker, progress: Progress) -> As
 
 async def _folded(settings: Settings, broker: Broker, progress: Progress) -> AsyncIterator[_Folded]:
     """All examples, folded as every replica folds them."""
-    learner, max_bytes = fresh_learner(settings), max_message_bytes(settings.input)
+    learner, max_bytes = fresh_learner(settings), settings.input.max_message_bytes
     async with opened_control(settings, broker) as control:
         learner.excluded = control.exclusions
     authors = await _learn_corrections(settings, broker, learner)
@@ -134,7 +133,7 @@ async def _learn_corrections(
         by = made.annotator or made.via or (made.reason if made.reason == CONSENSUS else None)
         authors[first] = by, iso(record.timestamp_ms)
 
-    reader, max_bytes = broker.reader(settings.topics.examples), max_message_bytes(settings.input)
+    reader, max_bytes = broker.reader(settings.topics.examples), settings.input.max_message_bytes
     async with started(reader):
         begin, end = (await reader.beginning_offsets())[PARTITION], (await reader.end_offsets())[PARTITION]
         slices = TimeSlices(SYSTEM_CLOCK)

@@ -1,4 +1,4 @@
-"""Why the model doubts about a query, for annotators; made on request, beside other work of the loop."""
+"""Why the model is uncertain about a query, for annotators; made on request, in time slices."""
 
 from __future__ import annotations
 

@@ -23,11 +23,10 @@ import structlog
 from stream_al.engine.labels.corrections import Corrections
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.engine.labels.learner import Learner, Outcome
-from stream_al.errors import BadMessage, Misconfigured, StateLost, Unavailable
+from stream_al.errors import BadMessage, Misconfigured, StateLost
 from stream_al.messages import Example, decode
 from stream_al.service.broker.protocols import Reader, Record
-from stream_al.service.broker.readers import read_again
-from stream_al.service.broker.topics import max_message_bytes
+from stream_al.service.broker.readers import next_record, read_again
 from stream_al.service.engine_settings import fresh_learner
 from stream_al.service.model.scout import Scout
 from stream_al.service.model.snapshots import Anchor, Snapshots
@@ -84,7 +83,7 @@ class Replay:
         self.anchor: Anchor | None = None
         self.saved = 0
         self._time_slices = TimeSlices(clock)
-        self._max_bytes = max_message_bytes(settings.input)
+        self._max_bytes = settings.input.max_message_bytes
 
     async def begin(
         self, *, exclusions_known: bool = True, on_read: Callable[[], None] = lambda: None
@@ -238,13 +237,9 @@ class Replay:
             await self.reader.seek(PARTITION, offset)
             return
         await self.reader.seek(PARTITION, offset - 1)
-        records: list[Record] = []
         deadline = Deadline(self.settings.limits.deadline_seconds, self.clock)
-        while not records:
-            if not deadline.left:
-                raise Unavailable(f"reading {topic} at {offset - 1} took too long")
-            records = await self.reader.poll(1, 1.0)
-        if Anchor.of(records[0]) != anchor:
+        before = await next_record(self.reader, deadline, f"{topic} at {offset - 1}")
+        if Anchor.of(before) != anchor:
             raise StateLost(
                 f"example {offset - 1} of the topic {topic} is not the one that the newest snapshot ends "
                 "with: the topic was created anew, or the snapshots belong to another application; point "

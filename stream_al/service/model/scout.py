@@ -4,7 +4,7 @@ A replay that knows all corrections learns every example once, with the right la
 meet the corrections on its way and have to begin again. The scout reads what the replay will read. That costs
 little, because no model learns:
 
-    no correction in sight   each record is looked at for the word `corrects`, and nothing is decoded
+    no correction found      each record is looked at for the word `corrects`, and nothing is decoded
     otherwise                the records are read once more, decoded, and entered into a ledger
 
 Behind a snapshot there are few records, so most starts pay next to nothing. Over a whole log of 100,000

@@ -1,1 +1,1 @@
-"""Several annotators in a simulation, and what their labels say of each other."""
+"""Simulated annotators, alone (`annotator`) or several (`crew`), and what their labels say of each other."""

@@ -15,12 +15,13 @@ from stream_al.errors import Misconfigured
 from tests.benchmarks.efficiency.claims import claims
 from tests.benchmarks.efficiency.jobs import Known, run_all
 from tests.benchmarks.efficiency.learners import LEARNERS
-from tests.benchmarks.efficiency.options import WIDTH, common_options, names, names_of, progress_bar, shares
+from tests.benchmarks.efficiency.options import common_options, names, names_of, progress_bar, shares
 from tests.benchmarks.efficiency.plan import Plan, jobs
 from tests.benchmarks.efficiency.policies import POLICIES, ours
 from tests.benchmarks.efficiency.prequential import REAL
 from tests.benchmarks.efficiency.summary import summarise
 from tests.benchmarks.efficiency.tables import markdown, show
+from tests.benchmarks.text_table import wide_console
 
 __all__ = ["main"]
 
@@ -58,8 +59,7 @@ def main(description: str | None, arguments: list[str] | None = None) -> int:
         whole = {"default": ours.DEFAULT, "runs": len(lines), **summary, "claims": found}
         sys.stdout.write(json.dumps(whole, indent=1) + "\n")
     else:
-        wide = Console()
-        show(summary, found, wide if wide.is_terminal else Console(width=WIDTH))
+        show(summary, found, wide_console())
     return 0
 
 

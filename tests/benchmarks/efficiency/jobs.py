@@ -34,10 +34,10 @@ __all__ = ["Job", "Known", "code", "run", "run_all", "sources"]
 HERE = Path(__file__).parent
 PACKAGE = Path(stream_al.__file__).parent
 ENGINE = PACKAGE / "engine"
-LEARNING = ("model/*.py", "learners/**/*.py", "samples/table.py")  # of the engine: what every policy uses
+LEARNING = ("model/**/*.py", "learners/**/*.py", "samples/table.py")  # of the engine: what every policy uses
 SIMULATION = (
     "datasets/rows.py",
-    *(f"simulate/{name}.py" for name in ("annotator", "buyers", "delay", "run", "stream")),
+    *(f"simulate/{name}.py" for name in ("people/annotator", "buyers", "delay", "run", "stream")),
 )
 EVALUATION = ("prequential.py", "scores.py", "learners.py", "streams.py", "policies/__init__.py")
 

@@ -13,9 +13,10 @@ from stream_al.errors import Misconfigured
 from tests.benchmarks.efficiency.jobs import Job, Known, run_all
 from tests.benchmarks.efficiency.learners import MODELS
 from tests.benchmarks.efficiency.model_tables import groups, tables
-from tests.benchmarks.efficiency.options import WIDTH, common_options, names, names_of, progress_bar, shares
+from tests.benchmarks.efficiency.options import common_options, names, names_of, progress_bar, shares
 from tests.benchmarks.efficiency.selection_gain import selection_gain, sentence
 from tests.benchmarks.efficiency.streams import WARM_START, available, load
+from tests.benchmarks.text_table import wide_console
 
 __all__ = ["main"]
 
@@ -50,8 +51,7 @@ def main(description: str | None, arguments: list[str] | None = None) -> int:
             json.dumps({"runs": len(lines), "groups": found, "selection": gain}, indent=1) + "\n"
         )
         return 0
-    wide = Console()
-    console = wide if wide.is_terminal else Console(width=WIDTH)
+    console = wide_console()
     for table in tables(found):
         console.print(table.rich({"auto": "bold"}))
     if gain is not None:

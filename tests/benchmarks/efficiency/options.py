@@ -13,10 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tests.benchmarks.efficiency.jobs import Job
 
-__all__ = ["WIDTH", "common_options", "names", "names_of", "progress_bar", "shares"]
+__all__ = ["common_options", "names", "names_of", "progress_bar", "shares"]
 
 DATA = "STREAM_AL_DATA"
-WIDTH = 150  # of tables that go to a file
 
 
 def common_options(description: str | None, out: str) -> argparse.ArgumentParser:

@@ -30,8 +30,8 @@ from stream_al.messages import ClassLabel
 from stream_al.simulate import delay as delays
 from stream_al.simulate import run as simulation
 from stream_al.simulate import stream as recorded
-from stream_al.simulate.annotator import SimulatedAnnotator
 from stream_al.simulate.buyers import Buyer
+from stream_al.simulate.people.annotator import SimulatedAnnotator
 from tests.benchmarks.efficiency.learners import definition
 from tests.benchmarks.efficiency.scores import Scoreboard
 from tests.benchmarks.efficiency.streams import WARM_START, Sample, Stream

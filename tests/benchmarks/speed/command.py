@@ -15,11 +15,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.benchmarks.text_table import TextTable
+from tests.benchmarks.text_table import TextTable, wide_console
 
 __all__ = ["Measure", "Report", "Tell", "Verdict", "main", "nearest_rank"]
 
-WIDTH = 150  # of tables that go to a file
 VERDICTS = {True: "met", False: "MISSED"}
 
 Tell = Callable[[str, int, int], None]
@@ -114,8 +113,7 @@ def main(description: str | None, measure: Measure, arguments: list[str] | None 
     if given.json:
         sys.stdout.write(report.json() + "\n")
     else:
-        wide = Console()
-        report.show(wide if wide.is_terminal else Console(width=WIDTH))
+        report.show(wide_console())
     return 0
 
 

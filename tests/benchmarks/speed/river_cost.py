@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from stream_al.engine.model.expression import load
+from stream_al.engine.model.definition.expression import load
 from tests.benchmarks.speed.cases import CASES, LEARNED, Row
 
 BATCH = 500

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from stream_al.engine.model.expression import load
+from stream_al.engine.model.definition.expression import load
 from tests.benchmarks.speed.stored import CASE, repeated
 
 

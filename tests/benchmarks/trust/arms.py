@@ -12,10 +12,11 @@ import numpy.typing as npt
 from cleanlab.rank import get_label_quality_scores
 
 from stream_al.engine.labels.judge import same_label
+from stream_al.engine.model.limits import Limits
 from stream_al.engine.randomness import uniform
 from stream_al.engine.trust.again import Candidate, Wanted, urgency
 from stream_al.engine.trust.items import EXPLORED
-from stream_al.engine.trust.opinions import key_of
+from stream_al.engine.trust.opinions import class_key
 from stream_al.engine.trust.thresholds import self_confidence
 from stream_al.messages import ClassLabel, Example
 from stream_al.simulate.cases import ONE_LABEL, Case, Terms, play
@@ -26,7 +27,7 @@ __all__ = ["ARMS", "NONE", "OURS", "Arm", "Order", "measured"]
 
 BUDGET = 0.1
 SUSPICIOUS = 0.3  # a label of a lower probability counts as suspicious
-TERMS = Terms(exploration=0.1, most_pending=10_000, max_classes=100)
+TERMS = Terms(exploration=0.1, most_pending=10_000, limits=Limits(100))
 
 Order = Callable[[Candidate], tuple[Any, ...]]
 
@@ -116,11 +117,11 @@ def _listed(first: Sequence[Example], wrong: npt.NDArray[np.bool_], number: int)
 def _scores(first: Sequence[Example]) -> npt.NDArray[np.float64]:
     """Cleanlab's score of each label; labels without a prediction get 1."""
     said = [_said(one) for one in first]
-    keys = sorted({key for one in said for key in one} | {key_of(one.label, {}) for one in first})
+    keys = sorted({key for one in said for key in one} | {class_key(one.label, {}) for one in first})
     scores = np.ones(len(first))
     known = [place for place, one in enumerate(said) if len(one) > 1]
     if known:
-        labels = np.array([keys.index(key_of(first[place].label, said[place])) for place in known])
+        labels = np.array([keys.index(class_key(first[place].label, said[place])) for place in known])
         rows = np.array([[said[place].get(key, 0.0) for key in keys] for place in known])
         scores[known] = get_label_quality_scores(labels, rows, method="self_confidence")
     return scores

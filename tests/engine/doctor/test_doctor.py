@@ -10,20 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.engine.doctor.fields import MAX_DISTINCT, MAX_FIELDS, Fields
-from stream_al.engine.doctor.findings import MAX_FINDINGS, printable, sorted_findings, warning
+from stream_al.engine.doctor.findings import MAX_FINDINGS, sorted_findings, warning
 from stream_al.engine.doctor.labels import Labels
 from stream_al.engine.doctor.records import Records
 from stream_al.engine.doctor.report import Report
 from stream_al.engine.doctor.topics import GroupState, Needed, TopicState, group_findings, topic_findings
-from stream_al.engine.doctor.trial import Trial, finished, trial
+from stream_al.engine.doctor.trial import Trial, trial
 from stream_al.engine.labels.spelling import lookalikes
 from stream_al.engine.learners.encoder.columns import Columns
-from stream_al.engine.model.expression import load
+from stream_al.engine.model.definition.expression import load
 from stream_al.engine.model.model import Model
 from stream_al.engine.samples.sample import InputRules
 from stream_al.engine.samples.table import Sample, sample_of
+from stream_al.engine.steps import finished
 from stream_al.identity import version_of
 from stream_al.messages import ClassLabel
+from stream_al.terminal import printable
 
 NOW_MS = 1_800_000_000_000
 DAY_MS = 86_400_000

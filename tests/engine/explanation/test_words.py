@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from stream_al.engine.explanation.words import MOST_TEXTS, MOST_WORDS, texts, word_effects, words
-from stream_al.engine.model.digest import finished
 from stream_al.engine.model.model import Model
+from stream_al.engine.steps import finished
 
 TOLD = [("free prize now", "spam"), ("dinner at home", "ham")] * 10
 

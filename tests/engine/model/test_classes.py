@@ -106,7 +106,7 @@ def test_no_model_fails_on_texts_among_numbers(definition: str, given_labels: li
 
 def digest_of(model: Model) -> str:
     """The digest, made from the parts of the model."""
-    return digest((model.classifier.river, model.classes, digest(model._known)))
+    return digest((model.classifier.river, model.classes, digest(model._features.known)))
 
 
 @pytest.mark.parametrize("definition", SAMPLERS)

@@ -9,14 +9,15 @@ import pytest
 from stream_al.engine.model import classifier, faults
 from stream_al.engine.model import model as model_module
 from stream_al.engine.model.batch_scoring import scorer
-from stream_al.engine.model.digest import finished
-from stream_al.engine.model.expression import load
+from stream_al.engine.model.definition.expression import load
 from stream_al.engine.model.importance import predict_in_steps
 from stream_al.engine.model.introspection import parts
+from stream_al.engine.model.limits import Limits
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.pickling import TooLarge, dumps, loads
 from stream_al.engine.model.river_patches import MOST_PRODUCTS, Words
 from stream_al.engine.samples.table import sample_of
+from stream_al.engine.steps import finished
 from stream_al.engine.strategies import STRATEGIES
 from stream_al.engine.strategies.base import Candidates
 from stream_al.engine.strategies.least_confidence import least_confidence
@@ -71,27 +72,27 @@ def test_a_model_learns_and_predicts_from_fewer_features_the_longer_each_takes(
 
 
 def test_features_times_classes_are_bounded_also_for_those_that_many_classes_know() -> None:
-    model = Model("GaussianNB()", seed=1, max_pairs=1000)
+    model = Model("GaussianNB()", seed=1, limits=Limits(pairs=1000))
     features = {f"n{place}": float(place) for place in range(200)}
     for number in range(100):
         shifted = {
             name: value * (1 + place % 7) + number for place, (name, value) in enumerate(features.items())
         }
         model.learn(shifted, f"class {number % 50}")
-    assert model._known is not None
-    assert len(model._known.used(features)) == 1000 // 50
+    assert model._features.known is not None
+    assert len(model._features.known.used(features)) == 1000 // 50
     few = dict.fromkeys(list(features)[:20], 1.0)
     whole, narrow = (model.predict_proba_many([sample_of("a", given)]) for given in (features, few))
     (row,) = whole.probabilities.tolist()
     assert row == pytest.approx(list(model.probabilities(features).values())), "many at once are as one"
-    assert len(model._known.used(few)) == 20, "a record of few features keeps all of them"
+    assert len(model._features.known.used(few)) == 20, "a record of few features keeps all of them"
     assert narrow.labels == whole.labels
 
 
 def test_words_times_classes_are_bounded_in_the_vocabulary_and_in_one_text() -> None:
     model = Model('BagOfWords(on="body") | MultinomialNB()', seed=1)
     (words,) = [part for part in parts(model.classifier.river) if isinstance(part, Words)]
-    model._words.fit(1000)  # as many classes as a model may have
+    model._features.words.fit(1000)  # as many classes as a model may have
     text = {"body": " ".join(f"w{place}" for place in range(9000))}
     assert len(words._words(text)) <= 4040, "a text is cut before it is divided into words"
     words.learn_one(text)
@@ -106,7 +107,7 @@ def test_every_new_class_lowers_the_bound_of_the_words() -> None:
         model.learn({"body": "free entry"}, f"class {number}")
     (words,) = [part for part in parts(model.classifier.river) if isinstance(part, Words)]
     assert (words.bound.known, words.bound.of_text) == (200_000 // 60, 40_000 // 60)
-    assert words.bound is model._words, "the clones of a vectoriser share it"
+    assert words.bound is model._features.words, "the clones of a vectoriser share it"
 
 
 def test_products_of_features_are_bounded_and_the_sentence_says_what_to_do() -> None:
@@ -172,7 +173,7 @@ def test_a_distribution_has_no_generator_before_it_is_asked_for_a_sample() -> No
 
 def test_each_class_that_learns_every_example_makes_all_of_them_narrower() -> None:
     """One-vs-rest learns an example once for each class, also one whose label is another class."""
-    model = Model("OneVsRestClassifier(GaussianNB())", seed=1, max_pairs=800)
+    model = Model("OneVsRestClassifier(GaussianNB())", seed=1, limits=Limits(pairs=800))
     for number in range(40):
         features = {f"{number}-{place}": float(place) for place in range(3)}
         model.learn({"x": float(number), **features}, f"class {number % 20}")
@@ -182,9 +183,10 @@ def test_each_class_that_learns_every_example_makes_all_of_them_narrower() -> No
             for of_class in one.gaussians.values()
         )
         assert kept <= 800
-    assert model._known is not None
-    assert len(model._known._names) > 100 // 20
-    assert len(model._known.used(dict.fromkeys(model._known._names, 1.0))) == 100 // 20
+    known = model._features.known
+    assert known is not None
+    assert len(known._names) > 100 // 20
+    assert len(known.used(dict.fromkeys(known._names, 1.0))) == 100 // 20
     assert "model.max_pairs" in model.left_out()["*"]
 
 
@@ -192,15 +194,15 @@ def test_words_times_classes_are_fewer_where_each_class_has_words_of_its_own() -
     model = Model('OneVsRestClassifier(BagOfWords(on="body") | MultinomialNB())', seed=1)
     for number in range(60):
         model.learn({"body": "free entry"}, f"class {number}")
-    assert (model._words.known, model._words.of_text) == (200_000 // 480, 40_000 // 480)
+    assert (model._features.words.known, model._features.words.of_text) == (200_000 // 480, 40_000 // 480)
 
 
 def test_a_member_of_an_ensemble_counts_for_the_pairs_too() -> None:
-    model = Model("BaggingClassifier(GaussianNB(), n_models=10)", seed=1, max_pairs=1000)
+    model = Model("BaggingClassifier(GaussianNB(), n_models=10)", seed=1, limits=Limits(pairs=1000))
     for number in range(20):
         model.learn({f"n{place}": 1.0 for place in range(50)}, f"class {number}")
-    assert model._known is not None
-    assert len(model._known.used({f"n{place}": 1.0 for place in range(50)})) == 1000 // 10 // 20
+    assert model._features.known is not None
+    assert len(model._features.known.used({f"n{place}": 1.0 for place in range(50)})) == 1000 // 10 // 20
 
 
 LOOKING_AHEAD = ["error_reduction", "model_change"]
@@ -265,7 +267,7 @@ def test_a_record_that_is_too_wide_is_not_scored_in_a_table(monkeypatch: pytest.
         return made
 
     monkeypatch.setattr("stream_al.engine.model.batch_scoring.scorer", watched)
-    model = Model("GaussianNB()", seed=1, max_features=10)
+    model = Model("GaussianNB()", seed=1, limits=Limits(features=10))
     for number in range(8):
         model.learn({f"n{place}": float(place * number) for place in range(10)}, "ab"[number % 2])
     samples = [

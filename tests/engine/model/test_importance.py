@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from stream_al.engine.model.digest import finished
 from stream_al.engine.model.importance import (
     FEATURES,
     PREDICTIONS,
@@ -18,6 +17,7 @@ from stream_al.engine.model.importance import (
 )
 from stream_al.engine.model.model import Model
 from stream_al.engine.randomness import Draws
+from stream_al.engine.steps import finished
 
 Features = dict[str, float | str | bool]
 MODELS = (

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from river import naive_bayes
 
 from stream_al.engine.model.introspection import parts
+from stream_al.engine.model.limits import Limits
 from stream_al.engine.model.model import Model
 from stream_al.engine.samples.known_features import KnownFeatures
 
@@ -39,7 +40,7 @@ def test_no_more_names_and_pairs_are_admitted_than_allowed(
 
 
 def test_a_river_model_keeps_no_more_than_its_bound_when_every_example_brings_new_names() -> None:
-    model = Model("GaussianNB()", seed=1, max_features=50, max_pairs=120)
+    model = Model("GaussianNB()", seed=1, limits=Limits(features=50, pairs=120))
     for number in range(40):
         model.learn({f"{number}-{k}": 1.0 for k in range(20)} | {"x": 1.0}, f"class {number % 5}")
     gaussians = model.classifier.river.gaussians
@@ -49,7 +50,7 @@ def test_a_river_model_keeps_no_more_than_its_bound_when_every_example_brings_ne
 
 
 def test_auto_is_not_changed_by_the_bound() -> None:
-    one, other = (Model("auto", seed=1, max_features=most) for most in (1, 1000))
+    one, other = (Model("auto", seed=1, limits=Limits(features=most)) for most in (1, 1000))
     for model in (one, other):
         for number in range(6):
             model.learn({"x": number, "y": 1, "z": 2}, number % 2)
@@ -60,7 +61,7 @@ def test_auto_is_not_changed_by_the_bound() -> None:
 @pytest.mark.parametrize("around", ["{}", "OneVsRestClassifier({})", "BaggingClassifier({}, n_models=2)"])
 def test_a_model_of_words_keeps_no_more_words_than_features(words: str, around: str) -> None:
     definition = around.format(f'({words}(on="body") | MultinomialNB())')
-    model = Model(definition, seed=1, max_features=50)
+    model = Model(definition, seed=1, limits=Limits(features=50))
     for number in range(30):
         text = " ".join(f"w{number}x{k}" for k in range(20)) + " " + "l" * 200
         model.learn({"body": text}, "up" if number % 2 else "down")
@@ -77,9 +78,9 @@ def test_a_model_of_words_keeps_no_more_words_than_features(words: str, around: 
 
 def test_two_models_that_know_other_names_have_other_digests() -> None:
     """Which features are learned next depends on the names, so the digest has to cover them."""
-    one, other = (Model("GaussianNB()", seed=1, max_features=2) for _ in range(2))
+    one, other = (Model("GaussianNB()", seed=1, limits=Limits(features=2)) for _ in range(2))
     for model, name in ((one, "a"), (other, "b")):
         model.learn({"x": 1.0}, "up")
-        assert model._known is not None
-        model._known.admitted({name: 1.0}, "up")
+        assert model._features.known is not None
+        model._features.known.admitted({name: 1.0}, "up")
     assert one.digest() != other.digest()

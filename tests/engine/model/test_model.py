@@ -20,14 +20,15 @@ from hypothesis import strategies as st
 from river import base
 
 from stream_al.engine.labels.judge import same_label
-from stream_al.engine.model import expression
 from stream_al.engine.model import model as module
+from stream_al.engine.model.definition import expression
+from stream_al.engine.model.definition.validation import REFUSED_CLASSES, writes_when_read
 from stream_al.engine.model.digest import digest
+from stream_al.engine.model.limits import Limits
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.pickling import dumps
 from stream_al.engine.model.predictions import likeliest_label
 from stream_al.engine.model.river_patches import PATCHED
-from stream_al.engine.model.validation import REFUSED_CLASSES, writes_when_read
 from stream_al.errors import BadMessage, Misconfigured
 from stream_al.messages import ClassLabel
 from tests.support.models import MODELS, Example, examples, fold
@@ -228,7 +229,7 @@ def test_a_binary_classifier_refuses_a_third_class_and_stays_as_it_was() -> None
 
 
 def test_one_class_too_many_is_refused_and_the_known_ones_are_still_learned() -> None:
-    model = Model("GaussianNB()", seed=1, max_classes=2)
+    model = Model("GaussianNB()", seed=1, limits=Limits(classes=2))
     for label in ("a", "b"):
         model.learn({"x": 1.0}, label)
     with pytest.raises(BadMessage, match="max_classes") as raised:
@@ -343,7 +344,7 @@ def test_a_classifier_that_is_not_rivers_own_predicts_from_a_copy() -> None:
     model = scripted({"a": 0.5, "b": 0.5})
     before = model.digest()
     model.probabilities({"x": 1})
-    assert digest((model.classifier.river, model.classes, digest(model._known))) == before
+    assert digest((model.classifier.river, model.classes, digest(model._features.known))) == before
 
 
 @pytest.mark.parametrize("failure", [MemoryError(), RecursionError()])
@@ -361,7 +362,7 @@ def test_a_fingerprint_depends_on_all_that_decides_the_fold_and_on_nothing_else(
     def fingerprint(
         definition: str = "ARFClassifier(n_models=2)", seed: int = 1, max_classes: int = 5
     ) -> str:
-        return Model(definition, seed=seed, max_classes=max_classes).fingerprint
+        return Model(definition, seed=seed, limits=Limits(max_classes)).fingerprint
 
     usual = fingerprint()
     assert usual == fingerprint()

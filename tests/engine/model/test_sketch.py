@@ -23,7 +23,7 @@ from stream_al.engine.model.digest import digest
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.reference_set import FEATURES, RECENT, ReferenceSet
 from stream_al.engine.model.sketch import COMPONENTS, points, project, spread, squared_distances
-from stream_al.engine.strategies.history import QUERIES, SAMPLES, VALUES, History
+from stream_al.engine.strategies.history.history import QUERIES, SAMPLES, VALUES, History
 
 law = settings(derandomize=True, deadline=None, max_examples=100)
 anything = st.dictionaries(
@@ -152,22 +152,22 @@ def test_the_reference_set_is_part_of_the_fold_and_is_restored_from_a_snapshot()
     model, sample = model_of(20), normal(21, 3)[-1]
     assert model.reference_set is not None
     before = model.digest()
-    sketch = model.sketch(sample)
+    sketch = model.references().sketch(sample)
     model.reference_set.points()
     restored: Model = pickle.loads(pickle.dumps(model))  # noqa: S301 -- our own bytes
     for one in (model, restored, model_of(20)):
-        parts = digest(one.reference_set), digest(one._known)
+        parts = digest(one.reference_set), digest(one._features.known)
         assert digest((one.classifier.river, one.classes, *parts)) == before == one.digest()
-        assert one.sketch(sample) == sketch
+        assert one.references().sketch(sample) == sketch
         one.learn(sample, 1)
     assert model.digest() == restored.digest() != before
-    assert model.sketch(normal(22, 3)[-1]) == restored.sketch(normal(22, 3)[-1])
+    assert model.references().sketch(normal(22, 3)[-1]) == restored.references().sketch(normal(22, 3)[-1])
     assert Model(model.definition, seed=1).fingerprint != model.fingerprint
 
 
 def sketches() -> str:
     model = model_of(10)
-    made = [model.sketch({**features, "kind": "b"}).hex() for features in normal(20, 3)]
+    made = [model.references().sketch({**features, "kind": "b"}).hex() for features in normal(20, 3)]
     return json.dumps([made, model.digest()])
 
 

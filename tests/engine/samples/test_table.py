@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_al.engine.model.batch_scoring import scorer
-from stream_al.engine.model.expression import load
+from stream_al.engine.model.definition.expression import load
 from stream_al.engine.model.model import Model
 from stream_al.engine.model.sketch import project
 from stream_al.engine.samples.table import Sample, Table, sample_of
@@ -207,9 +207,9 @@ def test_a_sketch_does_not_depend_on_the_other_samples(given_features: dict[str,
     model = model_for("novelty")
     assert model.reference_set is not None
     others = [given for given, _ in stream(30)]
-    made = model.sketches(samples_of([*others, given_features, *others]))
+    made = model.references().sketches(samples_of([*others, given_features, *others]))
     assert made[30].tobytes() == project(given_features, model.reference_set.scale())
     shape = sample_of("", others[0]).shape
-    regular = model.sketches([Sample("", shape, tuple(given.values())) for given in others])
+    regular = model.references().sketches([Sample("", shape, tuple(given.values())) for given in others])
     assert regular.tobytes() == made[:30].tobytes()
     assert not math.isnan(float(made.sum()))

@@ -13,17 +13,22 @@ from hypothesis import strategies as st
 
 from stream_al.engine.model.model import Model
 from stream_al.engine.strategies import Candidate, strategy
-from stream_al.engine.strategies.committee import MemberProbabilities
-from stream_al.engine.strategies.consensus_entropy import consensus, consensus_entropy
-from stream_al.engine.strategies.mean_kl import divergence, mean_kl
-from stream_al.engine.strategies.vote_entropy import vote_entropy, votes
+from stream_al.engine.strategies.committee.consensus_entropy import consensus
+from stream_al.engine.strategies.committee.mean_kl import divergence
+from stream_al.engine.strategies.committee.members import MemberProbabilities, by_committee
+from stream_al.engine.strategies.committee.vote_entropy import votes
 from stream_al.errors import Misconfigured
 from tests.support.clouds import Features, candidate, clouds, folded
 
 law = settings(derandomize=True, deadline=None, max_examples=60)
 
 measures = pytest.mark.parametrize("measure", [votes, consensus, divergence])
-factors = pytest.mark.parametrize("factor", [vote_entropy, consensus_entropy, mean_kl])
+FACTORS = {
+    by_committee(votes): "vote_entropy",
+    by_committee(consensus): "consensus_entropy",
+    by_committee(divergence): "mean_kl",
+}
+factors = pytest.mark.parametrize("factor", FACTORS, ids=FACTORS.values())
 tables = st.integers(2, 5).flatmap(
     lambda classes: st.lists(
         st.lists(st.floats(0.001, 1.0), min_size=classes, max_size=classes), min_size=2, max_size=6
@@ -103,14 +108,10 @@ def test_between_the_clouds_a_committee_disagrees_more_than_within_them(
 ) -> None:
     committee = ["GaussianNB()", "HoeffdingTreeClassifier(grace_period=10)", "KNNClassifier()"]
     separate = [({**f, "x": f["x"] + 4.0 * (label == "ham")}, label) for f, label in clouds(200)]
-    model = folded(factor_name(factor), "GaussianNB()", separate, committee=committee)
+    model = folded(FACTORS[factor], "GaussianNB()", separate, committee=committee)
     within = [{"x": x + i / 50, "y": float(i - 10)} for i in range(20) for x in (-0.2, 5.8)]
     between = [{"x": 2.0 + i / 10, "y": float(i - 10)} for i in range(20)]
     assert mean(factor, model, between) > mean(factor, model, within)
-
-
-def factor_name(factor: Callable[[Candidate], float]) -> str:
-    return {vote_entropy: "vote_entropy", consensus_entropy: "consensus_entropy", mean_kl: "mean_kl"}[factor]
 
 
 def mean(factor: Callable[[Candidate], float], model: Model, samples: list[Features]) -> float:

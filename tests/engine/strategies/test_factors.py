@@ -10,13 +10,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from stream_al.engine.model.classifier import Classifier
 from stream_al.engine.model.model import RECENT_PREDICTIONS, Model
 from stream_al.engine.samples.table import sample_of
 from stream_al.engine.strategies import Candidates
 from stream_al.engine.strategies.class_balance import class_balance
-from stream_al.engine.strategies.error_reduction import error_reduction
 from stream_al.engine.strategies.gradient_length import gradient_length
-from stream_al.engine.strategies.model_change import model_change
+from stream_al.engine.strategies.lookahead.error_reduction import error_reduction
+from stream_al.engine.strategies.lookahead.model_change import model_change
 from stream_al.engine.strategies.probabilistic_gain import CLASSES, gain, probabilistic_gain
 from stream_al.errors import BadMessage
 from stream_al.messages import ClassLabel
@@ -94,12 +95,12 @@ def test_lookahead_predicts_what_a_model_that_learned_the_label_predicts(definit
 def test_a_label_that_cannot_be_learned_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model = folded("model_change", "GaussianNB()", clouds())
 
-    def refuse(self: Model, features: Features, label: ClassLabel) -> None:
+    def refuse(self: Classifier, features: Features, target: object) -> None:
         raise BadMessage("model_error", "not this one")
 
     asked = candidate(model, {"x": 1.0, "y": 1.0})
     assert model_change(asked) > 0.0
-    monkeypatch.setattr(Model, "learn", refuse)
+    monkeypatch.setattr(Classifier, "learn", refuse)
     assert model_change(asked) == 0.0
     assert error_reduction(asked) == pytest.approx(0.5)
 

@@ -12,10 +12,10 @@ from stream_al.engine.model.model import Model
 from stream_al.engine.model.sketch import Point, points
 from stream_al.engine.samples.table import Floats
 from stream_al.engine.strategies import strategy
-from stream_al.engine.strategies.density import density
-from stream_al.engine.strategies.diversity import diversity
-from stream_al.engine.strategies.history import History, HistoryCursor
-from stream_al.engine.strategies.novelty import novelty
+from stream_al.engine.strategies.history.density import density
+from stream_al.engine.strategies.history.diversity import diversity
+from stream_al.engine.strategies.history.history import History, HistoryCursor
+from stream_al.engine.strategies.history.novelty import novelty
 from tests.support.clouds import clouds, folded
 
 law = settings(derandomize=True, deadline=None, max_examples=60)
@@ -28,7 +28,7 @@ def alone(factor: Callable[..., Floats], sketch: Point, history: HistoryCursor, 
 def partition(model: Model, queried: int = 5) -> tuple[HistoryCursor, list[bytes]]:
     history, arrived = History().cursor(), list[bytes]()
     for i, (features, _) in enumerate(clouds(64, seed=6)):
-        arrived.append(model.sketch(features))
+        arrived.append(model.references().sketch(features))
         history.remember(arrived[-1], selected=i % queried == 0)
     return history, arrived
 
@@ -40,15 +40,15 @@ def test_a_sample_that_repeats_a_query_has_no_diversity() -> None:
     asked = [features for i, (features, _) in enumerate(clouds(64, seed=6)) if i % 5 == 0]
     for features in asked:
         near = {name: value + 1e-3 for name, value in features.items()}
-        assert alone(diversity, model.sketch(features), history) == 0.0
-        assert alone(diversity, model.sketch(near), history) < 0.01
+        assert alone(diversity, model.references().sketch(features), history) == 0.0
+        assert alone(diversity, model.references().sketch(near), history) < 0.01
     new = {"x": 6.0, "y": -20.0}
     usual = sum(alone(diversity, point, history) for point in arrived) / len(arrived)
-    assert alone(diversity, model.sketch(new), history) > usual > 0.05
+    assert alone(diversity, model.references().sketch(new), history) > usual > 0.05
     model.learn(*clouds(1, seed=7)[0])
-    assert all(alone(diversity, model.sketch(features), history) < 0.05 for features in asked)
-    history.remember(model.sketch(new), selected=True)
-    assert alone(diversity, model.sketch(new), history) == 0.0
+    assert all(alone(diversity, model.references().sketch(features), history) < 0.05 for features in asked)
+    history.remember(model.references().sketch(new), selected=True)
+    assert alone(diversity, model.references().sketch(new), history) == 0.0
 
 
 def test_a_typical_sample_has_a_higher_density_than_an_outlier() -> None:
@@ -56,14 +56,14 @@ def test_a_typical_sample_has_a_higher_density_than_an_outlier() -> None:
     history, arrived = partition(model)
     usual = sum(alone(density, point, history) for point in arrived) / len(arrived)
     for outlier in ({"x": 30.0, "y": 0.0}, {"x": 1.0, "y": 200.0}, {"x": -20.0, "y": -90.0}):
-        assert alone(density, model.sketch(outlier), history) < usual / 4
+        assert alone(density, model.references().sketch(outlier), history) < usual / 4
 
 
 def test_distances_do_not_depend_on_the_units_of_the_features() -> None:
     """The factor is a power of two, so that rounding does not differ either."""
     large = [({"x": f["x"] * 1024, "y": f["y"] / 1024}, label) for f, label in clouds()]
     one, other = (folded("density", "GaussianNB()", stream) for stream in (clouds(), large))
-    sketches = [[m.sketch(f) for f, _ in s] for m, s in ((one, clouds()), (other, large))]
+    sketches = [[m.references().sketch(f) for f, _ in s] for m, s in ((one, clouds()), (other, large))]
     assert sketches[0] == sketches[1]
 
 

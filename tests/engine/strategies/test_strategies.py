@@ -21,7 +21,7 @@ from stream_al.engine.samples.table import sample_of
 from stream_al.engine.selector import Selector
 from stream_al.engine.strategies import STRATEGIES, Candidates, Factor, Need, ScoredSample, factors, strategy
 from stream_al.engine.strategies.base import HistoryFactor, ModelFactor
-from stream_al.engine.strategies.history import History, HistoryCursor
+from stream_al.engine.strategies.history.history import History, HistoryCursor
 from stream_al.errors import Misconfigured
 from stream_al.messages import ClassLabel
 
@@ -29,9 +29,6 @@ CERTAINTIES = ["entropy", "least_confidence", "margin"]
 PRODUCTS = ["margin * diversity^0.5", "entropy^2*density ^ .3", " * ".join(STRATEGIES)]
 every_strategy = pytest.mark.parametrize("text", [*STRATEGIES, *PRODUCTS])
 every_certainty = pytest.mark.parametrize("name", CERTAINTIES)
-every_history_factor = pytest.mark.parametrize(
-    "name", [name for name, factor in STRATEGIES.items() if isinstance(factor, HistoryFactor)]
-)
 law = settings(derandomize=True, deadline=None, max_examples=80)
 slow_law = settings(law, max_examples=20)
 
@@ -97,7 +94,7 @@ def history_of(text: str) -> HistoryCursor:
     history = History().cursor()
     if strategy(text).uses_history:
         for number, (features, _) in enumerate(examples(20)):
-            sketch = trained(text).sketch(features)
+            sketch = trained(text).references().sketch(features)
             history.percentile_ranks(parts_of(text, number / 20, sketch, history, pending=5))
             history.remember(sketch, selected=number % 3 == 0)
     return history

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_al.engine.explore.filter import parse
+from stream_al.engine.steps import finished
 from stream_al.engine.trust.segments.conditions import conditions, features_of
 from stream_al.engine.trust.segments.errors import statistics, terms
-from stream_al.engine.trust.segments.search import ALPHA, Case, finished, search
+from stream_al.engine.trust.segments.search import ALPHA, Case, search
 
 LOOKS = 300
 

@@ -85,7 +85,7 @@ async def labels_contradict(testbed: Testbed) -> Figures:
     assert [s["pending"] for s in states] == [len(lost)] * 2, (
         "the queries without a label are not the pending ones"
     )
-    await wait_until(lambda: _all_committed(world, len(ids)), "all is committed")
+    await wait_until(lambda: oracles.has_committed(world, len(ids)), "all is committed")
     figures |= await oracles.check_all(world, servers, torn=True)
     return await oracles.tally(world, ids, kills=kills, never=len(lost), late=late, **figures)
 
@@ -172,10 +172,6 @@ async def _folded(world: World, servers: list[Any]) -> bool:
     end = sum((await ends(world, world.topics.examples)).values())
     states = [await server.status() for server in servers]
     return all(state["examples"]["offset"] == end for state in states)
-
-
-async def _all_committed(world: World, samples: int) -> bool:
-    return await oracles.committed(world) == samples
 
 
 FAULTS = (

@@ -85,7 +85,7 @@ async def between_send_and_commit(testbed: Testbed) -> Figures:
     points = [(loop, "acknowledged") for _ in range(rounds) for loop in ("select", "intake")]
     world, last, ids, kills = await crashes(testbed, points)
     figures = await oracles.check_all(world, [last])
-    await wait_until(lambda: _all_committed(world, len(ids)), "all is committed")
+    await wait_until(lambda: oracles.has_committed(world, len(ids)), "all is committed")
     await check_accounts(world)
     asked = {q["id"] for q in await world.queries()}
     most = len(ids) * SHARE + world.topics.partitions + rounds * BATCH
@@ -106,7 +106,7 @@ async def between_commit_and_apply(testbed: Testbed) -> Figures:
     for loop, again in (("select", 0.0), ("intake", batch)):
         world, last, ids, kills = await crashes(testbed, [(loop, "committed")] * rounds)
         figures = await oracles.check_all(world, [last])
-        await wait_until(lambda: _all_committed(world, len(ids)), "all is committed")  # noqa: B023 - at once
+        await wait_until(lambda: oracles.has_committed(world, len(ids)), "all is committed")  # noqa: B023 - at once
         await check_accounts(world)
         found = await oracles.tally(world, ids, kills=kills, **figures)
         spent, strata = int(found["queries"]), len(ids) * SHARE
@@ -114,10 +114,6 @@ async def between_commit_and_apply(testbed: Testbed) -> Figures:
         assert least <= spent <= most, f"{loop}: {spent} queries, and the budget is {strata:g}"
         made |= {f"{name} ({loop})": value for name, value in found.items()}
     return made
-
-
-async def _all_committed(world: World, samples: int) -> bool:
-    return await oracles.committed(world) == samples
 
 
 FAULTS = (

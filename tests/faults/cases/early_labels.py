@@ -12,6 +12,7 @@ from tests.faults import oracles
 from tests.faults.fault import Fault
 from tests.faults.flow import wait_until
 from tests.faults.testbed import Figures, Testbed
+from tests.support.flow import joined
 from tests.support.processes import Server
 from tests.support.world import World
 
@@ -34,7 +35,7 @@ async def label_before_query(testbed: Testbed) -> Figures:
         await world.send(world.topics.labels, [{"id": i, "label": "up"} for i in [*asked, f"{turn}.nobody"]])
         waits += not await _knows(server, asked)
         expected = (turn + 1) * len(ids)
-        await wait_until(partial(_learned, world, expected), "the labels are learned")
+        await wait_until(partial(joined, world, expected), "the labels are learned")
     assert waits, "every query was read before its label, so no label was early"
     proxy.restore()
     letters = await world.records(world.topics.labels + world.topics.dead_letter_suffix)
@@ -59,10 +60,6 @@ async def label_before_query(testbed: Testbed) -> Figures:
 async def _knows(server: Server, asked: list[str]) -> bool:
     """Whether the process has read all these queries."""
     return int((await server.status())["pending"]) >= len(asked)
-
-
-async def _learned(world: World, number: int) -> bool:
-    return len(await world.examples()) >= number
 
 
 async def _rest(world: World, server: Server, number: int) -> bool:

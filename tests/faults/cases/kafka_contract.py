@@ -14,12 +14,10 @@ from tests.faults.admin import committed_labels, committed_samples, create, dele
 from tests.faults.fault import Fault
 from tests.faults.flow import drain, has_decided, labelling, wait_until
 from tests.faults.testbed import Figures, Testbed
+from tests.support.flow import joined
 from tests.support.stream import sample
-from tests.support.world import World
 
 __all__ = ["FAULTS"]
-
-CREATE_TIME = {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(2**63 - 1)}
 
 
 async def transactions(testbed: Testbed) -> Figures:
@@ -37,7 +35,7 @@ async def transactions(testbed: Testbed) -> Figures:
     labels = [{"id": one["id"], "label": "up"} for one in good[:10]]
     await transact(world, topics.labels, [{**one, "label": "WRONG"} for one in labels], commit=False)
     await transact(world, topics.labels, labels, commit=True)
-    await wait_until(lambda: _examples(world, 10), "what was committed is learned")
+    await wait_until(lambda: joined(world, 10), "what was committed is learned")
 
     async def at_the_ends() -> bool:
         samples, labels = await committed_samples(world), await committed_labels(world)
@@ -158,10 +156,6 @@ async def topic_recreated_live(testbed: Testbed) -> Figures:
     assert topic in line, line
     figures = await oracles.tally(world, set(), kills=0)
     return {**figures, "samples": len(ids)}
-
-
-async def _examples(world: World, number: int) -> bool:
-    return len(await world.examples()) >= number
 
 
 FAULTS = (

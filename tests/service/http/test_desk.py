@@ -9,8 +9,8 @@ import pytest
 from fastapi import FastAPI
 
 from stream_al.errors import Misconfigured
+from stream_al.service.http.access.roles import Role
 from stream_al.service.http.desk_files import DeskFiles
-from stream_al.service.http.roles import Role
 from stream_al.settings import load
 from tests.support.http_client import Open, problem
 from tests.support.http_server import TOKENS, application, bearing, client_of

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from stream_al.service.app import App
-from stream_al.service.http.guard import HEADERS
-from stream_al.service.http.roles import RULES
+from stream_al.service.http.access.guard import HEADERS
+from stream_al.service.http.access.roles import RULES
 from tests.support.http_client import Open, problem
 from tests.support.http_server import application, client_of, exchange, served
 

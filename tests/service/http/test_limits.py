@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from stream_al.service.http.roles import Role
+from stream_al.service.http.access.roles import Role
 from tests.support.http_client import Open, problem
 from tests.support.http_server import CLOSED, TOKENS, application, bearing, client_of, exchange, served
 from tests.support.replica import DEADLINE_SECONDS
@@ -47,7 +47,7 @@ async def test_the_rate_of_records_does_not_depend_on_how_many_are_in_one_reques
     assert (await client.post(path, json=[one] * 100)).status_code == 202
     refused = await client.post(path, json=one)
     problem(refused, 429)
-    assert int(refused.headers["retry-after"]) >= 900
+    assert int(refused.headers["retry-after"]) > 900, "99 records take 990 s, less what passed"
     assert (await client.get("/v1/status")).status_code == 200
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stream_al.identity import version_of
-from stream_al.service.http.roles import Role
+from stream_al.service.http.access.roles import Role
 from tests.support.http_client import Open, problem
 from tests.support.http_server import CLOSED, TOKENS, bearing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stream_al.engine.labels.exclusions import Exclusions
-from stream_al.service.http.changes import restore, roll_back
+from stream_al.service.http.operators.changes import restore, roll_back
 from stream_al.service.model.scout import Scout
 from tests.service.corrections import agree, corrected, right_at_once
 from tests.support.exclusion import restarted, taught

@@ -18,7 +18,7 @@ WIDE = {f"x{number}": float(number) for number in range(300)}
 
 def at_once(model: Model) -> str:
     """The digest of a model without a committee and a reference set."""
-    return digest.digest((model.classifier.river, model.classes, digest.digest(model._known)))
+    return digest.digest((model.classifier.river, model.classes, digest.digest(model._features.known)))
 
 
 async def test_other_tasks_run_while_a_digest_is_worked_out(memory_world: MakeWorld) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from stream_al.engine.labels.exclusions import Exclusions
 from stream_al.errors import Misconfigured
-from stream_al.service.http import changes
-from stream_al.service.http.changes import restore, roll_back
+from stream_al.service.http.operators import changes
+from stream_al.service.http.operators.changes import restore, roll_back
 from tests.support.exclusion import agree, digest_of, restarted, taught
 from tests.support.world import MakeWorld
 

@@ -14,10 +14,11 @@ from stream_al.errors import Misconfigured, StateLost, Unavailable
 from stream_al.messages import Example
 from stream_al.service import maintenance
 from stream_al.service.app import App
-from stream_al.service.http.changes import restore, roll_back
+from stream_al.service.http.operators.changes import restore, roll_back
 from stream_al.service.model.replay import Replay
 from stream_al.service.timing.clock import Clock, Pace
 from tests.support.exclusion import agree, digest_of, restarted, taught
+from tests.support.flow import decided
 from tests.support.memory_client import MemoryClient
 from tests.support.replica import Replica
 from tests.support.world import MakeWorld, World
@@ -52,7 +53,7 @@ async def test_the_old_model_serves_until_the_new_one_is_complete(
     assert (result["rebuilt"], a.digest) == (False, before)
     await world.until(lambda: a.app.local_model.rebuilding, "it is being built")
     await world.samples(30, start=60)
-    await world.until(lambda: enough(world, 90), "samples are decided")
+    await world.until(lambda: decided(world, 90), "samples are decided")
     fresh = next(q["id"] for q in await world.queries() if q["id"] not in world.labelled)
     await world.label(fresh, "up")
     await world.until(lambda: a.offset == end + 1, "the label of a pending query is learned")
@@ -67,10 +68,6 @@ async def test_the_old_model_serves_until_the_new_one_is_complete(
     await world.until(lambda: a.offset == end + 2, "it is joined")
     assert a.app.local_model.learner.known[excluded_id] == "up"
     await agree(world, [a], Exclusions(((3, end),)))
-
-
-async def enough(world: World, number: int) -> bool:
-    return len(await world.decided()) >= number
 
 
 async def agree_now(world: World, replica: Replica, seen: set[int]) -> None:

@@ -3,7 +3,7 @@
 Mean and variance are Welford's, over the examples, with a memory of `MEMORY` of them: a step of 1/n while
 there are fewer, of 1/MEMORY afterwards, so that a stream whose units change is followed.
 
-One absurd value must not decide them. A value counts as at most `FARTHEST` deviations away from the mean. A
+One extreme value must not decide them. A value counts as at most `FARTHEST` deviations away from the mean. A
 stream whose values grow for good is followed all the same, since each such value widens the deviation. While
 there are fewer than `FIRST` values there is no deviation to trust: the first ones are kept, and one counts
 as at most twenty times as far from their median as those that differ from it usually are.

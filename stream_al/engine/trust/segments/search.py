@@ -36,9 +36,10 @@ from stream_al.engine.randomness import Draws, uniform
 from stream_al.engine.trust.segments.conditions import Condition, conditions, features_of
 from stream_al.engine.trust.segments.errors import SUMS, Floats, statistics, terms
 
-__all__ = ["ALPHA", "Case", "Found", "Segment", "finished", "search"]
+__all__ = ["ALPHA", "Case", "Found", "Segment", "search"]
 
 T = TypeVar("T")
+
 Flags = NDArray[np.bool_]
 
 ALPHA = 0.05
@@ -148,20 +149,6 @@ def search(cases: Sequence[Case], seed: int = 0) -> Generator[None, None, Found]
                 segments.append(_segment(part, p, cases, half))
                 shown |= part.holds
     return Found(segments, len(cases), len(singles) + len(pairs), len(tested))
-
-
-def finished(steps: Generator[Any, None, T]) -> T:
-    """What a generator returns, run to its end.
-
-    >>> finished(search([])).segments
-    []
-    """
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            returned: T = end.value
-            return returned
 
 
 def _compared(found: Sequence[Condition], half: Flags, all_terms: Floats) -> list[_Part]:

@@ -1,1 +1,1 @@
-"""The routes for people who label, watch and explore."""
+"""The routes for people who label, watch, explore and judge labels."""

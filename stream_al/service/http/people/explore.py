@@ -12,7 +12,7 @@ from stream_al.engine.explore.filter import MAX_CHARACTERS
 from stream_al.messages import MAX_OFFSET, encode
 from stream_al.service.app import App
 from stream_al.service.desk.asking import NoPurchase, ask
-from stream_al.service.http.guard import add_to_audit, caller_name
+from stream_al.service.http.access.guard import add_to_audit, caller_name
 from stream_al.service.http.schemas import problem, problems
 from stream_al.service.timing.time_slices import TimeSlices
 

@@ -13,8 +13,8 @@ from stream_al.errors import Unavailable
 from stream_al.identity import MAX_ID_CHARACTERS
 from stream_al.messages import encode, iso
 from stream_al.service.app import App
-from stream_al.service.http.guard import add_to_audit, caller_name, caller_role, charge_records
-from stream_al.service.http.roles import Role
+from stream_al.service.http.access.guard import add_to_audit, caller_name, caller_role, charge_records
+from stream_al.service.http.access.roles import Role
 from stream_al.service.http.schemas import problems
 
 __all__ = ["lease_routes"]

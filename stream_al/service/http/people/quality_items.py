@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
@@ -18,8 +17,9 @@ from stream_al.messages import MAX_LABEL_CHARACTERS, MAX_OFFSET, ClassLabel, dec
 from stream_al.service.app import App
 from stream_al.service.desk.asking import refusal
 from stream_al.service.desk.review import ANY, Wanted
-from stream_al.service.http.guard import add_to_audit, caller_name
+from stream_al.service.http.access.guard import add_to_audit, caller_name
 from stream_al.service.http.schemas import problem, problems
+from stream_al.service.http.status import interval_of
 from stream_al.service.loops.taken_ids import TakenIds
 
 __all__ = ["quality_items_routes"]
@@ -177,8 +177,8 @@ def quality_items_routes(web: FastAPI, app: App) -> None:
             {
                 "where": one.where,
                 "cases": one.cases,
-                "error": _share(one.error),
-                "rest": _share(one.rest),
+                "error": interval_of(one.error),
+                "rest": interval_of(one.rest),
                 "p": one.p,
             }
             for one in found.segments
@@ -222,8 +222,3 @@ def _class(text: str) -> ClassLabel | None:
     if found is not None and not isinstance(found, str | int | float):
         raise HTTPException(422, "a class is a text, a number, true, false, or null for none")
     return found
-
-
-def _share(found: Any) -> dict[str, float]:
-    values = asdict(found)
-    return {"estimate": values.pop("accuracy"), **values}

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from stream_al.messages import iso
-from stream_al.service.http.roles import Role
+from stream_al.service.http.access.roles import Role
 from tests.support.http_client import Open, fail_sends, problem
 from tests.support.http_server import CLOSED, TOKENS, application, bearing, client_of
 from tests.support.oracles import broker_of

@@ -1,0 +1,1 @@
+"""The routes for operators: pause, settings, the model and its rollback (`admin`, `changes`), corrections."""
