@@ -8,7 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["held_cache"]
+__all__ = ["cache_folder", "held_cache"]
+
+
+def cache_folder() -> Path:
+    """The folder of the cache; it is made at the first call."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stream_al-tests"
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
 
 
 @contextmanager
@@ -20,8 +27,7 @@ def held_cache(what: str) -> Iterator[Path]:
     Args:
         what: What is fetched.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stream_al-tests"
-    cache.mkdir(parents=True, exist_ok=True)
+    cache = cache_folder()
     with (cache / f"{what}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield cache

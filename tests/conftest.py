@@ -21,10 +21,11 @@ from typing import Any
 import pytest
 import structlog
 
-from stream_al.demo.broker import embedded, free_port
+from stream_al.demo.broker import embedded
 from stream_al.service.broker.kafka import producer
 from tests.broker.address import KafkaAddress
 from tests.broker.kafka import IN_CI, IS_INSTALLED, KafkaBroker
+from tests.ports import free_port
 from tests.support.world import MakeWorld, World, open_world
 
 _USED = pytest.StashKey[str]()

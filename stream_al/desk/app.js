@@ -183,9 +183,14 @@ async function open() {
   try {
     const module = await import(`./${name}.js`);
     if (mine !== turn) return;
-    shown.unmount = await module.mount(root, context);
-    if (mine !== turn) shown.unmount?.();
+    const unmount = await module.mount(root, context);
+    if (mine !== turn) { // it was left while it loaded: another page is shown
+      unmount?.();
+      return;
+    }
+    shown.unmount = unmount;
   } catch (error) {
+    if (mine !== turn) return;
     fail(error);
     throw error;
   }

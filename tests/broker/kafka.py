@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO
 
 from tests.cache import held_cache
+from tests.ports import free_port
 
 IN_CI = os.environ.get("CI") == "true"  # where what is missing is a failure and never a skip
 IS_INSTALLED = bool(shutil.which("java") and shutil.which("mvn"))
@@ -80,20 +81,6 @@ class Listener:
 
 class BrokerError(RuntimeError):
     """The broker could not be fetched, formatted or started."""
-
-
-def _free_ports(count: int) -> list[int]:
-    """Find free loopback ports outside the range the kernel gives to clients.
-
-    `restart` needs the same port again, and the kernel might have given it to a client meanwhile.
-    """
-    ports: list[int] = []
-    while len(ports) < count:
-        port = 15_000 + int.from_bytes(os.urandom(2), "big") % 15_000
-        with socket.socket() as probe:
-            if port not in ports and probe.connect_ex(("127.0.0.1", port)) != 0:
-                ports.append(port)
-    return ports
 
 
 def _serves(port: int) -> bool:
@@ -156,7 +143,7 @@ class KafkaBroker:
     ) -> None:
         """Format a store with a random cluster id; `KafkaBroker.start` also runs it."""
         self._cache, self._directory = cache, directory
-        self._ports = _free_ports(3 + len(listeners))
+        self._ports = [free_port() for _ in range(3 + len(listeners))]
         self.ports = {way.name: port for way, port in zip(listeners, self._ports[3:], strict=True)}
         self._process: subprocess.Popen[bytes] | None = None
         self._jvm: list[str] = [f"-XX:SharedArchiveFile={cache / 'classes.jsa'}"]

@@ -19,10 +19,10 @@ import pytest
 from stream_al.cli import main
 from tests.client.label_server import LabelServer, listening
 from tests.support.processes import command, environment
+from tests.support.replica import DEADLINE_SECONDS
 
 DESK = {"classes": ["ham", "spam"], "open_classes": True, "pending": 3}
 CTRL_C = "Ctrl-C"
-DEADLINE_SECONDS = 60.0
 
 
 @pytest.fixture

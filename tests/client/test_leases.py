@@ -9,16 +9,16 @@ from time import monotonic
 import httpx
 import pytest
 
-from stream_al.client import AsyncClient, Client, NotAllowed
-from stream_al.client.exchange import Event, Pace, Pause
+from stream_al.client import AsyncClient, Client, LeasedQuery, NotAllowed
+from stream_al.client.exchange import Event, Pace, Pause, Plan
 from stream_al.client.leases import MOST_AT_ONCE, Feed
 from stream_al.client.operations import Operations
 from stream_al.client.transport import Transport
 from tests.client.label_server import LabelServer, problem
+from tests.support.replica import DEADLINE_SECONDS
 
 RIGHT, WRONG = "right", "wrong"
 MANY = [f"q{n}" for n in range(70)]
-DEADLINE_SECONDS = 20.0
 
 
 def client_of(server: LabelServer, **more: object) -> Client:
@@ -68,26 +68,28 @@ def test_a_label_that_is_never_read_keeps_no_other_query_back(ahead: int) -> Non
     """The service may refuse it later, or read no labels for hours: the loop goes on, and ends."""
     server = LabelServer(MANY[:12], lease_seconds=1e9)
     feed, transport = feed_of(server, ahead)
-    plan, shown = feed.next(0.0), list[str]()
+    shown: list[str] = []
+    while (query := found(feed.next(0.0), server, transport)) is not None:
+        shown.append(query.id)
+        feed.done(query.id)  # and the query stays pending
+    assert shown == MANY[:12]
+    transport.close()
+
+
+def found(plan: Plan[LeasedQuery | None], server: LabelServer, transport: Transport) -> LeasedQuery | None:
+    """What a plan finds; its pauses pass by the clock of the server."""
     event: Event = None
-    for _ in range(3000):
+    while True:
+        assert len(server.seen) < 3000, "it looks for queries forever"
         try:
             step = plan.send(event)
         except StopIteration as ended:
-            if ended.value is None:
-                break
-            shown.append(ended.value.id)
-            feed.done(shown[-1])  # and the query stays pending
-            plan, event = feed.next(0.0), None
-            continue
+            query: LeasedQuery | None = ended.value
+            return query
         if isinstance(step, Pause):
             server.now, event = server.now + step.seconds, None
         else:
             event = transport._attempt(step)
-    else:
-        pytest.fail("it looks for queries forever")
-    assert shown == MANY[:12]
-    transport.close()
 
 
 def test_a_query_that_got_its_label_before_it_was_shown_is_not_shown() -> None:
@@ -272,11 +274,14 @@ def test_a_response_that_cannot_be_read_ends_no_renewal() -> None:
 
 def test_a_client_waits_for_queries_as_long_as_it_is_told() -> None:
     server = LabelServer()
+    feed, transport = feed_of(server)
+    for seconds, looks in ((0.0, 1), (1.25, 4)):
+        began, server.seen = server.now, []
+        assert found(feed.next(seconds), server, transport) is None
+        assert (server.now - began, server.seen.count("POST /v1/leases")) == (seconds, looks)
+    transport.close()
     with client_of(server) as client:
-        assert list(client.queries()) == []
-        began = len(server.seen)
-        assert list(client.queries(wait=0.01)) == []
-        assert server.seen[began:] == ["GET /v1/desk", *["POST /v1/leases"] * 2]
+        assert list(client.queries()) == list(client.queries(wait=0.01)) == []
         server.pending = LabelServer(["late"]).pending
         loop = client.queries(wait=inf)
         assert next(loop).id == "late"

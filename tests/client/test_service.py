@@ -15,6 +15,7 @@ from stream_al.service.app import App
 from stream_al.service.http.access.roles import Role
 from stream_al.service.http.api import api
 from stream_al.service.serve import serving
+from tests.support.flow import decided
 from tests.support.http_server import CLOSED, TOKENS
 from tests.support.replica import Replica
 from tests.support.stream import sample, truth
@@ -125,8 +126,8 @@ async def test_rights_and_refusals_come_with_the_sentence_of_the_service(memory_
 
 
 @asynccontextmanager
-async def on_a_port(world: World) -> AsyncIterator[str]:
-    """The address of a replica that listens."""
+async def on_a_port(world: World) -> AsyncIterator[App]:
+    """An application that listens."""
     settings = world.settings.model_copy(
         update={"http": world.settings.http.model_copy(update={"enabled": True, "port": 0})}
     )
@@ -134,7 +135,7 @@ async def on_a_port(world: World) -> AsyncIterator[str]:
     running = asyncio.create_task(serving(app))
     try:
         await world.until(lambda: app.port and app.ready, "the service listens")
-        yield f"http://127.0.0.1:{app.port}"
+        yield app
     finally:
         app.stopping.set()
         await running
@@ -144,18 +145,28 @@ async def test_the_client_that_blocks_does_the_same_over_a_socket(memory_world: 
     """Its bodies are cut by the limits that this service has, and its token is sent."""
     world = await memory_world(*CLOSED, "http.max_body_bytes=2000", "http.max_records=7", "budget.share=0.5")
 
-    def work(url: str) -> tuple[int, int]:
-        with Client(url, token=TOKEN, annotator="ada") as client:
-            client.wait_until_ready()
-            sent = client.send([sample(n) for n in range(60)])
-            labelled = 0
-            for query in client.queries(wait=2.0):
-                client.label(query, truth(query.features))
-                labelled += 1
-            return len(sent), labelled
+    def send(client: Client) -> int:
+        client.wait_until_ready()
+        return len(client.send([sample(n) for n in range(60)]))
 
-    async with on_a_port(world) as url:
-        sent, labelled = await asyncio.to_thread(work, url)
-    assert sent == 60
-    assert labelled > 20
+    def label(client: Client) -> int:
+        labelled = 0
+        for query in client.queries():
+            client.label(query, truth(query.features))
+            labelled += 1
+        return labelled
+
+    async with on_a_port(world) as app:
+        with Client(f"http://127.0.0.1:{app.port}", token=TOKEN, annotator="ada") as client:
+            assert await asyncio.to_thread(send, client) == 60
+            await world.until(lambda: decided(world, 60), "all is decided")
+            asked = len(await world.queries())
+            assert asked > 20
+            await world.until(lambda: len(app.pending) == asked, "all queries are known")
+            assert await asyncio.to_thread(label, client) == asked
+
+        async def joined() -> bool:
+            return len(await world.examples()) == asked
+
+        await world.until(joined, "all labels are joined")
     assert {example["via"] for example in await world.examples()} == {"Label"}

@@ -140,7 +140,7 @@ def test_at_the_desk_a_person_labels_beside_a_colleague_until_ctrl_c() -> None:
     while demo.poll() is None and "The desk is at " not in said:
         said += demo.stderr.readline()
     url = said.rpartition("The desk is at ")[2].partition("/desk")[0]
-    assert httpx.get(f"{url}/desk", trust_env=False).status_code == 200
+    assert httpx.get(f"{url}/desk", timeout=PATIENCE_SECONDS, trust_env=False).status_code == 200
     with Client(url, annotator="person") as client:
         mine = []
         for query in client.queries(ahead=1, wait=60):
@@ -267,8 +267,12 @@ async def test_the_annotator_labels_every_query_once() -> None:
     crew_ = crew(parse_crew("ada: delay=0.01"), ["up", 0, True], 0)
     truth = {"1": "up", "2": 0, "3": True}
     annotator = TopicAnnotators(broker, Settings(), truth, crew_)  # type: ignore[arg-type]
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(annotator.run(), 0.2)
+    labelling = asyncio.create_task(annotator.run())
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(broker.sent) < 2 or annotator.busy:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.001)
+    labelling.cancel()
+    await asyncio.wait([labelling])
     assert [(label.id, label.label) for label in broker.sent] == [("1", "up"), ("2", 0)]
     assert annotator.labelled == 2
 

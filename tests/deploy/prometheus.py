@@ -18,12 +18,12 @@ from typing import IO, Any
 import httpx
 import yaml
 
-from stream_al.demo.broker import free_port
+from tests.ports import free_port
+from tests.support.replica import DEADLINE_SECONDS
 
 PROMETHEUS = Path(__file__).parents[2] / "deploy" / "prometheus"
 RULES = PROMETHEUS / "alerts.yml"
 SCRAPE_SECONDS = 0.5
-START_SECONDS = 30.0
 Series = dict[str, Any]
 
 
@@ -101,11 +101,11 @@ class Prometheus:
             f"--web.listen-address=127.0.0.1:{self.port}",
         ]
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)  # noqa: S603
-        self._http = httpx.AsyncClient(base_url=self.url, timeout=10, trust_env=False)
+        self._http = httpx.AsyncClient(base_url=self.url, timeout=DEADLINE_SECONDS, trust_env=False)
 
     async def start(self) -> None:
         """Wait until it responds."""
-        end = monotonic() + START_SECONDS
+        end = monotonic() + DEADLINE_SECONDS
         while True:
             with suppress(httpx.TransportError):
                 if (await self._http.get("/-/ready")).status_code == httpx.codes.OK:

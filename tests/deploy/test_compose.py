@@ -44,6 +44,7 @@ from tests.deploy.compose import (
 from tests.label_studio.server import LABEL_STUDIO_VERSION
 from tests.support.memory_broker import MemoryBroker
 from tests.support.memory_client import MemoryClient
+from tests.support.replica import DEADLINE_SECONDS
 
 
 def every(services: dict[str, dict[str, Any]]) -> pytest.MarkDecorator:
@@ -279,7 +280,7 @@ async def test_the_generator_sends_the_whole_stream_and_labels_queries_until_it_
         while len(held(topic)) < number and not playing.done():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         await until(given.topics.samples, 7)
         for asked in ("4", "7"):
             broker.append(Outgoing(given.topics.queries, asked.encode(), encode(query(asked))))

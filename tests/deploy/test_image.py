@@ -26,10 +26,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from stream_al import __version__, settings
-from stream_al.demo.broker import free_port
 from tests.broker.address import KafkaAddress
 from tests.deploy.compose import EXAMPLE, OURS, environ
 from tests.deploy.image import DEPLOY, IMAGE_ENVIRON, LAST, ROOT, STEPS, Image, build, last
+from tests.ports import free_port
+from tests.support.replica import DEADLINE_SECONDS
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # What a deployment may ask for, and cannot install into a container that runs.
@@ -187,7 +188,7 @@ def test_the_health_check_fails_where_nobody_listens() -> None:
 
 async def until(what: Callable[[], Awaitable[bool]], process: asyncio.subprocess.Process) -> None:
     """Wait for something; fail if the process ends first."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         while not await what():
             assert process.returncode is None
             await asyncio.sleep(0.1)
@@ -235,7 +236,9 @@ async def test_what_compose_starts_works_together(image: Image, kafka: KafkaAddr
     service = await start("stream-al-1")
     demo = await start("demo", "--samples", "400", "--rate", "400", "--delay", "0")
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_SECONDS, trust_env=False
+        ) as http:
 
             async def learned() -> bool:
                 with suppress(httpx.TransportError):

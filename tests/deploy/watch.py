@@ -16,8 +16,8 @@ from time import time
 from river.datasets import synth
 
 from deploy.grafana.picture import FILE, Source, draw
-from stream_al.demo.broker import free_port
 from tests.deploy.prometheus import Prometheus, programs
+from tests.ports import free_port
 from tests.support.processes import command
 
 HALF = 6_000

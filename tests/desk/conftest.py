@@ -14,11 +14,12 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.cache import held_cache
 from tests.desk.desk_server import SERVED, MakeDesks, OpenDesk, Served, serve
+from tests.support.replica import DEADLINE_SECONDS
 from tests.support.world import MakeWorld, World
 
 AXE = "4.10.3"
 FETCH_SECONDS = 120
-PATIENCE_MS = 30_000  # for what a busy machine does late
+PATIENCE_MS = 1000 * DEADLINE_SECONDS
 IN_CI = os.environ.get("CI") == "true"
 
 

@@ -22,10 +22,11 @@ from playwright.async_api import Browser, async_playwright
 
 from stream_al.client import AsyncClient
 from stream_al.demo.annotator import Colleagues
-from stream_al.demo.broker import embedded, free_port
+from stream_al.demo.broker import embedded
 from stream_al.simulate.people.crew import crew, parse_crew
 from tests.documents.markdown import ROOT, block
 from tests.documents.recipes import PAGE as RECIPES
+from tests.ports import free_port
 from tests.support.processes import Server, options, run
 
 __all__ = ["DIRECTORY", "LOOKS", "PAGES"]

@@ -22,6 +22,7 @@ from stream_al.cli import cli
 from stream_al.settings import describe, load
 from tests.documents.curl import request
 from tests.documents.markdown import ROOT, ROUTES, blocks, commands, every_document, quoted, shown_files
+from tests.support.replica import DEADLINE_SECONDS
 
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
     "optional-dependencies"
@@ -129,7 +130,12 @@ def pip(arguments: list[str]) -> None:
 @cache
 def offered(program: tuple[str, ...]) -> set[str]:
     done = subprocess.run(  # noqa: S603 - our own scripts
-        [sys.executable, *program, "--help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, *program, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=DEADLINE_SECONDS,
     )
     return set(re.findall(r"--[\w-]+", done.stdout))
 

@@ -22,10 +22,10 @@ from tests.broker.address import KafkaAddress
 from tests.documents.curl import request
 from tests.documents.markdown import README, ROOT, block, commands
 from tests.support.processes import Server, run
+from tests.support.replica import DEADLINE_SECONDS
 from tests.support.world import MakeWorld
 
 SAMPLES = 120  # of which a budget of 2 % asks for two labels at least
-DEADLINE_SECONDS = 60.0
 
 
 def message(name: str) -> dict[str, Any]:
@@ -77,7 +77,9 @@ async def test_the_first_steps_lead_to_a_query_and_its_label_is_learned(
     server = Server(settings, tmp_path, "first")
     try:
         await server.start()
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{server.port}", timeout=DEADLINE_SECONDS, trust_env=False
+        ) as client:
             await label_one(client, server)
     finally:
         await server.close()

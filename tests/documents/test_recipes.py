@@ -123,7 +123,9 @@ async def test_the_annotator_labels_every_query(files: Path, application: list[s
     try:
         await server.start()
         with running([server.url if word == "http://localhost:8080" else word for word in annotator], files):
-            async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+            async with httpx.AsyncClient(
+                base_url=server.url, timeout=DEADLINE_SECONDS, trust_env=False
+            ) as client:
                 (await client.post("/v1/samples", json=samples)).raise_for_status()
             async with asyncio.timeout(DEADLINE_SECONDS):
                 while not all_is_learned(await server.status(), len(samples)):  # noqa: ASYNC110 - it is another process

@@ -16,6 +16,7 @@ from aiokafka.protocol.admin import DeleteGroupsRequest
 from stream_al.service.broker.kafka import Kafka
 from stream_al.service.broker.protocols import Position
 from stream_al.service.broker.topics import required_topics
+from tests.support.replica import DEADLINE_SECONDS
 from tests.support.world import STOP_SECONDS, World
 
 __all__ = [
@@ -28,19 +29,17 @@ __all__ = [
     "ends",
 ]
 
-SECONDS = 30.0
-
 
 @asynccontextmanager
 async def _admin(world: World) -> AsyncIterator[AIOKafkaAdminClient]:
     client = AIOKafkaAdminClient(bootstrap_servers=world.settings.kafka.bootstrap_servers)
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         await client.start()
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             yield client
     finally:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             await client.close()
 
 
@@ -55,7 +54,7 @@ async def delete_topic(world: World, topic: str) -> None:
     """Delete a topic, and wait until it is gone."""
     async with _admin(world) as admin:
         await admin.delete_topics([topic])
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             while topic in await admin.list_topics():  # noqa: ASYNC110 - Kafka sends no notice
                 await asyncio.sleep(0.1)
     await _forget(world, topic)
@@ -63,7 +62,7 @@ async def delete_topic(world: World, topic: str) -> None:
 
 async def create(world: World, topic: str, config: Mapping[str, str] = {}) -> None:
     """Create a topic with the configuration that the service asks for, changed by another one."""
-    end = monotonic() + SECONDS
+    end = monotonic() + DEADLINE_SECONDS
     wanted = [
         replace(one, config={**one.config, **config})
         for one in required_topics(world.settings)
@@ -79,7 +78,7 @@ async def delete_group(world: World, stage: str) -> None:
     async with _admin(world) as admin:
         name = f"{world.settings.application}.{stage}"
         coordinator = await admin.find_coordinator(name)
-        end = monotonic() + SECONDS
+        end = monotonic() + DEADLINE_SECONDS
         while True:
             response = await admin._client.send(coordinator, DeleteGroupsRequest([name]))
             ((_, code),) = response.results

@@ -9,15 +9,15 @@ from time import monotonic
 from typing import Any
 
 from tests.support.processes import Server
+from tests.support.replica import DEADLINE_SECONDS
 from tests.support.world import World
 
 __all__ = ["drain", "has_decided", "has_learned", "labelling", "send_at_pace", "wait_until"]
 
-WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.05
 
 
-async def wait_until(condition: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> float:
+async def wait_until(condition: Callable[[], Any], what: str, seconds: float = DEADLINE_SECONDS) -> float:
     """Wait until a condition holds; the seconds that it took. After the deadline the fault fails."""
     began = monotonic()
     while True:
@@ -58,7 +58,7 @@ async def labelling(world: World, every_seconds: float = 0.2) -> AsyncIterator[N
 
 
 async def drain(
-    world: World, ids: Iterable[str], servers: Sequence[Server], seconds: float = WAIT_SECONDS
+    world: World, ids: Iterable[str], servers: Sequence[Server], seconds: float = DEADLINE_SECONDS
 ) -> None:
     """Label queries until every sample is decided, every query labelled, and every server has learned all."""
     wanted = set(ids)

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from stream_al.demo.broker import free_port
 from tests.broker.address import KafkaAddress
 from tests.broker.kafka import KafkaBroker
 from tests.faults.proxy import Proxy
+from tests.ports import free_port
 from tests.support.processes import SERVE, Server
 from tests.support.world import World, open_world
 

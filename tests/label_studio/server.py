@@ -19,8 +19,8 @@ from pathlib import Path
 
 import httpx
 
-from stream_al.demo.broker import free_port
 from tests.cache import held_cache
+from tests.ports import free_port
 
 __all__ = ["LABEL_STUDIO_VERSION", "PASSWORD", "LabelStudio"]
 

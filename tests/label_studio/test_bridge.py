@@ -20,6 +20,7 @@ from stream_al.service.http.access.roles import Role
 from stream_al.service.http.api import api
 from tests.label_studio.hands import Hands
 from tests.support.http_server import CLOSED, TOKENS, client_of
+from tests.support.replica import DEADLINE_SECONDS
 from tests.support.stream import query
 from tests.support.world import MakeWorld, World
 
@@ -339,7 +340,7 @@ async def test_a_webhook_with_the_secret_wakes_the_bridge_and_another_does_not(
     bridge._wakened.clear()
     async with listening(hands.settings, Served(bridge, "s" * 32, 5)) as port:
         url = f"http://127.0.0.1:{port}/webhook"
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(timeout=DEADLINE_SECONDS, trust_env=False) as http:
             assert (await http.post(url, json={})).status_code == 403
             wrong = {SECRET_HEADER: "wrong"}
             assert (await http.post(url, headers=wrong, content=b"x")).status_code == 403

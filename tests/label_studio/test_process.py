@@ -7,20 +7,19 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from signal import SIGKILL
-from typing import Any
 
 import pytest
 
-from stream_al.demo.broker import free_port
 from tests.label_studio.hands import Hands
+from tests.ports import free_port
+from tests.support.flow import decided
 from tests.support.processes import Server, options, run
 from tests.support.stream import truth
-from tests.support.world import MakeWorld
+from tests.support.world import MakeWorld, World
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(2400)]
 
 Make = Callable[..., Hands]
-SAMPLES = 200
 KILLS = 6
 
 
@@ -44,7 +43,8 @@ async def test_a_round_trip_with_kill_9_in_the_middle_imports_no_task_twice_and_
     await world.start()
     labelled = dict[str, str]()
     working = asyncio.create_task(label_all(hands, labelled))
-    sending = asyncio.create_task(_send(world))
+    over = asyncio.Event()
+    sending = asyncio.create_task(_send(world, over))
     try:
         port = free_port()
         hook = [f"label_studio.webhook_url=http://127.0.0.1:{port}/webhook"]
@@ -58,7 +58,10 @@ async def test_a_round_trip_with_kill_9_in_the_middle_imports_no_task_twice_and_
             assert await bridge.ended() == -SIGKILL
         last = hands.process("bridge-last", *hook)
         await last.start()
+        over.set()
         await sending
+        sent_ids = {record.key for record in await world.records(world.topics.samples)}
+        await world.until(lambda: decided(world, len(sent_ids)), "all is decided")
         asked = {query["id"] for query in await world.queries()}
 
         async def learned() -> bool:
@@ -84,10 +87,13 @@ async def test_a_round_trip_with_kill_9_in_the_middle_imports_no_task_twice_and_
     assert examples == labelled
 
 
-async def _send(world: Any) -> None:
-    for begin in range(0, SAMPLES, 10):
+async def _send(world: World, over: asyncio.Event) -> None:
+    """Send samples until it is over, so that every bridge finds something to do."""
+    begin = 0
+    while not over.is_set():
         await world.samples(10, begin)
-        await asyncio.sleep(0.5)
+        begin += 10
+        await asyncio.sleep(1.0)
 
 
 @pytest.mark.parametrize(

@@ -96,5 +96,5 @@ async def test_missing_topics_are_named(make_world: MakeWorld) -> None:
     world.settings = world.settings.model_copy(update={"topics": missing})
     replica = world.launch()
     with pytest.raises(Misconfigured, match=r"not\.there do not exist.*topics create"):
-        await asyncio.wait_for(replica.task, 30)
+        await replica.ended()
     world.replicas.remove(replica)

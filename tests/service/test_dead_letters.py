@@ -21,6 +21,7 @@ from stream_al.service.maintenance.edits import edited
 from stream_al.settings import Settings
 from stream_al.terminal import printable
 from tests.support.flow import quiet
+from tests.support.replica import DEADLINE_SECONDS
 from tests.support.world import MakeWorld, World
 
 
@@ -253,7 +254,7 @@ async def typed(world: World, monkeypatch: pytest.MonkeyPatch, *words: str) -> R
     loop = asyncio.get_running_loop()
 
     def run(given: Settings, work: Callable[[Broker], Coroutine[Any, Any, Any]]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work(world.connect(given)), loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work(world.connect(given)), loop).result(DEADLINE_SECONDS)
 
     loaded: list[list[str]] = []
 

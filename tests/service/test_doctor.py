@@ -17,13 +17,14 @@ from aiokafka import AIOKafkaProducer
 from typer.testing import CliRunner
 
 from stream_al.cli import cli
-from stream_al.demo.broker import embedded, free_port
+from stream_al.demo.broker import embedded
 from stream_al.engine.doctor.report import Report
 from stream_al.service.broker.kafka import Kafka
 from stream_al.service.broker.protocols import Topic
 from stream_al.service.timing.clock import SYSTEM_CLOCK
 from stream_al.settings import load
 from tests.broker.address import KafkaAddress
+from tests.ports import free_port
 from tests.service.examination import MIXED, NUMBER, examined, grave, sound
 from tests.support.world import MakeWorld, World
 

@@ -169,7 +169,7 @@ async def test_labels_with_wrong_ids_are_told_and_the_good_ones_end_it(memory_wo
     found = held(replica)["LabelsRefused"]
     assert found["reason"] == "Unusable"
     assert "no query waits" in found["message"]
-    assert problems(replica)["dead_letter", "unknown_id"]["count"] == 12
+    await world.until(lambda: problems(replica)["dead_letter", "unknown_id"]["count"] == 12, "all are told")
     await world.ask(*(f"q{i}" for i in range(120)))
     await label(world, [f"q{i}" for i in range(120)])
     await world.until(lambda: "LabelsRefused" not in held(replica), "it is over")

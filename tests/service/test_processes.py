@@ -70,15 +70,16 @@ async def test_a_process_takes_over_from_one_that_is_killed(kafka_world: MakeWor
     await world.until(lambda: settled(world, [a, b], ids), "all is decided, labelled and learned")
     assert fold(await a.status()) == fold(await b.status())
 
-    stream = asyncio.create_task(trickle(world, 150, 450))
+    killed = asyncio.Event()
+    stream = asyncio.create_task(trickle(world, 150, killed))
 
     async def in_midstream() -> bool:
         await world.label_queries()
         return len(await world.decided()) > 220
 
     await world.until(in_midstream, "the stream flows")
-    assert not stream.done()
     await a.signal(SIGKILL)
+    killed.set()
     ids |= await stream
     await world.until(lambda: settled(world, [b], ids), "the other one has taken over")
     assert await partitions(b) == [2, 2]
@@ -92,10 +93,12 @@ async def test_a_process_takes_over_from_one_that_is_killed(kafka_world: MakeWor
     assert "Traceback" not in a.said() + b.said()
 
 
-async def trickle(world: World, start: int, end: int) -> set[str]:
-    ids = set()
-    for number in range(start, end, 10):
-        ids |= {s["id"] for s in await world.samples(10, start=number)}
+async def trickle(world: World, start: int, over: asyncio.Event) -> set[str]:
+    """Send samples until it is over, and some more; their ids."""
+    ids, left = set[str](), 20
+    while left:
+        ids |= {s["id"] for s in await world.samples(10, start=start + len(ids))}
+        left -= over.is_set()
         await asyncio.sleep(0.02)
     return ids
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stream_al.demo.broker import free_port
 from stream_al.errors import Misconfigured
 from stream_al.settings import SettingRow, describe, load
 from tests.broker.locked import PASSWORD, Locked
+from tests.ports import free_port
 from tests.support.processes import command, environment
+from tests.support.replica import DEADLINE_SECONDS
 
 BIRD = "canary"
-SECONDS = 60.0
 SECRETS = [row for row in describe() if row.type.startswith("secret")]
 
 
@@ -46,7 +46,7 @@ def variables(settings: list[str], **more: str) -> dict[str, str]:
 
 async def ended(environ: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[bytes]:
     return await asyncio.to_thread(
-        subprocess.run, command(*arguments), env=environ, capture_output=True, timeout=SECONDS
+        subprocess.run, command(*arguments), env=environ, capture_output=True, timeout=DEADLINE_SECONDS
     )
 
 
@@ -119,7 +119,7 @@ async def serving(environ: Mapping[str, str], log: Path) -> AsyncIterator[subpro
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
-            await asyncio.to_thread(process.wait, SECONDS)
+            await asyncio.to_thread(process.wait, DEADLINE_SECONDS)
 
 
 async def test_a_running_service_shows_no_secret(locked: Locked, tmp_path: Path) -> None:
@@ -157,9 +157,14 @@ async def test_a_running_service_shows_no_secret(locked: Locked, tmp_path: Path)
     log = tmp_path / "log"
     async with (
         serving(environ, log) as process,
-        httpx.AsyncClient(base_url=f"https://127.0.0.1:{port}", verify=False, trust_env=False) as client,  # noqa: S501 - the name is another one
+        httpx.AsyncClient(
+            base_url=f"https://127.0.0.1:{port}",
+            verify=False,  # noqa: S501 - the name is another one
+            timeout=DEADLINE_SECONDS,
+            trust_env=False,
+        ) as client,
     ):
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             while not await ready(client):
                 assert process.poll() is None, log.read_text()
                 await asyncio.sleep(0.1)

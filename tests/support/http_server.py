@@ -18,6 +18,7 @@ from stream_al.service.serve import serving
 from stream_al.settings import load
 from tests.support.memory_broker import MemoryBroker
 from tests.support.memory_client import MemoryClient
+from tests.support.replica import DEADLINE_SECONDS
 
 TOKENS = {role: f"canary-{role.name.lower()}-0123456789" for role in (Role.READ, Role.LABEL, Role.ADMIN)}
 CLOSED = [f"http.{role.name.lower()}_tokens={role.name.title()}:{token}" for role, token in TOKENS.items()]
@@ -52,7 +53,7 @@ async def served(*given: str) -> AsyncIterator[App]:
     app.broker.hook = away  # type: ignore[attr-defined]  # it is the in-memory log
     running = asyncio.create_task(serving(app))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             while app.port is None:
                 assert not running.done(), running.result()
                 await asyncio.sleep(0.01)
@@ -71,7 +72,7 @@ async def exchange(port: int | None, *pieces: bytes, **more: Any) -> bytes:
             for piece in pieces:
                 writer.write(piece)
                 await writer.drain()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(DEADLINE_SECONDS):
                 while piece := await reader.read(65536):
                     received += piece
     finally:

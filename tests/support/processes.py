@@ -15,7 +15,8 @@ from typing import IO, Any
 
 import httpx
 
-from stream_al.demo.broker import free_port
+from tests.ports import free_port
+from tests.support.replica import DEADLINE_SECONDS
 
 __all__ = ["ROOT", "SERVE", "Server", "command", "environment", "options", "run"]
 
@@ -97,7 +98,7 @@ class Server:
         self._environment = environment() | {"PYTHONPATH": str(ROOT)} | dict(env)
         self._file: IO[bytes] = self.stderr.open("ab")
         self._process: subprocess.Popen[bytes] | None = None
-        self._http = httpx.AsyncClient(base_url=self.url, timeout=10, trust_env=False)
+        self._http = httpx.AsyncClient(base_url=self.url, timeout=DEADLINE_SECONDS, trust_env=False)
 
     @property
     def pid(self) -> int:

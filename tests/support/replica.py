@@ -58,6 +58,11 @@ class Replica:
             with suppress(ExceptionGroup):
                 await self.task
 
+    async def ended(self) -> None:
+        """Wait until it has ended by itself; raise what has ended it."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await self.task
+
     def check(self) -> None:
         """Raise the error that has ended the replica, unless the test has crashed it."""
         if self.task.done() and self._crash_at is None:

@@ -18,9 +18,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from stream_al.demo.broker import free_port
+from tests.ports import free_port
+from tests.support.replica import DEADLINE_SECONDS
 
-START_SECONDS = 30.0
 BUCKET = "snapshots"
 KEY = "a key that nobody knows, long enough"
 SECRET = "5ecret-that-must-not-show"  # noqa: S105 - a canary
@@ -108,8 +108,8 @@ class S3Server:
         )
         # Until `ask_for_keys` any signature is accepted.
         signed = {"Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/s3/aws4_request"}
-        self.http = httpx.Client(base_url=self.url, headers=signed, timeout=10, trust_env=False)
-        end = time.monotonic() + START_SECONDS
+        self.http = httpx.Client(base_url=self.url, headers=signed, timeout=DEADLINE_SECONDS, trust_env=False)
+        end = time.monotonic() + DEADLINE_SECONDS
         while not self._made():
             assert self._process.poll() is None
             assert time.monotonic() < end

@@ -49,7 +49,7 @@ class HTTPServer(uvicorn.Server):
 
 
 def listen(host: str, port: int, connections: int, waiting: Waiting, setting: str = "http.port") -> Listener:
-    """A socket bound to an address.
+    """A socket that listens at an address. Who connects before the server runs is served when it does.
 
     Args:
         host: The address.
@@ -66,6 +66,7 @@ def listen(host: str, port: int, connections: int, waiting: Waiting, setting: st
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(BACKLOG)  # not by the server, since the port is told before that has started
     except OSError as error:
         listener.close()
         why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"

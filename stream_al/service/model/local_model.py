@@ -134,8 +134,11 @@ class LocalModel:
 
     @property
     def rebuilding(self) -> bool:
-        """Whether other examples or labels count than those that the model in force has learned."""
-        return self._stale.is_set()
+        """Whether other examples or labels count than those that the model in force has learned.
+
+        A batch of examples that corrects a label may be in work still: then only the learner knows of it.
+        """
+        return self._stale.is_set() or bool(self.learner.overdue)
 
     def stamp(self) -> ModelStamp:
         """Which model is in force."""

@@ -18,6 +18,7 @@ from tests.faults.fault import Fault
 from tests.faults.flow import drain, has_decided, labelling, wait_until
 from tests.faults.testbed import Figures, Testbed
 from tests.support.processes import Server
+from tests.support.replica import DEADLINE_SECONDS
 from tests.support.world import HOSTILE
 
 __all__ = ["FAULTS"]
@@ -92,7 +93,7 @@ async def token_files(testbed: Testbed) -> Figures:
     server = testbed.server(world, "a", f"http.tokens_file={file}")
     await server.start()
     changes = 0
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=DEADLINE_SECONDS, trust_env=False) as client:
 
         async def granted() -> int:
             """How many of all that a client may try is granted."""
@@ -145,7 +146,7 @@ async def foreign_pages(testbed: Testbed) -> Figures:
     ids = {made["id"] for made in await world.samples(30)}
     await drain(world, ids, [server])
     digest, tried, served = await server.digest(), 0, 0
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=DEADLINE_SECONDS, trust_env=False) as client:
         paths = (await client.get("/openapi.json")).json()["paths"]
         budget = (await client.get("/v1/settings")).json()
         for path, methods in paths.items():

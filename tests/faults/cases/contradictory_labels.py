@@ -60,7 +60,7 @@ async def labels_contradict(testbed: Testbed) -> Figures:
     kills = late = 0
     for turn in range(2 if testbed.quick else 12):
         ids |= {s["id"] for s in await world.samples(AT_ONCE, start=len(ids))}
-        await wait_until(partial(has_decided, world, set(ids)), "all samples are decided", 60)
+        await wait_until(partial(has_decided, world, set(ids)), "all samples are decided")
         asked = {q["id"]: truth(q["features"]) for q in await world.queries()}
         fresh = {i: t for i, t in asked.items() if i not in world.labelled}
         world.labelled |= fresh.keys()
@@ -75,11 +75,11 @@ async def labels_contradict(testbed: Testbed) -> Figures:
         kills += 1
         await oracles.check_offsets(world)
         await asyncio.gather(sending, servers[turn % 2].start())
-    await wait_until(lambda: all_judged(world), "all labels are judged", 60)
+    await wait_until(lambda: all_judged(world), "all labels are judged")
     topic = world.topics.examples
     again = [r.value for r in await world.records(topic)][:5]
     await world.send(topic, again)  # a replica that seemed dead may still send its examples again
-    await wait_until(lambda: _folded(world, servers), "all examples are folded", 60)
+    await wait_until(lambda: _folded(world, servers), "all examples are folded")
     figures: Figures = await check_first_label_wins(world, set(lost))
     states: list[Any] = [await server.status() for server in servers]
     assert [s["pending"] for s in states] == [len(lost)] * 2, (

@@ -15,6 +15,7 @@ from tests.faults.fault import Fault
 from tests.faults.flow import drain
 from tests.faults.testbed import Figures, Testbed
 from tests.support.processes import Server
+from tests.support.replica import DEADLINE_SECONDS
 
 __all__ = ["FAULTS"]
 
@@ -25,7 +26,7 @@ WATCHDOG_SECONDS = 10
 async def end_of(server: Server) -> int:
     """Wait until a hung process ends; its exit code. `/livez` must fail before."""
     failed = False
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         while server.code is None:
             failed |= await server.probe("/livez", 1.0) == httpx.codes.SERVICE_UNAVAILABLE
             await asyncio.sleep(0.05)

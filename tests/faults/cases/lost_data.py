@@ -33,7 +33,7 @@ async def refusal(server: Server, *words: str) -> str:
     """Start a process that refuses to work: exit code 1, and one line with these words; the line."""
     before, kept = len(server.said()), sorted(server.snapshots.glob("*"))
     await server.launch()
-    code = await server.ended(60)
+    code = await server.ended()
     (line,) = server.said()[before:].strip().splitlines()
     assert code == 1, f"exit code {code}: {line}"
     assert line.startswith("stream-al: "), line

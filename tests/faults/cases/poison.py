@@ -20,6 +20,7 @@ from tests.faults.fault import Fault
 from tests.faults.flow import drain, has_decided, has_learned, labelling, wait_until
 from tests.faults.testbed import Figures, Testbed
 from tests.support.processes import Server
+from tests.support.replica import DEADLINE_SECONDS
 from tests.support.stream import sample
 from tests.support.world import World
 
@@ -131,7 +132,9 @@ async def only_poison(testbed: Testbed) -> Figures:
         )
         assert len(await world.records(letters)) == stops * LIMIT
         assert not await world.decided() & ({f"s{n}" for n in range(10)} | ids - others)
-        async with httpx.AsyncClient(base_url=server.url, timeout=10, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=server.url, timeout=DEADLINE_SECONDS, trust_env=False
+        ) as client:
             (await client.post("/v1/resume")).raise_for_status()
         resumes += 1
         due = min(number, (stops + 1) * LIMIT)
@@ -172,7 +175,7 @@ async def no_dead_letters(testbed: Testbed) -> Figures:
     assert await server.probe("/livez") == httpx.codes.OK
     await wait_until(lambda: has_learned(world, {"elsewhere"}), "labels are learned meanwhile")
     await create(world, letters)
-    back = await wait_until(lambda: has_decided(world, ids), "it goes on", 30)
+    back = await wait_until(lambda: has_decided(world, ids), "it goes on")
     await drain(world, ids, [server])
     repeated = check_letters(await world.records(letters), {b"k0": bad})
     await oracles.check_offsets(world)

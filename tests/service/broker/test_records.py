@@ -11,6 +11,7 @@ import pytest
 
 from stream_al.errors import Misconfigured
 from tests.broker.transactions import producing
+from tests.support.replica import DEADLINE_SECONDS
 from tests.support.world import MakeWorld, World
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -49,7 +50,7 @@ async def test_a_compression_that_cannot_be_read_is_named(
             await reader.poll(10, 0.1)
 
     with pytest.raises(Misconfigured, match=r"zstd.*cramjam"):
-        await asyncio.wait_for(poll_on(), 20)
+        await asyncio.wait_for(poll_on(), DEADLINE_SECONDS)
 
 
 @pytest.mark.parametrize("codec", ["none", "lz4"])
@@ -64,7 +65,7 @@ async def test_headers_that_are_no_text_are_read_and_sent_on(kafka_world: MakeWo
     for header in (b"h", b"\xff\xfe=1", b"\xc3\xa9=2"):
         records = b"".join(b'{"bad": %d}\n' % n for n in range(20))
         await asyncio.to_thread(
-            subprocess.run, [*command, "-H", header], input=records, check=True, timeout=30
+            subprocess.run, [*command, "-H", header], input=records, check=True, timeout=DEADLINE_SECONDS
         )
         after = [s["id"] for s in await world.samples(5, start=100)]
     await world.settle(before + after)

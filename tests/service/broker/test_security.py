@@ -277,6 +277,5 @@ async def test_a_stream_runs_over_tls_and_login_from_end_to_end(secure_world: An
     world = secure_world
     replica = await world.start()
     ids = [s["id"] for s in await world.samples(60)]
-    async with asyncio.timeout(60):
-        await world.settle(ids)
+    await world.settle(ids)
     assert replica.offset == len(await world.examples()) > 5

@@ -46,6 +46,9 @@ class Lines(Clock):
     def thread_time(self) -> float:
         return self.all * LINE_SECONDS
 
+    def monotonic(self) -> float:
+        return self.thread_time()
+
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
         self.all += event == "line"
         return self._trace

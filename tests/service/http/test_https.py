@@ -12,6 +12,7 @@ from stream_al.errors import Misconfigured
 from stream_al.service.serve import serving
 from tests.broker.authority import Authority
 from tests.support.http_server import idle, served
+from tests.support.replica import DEADLINE_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +24,11 @@ async def test_https_uses_the_certificate_in_the_settings(authority: Authority) 
     certificate = authority.issue("server", "127.0.0.1")
     async with served(f"http.ssl_certfile={certificate}") as app:
         trusting = ssl.create_default_context(cafile=authority.certificate)
-        async with httpx.AsyncClient(verify=trusting, trust_env=False) as client:
+        async with httpx.AsyncClient(verify=trusting, timeout=DEADLINE_SECONDS, trust_env=False) as client:
             response = await client.get(f"https://127.0.0.1:{app.port}/livez")
         assert response.text == "live"
         with pytest.raises(httpx.TransportError):
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with httpx.AsyncClient(timeout=DEADLINE_SECONDS, trust_env=False) as client:
                 await client.get(f"http://127.0.0.1:{app.port}/livez")
 
 

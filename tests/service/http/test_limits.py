@@ -8,6 +8,7 @@ import pytest
 from stream_al.service.http.access.roles import Role
 from tests.support.http_client import Open, problem
 from tests.support.http_server import CLOSED, TOKENS, application, bearing, client_of, exchange, served
+from tests.support.replica import DEADLINE_SECONDS
 
 
 async def test_a_client_that_sends_too_often_is_told_when_to_retry() -> None:
@@ -88,7 +89,7 @@ async def test_a_body_that_does_not_come_is_given_up(length: bytes) -> None:
 async def test_an_address_in_a_header_is_ignored() -> None:
     async with served(*CLOSED, "http.requests_per_second=0.01") as app:
         url = f"http://127.0.0.1:{app.port}/v1/pause"
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=DEADLINE_SECONDS, trust_env=False) as client:
             claims = ({"X-Forwarded-For": f"10.0.0.{n}"} for n in range(2))
             codes = [(await client.post(url, headers=claim)).status_code for claim in claims]
     assert codes == [401, 429]

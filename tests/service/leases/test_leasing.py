@@ -163,15 +163,16 @@ async def test_a_lease_that_runs_out_is_offered_again(make_world: MakeWorld) -> 
     replicas = [await world.start(name) for name in "ab"]
     await asked(world, "q")
     assert await leased(replicas[0], 1, "ann") == ["q"]
-    assert await leased(replicas[1], 1, "bob") == []
-    if world.broker:
+    if world.broker:  # time stands still: on Kafka the lease may be over by now
+        assert await leased(replicas[1], 1, "bob") == []
         world.broker.now_ms += 1_001
 
     async def offered() -> bool:
         return await leased(replicas[1], 1, "bob") == ["q"]
 
     await world.until(offered, "the lease runs out")
-    assert await leased(replicas[0], 1, "ann") == []
+    if world.broker:
+        assert await leased(replicas[0], 1, "ann") == []
 
     async def removed() -> bool:
         return len(await kept(world)) == 1

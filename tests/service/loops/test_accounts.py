@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from stream_al.errors import StateLost
@@ -88,7 +86,7 @@ async def test_the_total_holds_when_kafka_deletes_the_topic_at_once(kafka_world:
     await delete_topic(world, topic)
     await create(world, topic)
     with pytest.raises(StateLost, match="was deleted and created anew"):
-        await asyncio.wait_for(replica.task, 20)
+        await replica.ended()
     world.replicas.remove(replica)
     await reset_offsets(world.settings, world.connect(world.settings), topic, "earliest")
     await world.start("b")

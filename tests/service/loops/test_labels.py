@@ -70,7 +70,7 @@ async def test_another_label_is_a_conflict_recorded_and_not_learned(make_world: 
     assert (first["label"], second["label"], second["annotator"]) == ("up", "down", "other")
     assert "features" not in second
     assert replica.digest == digest
-    assert replica.metric("examples_total", outcome="conflict") == 1
+    await world.until(lambda: replica.metric("examples_total", outcome="conflict") == 1, "it is counted")
 
 
 async def test_two_labels_at_once_teach_the_first_one(make_world: MakeWorld) -> None:

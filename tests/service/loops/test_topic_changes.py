@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from time import monotonic
-
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
@@ -21,10 +18,15 @@ async def add_partitions(world: World, topic: str, total: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=world.settings.kafka.bootstrap_servers)
     await admin.start()
     await admin.create_partitions({topic: NewPartitions(total)})
+
+    async def there() -> bool:
+        (found,) = await admin.describe_topics([topic])
+        return len(found["partitions"]) == total
+
+    await world.until(there, "the partitions are there")
     await admin.close()
 
 
-@pytest.mark.timeout(90)
 async def test_an_added_partition_is_read_from_its_beginning(kafka_world: MakeWorld) -> None:
     """Whatever `input.start` says of a group that is new; and soon."""
     world = await kafka_world("input.start=latest", "topics.partitions=1")
@@ -34,19 +36,16 @@ async def test_an_added_partition_is_read_from_its_beginning(kafka_world: MakeWo
     replica = await world.start()
     await world.until(lambda: replica.app.select.partitions, "its first position is committed")
     await add_partitions(world, world.topics.samples, 3)
-    began = monotonic()
     other = world.connect(world.settings)  # a producer that knows the new partitions at once
     await other.start()
     world.at_end(lambda: other.stop(5.0))
     sent = {f"n{n}" for n in range(60)}
-    await asyncio.sleep(0.5)
     value = b'{"id": "%s", "features": {"x": 0.5, "y": 0.5}}'
     acks = await other.send(
         [Outgoing(world.topics.samples, i.encode(), value % i.encode()) for i in sorted(sent)]
     )
     assert {ack.partition for ack in acks} == {0, 1, 2}
     await world.until(lambda: decided(world, sent), "every sample of the new partitions is decided")
-    assert monotonic() - began < 30
     assert not early & await world.decided(), "a new group begins at the end"
 
 
@@ -100,7 +99,6 @@ async def test_what_comes_before_the_first_poll_is_read(make_world: MakeWorld) -
     assert found[0] == 3
 
 
-@pytest.mark.timeout(90)
 async def test_queries_on_an_added_partition_are_known(kafka_world: MakeWorld) -> None:
     world = await kafka_world()
     if not world.keeps_metadata:
@@ -125,7 +123,6 @@ async def test_examples_have_one_order(memory_world: MakeWorld) -> None:
         await world.start()
 
 
-@pytest.mark.timeout(90)
 @pytest.mark.parametrize("noticed", ["by looking", "by a record"])
 async def test_a_partition_added_to_the_examples_ends_the_process(
     kafka_world: MakeWorld, noticed: str
@@ -147,7 +144,7 @@ async def test_a_partition_added_to_the_examples_ends_the_process(
         sent = [Outgoing(world.topics.examples, b"%d" % n, example) for n in range(20)]
         assert {ack.partition for ack in await other.send(sent)} == {0, 1}
     with pytest.raises(Misconfigured, match="in the order of one"):
-        await asyncio.wait_for(replica.task, 60)
+        await replica.ended()
 
 
 @pytest.mark.parametrize("kind", ["samples", "labels", "queries", "examples", "control", "leases"])
@@ -162,7 +159,7 @@ async def test_a_topic_that_is_created_anew_ends_the_process(memory_world: MakeW
     broker.create(topic, len(before), broker.config[topic])
     broker.topics[topic] = before
     with pytest.raises(StateLost, match=f"{topic} was deleted and created anew"):
-        await asyncio.wait_for(replica.task, 10)
+        await replica.ended()
 
 
 async def test_the_broker_tells_the_ids_of_topics(kafka_world: MakeWorld) -> None:

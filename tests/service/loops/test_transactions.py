@@ -10,7 +10,7 @@ import pytest
 from stream_al.service.maintenance import read_topic
 from tests.broker.transactions import transact, transaction
 from tests.support.oracles import broker_of
-from tests.support.replica import Replica
+from tests.support.replica import DEADLINE_SECONDS, Replica
 from tests.support.stream import sample
 from tests.support.world import MakeWorld, World
 
@@ -46,7 +46,7 @@ async def test_aborted_samples_and_labels_never_happened(kafka_world: MakeWorld)
     await world.until(lambda: committed_all(world, replica), "the markers count as read")
     assert {q["id"] for q in await world.queries()} == {s["id"] for s in good}
     assert [e["label"] for e in await world.examples()] == ["up"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         read = [r.key async for r in read_topic(world.client, world.topics.samples, lambda done, total: None)]
     assert read == [s["id"].encode() for s in good], "the commands read what is committed, and end"
 

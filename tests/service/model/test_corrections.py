@@ -155,6 +155,21 @@ async def test_labels_are_judged_by_the_correction_before_the_model_is_rebuilt(
     assert a.metric("labels_total", outcome="duplicate") == 1
 
 
+async def test_from_a_correction_on_the_model_passes_for_one_that_is_rebuilt(
+    memory_world: MakeWorld,
+) -> None:
+    """Also while the rest of its batch is folded, which may take long."""
+    world = await memory_world()
+    world.at_pace(correction_seconds=3_600.0)
+    a = await world.start()
+    await taught(world)
+    model, seen = a.app.local_model, list[bool]()
+    model.on_example = lambda example: seen.append(model.rebuilding)
+    await corrected(world, await wrong(world, 1))
+    await world.until(lambda: seen, "it is folded")
+    assert seen == [True]
+
+
 async def test_a_correction_without_effect_is_reported(memory_world: MakeWorld) -> None:
     world = await made(memory_world)
     a = await world.start()

@@ -18,6 +18,7 @@ from stream_al.errors import Misconfigured, Unavailable
 from stream_al.service.model.stores import store
 from stream_al.settings import load
 from tests.support.flow import run
+from tests.support.replica import DEADLINE_SECONDS
 from tests.support.snapshots import at, at_url, directory_of, offsets, save, settings
 from tests.support.stores import KEY, SECRET, S3Place, S3Server, point_at
 from tests.support.world import MakeWorld
@@ -47,7 +48,7 @@ async def test_a_call_to_a_filesystem_without_timeouts_ends_at_the_deadline(
     over = Event()
 
     def ls(*arguments: Any, **more: Any) -> list[str]:
-        over.wait(20)
+        over.wait()
         return []
 
     monkeypatch.setattr(MemoryFileSystem, "ls", ls)
@@ -133,8 +134,15 @@ async def test_a_store_that_is_away_later_costs_only_the_snapshot(
         assert replica.app.ready
     finally:
         server.thaw()
-    await run(world, 60, start=60)
-    await world.until(lambda: replica.metric("snapshots_total", outcome="written"), "and written again")
+    samples = 60
+
+    async def written() -> bool:
+        nonlocal samples
+        await run(world, 20, start=samples)  # each save has the deadline of half a second
+        samples += 20
+        return bool(replica.metric("snapshots_total", outcome="written"))
+
+    await world.until(written, "and written again")
 
 
 async def test_the_process_ends_in_time_although_its_store_hangs(
@@ -159,7 +167,7 @@ async def test_refused_access_is_one_line_without_secrets(
     try:
         replica = await at_url(world, s3, wait=False)
         with pytest.raises(Misconfigured) as refused:
-            await asyncio.wait_for(replica.task, 20)
+            await replica.ended()
     finally:
         server.ask_for_keys(False)
     (line,) = refused.value.mistakes
@@ -201,7 +209,11 @@ asyncio.run(use())
 def test_the_log_holds_no_secret_at_any_level(s3: S3Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", f"token-{SECRET}")
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", DEBUGGED, s3.url], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", DEBUGGED, s3.url],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=True,
     )
     assert done.stderr
     assert SECRET not in done.stderr + done.stdout

@@ -276,7 +276,7 @@ async def test_a_rebuild_without_lost_examples_excludes_them_for_all_replicas(
     world.broker.truncate(world.topics.examples, 0, 5)
     new = world.launch("new")
     with pytest.raises(StateLost, match=r"begins at offset 5 .* model rebuild --from-here"):
-        await asyncio.wait_for(new.task, 30)
+        await new.ended()
     world.replicas.remove(new)
     own = world.settings.snapshots.model_copy(update={"directory": str(world.snapshots("new"))})
     settings = world.settings.model_copy(update={"snapshots": own})
@@ -302,7 +302,7 @@ async def test_a_lost_record_of_a_rollback_is_never_ignored_silently(memory_worl
     await maintenance.create_topics(world.settings, world.connect(world.settings))
     b = world.launch("a")
     with pytest.raises(StateLost, match=r"without the examples 4 to \d+, and the topic .* no longer says so"):
-        await asyncio.wait_for(b.task, 30)
+        await b.ended()
     world.replicas.remove(b)
     shutil.rmtree(world.snapshots("a"))
     b = await world.start("a")
@@ -322,7 +322,7 @@ async def test_exclusions_of_a_topic_that_was_created_anew_are_refused(memory_wo
     kept.records, kept.end = [], 0
     b = world.launch("a")
     with pytest.raises(StateLost, match=rf"holds 0 examples, and those before {end} are excluded"):
-        await asyncio.wait_for(b.task, 30)
+        await b.ended()
     world.replicas.remove(b)
     await maintenance.load_model(
         world.settings, world.connect(world.settings), rebuild=True, progress=lambda done, end: None

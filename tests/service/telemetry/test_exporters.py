@@ -18,8 +18,11 @@ from stream_al.errors import Misconfigured
 from stream_al.service.telemetry import exporters, tracing
 from stream_al.settings import load
 from tests.support.flow import run
+from tests.support.replica import DEADLINE_SECONDS
 from tests.support.spans import ALL, ON
 from tests.support.world import MakeWorld
+
+BY_ITSELF_SECONDS = 30.0  # after which OpenTelemetry gives up a collector that hangs
 
 
 @contextmanager
@@ -30,7 +33,7 @@ def collector(responding: Event) -> Iterator[tuple[str, list[bytes]]]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             got.append(self.rfile.read(int(self.headers["Content-Length"])))
-            responding.wait(20)
+            responding.wait()
             self.send_response(200)
             self.end_headers()
 
@@ -40,11 +43,13 @@ def collector(responding: Event) -> Iterator[tuple[str, list[bytes]]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", got
-    responding.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", got
+    finally:
+        responding.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.mark.parametrize("responds", [True, False])
@@ -57,12 +62,14 @@ async def test_spans_reach_a_collector_and_a_hanging_collector_delays_nothing(
     with collector(responding) as (url, got):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
         monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", str(10 * BY_ITSELF_SECONDS))
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        world = await memory_world(ON, ALL, "limits.stop_seconds=2")
+        world = await memory_world(ON, ALL, *([] if responds else ["limits.stop_seconds=2"]))
         replica = await world.start()
         await run(world, 20)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE_SECONDS if responds else BY_ITSELF_SECONDS / 2):
             await replica.stop()
+        await world.until(lambda: got, "the collector has received spans")
     requests = [ExportTraceServiceRequest.FromString(body) for body in got]
     (resource,) = {str(r.resource_spans[0].resource) for r in requests}
     assert f'string_value: "{world.settings.application}"' in resource
@@ -133,6 +140,6 @@ print(sorted({"opentelemetry", "fsspec", "s3fs", "botocore"} & set(sys.modules))
 
 def test_a_service_without_extras_loads_none_of_them(tmp_path: Path) -> None:
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", SERVED], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", SERVED], capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"

@@ -131,7 +131,7 @@ async def test_a_replica_that_starts_says_so() -> None:
 
 
 async def test_leases_count_for_the_rate_of_their_client(opened: Open) -> None:
-    world, _, client = await opened("http.records_per_second=50")
+    world, _, client = await opened("http.records_per_second=0.1")
     await asked(world, "q")
     await lease(client, count=50)
     refused = await client.post("/v1/leases", json={"count": 50})
