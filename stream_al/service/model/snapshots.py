@@ -46,7 +46,7 @@ __all__ = ["Anchor", "Snapshots"]
 
 log = structlog.get_logger(__name__)
 
-SCHEMA = 19
+SCHEMA = 20
 MAX_HEADER_BYTES = 10_000
 NAME = re.compile(r"examples-(?P<offset>\d{20})(?:-(?P<lineage>[0-9a-f]{12}))?\.snapshot")
 
