@@ -4,16 +4,20 @@ No learner is best on every stream, and the best one is not known before labels 
 learners learn from the same examples, and each weighs as much as its latest predictions were good. Let p_m
 be what member m predicted for an example before it learned it, and y the class of the example:
 
-    L_m  <-  decay L_m + 1 - p_m(y) / |p_m|                    the spherical loss
-    w_m   =  (1 - SHARE) exp(-eta L_m) / sum + SHARE / members
-    p     =  sum w_m p_m
+    L_my  <-  decay L_my + 1 - p_m(y) / |p_m|                  the spherical loss, of each class
+    w_m    =  (1 - SHARE) exp(-eta sum_c q_c L_mc) / sum + SHARE / members
+    p      =  sum w_m p_m
 
 The spherical loss is proper: it is least for honest probabilities. It is also bounded, so a member that is
 often right and sometimes certain of the wrong class keeps its weight; the logarithmic loss would take it
-away. With `decay` 0.98 the last fifty examples count, so the best member of yesterday can lose its weight
-within tens of labels. `SHARE` of the weight is divided equally, so that no weight falls to zero. A member
-that cannot predict yet is not active: it has no weight, and its loss is that of the mixture (sleeping
+away. With `decay` 0.95 the last twenty examples of a class count, so the best member of yesterday can lose
+its weight within tens of labels. `SHARE` of the weight is divided equally, so that no weight falls to zero. A
+member that cannot predict yet is not active: it has no weight, and its loss is that of the mixture (sleeping
 experts).
+
+q_c is proportional to the root of the class's share of the last examples. The losses of a class of 3% would
+fade between one of its examples and the next if they were in one sum with the others, and a member that is
+alone in telling it would hardly be heard: the others are as good on the other 97%.
 
     Freund, Schapire, Singer, Warmuth: Using and combining predictors that specialize. STOC 1997.
     Herbster, Warmuth: Tracking the best expert. Machine Learning 32, 1998.
@@ -41,6 +45,7 @@ from stream_al.engine.learners.bayes import NaiveBayes
 from stream_al.engine.learners.calibration import Temperatures
 from stream_al.engine.learners.encoder.batch import Record
 from stream_al.engine.learners.encoder.rows import Bools, Floats, Ints, Rows
+from stream_al.engine.learners.encoder.scales import grown
 from stream_al.engine.learners.extra import ExtraTrees
 from stream_al.engine.learners.fourier import FourierSoftmax
 from stream_al.engine.learners.linear import Softmax
@@ -52,6 +57,7 @@ __all__ = ["Auto"]
 
 SMOOTHING = 0.02
 SHARE = 0.05
+FADING = 0.995  # of the counts that the shares of the classes come from: about 200 examples
 RESTARTED = ("bayes", "neighbours", "trees")
 
 
@@ -60,7 +66,7 @@ class Auto(RowClassifier):
 
     Args:
         eta: How fast a member loses its weight.
-        decay: What is left of a loss with each further example.
+        decay: What is left of a loss with each further example of the same class.
         seed: For the members that draw at random.
 
     Attributes:
@@ -76,7 +82,7 @@ class Auto(RowClassifier):
         'low'
     """
 
-    def __init__(self, eta: float = 0.75, decay: float = 0.98, seed: int = 0) -> None:
+    def __init__(self, eta: float = 2.5, decay: float = 0.95, seed: int = 0) -> None:
         super().__init__()
         self.eta = eta
         self.decay = decay
@@ -87,11 +93,20 @@ class Auto(RowClassifier):
             "fourier": FourierSoftmax(seed=seed),
             "neighbours": NearestNeighbours(n_neighbors=(5, 1)),
             "trees": ExtraTrees(seed=seed),
+            "forest": ExtraTrees(window=1500, every=64, breadth=4.0, cuts=8, seed=seed),
         }
-        self.members = ("bayes", "linear", "fourier", "5 neighbours", "1 neighbour", "trees")
-        self._places = {"bayes": [0], "linear": [1], "fourier": [2], "neighbours": [3, 4], "trees": [5]}
-        self._losses = np.zeros(len(self.members))
-        self._evaluated = 0.0  # examples, fading as the losses do
+        self.members = ("bayes", "linear", "fourier", "5 neighbours", "1 neighbour", "trees", "forest")
+        self._places = {
+            "bayes": [0],
+            "linear": [1],
+            "fourier": [2],
+            "neighbours": [3, 4],
+            "trees": [5],
+            "forest": [6],
+        }
+        self._losses = np.zeros((len(self.members), 0))  # a column a class
+        self._evaluated = np.zeros(0)  # examples of each class, fading as the losses do
+        self._shares = np.zeros(0)  # the same, fading with all examples
         self._member_temperatures = Temperatures(len(self.members))
         self._mixture_temperature = Temperatures(1)
         self._surprise = Surprise()
@@ -129,8 +144,13 @@ class Auto(RowClassifier):
         mixed = self._mix(predicted, active)
         loss = spherical(predicted[:, 0], label)
         loss[~active] = spherical(mixed, label)
-        self._losses = self.decay * self._losses + loss
-        self._evaluated = self.decay * self._evaluated + 1.0
+        if classes > len(self._shares):
+            self._losses = grown(self._losses, classes, axis=1)
+            self._evaluated, self._shares = grown(self._evaluated, classes), grown(self._shares, classes)
+        self._losses[:, label] = self.decay * self._losses[:, label] + loss
+        self._evaluated[label] = self.decay * self._evaluated[label] + 1.0
+        self._shares *= FADING
+        self._shares[label] += 1.0
         self._member_temperatures.learn(uncalibrated[:, 0], label, active)
         drifts = self._surprise.learn(self._mixture_temperature.apply(0, mixed)[0], label)
         self._mixture_temperature.learn(mixed, label, np.ones(1, np.bool_))
@@ -173,10 +193,16 @@ class Auto(RowClassifier):
         return normalised(mixed)
 
     def _weights(self, active: Bools) -> Floats:
-        least = self._losses[active].min()
-        raw = np.where(active, np.exp(-self.eta * (self._losses - least)), 0.0)
+        losses = self._weighted(self._losses)
+        raw = np.where(active, np.exp(-self.eta * (losses - losses[active].min())), 0.0)
         weights: Floats = (1.0 - SHARE) * raw / raw.sum() + SHARE * active / active.sum()
         return weights
+
+    def _weighted(self, of_classes: Floats) -> Floats:
+        """The sum over the classes, a column each, by the roots of their shares; 0 before there are any."""
+        roots = np.sqrt(self._shares)
+        total: Floats = (of_classes * (roots / max(1.0, roots.sum()))).sum(axis=-1)
+        return total
 
     def forget(self, tokens: Ints) -> None:
         """Forget what is known of these tokens."""
@@ -191,7 +217,7 @@ class Auto(RowClassifier):
         certain.
         """
         weights = self._weights(np.ones(len(self.members), np.bool_))
-        losses = self._losses / max(1.0, self._evaluated)
+        losses = self._weighted(self._losses / np.maximum(1.0, self._evaluated))
         return {
             name: {"weight": float(weight), "loss": float(loss)}
             for name, weight, loss in zip(self.members, weights, losses, strict=True)

@@ -1,24 +1,30 @@
-"""Extremely randomised trees, grown anew in turn from the last examples.
+"""Randomised trees, grown anew in turn from the examples of a window.
 
-A tree is grown at once, from the last `window` examples. Each of its nodes draws 2 sqrt(d) columns that are
-not constant in it, and of each a threshold between smallest and largest value; the best by Gini's measure is
-taken, until a node has one class alone or lies `MAX_DEPTH` deep. At a leaf p(k) = (n_k + 0.1) / (n + 0.1 K).
+A tree is grown at once. Each of its nodes draws `breadth` sqrt(d) columns that are not constant in it, and of
+each `cuts` thresholds; the best split by Gini's measure is taken, until a node has one class alone or lies
+`MAX_DEPTH` deep. A single threshold lies anywhere between smallest and largest value: extremely randomised
+trees, which differ most. Several are values of examples of the node: they come near the best split, as in a
+random forest, and so find a class that several columns define together.
 
     Geurts, Ernst, Wehenkel: Extremely randomized trees. Machine Learning 63, 2006.
+    Breiman: Random forests. Machine Learning 45, 2001.
+
+*Rare classes.* The window grants each of K classes window / 2K places. A full window drops the oldest example
+of those classes that have more. So it holds the last examples of the stream, and of a class of 3% hundreds,
+where the last 1,500 examples have 45. Its counts are then not in the proportions of the stream. Of class k
+all examples since the last one that was dropped are held, so a leaf says after t examples
+
+    p(k)  ~  (n_k + 0.1) / (t - d_k)        d_k: the number of the last example dropped of class k
 
 A new tree replaces the oldest one every `every` examples, and more often while there are few: after each
 of the first fifty, every second of the next, and so on. So the forest follows a stream that changes without
 having to notice. In between, the leaves go on counting. Splits depend on the order of a column's values
 alone, so scales do not matter. The nodes of one depth are split together, in some NumPy calls.
-
-Where there are many columns, a depth considers a random share of them, so that wide records do not cost in
-proportion.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -26,25 +32,29 @@ from stream_al.engine.learners.base import RowClassifier
 from stream_al.engine.learners.descent import leaf_of_one, leaves_of
 from stream_al.engine.learners.encoder.rows import Floats, Ints, Rows
 from stream_al.engine.learners.encoder.scales import grown
+from stream_al.engine.learners.splits import best_splits
 from stream_al.engine.randomness import Draws
 
 __all__ = ["ExtraTrees"]
 
 PRIOR = 0.1
 FIRST = 30  # examples up to which all trees are grown anew when their number has grown by a quarter
-ALL_COLUMNS = 32  # as many columns are all looked at
 MAX_DEPTH = 24  # sparse records would make trees that split off one example after the other
-MAX_CELLS = 2_000_000  # counts of nodes, draws and classes; beyond it, fewer draws
+MOST_CUTS = 64
+MAX_COUNTS = 10_000_000  # of all leaves and classes; with more classes trees have fewer nodes
+GRANTED = 0.5  # of an equal part of the window
 MOST_PLACES = 40_000  # examples in the windows of all trees together
 
 
 class ExtraTrees(RowClassifier):
-    """Extremely randomised trees that are grown anew in turn.
+    """Randomised trees that are grown anew in turn.
 
     Args:
         n_trees: How many.
         window: From how many of the last examples a tree is grown.
         every: After how many examples the next tree is grown.
+        breadth: How many columns a node draws, times the root of their number.
+        cuts: How many thresholds a node draws of a column.
         seed: For the splits.
 
     Examples:
@@ -55,26 +65,50 @@ class ExtraTrees(RowClassifier):
         'low'
     """
 
-    def __init__(self, n_trees: int = 10, window: int = 400, every: int = 8, seed: int = 0) -> None:
+    def __init__(
+        self,
+        n_trees: int = 10,
+        window: int = 400,
+        every: int = 8,
+        breadth: float = 2.0,
+        cuts: int = 1,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         if not (n_trees > 0 and window > 0 and n_trees * window <= MOST_PLACES):
             raise ValueError(
                 f"n_trees is {n_trees} and window {window}; their product is from 1 to {MOST_PLACES}"
             )
+        if not (breadth > 0.0 and 1 <= cuts <= MOST_CUTS):
+            raise ValueError(f"breadth is {breadth}, above 0, and cuts {cuts}, from 1 to {MOST_CUTS}")
         self.n_trees = n_trees
         self.window = window
         self.every = every
+        self.breadth = breadth
+        self.cuts = cuts
         self.seed = seed
         self._learned = 0
         self._grown = 0
         self._next = 2  # the number of examples at which all trees are grown anew
         self._numbers = np.zeros((0, 0))
         self._labels = np.zeros(0, np.intp)
-        self._size = 2 * window  # places of a tree
-        self._child = np.arange(self._size * n_trees)
-        self._feature = np.zeros(self._size * n_trees, np.intp)
-        self._threshold = np.full(self._size * n_trees, np.inf)
-        self._counts = np.zeros((self._size * n_trees, 0), np.float32)
+        self._ages = np.zeros(0, np.int64)  # of each place, the number of its example
+        self._dropped = np.zeros(0, np.int64)  # of each class, the number of the last example dropped
+        self._since = np.zeros((n_trees, 0), np.int64)  # the same of each tree, when it was grown
+        self._plant(2 * window, 0)
+
+    def _plant(self, size: int, classes: int) -> None:
+        """Let each tree be a leaf that has counted nothing.
+
+        Args:
+            size: How many nodes a tree may have.
+            classes: The number of classes.
+        """
+        self._size = size
+        self._child = np.arange(size * self.n_trees)
+        self._feature = np.zeros(size * self.n_trees, np.intp)
+        self._threshold = np.full(size * self.n_trees, np.inf)
+        self._counts = np.zeros((size * self.n_trees, classes), np.float32)
 
     @property
     def _roots(self) -> Ints:
@@ -115,14 +149,16 @@ class ExtraTrees(RowClassifier):
         if len(rows) == 1:
             probabilities = np.full((self.n_trees, classes), PRIOR)
             probabilities[:, :known] += self._counts[self._leaves_of_one(rows), :known]
+            probabilities[:, :known] *= self._rates()[:, :known]
             probabilities /= probabilities.sum(axis=1, keepdims=True)
             # Summed one after the other, as below.
             return [np.add.accumulate(probabilities, axis=0)[-1:] / self.n_trees]
         leaves = leaves_of(rows.numbers, self._roots, self._child, self._feature, self._threshold)
         total = np.zeros((len(rows), classes))
-        for tree in leaves:
+        for tree, rates in zip(leaves, self._rates(), strict=True):
             probabilities = np.full((len(rows), classes), PRIOR)
             probabilities[:, :known] += self._counts[tree, :known]
+            probabilities[:, :known] *= rates[:known]
             total += probabilities / probabilities.sum(axis=1, keepdims=True)
         return [total / self.n_trees]
 
@@ -136,14 +172,43 @@ class ExtraTrees(RowClassifier):
             self._numbers = grown(self._numbers, width, axis=1)
             self._numbers[:, known:] = row.scale.fill[known:]
         if classes > self._counts.shape[1]:
-            self._counts = grown(self._counts, classes, axis=1)
-        place = self._learned % self.window
-        if place >= len(self._numbers):
+            self._dropped, self._since = grown(self._dropped, classes), grown(self._since, classes, axis=1)
+            most = MAX_COUNTS // (self.n_trees * 2 ** (classes - 1).bit_length())
+            if most < self._size:
+                self._plant(max(1, most), classes)
+                self._since[:] = self._learned
+            else:
+                self._counts = grown(self._counts, classes, axis=1)
+        place = self._learned
+        if place >= self.window:
+            place = self._oldest(label)
+            self._dropped[self._labels[place]] = self._ages[place]
+        elif place >= len(self._numbers):
             size = min(self.window, max(32, 2 * len(self._numbers)))
             self._numbers, self._labels = grown(self._numbers, size), grown(self._labels, size)
+            self._ages = grown(self._ages, size)
+        self._learned += 1
         self._numbers[place] = row.numbers[0]
         self._labels[place] = label
-        self._learned += 1
+        self._ages[place] = self._learned
+
+    def _oldest(self, label: int) -> int:
+        """The place of the oldest example among the classes that have more than they are granted.
+
+        Args:
+            label: The class of the example that comes.
+        """
+        classes = len(self._dropped)
+        held = np.bincount(self._labels, minlength=classes)
+        held[label] += 1
+        has_more = held * classes > GRANTED * self.window
+        return int(np.where(has_more[self._labels], self._ages, self._learned + 1).argmin())
+
+    def _rates(self) -> Floats:
+        """How often a class came, for each example counted of it: a row a tree, the largest rate 1."""
+        examples = 1.0 + self._learned - self._since
+        rates: Floats = examples.min(axis=1, keepdims=True) / examples
+        return rates
 
     def _grow(self, trees: Ints) -> None:
         """Grow these trees anew."""
@@ -152,6 +217,7 @@ class ExtraTrees(RowClassifier):
         classes = self._counts.shape[1]
         draws = Draws(self.seed, "extra trees", self._learned)
         self._grown += len(trees)
+        self._since[trees] = self._dropped
         span = (self._size * trees[:, None] + np.arange(self._size)).ravel()
         self._child[span] = span
         self._feature[span] = 0
@@ -160,7 +226,9 @@ class ExtraTrees(RowClassifier):
         places = self._size * trees  # of the nodes of this depth
         free = places + 1  # of each tree, its next place
         of = np.arange(len(trees))  # the tree of each node
-        rows = np.tile(np.arange(kept), len(trees))
+        rows = np.tile(
+            np.argsort(y, kind="stable"), len(trees)
+        )  # by class in each node, as `splits` wants it
         node = np.repeat(of, kept)  # of each row, among the nodes of this depth
         for depth in range(MAX_DEPTH + 1):
             count = len(places)
@@ -172,15 +240,19 @@ class ExtraTrees(RowClassifier):
             keep = mixed[node]
             rows, node = rows[keep], (np.cumsum(mixed) - 1)[node[keep]]
             places, counts, of = places[mixed], counts[mixed], of[mixed]
-            feature, threshold, splits = _best(x[rows], y[rows], node, counts, draws)
+            feature, threshold, splits = best_splits(
+                x[rows], y[rows], node, counts, draws, self.breadth, self.cuts
+            )
+            # Of each tree the new nodes take the next places, in pairs, as long as there are any.
+            of = of[splits]
+            number = np.bincount(of, minlength=len(trees))
+            children = free[of] + 2 * (np.arange(len(of)) - (np.cumsum(number) - number)[of])
+            fits = children + 1 < self._size * (trees[of] + 1)
+            splits[splits] = fits
             if not splits.any():
                 return
-            at, of = places[splits], of[splits]
-            # Of each tree the new nodes take the next places, in pairs.
-            number = np.bincount(of, minlength=len(trees))
-            before = np.cumsum(number) - number
-            children = free[of] + 2 * (np.arange(len(at)) - before[of])
-            free += 2 * number
+            at, of, children = places[splits], of[fits], children[fits]
+            free += 2 * np.bincount(of, minlength=len(trees))
             self._child[at], self._feature[at], self._threshold[at] = (
                 children,
                 feature[splits],
@@ -197,51 +269,3 @@ class ExtraTrees(RowClassifier):
             places = np.repeat(children, 2)
             places[1::2] += 1
             of = np.repeat(of, 2)
-
-
-def _best(x: Floats, y: Ints, node: Ints, counts: Any, draws: Draws) -> Any:
-    """The best of some random splits of each node: column, threshold, and whether there is one.
-
-    Args:
-        x: The examples, a row each.
-        y: Their classes.
-        node: Their nodes, rising.
-        counts: Of each node the examples of each class.
-        draws: Of the splits.
-    """
-    nodes, classes = counts.shape
-    width = x.shape[1]
-    tried = max(1, min(int(np.ceil(2.0 * np.sqrt(width))), MAX_CELLS // (nodes * classes)))
-    columns = np.arange(width)
-    if width > ALL_COLUMNS:
-        columns = np.sort(draws.permutation(width)[: max(ALL_COLUMNS, 2 * tried)])
-        x = x[:, columns]
-    sizes = counts.sum(axis=1)
-    begins = np.cumsum(sizes) - sizes
-    low, high = np.minimum.reduceat(x, begins, axis=0), np.maximum.reduceat(x, begins, axis=0)
-    if tried < len(columns):
-        drawn = draws.uniform(nodes, len(columns) + tried)
-        key, place = drawn[:, tried:], drawn[:, :tried]
-        key[high <= low] = 2.0
-        chosen = np.argpartition(key, tried - 1, axis=1)[:, :tried]
-        here = np.arange(nodes)[:, None]
-        low, high = low[here, chosen], high[here, chosen]
-    else:
-        tried = len(columns)
-        chosen = np.broadcast_to(np.arange(tried), low.shape)
-        place = draws.uniform(*low.shape)
-    thresholds = low + place * (high - low)
-    thresholds = np.where(thresholds < high, thresholds, low)
-    left = x[np.arange(len(x))[:, None], chosen[node]] <= thresholds[node]
-    cells = (node[:, None] * tried + np.arange(tried)) * classes + y[:, None]
-    lefts = np.bincount(cells[left], minlength=nodes * tried * classes).reshape(nodes, tried, classes)
-    rights = counts[:, None, :] - lefts
-    size = lefts.sum(axis=2)
-    other = sizes[:, None] - size
-    gain = (lefts * lefts).sum(axis=2) / np.maximum(size, 1) + (rights * rights).sum(axis=2) / np.maximum(
-        other, 1
-    )
-    gain[high <= low] = -1.0
-    best = gain.argmax(axis=1)
-    flat = np.arange(nodes)
-    return columns[chosen[flat, best]], thresholds[flat, best], gain[flat, best] >= 0.0

@@ -40,6 +40,7 @@ MEMBERS = {
     "our_fourier": "FourierSoftmax()",
     "our_neighbours": "NearestNeighbours()",
     "our_extra_trees": "ExtraTrees()",
+    "our_forest": "ExtraTrees(window=1500, every=64, breadth=4.0, cuts=8)",
     "our_mondrian": "MondrianForest()",
 }
 """Our learners, one by one."""

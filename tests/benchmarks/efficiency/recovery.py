@@ -33,6 +33,7 @@ MODELS = {
     "fourier": "FourierSoftmax()",
     "neighbours": "NearestNeighbours()",
     "trees": "ExtraTrees()",
+    "forest": "ExtraTrees(window=1500, every=64, breadth=4.0, cuts=8)",
     "arf": "ARFClassifier(n_models=10)",
     "tree": "HoeffdingTreeClassifier(grace_period=50)",
     "adaptive_tree": "HoeffdingAdaptiveTreeClassifier(grace_period=50)",
