@@ -98,7 +98,11 @@ class Server:
         self._environment = environment() | {"PYTHONPATH": str(ROOT)} | dict(env)
         self._file: IO[bytes] = self.stderr.open("ab")
         self._process: subprocess.Popen[bytes] | None = None
-        self._http = httpx.AsyncClient(base_url=self.url, timeout=DEADLINE_SECONDS, trust_env=False)
+        # A connection for each request: one that waits may be ended in the moment in which it is used again.
+        each = httpx.Limits(max_keepalive_connections=0)
+        self._http = httpx.AsyncClient(
+            base_url=self.url, timeout=DEADLINE_SECONDS, trust_env=False, limits=each
+        )
 
     @property
     def pid(self) -> int:
