@@ -383,6 +383,8 @@ class App:
         if self._started:
             with suppress(Unavailable):  # a slow store costs the snapshot, not the orderly stop
                 await within(deadline.left / 2, "the last snapshot", self.local_model.save())
+        parts = (self.local_model, self.pending, self.control, self.leasing)
+        await asyncio.gather(*(part.reader.stop(deadline.left / 2) for part in parts))
         await self.tracing.stop(deadline.left / 2)
-        await self.broker.stop(deadline.left)  # and all readers, also those of a start that was cut off
+        await self.broker.stop(deadline.left)
         log.info("stopped", examples=self.local_model.learner.offset)

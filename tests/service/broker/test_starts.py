@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+from contextlib import suppress
 
 import pytest
 
@@ -116,3 +117,18 @@ async def test_a_stop_in_the_middle_of_the_start_leaves_no_client(
         assert await stopped_after(clients, world) >= clients
         gc.collect()
     assert not [record.getMessage() for record in caplog.records if "Unclosed" in record.getMessage()]
+
+
+async def test_a_read_that_the_stop_ends_is_unavailable(kafka_world: MakeWorld) -> None:
+    """A request over HTTP may read while the service stops: its client is told, and nothing is logged."""
+    world = await kafka_world()
+    client = world.connect(world.settings)
+    reader = client.reader(world.topics.queries)
+    await reader.start()
+    reading = asyncio.create_task(reader.poll(1, 3.0))
+    await asyncio.sleep(0.1)  # it waits
+    await client.stop(5.0)
+    with suppress(Unavailable):
+        await reading  # it may end without records
+    with pytest.raises(Unavailable, match="the service stops"):
+        await reader.poll(1, 3.0)

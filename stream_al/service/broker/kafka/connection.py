@@ -18,6 +18,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
+    ConsumerStoppedError,
     IllegalStateError,
     KafkaError,
     NoOffsetForPartitionError,
@@ -177,6 +178,8 @@ class Connection:
             )
         except (NoOffsetForPartitionError, OffsetOutOfRangeError, IllegalStateError):
             raise
+        except ConsumerStoppedError:  # a request over HTTP may still read while the service stops
+            raise Unavailable(f"{what} has ended: the service stops") from None
         except UnsupportedCodecError as error:  # to wait would not help
             raise Misconfigured(
                 f"the topic {topic} holds records in a compression that this installation cannot read "
