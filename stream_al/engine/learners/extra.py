@@ -226,9 +226,8 @@ class ExtraTrees(RowClassifier):
         places = self._size * trees  # of the nodes of this depth
         free = places + 1  # of each tree, its next place
         of = np.arange(len(trees))  # the tree of each node
-        rows = np.tile(
-            np.argsort(y, kind="stable"), len(trees)
-        )  # by class in each node, as `splits` wants it
+        # By class in each node, as `best_splits` needs them.
+        rows = np.tile(np.argsort(y, kind="stable"), len(trees))
         node = np.repeat(of, kept)  # of each row, among the nodes of this depth
         for depth in range(MAX_DEPTH + 1):
             count = len(places)
